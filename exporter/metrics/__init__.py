@@ -1,0 +1,1 @@
+"""What is kept of the results, and how Prometheus reads it."""

@@ -1,0 +1,471 @@
+"""The nouns of the program: what is probed, what a probe learns, and why it failed.
+
+Frozen values and closed sets only. Nothing here does I/O, reads a clock or knows of a library; every other floor may
+import this one. `None` means unknown, never zero, and each docstring says when a value is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import NoReturn
+from typing import Protocol as Interface
+
+
+class Protocol(StrEnum):
+    """The mail protocols that can be probed."""
+
+    SMTP = "smtp"
+    IMAP = "imap"
+    POP3 = "pop3"
+
+
+class Encryption(StrEnum):
+    """When a connection becomes TLS."""
+
+    TLS = "tls"
+    """At once, before the greeting (RFC 8314 "implicit TLS")."""
+    STARTTLS = "starttls"
+    """By the protocol's upgrade command; a server that does not offer it fails the probe."""
+    OPPORTUNISTIC = "opportunistic"
+    """By the upgrade command where it is offered, in plain where it is not."""
+    NONE = "none"
+    """Never."""
+
+
+class Phase(StrEnum):
+    """The steps of a probe, in the order in which a client goes through them."""
+
+    DNS = "dns"
+    CONNECT = "connect"
+    GREETING = "greeting"
+    CAPABILITY = "capability"
+    STARTTLS = "starttls"
+    TLS = "tls"
+    AUTH = "auth"
+    CHECK = "check"
+    QUIT = "quit"
+
+
+class FailureReason(StrEnum):
+    """Why a probe failed. A closed set: each member has a section in docs/failures.md."""
+
+    DNS_NOT_FOUND = "dns_not_found"
+    DNS_FAILED = "dns_failed"
+    CONNECT_REFUSED = "connect_refused"
+    CONNECT_UNREACHABLE = "connect_unreachable"
+    CONNECT_FAILED = "connect_failed"
+    CONNECTION_CLOSED = "connection_closed"
+    CONNECTION_RESET = "connection_reset"
+    TIMEOUT = "timeout"
+    TLS_HANDSHAKE_FAILED = "tls_handshake_failed"
+    TLS_CERTIFICATE_EXPIRED = "tls_certificate_expired"
+    TLS_CERTIFICATE_NOT_YET_VALID = "tls_certificate_not_yet_valid"
+    TLS_NAME_MISMATCH = "tls_name_mismatch"
+    TLS_UNTRUSTED = "tls_untrusted"
+    TLS_CERTIFICATE_INVALID = "tls_certificate_invalid"
+    STARTTLS_NOT_OFFERED = "starttls_not_offered"
+    STARTTLS_REFUSED = "starttls_refused"
+    STARTTLS_INJECTION = "starttls_injection"
+    SERVER_REFUSED = "server_refused"
+    SERVER_BUSY = "server_busy"
+    COMMAND_REFUSED = "command_refused"
+    PROTOCOL_ERROR = "protocol_error"
+    RESPONSE_TOO_LARGE = "response_too_large"
+    AUTH_REJECTED = "auth_rejected"
+    AUTH_UNAVAILABLE = "auth_unavailable"
+    AUTH_MECHANISM_NOT_OFFERED = "auth_mechanism_not_offered"
+    AUTH_INSECURE = "auth_insecure"
+    AUTH_DISABLED = "auth_disabled"
+    TOKEN_FAILED = "token_failed"  # noqa: S105 - the name of a failure, not a secret
+    SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105 - the name of a failure, not a secret
+    CAPABILITY_MISSING = "capability_missing"
+    MAILBOX_UNAVAILABLE = "mailbox_unavailable"
+    RECIPIENT_REFUSED = "recipient_refused"
+    RECIPIENT_ACCEPTED = "recipient_accepted"
+    INTERNAL_ERROR = "internal_error"
+
+
+class IpFamily(StrEnum):
+    """Which addresses of a name are tried."""
+
+    ANY = "any"
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+
+
+class Mechanism(StrEnum):
+    """How to log in: SASL mechanisms by their registered names, and POP3's own USER and PASS."""
+
+    AUTO = "auto"
+    PLAIN = "PLAIN"
+    LOGIN = "LOGIN"
+    USERPASS = "USERPASS"
+
+
+class TlsVersion(StrEnum):
+    """Protocol versions, as OpenSSL and the configuration spell them."""
+
+    TLS1_0 = "TLSv1"
+    TLS1_1 = "TLSv1.1"
+    TLS1_2 = "TLSv1.2"
+    TLS1_3 = "TLSv1.3"
+
+
+class Secret:
+    """Bytes that no representation shows: not `repr`, `str`, `format`, a pickle or a traceback's locals.
+
+    The only way to the bytes is `reveal`, so that a search for that word finds every place that handles them.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: bytes) -> None:
+        self._value = value
+
+    def reveal(self) -> bytes:
+        """The bytes themselves, for the one line that sends them."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled")
+
+
+class SecretSource(Interface):
+    """Where a secret comes from; read again at every use, so that a rotated one works with the next probe."""
+
+    def read(self) -> Secret:
+        """The secret as it is now.
+
+        Raises:
+            OSError: It cannot be read, or it is empty; the message names the source and never its content.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An entry of the `credentials` section.
+
+    Attributes:
+        name: Its key in the configuration, for messages and labels.
+        username: As sent to the server.
+        password: Where the password comes from.
+    """
+
+    name: str
+    username: str
+    password: SecretSource
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Credentials with the secret in hand, made for one probe and dropped with it.
+
+    Attributes:
+        username: As sent to the server.
+        secret: The password.
+        mechanism: The configured mechanism; `AUTO` lets the dialogue pick from what the server offers.
+    """
+
+    username: str
+    secret: Secret
+    mechanism: Mechanism = Mechanism.AUTO
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPolicy:
+    """How the server's certificate is to be judged.
+
+    Attributes:
+        verify: Whether a bad judgement fails the probe. It is made and exported either way.
+        server_name: The name to send in SNI and to find in the certificate; `None` for the endpoint's host.
+        ca_file: PEM file of trusted authorities; `None` for the system's.
+        min_version: The lowest protocol version to accept.
+        client_cert_file: PEM chain to present if the server asks; `None` to present none.
+        client_key_file: Its key; `None` if it stands in `client_cert_file`.
+    """
+
+    verify: bool = True
+    server_name: str | None = None
+    ca_file: Path | None = None
+    min_version: TlsVersion = TlsVersion.TLS1_2
+    client_cert_file: Path | None = None
+    client_key_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One thing to probe, with every default already applied.
+
+    Attributes:
+        name: Unique; the value of the `endpoint` label.
+        host: A DNS name in A-label form, or an IP address without brackets.
+        interval: Seconds between the starts of two probes.
+        timeout: Seconds that a whole probe may take.
+        labels: Further labels on every series of the endpoint.
+        credentials: `None` to probe without logging in.
+        allow_insecure_auth: Send the password also over a connection that is not encrypted and verified.
+        source_address: Local IP address to connect from; `None` lets the system choose.
+        helo: The name for EHLO; `None` for this machine's.
+        capabilities: What the server must offer, compared without regard to case.
+        mailbox: IMAP: the mailbox to examine; `None` to look at none.
+        mail_from: SMTP: the reverse-path to ask about; empty for the null path `<>`.
+        rcpt_to: SMTP: the recipient to ask about; `None` to ask about none.
+        rcpt_expect: Reply codes that RCPT must be answered with; empty means that it must be accepted.
+    """
+
+    name: str
+    protocol: Protocol
+    host: str
+    port: int
+    encryption: Encryption
+    interval: float = 60.0
+    timeout: float = 15.0
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    credentials: Credentials | None = None
+    mechanism: Mechanism = Mechanism.AUTO
+    allow_insecure_auth: bool = False
+    ip_family: IpFamily = IpFamily.ANY
+    source_address: str | None = None
+    helo: str | None = None
+    tls: TlsPolicy = TlsPolicy()
+    capabilities: tuple[str, ...] = ()
+    mailbox: str | None = None
+    mail_from: str = ""
+    rcpt_to: str | None = None
+    rcpt_expect: tuple[int, ...] = ()
+
+    @property
+    def server_name(self) -> str:
+        """The name that the certificate has to be for."""
+        return self.tls.server_name or self.host
+
+
+@dataclass(frozen=True, slots=True)
+class DnsSettings:
+    """How names are looked up.
+
+    Attributes:
+        nameservers: Address and port of each server to ask; empty for the system's.
+        timeout: Seconds that one lookup may take, within the probe's own timeout.
+        search: Domains to append to names without a dot; empty for the system's where `nameservers` is empty too.
+    """
+
+    nameservers: tuple[tuple[str, int], ...] = ()
+    timeout: float = 5.0
+    search: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds that keep this process, and the servers it probes, out of trouble.
+
+    Attributes:
+        concurrent_probes: How many probes may run at once.
+        connections_per_host: How many of them may talk to the same configured host.
+    """
+
+    concurrent_probes: int = 256
+    connections_per_host: int = 4
+
+
+class CertificateProblem(StrEnum):
+    """What can be wrong with a chain: the values of the label `error` of `mail_tls_verification_error_info`."""
+
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    NAME_MISMATCH = "name_mismatch"
+    SELF_SIGNED = "self_signed"
+    UNKNOWN_AUTHORITY = "unknown_authority"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """One certificate, as an administrator reads it. Times are Unix timestamps.
+
+    Attributes:
+        subject: The distinguished name in RFC 4514 form.
+        issuer: Likewise.
+        serial: In lower-case hexadecimal, as `openssl x509 -serial` prints it.
+        names: The DNS names and IP addresses of subjectAltName.
+        fingerprint_sha256: Of the DER encoding, lower-case hexadecimal.
+        key: Kind and size or curve, e.g. `RSA 2048`, `EC P-256`, `Ed25519`.
+        signature: The signature algorithm, e.g. `sha256WithRSAEncryption`.
+    """
+
+    subject: str
+    issuer: str
+    serial: str
+    not_before: float
+    not_after: float
+    names: tuple[str, ...]
+    fingerprint_sha256: str
+    key: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFacts:
+    """What one handshake showed.
+
+    Attributes:
+        version: e.g. `TLSv1.3`.
+        cipher: OpenSSL's name of the cipher suite.
+        group: The key exchange group; `None` where OpenSSL does not tell.
+        chain: The certificates as presented, the leaf first; empty if none could be read.
+        problems: Everything that is wrong with the chain, in order of importance; empty means verified.
+        detail: The problems in words, for people; empty if there are none.
+        ocsp_stapled: Whether the server sent an OCSP response.
+    """
+
+    version: str
+    cipher: str
+    group: str | None
+    chain: tuple[CertificateFacts, ...]
+    problems: tuple[CertificateProblem, ...]
+    detail: str
+    ocsp_stapled: bool
+
+    @property
+    def verified(self) -> bool:
+        """Chain and name are good."""
+        return not self.problems
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxFacts:
+    """Figures of one mailbox; each is `None` where the server did not tell.
+
+    Attributes:
+        name: As configured; `INBOX` for POP3's maildrop.
+        size: Bytes.
+        quota_used: Bytes, of the quota root with the least room left.
+        quota_limit: Bytes.
+    """
+
+    name: str
+    messages: int | None = None
+    unseen: int | None = None
+    size: int | None = None
+    quota_used: int | None = None
+    quota_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One stretch of a probe. A phase may have several: EHLO is said again after STARTTLS.
+
+    Attributes:
+        start: Seconds since the probe began.
+        duration: Seconds.
+    """
+
+    phase: Phase
+    start: float
+    duration: float
+
+
+class Direction(StrEnum):
+    """Who said a line of the transcript."""
+
+    CLIENT = ">"
+    SERVER = "<"
+    NOTE = "-"
+    """Neither: what the probe did, such as connecting."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptLine:
+    """A line of the conversation, fit to be shown: secrets were never in it, and it holds printable ASCII only.
+
+    Attributes:
+        at: Seconds since the probe began.
+    """
+
+    at: float
+    direction: Direction
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why and where a probe failed.
+
+    Attributes:
+        phase: The phase that did not end well.
+        detail: For people: what was expected and what came, without secrets, printable ASCII, one line.
+    """
+
+    reason: FailureReason
+    phase: Phase
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """All that one probe learnt, whatever became of it.
+
+    Attributes:
+        endpoint: The endpoint's name.
+        started_at: Unix timestamp.
+        duration: Seconds from the first to the last step.
+        spans: The phases reached, in order; the last is where a failed probe ended (or its goodbye).
+        failure: `None` if the probe succeeded.
+        address: The IP address talked to; `None` if no connection was made.
+        tls: `None` if no handshake was completed.
+        starttls_offered: `None` unless the server was asked for its capabilities in plain.
+        capabilities: The last that the server announced; `None` if it never did.
+        auth_mechanism: What was used to log in; `None` if it did not come to that.
+        auth_success: Whether the server took the login; `None` if it did not come to that.
+        reply_codes: SMTP: the last reply code of each phase.
+        size_limit: SMTP: the SIZE limit in bytes; `None` if the server announced none, or none that is fixed.
+        mailbox: `None` unless a mailbox was looked at.
+        transcript: The conversation.
+    """
+
+    endpoint: str
+    started_at: float
+    duration: float
+    spans: tuple[Span, ...]
+    failure: Failure | None
+    address: str | None = None
+    tls: TlsFacts | None = None
+    starttls_offered: bool | None = None
+    capabilities: tuple[str, ...] | None = None
+    auth_mechanism: Mechanism | None = None
+    auth_success: bool | None = None
+    reply_codes: Mapping[Phase, int] = field(default_factory=lambda: MappingProxyType({}))
+    size_limit: int | None = None
+    mailbox: MailboxFacts | None = None
+    transcript: tuple[TranscriptLine, ...] = ()
+
+    @property
+    def ended_at(self) -> float:
+        """Unix timestamp of the end."""
+        return self.started_at + self.duration
+
+    @property
+    def phase_durations(self) -> dict[Phase, float]:
+        """Seconds spent in each phase reached, a phase's several stretches added up."""
+        total: dict[Phase, float] = {}
+        for span in self.spans:
+            total[span.phase] = total.get(span.phase, 0.0) + span.duration
+        return total

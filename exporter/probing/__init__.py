@@ -1,0 +1,1 @@
+"""One probe, and the timetable of all of them."""

@@ -1,0 +1,1 @@
+"""The mail protocols as pure dialogues: no socket, no clock, no asyncio."""
