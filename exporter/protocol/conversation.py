@@ -1,0 +1,130 @@
+"""The order of things: what a mail client says first, next and last, whichever protocol it speaks.
+
+The rules that keep credentials safe are here, once for all three protocols: nothing the server said in plain is
+believed after the upgrade, and no login begins on a connection that is not good enough. How each thing is said stands
+in smtp.py, imap.py and pop3.py.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from typing import Protocol as Interface
+
+from exporter.model import Encryption, Endpoint, FailureReason, Login, Phase
+from exporter.protocol.dialogue import (
+    Capabilities,
+    Dialogue,
+    DialogueError,
+    Enter,
+    Learn,
+    RequireSecure,
+    StartTls,
+    StarttlsOffered,
+    missing_capabilities,
+)
+
+UPGRADING: Final = frozenset({Encryption.STARTTLS, Encryption.OPPORTUNISTIC})
+
+
+class Client(Interface):
+    """The client's side of one protocol, for one connection. Each method is a dialogue, in the order of use."""
+
+    capabilities: tuple[str, ...] | None
+    """What the server announced last; `None` while it has not, or has no way to."""
+
+    def greet(self) -> Dialogue[None]:
+        """Wait for the greeting, to its last line, and say nothing before."""
+
+    def ask_capabilities(self) -> Dialogue[None]:
+        """Ask what the server can do, unless the greeting told already."""
+
+    def offers_starttls(self) -> bool:
+        """Whether an upgrade can be asked for."""
+
+    def starttls(self) -> Dialogue[None]:
+        """Ask for the upgrade, and forget all that was learnt in plain."""
+
+    def logged_in_already(self) -> bool:
+        """Whether the greeting said that no login is needed."""
+
+    def log_in(self, login: Login) -> Dialogue[None]:
+        """Log in."""
+
+    def has_more_to_check(self, *, logged_in: bool) -> bool:
+        """Whether `check` has anything to do."""
+
+    def check(self) -> Dialogue[None]:
+        """Look at what the endpoint asks to look at, and change nothing."""
+
+    def quit(self) -> Dialogue[None]:
+        """Say goodbye and wait for the answer."""
+
+
+def converse(client: Client, endpoint: Endpoint, login: Login | None) -> Dialogue[None]:
+    """The whole conversation but for the goodbye, which is due also when this fails.
+
+    Raises:
+        DialogueError: The server refused, or broke the protocol, or is not what the endpoint asks for.
+    """
+    if endpoint.encryption is Encryption.TLS:
+        yield Enter(Phase.TLS)
+        yield StartTls()
+    yield Enter(Phase.GREETING)
+    yield from client.greet()
+    yield Enter(Phase.CAPABILITY)
+    yield from _learn_capabilities(client)
+    if endpoint.encryption in UPGRADING:
+        yield from _upgrade(client, endpoint)
+    logged_in = client.logged_in_already()
+    if login is not None and not logged_in:
+        yield Enter(Phase.AUTH)
+        yield RequireSecure()
+        yield from client.log_in(login)
+        logged_in = True
+    if endpoint.capabilities or client.has_more_to_check(logged_in=logged_in):
+        yield Enter(Phase.CHECK)
+        if client.has_more_to_check(logged_in=logged_in):
+            yield from client.check()
+        _expect_capabilities(client, endpoint)
+
+
+def _learn_capabilities(client: Client) -> Dialogue[None]:
+    yield from client.ask_capabilities()
+    if client.capabilities is not None:
+        yield Learn(Capabilities(client.capabilities))
+
+
+def _upgrade(client: Client, endpoint: Endpoint) -> Dialogue[None]:
+    # RFC 9051 6.2.1: STARTTLS is for the not authenticated state; who greets with PREAUTH has closed that door.
+    offered = client.offers_starttls() and not client.logged_in_already()
+    yield Learn(StarttlsOffered(offered))
+    if not offered and endpoint.encryption is Encryption.OPPORTUNISTIC:
+        return
+    yield Enter(Phase.STARTTLS)
+    if client.logged_in_already():
+        raise DialogueError(
+            FailureReason.STARTTLS_NOT_OFFERED,
+            "the server greeted as if already logged in (PREAUTH), which leaves no way to STARTTLS",
+        )
+    if not offered:
+        raise DialogueError(FailureReason.STARTTLS_NOT_OFFERED, f"the server does not offer STARTTLS; {_offer(client)}")
+    yield from client.starttls()
+    yield Enter(Phase.TLS)
+    yield StartTls()
+    # RFC 3207 4.2, RFC 9051 6.2.1, RFC 2595 4: what was learnt before the handshake may be an attacker's: ask again.
+    yield Enter(Phase.CAPABILITY)
+    yield from _learn_capabilities(client)
+
+
+def _expect_capabilities(client: Client, endpoint: Endpoint) -> None:
+    missing = missing_capabilities(endpoint.capabilities, client.capabilities or ())
+    if missing:
+        raise DialogueError(
+            FailureReason.CAPABILITY_MISSING, f"the server does not announce {', '.join(missing)}; {_offer(client)}"
+        )
+
+
+def _offer(client: Client) -> str:
+    if client.capabilities is None:
+        return "it announces nothing at all"
+    return f"it announces {', '.join(client.capabilities)[:200] or 'nothing'}"

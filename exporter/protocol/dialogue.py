@@ -1,0 +1,188 @@
+"""The vocabulary of a dialogue: the steps it yields, what it learns on the way, and how it fails.
+
+A dialogue is a generator. It yields a step, the driver carries the step out and sends back the bytes that came of it,
+and `yield from` composes dialogues. Nothing here, nor in the protocols, touches a socket or sees a clock: the driver
+moves the bytes, stamps the time when a phase begins, and ends the dialogue when the connection fails it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator
+from dataclasses import dataclass
+from typing import Final, TypeAlias, TypeVar
+
+from exporter.model import FailureReason, MailboxFacts, Mechanism, Phase
+
+T = TypeVar("T")
+
+MAX_LINE: Final = 8192
+"""Octets of one line: what RFC 7162 section 4 asks IMAP peers to cope with; SMTP and POP3 demand 512."""
+
+MAX_REPLY_LINES: Final = 512
+"""Lines of one reply. A large EHLO has about 30, a chatty `220-` banner about 60."""
+
+MAX_LITERAL: Final = 65536
+"""Octets of one IMAP literal. Names and quota roots are short; nothing asked for here is longer than a line."""
+
+MAX_QUOTE: Final = 160
+"""Characters of a server's words that stand in a failure's detail: enough for a sentence and a URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """A phase begins, and the one before it ends."""
+
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send one line; the driver adds CRLF.
+
+    Attributes:
+        line: The octets, without CRLF.
+        shown: What the transcript shows in their place. Set exactly where the line carries a secret; such a line leaves
+            only over a connection that `RequireSecure` lets pass.
+    """
+
+    line: bytes
+    shown: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLine:
+    """Give me the next line, without its line ending; it is at most `MAX_LINE` octets."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadExactly:
+    """Give me exactly this many octets."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls:
+    """Become TLS. Octets that were received already and not read must not exist: they were injected."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequireSecure:
+    """Credentials come next.
+
+    The driver ends the dialogue with `auth_insecure` unless the connection is encrypted and verified, or the user insists.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Learn:
+    """Keep this fact, whatever becomes of the rest of the dialogue."""
+
+    fact: Fact
+
+
+Step: TypeAlias = Enter | Send | ReadLine | ReadExactly | StartTls | RequireSecure | Learn
+Dialogue: TypeAlias = Generator[Step, bytes, T]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What the server announced, each item with its parameters, as it wrote them."""
+
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StarttlsOffered:
+    """Whether the server offered to upgrade, when asked in plain."""
+
+    offered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyCode:
+    """A reply code of SMTP, in the phase that is under way."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class SizeLimit:
+    """The largest message an SMTP server takes, in bytes."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoginTried:
+    """A login begins with this mechanism."""
+
+    mechanism: Mechanism
+
+
+@dataclass(frozen=True, slots=True)
+class LoginTaken:
+    """The server accepted the login."""
+
+
+Fact: TypeAlias = Capabilities | StarttlsOffered | ReplyCode | SizeLimit | LoginTried | LoginTaken | MailboxFacts
+
+
+class DialogueError(Exception):
+    """The dialogue cannot go on. The one family of exceptions that dialogues raise.
+
+    Attributes:
+        reason: Which of the closed set.
+        detail: For people, made by `quoted` where it repeats the server.
+        in_step: Whether both sides still agree where they are, so that a goodbye would be understood.
+    """
+
+    def __init__(self, reason: FailureReason, detail: str, *, in_step: bool = True) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+        self.in_step = in_step
+
+
+class ProtocolError(DialogueError):
+    """The server said what its protocol does not allow."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(FailureReason.PROTOCOL_ERROR, detail, in_step=False)
+
+
+class ResponseTooLargeError(DialogueError):
+    """The server said more than anyone would want to hear."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(FailureReason.RESPONSE_TOO_LARGE, detail, in_step=False)
+
+
+def printable(data: bytes) -> str:
+    """Hostile octets as one line of printable ASCII; everything else becomes an escape."""
+    text = data.decode("ascii", "backslashreplace")
+    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def quoted(data: bytes) -> str:
+    """The server's words for a failure's detail: printable, shortened, in quotes."""
+    text = printable(data[: MAX_QUOTE + 1])
+    return f'"{text}"' if len(text) <= MAX_QUOTE else f'"{text[:MAX_QUOTE]}..."'
+
+
+def missing_capabilities(expected: Collection[str], offered: Collection[str]) -> tuple[str, ...]:
+    """Which of the expected capabilities the server did not announce.
+
+    An expected item is met by an announced one with the same keyword and at least its parameters, so `AUTH PLAIN` is met
+    by `AUTH LOGIN PLAIN`. Letter case does not matter, as all three protocols say.
+    """
+    have: dict[str, set[str]] = {}
+    for item in offered:
+        keyword, *parameters = item.upper().split()
+        have.setdefault(keyword, set()).update(parameters)
+
+    def met(item: str) -> bool:
+        keyword, *parameters = item.upper().split()
+        return keyword in have and have[keyword].issuperset(parameters)
+
+    return tuple(item for item in expected if not met(item))
