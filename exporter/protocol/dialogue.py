@@ -70,7 +70,8 @@ class StartTls:
 class RequireSecure:
     """Credentials come next.
 
-    The driver ends the dialogue with `auth_insecure` unless the connection is encrypted and verified, or the user insists.
+    The driver ends the dialogue with `auth_insecure` unless the connection is encrypted and verified, or the user
+    insists.
     """
 
 
@@ -173,8 +174,8 @@ def quoted(data: bytes) -> str:
 def missing_capabilities(expected: Collection[str], offered: Collection[str]) -> tuple[str, ...]:
     """Which of the expected capabilities the server did not announce.
 
-    An expected item is met by an announced one with the same keyword and at least its parameters, so `AUTH PLAIN` is met
-    by `AUTH LOGIN PLAIN`. Letter case does not matter, as all three protocols say.
+    An expected item is met by an announced one with the same keyword and at least its parameters, so `AUTH PLAIN` is
+    met by `AUTH LOGIN PLAIN`. Letter case does not matter, as all three protocols say.
     """
     have: dict[str, set[str]] = {}
     for item in offered:

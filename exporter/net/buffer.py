@@ -1,0 +1,76 @@
+"""What was received and not yet read, cut into lines and counts. No socket here: the stream feeds it, and so do tests."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_CONVERSATION: Final = 1 << 20
+"""Octets that one probe will take from a server: a hundred times what any of the dialogues has use for."""
+
+
+class OverflowingError(Exception):
+    """The server sent more than a cap allows; the message says which."""
+
+
+class ReceiveBuffer:
+    """Octets in the order of arrival, and a running total of them."""
+
+    __slots__ = ("_data", "_searched", "_total")
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._searched = 0
+        self._total = 0
+
+    def __len__(self) -> int:
+        """Octets that nobody has read."""
+        return len(self._data)
+
+    def feed(self, data: bytes) -> None:
+        """Append what arrived.
+
+        Raises:
+            OverflowingError: The conversation as a whole is too long.
+        """
+        self._total += len(data)
+        if self._total > MAX_CONVERSATION:
+            raise OverflowingError(f"more than {MAX_CONVERSATION} octets in one conversation")
+        self._data += data
+
+    def take_line(self, limit: int) -> bytes | None:
+        """The next line without its ending; `None` while it is incomplete.
+
+        A line ends with LF, and a CR before it belongs to the ending: CRLF is what the RFCs demand and a bare LF is what
+        some servers send. A CR elsewhere stays in the line for the protocol to judge.
+
+        Raises:
+            OverflowingError: The line is longer than `limit` octets, complete or not.
+        """
+        end = self._data.find(b"\n", self._searched)
+        if end < 0:
+            self._searched = len(self._data)
+            if self._searched > limit:
+                raise OverflowingError(f"a line of more than {limit} octets")
+            return None
+        if end > limit:
+            raise OverflowingError(f"a line of more than {limit} octets")
+        line = bytes(self._data[: end - 1 if end and self._data[end - 1] == 0x0D else end])
+        del self._data[: end + 1]
+        self._searched = 0
+        return line
+
+    def take_exactly(self, size: int) -> bytes | None:
+        """The next `size` octets; `None` while there are fewer."""
+        if len(self._data) < size:
+            return None
+        taken = bytes(self._data[:size])
+        del self._data[:size]
+        self._searched = 0
+        return taken
+
+    def take_all(self) -> bytes:
+        """Whatever is left."""
+        taken = bytes(self._data)
+        self._data.clear()
+        self._searched = 0
+        return taken
