@@ -1,4 +1,4 @@
-"""What was received and not yet read, cut into lines and counts. No socket here: the stream feeds it, and so do tests."""
+"""What was received and not yet read, cut into lines and counts. No socket here: the stream feeds it, as do tests."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class ReceiveBuffer:
     def take_line(self, limit: int) -> bytes | None:
         """The next line without its ending; `None` while it is incomplete.
 
-        A line ends with LF, and a CR before it belongs to the ending: CRLF is what the RFCs demand and a bare LF is what
-        some servers send. A CR elsewhere stays in the line for the protocol to judge.
+        A line ends with LF, and a CR before it belongs to the ending: CRLF is what the RFCs demand and a bare LF is
+        what some servers send. A CR elsewhere stays in the line for the protocol to judge.
 
         Raises:
             OverflowingError: The line is longer than `limit` octets, complete or not.
@@ -54,10 +54,10 @@ class ReceiveBuffer:
             return None
         if end > limit:
             raise OverflowingError(f"a line of more than {limit} octets")
-        line = bytes(self._data[: end - 1 if end and self._data[end - 1] == 0x0D else end])
+        line = bytes(self._data[:end])
         del self._data[: end + 1]
         self._searched = 0
-        return line
+        return line.removesuffix(b"\r")
 
     def take_exactly(self, size: int) -> bytes | None:
         """The next `size` octets; `None` while there are fewer."""

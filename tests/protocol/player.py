@@ -74,7 +74,7 @@ class Played:
     unread: bytes = b""
 
 
-def play(dialogue: Dialogue[Any], script: bytes, cut: Cut = whole) -> Played:
+def play(dialogue: Dialogue[Any], script: bytes, cut: Cut = whole) -> Played:  # noqa: C901 - one case a kind of step
     """Run the dialogue to its end.
 
     Raises:
