@@ -89,6 +89,17 @@ class FailureReason(StrEnum):
     INTERNAL_ERROR = "internal_error"
 
 
+class SkipReason(StrEnum):
+    """Why a probe that was due was not started: label `reason` of `mail_exporter_probes_skipped_total`."""
+
+    OVERLAP = "overlap"
+    """Its predecessor was still running."""
+    CONCURRENCY = "concurrency"
+    """As many probes as may run at once were running."""
+    HOST = "host"
+    """As many of them as may talk to one host were talking to its host."""
+
+
 class IpFamily(StrEnum):
     """Which addresses of a name are tried."""
 
