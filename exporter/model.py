@@ -201,6 +201,19 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
+class Withheld:
+    """A login that is not to be tried now, although everything before it is.
+
+    Attributes:
+        reason: What the probe then fails with.
+        detail: Why, for people.
+    """
+
+    reason: FailureReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class TlsPolicy:
     """How the server's certificate is to be judged.
 

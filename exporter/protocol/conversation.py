@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 from typing import Protocol as Interface
 
-from exporter.model import Encryption, Endpoint, FailureReason, Login, Phase
+from exporter.model import Encryption, Endpoint, FailureReason, Login, Phase, Withheld
 from exporter.protocol.dialogue import (
     Capabilities,
     Dialogue,
@@ -60,8 +60,13 @@ class Client(Interface):
         """Say goodbye and wait for the answer."""
 
 
-def converse(client: Client, endpoint: Endpoint, login: Login | None) -> Dialogue[None]:
+def converse(client: Client, endpoint: Endpoint, login: Login | Withheld | None) -> Dialogue[None]:
     """The whole conversation but for the goodbye, which is due also when this fails.
+
+    Args:
+        client: The client's side of the endpoint's protocol.
+        endpoint: What is asked for.
+        login: `None` to look without logging in.
 
     Raises:
         DialogueError: The server refused, or broke the protocol, or is not what the endpoint asks for.
@@ -78,6 +83,8 @@ def converse(client: Client, endpoint: Endpoint, login: Login | None) -> Dialogu
     logged_in = client.logged_in_already()
     if login is not None and not logged_in:
         yield Enter(Phase.AUTH)
+        if isinstance(login, Withheld):
+            raise DialogueError(login.reason, login.detail)
         yield RequireSecure()
         yield from client.log_in(login)
         logged_in = True

@@ -1,0 +1,81 @@
+"""A scripted stand-in for the stream: the server's octets are known beforehand, and nothing is sent anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from OpenSSL import SSL
+
+from exporter.model import FailureReason, TlsFacts
+from exporter.net.buffer import OverflowingError, ReceiveBuffer
+from exporter.net.stream import StreamError
+
+LOCAL_ADDRESS: Final = "192.0.2.1"
+
+
+class Replay:
+    """Plays the server's side of a conversation; has the methods of `Stream` that a probe uses.
+
+    Attributes:
+        sent: What the client sent, secrets included.
+        closed: Whether the client closed the connection.
+    """
+
+    def __init__(self, pieces: Iterable[bytes], tls_facts: TlsFacts | None = None) -> None:
+        """Prepare a conversation.
+
+        Args:
+            pieces: The server's octets, in the pieces in which they arrive; the connection ends after the last.
+            tls_facts: What a handshake shows; `None` lets it fail.
+        """
+        self.sent: list[bytes] = []
+        self.closed = False
+        self.local_address = LOCAL_ADDRESS
+        self._pieces = iter(pieces)
+        self._tls_facts = tls_facts
+        self._buffer = ReceiveBuffer()
+
+    async def send(self, data: bytes) -> None:
+        """Record what the client says."""
+        self.sent.append(data)
+
+    async def read_line(self, limit: int) -> bytes:
+        """The next line of the script."""
+        try:
+            while (line := self._buffer.take_line(limit)) is None:
+                self._feed()
+        except OverflowingError as overflow:
+            raise StreamError(FailureReason.RESPONSE_TOO_LARGE, f"the server sent {overflow}") from None
+        return line
+
+    async def read_exactly(self, size: int) -> bytes:
+        """The next octets of the script."""
+        while (octets := self._buffer.take_exactly(size)) is None:
+            self._feed()
+        return octets
+
+    async def start_tls(
+        self,
+        context: SSL.Context,  # noqa: ARG002 - the interface; a replay has no TLS of its own
+        server_name: str,  # noqa: ARG002
+        now: float,  # noqa: ARG002
+        *,
+        upgrade: bool,
+    ) -> TlsFacts:
+        """Show the facts that the script was given."""
+        if upgrade and len(self._buffer):
+            raise StreamError(FailureReason.STARTTLS_INJECTION, "octets came before the TLS handshake")
+        if self._tls_facts is None:
+            raise StreamError(FailureReason.TLS_HANDSHAKE_FAILED, "the script has no handshake")
+        return self._tls_facts
+
+    def close(self) -> None:
+        """Record it."""
+        self.closed = True
+
+    def _feed(self) -> None:
+        piece = next(self._pieces, None)
+        if piece is None:
+            raise StreamError(FailureReason.CONNECTION_CLOSED, "the server closed the connection")
+        self._buffer.feed(piece)

@@ -1,0 +1,180 @@
+"""What a probe writes down while it runs, so that nothing learnt is lost whatever ends it.
+
+The notes stamp phases and transcript lines with a monotonic clock that they are given, and keep secrets out: a line
+that carries one is shown by its stand-in, and a server that repeats one finds it blotted out.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from exporter.model import (
+    Direction,
+    Failure,
+    FailureReason,
+    Login,
+    MailboxFacts,
+    Mechanism,
+    Phase,
+    ProbeResult,
+    Span,
+    TlsFacts,
+    TranscriptLine,
+)
+from exporter.protocol.dialogue import (
+    Capabilities,
+    Fact,
+    LoginTaken,
+    LoginTried,
+    ReplyCode,
+    SizeLimit,
+    StarttlsOffered,
+    printable,
+)
+
+MAX_TRANSCRIPT_LINES: Final = 400
+"""A conversation takes about 30 lines; more than this is a server's chatter."""
+
+MAX_TRANSCRIPT_TEXT: Final = 400
+"""Characters of one line that are kept: enough to recognise it."""
+
+MIN_HIDDEN: Final = 5
+"""Octets a secret must have to be looked for in what the server says; shorter ones would blot out ordinary words."""
+
+BLOT: Final = b"<redacted>"
+
+
+class Notes:
+    """The notes of one probe."""
+
+    def __init__(self, endpoint: str, started_at: float, clock: Callable[[], float]) -> None:
+        """Begin to take notes.
+
+        Args:
+            endpoint: Its name.
+            started_at: Unix time.
+            clock: Monotonic seconds.
+        """
+        self.address: str | None = None
+        self.tls: TlsFacts | None = None
+        self.failure: Failure | None = None
+        self._endpoint = endpoint
+        self._started_at = started_at
+        self._clock = clock
+        self._origin = clock()
+        self._phase: Phase | None = None
+        self._phase_start = 0.0
+        self._spans: list[Span] = []
+        self._transcript: list[TranscriptLine] = []
+        self._hidden: tuple[bytes, ...] = ()
+        self._reply_codes: dict[Phase, int] = {}
+        self._capabilities: tuple[str, ...] | None = None
+        self._starttls_offered: bool | None = None
+        self._size_limit: int | None = None
+        self._mailbox: MailboxFacts | None = None
+        self._mechanism: Mechanism | None = None
+        self._logged_in = False
+
+    @property
+    def phase(self) -> Phase:
+        """The phase under way; the first one before any began."""
+        return self._phase or Phase.DNS
+
+    def enter(self, phase: Phase) -> None:
+        """A phase begins, and the one before it ends."""
+        now = self._clock() - self._origin
+        self._end_phase(now)
+        self._phase, self._phase_start = phase, now
+
+    def reached(self, phase: Phase) -> bool:
+        """Whether this phase began."""
+        return phase is self._phase or any(span.phase is phase for span in self._spans)
+
+    def fail(self, reason: FailureReason, detail: str) -> None:
+        """The probe failed, in the phase under way. The first failure is the one that counts."""
+        self.note(f"{reason}: {detail}")
+        if self.failure is None:
+            self.failure = Failure(reason, self.phase, printable(self.without_secrets(detail.encode())))
+
+    def learn(self, fact: Fact) -> None:
+        """Keep what the dialogue found out."""
+        match fact:
+            case Capabilities(items):
+                self._capabilities = items
+            case StarttlsOffered(offered):
+                self._starttls_offered = offered
+            case ReplyCode(code):
+                self._reply_codes[self.phase] = code
+            case SizeLimit(size):
+                self._size_limit = size
+            case MailboxFacts():
+                self._mailbox = fact
+            case LoginTried(mechanism):
+                self._mechanism = mechanism
+            case LoginTaken():
+                self._logged_in = True
+
+    def hide(self, login: Login) -> None:
+        """From now on, blot out this login's secret wherever the server repeats it."""
+        secret = login.secret.reveal()
+        self._hidden += tuple(form for form in (b64encode(secret), secret) if len(form) >= MIN_HIDDEN)
+
+    def without_secrets(self, line: bytes) -> bytes:
+        """The server's octets, with the secret blotted out."""
+        for form in self._hidden:
+            if form in line:
+                line = line.replace(form, BLOT)
+        return line
+
+    def sent(self, line: bytes, shown: str | None) -> None:
+        """A line goes out. One that carries a secret is kept by its stand-in, and looked for in what comes back."""
+        if shown is None:
+            self._write(Direction.CLIENT, printable(line[:MAX_TRANSCRIPT_TEXT]))
+            return
+        self._write(Direction.CLIENT, shown)
+        carried = line.rpartition(b" ")[2]
+        if len(carried) >= MIN_HIDDEN and carried not in self._hidden:
+            self._hidden = (carried, *self._hidden)
+
+    def received(self, line: bytes) -> None:
+        """A line came in, already `without_secrets`."""
+        self._write(Direction.SERVER, printable(line[:MAX_TRANSCRIPT_TEXT]))
+
+    def note(self, text: str) -> None:
+        """Something that neither side said."""
+        self._write(Direction.NOTE, printable(self.without_secrets(text.encode())[:MAX_TRANSCRIPT_TEXT]))
+
+    def result(self) -> ProbeResult:
+        """End the phase under way and sum up."""
+        duration = self._clock() - self._origin
+        self._end_phase(duration)
+        self._phase = None
+        codes: Mapping[Phase, int] = MappingProxyType(self._reply_codes)
+        return ProbeResult(
+            endpoint=self._endpoint,
+            started_at=self._started_at,
+            duration=duration,
+            spans=tuple(self._spans),
+            failure=self.failure,
+            address=self.address,
+            tls=self.tls,
+            starttls_offered=self._starttls_offered,
+            capabilities=self._capabilities,
+            auth_mechanism=self._mechanism,
+            auth_success=None if self._mechanism is None else self._logged_in,
+            reply_codes=codes,
+            size_limit=self._size_limit,
+            mailbox=self._mailbox,
+            transcript=tuple(self._transcript),
+        )
+
+    def _end_phase(self, now: float) -> None:
+        if self._phase is not None:
+            self._spans.append(Span(self._phase, self._phase_start, now - self._phase_start))
+
+    def _write(self, direction: Direction, text: str) -> None:
+        if len(self._transcript) < MAX_TRANSCRIPT_LINES:
+            self._transcript.append(TranscriptLine(self._clock() - self._origin, direction, text))

@@ -1,0 +1,324 @@
+"""One probe: drives a dialogue over a stream and returns what came of it, whatever that is.
+
+This is the one place that catches everything. A failure of the network, of the server or of our own becomes a reason in
+the result; only cancellation passes through. What a probe learns is written down in its notes as it is learnt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from typing import Protocol as Interface
+
+import structlog
+from OpenSSL import SSL
+
+from exporter import certificates
+from exporter.model import (
+    Encryption,
+    Endpoint,
+    FailureReason,
+    IpFamily,
+    Login,
+    Phase,
+    ProbeResult,
+    Protocol,
+    TlsFacts,
+    TlsPolicy,
+    Withheld,
+)
+from exporter.net.resolve import ResolveError
+from exporter.net.stream import Stream, StreamError
+from exporter.net.tls import TlsSetupError
+from exporter.probing.notes import Notes
+from exporter.protocol.conversation import Client, converse
+from exporter.protocol.dialogue import (
+    MAX_LINE,
+    Dialogue,
+    DialogueError,
+    Enter,
+    Learn,
+    ReadExactly,
+    ReadLine,
+    RequireSecure,
+    Send,
+    StartTls,
+)
+from exporter.protocol.imap import Imap
+from exporter.protocol.pop3 import Pop3
+from exporter.protocol.smtp import Smtp
+
+GOODBYE_TIMEOUT: Final = 2.0
+"""Seconds to wait for the answer to a goodbye: all of interest is known by then, and a failed one changes nothing."""
+
+POLITE_AFTER_TIMEOUT: Final = frozenset({Phase.CAPABILITY, Phase.CHECK})
+"""Phases in which a server that does not answer may still be told goodbye. In the others it would take the goodbye for
+part of a login or of a handshake, or has not greeted yet."""
+
+CLIENTS: Final[Mapping[Protocol, Callable[[Endpoint, str], Client]]] = {
+    Protocol.SMTP: Smtp,
+    Protocol.IMAP: Imap,
+    Protocol.POP3: Pop3,
+}
+
+log = structlog.get_logger()
+
+
+class Connection(Interface):
+    """What a probe asks of a stream; `exporter.net.replay.Replay` is its other kind."""
+
+    @property
+    def local_address(self) -> str:
+        """This side's IP address."""
+
+    async def send(self, data: bytes) -> None:
+        """Send all of it."""
+
+    async def read_line(self, limit: int) -> bytes:
+        """The next line, without its ending."""
+
+    async def read_exactly(self, size: int) -> bytes:
+        """The next `size` octets."""
+
+    async def start_tls(self, context: SSL.Context, server_name: str, now: float, *, upgrade: bool) -> TlsFacts:
+        """Become TLS."""
+
+    def close(self) -> None:
+        """Close at once."""
+
+
+class Names(Interface):
+    """What a probe asks of a resolver."""
+
+    async def addresses(self, host: str, family: IpFamily) -> tuple[str, ...]:
+        """The addresses of a name, in the order to try them."""
+
+
+class Contexts(Interface):
+    """What a probe asks of the keeper of TLS contexts."""
+
+    def context(self, policy: TlsPolicy) -> SSL.Context:
+        """The context for a policy."""
+
+
+Connect = Callable[[str, int, str | None], Awaitable[Connection]]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything outside that a probe depends on.
+
+    Attributes:
+        names: Looks names up.
+        contexts: Makes TLS contexts.
+        wall_clock: Unix time.
+        clock: Monotonic seconds, finer than a millisecond.
+        connect: Opens a connection to an address and port, from a source address.
+    """
+
+    names: Names
+    contexts: Contexts
+    wall_clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = time.perf_counter
+    connect: Connect = Stream.connect
+
+
+class Prober:
+    """Probes endpoints, any number at once."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._deadlines: set[asyncio.Timeout] = set()
+
+    async def probe(self, endpoint: Endpoint, login: Login | Withheld | None) -> ProbeResult:
+        """Probe once. Never raises, but for cancellation."""
+        notes = Notes(endpoint.name, self._world.wall_clock(), self._world.clock)
+        run = _Run(endpoint, login, notes, self._world)
+        expires = asyncio.get_running_loop().time() + endpoint.timeout
+        try:
+            async with self._deadline(expires):
+                await run.converse(expires)
+        except TimeoutError:
+            notes.fail(FailureReason.TIMEOUT, f"nothing more came within the timeout of {endpoint.timeout:g} s")
+        except (DialogueError, StreamError, ResolveError) as error:
+            notes.fail(error.reason, error.detail)
+            run.take_leave = isinstance(error, DialogueError) and error.in_step
+        except Exception:
+            log.exception("bug: a probe raised", endpoint=endpoint.name, phase=notes.phase)
+            notes.fail(FailureReason.INTERNAL_ERROR, "a bug of mail-exporter; its log has the traceback")
+        try:
+            await run.say_goodbye(expires)
+        finally:
+            run.close()
+        return notes.result()
+
+    def hurry(self) -> None:
+        """Let every probe that is under way end now, as if its time were up."""
+        now = asyncio.get_running_loop().time()
+        for deadline in self._deadlines:
+            deadline.reschedule(now)
+
+    @contextlib.asynccontextmanager
+    async def _deadline(self, expires: float) -> AsyncIterator[None]:
+        async with asyncio.timeout_at(expires) as deadline:
+            self._deadlines.add(deadline)
+            try:
+                yield
+            finally:
+                self._deadlines.discard(deadline)
+
+
+class _Run:
+    """The course of one probe. Raises what its parts raise; the prober turns that into a result."""
+
+    def __init__(self, endpoint: Endpoint, login: Login | Withheld | None, notes: Notes, world: World) -> None:
+        self._endpoint = endpoint
+        self._login = login
+        self._notes = notes
+        self._world = world
+        self._stream: Connection | None = None
+        self._client: Client | None = None
+        self._verified = False
+        self._cleared = False
+        self.take_leave = True
+
+    async def converse(self, expires: float) -> None:
+        """From the name to the last check."""
+        endpoint = self._endpoint
+        self._notes.enter(Phase.DNS)
+        addresses = await self._world.names.addresses(endpoint.host, _family(endpoint))
+        self._notes.enter(Phase.CONNECT)
+        self._stream = await self._connect_any(addresses, expires)
+        self._client = CLIENTS[endpoint.protocol](endpoint, _address_literal(self._stream.local_address))
+        await self._drive(self._stream, converse(self._client, endpoint, self._login))
+
+    async def say_goodbye(self, expires: float) -> None:
+        """QUIT or LOGOUT, where the server would understand it. What becomes of it changes nothing."""
+        if self._stream is None or self._client is None or not self._goodbye_is_due():
+            return
+        left = expires - asyncio.get_running_loop().time()
+        self._notes.enter(Phase.QUIT)
+        try:
+            # With no time left the goodbye is sent, and its answer is not waited for.
+            async with asyncio.timeout(min(max(left, 0.0), GOODBYE_TIMEOUT)):
+                await self._drive(self._stream, self._client.quit())
+        except TimeoutError:
+            self._notes.note("the goodbye is not answered")
+        except (DialogueError, StreamError) as error:
+            self._notes.note(f"the goodbye fails: {error.detail}")
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._stream is not None:
+            self._stream.close()
+
+    def _goodbye_is_due(self) -> bool:
+        if self._notes.failure is not None and self._notes.failure.reason is FailureReason.TIMEOUT:
+            return self._notes.phase in POLITE_AFTER_TIMEOUT
+        return self.take_leave and self._notes.reached(Phase.GREETING)
+
+    async def _connect_any(self, addresses: tuple[str, ...], expires: float) -> Connection:
+        """Try the addresses in order until one connects, each for its share of the time that is left."""
+        endpoint, loop = self._endpoint, asyncio.get_running_loop()
+        for tried, address in enumerate(addresses):
+            self._notes.address = address
+            others = len(addresses) - tried - 1
+            share = (expires - loop.time()) / (others + 1)
+            try:
+                async with asyncio.timeout(share if others else None):
+                    stream = await self._world.connect(address, endpoint.port, endpoint.source_address)
+            except (StreamError, TimeoutError) as error:
+                detail = error.detail if isinstance(error, StreamError) else f"no answer within {share:.1f} s"
+                self._notes.note(f"{address} port {endpoint.port}: {detail}")
+                if not others:
+                    raise _connect_failure(error, address, endpoint.port, len(addresses)) from None
+            else:
+                self._notes.note(f"connected to {address} port {endpoint.port}")
+                return stream
+        raise ResolveError(FailureReason.DNS_NOT_FOUND, f"{endpoint.host} has no address")
+
+    async def _drive(self, stream: Connection, dialogue: Dialogue[None]) -> None:  # noqa: C901 - one case a kind of step
+        """Carry out the steps of a dialogue until it ends."""
+        notes = self._notes
+        try:
+            step = next(dialogue)
+            while True:
+                answer = b""
+                match step:
+                    case Send(line, shown):
+                        if shown is not None and not self._cleared:
+                            raise RuntimeError("a dialogue sends a secret without asking whether it may")
+                        notes.sent(line, shown)
+                        await stream.send(line + b"\r\n")
+                    case ReadLine():
+                        answer = notes.without_secrets(await stream.read_line(MAX_LINE))
+                        notes.received(answer)
+                    case ReadExactly(size):
+                        answer = notes.without_secrets(await stream.read_exactly(size))
+                        notes.received(answer)
+                    case Enter(phase):
+                        notes.enter(phase)
+                    case Learn(fact):
+                        notes.learn(fact)
+                    case StartTls():
+                        await self._start_tls(stream)
+                    case RequireSecure():
+                        self._require_secure()
+                step = dialogue.send(answer)
+        except StopIteration:
+            return
+        finally:
+            dialogue.close()
+
+    async def _start_tls(self, stream: Connection) -> None:
+        endpoint, notes = self._endpoint, self._notes
+        self._cleared = False
+        try:
+            context = self._world.contexts.context(endpoint.tls)
+        except TlsSetupError as error:
+            raise DialogueError(FailureReason.TLS_UNTRUSTED, str(error)) from None
+        upgrade = endpoint.encryption is not Encryption.TLS
+        try:
+            notes.tls = await stream.start_tls(context, endpoint.server_name, self._world.wall_clock(), upgrade=upgrade)
+        except StreamError as error:
+            notes.tls = error.facts
+            raise
+        notes.note(f"{notes.tls.version} {notes.tls.cipher}, certificate {notes.tls.detail or 'verified'}")
+        self._verified = notes.tls.verified
+        if endpoint.tls.verify and not notes.tls.verified:
+            raise DialogueError(certificates.failure_reason(notes.tls.problems), notes.tls.detail)
+
+    def _require_secure(self) -> None:
+        if not self._verified and not self._endpoint.allow_insecure_auth:
+            lack = "not encrypted" if self._notes.tls is None else "not verified"
+            raise DialogueError(
+                FailureReason.AUTH_INSECURE,
+                f"the connection is {lack}, so no credentials are sent; allow_insecure_auth: true would send them",
+            )
+        if isinstance(self._login, Login):
+            self._notes.hide(self._login)
+        self._cleared = True
+
+
+def _family(endpoint: Endpoint) -> IpFamily:
+    """A source address can only reach addresses of its own family."""
+    if endpoint.source_address is None:
+        return endpoint.ip_family
+    return IpFamily.IPV6 if ":" in endpoint.source_address else IpFamily.IPV4
+
+
+def _address_literal(address: str) -> str:
+    """RFC 5321 4.1.3, 4.1.4: what a client that has no name of its own says in EHLO."""
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
+def _connect_failure(error: StreamError | TimeoutError, address: str, port: int, tried: int) -> Exception:
+    """The failure of the last address stands for all of them: a mail client, too, reports that one."""
+    if isinstance(error, TimeoutError):
+        return error
+    others = f"; {tried - 1} other addresses failed as well" if tried > 1 else ""
+    return StreamError(error.reason, f"{address} port {port}: {error.detail}{others}")
