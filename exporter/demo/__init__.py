@@ -1,1 +1,1 @@
-"""Mail servers that misbehave on purpose."""
+"""Mail servers inside the process, correct and bent by data, for people to see what the daemon sees of them."""

@@ -1,0 +1,348 @@
+"""The table of what the demo shows: each scene's server, what the daemon is told about it, and what it should find.
+
+Values only. stage.py puts the scenes on; the tests hold the daemon to the expectations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Final
+
+from exporter.demo.site import Behaviour, Greeting, Logins, Mailbox, Quota, Upgrade
+from exporter.model import Encryption, FailureReason, Phase, Protocol
+
+SERVER_NAME: Final = "mail.demo.example"
+"""What every server of the demo is called (RFC 2606 keeps the domain free for this)."""
+
+OTHER_NAME: Final = "mail.elsewhere.example"
+"""What the certificate says in the scene of the wrong name."""
+
+DOMAIN: Final = "demo.example"
+
+RECIPIENT: Final = f"postmaster@{DOMAIN}"
+UNKNOWN_RECIPIENT: Final = f"nobody@{DOMAIN}"
+FOREIGN_RECIPIENT: Final = "someone@elsewhere.example"
+
+INBOX: Final = "INBOX"
+MAILBOXES: Final = {
+    INBOX: Mailbox(messages=1284, unseen=17, size=198_243_071, uid_validity=1_700_000_000, uid_next=5391)
+}
+QUOTA: Final = Quota(root="User quota", used=812_340, limit=1_048_576)
+
+INTERVAL: Final = 5.0
+"""Seconds between two probes of a scene: short enough to watch."""
+
+DELAY: Final = 0.25
+"""Seconds that a slow server thinks before each answer."""
+
+
+class CertificateKind(Enum):
+    """Which certificate a server shows."""
+
+    GOOD = auto()
+    EXPIRING = auto()
+    """In five days."""
+    EXPIRED = auto()
+    """Since yesterday."""
+    NOT_YET_VALID = auto()
+    """Until tomorrow."""
+    WRONG_NAME = auto()
+    SELF_SIGNED = auto()
+    UNKNOWN_AUTHORITY = auto()
+
+
+class Password(Enum):
+    """Which password the daemon is given."""
+
+    NONE = auto()
+    """It probes without logging in."""
+    RIGHT = auto()
+    WRONG = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a probe fails."""
+
+    reason: FailureReason
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One server and one endpoint.
+
+    Attributes:
+        name: The endpoint's name.
+        shows: For people, in a few words.
+        expected: How every probe fails; `None` if every probe succeeds.
+        listens: Whether there is a server at all.
+        timeout: Seconds, as in `Endpoint`.
+        mailbox: As in `Endpoint`, and so the two below.
+    """
+
+    name: str
+    shows: str
+    protocol: Protocol
+    encryption: Encryption
+    expected: Outcome | None = None
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    certificate: CertificateKind = CertificateKind.GOOD
+    password: Password = Password.RIGHT
+    listens: bool = True
+    timeout: float = 4.0
+    mailbox: str | None = None
+    rcpt_to: str | None = None
+    rcpt_expect: tuple[int, ...] = ()
+
+
+SCENES: Final[tuple[Scene, ...]] = (
+    # All is well.
+    Scene(
+        "healthy-submission",
+        "STARTTLS, a login, and a recipient the server would take",
+        Protocol.SMTP,
+        Encryption.STARTTLS,
+        rcpt_to=RECIPIENT,
+    ),
+    Scene(
+        "healthy-submissions",
+        "TLS from the first byte, and a login",
+        Protocol.SMTP,
+        Encryption.TLS,
+    ),
+    Scene(
+        "healthy-imap",
+        "STARTTLS, a login, and a mailbox with its quota",
+        Protocol.IMAP,
+        Encryption.STARTTLS,
+        mailbox=INBOX,
+    ),
+    Scene(
+        "healthy-imaps",
+        "TLS from the first byte, a login, and a mailbox with its quota",
+        Protocol.IMAP,
+        Encryption.TLS,
+        mailbox=INBOX,
+    ),
+    Scene(
+        "healthy-pop3",
+        "STLS, a login, and how much mail is waiting",
+        Protocol.POP3,
+        Encryption.STARTTLS,
+    ),
+    Scene(
+        "healthy-pop3s",
+        "TLS from the first byte, a login, and how much mail is waiting",
+        Protocol.POP3,
+        Encryption.TLS,
+    ),
+    # It works, and deserves a look.
+    Scene(
+        "slow-smtp",
+        f"works, but thinks {DELAY * 1000:.0f} ms before each answer",
+        Protocol.SMTP,
+        Encryption.STARTTLS,
+        behaviour=Behaviour(delay=DELAY),
+    ),
+    Scene(
+        "slow-imap",
+        f"works, but thinks {DELAY * 1000:.0f} ms before each answer",
+        Protocol.IMAP,
+        Encryption.TLS,
+        behaviour=Behaviour(delay=DELAY),
+    ),
+    Scene(
+        "expiring-imap",
+        "works, with a certificate that has five days left",
+        Protocol.IMAP,
+        Encryption.TLS,
+        certificate=CertificateKind.EXPIRING,
+    ),
+    # Certificates that no mail client should take.
+    Scene(
+        "expired-pop3",
+        "the certificate expired yesterday",
+        Protocol.POP3,
+        Encryption.STARTTLS,
+        Outcome(FailureReason.TLS_CERTIFICATE_EXPIRED, Phase.TLS),
+        certificate=CertificateKind.EXPIRED,
+    ),
+    Scene(
+        "not-yet-valid-smtp",
+        "the certificate begins tomorrow",
+        Protocol.SMTP,
+        Encryption.TLS,
+        Outcome(FailureReason.TLS_CERTIFICATE_NOT_YET_VALID, Phase.TLS),
+        certificate=CertificateKind.NOT_YET_VALID,
+    ),
+    Scene(
+        "wrong-name-imap",
+        f"the certificate is for {OTHER_NAME}",
+        Protocol.IMAP,
+        Encryption.TLS,
+        Outcome(FailureReason.TLS_NAME_MISMATCH, Phase.TLS),
+        certificate=CertificateKind.WRONG_NAME,
+    ),
+    Scene(
+        "self-signed-smtp",
+        "the certificate is signed by nobody but the server",
+        Protocol.SMTP,
+        Encryption.STARTTLS,
+        Outcome(FailureReason.TLS_UNTRUSTED, Phase.TLS),
+        certificate=CertificateKind.SELF_SIGNED,
+    ),
+    Scene(
+        "unknown-authority-pop3",
+        "the certificate is signed by an authority that nobody knows",
+        Protocol.POP3,
+        Encryption.TLS,
+        Outcome(FailureReason.TLS_UNTRUSTED, Phase.TLS),
+        certificate=CertificateKind.UNKNOWN_AUTHORITY,
+    ),
+    # STARTTLS under attack: in none of these does the password leave.
+    Scene(
+        "stripped-smtp",
+        "somebody in between removed STARTTLS and asks for the password in plain",
+        Protocol.SMTP,
+        Encryption.STARTTLS,
+        Outcome(FailureReason.STARTTLS_NOT_OFFERED, Phase.STARTTLS),
+        behaviour=Behaviour(upgrade=Upgrade.HIDDEN),
+    ),
+    Scene(
+        "starttls-refused-imap",
+        "STARTTLS is announced, and refused",
+        Protocol.IMAP,
+        Encryption.STARTTLS,
+        Outcome(FailureReason.STARTTLS_REFUSED, Phase.STARTTLS),
+        behaviour=Behaviour(upgrade=Upgrade.REFUSED),
+    ),
+    Scene(
+        "injected-pop3",
+        "somebody in between adds words in plain before the handshake",
+        Protocol.POP3,
+        Encryption.STARTTLS,
+        Outcome(FailureReason.STARTTLS_INJECTION, Phase.TLS),
+        behaviour=Behaviour(upgrade=Upgrade.INJECTED),
+    ),
+    # Servers that turn us away, or are not there, or are no mail servers.
+    Scene(
+        "refusing-smtp",
+        "greets with 554",
+        Protocol.SMTP,
+        Encryption.STARTTLS,
+        Outcome(FailureReason.SERVER_REFUSED, Phase.GREETING),
+        behaviour=Behaviour(greeting=Greeting.REFUSE),
+    ),
+    Scene(
+        "refusing-imap",
+        "greets with BYE",
+        Protocol.IMAP,
+        Encryption.TLS,
+        Outcome(FailureReason.SERVER_REFUSED, Phase.GREETING),
+        behaviour=Behaviour(greeting=Greeting.REFUSE),
+    ),
+    Scene(
+        "refusing-pop3",
+        "greets with -ERR",
+        Protocol.POP3,
+        Encryption.TLS,
+        Outcome(FailureReason.SERVER_REFUSED, Phase.GREETING),
+        behaviour=Behaviour(greeting=Greeting.REFUSE),
+    ),
+    Scene(
+        "busy-smtp",
+        "greets with 421: come back later",
+        Protocol.SMTP,
+        Encryption.STARTTLS,
+        Outcome(FailureReason.SERVER_BUSY, Phase.GREETING),
+        behaviour=Behaviour(greeting=Greeting.BUSY),
+    ),
+    Scene(
+        "closed-port-pop3",
+        "nobody listens",
+        Protocol.POP3,
+        Encryption.TLS,
+        Outcome(FailureReason.CONNECT_REFUSED, Phase.CONNECT),
+        listens=False,
+    ),
+    Scene(
+        "stalling-imap",
+        "takes the connection and never says a word",
+        Protocol.IMAP,
+        Encryption.STARTTLS,
+        Outcome(FailureReason.TIMEOUT, Phase.GREETING),
+        behaviour=Behaviour(greeting=Greeting.SILENCE),
+        timeout=2.0,
+    ),
+    Scene(
+        "hanging-up-smtp",
+        "closes the connection when it is asked to log in",
+        Protocol.SMTP,
+        Encryption.TLS,
+        Outcome(FailureReason.CONNECTION_CLOSED, Phase.AUTH),
+        behaviour=Behaviour(hangs_up_on=b"AUTH"),
+    ),
+    Scene(
+        "garbage-imap",
+        "no mail server: an SSH server answers",
+        Protocol.IMAP,
+        Encryption.STARTTLS,
+        Outcome(FailureReason.PROTOCOL_ERROR, Phase.GREETING),
+        behaviour=Behaviour(greeting=Greeting.GARBAGE),
+    ),
+    # Logins, mailboxes and recipients.
+    Scene(
+        "wrong-password-imap",
+        "the password is wrong",
+        Protocol.IMAP,
+        Encryption.TLS,
+        Outcome(FailureReason.AUTH_REJECTED, Phase.AUTH),
+        password=Password.WRONG,
+    ),
+    Scene(
+        "wrong-password-pop3",
+        "the password is wrong",
+        Protocol.POP3,
+        Encryption.STARTTLS,
+        Outcome(FailureReason.AUTH_REJECTED, Phase.AUTH),
+        password=Password.WRONG,
+    ),
+    Scene(
+        "logins-unavailable-smtp",
+        "the server cannot check passwords just now",
+        Protocol.SMTP,
+        Encryption.STARTTLS,
+        Outcome(FailureReason.AUTH_UNAVAILABLE, Phase.AUTH),
+        behaviour=Behaviour(logins=Logins.UNAVAILABLE),
+    ),
+    Scene(
+        "missing-mailbox-imap",
+        "the mailbox to look at does not exist",
+        Protocol.IMAP,
+        Encryption.STARTTLS,
+        Outcome(FailureReason.MAILBOX_UNAVAILABLE, Phase.CHECK),
+        mailbox="Archive",
+    ),
+    Scene(
+        "unknown-recipient-smtp",
+        "the server does not take mail for the recipient",
+        Protocol.SMTP,
+        Encryption.STARTTLS,
+        Outcome(FailureReason.RECIPIENT_REFUSED, Phase.CHECK),
+        password=Password.NONE,
+        rcpt_to=UNKNOWN_RECIPIENT,
+    ),
+    Scene(
+        "open-relay-smtp",
+        "takes mail for anybody from anybody, and should not",
+        Protocol.SMTP,
+        Encryption.STARTTLS,
+        Outcome(FailureReason.RECIPIENT_ACCEPTED, Phase.CHECK),
+        behaviour=Behaviour(open_relay=True),
+        password=Password.NONE,
+        rcpt_to=FOREIGN_RECIPIENT,
+        rcpt_expect=(550, 554),
+    ),
+)

@@ -1,0 +1,88 @@
+"""Listening on loopback: a session for each client that comes, and an end to all of them when the demo is over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Final
+
+from exporter.demo.imap import ImapSession
+from exporter.demo.pop3 import Pop3Session
+from exporter.demo.session import Session
+from exporter.demo.site import Site
+from exporter.demo.smtp import SmtpSession
+from exporter.demo.wire import ClientGoneError, Wire
+from exporter.model import Protocol
+
+LOOPBACK: Final = "127.0.0.1"
+"""The one loopback address that every system has."""
+
+MAX_CLIENTS: Final = 64
+"""Clients of one server at a time; further ones are dropped. The daemon needs one, a mail client a few."""
+
+MAX_SESSION: Final = 120.0
+"""Seconds until a client is dropped, whatever it is doing; a probe takes less."""
+
+SESSIONS: Final[Mapping[Protocol, Callable[[Wire, Site], Session]]] = {
+    Protocol.SMTP: SmtpSession,
+    Protocol.IMAP: ImapSession,
+    Protocol.POP3: Pop3Session,
+}
+
+
+def mail_server(protocol: Protocol, site: Site) -> AbstractAsyncContextManager[int]:
+    """A mail server, from entry to exit; gives its port."""
+
+    async def serve(wire: Wire) -> None:
+        await SESSIONS[protocol](wire, site).run()
+
+    return listening(serve, delay=site.behaviour.delay)
+
+
+@asynccontextmanager
+async def listening(serve: Callable[[Wire], Awaitable[None]], *, delay: float = 0.0) -> AsyncIterator[int]:
+    """Listen on a free port of loopback, from entry to exit, and serve each client in a task of its own.
+
+    A client that goes away is nothing to talk about, and `ClientGoneError` is dropped here. Any other exception is a
+    bug of the server, and ends that one session; asyncio reports it.
+
+    Args:
+        serve: What to do with a client. When it returns, the connection is closed in an orderly way.
+        delay: See `Wire`.
+    """
+    sessions: dict[asyncio.Task[None], Wire] = {}
+    over = asyncio.Event()
+
+    def accepted(wire: Wire) -> None:
+        if over.is_set() or len(sessions) >= MAX_CLIENTS:
+            wire.transport.abort()
+            return
+        session = asyncio.create_task(_session(serve, wire))
+        sessions[session] = wire
+        session.add_done_callback(sessions.pop)
+
+    server = await asyncio.get_running_loop().create_server(lambda: Wire(accepted, delay), LOOPBACK, 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        over.set()
+        server.close()
+        remaining = dict(sessions)
+        for session in remaining:
+            session.cancel()
+        await asyncio.gather(*remaining, return_exceptions=True)
+        for wire in remaining.values():
+            # A session that was cancelled before its first step has not closed anything.
+            await wire.abort()
+        await server.wait_closed()
+
+
+async def _session(serve: Callable[[Wire], Awaitable[None]], wire: Wire) -> None:
+    try:
+        with suppress(ClientGoneError, TimeoutError):
+            async with asyncio.timeout(MAX_SESSION):
+                await serve(wire)
+                await wire.hang_up()
+    finally:
+        await wire.abort()

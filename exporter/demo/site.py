@@ -1,0 +1,134 @@
+"""What one mail server of the demo is: its name, its people, their mail, and how its manners are bent.
+
+Values only. The servers read them; what a scene shows is said in scenes.py.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from hmac import compare_digest
+
+from exporter.model import Encryption, Secret
+
+
+class Greeting(Enum):
+    """What a client hears first."""
+
+    WELCOME = auto()
+    REFUSE = auto()
+    """You may not come in."""
+    BUSY = auto()
+    """Come back later."""
+    SILENCE = auto()
+    """Nothing, ever."""
+    GARBAGE = auto()
+    """The words of another kind of server."""
+
+
+class Upgrade(Enum):
+    """What becomes of STARTTLS."""
+
+    OFFERED = auto()
+    HIDDEN = auto()
+    """It is not announced and logins are taken in plain: what an attacker in between makes of a good server."""
+    REFUSED = auto()
+    """It is announced, and refused when it is asked for."""
+    INJECTED = auto()
+    """Something is said in plain behind the consent, where a careless client takes it for said under TLS."""
+
+
+class Logins(Enum):
+    """What becomes of logins."""
+
+    CHECKED = auto()
+    UNAVAILABLE = auto()
+    """The place where passwords are kept cannot be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How a server departs from a healthy one; by default it does not.
+
+    Attributes:
+        delay: Seconds before each thing it says, and before the handshake.
+        hangs_up_on: The command, in capitals, that is answered by closing the connection.
+        open_relay: SMTP: takes mail for everybody from everybody.
+    """
+
+    delay: float = 0.0
+    greeting: Greeting = Greeting.WELCOME
+    upgrade: Upgrade = Upgrade.OFFERED
+    logins: Logins = Logins.CHECKED
+    hangs_up_on: bytes | None = None
+    open_relay: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """Figures of a mailbox that has no messages behind them.
+
+    Attributes:
+        size: Octets.
+    """
+
+    messages: int
+    unseen: int
+    size: int
+    uid_validity: int = 1
+    uid_next: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """RFC 9208: the quota root that all mailboxes share.
+
+    Attributes:
+        used: Units of 1024 octets.
+        limit: Likewise.
+    """
+
+    root: str
+    used: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One server.
+
+    Attributes:
+        name: What it calls itself.
+        domain: The mail domain it is responsible for.
+        encryption: `TLS`, `STARTTLS` or `NONE`: when its connections become TLS.
+        tls: Certificate and key; not used where `encryption` is `NONE`.
+        accounts: Passwords by user name; the users have no other names.
+        recipients: The local parts of the addresses that get mail.
+        mailboxes: Everybody's, by name.
+        size_limit: SMTP: the largest message, in octets.
+    """
+
+    name: str
+    domain: str
+    encryption: Encryption
+    tls: ssl.SSLContext
+    accounts: Mapping[str, Secret]
+    recipients: frozenset[str]
+    mailboxes: Mapping[str, Mailbox]
+    quota: Quota
+    size_limit: int = 26_214_400
+    behaviour: Behaviour = field(default_factory=Behaviour)
+
+    def admits(self, username: bytes, password: bytes) -> bool:
+        """Whether the password is that user's."""
+        known = {name.encode(): secret.reveal() for name, secret in self.accounts.items()}
+        # The comparison takes the same time for an unknown user: the habit of servers that are attacked.
+        return compare_digest(known.get(username, b""), password) and username in known
+
+    def admits_plain(self, message: bytes) -> bool:
+        """Whether a message of the SASL mechanism PLAIN is a good login (RFC 4616 section 2)."""
+        authorization, _, rest = message.partition(b"\0")
+        username, _, password = rest.partition(b"\0")
+        return authorization in {b"", username} and self.admits(username, password)
