@@ -1,0 +1,89 @@
+# `make run` shows the product, `make test` checks everything. Both set up what they need in .venv, from constraints.txt.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# The Python to make the environment with; without one, the first suitable of these.
+PYTHON ?=
+PYTHONS := $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11)
+
+# Stamps: what they name is installed as pyproject.toml and constraints.txt say.
+TOOLS := $(VENV)/.tools-installed
+RUNTIME := $(VENV)/.runtime-installed
+DEVELOPMENT := $(VENV)/.development-installed
+
+.PHONY: help run test lint format bench lock clean
+
+help:
+	@echo "make run     mail servers that misbehave, and the exporter probing them; Ctrl-C ends it"
+	@echo "make test    lint, type check and every test; tests against real servers if those are installed"
+	@echo "make lint    only lint and type check"
+	@echo "make format  put the code in order"
+	@echo "make bench   measure what is claimed about speed"
+	@echo "make lock    resolve the dependencies anew into constraints.txt"
+	@echo "make clean   remove the environment and every cache"
+
+run: $(RUNTIME)
+	$(BIN)/mail-exporter demo
+
+# pytest comes last: its closing line is the result.
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(DEVELOPMENT)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEVELOPMENT)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(DEVELOPMENT)
+	@for benchmark in benchmarks/bench_*.py; do echo "== $$benchmark"; $(BIN)/python "$$benchmark" || exit 1; done
+
+# --universal: one file for every Python and platform, with markers where they differ.
+lock: $(TOOLS)
+	$(PIP) install --quiet --constraint constraints.txt --group lock
+	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 \
+		--custom-compile-command "make lock" --no-emit-package mail-exporter \
+		--group dev --group build --group lock --output-file constraints.txt pyproject.toml
+
+clean:
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@chosen=; incomplete=; \
+	for python in $(PYTHONS); do \
+		$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null || continue; \
+		if $$python -c 'import ensurepip, venv' 2>/dev/null; then chosen=$$python; break; fi; \
+		incomplete="$$incomplete $$python"; \
+	done; \
+	if [ -n "$$chosen" ]; then \
+		echo "making $(VENV) with $$chosen ($$($$chosen --version))"; \
+		$$chosen -m venv $(VENV); \
+	elif [ -n "$$incomplete" ]; then \
+		echo "make: found$$incomplete, but without the modules venv and ensurepip;" \
+			"on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; \
+	else \
+		echo "make: no Python 3.11 to 3.14 found (tried: $(PYTHONS));" \
+			"install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; \
+	fi
+
+$(TOOLS): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --quiet --constraint constraints.txt pip hatchling editables
+	@touch $@
+
+$(RUNTIME): $(TOOLS)
+	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable .
+	@touch $@
+
+$(DEVELOPMENT): $(RUNTIME)
+	$(PIP) install --quiet --constraint constraints.txt --group dev
+	@touch $@

@@ -1,0 +1,115 @@
+"""constraints.txt holds every dependency at one version, and is what the tests run with. `make lock` writes it."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import pytest
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PINS = [
+    Requirement(line)
+    for line in (ROOT / "constraints.txt").read_text().splitlines()
+    if line.strip() and not line.lstrip().startswith("#")
+]
+HERE = {key: str(value) for key, value in default_environment().items()}
+"""What markers see now."""
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+INSTALLED_GROUPS = ("dev", "build")
+
+
+def declared(groups: Iterable[str]) -> list[Requirement]:
+    """What pyproject.toml asks for itself."""
+    lines = [*PROJECT["project"]["dependencies"], *PROJECT["build-system"]["requires"]]
+    for group in groups:
+        lines += PROJECT["dependency-groups"][group]
+    return [Requirement(line) for line in lines]
+
+
+def environment(python: str) -> dict[str, str]:
+    """What markers see with another Python on this machine."""
+    full = f"{python}.0"
+    return HERE | {"python_version": python, "python_full_version": full, "implementation_version": full}
+
+
+def applies(requirement: Requirement, where: Mapping[str, str], extras: Iterable[str] = ()) -> bool:
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate({**where, "extra": extra}) for extra in ("", *extras))
+
+
+def pins(where: Mapping[str, str]) -> dict[NormalizedName, list[Version]]:
+    found: dict[NormalizedName, list[Version]] = {}
+    for pin in PINS:
+        if applies(pin, where):
+            (specifier,) = pin.specifier
+            found.setdefault(canonicalize_name(pin.name), []).append(Version(specifier.version))
+    return found
+
+
+def closure(requirements: Iterable[Requirement], where: Mapping[str, str]) -> Iterator[Requirement]:
+    """The requirements that apply, and those of everything that they lead to, as far as it is installed here."""
+    waiting, seen = [one for one in requirements if applies(one, where)], set()
+    while waiting:
+        requirement = waiting.pop()
+        if str(requirement) in seen:
+            continue
+        seen.add(str(requirement))
+        yield requirement
+        try:
+            own = distribution(requirement.name).requires or []
+        except PackageNotFoundError:
+            continue
+        waiting += [one for one in map(Requirement, own) if applies(one, where, requirement.extras)]
+
+
+def test_every_line_pins_one_exact_version() -> None:
+    for pin in PINS:
+        assert re.fullmatch(r"==[0-9a-z.!+]+", str(pin.specifier)), str(pin)
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_every_dependency_is_pinned_once_within_the_declared_bounds(python: str) -> None:
+    where = environment(python)
+    pinned = pins(where)
+
+    for requirement in closure(declared(PROJECT["dependency-groups"]), where):
+        versions = pinned.get(canonicalize_name(requirement.name), [])
+        assert len(versions) == 1, f"{requirement.name} is pinned {len(versions)} times: run `make lock`"
+        assert requirement.specifier.contains(versions[0], prereleases=True), (
+            f"{requirement} is pinned to {versions[0]}: run `make lock`"
+        )
+
+
+def test_nothing_is_pinned_that_nothing_needs() -> None:
+    needed = {canonicalize_name(one.name) for one in closure(declared(PROJECT["dependency-groups"]), HERE)}
+
+    assert not pins(HERE).keys() - needed, "run `make lock`"
+
+
+def test_the_oldest_python_in_the_lock_is_the_oldest_that_is_promised() -> None:
+    assert f">={PYTHONS[0]}" == PROJECT["project"]["requires-python"]
+
+
+def test_the_environment_has_exactly_the_pinned_versions() -> None:
+    pinned = pins(HERE)
+    wrong = []
+    for requirement in closure(declared(INSTALLED_GROUPS), HERE):
+        (expected,) = pinned[canonicalize_name(requirement.name)]
+        try:
+            installed = distribution(requirement.name).version
+        except PackageNotFoundError:
+            wrong.append(f"{requirement.name} {expected} is pinned and not installed")
+        else:
+            if Version(installed) != expected:
+                wrong.append(f"{requirement.name} {expected} is pinned and {installed} is installed")
+
+    assert not wrong, f"`make lint` brings .venv up to date: {wrong}"
