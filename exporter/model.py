@@ -98,6 +98,8 @@ class SkipReason(StrEnum):
     """As many probes as may run at once were running."""
     HOST = "host"
     """As many of them as may talk to one host were talking to its host."""
+    LATE = "late"
+    """Its whole turn passed while this process was suspended or stalled."""
 
 
 class IpFamily(StrEnum):
