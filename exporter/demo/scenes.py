@@ -223,7 +223,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         "somebody in between adds words in plain before the handshake",
         Protocol.POP3,
         Encryption.STARTTLS,
-        Outcome(FailureReason.STARTTLS_INJECTION, Phase.TLS),
+        Outcome(FailureReason.STARTTLS_INJECTION, Phase.STARTTLS),
         behaviour=Behaviour(upgrade=Upgrade.INJECTED),
     ),
     # Servers that turn us away, or are not there, or are no mail servers.

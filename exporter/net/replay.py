@@ -55,17 +55,18 @@ class Replay:
             self._feed()
         return octets
 
+    def require_silence(self) -> None:
+        """Refuse what came with the last piece and was not read."""
+        if len(self._buffer):
+            raise StreamError(FailureReason.STARTTLS_INJECTION, "octets came before the TLS handshake")
+
     async def start_tls(
         self,
         context: SSL.Context,  # noqa: ARG002 - the interface; a replay has no TLS of its own
         server_name: str,  # noqa: ARG002
         now: float,  # noqa: ARG002
-        *,
-        upgrade: bool,
     ) -> TlsFacts:
         """Show the facts that the script was given."""
-        if upgrade and len(self._buffer):
-            raise StreamError(FailureReason.STARTTLS_INJECTION, "octets came before the TLS handshake")
         if self._tls_facts is None:
             raise StreamError(FailureReason.TLS_HANDSHAKE_FAILED, "the script has no handshake")
         return self._tls_facts

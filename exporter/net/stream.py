@@ -152,20 +152,33 @@ class Stream:
         """
         return await self._read(lambda: self._buffer.take_exactly(size))
 
-    async def start_tls(self, context: SSL.Context, server_name: str, now: float, *, upgrade: bool) -> TlsFacts:
+    def require_silence(self) -> None:
+        """Make sure that nothing came that was not read, as before a handshake that upgrades the connection.
+
+        Raises:
+            StreamError: Something did.
+        """
+        injected = self._buffer.take_all()
+        if not injected:
+            try:
+                injected = self._socket.recv(RECEIVE_SIZE, socket.MSG_PEEK)
+            except OSError:
+                return  # nothing there, as it should be; or a dead connection, which the handshake will report
+        if injected:
+            detail = f"octets came before the TLS handshake that must not be there: {quoted(injected)}"
+            raise StreamError(FailureReason.STARTTLS_INJECTION, detail)
+
+    async def start_tls(self, context: SSL.Context, server_name: str, now: float) -> TlsFacts:
         """Become TLS, whatever the certificate is like, and tell what the handshake showed.
 
         Args:
             context: From `tls.TlsContexts`.
             server_name: The name the certificate has to be for, and that SNI names.
             now: Unix time to judge the certificate at.
-            upgrade: Whether the connection was plain until now, so that nothing but the go-ahead may have come.
 
         Raises:
-            StreamError: Octets were injected before the handshake, or it failed.
+            StreamError: The handshake failed.
         """
-        if upgrade:
-            self._refuse_injected()
         connection = tls.begin(context, self._socket, server_name)
 
         def attempt() -> Wait | None:
@@ -189,18 +202,6 @@ class Stream:
             with contextlib.suppress(SSL.Error):
                 self._tls.shutdown()
         self._socket.close()
-
-    def _refuse_injected(self) -> None:
-        """Between its go-ahead and the handshake the server has nothing to say: what is here was injected."""
-        injected = self._buffer.take_all()
-        if not injected:
-            try:
-                injected = self._socket.recv(RECEIVE_SIZE, socket.MSG_PEEK)
-            except OSError:
-                return  # nothing there, as it should be; or a dead connection, which the handshake will report
-        if injected:
-            detail = f"octets came before the TLS handshake that must not be there: {quoted(injected)}"
-            raise StreamError(FailureReason.STARTTLS_INJECTION, detail)
 
     async def _read(self, take: Callable[[], bytes | None]) -> bytes:
         try:

@@ -19,7 +19,6 @@ from OpenSSL import SSL
 
 from exporter import certificates
 from exporter.model import (
-    Encryption,
     Endpoint,
     FailureReason,
     IpFamily,
@@ -45,6 +44,7 @@ from exporter.protocol.dialogue import (
     ReadExactly,
     ReadLine,
     RequireSecure,
+    RequireSilence,
     Send,
     StartTls,
 )
@@ -84,7 +84,10 @@ class Connection(Interface):
     async def read_exactly(self, size: int) -> bytes:
         """The next `size` octets."""
 
-    async def start_tls(self, context: SSL.Context, server_name: str, now: float, *, upgrade: bool) -> TlsFacts:
+    def require_silence(self) -> None:
+        """Make sure that nothing came that was not read."""
+
+    async def start_tls(self, context: SSL.Context, server_name: str, now: float) -> TlsFacts:
         """Become TLS."""
 
     def close(self) -> None:
@@ -264,6 +267,8 @@ class _Run:
                         notes.enter(phase)
                     case Learn(fact):
                         notes.learn(fact)
+                    case RequireSilence():
+                        stream.require_silence()
                     case StartTls():
                         await self._start_tls(stream)
                     case RequireSecure():
@@ -281,9 +286,8 @@ class _Run:
             context = self._world.contexts.context(endpoint.tls)
         except TlsSetupError as error:
             raise DialogueError(FailureReason.TLS_UNTRUSTED, str(error)) from None
-        upgrade = endpoint.encryption is not Encryption.TLS
         try:
-            notes.tls = await stream.start_tls(context, endpoint.server_name, self._world.wall_clock(), upgrade=upgrade)
+            notes.tls = await stream.start_tls(context, endpoint.server_name, self._world.wall_clock())
         except StreamError as error:
             notes.tls = error.facts
             raise

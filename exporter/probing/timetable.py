@@ -32,8 +32,8 @@ class Due:
 class Timetable:
     """The turns of all endpoints.
 
-    Each endpoint starts at a point of its interval given by a hash of its name, so that starts are spread evenly, stay the
-    same from run to run, and do not move when others come and go.
+    Each endpoint starts at a point of its interval given by a hash of its name, so that starts are spread evenly, stay
+    the same from run to run, and do not move when others come and go.
     """
 
     def __init__(self) -> None:

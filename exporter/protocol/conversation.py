@@ -18,6 +18,7 @@ from exporter.protocol.dialogue import (
     Enter,
     Learn,
     RequireSecure,
+    RequireSilence,
     StartTls,
     StarttlsOffered,
     missing_capabilities,
@@ -116,6 +117,8 @@ def _upgrade(client: Client, endpoint: Endpoint) -> Dialogue[None]:
     if not offered:
         raise DialogueError(FailureReason.STARTTLS_NOT_OFFERED, f"the server does not offer STARTTLS; {_offer(client)}")
     yield from client.starttls()
+    # Whoever sits in between can add words in plain behind the go-ahead, to be taken for words said under TLS.
+    yield RequireSilence()
     yield Enter(Phase.TLS)
     yield StartTls()
     # RFC 3207 4.2, RFC 9051 6.2.1, RFC 2595 4: what was learnt before the handshake may be an attacker's: ask again.

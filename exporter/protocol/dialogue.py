@@ -62,8 +62,13 @@ class ReadExactly:
 
 
 @dataclass(frozen=True, slots=True)
+class RequireSilence:
+    """The server has nothing to say now: end here with `starttls_injection` if anything came that was not read."""
+
+
+@dataclass(frozen=True, slots=True)
 class StartTls:
-    """Become TLS. Octets that were received already and not read must not exist: they were injected."""
+    """Become TLS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ class Learn:
     fact: Fact
 
 
-Step: TypeAlias = Enter | Send | ReadLine | ReadExactly | StartTls | RequireSecure | Learn
+Step: TypeAlias = Enter | Send | ReadLine | ReadExactly | RequireSilence | StartTls | RequireSecure | Learn
 Dialogue: TypeAlias = Generator[Step, bytes, T]
 
 
@@ -109,9 +114,9 @@ class ReplyCode:
 
 @dataclass(frozen=True, slots=True)
 class SizeLimit:
-    """The largest message an SMTP server takes, in bytes."""
+    """The largest message an SMTP server takes, in bytes; `None` if it announces no limit, or no longer does."""
 
-    size: int
+    size: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,19 +176,31 @@ def quoted(data: bytes) -> str:
     return f'"{text}"' if len(text) <= MAX_QUOTE else f'"{text[:MAX_QUOTE]}..."'
 
 
+def keywords(capabilities: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """The announced capabilities as keyword and parameters, in upper case: letter case means nothing in all three.
+
+    A keyword that stands on several lines has the parameters of all of them.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for item in capabilities:
+        words = item.upper().split()
+        if words:
+            found[words[0]] = found.get(words[0], ()) + tuple(words[1:])
+    return found
+
+
 def missing_capabilities(expected: Collection[str], offered: Collection[str]) -> tuple[str, ...]:
     """Which of the expected capabilities the server did not announce.
 
     An expected item is met by an announced one with the same keyword and at least its parameters, so `AUTH PLAIN` is
-    met by `AUTH LOGIN PLAIN`. Letter case does not matter, as all three protocols say.
+    met by `AUTH LOGIN PLAIN`.
     """
-    have: dict[str, set[str]] = {}
-    for item in offered:
-        keyword, *parameters = item.upper().split()
-        have.setdefault(keyword, set()).update(parameters)
+    have = keywords(offered)
 
     def met(item: str) -> bool:
-        keyword, *parameters = item.upper().split()
-        return keyword in have and have[keyword].issuperset(parameters)
+        return all(
+            keyword in have and set(have[keyword]).issuperset(parameters)
+            for keyword, parameters in keywords((item,)).items()
+        )
 
     return tuple(item for item in expected if not met(item))

@@ -24,6 +24,7 @@ from exporter.protocol.dialogue import (
     ReadExactly,
     ReadLine,
     RequireSecure,
+    RequireSilence,
     Send,
     StartTls,
     Step,
@@ -112,7 +113,7 @@ def play(dialogue: Dialogue[Any], script: bytes, cut: Cut = whole) -> Played:  #
                     answer = wait_for(lambda: buffer.take_exactly(size))
                 case Learn(fact):
                     played.learnt.append(fact)
-                case StartTls() | RequireSecure():
+                case StartTls() | RequireSecure() | RequireSilence():
                     pass
     except StopIteration as end:
         played.value = end.value
