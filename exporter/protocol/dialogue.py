@@ -176,16 +176,16 @@ def quoted(data: bytes) -> str:
     return f'"{text}"' if len(text) <= MAX_QUOTE else f'"{text[:MAX_QUOTE]}..."'
 
 
-def keywords(capabilities: Collection[str]) -> dict[str, tuple[str, ...]]:
+def keywords(capabilities: Collection[str]) -> dict[str, list[str]]:
     """The announced capabilities as keyword and parameters, in upper case: letter case means nothing in all three.
 
     A keyword that stands on several lines has the parameters of all of them.
     """
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, list[str]] = {}
     for item in capabilities:
         words = item.upper().split()
         if words:
-            found[words[0]] = found.get(words[0], ()) + tuple(words[1:])
+            found.setdefault(words[0], []).extend(words[1:])
     return found
 
 

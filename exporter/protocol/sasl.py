@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64encode
+from binascii import Error as Base64Error
+from binascii import a2b_base64
 from collections.abc import Callable, Collection, Mapping
-from typing import Final
+from itertools import islice
+from typing import Final, TypeAlias
 from typing import Protocol as Interface
 
 from exporter.model import FailureReason, Login, Mechanism
-from exporter.protocol.dialogue import DialogueError, ProtocolError
+from exporter.protocol.dialogue import DialogueError, ProtocolError, quoted
+
+REDACTED: Final = "<redacted>"
+"""What a transcript shows in the place of a secret."""
 
 
 class Exchange(Interface):
@@ -24,7 +32,8 @@ class Exchange(Interface):
         """The answer to a challenge.
 
         Raises:
-            ProtocolError: The challenge is not one that the mechanism allows here.
+            ProtocolError: The challenge is not one that the mechanism allows here. The server still waits for a
+                response, so the protocol has to cancel the exchange before anything else can be said.
         """
 
 
@@ -34,8 +43,14 @@ class Plain:
     mechanism: Final = Mechanism.PLAIN
 
     def __init__(self, login: Login) -> None:
+        name, password = login.username.encode(), login.secret.reveal()
+        # RFC 4616 section 2: NUL separates the parts, so that none of them can hold one.
+        if b"\0" in name + password:
+            raise DialogueError(
+                FailureReason.SECRET_UNREADABLE, "the login holds a NUL octet, which PLAIN cannot carry"
+            )
         # RFC 4616 section 2: [authzid] NUL authcid NUL passwd; without authzid the server derives it.
-        self._message = b"\0" + login.username.encode() + b"\0" + login.secret.reveal()
+        self._message = b"\0" + name + b"\0" + password
 
     def initial_response(self) -> bytes | None:
         return self._message
@@ -68,15 +83,48 @@ EXCHANGES: Final[Mapping[Mechanism, Callable[[Login], Exchange]]] = {
 """Every SASL mechanism there is code for, the preferred first."""
 
 
-def choose(wanted: Mechanism, offered: Collection[str]) -> Mechanism | None:
-    """The mechanism to use, of the names the server offers; `None` if none fits what is wanted."""
+def choose(
+    wanted: Mechanism, offered: Collection[str], preference: Collection[Mechanism] = tuple(EXCHANGES)
+) -> Mechanism | None:
+    """The mechanism to use; `None` if none fits what is wanted.
+
+    Args:
+        wanted: As configured; `AUTO` takes the first of `preference` that is offered.
+        offered: The names that the server offers.
+        preference: Every mechanism that the protocol can use, the preferred first.
+    """
     names = {name.upper() for name in offered}
-    candidates = EXCHANGES if wanted is Mechanism.AUTO else [wanted]
-    return next((mechanism for mechanism in candidates if mechanism.value in names), None)
+    return next((each for each in preference if each.value in names and wanted in {Mechanism.AUTO, each}), None)
 
 
 def not_offered(wanted: Mechanism, offered: Collection[str]) -> DialogueError:
     """The failure when `choose` found nothing."""
-    offer = ", ".join(sorted(offered))[:200] or "no mechanism"
-    wish = "none that the credentials allow" if wanted is Mechanism.AUTO else f"not {wanted}"
-    return DialogueError(FailureReason.AUTH_MECHANISM_NOT_OFFERED, f"the server offers {offer}: {wish}")
+    offer = ", ".join(islice(offered, 20))[:200] or "none"
+    wish = "no mechanism that the credentials allow" if wanted is Mechanism.AUTO else f"no {wanted}"
+    return DialogueError(FailureReason.AUTH_MECHANISM_NOT_OFFERED, f"the server offers {wish}, but {offer}")
+
+
+def initial_argument(initial: bytes) -> bytes:
+    """An initial response as it stands in the command; an empty one is "=" (RFC 4954 4, RFC 5034 4, RFC 9051 6.2.2)."""
+    return b64encode(initial) or b"="
+
+
+def decoded_challenge(text: bytes) -> bytes:
+    """A challenge out of the base64 in which all three protocols send it.
+
+    Raises:
+        ProtocolError: It is not base64.
+    """
+    try:
+        return a2b_base64(text.strip(), strict_mode=True)
+    except Base64Error:
+        raise ProtocolError(f"the server's challenge is not base64: {quoted(text)}") from None
+
+
+Refusals: TypeAlias = Collection[tuple[re.Pattern[bytes], FailureReason]]
+"""What a server's refusal of a login begins with, and what that means. The first row that fits counts."""
+
+
+def refusal_reason(rows: Refusals, words: bytes) -> FailureReason:
+    """Why a login was refused. A refusal that fits no row is about the login, as by far the most are."""
+    return next((reason for pattern, reason in rows if pattern.match(words)), FailureReason.AUTH_REJECTED)

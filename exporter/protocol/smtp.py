@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from binascii import Error as Base64Error
-from binascii import a2b_base64
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,17 +22,31 @@ from exporter.protocol.dialogue import (
     ResponseTooLargeError,
     Send,
     SizeLimit,
+    keywords,
     printable,
     quoted,
 )
 
-REDACTED: Final = "<redacted>"
-
 MAX_COMMAND: Final = 512
 """Octets of a command line with its CRLF (RFC 5321 4.5.3.1.4)."""
 
+LOGIN_REFUSALS: Final[sasl.Refusals] = (
+    # Exchange Online has one enhanced code for a wrong password and for a login that is switched off.
+    (re.compile(rb"535 5\.7\.139 .*credentials were incorrect"), FailureReason.AUTH_REJECTED),
+    (re.compile(rb"5[0-9]{2} 5\.7\.(?:30|139)\b"), FailureReason.AUTH_DISABLED),
+    # RFC 4954 section 6: 4yz is the server's trouble, 5yz is the login's.
+    (re.compile(rb"4"), FailureReason.AUTH_UNAVAILABLE),
+    # RFC 4954 section 4, RFC 5321 4.2.4: 504 does not know the mechanism, 502 and 503 (Postfix, Exim) not even AUTH.
+    (re.compile(rb"50[234]"), FailureReason.AUTH_MECHANISM_NOT_OFFERED),
+    # RFC 4954 section 6, RFC 3207 section 4: not over a connection that is not encrypted.
+    (re.compile(rb"530|538"), FailureReason.AUTH_MECHANISM_NOT_OFFERED),
+    # RFC 5321 4.3.2: the line was not understood, so nothing is said about the login.
+    (re.compile(rb"50[01]"), FailureReason.COMMAND_REFUSED),
+)
+"""By the code, the enhanced code (RFC 3463, 5248) and the text of the reply to AUTH."""
+
+_AUTH: Final = re.compile("^AUTH=", re.IGNORECASE)
 _LINE: Final = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
-_ENHANCED: Final = re.compile(rb"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: |$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +57,12 @@ class Reply:
     lines: tuple[bytes, ...]
 
     @property
-    def enhanced(self) -> str:
-        """The enhanced status code (RFC 3463) that leads the text; empty if there is none."""
-        found = _ENHANCED.match(self.lines[0])
-        return found[1].decode() if found else ""
+    def words(self) -> bytes:
+        """The reply as one line, with the code once."""
+        return b" ".join((str(self.code).encode(), *self.lines))
 
     def __str__(self) -> str:
-        return quoted(b" ".join((str(self.code).encode(), *self.lines)))
+        return quoted(self.words)
 
 
 class Smtp:
@@ -61,6 +72,8 @@ class Smtp:
         self.capabilities: tuple[str, ...] | None = None
         self._endpoint = endpoint
         self._client_name = (endpoint.helo or client_name).encode()
+        self._left_open: bytes | None = None
+        """The command that gets out of whatever has begun and not ended."""
 
     def greet(self) -> Dialogue[None]:
         # RFC 5321 4.3.1: the client waits for the greeting; who speaks before its last line is taken for a spam robot.
@@ -72,23 +85,21 @@ class Smtp:
         reply = yield from command(b"EHLO " + self._client_name)
         if reply.code == 250:
             self.capabilities = tuple(printable(line) for line in reply.lines[1:] if line.strip())
-            limit = _size_limit(self.capabilities)
-            if limit is not None:
-                yield Learn(SizeLimit(limit))
-            return
-        # RFC 5321 3.2: a server that does not know EHLO may still know HELO; a temporary refusal means this client.
-        if reply.code >= 500:
-            self.capabilities = None
+        elif reply.code >= 500:
+            # RFC 5321 3.2: a server that does not know EHLO may still know HELO; a temporary refusal means this client.
             reply = yield from command(b"HELO " + self._client_name)
         if reply.code != 250:
             raise _refusal(FailureReason.COMMAND_REFUSED, "EHLO and HELO are answered with", reply)
+        # Also where there is none: a limit that was announced before the handshake is no longer believed.
+        yield Learn(SizeLimit(_size_limit(self.capabilities or ())))
 
     def offers_starttls(self) -> bool:
-        return "STARTTLS" in self._keywords()
+        return "STARTTLS" in keywords(self.capabilities or ())
 
     def starttls(self) -> Dialogue[None]:
         reply = yield from command(b"STARTTLS")
         if reply.code != 220:
+            # RFC 3207 section 4: 454 is a refusal too; for a client that insists on TLS the session ends either way.
             raise DialogueError(FailureReason.STARTTLS_REFUSED, f"STARTTLS is answered with {reply}")
         self.capabilities = None
 
@@ -96,12 +107,13 @@ class Smtp:
         return False
 
     def log_in(self, login: Login) -> Dialogue[None]:
-        offered = self._keywords().get("AUTH", ())
+        offered = self._mechanisms()
         mechanism = sasl.choose(login.mechanism, offered)
         if mechanism is None:
             raise sasl.not_offered(login.mechanism, offered)
+        exchange = sasl.EXCHANGES[mechanism](login)
         yield Learn(LoginTried(mechanism))
-        reply = yield from _authenticate(sasl.EXCHANGES[mechanism](login))
+        reply = yield from self._authenticate(exchange)
         if reply.code != 235:
             raise _login_refusal(reply)
         yield Learn(LoginTaken())
@@ -113,35 +125,54 @@ class Smtp:
         reply = yield from command(f"MAIL FROM:<{self._endpoint.mail_from}>".encode())
         if reply.code != 250:
             raise _refusal(FailureReason.COMMAND_REFUSED, "MAIL is answered with", reply)
-        reply = yield from command(f"RCPT TO:<{self._endpoint.rcpt_to}>".encode())
-        if reply.code == 421:
-            raise _refusal(FailureReason.SERVER_BUSY, "RCPT is answered with", reply)
-        # RFC 5321 4.1.1.5: RSET drops the transaction; there was no DATA, so nothing was sent.
-        yield from command(b"RSET")
-        self._judge_recipient(reply)
+        # RFC 5321 4.1.1.5: RSET drops the transaction; there was no DATA, so nothing was sent. It belongs to the
+        # goodbye: some servers hang up on a recipient they refuse, and the refusal is what was asked for.
+        self._left_open = b"RSET"
+        self._judge_recipient((yield from command(f"RCPT TO:<{self._endpoint.rcpt_to}>".encode())))
 
     def quit(self) -> Dialogue[None]:
+        if self._left_open is not None:
+            yield from command(self._left_open)
         yield from command(b"QUIT")
 
-    def _keywords(self) -> dict[str, tuple[str, ...]]:
-        """The capabilities as keyword and parameters; `AUTH=PLAIN` is from before RFC 2554, and some still write it."""
-        found: dict[str, tuple[str, ...]] = {}
-        for item in self.capabilities or ():
-            keyword, *parameters = item.upper().replace("AUTH=", "AUTH ", 1).split()
-            found[keyword] = found.get(keyword, ()) + tuple(parameters)
-        return found
+    def _mechanisms(self) -> list[str]:
+        # `AUTH=PLAIN` is from before RFC 2554, and some still write it beside `AUTH PLAIN`.
+        return keywords([_AUTH.sub("AUTH ", item) for item in self.capabilities or ()]).get("AUTH", [])
+
+    def _authenticate(self, exchange: sasl.Exchange) -> Dialogue[Reply]:
+        """RFC 4954 section 4. Returns the reply that ends the exchange, whatever its code."""
+        verb = f"AUTH {exchange.mechanism}"
+        line = verb.encode()
+        initial = exchange.initial_response()
+        # RFC 4954 section 4: an initial response that makes the line too long is sent when the server asks for it.
+        if initial is not None and len(line) + 1 + len(sasl.initial_argument(initial)) + 2 <= MAX_COMMAND:
+            reply = yield from command(line + b" " + sasl.initial_argument(initial), f"{verb} {sasl.REDACTED}")
+            initial = None
+        else:
+            reply = yield from command(line)
+        while reply.code == 334:
+            try:
+                challenge = sasl.decoded_challenge(reply.lines[0])
+                response = exchange.respond(challenge) if initial is None else initial
+            except DialogueError as error:
+                # RFC 4954 section 4: "*" cancels; whatever else is said now would be taken for the response.
+                self._left_open, error.in_step = b"*", True
+                raise
+            initial = None
+            reply = yield from command(b64encode(response), sasl.REDACTED)
+        return reply
 
     def _judge_recipient(self, reply: Reply) -> None:
-        expected = self._endpoint.rcpt_expect
+        # RFC 5321 4.3.2: 251 is an acceptance too, and 252 one that promises less.
         accepted = 200 <= reply.code < 300
+        expected = self._endpoint.rcpt_expect
         if reply.code in expected or (accepted and not expected):
             return
-        if accepted:
-            codes = ", ".join(map(str, expected))
-            raise DialogueError(
-                FailureReason.RECIPIENT_ACCEPTED, f"RCPT should be refused with {codes} but is answered with {reply}"
-            )
-        raise DialogueError(FailureReason.RECIPIENT_REFUSED, f"RCPT is answered with {reply}")
+        if 300 <= reply.code < 400:
+            raise ProtocolError(f"RCPT is answered with {reply}")
+        reason = FailureReason.RECIPIENT_ACCEPTED if accepted else FailureReason.RECIPIENT_REFUSED
+        wish = f", which should be {' or '.join(map(str, expected))}" if expected else ""
+        raise DialogueError(reason, f"RCPT is answered with {reply}{wish}")
 
 
 def read_reply() -> Dialogue[Reply]:
@@ -160,7 +191,13 @@ def read_reply() -> Dialogue[Reply]:
         lines.append(text or b"")
         if separator != b"-":
             yield Learn(ReplyCode(int(code)))
-            return Reply(int(code), tuple(lines))
+            reply = Reply(int(code), tuple(lines))
+            if reply.code == 421:
+                # RFC 5321 3.8: the answer to any command, or to none, of a server that closes the connection after it.
+                raise DialogueError(
+                    FailureReason.SERVER_BUSY, f"the server closes the connection with {reply}", in_step=False
+                )
+            return reply
         if len(lines) >= MAX_REPLY_LINES:
             raise ResponseTooLargeError(f"a reply of more than {MAX_REPLY_LINES} lines")
 
@@ -171,49 +208,20 @@ def command(line: bytes, shown: str | None = None) -> Dialogue[Reply]:
     return (yield from read_reply())
 
 
-def _authenticate(exchange: sasl.Exchange) -> Dialogue[Reply]:
-    """RFC 4954 section 4. Returns the reply that ends the exchange, whatever its code."""
-    verb = f"AUTH {exchange.mechanism}"
-    initial = exchange.initial_response()
-    # RFC 4954 section 4: an empty initial response is "=", and one that makes the line too long is sent when asked for.
-    encoded = None if initial is None else b64encode(initial) or b"="
-    if encoded is not None and len(verb) + 1 + len(encoded) + 2 <= MAX_COMMAND:
-        reply = yield from command(verb.encode() + b" " + encoded, f"{verb} {REDACTED}")
-        initial = None
-    else:
-        reply = yield from command(verb.encode())
-    while reply.code == 334:
-        if initial is not None:
-            response, initial = initial, None
-        else:
-            response = exchange.respond(_challenge(reply))
-        reply = yield from command(b64encode(response), REDACTED)
-    return reply
-
-
-def _challenge(reply: Reply) -> bytes:
-    try:
-        return a2b_base64(reply.lines[0], strict_mode=True)
-    except Base64Error:
-        raise ProtocolError(f"the challenge is not base64: {reply}") from None
-
-
 def _size_limit(capabilities: tuple[str, ...]) -> int | None:
     """RFC 1870 section 4: SIZE alone, and SIZE 0, announce no fixed limit."""
-    for item in capabilities:
-        keyword, *parameters = item.upper().split()
-        if keyword == "SIZE" and parameters and re.fullmatch("[0-9]{1,20}", parameters[0]):
-            return int(parameters[0]) or None
-    return None
+    limit = next(iter(keywords(capabilities).get("SIZE", ())), "")
+    return (int(limit) or None) if re.fullmatch("[0-9]{1,20}", limit) else None
 
 
 def _refusal(permanent: FailureReason, context: str, reply: Reply) -> DialogueError:
-    """RFC 5321 4.2.1: 4yz asks to come back later, everything else is final."""
-    reason = FailureReason.SERVER_BUSY if 400 <= reply.code < 500 else permanent
-    return DialogueError(reason, f"{context} {reply}")
+    """RFC 5321 4.2.1: 4yz asks to come back later, 5yz is final, and the rest has no place here."""
+    if reply.code < 400:
+        return ProtocolError(f"{context} {reply}")
+    return DialogueError(FailureReason.SERVER_BUSY if reply.code < 500 else permanent, f"{context} {reply}")
 
 
 def _login_refusal(reply: Reply) -> DialogueError:
-    """RFC 4954 section 6: 4yz is the server's trouble, 5yz is the login's."""
-    reason = FailureReason.AUTH_UNAVAILABLE if 400 <= reply.code < 500 else FailureReason.AUTH_REJECTED
-    return DialogueError(reason, f"AUTH is answered with {reply}")
+    if reply.code < 400:
+        return ProtocolError(f"AUTH is answered with {reply}")
+    return DialogueError(sasl.refusal_reason(LOGIN_REFUSALS, reply.words), f"AUTH is answered with {reply}")

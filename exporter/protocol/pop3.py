@@ -1,0 +1,248 @@
+"""POP3 as a client speaks it (RFC 1939), with CAPA (RFC 2449), STLS (RFC 2595) and AUTH (RFC 5034)."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from dataclasses import dataclass
+from typing import Final
+
+from exporter.model import Encryption, Endpoint, FailureReason, Login, MailboxFacts, Mechanism
+from exporter.protocol import sasl
+from exporter.protocol.dialogue import (
+    MAX_REPLY_LINES,
+    Dialogue,
+    DialogueError,
+    Learn,
+    LoginTaken,
+    LoginTried,
+    ProtocolError,
+    ReadLine,
+    ResponseTooLargeError,
+    Send,
+    StarttlsOffered,
+    keywords,
+    printable,
+    quoted,
+)
+
+MAX_COMMAND: Final = 255
+"""Octets of a command line with its CRLF (RFC 2449 section 4)."""
+
+PREFERENCE: Final = (Mechanism.PLAIN, Mechanism.USERPASS, Mechanism.LOGIN)
+"""What `auto` picks from, the preferred first. PLAIN takes one exchange and carries any password; USER and PASS are
+POP3's own, and what servers know best; LOGIN is for a server that has neither."""
+
+BUSY: Final = frozenset({"IN-USE", "LOGIN-DELAY", "SYS/TEMP"})
+"""Response codes that ask to come back later (RFC 2449 section 8.1, RFC 3206 section 4)."""
+
+LOGIN_REFUSALS: Final[sasl.Refusals] = (
+    # Dovecot, asked for a password over a connection that it wants encrypted.
+    (
+        re.compile(rb"\[AUTH\] Plaintext authentication disallowed", re.IGNORECASE),
+        FailureReason.AUTH_MECHANISM_NOT_OFFERED,
+    ),
+    # RFC 3206 section 5: the one code that is about the credentials.
+    (re.compile(rb"\[AUTH\]", re.IGNORECASE), FailureReason.AUTH_REJECTED),
+    # Gmail, where the user has not switched POP on.
+    (re.compile(rb"\[SYS/PERM\].*not enabled for POP", re.IGNORECASE), FailureReason.AUTH_DISABLED),
+    # RFC 3206 section 4: the server's trouble. That a person has to end it (PERM) does not make the password wrong.
+    (re.compile(rb"\[SYS/(?:TEMP|PERM)\]", re.IGNORECASE), FailureReason.AUTH_UNAVAILABLE),
+    # RFC 2449 section 8.1: the login was right, but another session has the maildrop, or the last one was too recent.
+    (re.compile(rb"\[(?:IN-USE|LOGIN-DELAY)\]", re.IGNORECASE), FailureReason.AUTH_UNAVAILABLE),
+    # Courier, which has no response codes.
+    (re.compile(rb"Temporary problem"), FailureReason.AUTH_UNAVAILABLE),
+)
+"""By the response code and the text behind `-ERR`."""
+
+_STATUS: Final = re.compile(rb"(\+OK|-ERR)\b ?(.*)", re.DOTALL)
+_RESPONSE_CODE: Final = re.compile(rb"\[([^\[\]]{1,64})\]")
+_CHALLENGE: Final = re.compile(rb"\+(?: (.*))?", re.DOTALL)
+_DROP_LISTING: Final = re.compile(rb"([0-9]{1,18}) +([0-9]{1,18})(?: .*)?", re.DOTALL)
+_TIMESTAMP: Final = re.compile(rb"<[!-;=?A-~]+@[!-;=?A-~]+>")
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The first line of a response (RFC 1939 section 3): which of the two status indicators, and the text behind it."""
+
+    positive: bool
+    text: bytes
+
+    @property
+    def code(self) -> str:
+        """The response code (RFC 2449 section 8) that leads the text, in upper case; empty if there is none."""
+        found = _RESPONSE_CODE.match(self.text)
+        return printable(found[1]).upper() if found else ""
+
+    def __str__(self) -> str:
+        return quoted((b"+OK " if self.positive else b"-ERR ") + self.text)
+
+
+class Pop3:
+    """The client's side of one POP3 connection; see `exporter.protocol.conversation.Client` for the methods.
+
+    Attributes:
+        timestamp: The message identifier in the greeting of a server that knows APOP (RFC 1939 section 7); `None` if
+            there is none. It outlives the upgrade although it came in plain: it is hashed, and none of it believed.
+    """
+
+    def __init__(self, endpoint: Endpoint, client_name: str) -> None:  # noqa: ARG002 - a POP3 client does not say its name
+        self.capabilities: tuple[str, ...] | None = None
+        self.timestamp: bytes | None = None
+        self._endpoint = endpoint
+        self._owes_response = False
+
+    def greet(self) -> Dialogue[None]:
+        response = yield from read_response()
+        if not response.positive:
+            raise _refusal(FailureReason.SERVER_REFUSED, "the greeting is", response)
+        found = _TIMESTAMP.search(response.text)
+        self.timestamp = found[0] if found else None
+
+    def ask_capabilities(self) -> Dialogue[None]:
+        # RFC 2449 section 5 lets the answer change with the login. It is not asked for again then: STAT and QUIT need
+        # no capability, and expectations are about what every client is told.
+        response = yield from command(b"CAPA")
+        if response.positive:
+            lines = yield from read_lines()
+            self.capabilities = tuple(printable(line) for line in lines if line.strip())
+
+    def offers_starttls(self) -> bool:
+        if self.capabilities is None:
+            # RFC 2595 section 4 wants STLS announced, so a server without CAPA should not have it. An endpoint that
+            # insists on TLS asks all the same; one that would merely like it goes on without.
+            return self._endpoint.encryption is Encryption.STARTTLS
+        return "STLS" in keywords(self.capabilities)
+
+    def starttls(self) -> Dialogue[None]:
+        response = yield from command(b"STLS")
+        if not response.positive and self.capabilities is None:
+            yield Learn(StarttlsOffered(offered=False))
+            raise DialogueError(FailureReason.STARTTLS_NOT_OFFERED, f"without CAPA, STLS is answered with {response}")
+        if not response.positive:
+            raise DialogueError(FailureReason.STARTTLS_REFUSED, f"STLS is answered with {response}")
+        self.capabilities = None
+
+    def logged_in_already(self) -> bool:
+        return False
+
+    def log_in(self, login: Login) -> Dialogue[None]:
+        offered = self._mechanisms()
+        mechanism = sasl.choose(login.mechanism, offered, PREFERENCE)
+        if mechanism is None:
+            raise sasl.not_offered(login.mechanism, offered)
+        if mechanism is Mechanism.USERPASS:
+            response = yield from _user_and_pass(login)
+        else:
+            exchange = sasl.EXCHANGES[mechanism](login)
+            yield Learn(LoginTried(mechanism))
+            response = yield from self._authenticate(exchange)
+        if not response.positive:
+            reason = sasl.refusal_reason(LOGIN_REFUSALS, response.text)
+            raise DialogueError(reason, f"the login is answered with {response}")
+        yield Learn(LoginTaken())
+
+    def has_more_to_check(self, *, logged_in: bool) -> bool:
+        return logged_in
+
+    def check(self) -> Dialogue[None]:
+        response = yield from command(b"STAT")
+        if not response.positive:
+            raise _refusal(FailureReason.MAILBOX_UNAVAILABLE, "STAT is answered with", response)
+        # RFC 1939 section 5: the number of messages, one space, their size in octets; what follows is free.
+        found = _DROP_LISTING.fullmatch(response.text)
+        if found is None:
+            raise ProtocolError(f"STAT is answered with {response}")
+        yield Learn(MailboxFacts("INBOX", messages=int(found[1]), size=int(found[2])))
+
+    def quit(self) -> Dialogue[None]:
+        # RFC 1939 section 6: QUIT removes the messages that were marked as deleted, and none were.
+        if self._owes_response:
+            yield from command(b"*")
+        yield from command(b"QUIT")
+
+    def _mechanisms(self) -> list[str]:
+        """What can be logged in with: USER and PASS unless the server's list lacks them (RFC 2449 6.3), and SASL."""
+        announced = keywords(("USER",) if self.capabilities is None else self.capabilities)
+        names = [name for name in announced.get("SASL", ()) if name != Mechanism.USERPASS]
+        return [Mechanism.USERPASS, *names] if "USER" in announced else names
+
+    def _authenticate(self, exchange: sasl.Exchange) -> Dialogue[Response]:
+        """RFC 5034 section 4. Returns the response that ends the exchange, whatever it is."""
+        verb = f"AUTH {exchange.mechanism}"
+        line = verb.encode()
+        initial = exchange.initial_response()
+        # RFC 5034 section 4: an initial response that makes the line too long is sent when the server asks for it.
+        if initial is not None and len(line) + 1 + len(sasl.initial_argument(initial)) + 2 <= MAX_COMMAND:
+            yield Send(line + b" " + sasl.initial_argument(initial), f"{verb} {sasl.REDACTED}")
+            initial = None
+        else:
+            yield Send(line)
+        while True:
+            line = yield ReadLine()
+            found = _CHALLENGE.fullmatch(line)
+            if found is None:
+                return _response(line)
+            try:
+                challenge = sasl.decoded_challenge(found[1] or b"")
+                response = exchange.respond(challenge) if initial is None else initial
+            except DialogueError as error:
+                # RFC 5034 section 4: "*" cancels; whatever else is said now would be taken for the response.
+                self._owes_response = error.in_step = True
+                raise
+            initial = None
+            yield Send(b64encode(response), sasl.REDACTED)
+
+
+def read_response() -> Dialogue[Response]:
+    """RFC 1939 section 3: one line, or the first of several."""
+    return _response((yield ReadLine()))
+
+
+def read_lines() -> Dialogue[tuple[bytes, ...]]:
+    """RFC 1939 section 3: the lines up to a lone dot, each without the dot that was put before one of its own."""
+    lines: list[bytes] = []
+    while (line := (yield ReadLine())) != b".":
+        if len(lines) >= MAX_REPLY_LINES:
+            raise ResponseTooLargeError(f"a response of more than {MAX_REPLY_LINES} lines")
+        lines.append(line.removeprefix(b"."))
+    return tuple(lines)
+
+
+def command(line: bytes, shown: str | None = None) -> Dialogue[Response]:
+    """Send a command and read the first line of its response."""
+    yield Send(line, shown)
+    return (yield from read_response())
+
+
+def _user_and_pass(login: Login) -> Dialogue[Response]:
+    """RFC 1939 section 7. Returns the response that ends it, whatever it is."""
+    name = _argument("USER", "the username", login.username.encode())
+    password = _argument("PASS", "the password", login.secret.reveal())
+    yield Learn(LoginTried(Mechanism.USERPASS))
+    response = yield from command(b"USER " + name)
+    if response.positive:
+        response = yield from command(b"PASS " + password, f"PASS {sasl.REDACTED}")
+    return response
+
+
+def _argument(keyword: str, what: str, value: bytes) -> bytes:
+    """An argument as it is, for POP3 has no way to quote: what would end the line or the string cannot be sent."""
+    if any(octet in value for octet in b"\r\n\0"):
+        raise DialogueError(
+            FailureReason.SECRET_UNREADABLE, f"{what} holds a line break or a NUL octet, which {keyword} cannot carry"
+        )
+    return value
+
+
+def _response(line: bytes) -> Response:
+    found = _STATUS.fullmatch(line)
+    if found is None:
+        raise ProtocolError(f"not a response of POP3: {quoted(line)}")
+    return Response(positive=found[1] == b"+OK", text=found[2])
+
+
+def _refusal(permanent: FailureReason, context: str, response: Response) -> DialogueError:
+    reason = FailureReason.SERVER_BUSY if response.code in BUSY else permanent
+    return DialogueError(reason, f"{context} {response}")
