@@ -1,1 +1,45 @@
 """The commands: one file each, only parsing and printing."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Final
+
+import click
+
+from exporter import __version__
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "run": "Probe on schedule and serve the figures to Prometheus.",
+    "check": "Validate configuration files.",
+    "probe": "Probe once, now, and show what happens.",
+    "demo": "See everything at work, against mail servers that misbehave on purpose.",
+}
+"""Each is in the module of the same name, which is imported when the command is used: `check` needs no web server."""
+
+
+class Commands(click.Group):
+    """The commands, imported on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
+        """The names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's interface
+        """The command of a name; `None` if there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"exporter.cli.{cmd_name}"), cmd_name)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's interface
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mail-exporter")
+def main() -> None:
+    """Probes SMTP, POP3 and IMAP servers the way a mail client does, for Prometheus."""

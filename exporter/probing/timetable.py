@@ -61,7 +61,7 @@ class Timetable:
             return None
         at, name = self._heap[0]
         endpoint = self._endpoints[name]
-        # Turns that nobody asked for (a suspended machine) are passed over: to catch up, all at once, would help no one.
+        # Turns that nobody asked for (a suspended machine) are passed over: catching up at once would help no one.
         missed = int((now - at) / endpoint.interval)
         at += missed * endpoint.interval
         self._next[name] = at + endpoint.interval

@@ -1,0 +1,38 @@
+"""How late the event loop runs what is due: the most by which this process itself can distort a latency."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+PERIOD: Final = 0.25
+"""Seconds between two looks: often enough that a stall which a probe met is likely to be seen, and next to no work."""
+
+
+class LagMonitor:
+    """Sets the loop an alarm again and again, and tells how late each one went off."""
+
+    def __init__(self, observe: Callable[[float], None]) -> None:
+        """Prepare to look.
+
+        Args:
+            observe: Is told the lag, in seconds.
+        """
+        self._observe = observe
+        self._alarm: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to look."""
+        loop = asyncio.get_running_loop()
+        self._alarm = loop.call_later(PERIOD, self._look, loop, loop.time() + PERIOD)
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    def _look(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
+        now = loop.time()
+        self._observe(max(now - due, 0.0))
+        self._alarm = loop.call_at(now + PERIOD, self._look, loop, now + PERIOD)
