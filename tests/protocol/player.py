@@ -6,14 +6,14 @@ trailing. What the client sent, learnt and entered is recorded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from exporter.model import Phase
-from exporter.net.buffer import ReceiveBuffer
+from exporter.model import FailureReason, Phase
+from exporter.net.buffer import OverflowingError, ReceiveBuffer
 from exporter.protocol.dialogue import (
     MAX_LINE,
     Dialogue,
@@ -25,15 +25,11 @@ from exporter.protocol.dialogue import (
     ReadLine,
     RequireSecure,
     RequireSilence,
+    ResponseTooLargeError,
     Send,
     StartTls,
     Step,
 )
-
-
-class ScriptEndedError(Exception):
-    """The dialogue wants more than the server has to say: in a real probe, a timeout or a closed connection."""
-
 
 Cut = Callable[[bytes], Iterator[bytes]]
 
@@ -54,7 +50,7 @@ every_cut = pytest.mark.parametrize("cut", [whole, byte_by_byte])
 
 @dataclass
 class Played:
-    """What came of it.
+    """What came of it, or what had come of it when the script ended.
 
     Attributes:
         sent: The lines the client sent, secrets included.
@@ -74,50 +70,114 @@ class Played:
     error: DialogueError | None = None
     unread: bytes = b""
 
+    @property
+    def failure(self) -> tuple[Phase | None, FailureReason] | None:
+        """The phase and the reason of the failure, as a probe's result has them; `None` if it ended well."""
+        if self.error is None:
+            return None
+        return self.phases[-1] if self.phases else None, self.error.reason
 
-def play(dialogue: Dialogue[Any], script: bytes, cut: Cut = whole) -> Played:  # noqa: C901 - one case a kind of step
+
+class ScriptEndedError(Exception):
+    """The dialogue wants more than the server has to say: in a real probe, a timeout or a closed connection.
+
+    Attributes:
+        played: What had happened by then.
+    """
+
+    def __init__(self, played: Played) -> None:
+        super().__init__(f"no answer to {played.shown[-1:]}")
+        self.played = played
+
+
+class Script:
+    """The server's side of a conversation.
+
+    Octets alone are read without regard to when they come. A sequence has one part before every handshake and one
+    behind the last: a part cannot be read before its time, and what is left of it when silence is due was injected.
+    """
+
+    def __init__(self, parts: bytes | Sequence[bytes], cut: Cut) -> None:
+        self.in_parts = not isinstance(parts, bytes)
+        self._parts = iter([parts] if isinstance(parts, bytes) else parts)
+        self._cut = cut
+        self._buffer = ReceiveBuffer()
+        self._pieces = cut(next(self._parts))
+
+    def shake_hands(self) -> None:
+        """Go on to the next part."""
+        if self.in_parts:
+            self._pieces = self._cut(next(self._parts))
+
+    def read(self, take: Callable[[ReceiveBuffer], bytes | None]) -> bytes | None:
+        """What `take` finds in the buffer, which is fed as far as needed; `None` where the script ends."""
+        try:
+            while (found := take(self._buffer)) is None:
+                piece = next(self._pieces, None)
+                if piece is None:
+                    return None
+                self._buffer.feed(piece)
+        except OverflowingError as overflow:
+            raise ResponseTooLargeError(str(overflow)) from None
+        return found
+
+    def rest(self) -> bytes:
+        """What nobody has read."""
+        return self._buffer.take_all() + b"".join(self._pieces)
+
+
+def play(dialogue: Dialogue[Any], parts: bytes | Sequence[bytes], cut: Cut = whole) -> Played:
     """Run the dialogue to its end.
+
+    Args:
+        dialogue: The client's side.
+        parts: The server's (see `Script`).
+        cut: The pieces in which the server's octets arrive.
 
     Raises:
         ScriptEndedError: The dialogue reads on where the script ends.
     """
-    played, buffer, pieces = Played(), ReceiveBuffer(), cut(script)
-
-    def wait_for(take: Callable[[], bytes | None]) -> bytes:
-        while (got := take()) is None:
-            try:
-                buffer.feed(next(pieces))
-            except StopIteration:
-                raise ScriptEndedError(f"after {played.sent[-1:]}, with {len(buffer)} octets left") from None
-        return got
-
-    answer = b""
+    played, script = Played(), Script(parts, cut)
     try:
+        step = next(dialogue)
         while True:
-            step = dialogue.send(answer) if played.steps else next(dialogue)
             played.steps.append(step)
-            answer = b""
-            match step:
-                case Enter(phase):
-                    played.phases.append(phase)
-                case Send(line, shown):
-                    assert b"\r" not in line
-                    assert b"\n" not in line
-                    played.sent.append(line)
-                    played.shown.append(line.decode("ascii", "backslashreplace") if shown is None else shown)
-                    if shown is not None:
-                        played.secret.append(line)
-                case ReadLine():
-                    answer = wait_for(lambda: buffer.take_line(MAX_LINE))
-                case ReadExactly(size):
-                    answer = wait_for(lambda: buffer.take_exactly(size))
-                case Learn(fact):
-                    played.learnt.append(fact)
-                case StartTls() | RequireSecure() | RequireSilence():
-                    pass
+            step = dialogue.send(_carry_out(step, script, played))
     except StopIteration as end:
         played.value = end.value
     except DialogueError as error:
         played.error = error
-    played.unread = buffer.take_all() + b"".join(pieces)
+    finally:
+        dialogue.close()
+    played.unread = script.rest()
     return played
+
+
+def _carry_out(step: Step, script: Script, played: Played) -> bytes:  # noqa: C901 - one case a kind of step
+    answer: bytes | None = b""
+    match step:
+        case Enter(phase):
+            played.phases.append(phase)
+        case Send(line, shown):
+            # The literals of IMAP may hold line breaks, and carry logins only.
+            assert shown is not None or not {*b"\r\n"} & {*line}
+            played.sent.append(line)
+            played.shown.append(line.decode("ascii", "backslashreplace") if shown is None else shown)
+            if shown is not None:
+                played.secret.append(line)
+        case ReadLine():
+            answer = script.read(lambda buffer: buffer.take_line(MAX_LINE))
+        case ReadExactly(size):
+            answer = script.read(lambda buffer: buffer.take_exactly(size))
+        case Learn(fact):
+            played.learnt.append(fact)
+        case RequireSilence():
+            if script.in_parts and script.rest():
+                raise DialogueError(FailureReason.STARTTLS_INJECTION, "the script goes on in plain", in_step=False)
+        case StartTls():
+            script.shake_hands()
+        case RequireSecure():
+            pass
+    if answer is None:
+        raise ScriptEndedError(played)
+    return answer
