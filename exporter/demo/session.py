@@ -34,7 +34,7 @@ class Session(ABC):
     TOO_LONG: ClassVar[bytes]
     """The last words to a client whose lines have no end."""
     INJECTION: ClassVar[bytes]
-    """What an attacker would say in plain behind the consent to STARTTLS."""
+    """What an attacker would say in plain behind the consent to STARTTLS; `NAME` likewise."""
 
     def __init__(self, wire: Wire, site: Site) -> None:
         self.wire = wire
@@ -62,7 +62,7 @@ class Session(ABC):
 
     def greeting(self) -> bytes:
         """What the client hears first."""
-        return self.GREETINGS[self.site.behaviour.greeting].replace(b"NAME", self.site.name.encode())
+        return self._named(self.GREETINGS[self.site.behaviour.greeting])
 
     async def turned_away(self) -> None:
         """The greeting was not a welcome. Most protocols leave it at that."""
@@ -92,13 +92,16 @@ class Session(ABC):
 
     async def upgrade(self, consent: bytes) -> None:
         """Say the consent, and become TLS."""
-        injected = self.INJECTION if self.site.behaviour.upgrade is Upgrade.INJECTED else b""
+        injected = self._named(self.INJECTION) if self.site.behaviour.upgrade is Upgrade.INJECTED else b""
         await self.wire.send(consent + injected)
         await self.wire.start_tls(self.site.tls)
 
     async def read_response(self) -> bytes | None:
         """The client's next SASL message; `None` if it is a cancellation or not base64."""
         return decoded(await self.wire.read_line(MAX_LINE))
+
+    def _named(self, words: bytes) -> bytes:
+        return words.replace(b"NAME", self.site.name.encode())
 
     async def _greet(self) -> None:
         greeting = self.site.behaviour.greeting

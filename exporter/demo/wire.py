@@ -90,7 +90,7 @@ class Wire(asyncio.Protocol):
         """The next line, without its ending.
 
         Args:
-            limit: How many octets it may have.
+            limit: How many octets it may have, the line feed not counted.
 
         Raises:
             ClientGoneError: There will be none.
