@@ -1,0 +1,265 @@
+"""Where the figures of each metric come from: a table from its name to a function of the state.
+
+An endpoint's function gives the value of its one series, or the label pairs and value of each of its several; a figure
+that is not known is absent, never 0. Everything here runs for ten thousand endpoints in one scrape, which is why values
+are text already and label pairs that are the same for all are made once. What a metric means stands in `catalogue`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from exporter.metrics.histogram import Histogram
+from exporter.metrics.labels import escaped, foreign, label_pairs
+from exporter.metrics.record import PHASES, Record
+from exporter.metrics.store import EndpointState, ExporterState
+from exporter.model import (
+    CertificateFacts,
+    CertificateProblem,
+    Encryption,
+    FailureReason,
+    MailboxFacts,
+    Phase,
+    TlsFacts,
+)
+
+Samples = Sequence[tuple[str, str]]
+"""Of each series: label pairs as they stand between the braces, and the value."""
+
+
+def seconds(value: float) -> str:
+    """A duration to the microsecond: more is noise, and takes three times as long to write."""
+    return f"{value:.6f}"
+
+
+def timestamp(value: float) -> str:
+    """A Unix timestamp to the millisecond."""
+    return f"{value:.3f}"
+
+
+def _flag(value: bool | None) -> str | None:
+    return None if value is None else "1" if value else "0"
+
+
+def _number(value: int | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _of_latest(read: Callable[[Record], str | None]) -> Callable[[EndpointState], str | None]:
+    """A value that is known once there is a result."""
+
+    def value(state: EndpointState) -> str | None:
+        return None if state.latest is None else read(state.latest)
+
+    return value
+
+
+def _of_tls(read: Callable[[TlsFacts], str | None]) -> Callable[[EndpointState], str | None]:
+    """A value that is known once the last probe completed a handshake."""
+
+    def value(state: EndpointState) -> str | None:
+        return None if state.latest is None or state.latest.tls is None else read(state.latest.tls)
+
+    return value
+
+
+def _of_leaf(read: Callable[[CertificateFacts], str]) -> Callable[[EndpointState], str | None]:
+    """A value that is known once the last probe saw a certificate."""
+    return _of_tls(lambda tls: read(tls.chain[0]) if tls.chain else None)
+
+
+def _ip_protocol(record: Record) -> str | None:
+    return None if record.address is None else "6" if ":" in record.address else "4"
+
+
+def _chain_not_after(record: Record) -> str | None:
+    earliest = record.chain_not_after
+    return None if earliest is None else timestamp(earliest)
+
+
+def _last_success(state: EndpointState) -> str | None:
+    return None if state.last_success_at is None else timestamp(state.last_success_at)
+
+
+def _starttls_offered(state: EndpointState) -> str | None:
+    if state.latest is None or state.endpoint.encryption not in (Encryption.STARTTLS, Encryption.OPPORTUNISTIC):
+        return None
+    return _flag(state.latest.starttls_offered)
+
+
+SINGLE: Mapping[str, Callable[[EndpointState], str | None]] = MappingProxyType(
+    {
+        "mail_endpoint_interval_seconds": lambda state: f"{state.endpoint.interval:g}",
+        "mail_probe_success": _of_latest(lambda record: "0" if record.failure else "1"),
+        "mail_probe_last_duration_seconds": _of_latest(lambda record: seconds(record.duration)),
+        "mail_probe_last_run_timestamp_seconds": _of_latest(lambda record: timestamp(record.ended_at)),
+        "mail_probe_last_success_timestamp_seconds": _last_success,
+        "mail_probes_total": lambda state: str(state.probes),
+        "mail_probe_ip_protocol": _of_latest(_ip_protocol),
+        "mail_tls_certificate_not_before_timestamp_seconds": _of_leaf(lambda leaf: timestamp(leaf.not_before)),
+        "mail_tls_certificate_not_after_timestamp_seconds": _of_leaf(lambda leaf: timestamp(leaf.not_after)),
+        "mail_tls_chain_not_after_timestamp_seconds": _of_latest(_chain_not_after),
+        "mail_tls_verified": _of_tls(lambda tls: _flag(tls.verified)),
+        "mail_tls_ocsp_stapled": _of_tls(lambda tls: _flag(tls.ocsp_stapled)),
+        "mail_starttls_offered": _starttls_offered,
+        "mail_smtp_size_limit_bytes": _of_latest(lambda record: _number(record.size_limit)),
+    }
+)
+"""Metrics with one series for each endpoint, which has the endpoint's labels and no others."""
+
+
+_PHASE_PAIRS = {phase: label_pairs([("phase", phase.value)]) for phase in Phase}
+_NUMBERED_PHASE_PAIRS = tuple(_PHASE_PAIRS[phase] for phase in PHASES)
+_ERROR_PAIRS = {problem: label_pairs([("error", problem.value)]) for problem in CertificateProblem}
+
+
+def _failure_pairs(reason: FailureReason, phase: Phase) -> str:
+    return label_pairs([("reason", reason.value), ("phase", phase.value)])
+
+
+def _info(state: EndpointState) -> Samples:
+    endpoint = state.endpoint
+    return [(f'host="{escaped(endpoint.host)}",port="{endpoint.port}",encryption="{endpoint.encryption.value}"', "1")]
+
+
+def _phase_durations(state: EndpointState) -> Samples:
+    if state.latest is None:
+        return ()
+    return [(_NUMBERED_PHASE_PAIRS[phase], f"{time:.6f}") for phase, time in state.latest.phase_durations.items()]
+
+
+def _failures(state: EndpointState) -> Samples:
+    if not state.failures:
+        return ()
+    return [(_failure_pairs(reason, phase), str(count)) for (reason, phase), count in state.failures.items()]
+
+
+def _failure(state: EndpointState) -> Samples:
+    if state.latest is None or state.latest.failure is None:
+        return ()
+    return [(_failure_pairs(state.latest.failure.reason, state.latest.failure.phase), "1")]
+
+
+def _reply_codes(state: EndpointState) -> Samples:
+    if state.latest is None:
+        return ()
+    return [(_PHASE_PAIRS[phase], str(code)) for phase, code in state.latest.reply_codes]
+
+
+def _auth_success(state: EndpointState) -> Samples:
+    record = state.latest
+    if record is None or record.auth_success is None or record.auth_mechanism is None:
+        return ()
+    return [(f'mechanism="{record.auth_mechanism.value}"', "1" if record.auth_success else "0")]
+
+
+def _problems(state: EndpointState) -> Samples:
+    if state.latest is None or state.latest.tls is None:
+        return ()
+    return [(_ERROR_PAIRS[problem], "1") for problem in dict.fromkeys(state.latest.tls.problems)]
+
+
+def _session(state: EndpointState) -> Samples:
+    if state.latest is None or state.latest.tls is None:
+        return ()
+    tls = state.latest.tls
+    group = foreign(tls.group or "")
+    return [(f'version="{foreign(tls.version)}",cipher="{foreign(tls.cipher)}",group="{group}"', "1")]
+
+
+def _leaf(state: EndpointState) -> Samples:
+    if state.latest is None or state.latest.tls is None or not state.latest.tls.chain:
+        return ()
+    leaf = state.latest.tls.chain[0]
+    pairs = (
+        f'subject="{foreign(leaf.subject)}",issuer="{foreign(leaf.issuer)}",serial="{foreign(leaf.serial)}",'
+        f'fingerprint_sha256="{foreign(leaf.fingerprint_sha256)}",key="{foreign(leaf.key)}",'
+        f'signature="{foreign(leaf.signature)}"'
+    )
+    return [(pairs, "1")]
+
+
+def _of_mailbox(read: Callable[[MailboxFacts], int | None]) -> Callable[[EndpointState], Samples]:
+    """A figure that is known if the last probe looked at a mailbox and the server told."""
+
+    def samples(state: EndpointState) -> Samples:
+        if state.latest is None or state.latest.mailbox is None:
+            return ()
+        figure = read(state.latest.mailbox)
+        return () if figure is None else [(label_pairs([("mailbox", state.latest.mailbox.name)]), str(figure))]
+
+    return samples
+
+
+SEVERAL: Mapping[str, Callable[[EndpointState], Samples]] = MappingProxyType(
+    {
+        "mail_endpoint_info": _info,
+        "mail_probe_last_phase_duration_seconds": _phase_durations,
+        "mail_probe_failures_total": _failures,
+        "mail_probe_failure_info": _failure,
+        "mail_probe_last_reply_code": _reply_codes,
+        "mail_auth_success": _auth_success,
+        "mail_tls_verification_error_info": _problems,
+        "mail_tls_info": _session,
+        "mail_tls_certificate_info": _leaf,
+        "mail_mailbox_messages": _of_mailbox(lambda mailbox: mailbox.messages),
+        "mail_mailbox_unseen_messages": _of_mailbox(lambda mailbox: mailbox.unseen),
+        "mail_mailbox_size_bytes": _of_mailbox(lambda mailbox: mailbox.size),
+        "mail_mailbox_quota_used_bytes": _of_mailbox(lambda mailbox: mailbox.quota_used),
+        "mail_mailbox_quota_limit_bytes": _of_mailbox(lambda mailbox: mailbox.quota_limit),
+    }
+)
+"""Metrics whose series have further labels; an endpoint has any number of them."""
+
+HISTOGRAMS: Mapping[str, Callable[[EndpointState], Histogram]] = MappingProxyType(
+    {
+        "mail_probe_duration_seconds": lambda state: state.durations,
+    }
+)
+"""Metrics with a histogram for each endpoint."""
+
+
+def _unlabelled(value: str | None) -> Samples:
+    return () if value is None else (("", value),)
+
+
+EXPORTER: Mapping[str, Callable[[ExporterState], Samples]] = MappingProxyType(
+    {
+        "mail_exporter_build_info": lambda exporter: [
+            (
+                label_pairs(
+                    [
+                        ("version", exporter.build.version),
+                        ("python_version", exporter.build.python_version),
+                        ("openssl_version", exporter.build.openssl_version),
+                    ]
+                ),
+                "1",
+            )
+        ],
+        "mail_exporter_config_last_reload_successful": lambda exporter: _unlabelled(_flag(exporter.reload_successful)),
+        "mail_exporter_config_last_reload_success_timestamp_seconds": lambda exporter: _unlabelled(
+            None if exporter.reloaded_at is None else timestamp(exporter.reloaded_at)
+        ),
+        "mail_exporter_endpoints": lambda exporter: [
+            (label_pairs([("protocol", protocol.value)]), str(count)) for protocol, count in exporter.endpoints.items()
+        ],
+        "mail_exporter_shard": lambda exporter: _unlabelled(str(exporter.shard)),
+        "mail_exporter_total_shards": lambda exporter: _unlabelled(str(exporter.total_shards)),
+        "mail_exporter_probes_in_flight": lambda exporter: _unlabelled(str(exporter.probes_in_flight)),
+        "mail_exporter_probes_skipped_total": lambda exporter: [
+            (label_pairs([("reason", reason.value)]), str(count)) for reason, count in exporter.skipped.items()
+        ],
+    }
+)
+"""Metrics of the exporter itself."""
+
+EXPORTER_HISTOGRAMS: Mapping[str, Callable[[ExporterState], Histogram]] = MappingProxyType(
+    {
+        "mail_exporter_probe_start_delay_seconds": lambda exporter: exporter.start_delay,
+        "mail_exporter_event_loop_lag_seconds": lambda exporter: exporter.lag,
+        "mail_exporter_scrape_duration_seconds": lambda exporter: exporter.scrapes,
+    }
+)
+"""Histograms of the exporter itself."""

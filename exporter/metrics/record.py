@@ -1,0 +1,233 @@
+"""A probe's result, folded small to be kept, and unfolded when somebody looks at it.
+
+Ten thousand endpoints keep their last result and their last failure, each with its transcript. As the objects that a
+probe returns they would take some ten KiB each; here the many small ones - spans, transcript lines, capabilities - are
+packed into one string each, and values that are equal are kept once. The history is packed likewise.
+
+Nothing is lost but digits: a transcript's times are kept to the microsecond, a history's durations to seven digits.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from struct import Struct
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from exporter.model import (
+    Direction,
+    Failure,
+    FailureReason,
+    MailboxFacts,
+    Mechanism,
+    Phase,
+    ProbeResult,
+    Span,
+    TlsFacts,
+    TranscriptLine,
+)
+
+HISTORY_LENGTH = 60
+"""Probes: an hour's at the default interval."""
+
+SHARED_VALUES = 4096
+"""As many distinct values are remembered to be shared. A server that makes up a new one each time can fill this, and
+then costs others their sharing, but no more memory."""
+
+PLAIN_TRANSCRIPT = 2048
+"""Characters: a longer transcript is compressed. A login and a look around take half of that, so that most probes do
+not pay for it."""
+
+PHASES = tuple(Phase)
+_PHASE_NUMBERS = {phase: number for number, phase in enumerate(PHASES)}
+_REASONS = tuple(FailureReason)
+_REASON_NUMBERS = {reason: number for number, reason in enumerate(_REASONS)}
+_SUCCEEDED = len(_REASONS)
+
+SPAN = Struct("=Bdd")
+"""A stretch of a probe: the number of its phase, its start, its duration."""
+
+_ATTEMPT = Struct("=dfBB")
+"""An entry of the history: its end, its duration, the number of its reason and of its phase."""
+
+Value = TypeVar("Value", bound=Hashable)
+
+
+class Shared:
+    """Values seen lately, so that equal ones can be kept once: servers of one kind announce the same capabilities."""
+
+    def __init__(self, limit: int = SHARED_VALUES) -> None:
+        self._values: dict[Any, Any] = {}
+        self._limit = limit
+
+    def __call__(self, value: Value) -> Value:
+        """An equal value: the one that is kept already, if there is one."""
+        if len(self._values) >= self._limit:
+            self._values.clear()
+        kept: Value = self._values.setdefault(value, value)
+        return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """All of a `ProbeResult` but the endpoint's name; the fields mean what they mean there.
+
+    Attributes:
+        packed_spans: A row of `SPAN`.
+        joined_capabilities: One a line; `None` if the server never announced any.
+        reply_codes: Pairs instead of a mapping.
+        packed_transcript: A line each; as bytes if compressed.
+    """
+
+    started_at: float
+    duration: float
+    packed_spans: bytes
+    failure: Failure | None
+    address: str | None
+    tls: TlsFacts | None
+    starttls_offered: bool | None
+    joined_capabilities: str | None
+    auth_mechanism: Mechanism | None
+    auth_success: bool | None
+    reply_codes: tuple[tuple[Phase, int], ...]
+    size_limit: int | None
+    mailbox: MailboxFacts | None
+    packed_transcript: str | bytes
+
+    @property
+    def ended_at(self) -> float:
+        """Unix timestamp of the end."""
+        return self.started_at + self.duration
+
+    @property
+    def phase_durations(self) -> dict[int, float]:
+        """Seconds spent in each phase reached, by the phase's place in `PHASES`."""
+        total: dict[int, float] = {}
+        for phase, _, duration in SPAN.iter_unpack(self.packed_spans):
+            total[phase] = total.get(phase, 0.0) + duration
+        return total
+
+    @property
+    def chain_not_after(self) -> float | None:
+        """When the first of the presented certificates expires; `None` if none was seen."""
+        if self.tls is None or not self.tls.chain:
+            return None
+        return min([certificate.not_after for certificate in self.tls.chain])
+
+
+def fold(result: ProbeResult, previous: Record | None, shared: Shared) -> Record:
+    """The result made small.
+
+    Args:
+        result: What a probe returned.
+        previous: The record before, of the same endpoint, whose values are likely to be the same.
+        shared: Where to look for equal values otherwise.
+    """
+    capabilities = None if result.capabilities is None else "\n".join(result.capabilities)
+    return Record(
+        started_at=result.started_at,
+        duration=result.duration,
+        packed_spans=b"".join(
+            [SPAN.pack(_PHASE_NUMBERS[span.phase], span.start, span.duration) for span in result.spans]
+        ),
+        failure=result.failure,
+        address=_kept(result.address, previous and previous.address, shared),
+        tls=_kept(result.tls, previous and previous.tls, shared),
+        starttls_offered=result.starttls_offered,
+        joined_capabilities=_kept(capabilities, previous and previous.joined_capabilities, shared),
+        auth_mechanism=result.auth_mechanism,
+        auth_success=result.auth_success,
+        reply_codes=_kept(tuple(result.reply_codes.items()), previous and previous.reply_codes, shared),
+        size_limit=result.size_limit,
+        mailbox=_kept(result.mailbox, previous and previous.mailbox, shared),
+        packed_transcript=_pack_transcript(result.transcript),
+    )
+
+
+def unfold(record: Record, endpoint: str) -> ProbeResult:
+    """The result as the probe returned it, to the digits that were kept.
+
+    Args:
+        record: What was kept.
+        endpoint: The endpoint's name.
+    """
+    joined = record.joined_capabilities
+    return ProbeResult(
+        endpoint=endpoint,
+        started_at=record.started_at,
+        duration=record.duration,
+        spans=tuple(
+            Span(PHASES[phase], start, duration) for phase, start, duration in SPAN.iter_unpack(record.packed_spans)
+        ),
+        failure=record.failure,
+        address=record.address,
+        tls=record.tls,
+        starttls_offered=record.starttls_offered,
+        capabilities=None if joined is None else tuple(joined.split("\n")) if joined else (),
+        auth_mechanism=record.auth_mechanism,
+        auth_success=record.auth_success,
+        reply_codes=MappingProxyType(dict(record.reply_codes)),
+        size_limit=record.size_limit,
+        mailbox=record.mailbox,
+        transcript=tuple(_unpack_transcript(record.packed_transcript)),
+    )
+
+
+def _kept(value: Value, previous: Any, shared: Shared) -> Value:
+    """An equal value that is kept already, or this one."""
+    if value is None:
+        return value
+    return previous if value == previous else shared(value)
+
+
+def _pack_transcript(lines: tuple[TranscriptLine, ...]) -> str | bytes:
+    joined = "\n".join([line.direction + f"{line.at:.6f} {line.text}" for line in lines])
+    return joined if len(joined) <= PLAIN_TRANSCRIPT else zlib.compress(joined.encode(), level=1)
+
+
+def _unpack_transcript(packed: str | bytes) -> Iterator[TranscriptLine]:
+    joined = packed if isinstance(packed, str) else zlib.decompress(packed).decode()
+    for line in joined.split("\n") if joined else ():
+        at, _, text = line[1:].partition(" ")
+        yield TranscriptLine(float(at), Direction(line[0]), text)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One probe, as the history remembers it.
+
+    Attributes:
+        ended_at: Unix timestamp.
+        duration: Seconds.
+        reason: `None` if it succeeded.
+        phase: Where it failed; `None` if it succeeded.
+    """
+
+    ended_at: float
+    duration: float
+    reason: FailureReason | None
+    phase: Phase | None
+
+
+def extend(history: bytes, record: Record) -> bytes:
+    """The history and one probe more, without what is older than `HISTORY_LENGTH` probes."""
+    failure = record.failure
+    entry = _ATTEMPT.pack(
+        record.ended_at,
+        record.duration,
+        _REASON_NUMBERS[failure.reason] if failure else _SUCCEEDED,
+        _PHASE_NUMBERS[failure.phase] if failure else 0,
+    )
+    return (history + entry)[-HISTORY_LENGTH * _ATTEMPT.size :]
+
+
+def attempts(history: bytes) -> tuple[Attempt, ...]:
+    """What a history remembers, the oldest first."""
+    return tuple(
+        Attempt(ended_at, duration, None, None)
+        if reason == _SUCCEEDED
+        else Attempt(ended_at, duration, _REASONS[reason], PHASES[phase])
+        for ended_at, duration, reason, phase in _ATTEMPT.iter_unpack(history)
+    )

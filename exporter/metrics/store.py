@@ -1,0 +1,255 @@
+"""What is known of each endpoint and of the exporter itself: the latest result, counters, a short history.
+
+Pure memory: no clock (times are handed in), no text formats, no I/O. Everything that leaves the store is a value that
+does not change any more, so that a scrape or a page that takes its time shows one moment, in which the series of an
+endpoint fit together, while probes go on. One thread uses it: the event loop's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from types import MappingProxyType
+
+from exporter.metrics.catalogue import ENDPOINT_LABELS, label_names
+from exporter.metrics.histogram import DELAY_BUCKETS, PROBE_BUCKETS, SCRAPE_BUCKETS, Histogram
+from exporter.metrics.labels import label_pairs
+from exporter.metrics.record import Attempt, Record, Shared, attempts, extend, fold
+from exporter.model import Endpoint, FailureReason, Phase, ProbeResult, Protocol, SkipReason
+
+
+class Health(StrEnum):
+    """How an endpoint is, by its last probe. In order of urgency."""
+
+    FAILING = "failing"
+    WAITING = "waiting"
+    """Not yet probed."""
+    UP = "up"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildInfo:
+    """What this exporter is made of: the versions as they call themselves."""
+
+    version: str
+    python_version: str
+    openssl_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointState:
+    """All that is known of one endpoint at one moment.
+
+    Attributes:
+        labels: The labels that all its series have, as written between the braces of a sample.
+        latest: Its last result; `None` if it was not probed yet.
+        last_failed: Its last result that was a failure; `None` if there was none.
+        last_success_at: When its last successful probe ended, a Unix timestamp; `None` if there was none.
+        probes: How many were finished.
+        failures: How many of them failed why and where.
+        durations: How long they took.
+        history: The last few of them, packed; `attempts` reads it.
+    """
+
+    endpoint: Endpoint
+    labels: str
+    latest: Record | None
+    last_failed: Record | None
+    last_success_at: float | None
+    probes: int
+    failures: Mapping[tuple[FailureReason, Phase], int]
+    durations: Histogram
+    history: bytes
+
+    @property
+    def health(self) -> Health:
+        """How it is."""
+        if self.latest is None:
+            return Health.WAITING
+        return Health.FAILING if self.latest.failure else Health.UP
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Its history, the oldest probe first."""
+        return attempts(self.history)
+
+
+@dataclass(frozen=True, slots=True)
+class ExporterState:
+    """All that is known of the exporter itself at one moment.
+
+    Attributes:
+        endpoints: How many there are of each protocol.
+        reload_successful: Whether the configuration could be loaded when it last was; `None` before that.
+        reloaded_at: When it last was loaded successfully, a Unix timestamp; `None` if never.
+        shard: Counted from 0.
+        start_delay: How much later than due probes were started.
+        lag: How late the event loop ran what was due.
+        scrapes: How long it took to produce `/metrics`.
+    """
+
+    build: BuildInfo
+    endpoints: Mapping[Protocol, int]
+    skipped: Mapping[SkipReason, int]
+    start_delay: Histogram
+    lag: Histogram
+    scrapes: Histogram
+    probes_in_flight: int = 0
+    reload_successful: bool | None = None
+    reloaded_at: float | None = None
+    shard: int = 0
+    total_shards: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One moment: the endpoints in the order of the configuration, and the exporter."""
+
+    endpoints: tuple[EndpointState, ...]
+    exporter: ExporterState
+
+
+class Store:
+    """The one place where results end up.
+
+    Args:
+        build: For `mail_exporter_build_info`.
+    """
+
+    def __init__(self, build: BuildInfo) -> None:
+        self._states: dict[str, EndpointState] = {}
+        self._shared = Shared()
+        self._exporter = ExporterState(
+            build=build,
+            endpoints=MappingProxyType(dict.fromkeys(Protocol, 0)),
+            skipped=MappingProxyType(dict.fromkeys(SkipReason, 0)),
+            start_delay=Histogram.empty(DELAY_BUCKETS),
+            lag=Histogram.empty(DELAY_BUCKETS),
+            scrapes=Histogram.empty(SCRAPE_BUCKETS),
+        )
+
+    def configure(self, endpoints: Sequence[Endpoint]) -> None:
+        """Replaces the endpoints. Those that are not among them are forgotten at once.
+
+        An endpoint that still is where it was keeps what is known of it, whatever else has changed. One whose protocol,
+        host, port or encryption changed starts anew under its name: its figures were another server's.
+
+        Raises:
+            ValueError: A label of an endpoint has the name of a label that its series have anyway.
+        """
+        reserved = label_names()
+        states: dict[str, EndpointState] = {}
+        for endpoint in endpoints:
+            if clashing := reserved.intersection(endpoint.labels):
+                taken = min(clashing)
+                raise ValueError(
+                    f"endpoint {endpoint.name!r} cannot have a label {taken!r}: its series have one anyway"
+                )
+            known = self._states.get(endpoint.name)
+            if known is not None and _whereabouts(known.endpoint) == _whereabouts(endpoint):
+                states[endpoint.name] = replace(known, endpoint=endpoint, labels=series_labels(endpoint))
+            else:
+                states[endpoint.name] = unprobed(endpoint)
+        self._states = states
+        counts = dict.fromkeys(Protocol, 0)
+        for state in states.values():
+            counts[state.endpoint.protocol] += 1
+        self._exporter = replace(self._exporter, endpoints=MappingProxyType(counts))
+
+    def record(self, result: ProbeResult) -> None:
+        """Takes a result in. One of an endpoint that is not configured (any more) is ignored."""
+        state = self._states.get(result.endpoint)
+        if state is not None:
+            self._states[result.endpoint] = advance(state, result, self._shared)
+
+    def skipped(self, reason: SkipReason) -> None:
+        """Counts a probe that was due but not started."""
+        counts = {**self._exporter.skipped, reason: self._exporter.skipped[reason] + 1}
+        self._exporter = replace(self._exporter, skipped=MappingProxyType(counts))
+
+    def observe_start_delay(self, seconds: float) -> None:
+        """Notes how much later than scheduled a probe was started."""
+        self._exporter = replace(self._exporter, start_delay=self._exporter.start_delay.observe(seconds))
+
+    def observe_lag(self, seconds: float) -> None:
+        """Notes how late the event loop ran what was due."""
+        self._exporter = replace(self._exporter, lag=self._exporter.lag.observe(seconds))
+
+    def observe_scrape(self, seconds: float) -> None:
+        """Notes how long it took to produce `/metrics`."""
+        self._exporter = replace(self._exporter, scrapes=self._exporter.scrapes.observe(seconds))
+
+    def set_in_flight(self, probes: int) -> None:
+        """Says how many probes are running."""
+        self._exporter = replace(self._exporter, probes_in_flight=probes)
+
+    def set_shard(self, shard: int, total_shards: int) -> None:
+        """Says which of how many shards this process is; without it, it is the only one."""
+        self._exporter = replace(self._exporter, shard=shard, total_shards=total_shards)
+
+    def reloaded(self, *, successful: bool, at: float) -> None:
+        """Says how loading the configuration went, the first time included.
+
+        Args:
+            successful: Whether it is in force now.
+            at: Unix timestamp.
+        """
+        reloaded_at = at if successful else self._exporter.reloaded_at
+        self._exporter = replace(self._exporter, reload_successful=successful, reloaded_at=reloaded_at)
+
+    def snapshot(self) -> Snapshot:
+        """This moment, for as long as the caller holds it."""
+        return Snapshot(tuple(self._states.values()), self._exporter)
+
+    def state(self, name: str) -> EndpointState | None:
+        """What is known of one endpoint; `None` if there is none of that name."""
+        return self._states.get(name)
+
+
+def unprobed(endpoint: Endpoint) -> EndpointState:
+    """The state of an endpoint of which nothing is known yet."""
+    return EndpointState(
+        endpoint=endpoint,
+        labels=series_labels(endpoint),
+        latest=None,
+        last_failed=None,
+        last_success_at=None,
+        probes=0,
+        failures=_NONE_FAILED,
+        durations=Histogram.empty(PROBE_BUCKETS),
+        history=b"",
+    )
+
+
+def advance(state: EndpointState, result: ProbeResult, shared: Shared) -> EndpointState:
+    """The state after one probe more."""
+    record = fold(result, state.latest, shared)
+    failures = state.failures
+    if record.failure is not None:
+        key = (record.failure.reason, record.failure.phase)
+        failures = MappingProxyType({**failures, key: failures.get(key, 0) + 1})
+    return EndpointState(
+        endpoint=state.endpoint,
+        labels=state.labels,
+        latest=record,
+        last_failed=state.last_failed if record.failure is None else record,
+        last_success_at=record.ended_at if record.failure is None else state.last_success_at,
+        probes=state.probes + 1,
+        failures=failures,
+        durations=state.durations.observe(record.duration),
+        history=extend(state.history, record),
+    )
+
+
+def series_labels(endpoint: Endpoint) -> str:
+    """The labels of all series of an endpoint: which, its protocol, and what its configuration adds, by name."""
+    own = zip(ENDPOINT_LABELS, (endpoint.name, endpoint.protocol.value), strict=True)
+    return label_pairs((*own, *sorted(endpoint.labels.items())))
+
+
+_NONE_FAILED: Mapping[tuple[FailureReason, Phase], int] = MappingProxyType({})
+
+
+def _whereabouts(endpoint: Endpoint) -> tuple[object, ...]:
+    return endpoint.protocol, endpoint.host, endpoint.port, endpoint.encryption
