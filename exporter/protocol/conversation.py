@@ -81,6 +81,7 @@ def converse(client: Client, endpoint: Endpoint, login: Login | Withheld | None)
     yield from _learn_capabilities(client)
     if endpoint.encryption in UPGRADING:
         yield from _upgrade(client, endpoint)
+    before_login = client.capabilities
     logged_in = client.logged_in_already()
     if login is not None and not logged_in:
         yield Enter(Phase.AUTH)
@@ -93,7 +94,7 @@ def converse(client: Client, endpoint: Endpoint, login: Login | Withheld | None)
         yield Enter(Phase.CHECK)
         if client.has_more_to_check(logged_in=logged_in):
             yield from client.check()
-        _expect_capabilities(client, endpoint)
+        _expect_capabilities(endpoint, before_login, client.capabilities)
 
 
 def _learn_capabilities(client: Client) -> Dialogue[None]:
@@ -115,7 +116,9 @@ def _upgrade(client: Client, endpoint: Endpoint) -> Dialogue[None]:
             "the server greeted as if already logged in (PREAUTH), which leaves no way to STARTTLS",
         )
     if not offered:
-        raise DialogueError(FailureReason.STARTTLS_NOT_OFFERED, f"the server does not offer STARTTLS; {_offer(client)}")
+        raise DialogueError(
+            FailureReason.STARTTLS_NOT_OFFERED, f"the server does not offer STARTTLS; {_offer(client.capabilities)}"
+        )
     yield from client.starttls()
     # Whoever sits in between can add words in plain behind the go-ahead, to be taken for words said under TLS.
     yield RequireSilence()
@@ -126,15 +129,20 @@ def _upgrade(client: Client, endpoint: Endpoint) -> Dialogue[None]:
     yield from _learn_capabilities(client)
 
 
-def _expect_capabilities(client: Client, endpoint: Endpoint) -> None:
-    missing = missing_capabilities(endpoint.capabilities, client.capabilities or ())
+def _expect_capabilities(
+    endpoint: Endpoint, before_login: tuple[str, ...] | None, last: tuple[str, ...] | None
+) -> None:
+    """What is expected may be announced before the login or after it: AUTH=PLAIN is told first, QUOTA often last."""
+    announced = tuple(dict.fromkeys((*(before_login or ()), *(last or ()))))
+    missing = missing_capabilities(endpoint.capabilities, announced)
     if missing:
+        offer = _offer(None if before_login is None and last is None else announced)
         raise DialogueError(
-            FailureReason.CAPABILITY_MISSING, f"the server does not announce {', '.join(missing)}; {_offer(client)}"
+            FailureReason.CAPABILITY_MISSING, f"the server does not announce {', '.join(missing)}; {offer}"
         )
 
 
-def _offer(client: Client) -> str:
-    if client.capabilities is None:
+def _offer(announced: tuple[str, ...] | None) -> str:
+    if announced is None:
         return "it announces nothing at all"
-    return f"it announces {', '.join(client.capabilities)[:200] or 'nothing'}"
+    return f"it announces {', '.join(announced)[:200] or 'nothing'}"
