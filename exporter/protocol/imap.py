@@ -1,0 +1,301 @@
+"""IMAP as a client speaks it (RFC 9051, RFC 3501), with QUOTA (RFC 9208), STATUS=SIZE (RFC 8438), LITERAL+ (RFC 7888).
+
+What the client says, and in which order, stands here. How its arguments are written is in imap_command.py, how the
+server's responses are read in imap_response.py, and what its refusals mean in imap_refusal.py.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from dataclasses import dataclass, replace
+
+from exporter.model import Endpoint, FailureReason, Login, MailboxFacts, Mechanism
+from exporter.protocol import imap_command, sasl
+from exporter.protocol.dialogue import (
+    MAX_LINE,
+    MAX_REPLY_LINES,
+    Capabilities,
+    Dialogue,
+    DialogueError,
+    Learn,
+    LoginTaken,
+    LoginTried,
+    ProtocolError,
+    ResponseTooLargeError,
+    Send,
+    printable,
+)
+from exporter.protocol.imap_refusal import login_refusal, refusal
+from exporter.protocol.imap_response import (
+    UNTAGGED,
+    Condition,
+    Continuation,
+    Data,
+    Response,
+    Status,
+    mailbox_status,
+    read_response,
+    storage_quota,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """All that answers one command.
+
+    Attributes:
+        end: The tagged response, or BYE: after that no tagged one is sure to come.
+        data: What came before it.
+    """
+
+    end: Status
+    data: tuple[Data, ...]
+
+    def named(self, name: str) -> list[Data]:
+        """The data of one kind."""
+        return [data for data in self.data if data.name == name]
+
+
+class Imap:
+    """The client's side of one IMAP connection; see `exporter.protocol.conversation.Client` for the methods."""
+
+    def __init__(self, endpoint: Endpoint, client_name: str) -> None:  # noqa: ARG002 - IMAP clients give no name
+        self.capabilities: tuple[str, ...] | None = None
+        self._endpoint = endpoint
+        self._preauthenticated = False
+        self._capabilities_are_old = False
+        """Whether the server may have more to announce since the login."""
+        self._commands = 0
+        self._unanswered: set[bytes] = set()
+        self._exchange_is_open = False
+        """Whether the server waits for a response in a SASL exchange that was given up."""
+
+    def greet(self) -> Dialogue[None]:
+        greeting = yield from read_response()
+        if not isinstance(greeting, Status) or greeting.tag != UNTAGGED:
+            raise ProtocolError(f"not an IMAP greeting: {greeting}")
+        # RFC 9051 7.1.5: BYE turns the client away. Some servers use NO or BAD, which have no place in a greeting.
+        if greeting.condition not in {Condition.OK, Condition.PREAUTH}:
+            raise refusal(
+                FailureReason.SERVER_REFUSED, "the greeting is", greeting, farewell=FailureReason.SERVER_REFUSED
+            )
+        self._preauthenticated = greeting.condition is Condition.PREAUTH
+        self._take_capabilities(greeting)
+
+    def ask_capabilities(self) -> Dialogue[None]:
+        if self.capabilities is None:
+            yield from self._ask_capabilities()
+
+    def offers_starttls(self) -> bool:
+        return "STARTTLS" in self._announced()
+
+    def starttls(self) -> Dialogue[None]:
+        reply = yield from self._command(b"STARTTLS")
+        if reply.end.condition is not Condition.OK:
+            raise DialogueError(FailureReason.STARTTLS_REFUSED, f"STARTTLS is answered with {reply.end}")
+        # RFC 9051 6.2.1: also those that came with this very answer.
+        self.capabilities = None
+
+    def logged_in_already(self) -> bool:
+        return self._preauthenticated
+
+    def log_in(self, login: Login) -> Dialogue[None]:
+        announced = self._announced()
+        offered = sorted(item.removeprefix("AUTH=") for item in announced if item.startswith("AUTH="))
+        mechanism = sasl.choose(login.mechanism, offered)
+        self._capabilities_are_old = True
+        if mechanism is not None:
+            exchange = sasl.EXCHANGES[mechanism](login)
+            yield Learn(LoginTried(mechanism))
+            end = yield from self._authenticate(exchange)
+        elif "LOGINDISABLED" not in announced and login.mechanism in {Mechanism.AUTO, Mechanism.LOGIN}:
+            username, password = _login_arguments(login)
+            yield Learn(LoginTried(Mechanism.LOGIN))
+            end = yield from self._log_in_by_command(username, password)
+        else:
+            error = sasl.not_offered(login.mechanism, offered)
+            disabled = "; LOGINDISABLED rules out the LOGIN command" if "LOGINDISABLED" in announced else ""
+            raise DialogueError(error.reason, error.detail + disabled)
+        if end.condition is not Condition.OK:
+            raise login_refusal(end)
+        yield Learn(LoginTaken())
+        if self.capabilities is not None and not self._capabilities_are_old:
+            yield Learn(Capabilities(self.capabilities))
+
+    def has_more_to_check(self, *, logged_in: bool) -> bool:
+        expects_news = bool(self._endpoint.capabilities) and self._capabilities_are_old
+        return logged_in and (self._endpoint.mailbox is not None or expects_news)
+
+    def check(self) -> Dialogue[None]:
+        if self._capabilities_are_old:
+            yield from self._ask_capabilities()
+            yield Learn(Capabilities(self.capabilities or ()))
+        if self._endpoint.mailbox is not None:
+            yield from self._look_at(self._endpoint.mailbox)
+
+    def quit(self) -> Dialogue[None]:
+        if self._exchange_is_open:
+            # RFC 9051 6.2.2: "*" cancels; anything else said now would be taken for the response.
+            yield Send(b"*")
+        tag = self._new_tag()
+        yield Send(tag + b" LOGOUT")
+        reply = yield from self._read(tag)
+        # RFC 9051 6.1.3: BYE, and then the tagged response.
+        if isinstance(reply, Reply) and reply.end.condition is Condition.BYE:
+            yield from self._read(tag)
+
+    def _announced(self) -> frozenset[str]:
+        return frozenset(item.upper() for item in self.capabilities or ())
+
+    def _take_capabilities(self, response: Response) -> None:
+        """RFC 9051 7.1, 7.2.2: they come as data or as the code of a status, asked for or not."""
+        match response:
+            case Data(name="CAPABILITY"):
+                words = response.fragments[0]
+            case Status(code="CAPABILITY"):
+                words = response.argument
+            case _:
+                return
+        self.capabilities = tuple(printable(word) for word in words.split())
+        self._capabilities_are_old = False
+
+    def _ask_capabilities(self) -> Dialogue[None]:
+        reply = yield from self._command(b"CAPABILITY")
+        if reply.end.condition is not Condition.OK:
+            raise refusal(FailureReason.COMMAND_REFUSED, "CAPABILITY is answered with", reply.end)
+        # RFC 9051 6.1.1: the server MUST tell before it says OK.
+        if not reply.named("CAPABILITY") and reply.end.code != "CAPABILITY":
+            raise ProtocolError(f"CAPABILITY is answered with {reply.end} and no capabilities")
+
+    def _authenticate(self, exchange: sasl.Exchange) -> Dialogue[Status]:
+        """RFC 9051 6.2.2. Returns the response that ends the exchange, whatever it says."""
+        tag = self._new_tag()
+        verb = f"AUTHENTICATE {exchange.mechanism}"
+        line = tag + b" " + verb.encode()
+        initial = exchange.initial_response()
+        # RFC 4959 section 3; a response that makes the line too long is sent when the server asks for it.
+        if initial is not None and self._takes_initial_response(line, initial):
+            yield Send(line + b" " + sasl.initial_argument(initial), f"{tag.decode()} {verb} {sasl.REDACTED}")
+            initial = None
+        else:
+            yield Send(line)
+        while isinstance(answer := (yield from self._read(tag)), Continuation):
+            try:
+                response = exchange.respond(sasl.decoded_challenge(answer.text)) if initial is None else initial
+            except DialogueError as error:
+                self._exchange_is_open, error.in_step = True, True
+                raise
+            initial = None
+            yield Send(b64encode(response), sasl.REDACTED)
+        if initial is not None and answer.end.condition is Condition.OK:
+            raise ProtocolError(f"the login is taken before it was sent, with {answer.end}")
+        return answer.end
+
+    def _takes_initial_response(self, line: bytes, initial: bytes) -> bool:
+        # RFC 9051 appendix E: SASL-IR is part of IMAP4rev2.
+        offered = not self._announced().isdisjoint({"SASL-IR", "IMAP4REV2"})
+        return offered and len(line) + 1 + len(sasl.initial_argument(initial)) + 2 <= MAX_LINE
+
+    def _log_in_by_command(self, username: bytes, password: bytes) -> Dialogue[Status]:
+        """RFC 9051 6.2.3. Returns the response that ends the command, whatever it says."""
+        tag = self._new_tag()
+        verb = tag + b" LOGIN"
+        lines, waits = imap_command.lines(verb, (username, password), unasked=self._largest_unasked_literal())
+        yield Send(lines[0], f"{verb.decode()} {sasl.REDACTED}")
+        for line in lines[1:]:
+            if waits and isinstance(answer := (yield from self._read(tag)), Reply):
+                if answer.end.condition is Condition.OK:
+                    raise ProtocolError(f"the login is taken before it was sent, with {answer.end}")
+                return answer.end
+            yield Send(line, sasl.REDACTED)
+        return (yield from self._read_reply(tag)).end
+
+    def _largest_unasked_literal(self) -> int:
+        """RFC 7888; IMAP4rev2 has LITERAL- built in (RFC 9051 appendix E)."""
+        announced = self._announced()
+        if "LITERAL+" in announced:
+            return MAX_LINE
+        return 0 if announced.isdisjoint({"LITERAL-", "IMAP4REV2"}) else imap_command.MAX_SHORT_LITERAL
+
+    def _look_at(self, name: str) -> Dialogue[None]:
+        """The figures first, then the proof that the mailbox opens: RFC 9051 6.3.11 advises against the other order."""
+        mailbox, announced = imap_command.mailbox(name), self._announced()
+        with_size = b" SIZE" if not announced.isdisjoint({"STATUS=SIZE", "IMAP4REV2"}) else b""
+        # A refusal is not judged here: EXAMINE asks for more than STATUS does, and its answer says what is wrong.
+        reply = yield from self._command(b"STATUS " + mailbox + b" (MESSAGES UNSEEN" + with_size + b")")
+        figures = {figure: value for data in reply.named("STATUS") for figure, value in mailbox_status(data).items()}
+        facts = MailboxFacts(name, figures.get("MESSAGES"), figures.get("UNSEEN"), figures.get("SIZE"))
+        if figures:
+            yield Learn(facts)
+        # RFC 9051 6.3.3: EXAMINE, never SELECT: looking must not change \Recent or \Seen.
+        reply = yield from self._command(b"EXAMINE " + mailbox)
+        if reply.end.condition is not Condition.OK:
+            # NO by the RFC; BAD from Exchange Online ("authenticated but not connected") for a mailbox of others.
+            raise refusal(FailureReason.MAILBOX_UNAVAILABLE, "EXAMINE is answered with", reply.end)
+        if facts.messages is None:
+            facts = replace(facts, messages=next((data.number for data in reply.named("EXISTS")), None))
+        yield Learn(facts)
+        # RFC 9208 3.1.1: a server of that edition also names the resources that it counts.
+        if any(item == "QUOTA" or item.startswith("QUOTA=RES-") for item in announced):
+            yield from self._learn_quota(mailbox, facts)
+
+    def _learn_quota(self, mailbox: bytes, facts: MailboxFacts) -> Dialogue[None]:
+        """RFC 9208 4.1.2. Of several quota roots the one with the least room left counts; a refusal is no figure."""
+        reply = yield from self._command(b"GETQUOTAROOT " + mailbox)
+        quotas = [quota for data in reply.named("QUOTA") if (quota := storage_quota(data)) is not None]
+        if quotas:
+            used, limit = min(quotas, key=lambda quota: quota[1] - quota[0])
+            yield Learn(replace(facts, quota_used=used, quota_limit=limit))
+
+    def _new_tag(self) -> bytes:
+        self._commands += 1
+        tag = b"a%d" % self._commands
+        self._unanswered.add(tag)
+        return tag
+
+    def _command(self, line: bytes) -> Dialogue[Reply]:
+        """Send a command and read its answer, in a state in which the server should not hang up."""
+        tag = self._new_tag()
+        yield Send(tag + b" " + line)
+        reply = yield from self._read_reply(tag)
+        if reply.end.condition is Condition.BYE:
+            raise refusal(FailureReason.CONNECTION_CLOSED, "the server ends the session with", reply.end)
+        return reply
+
+    def _read_reply(self, tag: bytes) -> Dialogue[Reply]:
+        reply = yield from self._read(tag)
+        if isinstance(reply, Continuation):
+            raise ProtocolError(f"the server asks to go on where nothing is left to say: {reply}")
+        return reply
+
+    def _read(self, tag: bytes) -> Dialogue[Reply | Continuation]:
+        """Read until the command ends, or the server asks to go on with it."""
+        data: list[Data] = []
+        for _ in range(MAX_REPLY_LINES):
+            response = yield from read_response()
+            self._take_capabilities(response)
+            if isinstance(response, Continuation):
+                return response
+            if isinstance(response, Data):
+                data.append(response)
+            elif response.tag == tag or response.condition is Condition.BYE:
+                self._unanswered.discard(tag)
+                return Reply(response, tuple(data))
+            elif response.tag in self._unanswered:
+                # The answer to a command that was given up comes late, and nobody waits for it.
+                self._unanswered.remove(response.tag)
+            # RFC 9051 7.1: an untagged OK informs, and NO and BAD warn.
+            elif response.tag != UNTAGGED or response.condition is Condition.PREAUTH:
+                raise ProtocolError(f"not an answer to {tag.decode()}: {response}")
+        raise ResponseTooLargeError(f"more than {MAX_REPLY_LINES} responses to one command")
+
+
+def _login_arguments(login: Login) -> tuple[bytes, bytes]:
+    arguments = login.username.encode(), login.secret.reveal()
+    # RFC 9051 4.3: NUL has no place in a string. Line ends have one in literals, but here a line is sent as one.
+    if any(re.search(rb"[\0\r\n]", argument) for argument in arguments):
+        raise DialogueError(
+            FailureReason.SECRET_UNREADABLE, "the login holds a NUL or a line end, which LOGIN does not carry"
+        )
+    return arguments

@@ -1,0 +1,245 @@
+"""What an IMAP server says (RFC 9051 section 7): from lines and literals to responses, and from those to values.
+
+Only reading is here. A response is framed whole and its values are parsed when somebody asks for them: a server may
+send data that nobody asked for at any time, and a client has to let it pass. What a response means for the probe is
+decided in imap.py, and what a refusal means in imap_refusal.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Final, TypeAlias
+
+from exporter.protocol.dialogue import (
+    MAX_LITERAL,
+    MAX_REPLY_LINES,
+    Dialogue,
+    ProtocolError,
+    ReadExactly,
+    ReadLine,
+    ResponseTooLargeError,
+    quoted,
+)
+
+MAX_DEPTH: Final = 16
+"""Lists within lists. What is parsed here has one level; the deepest that IMAP has, a BODYSTRUCTURE, rarely ten."""
+
+STORAGE_UNIT: Final = 1024
+"""Octets in which a quota counts STORAGE (RFC 9208 5.1)."""
+
+UNTAGGED: Final = b"*"
+
+Value: TypeAlias = "bytes | tuple[Value, ...] | None"
+"""An atom, a number or a string as its octets; a list; `None` for NIL."""
+
+_STATUS: Final = re.compile(
+    rb"""(\*|[^\x00-\x20"%()*+\\{\x7f-\xff]+(?!\ (?:PREAUTH|BYE)))\ ((OK|NO|BAD|PREAUTH|BYE)(?:\ [^\0\r]*)?)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_CODE: Final = re.compile(rb"[A-Z]+ \[([^\x00-\x20()\[\]{\"]+)(?: ([^\]]*))?\]", re.IGNORECASE)
+_CONTINUATION: Final = re.compile(rb"\+(?: ([^\0\r]*))?")
+_DATA: Final = re.compile(rb"\* (?:([0-9]{1,10}) )?([A-Za-z][^\x00-\x20()\"{\x7f-\xff]*)(?: ([^\0\r]*))?")
+_LITERAL: Final = re.compile(rb"~?\{([0-9]{1,20})\}\Z")
+_TOKEN: Final = re.compile(
+    rb"""\x20*(?:
+        (?P<bracket>[()])
+      | "(?P<quoted>(?:[^"\\\0\r]|\\["\\])*)"
+      | (?P<atom>[^\x00-\x20"(){\x7f]+)
+      | (?P<literal>~?\{[0-9]{1,20}\}\Z)
+    )""",
+    re.VERBOSE,
+)
+_NUMBER: Final = re.compile(rb"[0-9]{1,20}")
+
+
+class Condition(StrEnum):
+    """The state of things that a status response reports (RFC 9051 7.1)."""
+
+    OK = "OK"
+    NO = "NO"
+    BAD = "BAD"
+    PREAUTH = "PREAUTH"
+    BYE = "BYE"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A status response.
+
+    Attributes:
+        tag: Of the command that it ends; `UNTAGGED` if of none.
+        code: The response code's name in capitals; empty if there is none.
+        argument: What stands behind the name in the response code.
+        words: The response as it came, without the tag.
+    """
+
+    tag: bytes
+    condition: Condition
+    code: str
+    argument: bytes
+    words: bytes
+
+    def __str__(self) -> str:
+        return quoted(self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """A request to go on with the command (RFC 9051 7.6)."""
+
+    text: bytes
+
+    def __str__(self) -> str:
+        return quoted(b"+ " + self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Server and mailbox data (RFC 9051 7.2 to 7.5).
+
+    Attributes:
+        name: In capitals.
+        number: Of a message, or of messages; `None` where the response has none.
+        fragments: What follows the name: a line, then a literal and a line as often as there are literals.
+    """
+
+    name: str
+    number: int | None
+    fragments: tuple[bytes, ...]
+
+    def values(self) -> tuple[Value, ...]:
+        """What follows the name, parsed.
+
+        Raises:
+            ProtocolError: It is not a sequence of atoms, strings and lists.
+        """
+        return parse_values(self.fragments)
+
+    def __str__(self) -> str:
+        number = b"" if self.number is None else b"%d " % self.number
+        return quoted(b"* " + number + self.name.encode() + b" " + b"".join(self.fragments))
+
+
+Response: TypeAlias = Status | Continuation | Data
+
+
+def read_response() -> Dialogue[Response]:
+    """Read one response, with its literals."""
+    line = yield ReadLine()
+    if found := _STATUS.fullmatch(line):
+        tag, words, condition = found.groups()
+        code = _CODE.match(words)
+        return Status(
+            tag,
+            Condition(condition.upper().decode()),
+            code[1].upper().decode("ascii", "backslashreplace") if code else "",
+            code[2] or b"" if code else b"",
+            words,
+        )
+    if found := _CONTINUATION.fullmatch(line):
+        return Continuation(found[1] or b"")
+    found = _DATA.fullmatch(line)
+    if found is None:
+        raise ProtocolError(f"not a response of an IMAP server: {quoted(line)}")
+    number, name, rest = found.groups()
+    fragments = yield from _read_fragments(rest or b"")
+    return Data(name.upper().decode(), None if number is None else int(number), fragments)
+
+
+def _read_fragments(line: bytes) -> Dialogue[tuple[bytes, ...]]:
+    """RFC 9051 4.3: a line that ends with a count in braces goes on with that many octets, and then with a line."""
+    fragments = [line]
+    while found := _LITERAL.search(line) if line.endswith(b"}") else None:
+        if int(found[1]) > MAX_LITERAL:
+            raise ResponseTooLargeError(f"a literal of {int(found[1])} octets, of which {MAX_LITERAL} are allowed")
+        if len(fragments) >= 2 * MAX_REPLY_LINES:
+            raise ResponseTooLargeError(f"a response of more than {MAX_REPLY_LINES} lines")
+        fragments.append((yield ReadExactly(int(found[1]))))
+        line = yield ReadLine()
+        fragments.append(line)
+    return tuple(fragments)
+
+
+def parse_values(fragments: tuple[bytes, ...]) -> tuple[Value, ...]:
+    """The values that a response's fragments spell.
+
+    Raises:
+        ProtocolError: They spell none.
+    """
+    lists: list[list[Value]] = [[]]
+    for token in _tokens(fragments):
+        if token is _Bracket.OPEN:
+            if len(lists) > MAX_DEPTH:
+                raise ProtocolError(f"lists within lists, more than {MAX_DEPTH} deep")
+            lists.append([])
+        elif token is _Bracket.CLOSE:
+            closed = tuple(lists.pop())
+            if not lists:
+                raise ProtocolError(f"a list ends that never began: {quoted(b''.join(fragments))}")
+            lists[-1].append(closed)
+        else:
+            lists[-1].append(token)
+    if len(lists) > 1:
+        raise ProtocolError(f"a list that never ends: {quoted(b''.join(fragments))}")
+    return tuple(lists[0])
+
+
+class _Bracket(Enum):
+    OPEN = b"("
+    CLOSE = b")"
+
+
+def _tokens(fragments: tuple[bytes, ...]) -> Iterator[bytes | _Bracket | None]:
+    """RFC 9051 section 9. Let pass are more spaces than one, and none where a bracket or quote tells values apart."""
+    literals = iter(fragments[1::2])
+    for line in fragments[::2]:
+        text = line.rstrip(b" ")
+        position = 0
+        while position < len(text):
+            found = _TOKEN.match(text, position)
+            if found is None:
+                raise ProtocolError(f"neither an atom nor a string nor a list: {quoted(text[position:])}")
+            position = found.end()
+            match found.lastgroup:
+                case "bracket":
+                    yield _Bracket(found["bracket"])
+                case "quoted":
+                    yield re.sub(rb"\\(.)", rb"\1", found["quoted"])
+                case "literal":
+                    yield next(literals)
+                case _:
+                    yield None if found["atom"].upper() == b"NIL" else found["atom"]
+
+
+def mailbox_status(data: Data) -> dict[str, int]:
+    """The figures of a STATUS response (RFC 9051 7.3.4) by their names in capitals; lists and NIL are left out."""
+    values = data.values()
+    items = values[1] if len(values) == 2 else None
+    if not isinstance(items, tuple) or len(items) % 2:
+        raise ProtocolError(f"not the status of a mailbox: {data}")
+    return {
+        name.decode("ascii", "backslashreplace").upper(): _number(figure, data)
+        for name, figure in zip(items[::2], items[1::2], strict=True)
+        if isinstance(name, bytes) and isinstance(figure, bytes)
+    }
+
+
+def storage_quota(data: Data) -> tuple[int, int] | None:
+    """Bytes used and allowed, from a QUOTA response (RFC 9208 4.2.1); `None` if it does not limit storage."""
+    values = data.values()
+    items = values[1] if len(values) == 2 else None
+    if not isinstance(items, tuple) or len(items) % 3:
+        raise ProtocolError(f"not a quota: {data}")
+    for name, used, limit in zip(items[::3], items[1::3], items[2::3], strict=True):
+        if isinstance(name, bytes) and name.upper() == b"STORAGE":
+            return _number(used, data) * STORAGE_UNIT, _number(limit, data) * STORAGE_UNIT
+    return None
+
+
+def _number(value: Value, data: Data) -> int:
+    if not isinstance(value, bytes) or not _NUMBER.fullmatch(value):
+        raise ProtocolError(f"a number is missing in {data}")
+    return int(value)
