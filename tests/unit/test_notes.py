@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from base64 import b64encode
+
+import pytest
+
+from exporter.model import Direction, Failure, FailureReason, Login, Mechanism, Phase, Secret, Span
+from exporter.probing.notes import MAX_TRANSCRIPT_LINES, MAX_TRANSCRIPT_TEXT, Notes
+from exporter.protocol.dialogue import LoginTaken, LoginTried, ReplyCode
+
+PASSWORD = b"hunter2 & co"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def notes(clock: Clock) -> Notes:
+    return Notes("an endpoint", 1.7e9, clock)
+
+
+def texts(notes: Notes) -> list[str]:
+    return [line.text for line in notes.result().transcript]
+
+
+def test_phases_are_stamped_with_their_start_and_duration(notes: Notes, clock: Clock) -> None:
+    notes.enter(Phase.DNS)
+    clock.now += 0.25
+    notes.enter(Phase.CONNECT)
+    clock.now += 0.5
+
+    result = notes.result()
+
+    assert (Span(Phase.DNS, 0.0, 0.25), Span(Phase.CONNECT, 0.25, 0.5)) == result.spans
+    assert (1.7e9, 0.75, 1.7e9 + 0.75) == (result.started_at, result.duration, result.ended_at)
+
+
+def test_a_phase_that_comes_twice_is_added_up(notes: Notes, clock: Clock) -> None:
+    for phase, takes in ((Phase.CAPABILITY, 0.25), (Phase.TLS, 1.0), (Phase.CAPABILITY, 0.5)):
+        notes.enter(phase)
+        clock.now += takes
+
+    assert {Phase.CAPABILITY: 0.75, Phase.TLS: 1.0} == notes.result().phase_durations
+
+
+def test_the_first_failure_counts_and_the_rest_is_in_the_transcript(notes: Notes) -> None:
+    notes.enter(Phase.AUTH)
+    notes.fail(FailureReason.AUTH_REJECTED, "no")
+    notes.enter(Phase.QUIT)
+    notes.fail(FailureReason.TIMEOUT, "too late")
+
+    result = notes.result()
+    assert Failure(FailureReason.AUTH_REJECTED, Phase.AUTH, "no") == result.failure
+    assert ["auth_rejected: no", "timeout: too late"] == [line.text for line in result.transcript]
+
+
+def test_a_login_that_was_tried_and_not_taken_is_a_failed_one(notes: Notes) -> None:
+    notes.learn(LoginTried(Mechanism.PLAIN))
+
+    assert (Mechanism.PLAIN, False) == (notes.result().auth_mechanism, notes.result().auth_success)
+
+
+def test_a_login_that_was_not_tried_is_neither_success_nor_failure(notes: Notes) -> None:
+    assert (None, None) == (notes.result().auth_mechanism, notes.result().auth_success)
+
+
+def test_a_login_that_was_taken_is_a_success(notes: Notes) -> None:
+    notes.learn(LoginTried(Mechanism.LOGIN))
+    notes.learn(LoginTaken())
+
+    assert notes.result().auth_success is True
+
+
+def test_reply_codes_belong_to_the_phase_they_came_in(notes: Notes) -> None:
+    notes.enter(Phase.GREETING)
+    notes.learn(ReplyCode(220))
+    notes.enter(Phase.CAPABILITY)
+    notes.learn(ReplyCode(502))
+    notes.learn(ReplyCode(250))
+
+    assert {Phase.GREETING: 220, Phase.CAPABILITY: 250} == dict(notes.result().reply_codes)
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        PASSWORD,
+        b64encode(PASSWORD),
+        b64encode(b"\0user\0" + PASSWORD),
+    ],
+)
+def test_a_secret_that_the_server_repeats_is_blotted_out_everywhere(notes: Notes, echo: bytes) -> None:
+    notes.hide(Login("user", Secret(PASSWORD)))
+    notes.sent(b"AUTH PLAIN " + b64encode(b"\0user\0" + PASSWORD), "AUTH PLAIN <redacted>")
+
+    line = notes.without_secrets(b"535 you said " + echo + b", didn't you")
+    notes.received(line)
+    notes.note(f"and {echo.decode()}")
+    notes.fail(FailureReason.AUTH_REJECTED, f"the server says {echo.decode()}")
+
+    result = notes.result()
+    assert b"535 you said <redacted>, didn't you" == line
+    assert result.failure is not None
+    assert "the server says <redacted>" == result.failure.detail
+    everything = repr(result)
+    assert echo.decode() not in everything
+    assert "hunter2" not in everything
+
+
+def test_a_line_with_a_secret_is_kept_by_its_stand_in(notes: Notes) -> None:
+    notes.sent(b"PASS " + PASSWORD, "PASS <redacted>")
+
+    assert ["PASS <redacted>"] == texts(notes)
+
+
+def test_hostile_octets_are_shown_as_one_printable_line(notes: Notes) -> None:
+    notes.received(b"250 \x1b[2J\x00\r\xff ok")
+
+    assert ["250 \\x1b[2J\\x00\\x0d\\xff ok"] == texts(notes)
+
+
+def test_a_chatty_server_does_not_fill_the_memory(notes: Notes) -> None:
+    for _ in range(10_000):
+        notes.received(b"x" * 8000)
+
+    assert [MAX_TRANSCRIPT_TEXT] * MAX_TRANSCRIPT_LINES == [len(text) for text in texts(notes)]
+
+
+def test_the_transcript_says_who_said_what_and_when(notes: Notes, clock: Clock) -> None:
+    notes.note("connected")
+    clock.now += 1.5
+    notes.received(b"+OK")
+    notes.sent(b"QUIT", None)
+
+    assert [(0.0, Direction.NOTE), (1.5, Direction.SERVER), (1.5, Direction.CLIENT)] == [
+        (line.at, line.direction) for line in notes.result().transcript
+    ]

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from exporter.model import Encryption, Endpoint, Limits, Protocol, SkipReason
+from exporter.probing.scheduler import Scheduler
+from tests import virtual_time
+
+
+def endpoint(name: str, host: str = "", interval: float = 10.0) -> Endpoint:
+    return Endpoint(name, Protocol.IMAP, host or f"{name}.example.com", 993, Encryption.TLS, interval=interval)
+
+
+class Diary:
+    """Probes that take a known time, and what the scheduler said of them."""
+
+    def __init__(self, takes: float = 0.0) -> None:
+        self.takes = takes
+        self.starts: list[tuple[str, float]] = []
+        self.delays: list[float] = []
+        self.skips: Counter[SkipReason] = Counter()
+        self.under_way: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+
+    async def probe(self, endpoint: Endpoint) -> None:
+        self.starts.append((endpoint.name, asyncio.get_running_loop().time()))
+        for key in ("all", endpoint.host):
+            self.under_way[key] += 1
+            self.most[key] = max(self.most[key], self.under_way[key])
+        try:
+            await asyncio.sleep(self.takes)
+        finally:
+            self.under_way["all"] -= 1
+            self.under_way[endpoint.host] -= 1
+
+    def started(self, delay: float) -> None:
+        self.delays.append(delay)
+
+    def skipped(self, reason: SkipReason) -> None:
+        self.skips[reason] += 1
+
+    def in_flight(self, count: int) -> None:
+        self.most["in flight"] = max(self.most["in flight"], count)
+
+
+def keep(diary: Diary, endpoints: list[Endpoint], limits: Limits, seconds: float) -> Diary:
+    """Keep a schedule for a while."""
+
+    async def scenario() -> Diary:
+        scheduler = Scheduler(diary.probe, diary)
+        scheduler.replace(endpoints, limits)
+        await asyncio.sleep(seconds)
+        scheduler.stop()
+        assert await scheduler.drain(1e6)
+        return diary
+
+    return virtual_time.run(scenario())
+
+
+def test_each_endpoint_is_probed_once_an_interval() -> None:
+    diary = keep(Diary(), [endpoint("a", interval=10), endpoint("b", interval=60)], Limits(), 600)
+
+    counts = Counter(name for name, _ in diary.starts)
+    assert {"a": 60, "b": 10} == dict(counts)
+    assert Counter() == diary.skips
+
+
+def test_probes_start_when_they_are_due() -> None:
+    diary = keep(Diary(takes=3), [endpoint(f"e{n}") for n in range(50)], Limits(), 100)
+
+    assert 500 == len(diary.delays)
+    assert 0.0 == pytest.approx(max(diary.delays), abs=1e-6)
+
+
+def test_a_probe_does_not_overlap_its_predecessor_but_is_skipped_and_counted() -> None:
+    diary = keep(Diary(takes=25), [endpoint("slow", interval=10)], Limits(), 100)
+
+    starts = [at for _, at in diary.starts]
+    assert 1 == diary.most["slow.example.com"]
+    assert 4 == len(starts)
+    assert 6 == diary.skips[SkipReason.OVERLAP]
+    assert all(later - earlier == pytest.approx(30) for earlier, later in pairwise(starts))
+
+
+def test_no_more_probes_run_at_once_than_the_limit_and_the_rest_start_later() -> None:
+    diary = keep(Diary(takes=1), [endpoint(f"e{n}") for n in range(40)], Limits(concurrent_probes=5), 100)
+
+    assert 5 == diary.most["all"] == diary.most["in flight"]
+    assert Counter() == diary.skips
+    assert 400 == len(diary.starts)
+    assert max(diary.delays) > 0
+
+
+def test_no_more_probes_talk_to_one_host_than_the_limit_and_other_hosts_do_not_wait() -> None:
+    crowd = [endpoint(f"crowd{n}", "crowded.example.com") for n in range(20)]
+    diary = keep(Diary(takes=2), [*crowd, endpoint("alone")], Limits(connections_per_host=4), 100)
+
+    alone = [at for name, at in diary.starts if name == "alone"]
+    assert 4 == diary.most["crowded.example.com"]
+    assert 10 == len(alone)
+    assert all(later - earlier == pytest.approx(10) for earlier, later in pairwise(alone))
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (Limits(concurrent_probes=1), SkipReason.CONCURRENCY),
+        (Limits(connections_per_host=1), SkipReason.HOST),
+    ],
+)
+def test_a_turn_that_is_over_before_there_was_room_is_counted_by_its_reason(limits: Limits, reason: SkipReason) -> None:
+    endpoints = [endpoint(f"e{n}", "one.example.com") for n in range(10)]
+    diary = keep(Diary(takes=5), endpoints, limits, 200)
+
+    assert {reason} == set(diary.skips) - {SkipReason.OVERLAP}
+    # Twice as much is asked for as there is room for: what is not started is counted, and nothing is lost.
+    assert pytest.approx(200, abs=12) == len(diary.starts) + sum(diary.skips.values())
+
+
+def test_waiting_probes_are_served_fairly() -> None:
+    endpoints = [endpoint(f"e{n}", "one.example.com") for n in range(10)]
+    diary = keep(Diary(takes=5), endpoints, Limits(connections_per_host=1), 1000)
+
+    counts = Counter(name for name, _ in diary.starts)
+    assert 10 == len(counts)
+    assert max(counts.values()) <= 2 * min(counts.values())
+
+
+def test_endpoints_that_are_replaced_while_they_wait_are_not_probed() -> None:
+    diary = Diary(takes=50)
+
+    async def scenario() -> None:
+        scheduler = Scheduler(diary.probe, diary)
+        scheduler.replace([endpoint(f"old{n}", "one.example.com") for n in range(5)], Limits(connections_per_host=1))
+        await asyncio.sleep(20)
+        assert 1 == len(diary.starts)
+        scheduler.replace([endpoint("new", "one.example.com")], Limits(connections_per_host=1))
+        await asyncio.sleep(100)
+        scheduler.stop()
+        await scheduler.drain(100)
+
+    virtual_time.run(scenario())
+    assert {"new"} == {name for name, _ in diary.starts[1:]}
+    assert 1 == diary.most["one.example.com"]
+
+
+def test_a_raised_limit_lets_those_that_wait_start() -> None:
+    diary = Diary(takes=1000)
+
+    async def scenario() -> None:
+        scheduler = Scheduler(diary.probe, diary)
+        endpoints = [endpoint(f"e{n}") for n in range(8)]
+        scheduler.replace(endpoints, Limits(concurrent_probes=2))
+        await asyncio.sleep(15)
+        assert 2 == len(diary.starts)
+        scheduler.replace(endpoints, Limits(concurrent_probes=8))
+        await asyncio.sleep(0)
+        assert 8 == diary.under_way["all"]
+        scheduler.stop()
+        await scheduler.cancel()
+
+    virtual_time.run(scenario())
+
+
+def test_a_stopped_scheduler_starts_nothing_and_waits_for_what_is_under_way() -> None:
+    diary = Diary(takes=5)
+
+    async def scenario() -> tuple[bool, bool]:
+        scheduler = Scheduler(diary.probe, diary)
+        scheduler.replace([endpoint(f"e{n}") for n in range(20)], Limits(concurrent_probes=3))
+        await asyncio.sleep(8)
+        scheduler.stop()
+        started = len(diary.starts)
+        in_time = await scheduler.drain(0.001)
+        at_last = await scheduler.drain(60)
+        await asyncio.sleep(60)
+        assert started == len(diary.starts)
+        return in_time, at_last
+
+    assert (False, True) == virtual_time.run(scenario())
+
+
+def test_cancelling_ends_what_is_under_way_where_it_stands() -> None:
+    diary = Diary(takes=1e6)
+
+    async def scenario() -> None:
+        scheduler = Scheduler(diary.probe, diary)
+        scheduler.replace([endpoint(f"e{n}") for n in range(5)], Limits())
+        await asyncio.sleep(10)
+        assert 5 == diary.under_way["all"]
+        scheduler.stop()
+        await scheduler.cancel()
+        assert 0 == diary.under_way["all"]
+
+    virtual_time.run(scenario())
+
+
+def test_turns_passed_over_while_the_process_slept_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    diary = Diary()
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        scheduler = Scheduler(diary.probe, diary)
+        scheduler.replace([endpoint("a", interval=10)], Limits())
+        await asyncio.sleep(15)
+        awake: Callable[[], float] = loop.time
+        monkeypatch.setattr(loop, "time", lambda: awake() + 100)
+        await asyncio.sleep(15)
+        scheduler.stop()
+        await scheduler.drain(1)
+
+    virtual_time.run(scenario())
+    assert diary.skips[SkipReason.LATE] in (9, 10)
