@@ -1,0 +1,145 @@
+"""One DNS question put to one nameserver: by UDP, and again by TCP if the answer was cut short (RFC 7766).
+
+Sockets and bytes only. Which server is asked next, when to give up, and what an answer means are decided by the
+callers; nothing here knows of hosts, caches or probes.
+
+Each exchange has a socket of its own, made for it and closed after it: the kernel picks a random source port, which
+together with the random id is what protects an answer from being forged (RFC 5452 section 9.2). The socket is
+connected, so that nobody but the server asked is heard, and so that a port nobody listens on is told at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+
+from exporter.net.nameserver import Nameserver
+
+EDNS_PAYLOAD = 1232
+"""Octets we offer to take by UDP: what passes every path without fragments, as agreed on DNS flag day 2020."""
+
+MAX_MESSAGE = 4096
+"""Octets of an answer. The longest a mail host has any use for is a tenth of it; dnspython needs 10 ms for one of this
+size, during which every other probe would stand still."""
+
+MAX_STRAYS = 16
+"""Datagrams that are no answer to our question before the server is given up on: it may not keep the loop busy."""
+
+_NO_EDNS = frozenset({dns.rcode.FORMERR, dns.rcode.NOTIMP})
+
+
+class BadAnswer(ValueError):
+    """What the server sent cannot be used. The message completes "192.0.2.53 ...", e.g. "answered SERVFAIL"."""
+
+
+async def exchange(
+    name: dns.name.Name, rdtype: dns.rdatatype.RdataType, server: Nameserver, patience: float
+) -> dns.message.QueryMessage:
+    """Asks once, and returns whatever answer comes, error codes included.
+
+    Args:
+        name: Absolute.
+        rdtype: The kind of records.
+        server: Whom to ask.
+        patience: Seconds to wait for each of the answers this may take.
+
+    Raises:
+        TimeoutError: No usable answer in time; the message is a `BadAnswer`'s if unusable ones came.
+        BadAnswer: Something came that ends the exchange.
+        OSError: The server cannot be talked to.
+    """
+    response = await _ask(name, rdtype, server, patience, edns=True)
+    if response.rcode() in _NO_EDNS and response.edns < 0:
+        # RFC 6891 section 7: a server that knows no EDNS answers like this, and knows the question without it.
+        response = await _ask(name, rdtype, server, patience, edns=False)
+    return response
+
+
+async def _ask(
+    name: dns.name.Name, rdtype: dns.rdatatype.RdataType, server: Nameserver, patience: float, *, edns: bool
+) -> dns.message.QueryMessage:
+    query = dns.message.make_query(name, rdtype, use_edns=0 if edns else False, payload=EDNS_PAYLOAD)
+    response = await _by_udp(query, server, patience)
+    if response.flags & dns.flags.TC:
+        # RFC 2181 section 9: what is in a truncated answer is not used; it is asked for again by TCP.
+        response = await _by_tcp(query, server, patience)
+    return response
+
+
+async def _by_udp(query: dns.message.QueryMessage, server: Nameserver, patience: float) -> dns.message.QueryMessage:
+    loop = asyncio.get_running_loop()
+    stray: BadAnswer | None = None
+    with socket.socket(server.family, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        sock.connect(server.socket_address())
+        sock.send(query.to_wire())
+        try:
+            async with asyncio.timeout(patience):
+                for _ in range(MAX_STRAYS):
+                    wire = await loop.sock_recv(sock, MAX_MESSAGE + 1)
+                    try:
+                        return _answer(wire, query)
+                    except BadAnswer as error:
+                        # RFC 5452 section 9.1: may be a forger's attempt; the true answer may still come.
+                        stray = error
+        except TimeoutError:
+            if stray is None:
+                raise
+            raise TimeoutError(str(stray)) from None
+    raise BadAnswer(f"sent {MAX_STRAYS} datagrams that answer nothing, the last of which {stray}")
+
+
+async def _by_tcp(query: dns.message.QueryMessage, server: Nameserver, patience: float) -> dns.message.QueryMessage:
+    loop = asyncio.get_running_loop()
+    with socket.socket(server.family, socket.SOCK_STREAM) as sock:
+        sock.setblocking(False)
+        async with asyncio.timeout(patience):
+            await loop.sock_connect(sock, server.socket_address())
+            await loop.sock_sendall(sock, query.to_wire(prepend_length=True))
+            length = int.from_bytes(await _exactly(2, sock))
+            if length > MAX_MESSAGE:
+                raise BadAnswer(f"sent an answer of {length} octets, more than the {MAX_MESSAGE} we take")
+            response = _answer(await _exactly(length, sock), query)
+    if response.flags & dns.flags.TC:
+        raise BadAnswer("sent an answer that is cut short even by TCP")
+    return response
+
+
+async def _exactly(count: int, sock: socket.socket) -> bytes:
+    loop = asyncio.get_running_loop()
+    received = b""
+    while len(received) < count:
+        piece = await loop.sock_recv(sock, count - len(received))
+        if not piece:
+            raise BadAnswer("closed the TCP connection before the answer was complete")
+        received += piece
+    return received
+
+
+def _answer(wire: bytes, query: dns.message.QueryMessage) -> dns.message.QueryMessage:
+    """Reads a message, and makes sure that it answers this question (RFC 5452 section 9.1).
+
+    A truncated one is returned whatever its records are worth; the caller sees its TC flag.
+
+    Raises:
+        BadAnswer: It does not answer it, or is no DNS message.
+    """
+    if len(wire) > MAX_MESSAGE:
+        raise BadAnswer(f"sent a datagram of more than {MAX_MESSAGE} octets")
+    try:
+        message = dns.message.from_wire(wire, raise_on_truncation=True)
+    except dns.message.Truncated as truncated:
+        message = truncated.message()  # type: ignore[no-untyped-call] # dnspython left this one out
+    except (dns.exception.DNSException, ValueError) as error:
+        # ValueError: dnspython lets through what its enums and ipaddress say of numbers that nobody assigned.
+        raise BadAnswer(f"sent what is no DNS message ({type(error).__name__})") from error
+    if not isinstance(message, dns.message.QueryMessage) or not query.is_response(message):
+        raise BadAnswer("sent an answer to another question")
+    return message

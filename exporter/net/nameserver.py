@@ -1,0 +1,57 @@
+"""Where a nameserver is: its address and port, as people write them and as sockets want them.
+
+A value without I/O, save that the name of an interface in a zone id is looked up.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+
+DNS_PORT = 53
+
+
+@dataclass(frozen=True, slots=True)
+class Nameserver:
+    """One server that answers DNS questions.
+
+    Attributes:
+        address: An IP address. A link-local IPv6 address may have a zone, e.g. `fe80::1%eth0`, as home routers
+            announce themselves.
+    """
+
+    address: str
+    port: int = DNS_PORT
+
+    def __str__(self) -> str:
+        if self.port == DNS_PORT:
+            return self.address
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """Of the sockets that reach it."""
+        return socket.AF_INET6 if ":" in self.address else socket.AF_INET
+
+    def socket_address(self) -> tuple[str, int] | tuple[str, int, int, int]:
+        """The address in the form that `socket.connect` takes without asking anybody.
+
+        Raises:
+            OSError: No interface has the name that its zone says.
+        """
+        if self.family is socket.AF_INET:
+            return self.address, self.port
+        address, _, zone = self.address.partition("%")
+        if not zone:
+            return address, self.port, 0, 0
+        return address, self.port, 0, int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
+
+
+def is_nameserver_address(text: str) -> bool:
+    """Whether this is an IP address, with or without a zone."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,356 @@
+"""Nameservers for tests: Debian's nsd with zones that a test carries, and one of our own that misbehaves on demand.
+
+nsd is the real thing and answers by the book; what a book would not contain is done by `Nameserver`, whose behaviours
+are functions named after what is wrong with them. Neither says anything about what is to come of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dns.edns
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.query
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+
+from tests.servers.programs import LOOPBACK, free_ports, program, running
+
+_NSD_CONF = """\
+server:
+  ip-address: {address}
+  port: {port}
+  username: ""
+  chroot: ""
+  zonesdir: "{directory}"
+  pidfile: "{directory}/nsd.pid"
+  xfrdfile: ""
+  zonelistfile: "{directory}/zone.list"
+  xfrdir: "{directory}"
+  database: ""
+  server-count: 1
+  rrl-ratelimit: 0
+remote-control:
+  control-enable: no
+"""
+
+
+@contextmanager
+def nsd(directory: Path, zones: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    """Runs nsd until the block ends.
+
+    Args:
+        directory: Where its files go.
+        zones: The text of each zone file by the name of its zone; the first has to hold an SOA record.
+
+    Yields:
+        Its address and port, for UDP and TCP.
+    """
+    path = program("nsd", package="nsd")
+    (port,) = free_ports(1)
+    conf = _NSD_CONF.format(address=LOOPBACK, port=port, directory=directory)
+    for zone, text in zones.items():
+        (directory / f"{zone}.zone").write_text(text)
+        conf += f'zone:\n  name: {zone}\n  zonefile: "{zone}.zone"\n'
+    (directory / "nsd.conf").write_text(conf)
+    question = dns.message.make_query(next(iter(zones)), dns.rdatatype.SOA)
+
+    def answers() -> bool:
+        try:
+            return bool(dns.query.udp(question, LOOPBACK, timeout=1, port=port).answer)
+        except dns.exception.Timeout:
+            return False
+
+    with running([path, "-d", "-c", str(directory / "nsd.conf")], log=directory / "nsd.log", ready=answers):
+        yield LOOPBACK, port
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question as it arrived.
+
+    Attributes:
+        name: Without the final dot.
+        rdtype: e.g. `AAAA`.
+        transport: `udp` or `tcp`.
+        edns: Whether it came with an OPT record.
+        source_port: Where it came from.
+        message: All of it.
+    """
+
+    name: str
+    rdtype: str
+    transport: str
+    edns: bool
+    source_port: int
+    message: dns.message.QueryMessage
+
+
+Behaviour = Callable[[Query], Sequence[bytes]]
+"""What to send back: a datagram each, or the whole stream of a TCP connection in pieces."""
+
+
+@dataclass
+class Nameserver:
+    """A server on loopback that answers as it is told.
+
+    Attributes:
+        behaviour: Asked for each question; may be changed at any time.
+        queries: What was asked, in order.
+        gate: Questions are answered when this is set; it is, unless a test clears it.
+    """
+
+    behaviour: Behaviour
+    queries: list[Query] = field(default_factory=list)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    address: tuple[str, int] = ("", 0)
+    _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def __str__(self) -> str:
+        return f"{self.address[0]}:{self.address[1]}"
+
+    @property
+    def asked(self) -> list[tuple[str, str]]:
+        """Name and type of each question."""
+        return [(query.name, query.rdtype) for query in self.queries]
+
+    async def was_asked(self, times: int) -> None:
+        """Waits until so many questions have arrived."""
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: len(self.queries) >= times)
+
+    async def answer(self, wire: bytes, transport: str, source_port: int) -> Sequence[bytes]:
+        """What the behaviour makes of a question, once the gate is open."""
+        message = dns.message.from_wire(wire)
+        assert isinstance(message, dns.message.QueryMessage)
+        (question,) = message.question
+        query = Query(
+            name=question.name.to_text(omit_final_dot=True),
+            rdtype=dns.rdatatype.to_text(question.rdtype),
+            transport=transport,
+            edns=message.edns >= 0,
+            source_port=source_port,
+            message=message,
+        )
+        async with self._arrived:
+            self.queries.append(query)
+            self._arrived.notify_all()
+        await self.gate.wait()
+        return self.behaviour(query)
+
+
+@asynccontextmanager
+async def nameserver(behaviour: Behaviour) -> AsyncIterator[Nameserver]:
+    """Serves by UDP and TCP on one port until the block ends."""
+    loop = asyncio.get_running_loop()
+    server = Nameserver(behaviour)
+    server.gate.set()
+    udp, tcp = _sockets()
+    server.address = udp.getsockname()
+
+    async def serve_udp() -> None:
+        async with asyncio.TaskGroup() as group:
+            while True:
+                wire, peer = await loop.sock_recvfrom(udp, 65535)
+                group.create_task(reply(wire, peer))
+
+    async def reply(wire: bytes, peer: tuple[str, int]) -> None:
+        for datagram in await server.answer(wire, "udp", peer[1]):
+            await loop.sock_sendto(udp, datagram, peer)
+
+    async def serve_tcp() -> None:
+        async with asyncio.TaskGroup() as group:
+            while True:
+                connection, peer = await loop.sock_accept(tcp)
+                group.create_task(converse(connection, peer))
+
+    async def converse(connection: socket.socket, peer: tuple[str, int]) -> None:
+        with closing(connection):
+            # A question this short arrives in one piece on loopback: length and message.
+            wire = await loop.sock_recv(connection, 65535)
+            for piece in await server.answer(wire[2:], "tcp", peer[1]):
+                await loop.sock_sendall(connection, piece)
+
+    serving = [asyncio.create_task(serve_udp()), asyncio.create_task(serve_tcp())]
+    try:
+        yield server
+    finally:
+        for task in serving:
+            task.cancel()
+        ends = await asyncio.gather(*serving, return_exceptions=True)
+        udp.close()
+        tcp.close()
+    for end in ends:
+        if not isinstance(end, asyncio.CancelledError):
+            raise AssertionError(f"the nameserver broke down: {end!r}")
+
+
+def _sockets() -> tuple[socket.socket, socket.socket]:
+    """A UDP socket, and a TCP listener on the same port."""
+    while True:
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.bind((LOOPBACK, 0))
+        try:
+            tcp = socket.create_server(udp.getsockname())
+        except OSError:  # the port is taken for TCP: the next one the system gives is another
+            udp.close()
+            continue
+        udp.setblocking(False)
+        tcp.setblocking(False)
+        return udp, tcp
+
+
+# Building blocks of behaviours.
+
+
+def response(query: Query, rcode: dns.rcode.Rcode = dns.rcode.NOERROR, *, aa: bool = True) -> dns.message.QueryMessage:
+    """An answer without records, like a resolver's."""
+    message = dns.message.make_response(query.message, recursion_available=True)
+    assert isinstance(message, dns.message.QueryMessage)
+    message.set_rcode(rcode)
+    if aa:
+        message.flags |= dns.flags.AA
+    return message
+
+
+def sent(query: Query, message: dns.message.Message) -> Sequence[bytes]:
+    """A message in the form that the query's transport has it."""
+    # dnspython shuffles records unless it is told not to.
+    return [message.to_wire(max_size=65535, prepend_length=query.transport == "tcp", want_shuffle=False)]
+
+
+def soa(zone: str, *, ttl: int = 3600, minimum: int = 300) -> dns.rrset.RRset:
+    """The SOA record of a negative answer."""
+    return dns.rrset.from_text(zone, ttl, "IN", "SOA", f"ns.{zone} hostmaster.{zone} 1 3600 600 86400 {minimum}")
+
+
+def records(*lines: str, zone: str = "example.test.", minimum: int = 300) -> Behaviour:
+    """Answers from records in the form of a zone file, following aliases; NXDOMAIN or no data for all else.
+
+    Args:
+        lines: e.g. `mail.example.test. 300 IN A 192.0.2.1`, names absolute.
+        zone: Whose SOA record stands in negative answers.
+        minimum: Its negative TTL.
+    """
+    known: dict[tuple[dns.name.Name, dns.rdatatype.RdataType], dns.rrset.RRset] = {}
+    for line in lines:
+        name, ttl, rdclass, rdtype, text = line.split(None, 4)
+        rrset = dns.rrset.from_text(name, int(ttl), rdclass, rdtype, text)
+        known.setdefault((rrset.name, rrset.rdtype), rrset).update(rrset)
+    names = {name for name, _ in known}
+
+    def behave(query: Query) -> Sequence[bytes]:
+        message = response(query)
+        (question,) = query.message.question
+        name = question.name
+        while alias := known.get((name, dns.rdatatype.CNAME)):
+            message.answer.append(alias)
+            name = dns.name.from_text(alias[0].to_text())
+        rrset = known.get((name, question.rdtype))
+        if rrset is not None:
+            message.answer.append(rrset)
+        else:
+            message.authority.append(soa(zone, minimum=minimum))
+            if name not in names:
+                message.set_rcode(dns.rcode.NXDOMAIN)
+        return sent(query, message)
+
+    return behave
+
+
+def by_type(**behaviours: Behaviour) -> Behaviour:
+    """A behaviour for each type of record, e.g. `by_type(A=..., AAAA=silent)`."""
+    return lambda query: behaviours[query.rdtype](query)
+
+
+def rcode(code: dns.rcode.Rcode, *, because: dns.edns.EDEOption | None = None) -> Behaviour:
+    """Answers everything with an error, and the reason for it (RFC 8914)."""
+
+    def behave(query: Query) -> Sequence[bytes]:
+        message = response(query, code)
+        if because is not None:
+            message.use_edns(0, options=[because])
+        return sent(query, message)
+
+    return behave
+
+
+def silent(query: Query) -> Sequence[bytes]:
+    """Hears, and says nothing; closes TCP connections."""
+    assert query.name
+    return []
+
+
+def garbage(query: Query) -> Sequence[bytes]:
+    """Sends the header of an answer, and then nothing that makes sense."""
+    return [query.message.to_wire()[:2] + b"\x81\x80" + b"\xff" * 30]
+
+
+# Misbehaviours on top of a good answer.
+
+
+def after_a_forgery_with_another_id(behaviour: Behaviour) -> Behaviour:
+    """Sends the answer with a wrong id and a poisoned address first."""
+
+    def behave(query: Query) -> Sequence[bytes]:
+        (good,) = behaviour(query)
+        other = (int.from_bytes(good[:2]) ^ 1).to_bytes(2)
+        return [other + good[2:], good]
+
+    return behave
+
+
+def cut_short_by_udp(behaviour: Behaviour) -> Behaviour:
+    """Sets TC and leaves out the records in UDP; tells it all by TCP."""
+
+    def behave(query: Query) -> Sequence[bytes]:
+        if query.transport == "tcp":
+            return behaviour(query)
+        message = response(query)
+        message.flags |= dns.flags.TC
+        return sent(query, message)
+
+    return behave
+
+
+def byte_by_byte(behaviour: Behaviour) -> Behaviour:
+    """Sends a TCP answer in the smallest pieces."""
+
+    def behave(query: Query) -> Sequence[bytes]:
+        pieces = behaviour(query)
+        return [bytes([octet]) for piece in pieces for octet in piece] if query.transport == "tcp" else pieces
+
+    return behave
+
+
+def without_edns(behaviour: Behaviour) -> Behaviour:
+    """Answers FORMERR, with a bare header, to a query with an OPT record, as servers older than RFC 6891 do."""
+
+    def behave(query: Query) -> Sequence[bytes]:
+        if not query.edns:
+            return behaviour(query)
+        flags = dns.flags.QR | dns.rcode.FORMERR
+        return [query.message.to_wire()[:2] + int(flags).to_bytes(2) + bytes(8)]
+
+    return behave
+
+
+def losing_the_first(count: int, behaviour: Behaviour) -> Behaviour:
+    """Does not hear the first questions."""
+    lost = 0
+
+    def behave(query: Query) -> Sequence[bytes]:
+        nonlocal lost
+        lost += 1
+        return [] if lost <= count else behaviour(query)
+
+    return behave
