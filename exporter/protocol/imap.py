@@ -6,7 +6,6 @@ server's responses are read in imap_response.py, and what its refusals mean in i
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
 from dataclasses import dataclass, replace
 
@@ -219,8 +218,9 @@ class Imap:
         return 0 if announced.isdisjoint({"LITERAL-", "IMAP4REV2"}) else imap_command.MAX_SHORT_LITERAL
 
     def _look_at(self, name: str) -> Dialogue[None]:
-        """The figures first, then the proof that the mailbox opens: RFC 9051 6.3.11 advises against the other order."""
-        mailbox, announced = imap_command.mailbox(name), self._announced()
+        """Figures first, then the proof that it opens: STATUS is not for a selected mailbox (RFC 9051 6.3.11)."""
+        announced = self._announced()
+        mailbox = imap_command.mailbox(name, in_utf8="IMAP4REV1" not in announced and "IMAP4REV2" in announced)
         with_size = b" SIZE" if not announced.isdisjoint({"STATUS=SIZE", "IMAP4REV2"}) else b""
         # A refusal is not judged here: EXAMINE asks for more than STATUS does, and its answer says what is wrong.
         reply = yield from self._command(b"STATUS " + mailbox + b" (MESSAGES UNSEEN" + with_size + b")")
@@ -236,7 +236,7 @@ class Imap:
         if facts.messages is None:
             facts = replace(facts, messages=next((data.number for data in reply.named("EXISTS")), None))
         yield Learn(facts)
-        # RFC 9208 3.1.1: a server of that edition also names the resources that it counts.
+        # RFC 9208 section 1: QUOTA is from RFC 2087, and the newer edition names the resources that it counts.
         if any(item == "QUOTA" or item.startswith("QUOTA=RES-") for item in announced):
             yield from self._learn_quota(mailbox, facts)
 
@@ -293,9 +293,7 @@ class Imap:
 
 def _login_arguments(login: Login) -> tuple[bytes, bytes]:
     arguments = login.username.encode(), login.secret.reveal()
-    # RFC 9051 4.3: NUL has no place in a string. Line ends have one in literals, but here a line is sent as one.
-    if any(re.search(rb"[\0\r\n]", argument) for argument in arguments):
-        raise DialogueError(
-            FailureReason.SECRET_UNREADABLE, "the login holds a NUL or a line end, which LOGIN does not carry"
-        )
+    # RFC 9051 section 9: neither kind of string holds a NUL.
+    if any(b"\0" in argument for argument in arguments):
+        raise DialogueError(FailureReason.SECRET_UNREADABLE, "the login holds a NUL octet, which LOGIN cannot carry")
     return arguments

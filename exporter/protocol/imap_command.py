@@ -1,4 +1,4 @@
-"""How an IMAP client writes what its commands take (RFC 9051 section 4, RFC 3501 5.1.3): strings and mailbox names.
+"""How an IMAP client writes what its commands take (RFC 9051 sections 4 and 5.1): strings and mailbox names.
 
 Only writing is here, and it is pure. When a line is sent, and what is waited for between two, is imap.py's matter.
 """
@@ -14,6 +14,7 @@ MAX_SHORT_LITERAL: Final = 4096
 
 # RFC 9051 section 9, TEXT-CHAR; octets above ASCII are for servers that were told of UTF-8 (RFC 3501 section 9).
 _QUOTABLE: Final = re.compile(rb"[\x01-\x09\x0b\x0c\x0e-\x7f]*")
+_NOT_IN_UTF8: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SHIFTED: Final = re.compile(r"[^\x20-\x7e]+|&")
 
 
@@ -24,12 +25,17 @@ def quote(octets: bytes) -> bytes | None:
     return _in_quotes(octets)
 
 
-def mailbox(name: str) -> bytes:
-    """A mailbox name as a quoted string in modified UTF-7 (RFC 3501 5.1.3).
+def mailbox(name: str, *, in_utf8: bool) -> bytes:
+    """A mailbox name as a quoted string.
 
-    IMAP4rev2 has names in UTF-8, but a server that knows both speaks IMAP4rev1 until the client enables the other
-    (RFC 9051 6.3.1), which a client that only looks has no need to do.
+    Args:
+        name: As people write it.
+        in_utf8: Whether the server knows nothing but IMAP4rev2 (RFC 9051 5.1). One that knows IMAP4rev1 too speaks it
+            until it is told otherwise (RFC 9051 appendix A), and then names are in modified UTF-7 (appendix A.1).
     """
+    # A name with control characters or half a surrogate pair has no form in UTF-8, and no mailbox has such a name.
+    if in_utf8 and not _NOT_IN_UTF8.search(name):
+        return _in_quotes(name.encode())
     return _in_quotes(_SHIFTED.sub(_shift, name).encode())
 
 
@@ -38,11 +44,11 @@ def lines(command: bytes, arguments: tuple[bytes, ...], *, unasked: int) -> tupl
 
     Args:
         command: The tag and the command's name.
-        arguments: Any octets but NUL, CR and LF: the first has no place in IMAP, and a line is sent as one.
+        arguments: Any octets but NUL, which has no place in IMAP.
         unasked: Octets of the largest literal that the server takes without being asked first.
 
     Returns:
-        The lines, and whether the server has to ask for each one after the first.
+        The lines, and whether the server has to ask for each one after the first. A literal may hold line ends.
     """
     quoted = [quote(argument) for argument in arguments]
     sizes = [len(argument) for argument, string in zip(arguments, quoted, strict=True) if string is None]
@@ -64,6 +70,5 @@ def _in_quotes(octets: bytes) -> bytes:
 def _shift(found: re.Match[str]) -> str:
     if found[0] == "&":
         return "&-"
-    # A lone surrogate is no text, but a name in a configuration may hold one: then no mailbox has that name.
     octets = found[0].encode("utf-16-be", "surrogatepass")
     return f"&{b64encode(octets, altchars=b'+,').rstrip(b'=').decode()}-"

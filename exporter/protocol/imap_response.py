@@ -215,7 +215,7 @@ def _tokens(fragments: tuple[bytes, ...]) -> Iterator[bytes | _Bracket | None]:
 
 
 def mailbox_status(data: Data) -> dict[str, int]:
-    """The figures of a STATUS response (RFC 9051 7.3.4) by their names in capitals; lists and NIL are left out."""
+    """The figures of a STATUS response (RFC 9051 7.3.3) by their names in capitals; lists and NIL are left out."""
     values = data.values()
     items = values[1] if len(values) == 2 else None
     if not isinstance(items, tuple) or len(items) % 2:
