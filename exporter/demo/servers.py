@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from exporter.demo.imap import ImapSession
 from exporter.demo.pop3 import Pop3Session
@@ -14,6 +15,8 @@ from exporter.demo.site import Site
 from exporter.demo.smtp import SmtpSession
 from exporter.demo.wire import ClientGoneError, Wire
 from exporter.model import Protocol
+
+W = TypeVar("W", bound=Wire)
 
 LOOPBACK: Final = "127.0.0.1"
 """The one loopback address that every system has."""
@@ -37,11 +40,13 @@ def mail_server(protocol: Protocol, site: Site) -> AbstractAsyncContextManager[i
     async def serve(wire: Wire) -> None:
         await SESSIONS[protocol](wire, site).run()
 
-    return listening(serve, delay=site.behaviour.delay)
+    return listening(serve, partial(Wire, delay=site.behaviour.delay))
 
 
 @asynccontextmanager
-async def listening(serve: Callable[[Wire], Awaitable[None]], *, delay: float = 0.0) -> AsyncIterator[int]:
+async def listening(
+    serve: Callable[[W], Awaitable[None]], wire: Callable[[Callable[[], None]], W]
+) -> AsyncIterator[int]:
     """Listen on a free port of loopback, from entry to exit, and serve each client in a task of its own.
 
     A client that goes away is nothing to talk about, and `ClientGoneError` is dropped here. Any other exception is a
@@ -49,20 +54,24 @@ async def listening(serve: Callable[[Wire], Awaitable[None]], *, delay: float = 
 
     Args:
         serve: What to do with a client. When it returns, the connection is closed in an orderly way.
-        delay: See `Wire`.
+        wire: `Wire`, or something that makes one with a delay or of another kind.
     """
-    sessions: dict[asyncio.Task[None], Wire] = {}
+    sessions: dict[asyncio.Task[None], W] = {}
     over = asyncio.Event()
 
-    def accepted(wire: Wire) -> None:
+    def accepted(client: W) -> None:
         if over.is_set() or len(sessions) >= MAX_CLIENTS:
-            wire.transport.abort()
+            client.transport.abort()
             return
-        session = asyncio.create_task(_session(serve, wire))
-        sessions[session] = wire
+        session = asyncio.create_task(_session(serve, client))
+        sessions[session] = client
         session.add_done_callback(sessions.pop)
 
-    server = await asyncio.get_running_loop().create_server(lambda: Wire(accepted, delay), LOOPBACK, 0)
+    def connection() -> W:
+        client = wire(lambda: accepted(client))
+        return client
+
+    server = await asyncio.get_running_loop().create_server(connection, LOOPBACK, 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -72,17 +81,17 @@ async def listening(serve: Callable[[Wire], Awaitable[None]], *, delay: float = 
         for session in remaining:
             session.cancel()
         await asyncio.gather(*remaining, return_exceptions=True)
-        for wire in remaining.values():
+        for client in remaining.values():
             # A session that was cancelled before its first step has not closed anything.
-            await wire.abort()
+            await client.abort()
         await server.wait_closed()
 
 
-async def _session(serve: Callable[[Wire], Awaitable[None]], wire: Wire) -> None:
+async def _session(serve: Callable[[W], Awaitable[None]], client: W) -> None:
     try:
         with suppress(ClientGoneError, TimeoutError):
             async with asyncio.timeout(MAX_SESSION):
-                await serve(wire)
-                await wire.hang_up()
+                await serve(client)
+                await client.hang_up()
     finally:
-        await wire.abort()
+        await client.abort()

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import MappingProxyType
 from typing import Final
 
+from exporter.config.secrets import InlineSecret
 from exporter.demo.authority import Authority, Issued, Validity, self_signed
 from exporter.demo.scenes import (
     DOMAIN,
@@ -39,20 +39,11 @@ DAY: Final = timedelta(days=1)
 HOUR: Final = timedelta(hours=1)
 """Added to a span of days, so that "five days left" stays true while somebody watches."""
 
+PASSWORD: Final = Secret(b"correct horse battery staple")
+"""It opens nothing but the servers of the demo."""
 
-@dataclass(frozen=True, slots=True)
-class DemoPassword:
-    """A password that is no secret: it opens nothing but the servers of the demo. A `SecretSource`."""
-
-    value: bytes
-
-    def read(self) -> Secret:
-        """The password."""
-        return Secret(self.value)
-
-
-RIGHT: Final = Credentials("demo", f"monitor@{DOMAIN}", DemoPassword(b"correct horse battery staple"))
-WRONG: Final = Credentials("demo-mistyped", f"forgetful@{DOMAIN}", DemoPassword(b"incorrect horse"))
+RIGHT: Final = Credentials("demo", f"monitor@{DOMAIN}", InlineSecret(PASSWORD))
+WRONG: Final = Credentials("demo-mistyped", f"forgetful@{DOMAIN}", InlineSecret(Secret(b"incorrect horse")))
 """Of another user, so that holding back logins after a rejected one would not touch the scenes that can log in."""
 
 CREDENTIALS: Final[Mapping[Password, Credentials | None]] = {
@@ -61,9 +52,7 @@ CREDENTIALS: Final[Mapping[Password, Credentials | None]] = {
     Password.WRONG: WRONG,
 }
 
-ACCOUNTS: Final = MappingProxyType(
-    {RIGHT.username: RIGHT.password.read(), WRONG.username: Secret(b"what it was before the holidays")}
-)
+ACCOUNTS: Final[Mapping[str, Secret]] = {RIGHT.username: PASSWORD, WRONG.username: PASSWORD}
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,11 +34,11 @@ class Wire(asyncio.Protocol):
         encrypted: Whether it is TLS by now.
     """
 
-    def __init__(self, accepted: Callable[[Wire], None], delay: float = 0.0) -> None:
+    def __init__(self, accepted: Callable[[], None], delay: float = 0.0) -> None:
         """Wait for the connection.
 
         Args:
-            accepted: Called with this object once the connection is there.
+            accepted: Called once the connection is there.
             delay: Seconds to wait before each thing sent and before the handshake.
         """
         self.encrypted = False
@@ -57,7 +57,7 @@ class Wire(asyncio.Protocol):
         """See `asyncio.Protocol`."""
         self.transport = cast("asyncio.Transport", transport)
         self.transport.pause_reading()
-        self._accepted(self)
+        self._accepted()
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""

@@ -45,7 +45,7 @@ async def test_lines_are_the_same_however_they_arrive(pieces: list[bytes]) -> No
     async def serve(wire: Wire) -> None:
         heard.set_result([await wire.read_line(len(b"three\r")) for _ in range(3)])
 
-    async with listening(serve) as port, connected(port) as client:
+    async with listening(serve, Wire) as port, connected(port) as client:
         for piece in pieces:
             await client.send(piece)
         assert [b"one", b"two", b"three"] == await within_patience(heard)
@@ -60,7 +60,7 @@ async def test_a_line_beyond_the_limit_is_an_error_whether_it_ends_or_not(line: 
             await wire.read_line(6)
         heard.set_result("too long")
 
-    async with listening(serve) as port, connected(port) as client:
+    async with listening(serve, Wire) as port, connected(port) as client:
         await client.send(line)
         assert "too long" == await within_patience(heard)
 
@@ -75,7 +75,7 @@ async def test_nothing_is_read_before_somebody_asks_for_it() -> None:
         heard.set_result("one octet")
         await asyncio.Event().wait()
 
-    async with listening(serve) as port, connected(port) as client:
+    async with listening(serve, Wire) as port, connected(port) as client:
         await client.line()
         flooding = asyncio.create_task(client.send(b"x" * flood))
         assert "one octet" == await within_patience(heard)
@@ -94,7 +94,7 @@ async def test_what_stands_behind_starttls_in_plain_is_forgotten(server_tls: ssl
         await wire.start_tls(server_tls)
         await wire.send(await wire.read_line(100) + b"\r\n")
 
-    async with listening(serve) as port, connected(port) as client:
+    async with listening(serve, Wire) as port, connected(port) as client:
         assert b"go on" == await client.ask(b"STARTTLS\r\nsaid in plain")
         await client.start_tls()
         assert b"said under TLS" == await client.ask(b"said under TLS")
@@ -105,7 +105,7 @@ async def test_tls_ends_with_its_own_goodbye(server_tls: ssl.SSLContext) -> None
         await wire.start_tls(server_tls)
         await wire.send(b"last words\r\n")
 
-    async with listening(serve) as port, connected(port, tls=True) as client:
+    async with listening(serve, Wire) as port, connected(port, tls=True) as client:
         # Without the goodbye (close_notify), reading to the end is an error.
         assert b"last words\r\n" == await client.rest()
 
@@ -163,7 +163,7 @@ async def test_clients_that_go_away_are_nothing_to_talk_about(
             raise
 
     with caplog.at_level(logging.INFO):
-        async with listening(serve) as port, connected(port) as client:
+        async with listening(serve, Wire) as port, connected(port) as client:
             await visit(client)
             assert "gone" == await within_patience(ended)
     assert [] == [record for record in caplog.records if record.levelno > logging.INFO]
@@ -176,7 +176,7 @@ async def test_a_client_that_does_not_listen_does_not_hold_up_the_end() -> None:
         stuck.set()
         await wire.send(b"x" * 64 * 1024 * 1024)
 
-    async with asyncio.timeout(PATIENCE), listening(serve) as port, connected(port):
+    async with asyncio.timeout(PATIENCE), listening(serve, Wire) as port, connected(port):
         await stuck.wait()
 
 
@@ -192,7 +192,7 @@ async def test_the_number_of_clients_is_bounded() -> None:
         await wire.send(b"welcome\r\n")
         await wire.until_gone()
 
-    async with listening(serve) as port, AsyncExitStack() as stack:
+    async with listening(serve, Wire) as port, AsyncExitStack() as stack:
         for _ in range(MAX_CLIENTS):
             client = await stack.enter_async_context(connected(port))
             assert b"welcome" == await client.line()
@@ -203,7 +203,7 @@ async def test_the_number_of_clients_is_bounded() -> None:
 async def test_the_length_of_a_session_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(servers, "MAX_SESSION", 0.01)
 
-    async with listening(Wire.until_gone) as port, connected(port) as client:
+    async with listening(Wire.until_gone, Wire) as port, connected(port) as client:
         assert b"" == await what_is_heard(client)
 
 
@@ -213,7 +213,7 @@ async def test_a_bug_of_a_server_is_reported_and_ends_that_session_only(caplog: 
             raise ZeroDivisionError
         await wire.send(b"fine\r\n")
 
-    async with listening(serve) as port:
+    async with listening(serve, Wire) as port:
         async with connected(port) as client:
             await client.send(b"bug\r\n")
             assert b"" == await what_is_heard(client)
@@ -228,7 +228,7 @@ async def test_no_task_is_left_at_the_end() -> None:
         await asyncio.Event().wait()
 
     async with AsyncExitStack() as clients:
-        async with listening(serve) as port:
+        async with listening(serve, Wire) as port:
             served = await clients.enter_async_context(connected(port))
             assert b"welcome" == await served.line()
             # This one is likely to be cancelled before its session has begun.
