@@ -1,0 +1,147 @@
+"""What contradicts what within an endpoint, once the defaults are applied, and what holds where several keys speak.
+
+Each check is a function in a table and says one thing. A key that was found to be wrong before is not complained about
+a second time. What a single value may be does not live here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from exporter.config.durations import format_duration
+from exporter.config.hosts import is_ipv4, is_ipv6
+from exporter.config.layers import Layers
+from exporter.config.problems import Journal
+from exporter.config.targets import Target
+from exporter.model import Encryption, IpFamily, Mechanism, Protocol
+
+DEFAULT_INTERVAL = 60.0
+"""Seconds."""
+
+DEFAULT_TIMEOUT = 15.0
+"""Seconds; or the interval, where that is shorter and nobody wrote a timeout."""
+
+_ONLY_FOR: Mapping[str, Protocol] = MappingProxyType(
+    {
+        "mailbox": Protocol.IMAP,
+        "helo": Protocol.SMTP,
+        "mail_from": Protocol.SMTP,
+        "rcpt_to": Protocol.SMTP,
+        "rcpt_expect": Protocol.SMTP,
+    }
+)
+"""Keys that mean something to one protocol; others pass them by in the defaults, and may not have them of their own."""
+
+_MECHANISM_ONLY_FOR: Mapping[Mechanism, Protocol] = MappingProxyType({Mechanism.USERPASS: Protocol.POP3})
+
+_FAMILIES = ((IpFamily.IPV4, is_ipv4), (IpFamily.IPV6, is_ipv6))
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An endpoint whose target is known, while it is checked."""
+
+    keys: Layers
+    target: Target
+    journal: Journal
+
+    def applies(self, key: str) -> bool:
+        """Whether the key means something to the endpoint's protocol."""
+        return _ONLY_FOR.get(key, self.target.protocol) is self.target.protocol
+
+    def problem(self, key: str, message: str) -> None:
+        """Notes what is wrong with a key, at the place where it was written."""
+        self.journal.problem(self.keys.place(key), message)
+
+    @property
+    def mechanism(self) -> Mechanism:
+        """A mechanism of the defaults holds where the protocol has it."""
+        mechanism: Mechanism = self.keys.value("mechanism") or Mechanism.AUTO
+        fits = _MECHANISM_ONLY_FOR.get(mechanism, self.target.protocol) is self.target.protocol
+        return mechanism if fits else Mechanism.AUTO
+
+    @property
+    def ip_family(self) -> IpFamily:
+        """A source address of one family reaches no address of the other."""
+        source = self.keys.value("source_address")
+        wanted: IpFamily = self.keys.value("ip_family") or IpFamily.ANY
+        return next((family for family, belongs in _FAMILIES if source is not None and belongs(source)), wanted)
+
+
+def timing(keys: Layers) -> tuple[float, float]:
+    """Interval and timeout, in seconds."""
+    interval: float = keys.value("interval") or DEFAULT_INTERVAL
+    return interval, keys.value("timeout") or min(DEFAULT_TIMEOUT, interval)
+
+
+def check_timing(keys: Layers, journal: Journal) -> None:
+    """A timeout longer than the interval would let probes of one endpoint overlap."""
+    interval, timeout = timing(keys)
+    if timeout > interval and keys.usable("interval", "timeout"):
+        key = "interval" if keys.own.has("interval") and not keys.own.has("timeout") else "timeout"
+        longest = format_duration(interval)
+        message = f"the timeout of {format_duration(timeout)} is longer than the interval of {longest}; "
+        journal.problem(keys.place(key), f"{message}write timeout: {longest} or less")
+
+
+def _check_timing(draft: Draft) -> None:
+    check_timing(draft.keys, draft.journal)
+
+
+def _check_protocol(draft: Draft) -> None:
+    for key, protocol in _ONLY_FOR.items():
+        if draft.keys.own_value(key) is not None and not draft.applies(key):
+            draft.problem(key, f"is for {protocol}, and this endpoint speaks {draft.target.protocol}; leave it out")
+
+
+def _check_recipient(draft: Draft) -> None:
+    if draft.applies("rcpt_to") and draft.keys.value("rcpt_to") is None and draft.keys.usable("rcpt_to"):
+        for key in ("mail_from", "rcpt_expect"):
+            if draft.keys.own_value(key):
+                draft.problem(key, "says nothing without a recipient; write rcpt_to: postmaster@example.com beside it")
+
+
+def _check_login(draft: Draft) -> None:
+    mechanism = draft.keys.own_value("mechanism")
+    if mechanism is None:
+        return
+    protocol = _MECHANISM_ONLY_FOR.get(mechanism, draft.target.protocol)
+    if protocol is not draft.target.protocol:
+        message = f"{mechanism} is for {protocol}, and this endpoint speaks {draft.target.protocol}; write auto"
+        draft.problem("mechanism", message)
+    if draft.keys.value("credentials") is None and draft.keys.usable("credentials"):
+        draft.problem("mechanism", "there is nobody to log in as; write credentials beside it, or leave it out")
+
+
+def _check_plain_login(draft: Draft) -> None:
+    if draft.target.encryption is not Encryption.NONE or draft.keys.value("credentials") is None:
+        return
+    doubt = "the password is sent for all to see; better write encryption: starttls"
+    if not draft.keys.value("allow_insecure_auth"):
+        doubt = "a login is not sent without TLS; better write encryption: starttls"
+    draft.journal.warning(draft.keys.place("encryption"), doubt)
+
+
+def _check_addresses(draft: Draft) -> None:
+    source, wanted = draft.keys.value("source_address"), draft.keys.value("ip_family")
+    for family, belongs in _FAMILIES:
+        other = next(each for each in IpFamily if each not in (family, IpFamily.ANY))
+        if source is not None and belongs(source) and wanted is other:
+            draft.problem(
+                "source_address", f"{source} is no {other} address, which ip_family asks for; change one of them"
+            )
+        if belongs(draft.target.host) and draft.ip_family is other:
+            key = "source_address" if source is not None else "ip_family"
+            draft.problem(key, f"cannot be used to reach the {family} address {draft.target.host}; leave it out here")
+
+
+CHECKS: tuple[Callable[[Draft], None], ...] = (
+    _check_timing,
+    _check_protocol,
+    _check_recipient,
+    _check_login,
+    _check_plain_login,
+    _check_addresses,
+)

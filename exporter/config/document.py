@@ -1,0 +1,274 @@
+"""YAML text to plain mappings, sequences and text that remember their lines.
+
+Made from the parser's events and not from its node tree, which takes seven times as long and, for 10,000 endpoints, 65
+MiB. Every scalar stays the text that was written and the schema decides what it is, so that `password: 007`, `site:
+no` and `interval: 1:30` do not become 7, false and 90. What keys mean does not live here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NoReturn, TypeAlias
+from typing import Protocol as Interface
+
+import yaml
+
+from exporter.config.problems import ConfigurationError, Problem, quoted
+
+MAX_NODES = 2_000_000
+"""Values in a document with every alias written out: 20 times what 10,000 endpoints need, and aliases of aliases of
+aliases ("billion laughs") meet it within milliseconds."""
+
+MAX_DEPTH = 32
+"""The configuration itself nests five deep."""
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_MERGE = "<<"
+_TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
+_KNOWN_TAGS = (
+    _TEXT_TAGS | {None} | {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "map", "seq")}
+)
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""YAML 1.2, 5.1: what a stream may not contain."""
+
+_MENDS = MappingProxyType(
+    {
+        "found character that cannot start any token": "write spaces where a tab indents, "
+        "and quotes around a value that begins with one of % @ `",
+        "mapping values are not allowed in this context": "check the indentation, "
+        "and write quotes around a value with a colon and a space in it",
+        "found unknown escape character": "write single quotes around a value with a backslash in it",
+        "could not find expected ':'": "check the indentation, and that a colon and a space follow the key",
+        "did not find expected key": "check the indentation, and that quotes and brackets are closed",
+        "did not find expected '-' indicator": "check the indentation of the list",
+        "did not find expected ',' or ']'": "close the bracket, or write the comma",
+        "did not find expected ',' or '}'": "close the brace, or write the comma",
+        "found unexpected end of stream": "close the quotes",
+    }
+)
+"""Complaints of the parser, and what usually mends them."""
+
+
+class YamlMapping(dict[str, "Value"]):
+    """A mapping, and the line of each key."""
+
+    __slots__ = ("lines",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: dict[str, int] = {}
+
+    def set(self, key: str, value: Value, line: int) -> None:
+        """Adds a key that begins at `line`."""
+        self[key] = value
+        self.lines[key] = line
+
+
+class YamlSequence(list["Value"]):
+    """A sequence, and the line of each element."""
+
+    __slots__ = ("lines",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[int] = []
+
+
+Value: TypeAlias = str | YamlMapping | YamlSequence | None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The content of a file.
+
+    Attributes:
+        root: `None` for an empty file.
+        problems: What is wrong with it as YAML, but leaves the rest readable, such as a key that is there twice.
+    """
+
+    root: Value
+    problems: tuple[Problem, ...]
+
+    def line(self, location: Sequence[str | int]) -> int:
+        """The line of the value that keys and indices lead to, or of the last on the way that exists."""
+        line, value = 1, self.root
+        for part in location:
+            match value, part:
+                case YamlMapping(), str() if part in value:
+                    line, value = value.lines[part], value[part]
+                case YamlSequence(), int() if part < len(value):
+                    line, value = value.lines[part], value[part]
+                case _:
+                    break
+        return line
+
+
+def read_document(text: str, file: str) -> Document:
+    """Reads YAML.
+
+    Raises:
+        ConfigurationError: It is no YAML, or not as much of it as can be read safely.
+    """
+    unprintable = _UNPRINTABLE.search(text)
+    if unprintable:
+        line = text.count("\n", 0, unprintable.start()) + 1
+        message = (
+            f"holds the character U+{ord(unprintable[0]):04X}, which YAML does not allow; save it as plain UTF-8 text"
+        )
+        raise ConfigurationError([Problem(file, line, message)])
+    composer = _Composer(yaml.parse(text, Loader=_LOADER), file)
+    try:
+        root = composer.document()
+    except yaml.MarkedYAMLError as error:
+        last_line = max(1, text.count("\n") + (not text.endswith("\n")))
+        problem = Problem(file, min(_line(error.problem_mark), last_line), _syntax(error))
+        raise ConfigurationError([*composer.problems, problem]) from None
+    return Document(root, tuple(composer.problems))
+
+
+class _Composer:
+    """Builds the document from the parser's events."""
+
+    def __init__(self, events: Iterator[Any], file: str) -> None:
+        self.problems: list[Problem] = []
+        self._events = events
+        self._file = file
+        self._nodes = 0
+        self._anchors: dict[str, tuple[Value, int]] = {}
+        self._keys: dict[str, str] = {}
+
+    def document(self) -> Value:
+        """The first document; a second one is a problem."""
+        next(self._events)  # the start of the stream
+        if isinstance(next(self._events), yaml.StreamEndEvent):
+            return None
+        root = self._node(next(self._events), 0)
+        next(self._events)  # the end of the document
+        following = next(self._events)
+        if isinstance(following, yaml.DocumentStartEvent):
+            self._complain(following, 'a second YAML document begins here; write one document, without "---"')
+        return root
+
+    def _node(self, event: yaml.NodeEvent, depth: int) -> Value:
+        """The value that begins with `event`."""
+        before = self._nodes
+        self._count(event, 1)
+        value: Value
+        match event:
+            case yaml.AliasEvent():
+                return self._alias(event)
+            case yaml.ScalarEvent():
+                value = self._scalar(event)
+            case _ if depth == MAX_DEPTH:
+                self._give_up(event, f"is nested deeper than {MAX_DEPTH} levels; close brackets, or indent less")
+            case yaml.SequenceStartEvent():
+                value = self._sequence(event, depth + 1)
+            case _:
+                value = self._mapping(event, depth + 1)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (value, self._nodes - before)
+        return value
+
+    def _alias(self, event: yaml.AliasEvent) -> Value:
+        """What an alias stands for. Its name stays out of messages: an unquoted password may begin with an asterisk."""
+        if event.anchor not in self._anchors:
+            self._complain(
+                event, "an alias (*) to no anchor (&) before it; write quotes around a value that begins with *"
+            )
+            return None
+        value, size = self._anchors[event.anchor]
+        self._count(event, size)
+        return value
+
+    def _scalar(self, event: yaml.ScalarEvent) -> str | None:
+        self._check_tag(event, event.tag)
+        plain = not event.style and event.tag not in _TEXT_TAGS
+        return None if plain and event.value in _NULLS else event.value
+
+    def _sequence(self, event: yaml.NodeEvent, depth: int) -> YamlSequence:
+        self._check_tag(event, getattr(event, "tag", None))
+        sequence = YamlSequence()
+        while not isinstance(element := next(self._events), yaml.SequenceEndEvent):
+            sequence.append(self._node(element, depth))
+            sequence.lines.append(_line(element.start_mark))
+        return sequence
+
+    def _mapping(self, event: yaml.NodeEvent, depth: int) -> YamlMapping:
+        self._check_tag(event, getattr(event, "tag", None))
+        mapping = YamlMapping()
+        merged: list[YamlMapping] = []
+        while not isinstance(key_event := next(self._events), yaml.MappingEndEvent):
+            key = self._node(key_event, depth)
+            value = self._node(next(self._events), depth)
+            if key == _MERGE and not key_event.style:
+                merged += self._merged(key_event, value)
+            elif not isinstance(key, str) or not key:
+                self._complain(key_event, "a key must be plain text; check what stands before the colon")
+            elif key in mapping:
+                message = f"{quoted(key)} is already set at line {mapping.lines[key]}; leave one of the two out"
+                self._complain(key_event, message)
+            else:
+                # The same few keys in every endpoint need to be in memory once.
+                mapping.set(self._keys.setdefault(key, key), value, _line(key_event.start_mark))
+        for source in merged:
+            for key in source:
+                if key not in mapping:
+                    mapping.set(key, source[key], source.lines[key])
+        return mapping
+
+    def _merged(self, event: yaml.NodeEvent, value: Value) -> list[YamlMapping]:
+        """The mappings whose keys `<<` adds where they are not set, the first of them first."""
+        sources = value if isinstance(value, YamlSequence) else [value]
+        mappings = [source for source in sources if isinstance(source, YamlMapping)]
+        if len(mappings) != len(sources):
+            self._complain(event, "<<: only mappings can be merged; write an alias (*) to one")
+        return mappings
+
+    def _check_tag(self, event: yaml.NodeEvent, tag: str | None) -> None:
+        if tag not in _KNOWN_TAGS:
+            self._complain(
+                event, "a YAML tag (!), which has no meaning here; write quotes around a value that begins with !"
+            )
+
+    def _count(self, event: yaml.NodeEvent, nodes: int) -> None:
+        self._nodes += nodes
+        if self._nodes > MAX_NODES:
+            self._give_up(
+                event, f"has more than {MAX_NODES} values once its aliases (*) are written out; use fewer aliases"
+            )
+
+    def _complain(self, event: yaml.Event, message: str) -> None:
+        self.problems.append(Problem(self._file, _line(event.start_mark), message))
+
+    def _give_up(self, event: yaml.Event, message: str) -> NoReturn:
+        self._complain(event, message)
+        raise ConfigurationError(self.problems)
+
+
+class _Mark(Interface):
+    """A place as the parser has it, be it written in C or in Python."""
+
+    @property
+    def line(self) -> int:
+        """Counted from 0."""
+
+
+def _line(mark: _Mark | None) -> int:
+    """Counted from 1."""
+    return 1 if mark is None else mark.line + 1
+
+
+def _syntax(error: yaml.MarkedYAMLError) -> str:
+    """A complaint of the parser, with where the construct began and what usually mends it."""
+    complaint = error.problem or "cannot be understood"
+    began = (
+        f" {error.context} that begins at line {_line(error.context_mark)}"
+        if error.context and error.context_mark
+        else ""
+    )
+    mend = _MENDS.get(complaint)
+    return f"not valid YAML: {complaint}{began}{f'; {mend}' if mend else ''}"

@@ -1,0 +1,74 @@
+"""Durations as Prometheus writes them: `500ms`, `30s`, `1m30s`, `1h`. Text to seconds and back, nothing else."""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+
+from exporter.config.problems import quoted
+
+_MILLISECONDS = MappingProxyType(
+    {
+        "y": 365 * 24 * 3_600_000,
+        "w": 7 * 24 * 3_600_000,
+        "d": 24 * 3_600_000,
+        "h": 3_600_000,
+        "m": 60_000,
+        "s": 1_000,
+        "ms": 1,
+    }
+)
+"""Prometheus' units, the largest first, which is also the order they are written in."""
+
+PATTERN = "^" + "".join(f"([0-9]{{1,9}}{unit})?" for unit in _MILLISECONDS) + "$"
+"""For schemas and for `parse`; it matches the empty text too, which `parse` refuses."""
+
+_DURATION = re.compile(PATTERN)
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_SPELT_OUT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?([a-z]+)", re.IGNORECASE)
+_UNIT_NAMES = MappingProxyType(
+    {
+        "ms": ("ms", "msec", "msecs", "millisecond", "milliseconds"),
+        "s": ("s", "sec", "secs", "second", "seconds"),
+        "m": ("m", "min", "mins", "minute", "minutes"),
+        "h": ("h", "hr", "hrs", "hour", "hours"),
+        "d": ("d", "day", "days"),
+    }
+)
+
+
+def parse_duration(text: str) -> float:
+    """Seconds.
+
+    Raises:
+        ValueError: It is no duration; the message says what to write.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None or not text:
+        raise ValueError(f"{quoted(text)} is no duration; write {_mend(text)}")
+    parts = zip(match.groups(), _MILLISECONDS.items(), strict=True)
+    return sum(int(part.removesuffix(unit)) * size for part, (unit, size) in parts if part) / 1000
+
+
+def format_duration(seconds: float) -> str:
+    """The shortest way to write so many seconds, to the millisecond, in hours and less."""
+    left = round(seconds * 1000)
+    written = ""
+    for unit in ("h", "m", "s", "ms"):
+        count, left = divmod(left, _MILLISECONDS[unit])
+        if count:
+            written += f"{count}{unit}"
+    return written or "0s"
+
+
+def _mend(text: str) -> str:
+    """What was probably meant."""
+    if _NUMBER.fullmatch(text):
+        return f"{format_duration(float(text))} for seconds, a number needs a unit"
+    spelt_out = _SPELT_OUT.fullmatch(text)
+    if spelt_out:
+        count, word = spelt_out.groups()
+        for unit, names in _UNIT_NAMES.items():
+            if word.lower() in names:
+                return format_duration(float(count) * _MILLISECONDS[unit] / 1000)
+    return "it like 500ms, 30s, 1m30s or 1h"

@@ -1,0 +1,135 @@
+"""The section `endpoints`: each laid over the defaults, checked, and made an `Endpoint`.
+
+Equal labels, policies and the like become one object, so that thousands of endpoints stay small. What contradicts what
+does not live here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from exporter.config.contradictions import CHECKS, Draft, check_timing, timing
+from exporter.config.layers import Layer, Layers
+from exporter.config.problems import Journal, Location, did_you_mean, quoted
+from exporter.config.schema import DefaultsSection, EndpointSection
+from exporter.config.sections import Read, read_section
+from exporter.config.targets import read_target, target_of
+from exporter.config.trust import TlsPolicies
+from exporter.config.urls import parse_url
+from exporter.model import Credentials, Endpoint
+
+T = TypeVar("T")
+
+_AS_WRITTEN = ("allow_insecure_auth", "source_address", "helo", "mailbox", "mail_from", "rcpt_to")
+"""Keys whose value is the endpoint's as it stands."""
+
+
+def endpoint_from_url(text: str) -> Endpoint:
+    """The endpoint that a URL alone describes, with every default.
+
+    Raises:
+        ValueError: It is no URL of ours; the message says what to write.
+    """
+    target = target_of(parse_url(text))
+    return Endpoint(target.name, target.protocol, target.host, target.port, target.encryption)
+
+
+class EndpointReader:
+    """Reads the endpoints of one file, one after the other."""
+
+    def __init__(
+        self,
+        defaults: Read[DefaultsSection],
+        credentials: Mapping[str, Credentials | None],
+        directory: Path,
+        journal: Journal,
+    ) -> None:
+        self._defaults = Layer(defaults.section, ("defaults",), defaults.broken)
+        self._credentials = credentials
+        self._policies = TlsPolicies(directory, journal)
+        self._journal = journal
+        self._names: dict[str, Location] = {}
+        self._shared: dict[Any, Any] = {}
+
+    def check_defaults(self) -> None:
+        """Reports what is wrong with the defaults by themselves, be there endpoints or not."""
+        keys = Layers(Layer(None, self._defaults.at), self._defaults)
+        check_timing(keys, self._journal)
+        self._policies.policy(keys.below("tls"))
+        self._login(keys)
+
+    def read(self, value: object, index: int) -> Endpoint | None:
+        """The endpoint at an index of the section; `None` if it has no target."""
+        at = ("endpoints", index)
+        read = read_section(EndpointSection, value, at, self._journal)
+        if read is None:
+            return None
+        keys = Layers(Layer(read.section, at, read.broken), self._defaults)
+        target = read_target(keys, at, self._journal)
+        credentials = self._login(keys)
+        policy = self._policies.policy(keys.below("tls"))
+        if target is None:
+            return None
+        draft = Draft(keys, target, self._journal)
+        for check in CHECKS:
+            check(draft)
+        interval, timeout = timing(keys)
+        values = {key: keys.value(key) for key in _AS_WRITTEN if draft.applies(key)}
+        return Endpoint(
+            name=self._name(draft),
+            protocol=target.protocol,
+            host=target.host,
+            port=target.port,
+            encryption=target.encryption,
+            interval=self._share(interval),
+            timeout=self._share(timeout),
+            labels=self._labels(keys),
+            credentials=credentials,
+            mechanism=draft.mechanism,
+            ip_family=draft.ip_family,
+            tls=policy,
+            capabilities=self._share(tuple(keys.below("expect").value("capabilities") or ())),
+            rcpt_expect=self._share(tuple(keys.value("rcpt_expect") or ()) if draft.applies("rcpt_expect") else ()),
+            **{key: value for key, value in values.items() if value is not None},
+        )
+
+    def _name(self, draft: Draft) -> str:
+        """The endpoint's name, which no other may have."""
+        name: str = draft.keys.own_value("name") or draft.target.name
+        place = (*draft.keys.own.at, "name")
+        if name in self._names and draft.keys.usable("name"):
+            line = self._journal.line_of(self._names[name])
+            message = f"{quoted(name)} is the name of the endpoint at line {line} too; write a name for one of them"
+            self._journal.problem(place, message)
+        self._names.setdefault(name, place)
+        return name
+
+    def _login(self, keys: Layers) -> Credentials | None:
+        """The entry that the endpoint names."""
+        name = keys.value("credentials")
+        if name is None:
+            return None
+        if name not in self._credentials:
+            mend = did_you_mean(name, self._credentials) if self._credentials else "write it below credentials"
+            self._journal.problem(keys.place("credentials"), f"there is no entry {quoted(name)}; {mend}")
+        return self._credentials.get(name)
+
+    def _labels(self, keys: Layers) -> Mapping[str, str]:
+        """Those of the defaults and the endpoint's own; an empty value is no label."""
+        merged: dict[str, str] = {}
+        for layer in (keys.default, keys.own):
+            own = getattr(layer.section, "labels", None)
+            if own is None and layer.has("labels"):
+                merged.clear()
+            merged |= own or {}
+        kept = {name: value for name, value in sorted(merged.items()) if value}
+        shared: Mapping[str, str] = self._shared.setdefault(("labels", *kept.items()), MappingProxyType(kept))
+        return shared
+
+    def _share(self, value: T) -> T:
+        """The first value that was equal to this one."""
+        first: T = self._shared.setdefault((type(value), value), value)
+        return first

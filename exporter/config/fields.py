@@ -1,0 +1,116 @@
+"""The kinds of values that keys can have, as pydantic annotations: how each is read and how a JSON schema describes it.
+
+What the text of a value may be is decided in `text`, `wire`, `durations`, `hosts` and `urls`; which keys there are, in
+`schema`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
+
+from exporter.config import text, wire
+from exporter.config.durations import PATTERN, format_duration, parse_duration
+from exporter.config.hosts import parse_address, parse_host
+from exporter.config.problems import did_you_mean, quoted
+from exporter.config.urls import MAX_PORT, SCHEMES, MailUrl, parse_url
+from exporter.model import Encryption, IpFamily, Mechanism, Protocol, Secret, TlsVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Marks a value that is written as text and read by a function.
+
+    Attributes:
+        parse: Raises `ValueError`, whose message becomes the problem.
+        pattern: What the JSON schema can say about the text.
+    """
+
+    parse: Callable[[str], object]
+    pattern: str | None = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._read)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string"} | ({"pattern": self.pattern} if self.pattern else {})
+
+    def _read(self, value: object) -> object:
+        if not isinstance(value, str):
+            raise PydanticKnownError("string_type")
+        return self.parse(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Duration:
+    """Seconds, read from a duration within bounds."""
+
+    shortest: float
+    longest: float
+    instead: str
+
+    def __call__(self, written: str) -> float:
+        seconds = parse_duration(written)
+        if not self.shortest <= seconds <= self.longest:
+            bounds = f"{format_duration(self.shortest)} to {format_duration(self.longest)}"
+            raise ValueError(f"{quoted(written)} is outside {bounds}; write for example {self.instead}")
+        return seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _OneOf:
+    """A member of an enumeration, by its value."""
+
+    members: type[StrEnum]
+
+    def __call__(self, written: object) -> object:
+        values = [member.value for member in self.members]
+        if not isinstance(written, str):
+            raise PydanticKnownError("string_type")
+        if written not in values:
+            raise ValueError(f"{quoted(written)} is not known here; {did_you_mean(written, values)}")
+        return written
+
+
+def _secret(written: str) -> Secret:
+    return Secret(text.password(written).encode())
+
+
+def _path(written: str) -> Path:
+    return Path(text.path(written))
+
+
+Interval: TypeAlias = Annotated[float, Text(_Duration(1, 24 * 3600, "60s"), PATTERN)]
+Timeout: TypeAlias = Annotated[float, Text(_Duration(0.001, 24 * 3600, "15s"), PATTERN)]
+LookupTimeout: TypeAlias = Annotated[float, Text(_Duration(0.001, 60, "5s"), PATTERN)]
+Url: TypeAlias = Annotated[MailUrl, Text(parse_url, f"^({'|'.join(s.name for s in SCHEMES)})://[^/?#@]+$")]
+Host: TypeAlias = Annotated[str, Text(parse_host, r"^[^\s/?#@]+$")]
+Port: TypeAlias = Annotated[int, Field(ge=1, le=MAX_PORT)]
+Address: TypeAlias = Annotated[str, Text(parse_address)]
+Nameserver: TypeAlias = Annotated[tuple[str, int], Text(wire.nameserver)]
+Name: TypeAlias = Annotated[str, Text(text.name)]
+Mailbox: TypeAlias = Annotated[str, Text(wire.mailbox)]
+PlainText: TypeAlias = Annotated[str, Text(text.plain)]
+LabelName: TypeAlias = Annotated[str, Text(text.label_name, text.LABEL_NAME)]
+LabelValue: TypeAlias = Annotated[str, Text(text.label_value)]
+FilePath: TypeAlias = Annotated[Path, Text(_path)]
+VariableName: TypeAlias = Annotated[str, Text(text.variable_name, text.VARIABLE_NAME)]
+InlinePassword: TypeAlias = Annotated[Secret, Text(_secret)]
+Helo: TypeAlias = Annotated[str, Text(wire.helo)]
+MailAddress: TypeAlias = Annotated[str, Text(wire.mail_address)]
+ReversePath: TypeAlias = Annotated[str, Text(wire.reverse_path)]
+Capability: TypeAlias = Annotated[str, Text(wire.capability)]
+ReplyCode: TypeAlias = Annotated[int, Field(ge=200, le=599)]
+
+OneProtocol: TypeAlias = Annotated[Protocol, BeforeValidator(_OneOf(Protocol))]
+OneEncryption: TypeAlias = Annotated[Encryption, BeforeValidator(_OneOf(Encryption))]
+OneMechanism: TypeAlias = Annotated[Mechanism, BeforeValidator(_OneOf(Mechanism))]
+OneIpFamily: TypeAlias = Annotated[IpFamily, BeforeValidator(_OneOf(IpFamily))]
+OneTlsVersion: TypeAlias = Annotated[TlsVersion, BeforeValidator(_OneOf(TlsVersion))]

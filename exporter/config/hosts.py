@@ -1,0 +1,119 @@
+"""Hosts as people write them, to the one form in which the rest of the program knows them.
+
+Names become A-labels in lower case, addresses lose their brackets and get their shortest form. What is neither never
+leaves here, so that no space, CR, LF or NUL reaches a resolver, a socket or a command line. Ports and URLs do not live
+here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+import idna
+
+from exporter.config.problems import quoted
+
+MAX_NAME = 253
+"""RFC 1035, 2.3.4: 255 octets on the wire are 253 characters as written."""
+
+_MAX_WRITTEN = 1024
+"""Before conversion: internationalised names shrink, but not from more than this."""
+
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+"""RFC 1123, 2.1, and the underscore that names inside organisations are fond of."""
+
+_ENDS_IN_A_NUMBER = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)", re.DOTALL)
+"""What the resolvers of operating systems may take for an IPv4 address: 127.1, 0x7f.1, 2130706433."""
+
+
+def parse_host(text: str) -> str:
+    """A DNS name in A-label form, or an IP address without brackets.
+
+    Whether the name exists is not checked.
+
+    Raises:
+        ValueError: It is neither; the message says why.
+    """
+    bracketed = text.startswith("[") and text.endswith("]")
+    address = _address(text[1:-1] if bracketed else text)
+    if address is not None and (not bracketed or address.version == 6):  # noqa: PLR2004 - the family's own name
+        return address.compressed
+    if bracketed:
+        raise ValueError(f"{quoted(text)} is no IPv6 address; brackets belong around nothing else")
+    if "%" in text and _address(text.partition("%")[0]):
+        raise ValueError(f"{quoted(text)} has a zone after the %; write an address that needs none")
+    return _name(text)
+
+
+def parse_address(text: str) -> str:
+    """An IP address in its shortest form.
+
+    Raises:
+        ValueError: It is none.
+    """
+    address = _address(text)
+    if address is None:
+        raise ValueError(f"{quoted(text)} is no IP address; write one like 192.0.2.1 or 2001:db8::1")
+    return address.compressed
+
+
+def is_ipv4(host: str) -> bool:
+    """Whether `host`, as `parse_host` gave it, is an IPv4 address."""
+    address = _address(host)
+    return address is not None and address.version == 4  # noqa: PLR2004 - the family's own name
+
+
+def is_ipv6(host: str) -> bool:
+    """Whether `host`, as `parse_host` gave it, is an IPv6 address."""
+    return ":" in host
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    if "%" in text:  # ipaddress knows zones; they name interfaces of one machine and are no part of an address
+        return None
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _name(text: str) -> str:
+    if not text:
+        raise ValueError("is empty; write a name like mail.example.com")
+    if len(text) > _MAX_WRITTEN:
+        raise ValueError(f"{quoted(text)} is longer than the {MAX_NAME} characters of a DNS name")
+    # A name with a dot is looked up as it stands, so one at the end adds nothing; certificates do without it.
+    name = _a_labels(text).lower().removesuffix(".")
+    if _ENDS_IN_A_NUMBER.fullmatch(name):
+        raise ValueError(
+            f"{quoted(text)} is no complete IPv4 address and no name; write four decimal numbers, as in 192.0.2.1"
+        )
+    if len(name) > MAX_NAME:
+        raise ValueError(f"{quoted(text)} is longer than the {MAX_NAME} characters of a DNS name")
+    for label in name.split("."):
+        if not label:
+            raise ValueError(f"{quoted(text)} has an empty part between its dots; write it like mail.example.com")
+        if not _LABEL.fullmatch(label):
+            raise ValueError(f"{quoted(text)} is no host name: {_complaint(label)}")
+    return name
+
+
+def _complaint(label: str) -> str:
+    """Why `label` is none."""
+    odd = re.search(r"[^a-z0-9_-]", label)
+    if odd:
+        return f"{quoted(odd[0])} cannot be in one"
+    if label.startswith("-") or label.endswith("-"):
+        return "its parts cannot begin or end with a hyphen"
+    return "its parts can have 63 characters"
+
+
+def _a_labels(text: str) -> str:
+    """RFC 5891 by way of UTS 46, as browsers do it."""
+    if text.isascii():
+        return text
+    try:
+        return idna.encode(text, uts46=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        raise ValueError(f"{quoted(text)} is no internationalised name that DNS can hold (RFC 5891)") from None

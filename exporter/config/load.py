@@ -1,0 +1,156 @@
+"""From a YAML file to the endpoints that it describes: all of it, or everything that is wrong with it.
+
+This file knows the order of things: octets, document, sections, endpoints. How each is read lives beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from exporter.config.credentials import read_credentials
+from exporter.config.document import Value, YamlMapping, YamlSequence, read_document
+from exporter.config.endpoints import EndpointReader
+from exporter.config.problems import ConfigurationError, Journal, Problem
+from exporter.config.rendering import render
+from exporter.config.schema import DefaultsSection, DnsSection, FileSection, LimitsSection, Section
+from exporter.config.sections import Read, S, read_section, unknown_key
+from exporter.model import Credentials, DnsSettings, Endpoint, Limits
+
+MAX_FILE_BYTES = 32 * 1024 * 1024
+"""10,000 endpoints are 2 MB. What is larger is another file, named by mistake."""
+
+_MINIMUM = "endpoints: [{url: imaps://mail.example.com}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What a file says, with every default applied.
+
+    Attributes:
+        path: The file, as it was given.
+        endpoints: In the order of the file, with unique names; at least one.
+        credentials: Every entry, used or not.
+        warnings: What works, but deserves a look, in the order of its lines.
+    """
+
+    path: Path
+    endpoints: tuple[Endpoint, ...]
+    credentials: tuple[Credentials, ...] = ()
+    dns: DnsSettings = field(default_factory=DnsSettings)
+    limits: Limits = field(default_factory=Limits)
+    warnings: tuple[Problem, ...] = ()
+
+    def redacted(self) -> str:
+        """The configuration in force as YAML, with `<redacted>` for the secrets that the file holds.
+
+        It takes time in proportion to the number of endpoints: 10,000 of them hold an event loop up.
+        """
+        return "".join(render(self.credentials, self.endpoints, self.dns, self.limits))
+
+
+def load(path: Path) -> Configuration:
+    """Reads a configuration file, and the certificate files that it names.
+
+    Raises:
+        ConfigurationError: It cannot be read, or something is wrong with it; all problems in one go.
+    """
+    return parse(_decoded(_content(path), str(path)), str(path))
+
+
+def parse(text: str, name: str) -> Configuration:
+    """Reads a configuration from text; `name` is its file's, for messages and to find files beside it.
+
+    Raises:
+        ConfigurationError: Something is wrong with it; all problems in one go.
+    """
+    document = read_document(text, name)
+    journal = Journal(name, document.line)
+    journal.problems += document.problems
+    if not isinstance(document.root, YamlMapping):
+        empty = document.root is None
+        message = "is empty" if empty else "must be a mapping of keys to values at its top"
+        journal.problem((), f"the configuration {message}; write at least {_MINIMUM}")
+        raise ConfigurationError(journal.problems)
+    configuration = _sections(document.root, Path(name), journal)
+    if journal.problems:
+        raise ConfigurationError(journal.problems)
+    return configuration
+
+
+def _sections(root: YamlMapping, path: Path, journal: Journal) -> Configuration:
+    """Reads every section; the result is of use only if the journal has no problems."""
+    for key in root.keys() - FileSection.model_fields:
+        journal.problem((key,), unknown_key(FileSection, key))
+    defaults = _section(DefaultsSection, root, "defaults", journal)
+    credentials = read_credentials(root.get("credentials"), path.parent, journal)
+    dns = _section(DnsSection, root, "dns", journal)
+    limits = _section(LimitsSection, root, "limits", journal)
+    reader = EndpointReader(defaults, credentials, path.parent, journal)
+    reader.check_defaults()
+    endpoints = [reader.read(value, index) for index, value in enumerate(_endpoints(root, journal))]
+    return Configuration(
+        path=path,
+        endpoints=tuple(endpoint for endpoint in endpoints if endpoint is not None),
+        credentials=tuple(entry for entry in credentials.values() if entry is not None),
+        dns=DnsSettings(**_set(dns.section)),
+        limits=Limits(**_set(limits.section)),
+        warnings=tuple(sorted(set(journal.warnings))),
+    )
+
+
+def _section(model: type[S], root: YamlMapping, key: str, journal: Journal) -> Read[S]:
+    """The section under a key of the top; empty if it is absent or unusable."""
+    value = root.get(key)
+    read = None if value is None else read_section(model, value, (key,), journal)
+    return read or Read(model(), frozenset())
+
+
+def _endpoints(root: YamlMapping, journal: Journal) -> YamlSequence | tuple[Value, ...]:
+    value = root.get("endpoints")
+    if isinstance(value, YamlSequence) and value:
+        return value
+    at = ("endpoints",) if "endpoints" in root else ()
+    if value is None or value == []:
+        journal.problem(at, f"there is no endpoint to probe; write at least {_MINIMUM}")
+    else:
+        journal.problem(at, f"must be a list; write for example {_MINIMUM}")
+    return ()
+
+
+def _set(section: Section) -> dict[str, Any]:
+    """What a section says; lists become tuples, as the model has them."""
+    values = {key: getattr(section, key) for key in section.model_fields_set}
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items() if v is not None}
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError:
+        raise _unreadable(path, "there is no such file; name a configuration file") from None
+    except IsADirectoryError:
+        raise _unreadable(path, "is a directory; name a file in it") from None
+    except (OSError, ValueError) as error:  # ValueError: the path holds NUL
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise _unreadable(path, f"cannot be read ({reason}); name a file that this user may read") from None
+    if len(content) > MAX_FILE_BYTES:
+        raise _unreadable(path, f"is larger than {MAX_FILE_BYTES} bytes; name a configuration file")
+    return content
+
+
+def _unreadable(path: Path, message: str) -> ConfigurationError:
+    return ConfigurationError([Problem(str(path), 1, message)])
+
+
+def _decoded(content: bytes, name: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        octet = f"0x{content[error.start]:02x}"
+        raise ConfigurationError(
+            [Problem(name, line, f"the octet {octet} is not UTF-8; save the file as UTF-8 text")]
+        ) from None

@@ -1,0 +1,122 @@
+"""What is said about a bad configuration: problems with their place, and the words they are made of.
+
+Every message is one printable line that says what is wrong and what to write instead. Finding problems does not live
+here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+MAX_QUOTED = 60
+"""Characters of a value that a message repeats: enough to recognise it, and a message stays one line of a terminal."""
+
+_USERINFO = re.compile(r"[^\s/@]*:[^@]*@")
+_BARE_KEY = re.compile(r"[\w.-]{1,60}")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing that is wrong, and where.
+
+    Attributes:
+        file: The file's name as it was given.
+        line: Counted from 1; 1 where no line is to blame.
+        message: What is wrong and what to write.
+    """
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}"
+
+
+class ConfigurationError(ValueError):
+    """A configuration cannot be used.
+
+    Attributes:
+        problems: Everything that is wrong with it, in the order of its lines; never empty.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def quoted(text: str) -> str:
+    """`text` fit for a message: shortened, on one line, and without what looks like a user and password of a URL."""
+    text = _USERINFO.sub("<redacted>@", text)
+    if len(text) > MAX_QUOTED:
+        text = text[: MAX_QUOTED - 3] + "..."
+    return '"' + "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text) + '"'
+
+
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """The one of `choices` that `word` is most likely a slip of, without regard to case; `None` if it is like none."""
+    folded = {choice.casefold(): choice for choice in choices}
+    # A name is seldom mistyped in more than a third of its letters; difflib would compare novels with patience.
+    close = difflib.get_close_matches(word[:MAX_QUOTED].casefold(), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else None
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """The end of a message about the unknown `word`: a suggestion if one is near, else all that could be written."""
+    choices = tuple(choices)
+    suggestion = nearest(word, choices)
+    if suggestion is not None:
+        return f'did you mean "{suggestion}"?'
+    return f"write {'one of ' if len(choices) > 1 else ''}{', '.join(choices)}"
+
+
+Location: TypeAlias = tuple[str | int, ...]
+"""Keys and indices from the top of the document to a value."""
+
+
+class Journal:
+    """Collects what is wrong with one document.
+
+    Attributes:
+        problems: What makes the configuration unusable.
+        warnings: What does not, but deserves a look.
+        line_of: The line of a place.
+    """
+
+    def __init__(self, file: str, line_of: Callable[[Location], int]) -> None:
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self.line_of = line_of
+        self._file = file
+
+    def problem(self, location: Location, message: str) -> None:
+        """Notes what is wrong at a place."""
+        self.problems.append(self._note(location, message))
+
+    def warning(self, location: Location, message: str) -> None:
+        """Notes what is doubtful at a place."""
+        self.warnings.append(self._note(location, message))
+
+    def _note(self, location: Location, message: str) -> Problem:
+        key = key_path(location)
+        return Problem(self._file, self.line_of(location), f"{key}: {message}" if key else message)
+
+
+def key_path(location: Location) -> str:
+    """How a message calls a place: `tls.ca_file`, `dns.nameservers[1]`. Keys of endpoints go without the number."""
+    match location:
+        case ("endpoints", int(), _, *_):
+            parts = location[2:]
+        case _:
+            parts = location
+    path = ""
+    for part in parts:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        else:
+            path += "." * bool(path) + (part if _BARE_KEY.fullmatch(part) else quoted(part))
+    return path

@@ -1,0 +1,163 @@
+"""Reading one section of the document with its pydantic model: what is wrong becomes problems, the rest is kept.
+
+A value that is wrong is reported and taken out, so that the section's other values can still be judged and a user sees
+everything in one go. Pydantic's errors are put into our words by a table. What sections mean together does not live
+here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar, get_args
+
+import yaml
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from exporter.config.problems import Journal, Location, did_you_mean, nearest
+from exporter.config.schema import CredentialsSection, DefaultsSection, EndpointSection, Section
+
+S = TypeVar("S", bound=Section)
+
+_KEY = "[key]"
+"""What pydantic appends to a location when the key is wrong and not the value."""
+
+_MESSAGES: Mapping[str, Callable[[Mapping[str, Any]], str]] = MappingProxyType(
+    {
+        "string_type": lambda _: "must be text",
+        "bool_type": lambda _: "must be true or false",
+        "bool_parsing": lambda _: "must be true or false",
+        "int_type": lambda _: "must be a whole number",
+        "int_parsing": lambda _: "must be a whole number",
+        "int_parsing_size": lambda _: "must be a smaller number",
+        "int_from_float": lambda _: "must be a whole number",
+        "greater_than_equal": lambda context: f"must be at least {context['ge']}",
+        "less_than_equal": lambda context: f"must be at most {context['le']}",
+        "list_type": lambda _: "must be a list",
+        "dict_type": lambda _: "must be a mapping of keys to values",
+        "model_type": lambda _: "must be a mapping of keys to values",
+        "value_error": lambda context: str(context["error"]),
+    }
+)
+"""Every kind of error that the models of `schema` can meet with, in our words."""
+
+_SELF_EXPLANATORY = frozenset({"value_error", "bool_type", "bool_parsing"})
+"""Errors whose message says already what to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Generic[S]):
+    """A section, and which of its keys had to be left out.
+
+    Attributes:
+        broken: Where values were wrong, as locations within the section. What follows from their absence is no problem
+            of its own.
+    """
+
+    section: S
+    broken: frozenset[Location]
+
+
+def read_section(model: type[S], value: object, at: Location, journal: Journal) -> Read[S] | None:
+    """Reads the section at a place of the document, and reports what is wrong with it.
+
+    Returns:
+        `None` if it is no mapping at all.
+    """
+    broken: set[Location] = set()
+    while True:
+        try:
+            return Read(model.model_validate(value), frozenset(broken))
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+        found = {_place(detail) for detail in details}
+        for detail in details:
+            # What the first pass has left behind, such as a list that is now too short, was the first pass's doing.
+            if not broken:
+                _report(model, detail, at, journal)
+        if () in found:
+            return None
+        broken |= found
+        value = _without(value, found)
+
+
+def _place(detail: ErrorDetails) -> Location:
+    location: Location = detail["loc"]
+    return location[:-1] if location[-1:] == (_KEY,) else location
+
+
+def _without(value: object, places: set[Location]) -> object:
+    """A copy of `value` that lacks what is at `places`."""
+    below: dict[str | int, set[Location]] = {}
+    for place in places:
+        below.setdefault(place[0], set()).add(place[1:])
+    if isinstance(value, dict):
+        return {k: _without(v, below.get(k, set())) for k, v in value.items() if () not in below.get(k, ())}
+    if isinstance(value, list):
+        return [_without(v, below.get(i, set())) for i, v in enumerate(value) if () not in below.get(i, ())]
+    return value
+
+
+def _report(model: type[Section], detail: ErrorDetails, at: Location, journal: Journal) -> None:
+    place = _place(detail)
+    if detail["type"] == "extra_forbidden":
+        section, _ = _lookup(model, place[:-1])
+        message = unknown_key(section or model, str(place[-1]))
+    else:
+        message = _message(model, detail, place)
+    journal.problem(at + place, message)
+
+
+def unknown_key(section: type[Section], key: str) -> str:
+    """What to say about a key that a section does not have."""
+    keys = tuple(section.model_fields)
+    if nearest(key, keys) is None:
+        if issubclass(section, DefaultsSection) and key in CredentialsSection.model_fields:
+            return "belongs into an entry of credentials; write it there, and here credentials: with the entry's name"
+        for name in keys:
+            nested, _ = _lookup(section, (name,))
+            if nested and key in nested.model_fields:
+                return f"belongs under {name}; write {name}: {{{key}: ...}}"
+    if section is DefaultsSection and key in EndpointSection.model_fields:
+        return "has no default, for it is what tells endpoints apart; write it at each endpoint"
+    return f"unknown key; {did_you_mean(key, keys)}"
+
+
+def _message(model: type[Section], detail: ErrorDetails, place: Location) -> str:
+    """What is wrong, and what to write."""
+    if detail["input"] is None:
+        return "has no value; write one, or leave it out"
+    words = _MESSAGES.get(detail["type"])
+    message = words(detail.get("ctx", {})) if words else detail["msg"]
+    _, field = _lookup(model, place)
+    if detail["type"] in _SELF_EXPLANATORY or field is None or not field.examples:
+        return message
+    key = next(part for part in reversed(place) if isinstance(part, str))
+    return f"{message}; write for example {key}: {_flow(field.examples[0])}"
+
+
+def _lookup(model: type[Section], place: Location) -> tuple[type[Section] | None, FieldInfo | None]:
+    """The model that reads the value at `place`, if it is a section, and the key's field, if it is a key we know."""
+    section: type[Section] | None = model
+    field: FieldInfo | None = None
+    for part in place:
+        if isinstance(part, int):
+            continue
+        if section is None or part not in section.model_fields:
+            return None, None
+        field = section.model_fields[part]
+        section = next((kind for kind in get_args(field.annotation) if _is_section(kind)), None)
+    return section, field
+
+
+def _is_section(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Section)
+
+
+def _flow(example: Any) -> str:
+    """An example as one would write it on one line."""
+    return yaml.safe_dump(example, default_flow_style=True, width=math.inf).removesuffix("\n...\n").strip()

@@ -1,0 +1,123 @@
+"""The key `tls`: from its layers to a `TlsPolicy`, with the files that it names looked into.
+
+A file of authorities that is not there would fail every probe of the endpoint with a reason that blames the server, so
+it is a problem of the configuration. Judging servers by the policy does not live here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from exporter.config.layers import Layers
+from exporter.config.problems import Journal, quoted
+from exporter.model import TlsPolicy
+
+MAX_PEM_BYTES = 4 * 1024 * 1024
+"""The authorities of a distribution are a quarter of a megabyte."""
+
+_FILES = ("ca_file", "client_cert_file", "client_key_file")
+
+
+_PRIVATE_KEY = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
+"""A key may follow certificates or curve parameters in its file."""
+
+Complaints: TypeAlias = tuple[tuple[str, str], ...]
+"""Keys, and what is wrong with them."""
+
+
+class TlsPolicies:
+    """Makes policies; equal ones are one object, and their files are looked into once."""
+
+    def __init__(self, directory: Path, journal: Journal) -> None:
+        self._directory = directory
+        self._journal = journal
+        self._known: dict[TlsPolicy, tuple[TlsPolicy, Complaints]] = {}
+
+    def policy(self, tls: Layers) -> TlsPolicy:
+        """The policy of one endpoint."""
+        values = tls.values()
+        values |= {key: self._directory / values[key] for key in _FILES if key in values}
+        made = TlsPolicy(**values)
+        if made not in self._known:
+            self._known[made] = made, tuple(_complaints(made))
+        policy, complaints = self._known[made]
+        for key, message in complaints:
+            if tls.usable(*_FILES):
+                self._journal.problem(tls.place(key), message)
+        if not policy.verify:
+            doubt = (
+                "a bad certificate will not fail the probe, and a login is not sent if it is bad; better set ca_file"
+            )
+            self._journal.warning(tls.place("verify"), doubt)
+        return policy
+
+
+def _complaints(policy: TlsPolicy) -> Iterator[tuple[str, str]]:
+    if policy.ca_file is not None:
+        try:
+            _certificates(policy.ca_file)
+        except ValueError as error:
+            yield "ca_file", str(error)
+    if policy.client_cert_file is not None:
+        try:
+            _check_client(policy.client_cert_file, policy.client_key_file or policy.client_cert_file)
+        except ValueError as error:
+            yield "client_cert_file", str(error)
+    elif policy.client_key_file is not None:
+        yield "client_key_file", "is of no use alone; write client_cert_file beside it"
+
+
+def _check_client(certificate_file: Path, key_file: Path) -> None:
+    """A certificate, and the key that belongs to it, in the same file or another."""
+    leaf = _certificates(certificate_file)[0]
+    found = _PRIVATE_KEY.search(_read(key_file))
+    if not found:
+        raise ValueError(f"{quoted(str(key_file))} holds no private key in PEM; write its file as client_key_file")
+    try:
+        key = load_pem_private_key(found[0], password=None)
+    except TypeError:
+        raise ValueError(f"the private key in {quoted(str(key_file))} is encrypted; write it without") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError(f"the private key in {quoted(str(key_file))} cannot be read; write it in PEM") from None
+    if _public_bytes(key.public_key()) != _public_bytes(leaf.public_key()):
+        raise ValueError(f"the private key in {quoted(str(key_file))} belongs to another certificate; name its own")
+
+
+def _public_bytes(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _certificates(path: Path) -> list[x509.Certificate]:
+    """At least one."""
+    try:
+        return x509.load_pem_x509_certificates(_read(path))
+    except ValueError as error:
+        if isinstance(error, _Unreadable):
+            raise
+        raise ValueError(f"{quoted(str(path))} holds no certificate in PEM; name a file with one") from None
+
+
+class _Unreadable(ValueError):
+    """A file could not be read; the message says why."""
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_PEM_BYTES + 1)
+    except FileNotFoundError:
+        mend = "relative paths begin at the configuration file's directory"
+        raise _Unreadable(f"there is no file {quoted(str(path))}; {mend}") from None
+    except OSError as error:
+        raise _Unreadable(f"{quoted(str(path))} cannot be read ({error.strerror}); name a file that can") from None
+    if len(content) > MAX_PEM_BYTES:
+        raise _Unreadable(f"{quoted(str(path))} is larger than {MAX_PEM_BYTES} bytes; name a PEM file")
+    return content

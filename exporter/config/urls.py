@@ -1,0 +1,129 @@
+"""The URLs of endpoints: what the schemes mean, from a URL to its parts, and from parts to the shortest URL.
+
+A URL names a server and nothing else. Whatever a URL could carry besides (users, passwords, paths) is refused in words
+that do not repeat it, since it may be a password. Which other keys may stand beside a URL does not live here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from exporter.config.hosts import is_ipv6, parse_host
+from exporter.config.problems import nearest, quoted
+from exporter.model import Encryption, Protocol
+
+MAX_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """What a URL scheme stands for.
+
+    Attributes:
+        port: Where the URL names none.
+    """
+
+    name: str
+    protocol: Protocol
+    port: int
+    encryption: Encryption
+
+
+SCHEMES = (
+    Scheme("smtp", Protocol.SMTP, 25, Encryption.STARTTLS),
+    Scheme("submission", Protocol.SMTP, 587, Encryption.STARTTLS),
+    Scheme("submissions", Protocol.SMTP, 465, Encryption.TLS),
+    Scheme("smtps", Protocol.SMTP, 465, Encryption.TLS),
+    Scheme("imap", Protocol.IMAP, 143, Encryption.STARTTLS),
+    Scheme("imaps", Protocol.IMAP, 993, Encryption.TLS),
+    Scheme("pop3", Protocol.POP3, 110, Encryption.STARTTLS),
+    Scheme("pop3s", Protocol.POP3, 995, Encryption.TLS),
+)
+"""In the order of preference where several fit."""
+
+_URL = re.compile(r"([^:/?#@\[\]]*)://([^/?#]*)(.*)", re.DOTALL)
+_AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]{1,5}))?", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class MailUrl:
+    """The parts of a URL.
+
+    Attributes:
+        host: As `hosts.parse_host` gives it.
+        port: `None` where the URL leaves it to the scheme.
+    """
+
+    scheme: Scheme
+    host: str
+    port: int | None
+
+    def __str__(self) -> str:
+        """Without what is default."""
+        host = f"[{self.host}]" if is_ipv6(self.host) else self.host
+        return f"{self.scheme.name}://{host}" + ("" if self.port in (None, self.scheme.port) else f":{self.port}")
+
+
+def parse_url(text: str) -> MailUrl:
+    """Takes a URL apart.
+
+    Raises:
+        ValueError: It is none of ours; the message says what to write, and repeats no part that may be a password.
+    """
+    if "@" in text:
+        raise ValueError(
+            "a URL holds no user or password; write them as an entry of credentials (username, password_file) "
+            "and name it by the key credentials"
+        )
+    match = _URL.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            f"is no URL; write one like imaps://mail.example.com, with one of the schemes {_scheme_names()}"
+        )
+    name, authority, rest = match.groups()
+    scheme = next((scheme for scheme in SCHEMES if scheme.name == name.lower()), None)
+    if scheme is None:
+        suggestion = nearest(name, (scheme.name for scheme in SCHEMES))
+        mend = f'did you mean "{suggestion}"?' if suggestion else f"write one of {_scheme_names()}"
+        raise ValueError(f"{quoted(name)} is no scheme of mail; {mend}")
+    if rest:
+        raise ValueError("a URL ends with host and port; leave out the path, the ? or the # after them")
+    parts = _AUTHORITY.fullmatch(authority)
+    if parts is None:
+        if authority.count(":") > 1 and "[" not in authority:
+            raise ValueError(f"an IPv6 address stands in brackets; write {scheme.name}://[2001:db8::1]")
+        raise ValueError(f"the port of a URL is a number; write it like {scheme.name}://mail.example.com:{scheme.port}")
+    host, port = parts.groups()
+    if not host:
+        raise ValueError(f"the URL has no host; write it like {scheme.name}://mail.example.com")
+    if port is not None and not 1 <= int(port) <= MAX_PORT:
+        raise ValueError(f"port {port} is outside 1 to {MAX_PORT}; leave it out for {scheme.port}")
+    return MailUrl(scheme, parse_host(host), None if port is None else int(port))
+
+
+def shortest_url(protocol: Protocol, encryption: Encryption, host: str, port: int) -> str:
+    """The URL of an endpoint that was written as fields.
+
+    Of the protocol's schemes it takes the one for the port, else the one that begins encryption alike. `opportunistic`
+    and `none` look like `starttls`: a URL cannot tell them apart.
+    """
+    at_once = encryption is Encryption.TLS
+    candidates = [s for s in SCHEMES if s.protocol is protocol and (s.encryption is Encryption.TLS) == at_once]
+    scheme = next((scheme for scheme in candidates if scheme.port == port), candidates[0])
+    return str(MailUrl(scheme, host, port))
+
+
+def default_port(protocol: Protocol, encryption: Encryption) -> int:
+    """Where servers of this kind listen."""
+    at_once = encryption is Encryption.TLS
+    return next(s.port for s in SCHEMES if s.protocol is protocol and (s.encryption is Encryption.TLS) == at_once)
+
+
+def default_encryption(protocol: Protocol, port: int | None) -> Encryption:
+    """What is usual on that port of the protocol; STARTTLS, and insisted on, where nothing is."""
+    return next((s.encryption for s in SCHEMES if s.protocol is protocol and s.port == port), Encryption.STARTTLS)
+
+
+def _scheme_names() -> str:
+    return ", ".join(scheme.name for scheme in SCHEMES)

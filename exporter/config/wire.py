@@ -1,0 +1,84 @@
+"""Text that servers get to see, by the grammar of its RFC. Text in, its canonical form out, or `ValueError`.
+
+Nothing that passes here can carry CR, LF, NUL or another control character to a wire. How a protocol quotes or encodes
+it does not live here.
+"""
+
+from __future__ import annotations
+
+import re
+
+from exporter.config.hosts import is_ipv4, is_ipv6, parse_address, parse_host
+from exporter.config.problems import quoted
+from exporter.config.text import plain
+from exporter.config.urls import MAX_PORT
+
+_LOCAL_PART = re.compile(r'[!-;=?-~]{1,64}|"[ !#-;=?-\[\]-~]{1,62}"')
+"""RFC 5321, 4.5.3.1.1 and a generous reading of 4.1.2, for relay tests are about odd ones. But no angle brackets: one
+ends the path."""
+
+
+def helo(text: str) -> str:
+    """RFC 5321, 4.1.1.1: a domain, or an address literal where there is none."""
+    if not text.startswith("["):
+        domain = parse_host(plain(text))
+        if is_ipv4(domain) or is_ipv6(domain):
+            raise ValueError(
+                f"an address stands in brackets here; write [{'IPv6:' if is_ipv6(domain) else ''}{domain}]"
+            )
+        return domain
+    return _address_literal(text)
+
+
+def mailbox(text: str) -> str:
+    """The name of an IMAP mailbox."""
+    return plain(text)
+
+
+def mail_address(text: str) -> str:
+    """An address as it stands between the angle brackets of MAIL and RCPT."""
+    text = plain(text)
+    if text.lower() == "postmaster":  # RFC 5321, 4.5.1: the one that needs no domain
+        return text
+    local, at, domain = text.rpartition("@")
+    if not at or not domain or not _LOCAL_PART.fullmatch(local):
+        raise ValueError(f"{quoted(text)} is no mail address in ASCII; write one like monitor@example.com")
+    return f"{local}@{_address_literal(domain) if domain.startswith('[') else parse_host(domain)}"
+
+
+def reverse_path(text: str) -> str:
+    """RFC 5321, 4.5.5: a mail address, or the null path `<>`, which is empty here."""
+    return "" if text in ("", "<>") else mail_address(text)
+
+
+def capability(text: str) -> str:
+    """What a server announces: words that are compared without regard to case."""
+    if not re.fullmatch("[!-~]+( [!-~]+)*", plain(text)):
+        raise ValueError(f"{quoted(text)} is no capability; write it as the server announces it, such as IDLE")
+    return text
+
+
+def nameserver(text: str) -> tuple[str, int]:
+    """Address and port of a DNS server.
+
+    Raises:
+        ValueError: It is not that.
+    """
+    match = re.fullmatch(r"\[([^\[\]]*)\](?::([0-9]{1,5}))?|([^:\[\]]*):([0-9]{1,5})|(.*)", text, re.DOTALL)
+    if match is None:
+        raise ValueError(f"{quoted(text)} is no address of a server; write it like 192.0.2.53 or [2001:db8::53]:5353")
+    in_brackets, their_port, before_colon, its_port, bare = match.groups()
+    port = int(their_port or its_port or 53)
+    if not 1 <= port <= MAX_PORT:
+        raise ValueError(f"port {port} is outside 1 to {MAX_PORT}")
+    return parse_address(in_brackets or before_colon or bare or ""), port
+
+
+def _address_literal(text: str) -> str:
+    """RFC 5321, 4.1.3: `[192.0.2.1]`, `[IPv6:2001:db8::1]`."""
+    match = re.fullmatch(r"\[(?:(IPv6:)?([0-9A-Fa-f:.]+))\]", text, re.IGNORECASE)
+    if match:
+        address = parse_address(match[2])
+        if is_ipv6(address) == bool(match[1]):
+            return f"[{'IPv6:' if match[1] else ''}{address}]"
+    raise ValueError(f"{quoted(text)} is no address literal; write it like [192.0.2.1] or [IPv6:2001:db8::1]")
