@@ -7,9 +7,8 @@ the result; only cancellation passes through. What a probe learns is written dow
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from typing import Protocol as Interface
@@ -143,18 +142,11 @@ class Prober:
         run = _Run(endpoint, login, notes, self._world)
         expires = asyncio.get_running_loop().time() + endpoint.timeout
         try:
-            async with self._deadline(expires):
-                await run.converse(expires)
-        except TimeoutError:
-            notes.fail(FailureReason.TIMEOUT, f"nothing more came within the timeout of {endpoint.timeout:g} s")
-        except (DialogueError, StreamError, ResolveError) as error:
-            notes.fail(error.reason, error.detail)
-            run.take_leave = isinstance(error, DialogueError) and error.in_step
+            await self._converse(run, notes, expires)
+            await run.say_goodbye(expires)
         except Exception:
             log.exception("bug: a probe raised", endpoint=endpoint.name, phase=notes.phase)
             notes.fail(FailureReason.INTERNAL_ERROR, "a bug of mail-exporter; its log has the traceback")
-        try:
-            await run.say_goodbye(expires)
         finally:
             run.close()
         return notes.result()
@@ -165,21 +157,31 @@ class Prober:
         for deadline in self._deadlines:
             deadline.reschedule(now)
 
-    @contextlib.asynccontextmanager
-    async def _deadline(self, expires: float) -> AsyncIterator[None]:
-        async with asyncio.timeout_at(expires) as deadline:
-            self._deadlines.add(deadline)
-            try:
-                yield
-            finally:
-                self._deadlines.discard(deadline)
+    async def _converse(self, run: _Run, notes: Notes, expires: float) -> None:
+        """All but the goodbye, until it ends, fails or is out of time."""
+        deadline = asyncio.timeout_at(expires)
+        self._deadlines.add(deadline)
+        try:
+            async with deadline:
+                await run.converse(expires)
+        except TimeoutError:
+            notes.fail(FailureReason.TIMEOUT, f"nothing more came within the timeout of {run.endpoint.timeout:g} s")
+        except (DialogueError, StreamError, ResolveError) as error:
+            notes.fail(error.reason, error.detail)
+            run.in_step = isinstance(error, DialogueError) and error.in_step
+        finally:
+            self._deadlines.discard(deadline)
 
 
 class _Run:
-    """The course of one probe. Raises what its parts raise; the prober turns that into a result."""
+    """The course of one probe. Raises what its parts raise; the prober turns that into a result.
+
+    Attributes:
+        in_step: Whether the server would understand a goodbye.
+    """
 
     def __init__(self, endpoint: Endpoint, login: Login | Withheld | None, notes: Notes, world: World) -> None:
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._login = login
         self._notes = notes
         self._world = world
@@ -187,11 +189,11 @@ class _Run:
         self._client: Client | None = None
         self._verified = False
         self._cleared = False
-        self.take_leave = True
+        self.in_step = True
 
     async def converse(self, expires: float) -> None:
         """From the name to the last check."""
-        endpoint = self._endpoint
+        endpoint = self.endpoint
         self._notes.enter(Phase.DNS)
         addresses = await self._world.names.addresses(endpoint.host, _family(endpoint))
         self._notes.enter(Phase.CONNECT)
@@ -222,11 +224,11 @@ class _Run:
     def _goodbye_is_due(self) -> bool:
         if self._notes.failure is not None and self._notes.failure.reason is FailureReason.TIMEOUT:
             return self._notes.phase in POLITE_AFTER_TIMEOUT
-        return self.take_leave and self._notes.reached(Phase.GREETING)
+        return self.in_step and self._notes.reached(Phase.GREETING)
 
     async def _connect_any(self, addresses: tuple[str, ...], expires: float) -> Connection:
         """Try the addresses in order until one connects, each for its share of the time that is left."""
-        endpoint, loop = self._endpoint, asyncio.get_running_loop()
+        endpoint, loop = self.endpoint, asyncio.get_running_loop()
         for tried, address in enumerate(addresses):
             self._notes.address = address
             others = len(addresses) - tried - 1
@@ -280,7 +282,7 @@ class _Run:
             dialogue.close()
 
     async def _start_tls(self, stream: Connection) -> None:
-        endpoint, notes = self._endpoint, self._notes
+        endpoint, notes = self.endpoint, self._notes
         self._cleared = False
         try:
             context = self._world.contexts.context(endpoint.tls)
@@ -297,7 +299,7 @@ class _Run:
             raise DialogueError(certificates.failure_reason(notes.tls.problems), notes.tls.detail)
 
     def _require_secure(self) -> None:
-        if not self._verified and not self._endpoint.allow_insecure_auth:
+        if not self._verified and not self.endpoint.allow_insecure_auth:
             lack = "not encrypted" if self._notes.tls is None else "not verified"
             raise DialogueError(
                 FailureReason.AUTH_INSECURE,
@@ -324,5 +326,6 @@ def _connect_failure(error: StreamError | TimeoutError, address: str, port: int,
     """The failure of the last address stands for all of them: a mail client, too, reports that one."""
     if isinstance(error, TimeoutError):
         return error
-    others = f"; {tried - 1} other addresses failed as well" if tried > 1 else ""
+    noun = "address" if tried == 2 else "addresses"  # noqa: PLR2004 - this one and one other
+    others = f"; {tried - 1} other {noun} failed as well" if tried > 1 else ""
     return StreamError(error.reason, f"{address} port {port}: {error.detail}{others}")

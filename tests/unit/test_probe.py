@@ -1,0 +1,416 @@
+"""The course of a probe, played against a script instead of a server: what it says, when it stops, what it keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+from OpenSSL import SSL
+from structlog.testing import capture_logs
+
+from exporter.model import (
+    CertificateProblem,
+    Credentials,
+    Encryption,
+    Endpoint,
+    Failure,
+    FailureReason,
+    IpFamily,
+    Login,
+    Phase,
+    ProbeResult,
+    Protocol,
+    Secret,
+    TlsFacts,
+    TlsPolicy,
+    Withheld,
+)
+from exporter.net.replay import Replay
+from exporter.net.resolve import ResolveError
+from exporter.net.stream import StreamError
+from exporter.probing.probe import Connection, Prober, World
+from tests import virtual_time
+
+SECRET = b"correct horse"
+LOGIN = Login("monitor", Secret(SECRET))
+
+POP3_GREETING = b"+OK ready\r\n"
+POP3_CAPA = b"+OK\r\nUSER\r\nSTLS\r\n.\r\n"
+POP3_LOGGED_IN = b"+OK\r\n+OK logged in\r\n"
+POP3_STAT = b"+OK 3 1234\r\n"
+POP3_BYE = b"+OK bye\r\n"
+
+
+def tls_facts(*problems: CertificateProblem) -> TlsFacts:
+    return TlsFacts(
+        version="TLSv1.3",
+        cipher="TLS_AES_256_GCM_SHA384",
+        group="X25519",
+        chain=(),
+        problems=problems,
+        detail=", ".join(problems),
+        ocsp_stapled=False,
+    )
+
+
+def pop3(encryption: Encryption = Encryption.TLS, **changes: object) -> Endpoint:
+    fields: dict[str, object] = {"timeout": 10.0, **changes}
+    return Endpoint("pop3", Protocol.POP3, "mail.example.com", 995, encryption, **fields)  # type: ignore[arg-type]  # names and types are the caller's
+
+
+@dataclass
+class Names:
+    """Answers every name with the same addresses."""
+
+    addresses_found: tuple[str, ...] = ("192.0.2.10",)
+    error: ResolveError | None = None
+    asked: list[tuple[str, IpFamily]] = field(default_factory=list)
+
+    async def addresses(self, host: str, family: IpFamily) -> tuple[str, ...]:
+        self.asked.append((host, family))
+        if self.error is not None:
+            raise self.error
+        return self.addresses_found
+
+
+class Contexts:
+    """Has no contexts: a replay shakes no hands."""
+
+    def context(self, policy: TlsPolicy) -> SSL.Context:
+        return cast("SSL.Context", policy)
+
+
+@dataclass
+class Network:
+    """Connects to scripts: one for each address, or an error to raise, or nothing to hang."""
+
+    servers: dict[str, Replay | StreamError | None]
+    tried: list[str] = field(default_factory=list)
+
+    async def connect(self, address: str, port: int, source_address: str | None) -> Connection:
+        assert 995 == port
+        assert source_address is None
+        self.tried.append(address)
+        server = self.servers[address]
+        if server is None:
+            await asyncio.sleep(3600)
+            raise AssertionError("nobody waits this long")
+        if isinstance(server, StreamError):
+            raise server
+        return server
+
+
+def probe(
+    endpoint: Endpoint,
+    script: Iterable[bytes] | Replay,
+    *,
+    login: Login | Withheld | None = None,
+    facts: TlsFacts | None = None,
+    names: Names | None = None,
+) -> tuple[ProbeResult, Replay]:
+    server = script if isinstance(script, Replay) else Replay(script, facts or tls_facts())
+    return run(endpoint, Network({"192.0.2.10": server}), names or Names(), login), server
+
+
+def run(endpoint: Endpoint, network: Network, names: Names, login: Login | Withheld | None = None) -> ProbeResult:
+    async def scenario() -> ProbeResult:
+        clock = asyncio.get_running_loop().time
+        world = World(names, Contexts(), wall_clock=lambda: 1.7e9, clock=clock, connect=network.connect)
+        return await Prober(world).probe(endpoint, login)
+
+    return virtual_time.run(scenario())
+
+
+def failed(result: ProbeResult) -> tuple[FailureReason, Phase]:
+    assert result.failure is not None
+    return result.failure.reason, result.failure.phase
+
+
+def test_a_probe_goes_through_its_phases_and_says_goodbye() -> None:
+    script = [POP3_GREETING, POP3_CAPA, POP3_LOGGED_IN, POP3_STAT, POP3_BYE]
+
+    result, server = probe(pop3(), script, login=LOGIN)
+
+    assert result.failure is None
+    assert [
+        Phase.DNS,
+        Phase.CONNECT,
+        Phase.TLS,
+        Phase.GREETING,
+        Phase.CAPABILITY,
+        Phase.AUTH,
+        Phase.CHECK,
+        Phase.QUIT,
+    ] == [span.phase for span in result.spans]
+    assert [b"CAPA\r\n", b"USER monitor\r\n", b"PASS correct horse\r\n", b"STAT\r\n", b"QUIT\r\n"] == server.sent
+    assert server.closed
+    assert ("192.0.2.10", True, 3) == (result.address, result.auth_success, result.mailbox and result.mailbox.messages)
+
+
+def test_the_transcript_has_everything_but_the_secret() -> None:
+    result, _ = probe(pop3(), [POP3_GREETING, POP3_CAPA, POP3_LOGGED_IN, POP3_STAT, POP3_BYE], login=LOGIN)
+
+    texts = [line.text for line in result.transcript]
+    assert "connected to 192.0.2.10 port 995" == texts[0]
+    assert "PASS <redacted>" in texts
+    assert "+OK bye" == texts[-1]
+    assert SECRET.decode() not in repr(result)
+
+
+def test_after_a_refusal_the_probe_still_says_goodbye() -> None:
+    script = [POP3_GREETING, POP3_CAPA, b"+OK\r\n-ERR [AUTH] no\r\n", POP3_BYE]
+
+    result, server = probe(pop3(), script, login=LOGIN)
+
+    assert (FailureReason.AUTH_REJECTED, Phase.AUTH) == failed(result)
+    assert b"QUIT\r\n" == server.sent[-1]
+    assert result.auth_success is False
+
+
+def test_after_garbage_the_probe_hangs_up() -> None:
+    result, server = probe(pop3(), [b"SSH-2.0-OpenSSH_9.2p1\r\n"])
+
+    assert (FailureReason.PROTOCOL_ERROR, Phase.GREETING) == failed(result)
+    assert [] == server.sent
+    assert server.closed
+
+
+@pytest.mark.parametrize("farewell", [[], [b"-ERR no\r\n"], [b"\xff\xfe\r\n"]])
+def test_a_goodbye_that_fails_does_not_fail_the_probe(farewell: list[bytes]) -> None:
+    result, server = probe(pop3(), [POP3_GREETING, POP3_CAPA, *farewell])
+
+    assert result.failure is None
+    assert b"QUIT\r\n" == server.sent[-1]
+
+
+def test_a_goodbye_that_is_not_answered_is_not_waited_for() -> None:
+    result, _ = probe(pop3(), Stalling([POP3_GREETING, POP3_CAPA]))
+
+    assert result.failure is None
+    assert 2.0 == pytest.approx(result.duration)
+
+
+class Stalling(Replay):
+    """Says no more after the script, and keeps the connection open."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        super().__init__(pieces, tls_facts())
+
+    async def read_line(self, limit: int) -> bytes:
+        try:
+            return await super().read_line(limit)
+        except StreamError:
+            await asyncio.sleep(3600)
+            raise
+
+
+@pytest.mark.parametrize(
+    ("script", "phase", "said_last"),
+    [
+        ([], Phase.GREETING, None),
+        ([POP3_GREETING], Phase.CAPABILITY, b"QUIT\r\n"),
+        ([POP3_GREETING, POP3_CAPA], Phase.AUTH, b"USER monitor\r\n"),
+        ([POP3_GREETING, POP3_CAPA, POP3_LOGGED_IN], Phase.CHECK, b"QUIT\r\n"),
+    ],
+)
+def test_a_server_that_stalls_is_a_timeout_in_its_phase(
+    script: list[bytes], phase: Phase, said_last: bytes | None
+) -> None:
+    server = Stalling(script)
+
+    result, _ = probe(pop3(timeout=7.0), server, login=LOGIN)
+
+    assert (FailureReason.TIMEOUT, phase) == failed(result)
+    assert 7.0 == pytest.approx(result.duration)
+    assert said_last == (server.sent[-1] if server.sent else None)
+    assert server.closed
+
+
+def test_a_certificate_that_is_not_good_ends_the_probe_with_its_facts() -> None:
+    facts = tls_facts(CertificateProblem.EXPIRED)
+
+    result, server = probe(pop3(), [POP3_GREETING], facts=facts, login=LOGIN)
+
+    assert (FailureReason.TLS_CERTIFICATE_EXPIRED, Phase.TLS) == failed(result)
+    assert facts is result.tls
+    assert [] == server.sent
+
+
+def test_after_starttls_with_a_bad_certificate_the_probe_says_goodbye_and_nothing_else() -> None:
+    facts = tls_facts(CertificateProblem.NAME_MISMATCH)
+
+    result, server = probe(
+        pop3(Encryption.STARTTLS), [POP3_GREETING, POP3_CAPA, b"+OK begin\r\n"], facts=facts, login=LOGIN
+    )
+
+    assert (FailureReason.TLS_NAME_MISMATCH, Phase.TLS) == failed(result)
+    assert [b"CAPA\r\n", b"STLS\r\n", b"QUIT\r\n"] == server.sent
+
+
+def test_without_verify_a_bad_certificate_does_not_fail_the_probe_but_no_password_leaves() -> None:
+    facts = tls_facts(CertificateProblem.SELF_SIGNED)
+    endpoint = pop3(tls=TlsPolicy(verify=False))
+
+    unauthenticated, _ = probe(endpoint, [POP3_GREETING, POP3_CAPA, POP3_BYE], facts=facts)
+    authenticated, server = probe(endpoint, [POP3_GREETING, POP3_CAPA, POP3_BYE], facts=facts, login=LOGIN)
+
+    assert unauthenticated.failure is None
+    assert (FailureReason.AUTH_INSECURE, Phase.AUTH) == failed(authenticated)
+    assert authenticated.auth_success is None
+    assert [b"CAPA\r\n", b"QUIT\r\n"] == server.sent
+
+
+def test_no_password_leaves_in_plain_unless_the_user_insists() -> None:
+    refused, refusing = probe(pop3(Encryption.NONE), [POP3_GREETING, POP3_CAPA, POP3_BYE], login=LOGIN)
+    insisted, _ = probe(
+        pop3(Encryption.NONE, allow_insecure_auth=True),
+        [POP3_GREETING, POP3_CAPA, POP3_LOGGED_IN, POP3_STAT, POP3_BYE],
+        login=LOGIN,
+    )
+
+    assert (FailureReason.AUTH_INSECURE, Phase.AUTH) == failed(refused)
+    assert not any(SECRET in line for line in refusing.sent)
+    assert insisted.failure is None
+
+
+def test_octets_before_the_handshake_are_an_injection_in_the_phase_starttls() -> None:
+    script = [POP3_GREETING, POP3_CAPA, b"+OK begin\r\n+OK injected\r\n"]
+
+    result, server = probe(pop3(Encryption.STARTTLS), script, login=LOGIN)
+
+    assert (FailureReason.STARTTLS_INJECTION, Phase.STARTTLS) == failed(result)
+    assert [b"CAPA\r\n", b"STLS\r\n"] == server.sent
+
+
+def test_a_withheld_login_is_a_failure_after_everything_else_was_probed() -> None:
+    withheld = Withheld(FailureReason.SECRET_UNREADABLE, "credentials monitor: gone")
+
+    result, server = probe(pop3(), [POP3_GREETING, POP3_CAPA, POP3_BYE], login=withheld)
+
+    assert Failure(FailureReason.SECRET_UNREADABLE, Phase.AUTH, "credentials monitor: gone") == result.failure
+    assert Phase.CAPABILITY in result.phase_durations
+    assert [b"CAPA\r\n", b"QUIT\r\n"] == server.sent
+
+
+def test_a_name_that_does_not_resolve_is_a_failure_in_the_phase_dns() -> None:
+    names = Names(error=ResolveError(FailureReason.DNS_NOT_FOUND, "mail.example.com does not exist"))
+
+    result, _ = probe(pop3(), [], names=names)
+
+    assert Failure(FailureReason.DNS_NOT_FOUND, Phase.DNS, "mail.example.com does not exist") == result.failure
+    assert {Phase.DNS} == result.phase_durations.keys()
+    assert result.address is None
+
+
+def test_the_addresses_are_tried_in_order_until_one_connects() -> None:
+    refused = StreamError(FailureReason.CONNECT_REFUSED, os.strerror(errno.ECONNREFUSED))
+    network = Network(
+        {
+            "2001:db8::1": refused,
+            "192.0.2.1": Replay([POP3_GREETING, POP3_CAPA, POP3_BYE], tls_facts()),
+            "192.0.2.2": refused,
+        }
+    )
+
+    result = run(pop3(), network, Names(tuple(network.servers)))
+
+    assert result.failure is None
+    assert "192.0.2.1" == result.address
+    assert ["2001:db8::1", "192.0.2.1"] == network.tried
+
+
+def test_an_address_that_hangs_leaves_time_for_the_next() -> None:
+    network = Network({"192.0.2.1": None, "192.0.2.2": Replay([POP3_GREETING, POP3_CAPA, POP3_BYE], tls_facts())})
+
+    result = run(pop3(timeout=10.0), network, Names(tuple(network.servers)))
+
+    assert result.failure is None
+    assert "192.0.2.2" == result.address
+    assert 5.0 == pytest.approx(result.phase_durations[Phase.CONNECT])
+
+
+def test_when_no_address_connects_the_last_one_says_why() -> None:
+    refused = StreamError(FailureReason.CONNECT_REFUSED, "Connection refused")
+    network = Network({"192.0.2.1": None, "192.0.2.2": refused})
+
+    result = run(pop3(), network, Names(tuple(network.servers)))
+
+    assert (FailureReason.CONNECT_REFUSED, Phase.CONNECT) == failed(result)
+    assert result.failure is not None
+    assert "192.0.2.2 port 995: Connection refused; 1 other address failed as well" == result.failure.detail
+
+
+def test_a_connect_that_hangs_is_a_timeout() -> None:
+    result = run(pop3(timeout=3.0), Network({"192.0.2.1": None}), Names(("192.0.2.1",)))
+
+    assert (FailureReason.TIMEOUT, Phase.CONNECT) == failed(result)
+    assert 3.0 == pytest.approx(result.duration)
+
+
+def test_a_source_address_decides_the_family() -> None:
+    names = Names(error=ResolveError(FailureReason.DNS_NOT_FOUND, ""))
+
+    probe(pop3(source_address="2001:db8::5"), [], names=names)
+    probe(pop3(source_address="192.0.2.5"), [], names=names)
+
+    assert [("mail.example.com", IpFamily.IPV6), ("mail.example.com", IpFamily.IPV4)] == names.asked
+
+
+def test_a_bug_of_ours_is_a_result_and_a_traceback_in_the_log() -> None:
+    class Broken(Replay):
+        async def read_line(self, limit: int) -> bytes:
+            raise ZeroDivisionError(limit)
+
+    with capture_logs() as logs:
+        result, server = probe(pop3(), Broken([], tls_facts()))
+
+    assert (FailureReason.INTERNAL_ERROR, Phase.GREETING) == failed(result)
+    assert [("bug: a probe raised", True)] == [(line["event"], line["exc_info"]) for line in logs]
+    assert server.closed
+
+
+def test_cancellation_passes_through_and_closes_the_connection() -> None:
+    server = Stalling([POP3_GREETING])
+
+    async def scenario() -> None:
+        world = World(Names(), Contexts(), connect=Network({"192.0.2.10": server}).connect)
+        task = asyncio.create_task(Prober(world).probe(pop3(), None))
+        await asyncio.sleep(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    virtual_time.run(scenario())
+    assert server.closed
+
+
+def test_a_probe_in_a_hurry_ends_at_once_and_says_goodbye() -> None:
+    server = Stalling([POP3_GREETING])
+
+    async def scenario() -> float:
+        loop = asyncio.get_running_loop()
+        prober = Prober(World(Names(), Contexts(), connect=Network({"192.0.2.10": server}).connect))
+        task = asyncio.create_task(prober.probe(pop3(timeout=60.0), None))
+        await asyncio.sleep(1)
+        prober.hurry()
+        await task
+        return loop.time()
+
+    assert virtual_time.run(scenario()) < 5
+    assert b"QUIT\r\n" == server.sent[-1]
+    assert server.closed
+
+
+def test_credentials_never_show_in_a_representation() -> None:
+    class Source:
+        def read(self) -> Secret:
+            return Secret(SECRET)
+
+    shown = repr((LOGIN, Credentials("monitor", "user", Source()), Secret(SECRET))) + f"{Secret(SECRET)}"
+
+    assert SECRET.decode() not in shown
