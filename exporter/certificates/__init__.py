@@ -1,0 +1,16 @@
+"""Judging certificates: a presented chain, what OpenSSL found in it, a name and a time become facts and problems.
+
+Pure: no socket, no clock, no file. `certificate` reads one certificate, `names` matches names, `strength` knows what is
+weak, `verification` names what OpenSSL reports, `trust` says why a path ends nowhere, `staple` judges a stapled OCSP
+response, and `judging` puts it together.
+
+Everything in a certificate is the server's word and hostile until checked; nothing in here raises over it.
+"""
+
+from __future__ import annotations
+
+from exporter.certificates.judging import Chain, Verdict, examine, failure_reason, judge
+from exporter.certificates.names import server_name_indication
+from exporter.certificates.verification import Finding
+
+__all__ = ["Chain", "Finding", "Verdict", "examine", "failure_reason", "judge", "server_name_indication"]

@@ -1,0 +1,98 @@
+"""Reading one certificate: from DER to what people and judgement need to know of it.
+
+No judgement here beyond strength, and nothing that depends on a time, a name or another certificate: it is read once.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from service_identity.hazmat import CertificatePattern
+
+from exporter.certificates import names, strength, text
+from exporter.model import CertificateFacts
+
+REMEMBERED: Final = 4096
+"""Certificates kept taken apart, about 4 KiB each. Endpoints share intermediates and probe the same leaf for weeks."""
+
+MAX_NAMES: Final = 256
+"""Names of one certificate that are shown; matching looks at all. Public authorities sign up to 100, rarely 250."""
+
+
+class UnreadableError(ValueError):
+    """This is no certificate that can be taken apart; the message says what is wrong with it, in ASCII."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Certificate:
+    """One certificate, taken apart. Two are the same if they are the same object, or their fingerprints are equal.
+
+    Attributes:
+        parsed: For what is rarely asked: keys, extensions.
+        identifiers: The subjectAltNames that a name can match.
+        flaw: What of it cannot be read, in words; `None` if all can.
+    """
+
+    facts: CertificateFacts
+    parsed: x509.Certificate
+    identifiers: tuple[CertificatePattern, ...]
+    weak_key: bool
+    weak_signature: bool
+    flaw: str | None
+
+
+@lru_cache(REMEMBERED)
+def read(der: bytes) -> Certificate:
+    """Take a certificate apart.
+
+    Raises:
+        UnreadableError: It is not one, or its names or dates are malformed.
+    """
+    with warnings.catch_warnings():
+        # cryptography warns of oddities that it will refuse one day. They are not ours to mend, and not for the log.
+        warnings.simplefilter("ignore")
+        try:
+            return _taken_apart(x509.load_der_x509_certificate(der))
+        except ValueError as error:
+            raise UnreadableError(text.quoted(str(error))) from None
+
+
+def _taken_apart(parsed: x509.Certificate) -> Certificate:
+    flaw = None
+    identifiers: tuple[CertificatePattern, ...] = ()
+    shown: list[str] = []
+    try:
+        alternatives = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        pass
+    except (ValueError, x509.DuplicateExtension) as error:
+        flaw = f"its extensions are malformed: {text.quoted(str(error))}"
+    else:
+        identifiers = names.patterns(alternatives)
+        shown += alternatives.get_values_for_type(x509.DNSName)
+        shown += map(str, alternatives.get_values_for_type(x509.IPAddress))
+    key, weak_key = strength.key_of(parsed)
+    signature, weak_signature = strength.signature_of(parsed)
+    facts = CertificateFacts(
+        subject=text.distinguished(parsed.subject),
+        issuer=text.distinguished(parsed.issuer),
+        serial=_serial(parsed.serial_number),
+        not_before=parsed.not_valid_before_utc.timestamp(),
+        not_after=parsed.not_valid_after_utc.timestamp(),
+        names=tuple(text.shortened(text.printable(name), text.MAX_SHOWN) for name in shown[:MAX_NAMES]),
+        fingerprint_sha256=parsed.fingerprint(hashes.SHA256()).hex(),
+        key=key,
+        signature=signature,
+    )
+    return Certificate(facts, parsed, identifiers, weak_key, weak_signature, flaw)
+
+
+def _serial(number: int) -> str:
+    """As `openssl x509 -serial` prints it, in lower case: whole octets, a minus before the negative ones."""
+    digits = f"{abs(number):x}"
+    return "-" * (number < 0) + "0" * (len(digits) % 2) + digits

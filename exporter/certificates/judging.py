@@ -1,0 +1,255 @@
+"""The judgement of a chain: everything that is wrong with it, in the order in which an administrator would mend it.
+
+In two steps, because they are not asked equally often. `examine` takes a chain apart and says what is wrong with it
+whatever the name and the time: once for each distinct chain and trust store. `judge` adds what depends on the moment -
+dates, name, staple - and is asked by every probe, so it does next to nothing when all is well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+from exporter.certificates import certificate, names, staple, text, trust
+from exporter.certificates.certificate import Certificate
+from exporter.certificates.verification import DATES, NO_ISSUER, REPORTS, UNEXPECTED, WEAKNESSES, Finding
+from exporter.model import CertificateFacts, FailureReason, StapleStatus
+from exporter.model import CertificateProblem as Problem
+
+NAMES_REMEMBERED: Final = 16384
+"""Pairs of a leaf and a name whose answer is kept: one for each endpoint of a large process."""
+
+REASONS: Final[Mapping[Problem, FailureReason]] = {
+    Problem.REVOKED: FailureReason.TLS_CERTIFICATE_INVALID,
+    Problem.EXPIRED: FailureReason.TLS_CERTIFICATE_EXPIRED,
+    Problem.NOT_YET_VALID: FailureReason.TLS_CERTIFICATE_NOT_YET_VALID,
+    Problem.NAME_MISMATCH: FailureReason.TLS_NAME_MISMATCH,
+    Problem.SELF_SIGNED: FailureReason.TLS_UNTRUSTED,
+    Problem.INCOMPLETE_CHAIN: FailureReason.TLS_UNTRUSTED,
+    Problem.UNKNOWN_AUTHORITY: FailureReason.TLS_UNTRUSTED,
+    Problem.INVALID: FailureReason.TLS_CERTIFICATE_INVALID,
+    Problem.WRONG_PURPOSE: FailureReason.TLS_CERTIFICATE_INVALID,
+    Problem.WEAK_KEY: FailureReason.TLS_CERTIFICATE_INVALID,
+    Problem.WEAK_SIGNATURE: FailureReason.TLS_CERTIFICATE_INVALID,
+    Problem.WRONG_ORDER: FailureReason.TLS_CERTIFICATE_INVALID,
+}
+
+IMPORTANCE: Final[Mapping[Problem, int]] = {problem: place for place, problem in enumerate(Problem)}
+
+
+Steps: TypeAlias = Sequence[Certificate | None]
+"""A path from the leaf up, with `None` for what cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong.
+
+    Attributes:
+        words: For people, printable ASCII.
+    """
+
+    problem: Problem
+    words: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chain:
+    """A chain taken apart, and what is wrong with it at any time and for any name.
+
+    Attributes:
+        presented: As sent, the leaf first; what cannot be read is left out.
+        path: As OpenSSL built it, from the leaf to the trust anchor or to where it broke off; likewise.
+        leaf: `None` if it cannot be read, or there is none.
+        issuer: Who issued the leaf; `None` if unknown.
+        faults: In the order of the path, the leaf's first.
+        valid_from: From when on all of the path is valid, as a Unix timestamp.
+        valid_until: Until when it is.
+    """
+
+    presented: tuple[CertificateFacts, ...]
+    path: tuple[CertificateFacts, ...]
+    leaf: Certificate | None
+    issuer: Certificate | None
+    faults: tuple[Fault, ...]
+    valid_from: float
+    valid_until: float
+
+    @property
+    def sound(self) -> bool:
+        """Nothing is wrong with it that could keep it from being verified, but for dates and name."""
+        return not any(fault.problem.fails for fault in self.faults)
+
+    def is_current(self, now: float) -> bool:
+        """All of its path is valid at a Unix time; RFC 5280 4.1.2.5 includes both ends."""
+        return self.valid_from <= now <= self.valid_until
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is wrong with a chain for a name at a time.
+
+    Attributes:
+        problems: In the order of `CertificateProblem`, each once.
+        detail: In words; empty if there are none.
+        ocsp_status: `None` without a staple.
+        ocsp_next_update: Unix timestamp; `None` unless a signed staple states it.
+    """
+
+    problems: tuple[Problem, ...]
+    detail: str
+    ocsp_status: StapleStatus | None
+    ocsp_next_update: float | None
+
+
+def examine(
+    presented: Sequence[bytes], path: Sequence[bytes], findings: Collection[Finding], *, finished: bool
+) -> Chain:
+    """Take a chain apart.
+
+    Args:
+        presented: What the server sent, DER, the leaf first.
+        path: What OpenSSL made of it.
+        findings: What OpenSSL reported about the path.
+        finished: Whether OpenSSL went through the whole path, down to the leaf. If not, the chain is not sound.
+    """
+    steps = [_readable(der) for der in path]
+    known = [step for step in steps if step is not None]
+    leaf = _readable(presented[0]) if presented else None
+    faults = [*_reported(steps, findings, finished=finished), *_noticed(steps, findings)]
+    if not _is_in_order(presented, path):
+        faults.append(Fault(Problem.WRONG_ORDER, "the server does not send its chain in order"))
+    return Chain(
+        presented=tuple(c.facts for c in map(_readable, presented) if c is not None),
+        path=tuple(step.facts for step in known),
+        leaf=leaf,
+        issuer=next(iter(steps[1:]), None),
+        faults=tuple(dict.fromkeys(faults)),
+        valid_from=max((step.facts.not_before for step in known), default=float("-inf")),
+        valid_until=min((step.facts.not_after for step in known), default=float("inf")),
+    )
+
+
+def judge(chain: Chain, server_name: str, stapled: bytes, now: float) -> Verdict:
+    """Say what is wrong with a chain.
+
+    Args:
+        chain: From `examine`.
+        server_name: The DNS name or IP address that the certificate has to be for.
+        stapled: The OCSP response that came with it; empty if none did.
+        now: Unix time.
+    """
+    faults = list(chain.faults)
+    if not chain.is_current(now):
+        faults += _outdated(chain.path, now)
+    if chain.leaf is not None and not _is_for(chain.leaf, server_name):
+        faults.append(Fault(Problem.NAME_MISMATCH, _names_in_words(chain.leaf, server_name)))
+    ocsp_status = ocsp_next_update = None
+    if stapled:
+        response = staple.read(stapled, chain.leaf, chain.issuer)
+        ocsp_status, ocsp_next_update = response.status_at(now), response.next_update
+        if ocsp_status is StapleStatus.REVOKED:
+            since = f" on {text.moment(response.revoked_at)}" if response.revoked_at is not None else ""
+            faults.append(Fault(Problem.REVOKED, f"the authority revoked the certificate{since}"))
+    faults.sort(key=lambda fault: IMPORTANCE[fault.problem])
+    problems = tuple(dict.fromkeys(fault.problem for fault in faults))
+    return Verdict(problems, "; ".join(fault.words for fault in faults), ocsp_status, ocsp_next_update)
+
+
+def failure_reason(problems: Collection[Problem]) -> FailureReason:
+    """The reason of a probe that fails over these problems: that of the one to be mended first.
+
+    Raises:
+        ValueError: None of them is one that fails.
+    """
+    return REASONS[min((problem for problem in problems if problem.fails), key=IMPORTANCE.__getitem__)]
+
+
+def _readable(der: bytes) -> Certificate | None:
+    try:
+        return certificate.read(der)
+    except certificate.UnreadableError:
+        return None
+
+
+def _reported(steps: Steps, findings: Collection[Finding], *, finished: bool) -> Iterator[Fault]:
+    """What OpenSSL found."""
+    if not steps or not finished:
+        yield Fault(Problem.INVALID, "OpenSSL could not verify the chain")
+    last = len(steps) - 1
+    if steps and (end := steps[last]) and any(code in NO_ISSUER for code, _ in findings):
+        missing = trust.missing_issuer(end, is_leaf=last == 0, whose=_whose(steps, last))
+        yield from (Fault(problem, words) for problem, words in missing.items())
+    for code, depth in findings:
+        problem, words = REPORTS.get(code, UNEXPECTED)
+        weakness_noticed = code in WEAKNESSES and depth <= last and _is_weak(steps[depth], problem)
+        if code not in DATES | NO_ISSUER and not weakness_noticed:
+            yield Fault(problem, words.format(whose=_whose(steps, depth), code=code))
+
+
+def _noticed(steps: Steps, findings: Collection[Finding]) -> Iterator[Fault]:
+    """What can be seen without OpenSSL."""
+    unfinished = any(code in NO_ISSUER for code, _ in findings)
+    for depth, step in enumerate(steps):
+        whose = _whose(steps, depth)
+        if step is None:
+            yield Fault(Problem.INVALID, f"{whose} cannot be read")
+            continue
+        if step.flaw is not None:
+            yield Fault(Problem.INVALID, f"{whose} is malformed: {step.flaw}")
+        if _is_weak(step, Problem.WEAK_KEY):
+            yield Fault(Problem.WEAK_KEY, f"the key of {whose} is too weak ({step.facts.key})")
+        # The last is the trust anchor: trusted for being in the store, not for its signature (RFC 5280 6.1).
+        if (depth < len(steps) - 1 or unfinished) and _is_weak(step, Problem.WEAK_SIGNATURE):
+            yield Fault(Problem.WEAK_SIGNATURE, f"the signature of {whose} is too weak ({step.facts.signature})")
+
+
+def _is_weak(step: Certificate | None, problem: Problem) -> bool:
+    if step is None:
+        return False
+    return step.weak_key if problem is Problem.WEAK_KEY else step.weak_signature
+
+
+def _is_in_order(presented: Sequence[bytes], path: Sequence[bytes]) -> bool:
+    """Each certificate is followed by the one that certifies it (RFC 5246 7.4.2), as far as the path goes.
+
+    What comes after the path, such as a second version of an intermediate, is left alone: RFC 8446 4.4.2 knows servers
+    that send both for a while.
+    """
+    places = [presented.index(der) for der in path if der in presented]
+    return places == list(range(len(places)))
+
+
+def _outdated(path: Sequence[CertificateFacts], now: float) -> Iterator[Fault]:
+    for depth, facts in enumerate(path):
+        whose = "the certificate" if depth == 0 else _authority(facts)
+        if now > facts.not_after:
+            yield Fault(Problem.EXPIRED, f"{whose} expired on {text.moment(facts.not_after)}")
+        elif now < facts.not_before:
+            yield Fault(Problem.NOT_YET_VALID, f"{whose} is not valid before {text.moment(facts.not_before)}")
+
+
+@lru_cache(NAMES_REMEMBERED)
+def _is_for(leaf: Certificate, server_name: str) -> bool:
+    return names.matches(leaf.identifiers, server_name)
+
+
+def _names_in_words(leaf: Certificate, server_name: str) -> str:
+    wanted = text.quoted(server_name)
+    if not leaf.facts.names:
+        return f"the certificate has no subjectAltName, so it is not for {wanted} (the common name does not count)"
+    return f"the certificate is for {text.listed(leaf.facts.names)}, not for {wanted}"
+
+
+def _whose(steps: Steps, depth: int) -> str:
+    """How a sentence calls the certificate at a depth."""
+    step = steps[depth] if depth < len(steps) else None
+    if depth == 0:
+        return "the certificate"
+    return f"certificate {depth} of the path" if step is None else _authority(step.facts)
+
+
+def _authority(facts: CertificateFacts) -> str:
+    return f"the authority's certificate {text.quoted(facts.subject)}"

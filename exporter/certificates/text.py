@@ -1,0 +1,56 @@
+"""How a certificate's words are shown: made printable and short, since whoever made it chose them.
+
+Nothing here may judge; it only writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from cryptography import x509
+
+MAX_SHOWN: Final = 512
+"""Characters of one name. RFC 5280's upper bounds let an honest one of eight attributes of 64 characters through."""
+
+MAX_QUOTED: Final = 100
+"""Characters of one name inside a sentence."""
+
+MAX_LISTED: Final = 3
+"""Names of a certificate that a sentence spells out."""
+
+
+def distinguished(name: x509.Name) -> str:
+    """A name in RFC 4514 form; what no terminal should be sent is written as hex pairs (RFC 4514 2.4)."""
+    return shortened(printable(name.rfc4514_string()), MAX_SHOWN)
+
+
+def printable(text: str) -> str:
+    r"""The text with every character that does not print, such as a line feed or a change of direction, as `\XX`."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else "".join(f"\\{octet:02X}" for octet in c.encode()) for c in text)
+
+
+def shortened(text: str, limit: int) -> str:
+    """The text, cut where it gets too long, and visibly so."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def quoted(text: str) -> str:
+    """For use inside a sentence: in quotation marks, ASCII, short."""
+    ascii_only = text.encode("ascii", "backslashreplace").decode("ascii")
+    return f'"{shortened(printable(ascii_only), MAX_QUOTED)}"'
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few of the names, and how many more there are."""
+    shown = ", ".join(quoted(name) for name in names[:MAX_LISTED])
+    more = len(names) - MAX_LISTED
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def moment(timestamp: float) -> str:
+    """A Unix timestamp as people write it."""
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,75 @@
+"""Why a TLS handshake failed, in words: which alert the server sent, or what OpenSSL did not like.
+
+Only words. Which failure reason it is, the stream decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from OpenSSL import SSL
+
+ALERT: Final = re.compile(r"(?:ssl/tls|sslv3|tlsv1|tlsv13)(?: alert)? (?P<description>[a-z ]+)")
+"""How OpenSSL reports an alert that the server sent: the version is that of the standard which introduced it."""
+
+HINTS: Final[Mapping[str, str]] = {
+    "bad_certificate": "it wants another client certificate",
+    "certificate_required": "it wants a client certificate",
+    "handshake_failure": "usually no cipher suite, group or signature algorithm in common",
+    "insufficient_security": "it wants stronger cipher suites",
+    "protocol_version": "no protocol version in common",
+    "unknown_ca": "it does not trust the client certificate's authority",
+    "unrecognized_name": "it knows no server of the name sent in SNI",
+}
+"""What an alert usually means here (RFC 8446 6.2); the others speak for themselves."""
+
+NOT_TLS: Final = "the server did not answer with TLS"
+
+COMPLAINTS: Final[Mapping[str, str]] = {
+    "wrong version number": NOT_TLS,
+    "packet length too long": NOT_TLS,
+    "http request": NOT_TLS,
+    "https proxy request": NOT_TLS,
+    "unexpected message": "the server sent a message that does not belong there",
+    "unsupported protocol": "no protocol version in common: the server chose one below min_version",
+    "no protocols available": "no protocol version is left to offer",
+    "dh key too small": "the server's Diffie-Hellman group is too small to be safe",
+    "unsafe legacy renegotiation disabled": "the server does not know secure renegotiation (RFC 5746)",
+    "legacy sigalg disallowed or unsupported": "the server signs the handshake with an algorithm that is too weak",
+    "wrong signature type": "the server signs the handshake with an algorithm that was not offered",
+    "no shared cipher": "no cipher suite in common",
+    "excessive message size": "the server's certificates are too large",
+}
+"""OpenSSL's own reasons, in words for people; the others are quoted."""
+
+
+def handshake_failure(error: Exception) -> str:
+    """Say in one line why a handshake failed.
+
+    Args:
+        error: What pyOpenSSL raised.
+    """
+    match error:
+        case SSL.ZeroReturnError():
+            return "the server ended the TLS session"
+        case SSL.SysCallError(args=(int(number), *_)) if number <= 0:
+            return "the server closed the connection during the handshake"
+        case SSL.SysCallError(args=(_, str(name), *_)):
+            return f"the connection failed during the handshake ({name})"
+        case SSL.Error(args=([*entries],)):
+            reasons = [reason for _, _, reason in entries if reason]
+            return "; ".join(dict.fromkeys(map(_in_words, reasons))) or "OpenSSL gave no reason"
+        case _:
+            return type(error).__name__
+
+
+def _in_words(reason: str) -> str:
+    if alert := ALERT.fullmatch(reason):
+        name = alert["description"].replace(" ", "_")
+        hint = HINTS.get(name)
+        return f"the server sent alert {name}" + (f": {hint}" if hint else "")
+    if reason in COMPLAINTS:
+        return f"{COMPLAINTS[reason]} ({reason})"
+    return f"OpenSSL: {reason}"

@@ -1,0 +1,212 @@
+"""TLS contexts: what is trusted, what is presented and which versions are spoken, made from files and kept up to date.
+
+A context is expensive to make (the system's trust store is some 140 certificates) and cheap to use, so there is one for
+each distinct policy. When a file it was made from changes, the next use gets a new one: a certificate that leaves the
+store, or a client key that is rotated, needs no restart.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias, cast
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from OpenSSL import SSL
+
+from exporter.model import TlsPolicy, TlsVersion
+from exporter.net.recording import VerifiedChains, on_staple, on_verification
+
+CHECK_EVERY: Final = 1.0
+"""Seconds for which files are taken to be unchanged. Asking costs a few microseconds a file, at every probe."""
+
+BUNDLES: Final = (
+    Path("/etc/ssl/certs/ca-certificates.crt"),  # Debian, Alpine, Arch
+    Path("/etc/pki/tls/certs/ca-bundle.crt"),  # Fedora, Red Hat
+    Path("/etc/ssl/ca-bundle.pem"),  # openSUSE
+    Path("/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"),  # Red Hat, in containers
+    Path("/etc/ssl/cert.pem"),  # Alpine, FreeBSD, OpenBSD, macOS
+)
+"""Where systems keep their trusted authorities in one file. cryptography's own OpenSSL knows none of these places."""
+
+VERSIONS: Final[Mapping[TlsVersion, int]] = {
+    TlsVersion.TLS1_0: SSL.TLS1_VERSION,
+    TlsVersion.TLS1_1: SSL.TLS1_1_VERSION,
+    TlsVersion.TLS1_2: SSL.TLS1_2_VERSION,
+    TlsVersion.TLS1_3: SSL.TLS1_3_VERSION,
+}
+
+OUTDATED: Final = frozenset({TlsVersion.TLS1_0, TlsVersion.TLS1_1})
+"""Versions that sign their handshakes with SHA-1 and MD5, which OpenSSL lets pass at its security level 0 only."""
+
+Identity: TypeAlias = tuple[int, int, int, int]
+"""What tells one content of a file from another without reading it: device, inode, size, time of the last change."""
+
+
+class TlsSetupError(OSError):
+    """A file that TLS needs cannot be used; the message names it, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """What of a policy goes into a context: endpoints that differ in name or `verify` only share one."""
+
+    ca_file: Path | None
+    min_version: TlsVersion
+    client_cert_file: Path | None
+    client_key_file: Path | None
+
+
+@dataclass(slots=True)
+class _Made:
+    context: SSL.Context
+    sources: dict[Path, Identity]
+    checked_at: float
+
+
+class TlsContexts:
+    """The contexts of one process.
+
+    Args:
+        clock: Monotonic seconds, for how often files are looked at.
+        wall: Unix time, for the validity of remembered chains.
+        environment: Where `SSL_CERT_FILE` and `SSL_CERT_DIR` may name the system's store, as OpenSSL has it.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._clock = clock
+        self._wall = wall
+        self._environment = environment
+        self._made: dict[_Recipe, _Made] = {}
+
+    def context(self, policy: TlsPolicy) -> SSL.Context:
+        """The context for a policy, made of its files as they are now (or were a second ago).
+
+        Reads files: the system's store takes some 10 ms the first time and after each change.
+
+        Raises:
+            TlsSetupError: A file is missing or useless, or OpenSSL does not speak the version.
+        """
+        recipe = _Recipe(policy.ca_file, policy.min_version, policy.client_cert_file, policy.client_key_file)
+        now = self._clock()
+        made = self._made.get(recipe)
+        if made is not None and now - made.checked_at < CHECK_EVERY:
+            return made.context
+        store = {policy.ca_file: "ca_file"} if policy.ca_file else self._system_store()
+        # Identities come before contents: a file that changes in between is read again, rather than never.
+        sources = {place: _identity(place, called) for place, called in store.items()}
+        if policy.client_cert_file is not None:
+            sources[policy.client_cert_file] = _identity(policy.client_cert_file, "client_cert_file")
+        if policy.client_key_file is not None:
+            sources[policy.client_key_file] = _identity(policy.client_key_file, "client_key_file")
+        if made is None or made.sources != sources:
+            made = _Made(self._make(recipe, store), sources, now)
+            self._made[recipe] = made
+        made.checked_at = now
+        return made.context
+
+    def _system_store(self) -> dict[Path, str]:
+        """Where the system's trusted authorities are, and what to call each place."""
+        variables = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+        named = {Path(self._environment[name]): name for name in variables if self._environment.get(name)}
+        if named:
+            return named
+        defaults = ssl.get_default_verify_paths()
+        known = [*BUNDLES, *(Path(place) for place in (defaults.cafile, defaults.capath) if place)]
+        found = next((place for place in known if place.exists()), None)
+        if found is None:
+            raise TlsSetupError("there are no trusted authorities here: install ca-certificates, or set ca_file")
+        return {found: "trust store"}
+
+    def _make(self, recipe: _Recipe, store: Mapping[Path, str]) -> SSL.Context:
+        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        # Not to look away: `on_verification` writes down what OpenSSL finds, and `tls.facts` has it judged.
+        context.set_verify(SSL.VERIFY_NONE, on_verification)
+        context.set_ocsp_client_callback(on_staple)
+        context.set_app_data(VerifiedChains(self._wall))
+        # Every probe is to see the certificate, so no session is resumed; and what was judged may not be swapped later.
+        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        context.set_options(SSL.OP_NO_RENEGOTIATION)
+        _set_versions(context, recipe.min_version)
+        for place, called in store.items():
+            _trust(context, place, called)
+        if recipe.client_cert_file is not None:
+            _present(context, recipe.client_cert_file, recipe.client_key_file or recipe.client_cert_file)
+        return context
+
+
+def _identity(place: Path, called: str) -> Identity:
+    try:
+        status = place.stat()
+    except OSError as error:
+        raise TlsSetupError(f"{called} {place}: {error.strerror}") from None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _set_versions(context: SSL.Context, lowest: TlsVersion) -> None:
+    try:
+        context.set_min_proto_version(VERSIONS[lowest])
+        if lowest in OUTDATED:
+            context.set_cipher_list(b"DEFAULT@SECLEVEL=0")
+            # Servers of that age may lack RFC 5746; we never renegotiate, so there is nothing to be injected into.
+            context.set_options(SSL.OP_LEGACY_SERVER_CONNECT)
+    except SSL.Error:
+        library = SSL.OpenSSL_version(SSL.SSLEAY_VERSION).decode("ascii", "replace")
+        raise TlsSetupError(f"{library} was built without {lowest}: set min_version: TLSv1.2") from None
+
+
+def _trust(context: SSL.Context, place: Path, called: str) -> None:
+    try:
+        if place.is_dir():
+            context.load_verify_locations(None, place)
+        else:
+            context.load_verify_locations(place)
+    except SSL.Error as error:
+        reasons = "; ".join(reason for _, _, reason in error.args[0])
+        raise TlsSetupError(f"{called} {place}: no certificates in PEM form can be read from it ({reasons})") from None
+
+
+def _present(context: SSL.Context, cert_file: Path, key_file: Path) -> None:
+    """Load what to present if the server asks. By cryptography: OpenSSL would ask the terminal for a passphrase."""
+    certificates = _contents(cert_file, "client_cert_file")
+    key_text = _contents(key_file, "client_key_file")
+    try:
+        leaf, *others = x509.load_pem_x509_certificates(certificates)
+    except ValueError:
+        raise TlsSetupError(f"client_cert_file {cert_file}: it holds no certificates in PEM form") from None
+    try:
+        key = serialization.load_pem_private_key(key_text, password=None)
+    except TypeError:
+        raise TlsSetupError(
+            f"client_key_file {key_file}: the key is encrypted; write it without a passphrase"
+        ) from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise TlsSetupError(f"client_key_file {key_file}: it holds no private key in PEM form") from None
+    try:
+        context.use_certificate(leaf)
+        for certificate in others:
+            context.add_extra_chain_cert(certificate)
+        # Whatever kind of key it is: pyOpenSSL and OpenSSL refuse those that cannot sign a handshake.
+        context.use_privatekey(cast("rsa.RSAPrivateKey", key))
+        context.check_privatekey()
+    except (SSL.Error, TypeError):
+        raise TlsSetupError(f"client_key_file {key_file}: it is not the key of {cert_file}") from None
+
+
+def _contents(place: Path, called: str) -> bytes:
+    try:
+        return place.read_bytes()
+    except OSError as error:
+        raise TlsSetupError(f"{called} {place}: {error.strerror}") from None

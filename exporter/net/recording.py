@@ -1,0 +1,114 @@
+"""What a handshake shows while it runs: OpenSSL's reports about the chain, and the stapled OCSP response.
+
+OpenSSL verifies the chain during the handshake and calls back for every certificate and every error. The callbacks here
+write down and never abort, so that an expired certificate still shows its dates; the judgement comes afterwards, in
+`exporter.certificates`, and whoever sends credentials waits for it.
+
+A chain that OpenSSL verified is remembered, and its signatures are not checked again. That cannot weaken a verdict:
+the memory belongs to one trust store and ends with it; a remembered path counts only while every certificate on it is
+valid; name and staple are judged every time; and a chain that OpenSSL had anything against is put to it again every
+time. That the server holds the leaf's key is proven by each handshake anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from OpenSSL import SSL, crypto
+
+from exporter.certificates import Chain, Finding, examine
+
+REMEMBERED: Final = 16384
+"""Chains kept for one trust store: more than the endpoints of a large process, at a few KiB each."""
+
+
+class VerifiedChains:
+    """The chains that OpenSSL found sound against one trust store, by the digest of what was presented.
+
+    Args:
+        wall: The Unix time: whether a path is valid is a question of now.
+    """
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self._wall = wall
+        self._chains: OrderedDict[bytes, Chain] = OrderedDict()
+
+    def find(self, digest: bytes) -> Chain | None:
+        """The chain, if it was found sound and all of its path is valid now."""
+        chain = self._chains.get(digest)
+        if chain is None or not chain.is_current(self._wall()):
+            return None
+        self._chains.move_to_end(digest)
+        return chain
+
+    def remember(self, digest: bytes, chain: Chain) -> None:
+        """Keep it if it is sound; the one not seen for longest makes room."""
+        if chain.sound:
+            self._chains[digest] = chain
+            if len(self._chains) > REMEMBERED:
+                self._chains.popitem(last=False)
+
+
+class Recorder:
+    """The notes of one handshake. The connection carries them as its application data."""
+
+    __slots__ = ("_digest", "_findings", "_finished", "_known", "_presented", "_verified", "staple")
+
+    def __init__(self, verified: VerifiedChains) -> None:
+        self._verified = verified
+        self._presented: list[bytes] | None = None
+        self._digest = b""
+        self._known: Chain | None = None
+        self._findings: list[Finding] = []
+        self._finished = False
+        self.staple = b""
+
+    def note(self, connection: SSL.Connection, code: int, depth: int, *, accepted: bool) -> bool:
+        """Write down one report of OpenSSL's verification, and say whether it should go on."""
+        if self._presented is None:
+            self._read(connection)
+        if self._known is not None:
+            return False
+        if not accepted:
+            self._findings.append(Finding(code, depth))
+        elif depth == 0:
+            # The signatures are gone through from the trust anchor down: the leaf comes last.
+            self._finished = True
+        return True
+
+    def chain(self, connection: SSL.Connection) -> Chain:
+        """What the server presented, examined."""
+        if self._presented is None:
+            self._read(connection)
+        if self._known is None:
+            presented = self._presented or []
+            path = [_der(step) for step in connection.get_verified_chain() or ()]
+            self._known = examine(presented, path, self._findings, finished=self._finished)
+            self._verified.remember(self._digest, self._known)
+        return self._known
+
+    def _read(self, connection: SSL.Connection) -> None:
+        self._presented = [_der(step) for step in connection.get_peer_cert_chain() or ()]
+        # DER says how long it is: no two chains have the same concatenation.
+        self._digest = hashlib.sha256(b"".join(self._presented)).digest()
+        self._known = self._verified.find(self._digest)
+
+
+def on_verification(connection: SSL.Connection, _: crypto.X509, code: int, depth: int, ok: int) -> bool:
+    """OpenSSL's verification has reached a certificate, or met an error."""
+    recorder: Recorder = connection.get_app_data()
+    return recorder.note(connection, code, depth, accepted=bool(ok))
+
+
+def on_staple(connection: SSL.Connection, response: bytes, _: None) -> bool:
+    """The server stapled an OCSP response, or sent none."""
+    recorder: Recorder = connection.get_app_data()
+    recorder.staple = response
+    return True
+
+
+def _der(certificate: crypto.X509) -> bytes:
+    return crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)

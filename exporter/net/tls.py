@@ -1,0 +1,104 @@
+"""TLS to a mail server: begin a handshake, and say afterwards what it showed.
+
+Contexts are made in `contexts`, the handshake is driven by the stream, what it shows is written down in `recording` and
+judged in `exporter.certificates`. Nothing here waits, and nothing here decides whether a probe fails.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import Final, Literal, TypeAlias
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from OpenSSL import SSL
+
+from exporter.certificates import judge, server_name_indication
+from exporter.model import TlsFacts
+from exporter.net.alerts import handshake_failure
+from exporter.net.contexts import TlsContexts, TlsSetupError
+from exporter.net.recording import Recorder
+
+__all__ = ["ChannelBinding", "TlsContexts", "TlsSetupError", "begin", "channel_binding", "facts", "handshake_failure"]
+
+ChannelBinding: TypeAlias = Literal["tls-exporter", "tls-server-end-point"]
+"""Channel binding types by their registered names."""
+
+EXPORTER_LABEL: Final = b"EXPORTER-Channel-Binding"
+EXPORTER_LENGTH: Final = 32
+"""Both from RFC 9266 section 2."""
+
+OUTDATED_HASHES: Final = (hashes.MD5, hashes.SHA1)
+
+
+def begin(context: SSL.Context, sock: socket.socket, server_name: str) -> SSL.Connection:
+    """A connection that is ready for `do_handshake`.
+
+    Args:
+        context: From `TlsContexts`.
+        sock: Connected; stays the caller's, and has to stay open as long as the connection is used.
+        server_name: Sent in SNI if it is a DNS name.
+    """
+    connection = SSL.Connection(context, sock)
+    connection.set_connect_state()
+    connection.set_app_data(Recorder(context.get_app_data()))
+    indication = server_name_indication(server_name)
+    if indication is not None:
+        connection.set_tlsext_host_name(indication)
+    connection.request_ocsp()
+    return connection
+
+
+def facts(connection: SSL.Connection, server_name: str, now: float) -> TlsFacts:
+    """What the handshake showed, with the judgement of the certificate.
+
+    Also of a handshake that failed after the server had shown its certificate.
+
+    Args:
+        connection: From `begin`.
+        server_name: The DNS name or IP address that the certificate has to be for.
+        now: Unix time to judge it at.
+    """
+    recorder: Recorder = connection.get_app_data()
+    chain = recorder.chain(connection)
+    verdict = judge(chain, server_name, recorder.staple, now)
+    group = connection.get_group_name()
+    return TlsFacts(
+        # The same few words for every endpoint, kept once.
+        version=sys.intern(connection.get_protocol_version_name()),
+        cipher=sys.intern(connection.get_cipher_name() or ""),
+        group=None if group is None else sys.intern(group),
+        chain=chain.presented,
+        problems=verdict.problems,
+        detail=verdict.detail,
+        ocsp_stapled=bool(recorder.staple),
+        verified_chain=chain.path,
+        ocsp_status=verdict.ocsp_status,
+        ocsp_next_update=verdict.ocsp_next_update,
+    )
+
+
+def channel_binding(connection: SSL.Connection, kind: ChannelBinding) -> bytes | None:
+    """What ties a login to this TLS session, for SCRAM's -PLUS mechanisms (RFC 5802 6).
+
+    Returns:
+        `None` where the type is not defined for this session: `tls-exporter` below TLS 1.3, where OpenSSL does not tell
+        whether the extended master secret that RFC 9266 4.2 demands is in use; `tls-server-end-point` for certificates
+        signed without a hash, such as by Ed25519 (RFC 5929 4.1).
+    """
+    if kind == "tls-exporter":
+        if connection.get_protocol_version() < SSL.TLS1_3_VERSION:
+            return None
+        return connection.export_keying_material(EXPORTER_LABEL, EXPORTER_LENGTH, b"")
+    leaf = connection.get_peer_certificate(as_cryptography=True)
+    if leaf is None:
+        return None
+    try:
+        algorithm = leaf.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return None
+    if algorithm is None:
+        return None
+    # RFC 5929 4.1: the hash of the certificate's own signature, but for the two that were outdated even then.
+    return leaf.fingerprint(hashes.SHA256() if isinstance(algorithm, OUTDATED_HASHES) else algorithm)
