@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import platform
-import signal
 import time
-from collections.abc import Callable, Sequence
 from typing import Final
 from typing import Protocol as Interface
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
@@ -17,7 +18,8 @@ BAR_WIDTH: Final = 40
 EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 """Parts of a column, so that short phases next to long ones still show."""
 
-DAY: Final = 86400.0
+HOUR: Final = 3600.0
+DAY: Final = 24 * HOUR
 
 WARN_DAYS: Final = 28
 """From so many days left on, a certificate's end is shown in yellow: the alerts begin there too."""
@@ -99,7 +101,7 @@ def _facts(result: ProbeResult) -> Iterator[tuple[str, Text]]:
     if result.capabilities is not None:
         yield "capabilities", Text(", ".join(result.capabilities) or "none")
     if result.size_limit is not None:
-        yield "size limit", Text(f"{result.size_limit} bytes")
+        yield "size limit", Text(decimal(result.size_limit))
     if result.mailbox is not None:
         yield "mailbox", _mailbox(result.mailbox)
 
@@ -115,19 +117,27 @@ def _certificate(tls: TlsFacts, now: float) -> Text:
 
 
 def _validity(certificate: CertificateFacts, now: float) -> str:
-    days = (certificate.not_after - now) / DAY
-    return f"expired {-days:.0f} days ago" if days < 0 else f"{days:.0f} days left"
+    left = certificate.not_after - now
+    days, hours = divmod(int(abs(left) / HOUR), 24)
+    span = _count(days, "day") if days else _count(hours, "hour")
+    return f"expired {span} ago" if left < 0 else f"{span} left"
 
 
 def _mailbox(mailbox: MailboxFacts) -> Text:
-    figures = (
-        (mailbox.messages, "messages"),
-        (mailbox.unseen, "unseen"),
-        (mailbox.size, "bytes"),
-        (mailbox.quota_used, "bytes of the quota used"),
-        (mailbox.quota_limit, "bytes of quota"),
-    )
-    return Text(f"{mailbox.name}: " + ", ".join(f"{figure} {what}" for figure, what in figures if figure is not None))
+    figures = []
+    if mailbox.messages is not None:
+        figures.append(_count(mailbox.messages, "message"))
+    if mailbox.unseen is not None:
+        figures.append(f"{mailbox.unseen} unseen")
+    if mailbox.size is not None:
+        figures.append(decimal(mailbox.size))
+    if mailbox.quota_used is not None and mailbox.quota_limit is not None:
+        figures.append(f"{decimal(mailbox.quota_used)} of the quota of {decimal(mailbox.quota_limit)} used")
+    return Text(f"{mailbox.name}: {', '.join(figures) or 'can be opened'}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _transcript(result: ProbeResult) -> Table:

@@ -293,7 +293,7 @@ class _Run:
         except StreamError as error:
             notes.tls = error.facts
             raise
-        notes.note(f"{notes.tls.version} {notes.tls.cipher}, certificate {notes.tls.detail or 'verified'}")
+        notes.note(f"{notes.tls.version} {notes.tls.cipher}; {notes.tls.detail or 'certificate verified'}")
         self._verified = notes.tls.verified
         if endpoint.tls.verify and not notes.tls.verified:
             raise DialogueError(certificates.failure_reason(notes.tls.problems), notes.tls.detail)

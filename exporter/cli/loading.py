@@ -1,0 +1,40 @@
+"""Loading a configuration for a command: what is wrong with it goes to standard error, and the command ends."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from exporter.config.load import Configuration, load, parse
+from exporter.config.problems import ConfigurationError
+from exporter.model import Endpoint
+
+INVALID: Final = 1
+"""The exit code for a configuration that cannot be used."""
+
+
+def load_or_exit(path: Path) -> Configuration:
+    """The configuration of a file; prints all its problems and ends the process if it has any."""
+    try:
+        return load(path)
+    except ConfigurationError as error:
+        for problem in error.problems:
+            click.echo(str(problem), err=True)
+        sys.exit(INVALID)
+
+
+def endpoint_of_url(url: str) -> Endpoint:
+    """The endpoint that a URL describes, with every default.
+
+    Raises:
+        click.UsageError: It describes none.
+    """
+    try:
+        # JSON is YAML: whatever is in the URL, it stays one string.
+        return parse(json.dumps({"endpoints": [{"url": url}]}), "URL").endpoints[0]
+    except ConfigurationError as error:
+        raise click.UsageError("; ".join(problem.message for problem in error.problems)) from None
