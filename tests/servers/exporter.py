@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.servers.fetching import fetch
-from tests.servers.programs import LOOPBACK, free_ports, running, tail
+from tests.servers.programs import LOOPBACK, free_ports, running, tail, wait_until
 
 COMMAND = (sys.executable, "-m", "exporter")
 STOPS_WITHIN = 5.0
@@ -100,6 +101,46 @@ class Exporter:
         if code != 0:
             raise AssertionError(f"mail-exporter ended with {code}\n{tail(self.log)}")
         return time.monotonic() - begun
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the daemon made of some endpoints.
+
+    Attributes:
+        metrics: Scraped when every endpoint had been probed.
+        text: The same, as it came.
+        log: What the daemon wrote until it ended.
+    """
+
+    metrics: Metrics
+    text: str
+    log: str
+
+
+def observe(
+    directory: Path, endpoints: Sequence[Mapping[str, object]], **sections: Mapping[str, object]
+) -> Observation:
+    """Runs the daemon until it has probed every endpoint, and ends it.
+
+    Args:
+        directory: For the configuration and the log.
+        endpoints: As in the configuration, each with its `name`.
+        sections: The rest of the configuration.
+    """
+    file = directory / "mail-exporter.yaml"
+    file.write_text(yaml.safe_dump({**sections, "endpoints": [dict(one) for one in endpoints]}))
+    names = {str(one["name"]) for one in endpoints}
+    with exporter_running(file, "--log.level=debug") as exporter:
+
+        def all_probed() -> str | None:
+            text = exporter.text()
+            probed = {one["endpoint"] for one in Metrics.parse(text).find("mail_probe_success")}
+            return text if names == probed else None
+
+        text = wait_until(all_probed, what=f"all of {sorted(names)} are probed")
+        exporter.stop()
+        return Observation(metrics=Metrics.parse(text), text=text, log=exporter.log.read_text())
 
 
 class StartExporter(Protocol):

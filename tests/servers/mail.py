@@ -10,7 +10,7 @@ import poplib
 import re
 import smtplib
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -31,6 +31,9 @@ ALICE = Account(f"alice@{DOMAIN}", 'alice "quotes\\ and spaces"')
 """Has mail. Her password needs every kind of quoting."""
 BOB = Account(f"bob@{DOMAIN}", "bob-secret")
 """Has none."""
+
+FORGETFUL = tuple(Account(f"forgetful{number}@{DOMAIN}", "the right one") for number in range(1, 13))
+"""Those whose passwords the exporter gets wrong: one for each endpoint, so that no failed login is another's fault."""
 
 ALICES_MESSAGES = 3
 ALICES_UNSEEN = 2
@@ -118,14 +121,13 @@ class MailServers:
 
 
 @contextmanager
-def mail_servers(directory: Path, accounts: Sequence[Account] = ()) -> Iterator[MailServers]:
+def mail_servers(directory: Path) -> Iterator[MailServers]:
     """Runs all of them until the block ends, with Alice's mail delivered and the first of it read.
 
     Args:
         directory: Where other users may enter.
-        accounts: More than Alice and Bob.
     """
-    everybody = [ALICE, BOB, *accounts]
+    everybody = [ALICE, BOB, *FORGETFUL]
     authority = Authority.make(directory / "authority", "Test Authority")
     identity = authority.issue(HOSTNAME, names=NAMES)
     with ExitStack() as stack:

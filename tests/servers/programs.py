@@ -76,7 +76,7 @@ def free_ports(count: int) -> tuple[int, ...]:
     raise OSError(f"fewer than {count} of the ports {_PORTS} are free")
 
 
-def wait_until(condition: Callable[[], T], *, what: str, within: float = READY_WITHIN) -> T:
+def wait_until(condition: Callable[[], T | None], *, what: str, within: float = READY_WITHIN) -> T:
     """Asks until the answer is true, and returns it.
 
     Args:

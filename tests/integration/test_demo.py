@@ -1,0 +1,58 @@
+"""`mail-exporter demo`, as `make run` starts it: within 30 s every scene is seen, with the outcome it was made for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from exporter.demo.scenes import SCENES, Scene
+from tests.servers.exporter import COMMAND, Exporter, Metrics
+from tests.servers.fetching import fetch
+from tests.servers.programs import LOOPBACK, free_ports, running, wait_until
+
+SEEN_WITHIN = 30.0
+"""Seconds from the page's address being printed."""
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
+    log = tmp_path_factory.mktemp("demo") / "demo.log"
+    (port,) = free_ports(1)
+    address = f"{LOOPBACK}:{port}"
+    command = [*COMMAND, "demo", f"--web.listen-address={address}"]
+    with running(command, log=log, ready=lambda: fetch(f"http://{address}/-/ready").status == 200) as process:
+        exporter = Exporter(address=address, log=log, process=process)
+        yield exporter
+        exporter.stop()
+
+
+@pytest.fixture(scope="module")
+def metrics(demo: Exporter) -> Metrics:
+    def all_seen() -> Metrics | None:
+        metrics = demo.metrics()
+        seen = {one["endpoint"] for one in metrics.find("mail_probe_success")}
+        return metrics if seen == {scene.name for scene in SCENES} else None
+
+    return wait_until(all_seen, what="every scene of the demo has been probed", within=SEEN_WITHIN)
+
+
+def test_the_address_of_the_page_is_printed(demo: Exporter) -> None:
+    def printed() -> set[str]:
+        return set(re.findall(r"http://[0-9a-z.:]+", demo.log.read_text()))
+
+    assert demo.url in wait_until(printed, what="an address is printed")
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def test_every_scene_has_the_outcome_it_was_made_for(metrics: Metrics, scene: Scene) -> None:
+    failures = metrics.find("mail_probe_failure_info", endpoint=scene.name)
+    expected = [] if scene.expected is None else [(str(scene.expected.reason), str(scene.expected.phase))]
+
+    assert expected == [(one["reason"], one["phase"]) for one in failures]
+    assert metrics.value("mail_probe_success", endpoint=scene.name) == (scene.expected is None)
+
+
+def test_the_page_links_to_the_metrics(demo: Exporter) -> None:
+    assert "metrics" in fetch(demo.url).body.decode()

@@ -1,0 +1,188 @@
+"""What the project says of itself is so: the pages, the commands, the packaging, and the rules the code is kept to."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from exporter.metrics import catalogue
+from exporter.model import FailureReason
+from tests.servers.exporter import run_command
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+SOURCES = sorted(file for folder in ("exporter", "tests", "benchmarks") for file in (ROOT / folder).rglob("*.py"))
+
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+METRIC = re.compile(r"\bmail_[a-z0-9_]+\b")
+NOT_METRICS = {"mail_from", "mail_max_userip_connections"}  # a key of ours and one of Dovecot's
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for named, text in FENCED.findall(page.read_text()) if named == language]
+
+
+def anchor(heading: str) -> str:
+    """As GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def test_every_failure_reason_has_its_section_and_no_other_does() -> None:
+    page = (ROOT / "docs" / "failures.md").read_text()
+    headings = re.findall(r"^## (.+)$", page, re.MULTILINE)
+
+    assert [str(reason) for reason in FailureReason] == headings
+
+
+@pytest.mark.parametrize("reason", FailureReason)
+def test_every_failure_section_says_what_it_means_and_what_to_do(reason: FailureReason) -> None:
+    page = (ROOT / "docs" / "failures.md").read_text()
+    (section,) = re.findall(rf"^## {reason}\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE)
+
+    assert "**Means:**" in section
+    assert "**Do:**" in section
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_between_the_pages_leads_somewhere(page: Path) -> None:
+    broken = []
+    for target in LINK.findall(page.read_text()):
+        if "://" in target:
+            continue
+        path, _, fragment = target.partition("#")
+        file = page.parent / path if path else page
+        headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE) if file.is_file() else []
+        if not file.exists() or (fragment and fragment not in map(anchor, headings)):
+            broken.append(target)
+
+    assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_metric_that_a_page_names_exists(page: Path) -> None:
+    known = {metric.name for metric in (*catalogue.ENDPOINT_METRICS, *catalogue.EXPORTER_METRICS)}
+    known |= {f"{name}{suffix}" for name in known for suffix in ("_bucket", "_sum", "_count")}
+    named = set(METRIC.findall(page.read_text())) - NOT_METRICS
+
+    assert named - known == set()
+
+
+def test_the_readme_shows_the_two_commands_first() -> None:
+    first, *_ = blocks(ROOT / "README.md", "sh")
+
+    assert [line.split()[:2] for line in first.splitlines()] == [["make", "run"], ["make", "test"]]
+
+
+def test_the_readme_shows_a_probe() -> None:
+    page = (ROOT / "README.md").read_text()
+    (shown,) = re.findall(r"<!-- probe -->\n(.*?)<!-- /probe -->", page, re.DOTALL)
+
+    for phase in ("dns", "connect", "greeting", "tls", "auth", "quit"):
+        assert phase in shown
+
+
+def test_the_configuration_in_the_readme_is_good(tmp_path: Path) -> None:
+    configuration, scrape = blocks(ROOT / "README.md", "yaml")
+    file = tmp_path / "mail-exporter.yaml"
+    file.write_text(configuration)
+
+    checked = run_command("check", file)
+
+    assert checked.returncode == 0, checked.stderr
+    assert yaml.safe_load(scrape)["scrape_configs"][0]["static_configs"][0]["targets"] == ["localhost:9925"]
+
+
+def test_continuous_integration_runs_what_everybody_can_run() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    script = ROOT / ".ci" / "run"
+    commands = [step["run"] for step in workflow["jobs"]["test"]["steps"] if "run" in step]
+
+    assert commands == [".ci/run"]
+    assert script.stat().st_mode & 0o111
+    assert script.read_text().endswith("export MAIL_EXPORTER_REQUIRE_SERVERS=1\nmake test\n")
+
+
+def test_continuous_integration_covers_every_supported_python() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    promised = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    pythons = workflow["jobs"]["test"]["strategy"]["matrix"]["python"]
+
+    assert promised == f">={pythons[0]}"
+    assert pythons == ["3.11", "3.12", "3.13", "3.14"]
+
+
+def test_the_pre_commit_hooks_are_the_lint_commands() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert recipe is not None
+    tools = Counter(re.findall(r"\$\(BIN\)/([\w-]+)", recipe[1]))
+
+    assert tools == Counter(hook["entry"].removeprefix(".venv/bin/").split()[0] for hook in hooks)
+
+
+@pytest.mark.parametrize(
+    ("python", "says"),
+    [
+        ("no-such-python", "no Python 3.11 to 3.14 found (tried: no-such-python)"),
+        ("./old", "no Python 3.11 to 3.14 found (tried: ./old)"),
+        ("./without-venv", "apt-get install python3-venv"),
+    ],
+)
+def test_make_says_what_is_missing(tmp_path: Path, python: str, says: str) -> None:
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    # Stand-ins that answer as such Pythons do: one is too old, one came without the package for environments.
+    stand_ins = {"old": "exit 1", "without-venv": 'case "$*" in *ensurepip*) exit 1;; esac'}
+    for name, body in stand_ins.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+
+    ended = subprocess.run(
+        ["make", "run", f"PYTHON={python}"], cwd=tmp_path, check=False, capture_output=True, text=True
+    )
+
+    assert ended.returncode != 0
+    assert says in ended.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_the_wheel_holds_the_package_with_its_types_and_its_licence(tmp_path: Path) -> None:
+    # From a copy without history, as a source archive is.
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / "exporter", source / "exporter", ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("mail_exporter-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+
+    packaged = {str(file.relative_to(source)) for file in (source / "exporter").rglob("*") if file.is_file()}
+    assert packaged <= names
+    assert "exporter/py.typed" in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_every_silenced_complaint_has_its_reason() -> None:
+    silenced = re.compile(r"#\s*(?:noqa|type:\s*ignore|pragma:).*")
+    reasoned = re.compile(r"# (?:noqa: [A-Z0-9, ]+ - \S.*|type: ignore\[[a-z\-, ]+\]\s+# \S.*)")
+    unreasoned = [
+        f"{file.relative_to(ROOT)}:{number}: {match[0]}"
+        for file in SOURCES
+        for number, line in enumerate(file.read_text().splitlines(), start=1)
+        if (match := silenced.search(line)) and not reasoned.fullmatch(match[0]) and file != Path(__file__)
+    ]
+
+    assert unreasoned == []
