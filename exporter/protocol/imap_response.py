@@ -47,8 +47,8 @@ _TOKEN: Final = re.compile(
     rb"""\x20*(?:
         (?P<bracket>[()])
       | "(?P<quoted>(?:[^"\\\0\r]|\\["\\])*)"
-      | (?P<atom>[^\x00-\x20"(){\x7f]+)
       | (?P<literal>~?\{[0-9]{1,20}\}\Z)
+      | (?P<atom>[^\x00-\x20"(){\x7f]+)
     )""",
     re.VERBOSE,
 )
@@ -194,14 +194,13 @@ class _Bracket(Enum):
 
 def _tokens(fragments: tuple[bytes, ...]) -> Iterator[bytes | _Bracket | None]:
     """RFC 9051 section 9. Let pass are more spaces than one, and none where a bracket or quote tells values apart."""
-    literals = iter(fragments[1::2])
-    for line in fragments[::2]:
-        text = line.rstrip(b" ")
-        position = 0
-        while position < len(text):
-            found = _TOKEN.match(text, position)
+    literals = fragments[1::2]
+    for number, line in enumerate(fragments[::2]):
+        position, end = 0, len(line.rstrip(b" "))
+        while position < end:
+            found = _TOKEN.match(line, position)
             if found is None:
-                raise ProtocolError(f"neither an atom nor a string nor a list: {quoted(text[position:])}")
+                raise ProtocolError(f"neither an atom nor a string nor a list: {quoted(line[position:])}")
             position = found.end()
             match found.lastgroup:
                 case "bracket":
@@ -209,7 +208,7 @@ def _tokens(fragments: tuple[bytes, ...]) -> Iterator[bytes | _Bracket | None]:
                 case "quoted":
                     yield re.sub(rb"\\(.)", rb"\1", found["quoted"])
                 case "literal":
-                    yield next(literals)
+                    yield literals[number]
                 case _:
                     yield None if found["atom"].upper() == b"NIL" else found["atom"]
 
