@@ -63,6 +63,12 @@ class Draft:
         return mechanism if fits else Mechanism.AUTO
 
     @property
+    def rcpt_expect(self) -> tuple[int, ...]:
+        """Expected replies of the defaults hold where there is a recipient to ask about."""
+        asked = self.applies("rcpt_to") and self.keys.value("rcpt_to") is not None
+        return tuple(self.keys.value("rcpt_expect") or ()) if asked else ()
+
+    @property
     def ip_family(self) -> IpFamily:
         """A source address of one family reaches no address of the other."""
         source = self.keys.value("source_address")
@@ -84,10 +90,6 @@ def check_timing(keys: Layers, journal: Journal) -> None:
         longest = format_duration(interval)
         message = f"the timeout of {format_duration(timeout)} is longer than the interval of {longest}; "
         journal.problem(keys.place(key), f"{message}write timeout: {longest} or less")
-
-
-def _check_timing(draft: Draft) -> None:
-    check_timing(draft.keys, draft.journal)
 
 
 def _check_protocol(draft: Draft) -> None:
@@ -138,7 +140,6 @@ def _check_addresses(draft: Draft) -> None:
 
 
 CHECKS: tuple[Callable[[Draft], None], ...] = (
-    _check_timing,
     _check_protocol,
     _check_recipient,
     _check_login,

@@ -24,12 +24,12 @@ PATTERN = "^" + "".join(f"([0-9]{{1,9}}{unit})?" for unit in _MILLISECONDS) + "$
 """For schemas and for `parse`; it matches the empty text too, which `parse` refuses."""
 
 _DURATION = re.compile(PATTERN)
-_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
-_SPELT_OUT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?([a-z]+)", re.IGNORECASE)
+_WHOLE_NUMBER = re.compile("[0-9]{1,9}")
+_SPELT_OUT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?([a-z]*)", re.IGNORECASE)
 _UNIT_NAMES = MappingProxyType(
     {
         "ms": ("ms", "msec", "msecs", "millisecond", "milliseconds"),
-        "s": ("s", "sec", "secs", "second", "seconds"),
+        "s": ("", "s", "sec", "secs", "second", "seconds"),
         "m": ("m", "min", "mins", "minute", "minutes"),
         "h": ("h", "hr", "hrs", "hour", "hours"),
         "d": ("d", "day", "days"),
@@ -45,7 +45,7 @@ def parse_duration(text: str) -> float:
     """
     match = _DURATION.fullmatch(text)
     if match is None or not text:
-        raise ValueError(f"{quoted(text)} is no duration; write {_mend(text)}")
+        raise ValueError(f"{quoted(text)} is no duration; {_mend(text)}")
     parts = zip(match.groups(), _MILLISECONDS.items(), strict=True)
     return sum(int(part.removesuffix(unit)) * size for part, (unit, size) in parts if part) / 1000
 
@@ -63,12 +63,12 @@ def format_duration(seconds: float) -> str:
 
 def _mend(text: str) -> str:
     """What was probably meant."""
-    if _NUMBER.fullmatch(text):
-        return f"{format_duration(float(text))} for seconds, a number needs a unit"
+    if _WHOLE_NUMBER.fullmatch(text):
+        return f"write {text}s"
     spelt_out = _SPELT_OUT.fullmatch(text)
     if spelt_out:
         count, word = spelt_out.groups()
         for unit, names in _UNIT_NAMES.items():
             if word.lower() in names:
-                return format_duration(float(count) * _MILLISECONDS[unit] / 1000)
-    return "it like 500ms, 30s, 1m30s or 1h"
+                return f"write {format_duration(float(count) * _MILLISECONDS[unit] / 1000)}"
+    return "write it like 500ms, 30s, 1m30s or 1h"

@@ -16,7 +16,7 @@ from exporter.config.layers import Layer, Layers
 from exporter.config.problems import Journal, Location, did_you_mean, quoted
 from exporter.config.schema import DefaultsSection, EndpointSection
 from exporter.config.sections import Read, read_section
-from exporter.config.targets import read_target, target_of
+from exporter.config.targets import Target, read_target, target_of
 from exporter.config.trust import TlsPolicies
 from exporter.config.urls import parse_url
 from exporter.model import Credentials, Endpoint
@@ -69,7 +69,9 @@ class EndpointReader:
             return None
         keys = Layers(Layer(read.section, at, read.broken), self._defaults)
         target = read_target(keys, at, self._journal)
+        name = self._name(keys, target)
         credentials = self._login(keys)
+        check_timing(keys, self._journal)
         policy = self._policies.policy(keys.below("tls"))
         if target is None:
             return None
@@ -79,7 +81,7 @@ class EndpointReader:
         interval, timeout = timing(keys)
         values = {key: keys.value(key) for key in _AS_WRITTEN if draft.applies(key)}
         return Endpoint(
-            name=self._name(draft),
+            name=name,
             protocol=target.protocol,
             host=target.host,
             port=target.port,
@@ -92,15 +94,17 @@ class EndpointReader:
             ip_family=draft.ip_family,
             tls=policy,
             capabilities=self._share(tuple(keys.below("expect").value("capabilities") or ())),
-            rcpt_expect=self._share(tuple(keys.value("rcpt_expect") or ()) if draft.applies("rcpt_expect") else ()),
+            rcpt_expect=self._share(draft.rcpt_expect),
             **{key: value for key, value in values.items() if value is not None},
         )
 
-    def _name(self, draft: Draft) -> str:
-        """The endpoint's name, which no other may have."""
-        name: str = draft.keys.own_value("name") or draft.target.name
-        place = (*draft.keys.own.at, "name")
-        if name in self._names and draft.keys.usable("name"):
+    def _name(self, keys: Layers, target: Target | None) -> str:
+        """The endpoint's name, which no other may have; empty for one that has neither name nor target."""
+        name: str = keys.own_value("name") or (target.name if target is not None and keys.usable("name") else "")
+        if not name:
+            return name
+        place = (*keys.own.at, "name")
+        if name in self._names:
             line = self._journal.line_of(self._names[name])
             message = f"{quoted(name)} is the name of the endpoint at line {line} too; write a name for one of them"
             self._journal.problem(place, message)
@@ -113,7 +117,7 @@ class EndpointReader:
         if name is None:
             return None
         if name not in self._credentials:
-            mend = did_you_mean(name, self._credentials) if self._credentials else "write it below credentials"
+            mend = did_you_mean(name, tuple(self._credentials)) if self._credentials else "write it below credentials"
             self._journal.problem(keys.place("credentials"), f"there is no entry {quoted(name)}; {mend}")
         return self._credentials.get(name)
 

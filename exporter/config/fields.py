@@ -71,7 +71,7 @@ class _OneOf:
     members: type[StrEnum]
 
     def __call__(self, written: object) -> object:
-        values = [member.value for member in self.members]
+        values = tuple(member.value for member in self.members)
         if not isinstance(written, str):
             raise PydanticKnownError("string_type")
         if written not in values:

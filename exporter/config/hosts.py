@@ -95,7 +95,7 @@ def _name(text: str) -> str:
         if not label:
             raise ValueError(f"{quoted(text)} has an empty part between its dots; write it like mail.example.com")
         if not _LABEL.fullmatch(label):
-            raise ValueError(f"{quoted(text)} is no host name: {_complaint(label)}")
+            raise ValueError(f"{quoted(text)} is no host name: {_complaint(label)}; write it like mail.example.com")
     return name
 
 

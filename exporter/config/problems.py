@@ -10,10 +10,14 @@ import difflib
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 MAX_QUOTED = 60
 """Characters of a value that a message repeats: enough to recognise it, and a message stays one line of a terminal."""
+
+_MAX_LOOKED_AT = 2048
+"""Characters in which a user and password are looked for: more than a URL has."""
 
 _USERINFO = re.compile(r"[^\s/@]*:[^@]*@")
 _BARE_KEY = re.compile(r"[\w.-]{1,60}")
@@ -51,23 +55,25 @@ class ConfigurationError(ValueError):
 
 def quoted(text: str) -> str:
     """`text` fit for a message: shortened, on one line, and without what looks like a user and password of a URL."""
-    text = _USERINFO.sub("<redacted>@", text)
+    text = _USERINFO.sub("<redacted>@", text[:_MAX_LOOKED_AT])
     if len(text) > MAX_QUOTED:
         text = text[: MAX_QUOTED - 3] + "..."
     return '"' + "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text) + '"'
 
 
-def nearest(word: str, choices: Iterable[str]) -> str | None:
-    """The one of `choices` that `word` is most likely a slip of, without regard to case; `None` if it is like none."""
+@lru_cache(maxsize=256)
+def nearest(word: str, choices: tuple[str, ...]) -> str | None:
+    """The one of `choices` that `word` is most likely a slip of, without regard to case; `None` if it is like none.
+
+    Remembered, because the same slip is often made in every endpoint of a long file.
+    """
     folded = {choice.casefold(): choice for choice in choices}
-    # A name is seldom mistyped in more than a third of its letters; difflib would compare novels with patience.
     close = difflib.get_close_matches(word[:MAX_QUOTED].casefold(), folded, n=1, cutoff=0.6)
     return folded[close[0]] if close else None
 
 
-def did_you_mean(word: str, choices: Iterable[str]) -> str:
+def did_you_mean(word: str, choices: tuple[str, ...]) -> str:
     """The end of a message about the unknown `word`: a suggestion if one is near, else all that could be written."""
-    choices = tuple(choices)
     suggestion = nearest(word, choices)
     if suggestion is not None:
         return f'did you mean "{suggestion}"?'

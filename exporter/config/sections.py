@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from exporter.config.problems import Journal, Location, did_you_mean, nearest
+from exporter.config.problems import Journal, Location, did_you_mean
 from exporter.config.schema import CredentialsSection, DefaultsSection, EndpointSection, Section
 
 S = TypeVar("S", bound=Section)
@@ -115,13 +115,12 @@ def _report(model: type[Section], detail: ErrorDetails, at: Location, journal: J
 def unknown_key(section: type[Section], key: str) -> str:
     """What to say about a key that a section does not have."""
     keys = tuple(section.model_fields)
-    if nearest(key, keys) is None:
-        if issubclass(section, DefaultsSection) and key in CredentialsSection.model_fields:
-            return "belongs into an entry of credentials; write it there, and here credentials: with the entry's name"
-        for name in keys:
-            nested, _ = _lookup(section, (name,))
-            if nested and key in nested.model_fields:
-                return f"belongs under {name}; write {name}: {{{key}: ...}}"
+    if issubclass(section, DefaultsSection) and key in CredentialsSection.model_fields:
+        return "belongs into an entry of credentials; write it there, and here credentials: with the entry's name"
+    for name in keys:
+        nested, _ = _lookup(section, (name,))
+        if nested and key in nested.model_fields and nested is not DefaultsSection:
+            return f"belongs under {name}; write {name}: {{{key}: ...}}"
     if section is DefaultsSection and key in EndpointSection.model_fields:
         return "has no default, for it is what tells endpoints apart; write it at each endpoint"
     return f"unknown key; {did_you_mean(key, keys)}"

@@ -53,9 +53,7 @@ class TlsPolicies:
             if tls.usable(*_FILES):
                 self._journal.problem(tls.place(key), message)
         if not policy.verify:
-            doubt = (
-                "a bad certificate will not fail the probe, and a login is not sent if it is bad; better set ca_file"
-            )
+            doubt = "a bad certificate will not fail the probe; better trust its authority by ca_file"
             self._journal.warning(tls.place("verify"), doubt)
         return policy
 

@@ -84,7 +84,7 @@ def parse_url(text: str) -> MailUrl:
     name, authority, rest = match.groups()
     scheme = next((scheme for scheme in SCHEMES if scheme.name == name.lower()), None)
     if scheme is None:
-        suggestion = nearest(name, (scheme.name for scheme in SCHEMES))
+        suggestion = nearest(name, tuple(scheme.name for scheme in SCHEMES))
         mend = f'did you mean "{suggestion}"?' if suggestion else f"write one of {_scheme_names()}"
         raise ValueError(f"{quoted(name)} is no scheme of mail; {mend}")
     if rest:

@@ -23,9 +23,8 @@ def helo(text: str) -> str:
     if not text.startswith("["):
         domain = parse_host(plain(text))
         if is_ipv4(domain) or is_ipv6(domain):
-            raise ValueError(
-                f"an address stands in brackets here; write [{'IPv6:' if is_ipv6(domain) else ''}{domain}]"
-            )
+            literal = f"[{'IPv6:' if is_ipv6(domain) else ''}{domain}]"
+            raise ValueError(f'an address stands in brackets here; write "{literal}", with the quotes')
         return domain
     return _address_literal(text)
 
@@ -70,7 +69,7 @@ def nameserver(text: str) -> tuple[str, int]:
     in_brackets, their_port, before_colon, its_port, bare = match.groups()
     port = int(their_port or its_port or 53)
     if not 1 <= port <= MAX_PORT:
-        raise ValueError(f"port {port} is outside 1 to {MAX_PORT}")
+        raise ValueError(f"port {port} is outside 1 to {MAX_PORT}; leave it out for 53")
     return parse_address(in_brackets or before_colon or bare or ""), port
 
 

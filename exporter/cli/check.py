@@ -1,0 +1,59 @@
+"""`mail-exporter check`: says what is wrong with configuration files, or prints the schema they follow.
+
+Only parsing of arguments and printing; what is right and wrong is `exporter.config`'s.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from exporter.config.load import load
+from exporter.config.problems import ConfigurationError
+from exporter.config.schema import json_schema
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--schema", is_flag=True, help="Print the JSON schema of configuration files, for editors, and do no more."
+)
+@click.pass_context
+def check(context: click.Context, paths: tuple[Path, ...], schema: bool) -> None:
+    """Check configuration files.
+
+    Every problem is printed as FILE:LINE: MESSAGE, and so is, marked as a warning, what works but deserves a look.
+    Exits with 1 if there is any problem. Servers are not contacted, and passwords are not read.
+    """
+    if schema == bool(paths):
+        raise click.UsageError("give either the files to check, or --schema", context)
+    if schema:
+        click.echo(json.dumps(json_schema(), indent=2))
+        return
+    # All of them are looked at, also after a bad one.
+    good = [_is_good(path) for path in paths]
+    if not all(good):
+        context.exit(1)
+
+
+def _is_good(path: Path) -> bool:
+    """Prints what there is to say about one file: what is good to stdout, the rest to stderr, as promtool does."""
+    try:
+        configuration = load(path)
+    except ConfigurationError as error:
+        for problem in error.problems:
+            _print(str(problem), err=True)
+        return False
+    for warning in configuration.warnings:
+        _print(f"{warning.file}:{warning.line}: warning: {warning.message}", err=True)
+    count = len(configuration.endpoints)
+    _print(f"{path}: {count} endpoint{'s' * (count != 1)}, no problems")
+    return True
+
+
+def _print(line: str, *, err: bool = False) -> None:
+    """As octets: the name of a file need not be text."""
+    click.echo(os.fsencode(line), err=err)
