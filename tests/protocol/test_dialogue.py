@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+
+from exporter.model import FailureReason
+from exporter.protocol.dialogue import (
+    MAX_QUOTE,
+    DialogueError,
+    ProtocolError,
+    ResponseTooLargeError,
+    keywords,
+    missing_capabilities,
+    printable,
+    quoted,
+)
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"),
+    [
+        (b"220 mail.example.com", "220 mail.example.com"),
+        (b"", ""),
+        (b"a\r\nb\tc\0d", "a\\x0d\\x0ab\\x09c\\x00d"),
+        (b"\x1b[2J\x7f", "\\x1b[2J\\x7f"),
+        ("é\u202e".encode(), "\\xc3\\xa9\\xe2\\x80\\xae"),
+    ],
+)
+def test_hostile_octets_become_one_line_of_printable_ascii(octets: bytes, text: str) -> None:
+    assert text == printable(octets)
+
+
+def test_a_quote_is_shortened() -> None:
+    assert '"short"' == quoted(b"short")
+    assert '"' + MAX_QUOTE * "x" + '"' == quoted(MAX_QUOTE * b"x")
+    assert '"' + MAX_QUOTE * "x" + '..."' == quoted((MAX_QUOTE + 1) * b"x")
+    assert MAX_QUOTE + 5 == len(quoted(8192 * b"\xff"))
+
+
+def test_capabilities_are_found_by_keyword_whatever_their_case_and_lines() -> None:
+    announced = ["SIZE 100", "auth plain", "AUTH  LOGIN XOAUTH2 ", "", "  ", "STARTTLS"]
+
+    expected = {"SIZE": ["100"], "AUTH": ["PLAIN", "LOGIN", "XOAUTH2"], "STARTTLS": []}
+    assert expected == keywords(announced)
+
+
+@pytest.mark.parametrize(
+    ("expected", "offered", "missing"),
+    [
+        (["STARTTLS"], ["STARTTLS"], ()),
+        (["starttls"], ["STARTTLS"], ()),
+        (["STARTTLS"], [], ("STARTTLS",)),
+        (["AUTH PLAIN"], ["AUTH LOGIN PLAIN"], ()),
+        (["AUTH PLAIN"], ["AUTH LOGIN", "AUTH PLAIN"], ()),
+        (["AUTH"], ["AUTH LOGIN"], ()),
+        (["AUTH PLAIN", "DSN"], ["AUTH LOGIN"], ("AUTH PLAIN", "DSN")),
+        (["AUTH LOGIN PLAIN"], ["AUTH LOGIN"], ("AUTH LOGIN PLAIN",)),
+        (["PLAIN"], ["AUTH PLAIN"], ("PLAIN",)),
+        (["SASL-IR", "AUTH=PLAIN"], ["IMAP4rev1", "SASL-IR", "AUTH=PLAIN"], ()),
+        ([""], [], ()),
+        (["DSN"], ["", " "], ("DSN",)),
+    ],
+)
+def test_an_expected_capability_is_met_by_the_keyword_with_at_least_its_parameters(
+    expected: list[str], offered: list[str], missing: tuple[str, ...]
+) -> None:
+    assert missing == missing_capabilities(expected, offered)
+
+
+def test_an_error_says_whether_a_goodbye_would_be_understood() -> None:
+    assert DialogueError(FailureReason.COMMAND_REFUSED, "no").in_step
+    assert not ProtocolError("what?").in_step
+    assert not ResponseTooLargeError("enough").in_step

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Final
+
+import pytest
+
+from exporter.model import Encryption, FailureReason, Login, Mechanism, Protocol
+from exporter.protocol.dialogue import LoginTaken, LoginTried
+from exporter.protocol.pop3 import Pop3
+from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
+from tests.protocol.samples import PASSWORD, PLAIN, endpoint, login
+
+TRAILING = b"+OK not asked for\r\n"
+TAKEN = b"+OK Logged in.\r\n"
+NO_CAPA = b"-ERR Unknown command.\r\n"
+
+
+def client(*offer: bytes) -> Pop3:
+    """A client that was offered this; nothing at all stands for a server that does not know CAPA."""
+    pop3 = Pop3(endpoint(Protocol.POP3, Encryption.TLS), "probe.example.com")
+    play(pop3.ask_capabilities(), b"\r\n".join([b"+OK", *offer, b".", b""]) if offer else NO_CAPA)
+    return pop3
+
+
+def logged_in(script: bytes, *offer: bytes, who: Login | None = None, cut: Cut = whole) -> Played:
+    return play(client(*offer).log_in(who or login()), script, cut)
+
+
+class TestMechanism:
+    @pytest.mark.parametrize(
+        ("offer", "wanted", "used"),
+        [
+            ((b"USER", b"SASL PLAIN LOGIN"), Mechanism.AUTO, Mechanism.PLAIN),
+            ((b"USER", b"SASL LOGIN XOAUTH2"), Mechanism.AUTO, Mechanism.USERPASS),
+            ((b"SASL LOGIN",), Mechanism.AUTO, Mechanism.LOGIN),
+            ((b"sasl login", b"SASL plain"), Mechanism.AUTO, Mechanism.PLAIN),
+            ((b"USER", b"SASL PLAIN LOGIN"), Mechanism.LOGIN, Mechanism.LOGIN),
+            ((b"user", b"SASL PLAIN LOGIN"), Mechanism.USERPASS, Mechanism.USERPASS),
+            ((), Mechanism.AUTO, Mechanism.USERPASS),
+            ((), Mechanism.USERPASS, Mechanism.USERPASS),
+        ],
+    )
+    def test_is_one_that_is_offered_and_wanted(
+        self, offer: tuple[bytes, ...], wanted: Mechanism, used: Mechanism
+    ) -> None:
+        with pytest.raises(ScriptEndedError) as ended:
+            logged_in(b"", *offer, who=login(wanted))
+
+        assert [LoginTried(used)] == ended.value.played.learnt
+
+    @pytest.mark.parametrize(
+        ("offer", "wanted"),
+        [
+            # Dovecot before the upgrade: a list without USER, and SASL without a mechanism.
+            ((b"STLS", b"SASL"), Mechanism.AUTO),
+            ((b"STLS",), Mechanism.USERPASS),
+            ((b"USER", b"SASL LOGIN"), Mechanism.PLAIN),
+            ((b"USER",), Mechanism.PLAIN),
+            ((b"SASL USERPASS",), Mechanism.USERPASS),
+            ((b"SASL USERPASS",), Mechanism.AUTO),
+            ((b"SASL NTLM GSSAPI",), Mechanism.AUTO),
+            # RFC 5034 section 6: without CAPA there is no SASL.
+            ((), Mechanism.PLAIN),
+        ],
+    )
+    def test_that_is_not_offered_is_not_tried(self, offer: tuple[bytes, ...], wanted: Mechanism) -> None:
+        played = logged_in(b"", *offer, who=login(wanted))
+
+        assert (None, FailureReason.AUTH_MECHANISM_NOT_OFFERED) == played.failure
+        assert ([], []) == (played.sent, played.learnt)
+
+
+class TestPlain:
+    @every_cut
+    def test_takes_one_exchange(self, cut: Cut) -> None:
+        played = logged_in(TAKEN + TRAILING, b"SASL PLAIN", cut=cut)
+
+        assert played.error is None
+        assert [b"AUTH PLAIN " + PLAIN] == played.sent == played.secret
+        assert ["AUTH PLAIN <redacted>"] == played.shown
+        assert [LoginTried(Mechanism.PLAIN), LoginTaken()] == played.learnt
+        assert TRAILING == played.unread
+
+    @every_cut
+    @pytest.mark.parametrize("challenge", [b"+ \r\n", b"+\r\n"])
+    def test_that_does_not_fit_into_the_command_is_sent_when_asked_for(self, challenge: bytes, cut: Cut) -> None:
+        # RFC 5034 section 4, RFC 2449 section 4: a command line has 255 octets.
+        fitting, long = (login(password=length * b"x") for length in (159, 160))
+
+        at_once = logged_in(TAKEN, b"SASL PLAIN", who=fitting, cut=cut)
+        asked = logged_in(challenge + TAKEN, b"SASL PLAIN", who=long, cut=cut)
+
+        assert [253] == [len(line + b"\r\n") for line in at_once.sent]
+        assert b"AUTH PLAIN" == asked.sent[0]
+        assert [b64encode(b"\0monitor@example.com\0" + 160 * b"x")] == asked.sent[1:] == asked.secret
+        assert ["AUTH PLAIN", "<redacted>"] == asked.shown
+        assert LoginTaken() == asked.learnt[-1]
+
+    def test_carries_a_password_that_pass_cannot(self) -> None:
+        played = logged_in(TAKEN, b"USER", b"SASL PLAIN", who=login(password=b"two\r\nlines"))
+
+        assert [b"AUTH PLAIN " + b64encode(b"\0monitor@example.com\0two\r\nlines")] == played.sent
+
+
+class TestLogin:
+    @every_cut
+    def test_answers_two_prompts(self, cut: Cut) -> None:
+        played = logged_in(b"+ VXNlcm5hbWU6\r\n+ UGFzc3dvcmQ6\r\n" + TAKEN + TRAILING, b"SASL LOGIN", cut=cut)
+
+        assert [b"AUTH LOGIN", b64encode(b"monitor@example.com"), b64encode(PASSWORD)] == played.sent
+        assert ["AUTH LOGIN", "<redacted>", "<redacted>"] == played.shown
+        assert [LoginTried(Mechanism.LOGIN), LoginTaken()] == played.learnt
+        assert TRAILING == played.unread
+
+
+class TestUserAndPass:
+    @every_cut
+    def test_are_two_commands_of_which_the_second_is_secret(self, cut: Cut) -> None:
+        played = logged_in(b"+OK\r\n" + TAKEN + TRAILING, b"USER", cut=cut)
+
+        assert [b"USER monitor@example.com", b"PASS correct horse"] == played.sent
+        assert ["USER monitor@example.com", "PASS <redacted>"] == played.shown
+        assert [b"PASS correct horse"] == played.secret
+        assert [LoginTried(Mechanism.USERPASS), LoginTaken()] == played.learnt
+        assert TRAILING == played.unread
+
+    def test_send_a_password_as_it_is(self) -> None:
+        password = bytes(octet for octet in range(1, 256) if octet not in b"\r\n")
+
+        assert b"PASS " + password == logged_in(b"+OK\r\n" + TAKEN, b"USER", who=login(password=password)).sent[1]
+
+    @every_cut
+    def test_keep_the_password_back_where_the_name_is_refused(self, cut: Cut) -> None:
+        played = logged_in(b"-ERR [AUTH] never heard of them\r\n" + TRAILING, b"USER", cut=cut)
+
+        assert (None, FailureReason.AUTH_REJECTED) == played.failure
+        assert [b"USER monitor@example.com"] == played.sent
+        assert TRAILING == played.unread
+
+    @pytest.mark.parametrize("octet", [b"\r", b"\n", b"\0"])
+    def test_cannot_carry_what_would_end_the_line(self, octet: bytes) -> None:
+        password = logged_in(b"", b"USER", who=login(password=b"two" + octet + b"DELE 1"))
+        name = logged_in(b"", b"USER", who=login(username="two" + octet.decode() + "DELE 1"))
+
+        for played, detail in [
+            (password, "the password holds a line break or a NUL octet, which PASS cannot carry"),
+            (name, "the username holds a line break or a NUL octet, which USER cannot carry"),
+        ]:
+            assert played.error is not None
+            assert (FailureReason.SECRET_UNREADABLE, detail) == (played.error.reason, played.error.detail)
+            assert ([], []) == (played.sent, played.learnt)
+
+
+class TestCancelling:
+    @every_cut
+    @pytest.mark.parametrize(
+        ("offer", "script", "detail"),
+        [
+            (b"SASL PLAIN", b"+ \r\n", "the server asks for more than PLAIN has to say"),
+            (b"SASL LOGIN", 3 * b"+ \r\n", "the server asks for more than LOGIN has to say"),
+            (b"SASL LOGIN", b"+ Username:\r\n", 'the server\'s challenge is not base64: "Username:"'),
+        ],
+    )
+    def test_comes_before_the_goodbye_where_the_server_waits_for_a_response(
+        self, offer: bytes, script: bytes, detail: str, cut: Cut
+    ) -> None:
+        pop3 = client(offer)
+
+        played = play(pop3.log_in(login()), script, cut)
+        goodbye = play(pop3.quit(), b"-ERR Authentication aborted.\r\n+OK Bye-bye.\r\n", cut)
+
+        assert played.error is not None
+        assert FailureReason.PROTOCOL_ERROR == played.error.reason
+        assert detail in played.error.detail
+        assert played.error.in_step
+        assert [b"*", b"QUIT"] == goodbye.sent
+
+    def test_does_not_come_after_a_refusal(self) -> None:
+        pop3 = client(b"SASL PLAIN")
+        play(pop3.log_in(login()), b"-ERR [AUTH] no\r\n")
+
+        assert [b"QUIT"] == play(pop3.quit(), b"+OK\r\n").sent
+
+
+REFUSALS: Final = {
+    FailureReason.AUTH_REJECTED: (
+        b"-ERR [AUTH] Authentication failed.",  # Dovecot
+        b"-ERR Authentication failed.",  # Courier
+        b"-ERR Login failed.",
+        b"-ERR [AUTH] Invalid login",  # Cyrus
+        b"-ERR Logon failure: unknown user name or bad password.",  # Exchange Online
+        b"-ERR Authentication failure: unknown user name or bad password.",
+        b"-ERR [AUTH] Username and password not accepted.",  # Gmail
+        b"-ERR [AUTH] Application-specific password required: https://support.google.com/accounts/answer/185833",
+        b"-ERR [AUTH] Web login required: https://support.google.com/mail/answer/78754",
+        b"-ERR [auth] whatever the case",
+        b"-ERR",
+    ),
+    FailureReason.AUTH_UNAVAILABLE: (
+        b"-ERR [SYS/TEMP] Temporary authentication failure. [mail.example.com:2026-09-01 10:00:00]",  # Dovecot
+        b"-ERR [IN-USE] Mailbox is locked by another POP3 session.",
+        b"-ERR [IN-USE] Maximum number of connections from user+IP exceeded (mail_max_userip_connections=10)",
+        b"-ERR Temporary problem, please try again later",  # Courier
+        b"-ERR [IN-USE] Unable to lock maildrop: Mailbox is locked by POP server",  # Cyrus
+        b"-ERR [LOGIN-DELAY] minimum time between mail checks violation",  # RFC 2449
+        b"-ERR [SYS/PERM] the maildrop is corrupt, call for help",  # RFC 3206
+        b"-ERR [sys/temp] whatever the case",
+    ),
+    FailureReason.AUTH_DISABLED: (
+        b"-ERR [SYS/PERM] Your account is not enabled for POP access. Please visit your Gmail settings page",  # Gmail
+    ),
+    FailureReason.AUTH_MECHANISM_NOT_OFFERED: (
+        b"-ERR [AUTH] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.",  # Dovecot
+    ),
+    FailureReason.PROTOCOL_ERROR: (b"235 2.7.0 Authentication successful", b"a response?"),
+}
+
+
+@every_cut
+@pytest.mark.parametrize(("before", "offer"), [(b"", b"SASL PLAIN"), (b"+OK\r\n", b"USER")])
+@pytest.mark.parametrize(
+    ("refusal", "reason"), [(refusal, reason) for reason, refusals in REFUSALS.items() for refusal in refusals]
+)
+def test_a_refused_login_has_the_reason_that_the_server_means(
+    refusal: bytes, reason: FailureReason, before: bytes, offer: bytes, cut: Cut
+) -> None:
+    played = logged_in(before + refusal + b"\r\n" + TRAILING, offer, cut=cut)
+
+    assert (None, reason) == played.failure
+    assert LoginTaken() not in played.learnt
+    assert TRAILING == played.unread
+
+
+def test_the_detail_of_a_refused_login_quotes_the_server() -> None:
+    played = logged_in(b"-ERR [AUTH] Authentication failed.\r\n", b"SASL PLAIN")
+
+    assert played.error is not None
+    assert 'the login is answered with "-ERR [AUTH] Authentication failed."' == played.error.detail

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Final
+
+import pytest
+
+from exporter.model import Encryption, FailureReason, Login, Mechanism, Protocol
+from exporter.protocol.dialogue import LoginTaken, LoginTried, ReplyCode
+from exporter.protocol.smtp import Smtp
+from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
+from tests.protocol.samples import PASSWORD, PLAIN, endpoint, login
+
+TRAILING = b"250 not asked for\r\n"
+TAKEN = b"235 2.7.0 Authentication successful\r\n"
+
+
+def client(offer: bytes = b"AUTH PLAIN LOGIN") -> Smtp:
+    """A client that was offered this; a bar separates lines."""
+    smtp = Smtp(endpoint(Protocol.SMTP, Encryption.TLS), "probe.example.com")
+    play(
+        smtp.ask_capabilities(),
+        b"250-mail.example.com\r\n250-" + offer.replace(b"|", b"\r\n250-") + b"\r\n250 HELP\r\n",
+    )
+    return smtp
+
+
+def logged_in(script: bytes, offer: bytes = b"AUTH PLAIN LOGIN", who: Login | None = None, cut: Cut = whole) -> Played:
+    return play(client(offer).log_in(who or login()), script, cut)
+
+
+class TestMechanism:
+    @pytest.mark.parametrize(
+        ("offer", "wanted", "used"),
+        [
+            (b"AUTH PLAIN LOGIN", Mechanism.AUTO, Mechanism.PLAIN),
+            (b"AUTH LOGIN PLAIN XOAUTH2 PLAIN-CLIENTTOKEN OAUTHBEARER XOAUTH", Mechanism.AUTO, Mechanism.PLAIN),
+            (b"AUTH LOGIN XOAUTH2", Mechanism.AUTO, Mechanism.LOGIN),
+            (b"AUTH PLAIN LOGIN", Mechanism.LOGIN, Mechanism.LOGIN),
+            (b"auth plain", Mechanism.PLAIN, Mechanism.PLAIN),
+            (b"AUTH=LOGIN PLAIN", Mechanism.AUTO, Mechanism.PLAIN),
+            (b"auth=login", Mechanism.AUTO, Mechanism.LOGIN),
+            (b"AUTH NTLM|AUTH LOGIN", Mechanism.AUTO, Mechanism.LOGIN),
+        ],
+    )
+    def test_is_one_that_is_offered_and_wanted(self, offer: bytes, wanted: Mechanism, used: Mechanism) -> None:
+        with pytest.raises(ScriptEndedError) as ended:
+            logged_in(b"", offer, login(wanted))
+
+        assert [LoginTried(used)] == ended.value.played.learnt
+
+    @pytest.mark.parametrize(
+        ("offer", "wanted", "detail"),
+        [
+            (b"HELP", Mechanism.AUTO, "the server offers no mechanism that the credentials allow, but none"),
+            (b"AUTH", Mechanism.PLAIN, "the server offers no PLAIN, but none"),
+            (b"AUTH NTLM GSSAPI", Mechanism.AUTO, "no mechanism that the credentials allow, but NTLM, GSSAPI"),
+            (b"AUTH LOGIN", Mechanism.PLAIN, "the server offers no PLAIN, but LOGIN"),
+            (b"AUTH USERPASS", Mechanism.USERPASS, "the server offers no USERPASS, but USERPASS"),
+            (b"XAUTH=PLAIN", Mechanism.AUTO, "but none"),
+        ],
+    )
+    def test_that_is_not_offered_is_not_tried(self, offer: bytes, wanted: Mechanism, detail: str) -> None:
+        played = logged_in(b"", offer, login(wanted))
+
+        assert played.error is not None
+        assert FailureReason.AUTH_MECHANISM_NOT_OFFERED == played.error.reason
+        assert detail in played.error.detail
+        assert ([], []) == (played.sent, played.learnt)
+
+
+class TestPlain:
+    @every_cut
+    def test_takes_one_exchange(self, cut: Cut) -> None:
+        played = logged_in(TAKEN + TRAILING, cut=cut)
+
+        assert played.error is None
+        assert [b"AUTH PLAIN " + PLAIN] == played.sent == played.secret
+        assert ["AUTH PLAIN <redacted>"] == played.shown
+        assert [LoginTried(Mechanism.PLAIN), ReplyCode(235), LoginTaken()] == played.learnt
+        assert TRAILING == played.unread
+
+    @every_cut
+    def test_that_does_not_fit_into_the_command_is_sent_when_asked_for(self, cut: Cut) -> None:
+        # RFC 4954 section 4, RFC 5321 4.5.3.1.4: a command line has 512 octets.
+        fitting, long = (login(password=length * b"x") for length in (351, 352))
+
+        at_once = logged_in(TAKEN, who=fitting, cut=cut)
+        asked = logged_in(b"334 \r\n" + TAKEN, who=long, cut=cut)
+
+        assert [509] == [len(line + b"\r\n") for line in at_once.sent]
+        assert b"AUTH PLAIN" == asked.sent[0]
+        assert [b64encode(b"\0monitor@example.com\0" + 352 * b"x")] == asked.sent[1:] == asked.secret
+        assert ["AUTH PLAIN", "<redacted>"] == asked.shown
+        assert LoginTaken() == asked.learnt[-1]
+
+    def test_carries_a_password_of_any_octets_but_nul(self) -> None:
+        password = bytes(range(1, 256))
+
+        assert (
+            b64encode(b"\0monitor@example.com\0" + password) in logged_in(TAKEN, who=login(password=password)).sent[0]
+        )
+
+    def test_does_not_send_a_password_that_holds_nul(self) -> None:
+        played = logged_in(b"", who=login(password=b"cut\0short"))
+
+        assert (None, FailureReason.SECRET_UNREADABLE) == played.failure
+        assert ([], []) == (played.sent, played.learnt)
+
+
+class TestLogin:
+    @every_cut
+    @pytest.mark.parametrize(
+        "prompts",
+        [
+            (b"334 VXNlcm5hbWU6\r\n", b"334 UGFzc3dvcmQ6\r\n"),
+            (b"334 VXNlciBOYW1lAA==\r\n", b"334 UGFzc3dvcmQA\r\n"),
+            (b"334 \r\n", b"334\r\n"),
+            (b"334 VXNlcm5hbWU6 \r\n", b"334 UGFzc3dvcmQ6 \r\n"),
+        ],
+    )
+    def test_answers_two_prompts(self, prompts: tuple[bytes, bytes], cut: Cut) -> None:
+        played = logged_in(b"".join(prompts) + TAKEN + TRAILING, b"AUTH LOGIN", cut=cut)
+
+        assert [b"AUTH LOGIN", b64encode(b"monitor@example.com"), b64encode(PASSWORD)] == played.sent
+        assert ["AUTH LOGIN", "<redacted>", "<redacted>"] == played.shown
+        assert [ReplyCode(334), ReplyCode(334), ReplyCode(235), LoginTaken()] == played.learnt[1:]
+        assert TRAILING == played.unread
+
+
+class TestCancelling:
+    @every_cut
+    @pytest.mark.parametrize(
+        ("offer", "script", "detail"),
+        [
+            (b"AUTH PLAIN", b"334 \r\n", "the server asks for more than PLAIN has to say"),
+            (b"AUTH LOGIN", 3 * b"334 \r\n", "the server asks for more than LOGIN has to say"),
+            (b"AUTH LOGIN", b"334 Username:\r\n", 'the server\'s challenge is not base64: "Username:"'),
+            (b"AUTH LOGIN", b"334 =\r\n", "the server's challenge is not base64"),
+        ],
+    )
+    def test_comes_before_the_goodbye_where_the_server_waits_for_a_response(
+        self, offer: bytes, script: bytes, detail: str, cut: Cut
+    ) -> None:
+        smtp = client(offer)
+
+        played = play(smtp.log_in(login()), script, cut)
+        goodbye = play(smtp.quit(), b"501 5.7.0 Authentication aborted\r\n221 Bye\r\n", cut)
+
+        assert played.error is not None
+        assert FailureReason.PROTOCOL_ERROR == played.error.reason
+        assert detail in played.error.detail
+        assert played.error.in_step
+        assert [b"*", b"QUIT"] == goodbye.sent
+
+    def test_does_not_come_after_a_refusal(self) -> None:
+        smtp = client()
+        play(smtp.log_in(login()), b"535 5.7.8 no\r\n")
+
+        assert [b"QUIT"] == play(smtp.quit(), b"221 Bye\r\n").sent
+
+
+REFUSALS: Final = {
+    FailureReason.AUTH_REJECTED: (
+        b"535 5.7.8 Error: authentication failed: ",  # Postfix
+        b"535 5.7.8 Error: authentication failed: UGFzc3dvcmQ6",
+        b"535 Incorrect authentication data",  # Exim
+        b"535 5.7.3 Authentication unsuccessful [FR4P281CA0123.DEUP281.PROD.OUTLOOK.COM]",  # Exchange Online
+        b"535 5.7.139 Authentication unsuccessful, the user credentials were incorrect. [FR4P281CA0123]",
+        b"535-5.7.8 Username and Password not accepted. Learn more at\r\n535 5.7.8  https://support.google.com - gsmtp",
+        b"534-5.7.9 Application-specific password required. Learn more at\r\n534 5.7.9  https://example.com - gsmtp",
+        b"554 5.7.0 whatever else",
+    ),
+    FailureReason.AUTH_UNAVAILABLE: (
+        b"454 4.7.0 Temporary authentication failure: Connection lost to authentication server",  # Postfix
+        b"435 Unable to authenticate at present",  # Exim
+        b"454 4.7.0 Temporary authentication failure.",  # Exchange Online
+        b"454 4.7.0 Too many login attempts, please try again later. 5b1f17 - gsmtp",  # Gmail
+        b"432 4.7.12 A password transition is needed",  # RFC 4954
+    ),
+    FailureReason.AUTH_DISABLED: (
+        b"535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.",  # Exchange
+        b"535 5.7.139 Authentication unsuccessful, basic authentication is disabled. [FR4P281CA0123]",
+        b"550 5.7.30 Basic authentication is not supported for Client Submission.",
+    ),
+    FailureReason.AUTH_MECHANISM_NOT_OFFERED: (
+        b"503 5.5.1 Error: authentication not enabled",  # Postfix
+        b"538 5.7.11 Encryption required for requested authentication mechanism",
+        b"530 5.7.0 Must issue a STARTTLS command first",
+        b"503 AUTH command used when not advertised",  # Exim
+        b"504 PLAIN authentication mechanism not supported",
+        b"502 5.5.1 Command not implemented",
+    ),
+    FailureReason.COMMAND_REFUSED: (
+        b"501 Invalid base64 data",  # Exim
+        b"500 5.5.6 Authentication Exchange line is too long",  # RFC 4954
+    ),
+    FailureReason.SERVER_BUSY: (
+        b"421 4.7.0 mail.example.com Error: too many errors",  # Postfix
+        b"421 4.7.66 TLS 1.0 and 1.1 are not supported.",  # Exchange Online
+    ),
+    FailureReason.PROTOCOL_ERROR: (b"250 is not a reply to AUTH", b"354 is not a reply to AUTH", b"a reply?"),
+}
+
+
+@every_cut
+@pytest.mark.parametrize(
+    ("refusal", "reason"), [(refusal, reason) for reason, refusals in REFUSALS.items() for refusal in refusals]
+)
+def test_a_refused_login_has_the_reason_that_the_server_means(refusal: bytes, reason: FailureReason, cut: Cut) -> None:
+    played = logged_in(refusal + b"\r\n" + TRAILING, cut=cut)
+
+    assert (None, reason) == played.failure
+    assert LoginTaken() not in played.learnt
+    assert TRAILING == played.unread
+
+
+def test_the_detail_of_a_refused_login_quotes_the_server() -> None:
+    played = logged_in(b"535-5.7.8 Username and Password not accepted.\r\n535 5.7.8 see https://example.com\r\n")
+
+    assert played.error is not None
+    assert (
+        'AUTH is answered with "535 5.7.8 Username and Password not accepted. 5.7.8 see https://example.com"'
+        == played.error.detail
+    )
