@@ -73,7 +73,8 @@ class Imap:
     def greet(self) -> Dialogue[None]:
         greeting = yield from read_response()
         if not isinstance(greeting, Status) or greeting.tag != UNTAGGED:
-            raise ProtocolError(f"not an IMAP greeting: {greeting}")
+            seen = greeting.line if isinstance(greeting, Status) else greeting
+            raise ProtocolError(f"not an IMAP greeting: {seen}")
         # RFC 9051 7.1.5: BYE turns the client away. Some servers use NO or BAD, which have no place in a greeting.
         if greeting.condition not in {Condition.OK, Condition.PREAUTH}:
             raise refusal(
@@ -287,7 +288,7 @@ class Imap:
                 self._unanswered.remove(response.tag)
             # RFC 9051 7.1: an untagged OK informs, and NO and BAD warn.
             elif response.tag != UNTAGGED or response.condition is Condition.PREAUTH:
-                raise ProtocolError(f"not an answer to {tag.decode()}: {response}")
+                raise ProtocolError(f"not an answer to {tag.decode()}: {response.line}")
         raise ResponseTooLargeError(f"more than {MAX_REPLY_LINES} responses to one command")
 
 

@@ -82,6 +82,11 @@ class Status:
     argument: bytes
     words: bytes
 
+    @property
+    def line(self) -> str:
+        """The whole response, for a detail that is about the tag."""
+        return quoted(self.tag + b" " + self.words)
+
     def __str__(self) -> str:
         return quoted(self.words)
 

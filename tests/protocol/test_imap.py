@@ -1,0 +1,443 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from exporter.model import Encryption, FailureReason, MailboxFacts, Protocol
+from exporter.protocol.dialogue import MAX_REPLY_LINES, Capabilities
+from exporter.protocol.imap import Imap
+from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
+from tests.protocol.samples import endpoint, login
+
+TRAILING = b"* 1 EXISTS\r\n"
+
+GREETING = b"* OK [CAPABILITY IMAP4rev1 SASL-IR STARTTLS AUTH=PLAIN] ready\r\n"
+LOGGED_IN = b"a1 OK [CAPABILITY IMAP4rev1 QUOTA] welcome\r\n"
+FIGURES = b'* STATUS "INBOX" (MESSAGES 7 UNSEEN 3)\r\na1 OK done\r\n'
+EXAMINED = (
+    b"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n* OK [PERMANENTFLAGS ()] Read-only mailbox.\r\n"
+    b"* 8 EXISTS\r\n* 0 RECENT\r\n* OK [UNSEEN 2] First unseen.\r\n* OK [UIDVALIDITY 1700000000] UIDs valid\r\n"
+    b"a2 OK [READ-ONLY] Examine completed.\r\n"
+)
+
+
+def client(greeting: bytes = GREETING, **others: Any) -> Imap:
+    """A client that was greeted."""
+    imap = Imap(endpoint(Protocol.IMAP, Encryption.STARTTLS, **others), "probe.example.com")
+    assert play(imap.greet(), greeting).error is None
+    return imap
+
+
+def looked_at(script: bytes, capabilities: bytes = b"IMAP4rev1", name: str = "INBOX", cut: Cut = whole) -> Played:
+    """What comes of looking at a mailbox."""
+    imap = client(b"* PREAUTH [CAPABILITY " + capabilities + b"] welcome\r\n", mailbox=name)
+    return play(imap.check(), script, cut)
+
+
+class TestGreeting:
+    @every_cut
+    @pytest.mark.parametrize(
+        ("greeting", "capabilities"),
+        [
+            (b"* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready\r\n", ("IMAP4rev1", "AUTH=PLAIN")),
+            (b"* ok [capability IMAP4rev2]\r\n", ("IMAP4rev2",)),
+            (b"* OK [CAPABILITY] none\r\n", ()),
+            (b"* OK [ALERT] The system goes down at noon\r\n", None),
+            (b"* OK The Microsoft Exchange IMAP4 service is ready. [UwBOADEA]\r\n", None),
+            (b"* OK\r\n", None),
+        ],
+    )
+    def test_may_tell_the_capabilities(self, greeting: bytes, capabilities: tuple[str, ...] | None, cut: Cut) -> None:
+        imap = Imap(endpoint(Protocol.IMAP), "probe.example.com")
+        played = play(imap.greet(), greeting + TRAILING, cut)
+
+        assert played.error is None
+        assert [] == played.sent
+        assert capabilities == imap.capabilities
+        assert not imap.logged_in_already()
+        assert TRAILING == played.unread
+
+    @every_cut
+    def test_may_say_that_no_login_is_needed(self, cut: Cut) -> None:
+        imap = Imap(endpoint(Protocol.IMAP), "probe.example.com")
+        played = play(imap.greet(), b"* PREAUTH [CAPABILITY IMAP4rev1 QUOTA] welcome back\r\n", cut)
+
+        assert played.error is None
+        assert imap.logged_in_already()
+        assert ("IMAP4rev1", "QUOTA") == imap.capabilities
+
+    @every_cut
+    @pytest.mark.parametrize(
+        ("greeting", "reason"),
+        [
+            (b"* BYE go away", FailureReason.SERVER_REFUSED),
+            (b"* BYE [REFERRAL imap://elsewhere.example.com/] Your mailbox has moved", FailureReason.SERVER_REFUSED),
+            (b"* BYE [UNAVAILABLE] too busy", FailureReason.SERVER_BUSY),
+            (b"* BYE [LIMIT] too many of you", FailureReason.SERVER_BUSY),
+            (b"* BYE [SERVERBUG] that should not happen", FailureReason.SERVER_BUSY),
+            (b"* NO too many connections", FailureReason.SERVER_REFUSED),
+            (b"* BAD go away", FailureReason.SERVER_REFUSED),
+            (b"* CAPABILITY IMAP4rev1", FailureReason.PROTOCOL_ERROR),
+            (b"a1 OK ready", FailureReason.PROTOCOL_ERROR),
+            (b"+ go on", FailureReason.PROTOCOL_ERROR),
+            (b"220 mail.example.com ESMTP", FailureReason.PROTOCOL_ERROR),
+            (b"+OK POP3 ready", FailureReason.PROTOCOL_ERROR),
+        ],
+    )
+    def test_that_turns_us_away_is_told_from_a_busy_server_and_from_nonsense(
+        self, greeting: bytes, reason: FailureReason, cut: Cut
+    ) -> None:
+        played = play(Imap(endpoint(Protocol.IMAP), "probe.example.com").greet(), greeting + b"\r\n", cut)
+
+        assert played.error is not None
+        assert reason is played.error.reason
+        assert greeting.removeprefix(b"* ").decode() in played.error.detail
+        assert not played.error.in_step
+
+
+class TestCapabilities:
+    def test_are_not_asked_for_if_the_greeting_told(self) -> None:
+        played = play(client().ask_capabilities(), b"")
+
+        assert [] == played.steps
+
+    @every_cut
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"* CAPABILITY IMAP4rev1 IDLE AUTH=PLAIN\r\na1 OK done\r\n",
+            b"* CAPABILITY IMAP4rev1 IDLE AUTH=PLAIN \r\na1 OK done\r\n",
+            b"* NO [ALERT] a warning\r\n* CAPABILITY IMAP4rev1 IDLE AUTH=PLAIN\r\n* BAD another\r\na1 OK done\r\n",
+            b"a1 OK [CAPABILITY IMAP4rev1 IDLE AUTH=PLAIN] done\r\n",
+        ],
+    )
+    def test_are_asked_for_otherwise(self, answer: bytes, cut: Cut) -> None:
+        imap = client(b"* OK ready\r\n")
+        played = play(imap.ask_capabilities(), answer + TRAILING, cut)
+
+        assert [b"a1 CAPABILITY"] == played.sent
+        assert ("IMAP4rev1", "IDLE", "AUTH=PLAIN") == imap.capabilities
+        assert TRAILING == played.unread
+
+    def test_are_printable_whatever_the_server_sends(self) -> None:
+        imap = client(b"* OK ready\r\n")
+        play(imap.ask_capabilities(), b"* CAPABILITY IMAP4rev1 caf\xc3\xa9 \x1b[31m\r\na1 OK done\r\n")
+
+        assert ("IMAP4rev1", "caf\\xc3\\xa9", "\\x1b[31m") == imap.capabilities
+
+    @every_cut
+    @pytest.mark.parametrize(
+        ("answer", "reason"),
+        [
+            (b"a1 NO not now\r\n", FailureReason.COMMAND_REFUSED),
+            (b"a1 BAD what?\r\n", FailureReason.COMMAND_REFUSED),
+            (b"a1 NO [UNAVAILABLE] not now\r\n", FailureReason.SERVER_BUSY),
+            (b"a1 NO [INUSE] not now\r\n", FailureReason.SERVER_BUSY),
+            (b"* BYE shutting down\r\n", FailureReason.CONNECTION_CLOSED),
+            (b"* BYE [UNAVAILABLE] shutting down\r\n", FailureReason.SERVER_BUSY),
+            (b"a1 OK and nothing told\r\n", FailureReason.PROTOCOL_ERROR),
+            (b"a2 OK the wrong tag\r\n", FailureReason.PROTOCOL_ERROR),
+            (b"A1 OK tags have a case\r\n", FailureReason.PROTOCOL_ERROR),
+            (b"* PREAUTH in the middle\r\n", FailureReason.PROTOCOL_ERROR),
+            (b"+ go on\r\n", FailureReason.PROTOCOL_ERROR),
+            (b"* CAPABILITY {3}\r\nabc\r\n\r\n", FailureReason.PROTOCOL_ERROR),
+            (b"* " + b"x" * 9000, FailureReason.RESPONSE_TOO_LARGE),
+            (b"* OK still here\r\n" * MAX_REPLY_LINES, FailureReason.RESPONSE_TOO_LARGE),
+        ],
+    )
+    def test_that_are_not_told_end_the_conversation(self, answer: bytes, reason: FailureReason, cut: Cut) -> None:
+        played = play(client(b"* OK ready\r\n").ask_capabilities(), answer, cut)
+
+        assert played.error is not None
+        assert reason is played.error.reason
+        assert played.error.in_step is answer.startswith((b"a1 NO", b"a1 BAD"))
+
+
+class TestStarttls:
+    @every_cut
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"a1 OK begin\r\n",
+            b"a1 OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] an attacker would say\r\n",
+            b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\na1 OK begin\r\n",
+        ],
+    )
+    def test_forgets_what_was_announced_in_plain_and_with_the_go_ahead(self, answer: bytes, cut: Cut) -> None:
+        imap = client()
+        assert imap.offers_starttls()
+
+        played = play(imap.starttls(), answer + TRAILING, cut)
+
+        assert [b"a1 STARTTLS"] == played.sent
+        assert imap.capabilities is None
+        assert not imap.offers_starttls()
+        assert TRAILING == played.unread
+
+    @pytest.mark.parametrize(
+        ("greeting", "offered"),
+        [
+            (b"* OK [CAPABILITY IMAP4rev1 starttls] ready\r\n", True),
+            (b"* OK [CAPABILITY IMAP4rev1 XSTARTTLS STARTTLS=YES] ready\r\n", False),
+            (b"* OK ready for STARTTLS\r\n", False),
+        ],
+    )
+    def test_is_offered_as_a_word_of_its_own_in_any_case_of_letters(self, greeting: bytes, *, offered: bool) -> None:
+        assert offered is client(greeting).offers_starttls()
+
+    @every_cut
+    @pytest.mark.parametrize(
+        ("answer", "reason"),
+        [
+            (b"a1 NO not available", FailureReason.STARTTLS_REFUSED),
+            (b"a1 BAD what?", FailureReason.STARTTLS_REFUSED),
+            (b"a1 NO [UNAVAILABLE] the key is missing", FailureReason.STARTTLS_REFUSED),
+            (b"a1 NO [REFERRAL imap://attacker.example.com/] go there", FailureReason.STARTTLS_REFUSED),
+            (b"* BYE I had rather not", FailureReason.CONNECTION_CLOSED),
+            (b"+ go on", FailureReason.PROTOCOL_ERROR),
+        ],
+    )
+    def test_refused_is_starttls_refused(self, answer: bytes, reason: FailureReason, cut: Cut) -> None:
+        played = play(client().starttls(), answer + b"\r\n", cut)
+
+        assert played.error is not None
+        assert reason is played.error.reason
+        assert [b"a1 STARTTLS"] == played.sent
+
+
+class TestMailbox:
+    @every_cut
+    def test_is_looked_at_without_selecting_it(self, cut: Cut) -> None:
+        played = looked_at(FIGURES + EXAMINED + TRAILING, cut=cut)
+
+        assert played.error is None
+        assert [b'a1 STATUS "INBOX" (MESSAGES UNSEEN)', b'a2 EXAMINE "INBOX"'] == played.sent
+        assert MailboxFacts("INBOX", messages=7, unseen=3) == played.learnt[-1]
+        assert TRAILING == played.unread
+
+    @pytest.mark.parametrize(
+        "capabilities", [b"IMAP4rev1 STATUS=SIZE", b"IMAP4rev1 IMAP4rev2", b"imap4rev1 status=size"]
+    )
+    def test_is_measured_where_the_server_can(self, capabilities: bytes) -> None:
+        played = looked_at(
+            b"* STATUS INBOX (MESSAGES 7 UNSEEN 3 SIZE 44421)\r\na1 OK done\r\n" + EXAMINED, capabilities
+        )
+
+        assert b'a1 STATUS "INBOX" (MESSAGES UNSEEN SIZE)' == played.sent[0]
+        assert MailboxFacts("INBOX", messages=7, unseen=3, size=44421) == played.learnt[-1]
+
+    @pytest.mark.parametrize(
+        ("capabilities", "written"),
+        [
+            (b"IMAP4rev1", b'"Entw&APw-rfe/\\"R&-D\\""'),
+            (b"IMAP4rev1 IMAP4rev2", b'"Entw&APw-rfe/\\"R&-D\\""'),
+            (b"IMAP4rev2", '"Entwürfe/\\"R&D\\""'.encode()),
+        ],
+    )
+    def test_has_its_name_written_as_the_server_reads_it(self, capabilities: bytes, written: bytes) -> None:
+        played = looked_at(b"a1 OK nothing to tell\r\n" + EXAMINED, capabilities, 'Entwürfe/"R&D"')
+
+        assert b"a2 EXAMINE " + written == played.sent[1]
+        assert MailboxFacts('Entwürfe/"R&D"', messages=8) == played.learnt[-1]
+
+    @every_cut
+    @pytest.mark.parametrize(
+        ("quotas", "used", "limit"),
+        [
+            (b'* QUOTAROOT INBOX "User quota"\r\n* QUOTA "User quota" (STORAGE 10 512)\r\n', 10240, 524288),
+            (b"* QUOTAROOT INBOX a b\r\n* QUOTA a (STORAGE 1 9)\r\n* QUOTA b (STORAGE 10 12)\r\n", 10240, 12288),
+            (b"* QUOTAROOT INBOX a\r\n* QUOTA a (STORAGE 5 4)\r\n", 5120, 4096),
+            (b"* QUOTAROOT INBOX a b\r\n* QUOTA a (MESSAGE 1 2)\r\n* QUOTA b (STORAGE 0 0)\r\n", 0, 0),
+            (b"* QUOTAROOT {5}\r\nINBOX {1}\r\na\r\n* QUOTA {1}\r\na (STORAGE 1 2)\r\n", 1024, 2048),
+            (b"* QUOTAROOT INBOX\r\n", None, None),
+            (b'* QUOTAROOT INBOX ""\r\n* QUOTA "" ()\r\n', None, None),
+        ],
+    )
+    @pytest.mark.parametrize("capabilities", [b"IMAP4rev1 QUOTA", b"IMAP4rev1 QUOTA=RES-STORAGE"])
+    def test_has_the_quota_with_the_least_room_left(
+        self, capabilities: bytes, quotas: bytes, used: int | None, limit: int | None, cut: Cut
+    ) -> None:
+        played = looked_at(FIGURES + EXAMINED + quotas + b"a3 OK done\r\n", capabilities, cut=cut)
+
+        assert played.error is None
+        assert b'a3 GETQUOTAROOT "INBOX"' == played.sent[-1]
+        assert MailboxFacts("INBOX", 7, 3, quota_used=used, quota_limit=limit) == played.learnt[-1]
+
+    @pytest.mark.parametrize("answer", [b"a3 NO permission denied\r\n", b"a3 BAD what?\r\n"])
+    def test_whose_quota_is_not_told_has_none(self, answer: bytes) -> None:
+        played = looked_at(FIGURES + EXAMINED + answer, b"IMAP4rev1 QUOTA")
+
+        assert played.error is None
+        assert MailboxFacts("INBOX", 7, 3) == played.learnt[-1]
+
+    @pytest.mark.parametrize(
+        ("status", "messages"),
+        [
+            (b"a1 NO not this one\r\n", 8),
+            (b"a1 BAD what?\r\n", 8),
+            (b"a1 OK\r\n", 8),
+            (b"* STATUS INBOX ()\r\na1 OK\r\n", 8),
+            (b"* STATUS INBOX (MESSAGES 9)\r\na1 OK\r\n", 9),
+        ],
+    )
+    def test_without_status_has_the_count_that_examine_tells(self, status: bytes, messages: int) -> None:
+        played = looked_at(status + EXAMINED)
+
+        assert played.error is None
+        assert MailboxFacts("INBOX", messages=messages) == played.learnt[-1]
+
+    def test_with_no_figures_at_all_was_still_looked_at(self) -> None:
+        played = looked_at(b"a1 OK\r\na2 OK\r\n")
+
+        assert played.error is None
+        assert [MailboxFacts("INBOX")] == played.learnt
+
+    @every_cut
+    @pytest.mark.parametrize(
+        ("answer", "reason"),
+        [
+            (b"a2 NO [NONEXISTENT] Mailbox doesn't exist: INBOX", FailureReason.MAILBOX_UNAVAILABLE),
+            (b"a2 NO Mailbox does not exist", FailureReason.MAILBOX_UNAVAILABLE),
+            (b"a2 NO [NOPERM] Permission denied", FailureReason.MAILBOX_UNAVAILABLE),
+            (b"a2 NO [CORRUPTION] Cannot open mailbox", FailureReason.MAILBOX_UNAVAILABLE),
+            (b"a2 BAD User is authenticated but not connected.", FailureReason.MAILBOX_UNAVAILABLE),
+            (b"a2 NO [UNAVAILABLE] Backend down", FailureReason.SERVER_BUSY),
+            (b"a2 NO [INUSE] Mailbox in use", FailureReason.SERVER_BUSY),
+            (b"a2 NO [SERVERBUG] Internal error occurred.", FailureReason.SERVER_BUSY),
+            (b"a2 NO [LIMIT] Too much", FailureReason.SERVER_BUSY),
+            (b"* BYE Connection closed. 14", FailureReason.CONNECTION_CLOSED),
+            (b"* BYE [UNAVAILABLE] shutting down", FailureReason.SERVER_BUSY),
+            (b"+ more", FailureReason.PROTOCOL_ERROR),
+        ],
+    )
+    def test_that_does_not_open_fails_and_keeps_its_figures(
+        self, answer: bytes, reason: FailureReason, cut: Cut
+    ) -> None:
+        played = looked_at(FIGURES + answer + b"\r\n", cut=cut)
+
+        assert played.error is not None
+        assert reason is played.error.reason
+        assert answer.split(b" ", 1)[1].decode() in played.error.detail
+        assert [MailboxFacts("INBOX", 7, 3)] == played.learnt
+
+    @pytest.mark.parametrize(
+        "script",
+        [
+            b"* STATUS INBOX (MESSAGES many)\r\na1 OK\r\n",
+            b"* STATUS INBOX\r\na1 OK\r\n",
+            FIGURES + EXAMINED + b"* QUOTA a (STORAGE 1)\r\na3 OK\r\n",
+        ],
+    )
+    def test_with_figures_that_are_none_is_a_protocol_error(self, script: bytes) -> None:
+        played = looked_at(script, b"IMAP4rev1 QUOTA")
+
+        assert played.error is not None
+        assert FailureReason.PROTOCOL_ERROR is played.error.reason
+
+    def test_figures_that_nobody_asked_for_are_not_taken_for_the_mailbox(self) -> None:
+        imap = client(mailbox="INBOX")
+        # RFC 9051 11.3: before the login, responses that belong behind it are to be ignored.
+        login_script = b"* 99 EXISTS\r\n* STATUS INBOX (MESSAGES 99)\r\n* 1 FETCH (BODY[] {3}\r\nabc)\r\n" + LOGGED_IN
+        assert play(imap.log_in(login()), login_script).error is None
+
+        played = play(imap.check(), b"a2 OK\r\n* 5 EXISTS\r\na3 OK\r\na4 OK\r\n")
+
+        assert MailboxFacts("INBOX", messages=5) == played.learnt[-1]
+
+    @pytest.mark.parametrize(
+        ("others", "logged_in", "expected"),
+        [
+            ({"mailbox": "INBOX"}, True, True),
+            ({"mailbox": "INBOX"}, False, False),
+            ({}, True, False),
+            ({"capabilities": ("QUOTA",)}, False, False),
+        ],
+    )
+    def test_is_looked_at_only_when_one_is_configured_and_somebody_is_logged_in(
+        self, others: dict[str, Any], *, logged_in: bool, expected: bool
+    ) -> None:
+        assert expected is client(**others).has_more_to_check(logged_in=logged_in)
+
+
+class TestCapabilitiesAfterTheLogin:
+    @every_cut
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"a1 OK [CAPABILITY IMAP4rev1 QUOTA] welcome\r\n",
+            b"* CAPABILITY IMAP4rev1 QUOTA\r\na1 OK welcome\r\n",
+            b"* OK [CAPABILITY IMAP4rev1 QUOTA] by the way\r\na1 OK welcome\r\n",
+        ],
+    )
+    def test_are_taken_as_told(self, answer: bytes, cut: Cut) -> None:
+        imap = client(capabilities=("QUOTA",))
+        played = play(imap.log_in(login()), answer, cut)
+
+        assert Capabilities(("IMAP4rev1", "QUOTA")) == played.learnt[-1]
+        assert ("IMAP4rev1", "QUOTA") == imap.capabilities
+        assert not imap.has_more_to_check(logged_in=True)
+
+    @every_cut
+    def test_are_asked_for_where_they_matter_and_were_not_told(self, cut: Cut) -> None:
+        imap = client(capabilities=("QUOTA",))
+        assert play(imap.log_in(login()), b"a1 OK welcome\r\n").error is None
+        assert imap.has_more_to_check(logged_in=True)
+
+        played = play(imap.check(), b"* CAPABILITY IMAP4rev1 QUOTA\r\na2 OK done\r\n", cut)
+
+        assert [b"a2 CAPABILITY"] == played.sent
+        assert [Capabilities(("IMAP4rev1", "QUOTA"))] == played.learnt
+
+    def test_are_not_asked_for_where_they_do_not_matter(self) -> None:
+        imap = client()
+        assert play(imap.log_in(login()), b"a1 OK welcome\r\n").error is None
+
+        assert not imap.has_more_to_check(logged_in=True)
+
+    def test_decide_whether_there_is_a_quota(self) -> None:
+        imap = client(mailbox="INBOX")
+        assert play(imap.log_in(login()), b"a1 OK welcome\r\n").error is None
+
+        played = play(
+            imap.check(),
+            b"* CAPABILITY IMAP4rev1 QUOTA\r\na2 OK\r\n* STATUS INBOX (MESSAGES 1 UNSEEN 0)\r\na3 OK\r\na4 OK\r\n"
+            b"* QUOTA q (STORAGE 1 2)\r\na5 OK\r\n",
+        )
+
+        assert MailboxFacts("INBOX", 1, 0, quota_used=1024, quota_limit=2048) == played.learnt[-1]
+
+
+class TestGoodbye:
+    @every_cut
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"* BYE logging out\r\na1 OK done\r\n",
+            b"a1 OK done\r\n",
+            b"a1 BAD what?\r\n",
+            b"* 3 EXISTS\r\n* BYE Courier-IMAP server shutting down\r\n* OK [ALERT] x\r\na1 OK LOGOUT completed\r\n",
+        ],
+    )
+    def test_waits_for_its_answer(self, answer: bytes, cut: Cut) -> None:
+        played = play(client().quit(), answer + TRAILING, cut)
+
+        assert played.error is None
+        assert [b"a1 LOGOUT"] == played.sent
+        assert TRAILING == played.unread
+
+    def test_waits_for_the_tagged_answer_behind_bye(self) -> None:
+        with pytest.raises(ScriptEndedError) as ended:
+            play(client().quit(), b"* BYE logging out\r\n")
+
+        assert [b"a1 LOGOUT"] == ended.value.played.sent
+
+    def test_lets_the_late_answer_to_a_command_that_was_given_up_pass(self) -> None:
+        imap = client(b"* PREAUTH [CAPABILITY IMAP4rev1] welcome\r\n", mailbox="INBOX")
+        with pytest.raises(ScriptEndedError):
+            play(imap.check(), b"")
+
+        played = play(imap.quit(), FIGURES + b"* BYE logging out\r\na2 OK done\r\n")
+
+        assert played.error is None
+        assert b"" == played.unread
