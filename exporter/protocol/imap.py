@@ -101,22 +101,22 @@ class Imap:
         return self._preauthenticated
 
     def log_in(self, login: Login) -> Dialogue[None]:
-        announced = self._announced()
-        offered = sorted(item.removeprefix("AUTH=") for item in announced if item.startswith("AUTH="))
+        offered = self._mechanisms()
         mechanism = sasl.choose(login.mechanism, offered)
+        login_is_disabled = "LOGINDISABLED" in self._announced()
         self._capabilities_are_old = True
         if mechanism is not None:
             exchange = sasl.EXCHANGES[mechanism](login)
             yield Learn(LoginTried(mechanism))
             end = yield from self._authenticate(exchange)
-        elif "LOGINDISABLED" not in announced and login.mechanism in {Mechanism.AUTO, Mechanism.LOGIN}:
+        elif login.mechanism in {Mechanism.AUTO, Mechanism.LOGIN} and not login_is_disabled:
             username, password = _login_arguments(login)
             yield Learn(LoginTried(Mechanism.LOGIN))
             end = yield from self._log_in_by_command(username, password)
         else:
             error = sasl.not_offered(login.mechanism, offered)
-            disabled = "; LOGINDISABLED rules out the LOGIN command" if "LOGINDISABLED" in announced else ""
-            raise DialogueError(error.reason, error.detail + disabled)
+            error.detail += "; LOGINDISABLED rules out the LOGIN command" if login_is_disabled else ""
+            raise error
         if end.condition is not Condition.OK:
             raise login_refusal(end)
         yield Learn(LoginTaken())
@@ -147,6 +147,10 @@ class Imap:
 
     def _announced(self) -> frozenset[str]:
         return frozenset(item.upper() for item in self.capabilities or ())
+
+    def _mechanisms(self) -> tuple[str, ...]:
+        items = (item.upper() for item in self.capabilities or ())
+        return tuple(item.removeprefix("AUTH=") for item in items if item.startswith("AUTH="))
 
     def _take_capabilities(self, response: Response) -> None:
         """RFC 9051 7.1, 7.2.2: they come as data or as the code of a status, asked for or not."""

@@ -17,8 +17,8 @@ TEMPORARY: Final = frozenset({"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"})
 """Response codes of a server that would do what it is asked, at another time or if it were well."""
 
 LOGIN_REFUSALS: Final[sasl.Refusals] = (
-    # Gmail: IMAP is switched off, or takes no password but one that was made for this client.
-    (re.compile(rb"(?i)NO .*(?:not enabled for IMAP|Application-specific password)"), FailureReason.AUTH_DISABLED),
+    # Gmail: the user has not switched IMAP on.
+    (re.compile(rb"(?i)NO .*not enabled for IMAP"), FailureReason.AUTH_DISABLED),
     # Exchange Online and Outlook.com: passwords are switched off for the organisation or for everybody.
     (re.compile(rb"(?i)NO .*BasicAuthBlocked"), FailureReason.AUTH_DISABLED),
     # Exchange, Gmail, Dovecot: overloaded, or too many sessions at once.
