@@ -7,14 +7,14 @@ dates, name, staple - and is asked by every probe, so it does next to nothing wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeAlias
 
 from exporter.certificates import certificate, names, staple, text, trust
 from exporter.certificates.certificate import Certificate
-from exporter.certificates.verification import DATES, NO_ISSUER, REPORTS, UNEXPECTED, WEAKNESSES, Finding
+from exporter.certificates.verification import DATES, NO_ISSUER, REPORTS, UNEXPECTED, WEAKNESSES, Code, Finding
 from exporter.model import CertificateFacts, FailureReason, StapleStatus
 from exporter.model import CertificateProblem as Problem
 
@@ -105,7 +105,12 @@ class Verdict:
 
 
 def examine(
-    presented: Sequence[bytes], path: Sequence[bytes], findings: Collection[Finding], *, finished: bool
+    presented: Sequence[bytes],
+    path: Sequence[bytes],
+    findings: Collection[Finding],
+    *,
+    finished: bool,
+    anchors: Container[bytes] = frozenset(),
 ) -> Chain:
     """Take a chain apart.
 
@@ -114,11 +119,14 @@ def examine(
         path: What OpenSSL made of it.
         findings: What OpenSSL reported about the path.
         finished: Whether OpenSSL went through the whole path, down to the leaf. If not, the chain is not sound.
+        anchors: The names of the trusted authorities, DER, as far as they are known.
     """
     steps = [_readable(der) for der in path]
     known = [step for step in steps if step is not None]
     leaf = _readable(presented[0]) if presented else None
-    faults = [*_reported(steps, findings, finished=finished), *_noticed(steps, findings)]
+    faults = [*_broken_off(steps, findings, anchors), *_reported(steps, findings), *_noticed(steps, findings)]
+    if not path or not finished:
+        faults.append(Fault(Problem.INVALID, "OpenSSL could not verify the chain"))
     if not _is_in_order(presented, path):
         faults.append(Fault(Problem.WRONG_ORDER, "the server does not send its chain in order"))
     return Chain(
@@ -174,19 +182,25 @@ def _readable(der: bytes) -> Certificate | None:
         return None
 
 
-def _reported(steps: Steps, findings: Collection[Finding], *, finished: bool) -> Iterator[Fault]:
-    """What OpenSSL found."""
-    if not steps or not finished:
-        yield Fault(Problem.INVALID, "OpenSSL could not verify the chain")
+def _broken_off(steps: Steps, findings: Collection[Finding], anchors: Container[bytes]) -> Iterator[Fault]:
+    """What it means that nobody known issued the last certificate, if so."""
     last = len(steps) - 1
     if steps and (end := steps[last]) and any(code in NO_ISSUER for code, _ in findings):
-        missing = trust.missing_issuer(end, is_leaf=last == 0, whose=_whose(steps, last))
+        missing = trust.missing_issuer(end, anchors, is_leaf=last == 0, whose=_whose(steps, last))
         yield from (Fault(problem, words) for problem, words in missing.items())
+
+
+def _reported(steps: Steps, findings: Collection[Finding]) -> Iterator[Fault]:
+    """What else OpenSSL found."""
     for code, depth in findings:
         problem, words = REPORTS.get(code, UNEXPECTED)
-        weakness_noticed = code in WEAKNESSES and depth <= last and _is_weak(steps[depth], problem)
-        if code not in DATES | NO_ISSUER and not weakness_noticed:
-            yield Fault(problem, words.format(whose=_whose(steps, depth), code=code))
+        if code in DATES | NO_ISSUER:
+            continue
+        if code in WEAKNESSES and depth < len(steps) and _is_weak(steps[depth], problem):
+            continue  # noticed here as well, and better said
+        if code == Code.INVALID_PURPOSE and (Code.INVALID_CA, depth) in findings:
+            continue  # who is no authority does not serve the purpose of one, either
+        yield Fault(problem, words.format(whose=_whose(steps, depth), code=code))
 
 
 def _noticed(steps: Steps, findings: Collection[Finding]) -> Iterator[Fault]:

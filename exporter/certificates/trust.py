@@ -3,6 +3,7 @@
 OpenSSL says only that the issuer of the last certificate was neither sent nor is trusted. An administrator has to know
 which of two things to do: make the server send an intermediate, or trust an authority. What was sent often tells:
 
+- If a trusted authority has the issuer's name, it is another of that name, such as one made anew with another key.
 - An authority key identifier may name the issuer's own issuer (RFC 5280 4.2.1.1). If that is the issuer itself, a root
   is missing; if it is another, an intermediate.
 - The leaf of a public authority is never issued by a root (Baseline Requirements 6.1.7), and such leaves can be told by
@@ -16,6 +17,7 @@ A leaf that comes alone and says nothing of the kind may be either, and is repor
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Final
 
 from cryptography import x509
@@ -29,17 +31,22 @@ FORUM_POLICIES: Final = "2.23.140.1.2."
 """The arc of the CA/Browser Forum's policies for servers: domain, organisation and individual validated."""
 
 
-def missing_issuer(last: Certificate, *, is_leaf: bool, whose: str) -> dict[Problem, str]:
+def missing_issuer(last: Certificate, anchors: Container[bytes], *, is_leaf: bool, whose: str) -> dict[Problem, str]:
     """The problems of a path whose last certificate was issued by nobody known, each with its words.
 
     Args:
         last: The certificate at which the path breaks off; not self-signed.
+        anchors: The names of the trusted authorities, DER.
         is_leaf: Whether it is the leaf, and so the only one.
         whose: How to call it.
     """
     issuer = text.quoted(last.facts.issuer)
     incomplete = f"the server does not send {issuer}, the intermediate that issued {whose}"
     unknown = f"{issuer}, which issued {whose}, is not among the trusted authorities"
+    if last.parsed.issuer.public_bytes() in anchors:
+        return {
+            Problem.UNKNOWN_AUTHORITY: f"the trusted authority {issuer} has another key than the one that issued {whose}"
+        }
     is_root = _issuer_is_root(last.parsed)
     if is_root or (is_root is None and not is_leaf):
         return {Problem.UNKNOWN_AUTHORITY: unknown}

@@ -135,13 +135,15 @@ class TlsContexts:
         # Not to look away: `on_verification` writes down what OpenSSL finds, and `tls.facts` has it judged.
         context.set_verify(SSL.VERIFY_NONE, on_verification)
         context.set_ocsp_client_callback(on_staple)
-        context.set_app_data(VerifiedChains(self._wall))
         # Every probe is to see the certificate, so no session is resumed; and what was judged may not be swapped later.
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         context.set_options(SSL.OP_NO_RENEGOTIATION)
         _set_versions(context, recipe.min_version)
+        anchors: set[bytes] = set()
         for place, called in store.items():
             _trust(context, place, called)
+            anchors |= _names(place)
+        context.set_app_data(VerifiedChains(anchors, self._wall))
         if recipe.client_cert_file is not None:
             _present(context, recipe.client_cert_file, recipe.client_key_file or recipe.client_cert_file)
         return context
@@ -176,6 +178,14 @@ def _trust(context: SSL.Context, place: Path, called: str) -> None:
     except SSL.Error as error:
         reasons = "; ".join(reason for _, _, reason in error.args[0])
         raise TlsSetupError(f"{called} {place}: no certificates in PEM form can be read from it ({reasons})") from None
+
+
+def _names(place: Path) -> set[bytes]:
+    """The names of the authorities in a file. They only help with words, so what is odd about a file may hide them."""
+    try:
+        return {authority.subject.public_bytes() for authority in x509.load_pem_x509_certificates(place.read_bytes())}
+    except (OSError, ValueError):
+        return set()  # a directory, or a form of PEM that only OpenSSL reads
 
 
 def _present(context: SSL.Context, cert_file: Path, key_file: Path) -> None:

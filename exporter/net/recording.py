@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Final
 
 from OpenSSL import SSL, crypto
@@ -29,10 +29,12 @@ class VerifiedChains:
     """The chains that OpenSSL found sound against one trust store, by the digest of what was presented.
 
     Args:
+        anchors: The names of the store's authorities, DER.
         wall: The Unix time: whether a path is valid is a question of now.
     """
 
-    def __init__(self, wall: Callable[[], float]) -> None:
+    def __init__(self, anchors: Container[bytes], wall: Callable[[], float]) -> None:
+        self.anchors = anchors
         self._wall = wall
         self._chains: OrderedDict[bytes, Chain] = OrderedDict()
 
@@ -86,7 +88,9 @@ class Recorder:
         if self._known is None:
             presented = self._presented or []
             path = [_der(step) for step in connection.get_verified_chain() or ()]
-            self._known = examine(presented, path, self._findings, finished=self._finished)
+            self._known = examine(
+                presented, path, self._findings, finished=self._finished, anchors=self._verified.anchors
+            )
             self._verified.remember(self._digest, self._known)
         return self._known
 
