@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
+import signal
 import time
+from collections.abc import Callable, Sequence
 from typing import Final
 from typing import Protocol as Interface
 
 import structlog
+from aiohttp.web import Application
 from OpenSSL import SSL
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from exporter import __version__
 from exporter.metrics.store import BuildInfo, Store
@@ -20,6 +25,9 @@ from exporter.probing.lag import LagMonitor
 from exporter.probing.logins import Logins
 from exporter.probing.probe import Prober, World
 from exporter.probing.scheduler import Scheduler
+from exporter.web.application import create_application
+from exporter.web.server import ListenAddress
+from exporter.web.server import serve as listen
 
 FINISH_WITHIN: Final = 3.0
 """Seconds after SIGTERM in which probes under way may end as usual."""
@@ -101,9 +109,17 @@ class Daemon:
                 await self._scheduler.cancel()
         self._lag.stop()
 
-    def redacted_configuration(self) -> str:
-        """The configuration in force, without secrets."""
-        return self._configuration.redacted()
+    def application(self) -> Application:
+        """The HTTP interface to what is found."""
+        process = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=process)
+        return create_application(
+            store=self.store,
+            ready=lambda: self.ready,
+            configuration=self._configuration.redacted,
+            process=process,
+        )
 
     async def _probe(self, endpoint: Endpoint) -> None:
         login = await self._logins.for_probe(endpoint)
@@ -111,6 +127,37 @@ class Daemon:
         if not self._hurried:
             self.store.record(result)
             self._journal.write(result)
+
+
+async def serve(
+    configuration: Configuration,
+    addresses: Sequence[ListenAddress],
+    announce: Callable[[Sequence[str]], None],
+) -> None:
+    """Probe and answer HTTP until SIGTERM or SIGINT.
+
+    Args:
+        configuration: What to do.
+        addresses: Where to listen.
+        announce: Is told the URLs of the status page once it can be read.
+
+    Raises:
+        ListenError: One of the addresses cannot be had; nothing was probed.
+    """
+    asked_to_stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked_to_stop.set)
+    daemon = Daemon(configuration)
+    server = await listen(daemon.application(), addresses)
+    try:
+        daemon.start()
+        announce(server.urls)
+        await asked_to_stop.wait()
+        log.info("stopping")
+    finally:
+        await daemon.stop()
+        await server.stop()
 
 
 def openssl_version() -> str:

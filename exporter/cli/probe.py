@@ -20,7 +20,7 @@ from exporter.net.resolve import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.probing.logins import Logins
 from exporter.probing.probe import Prober, World
-from exporter.web.api import result_document
+from exporter.web.api import probe_document
 
 
 @click.command()
@@ -43,7 +43,7 @@ def probe(target: str, config_file: Path | None, *, as_json: bool) -> None:
     endpoint = _endpoint(target, configuration)
     result = asyncio.run(_probe(endpoint, configuration.dns if configuration else DnsSettings()))
     if as_json:
-        click.echo(json.dumps(result_document(endpoint, result), indent=2))
+        click.echo(json.dumps({"endpoint": endpoint.name, **probe_document(result)}, indent=2))
     else:
         print_result(Console(), endpoint, result)
     sys.exit(0 if result.failure is None else 1)
