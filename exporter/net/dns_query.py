@@ -116,7 +116,7 @@ async def ask(
             case Records() | Absent():
                 return replace(verdict, ttl=min(ttl, verdict.ttl))
             case Failed():
-                return verdict
+                return verdict if target == name else Failed(f"an alias of {shown(target)}: {verdict.detail}")
     return Failed(f"{shown(name)} is an alias of an alias without end")
 
 

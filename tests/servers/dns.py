@@ -23,7 +23,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from tests.servers.programs import LOOPBACK, free_ports, program, running
+from tests.servers.programs import LOOPBACK, free_ports, program, running, unavailable
 
 _NSD_CONF = """\
 server:
@@ -149,29 +149,47 @@ class Nameserver:
 
 
 @asynccontextmanager
-async def nameserver(behaviour: Behaviour) -> AsyncIterator[Nameserver]:
-    """Serves by UDP and TCP on one port until the block ends."""
-    loop = asyncio.get_running_loop()
-    server = Nameserver(behaviour)
-    server.gate.set()
-    udp, tcp = _sockets()
-    server.address = udp.getsockname()
+async def nameserver(behaviour: Behaviour, host: str = LOOPBACK) -> AsyncIterator[Nameserver]:
+    """Serves by UDP and TCP on one port until the block ends.
 
-    async def serve_udp() -> None:
-        async with asyncio.TaskGroup() as group:
-            while True:
-                wire, peer = await loop.sock_recvfrom(udp, 65535)
-                group.create_task(reply(wire, peer))
+    Args:
+        behaviour: What it does at first.
+        host: The address to serve at.
+
+    Raises:
+        ExceptionGroup: The behaviour itself failed; only if all went well otherwise.
+    """
+    udp, tcp = _sockets(host)
+    server = Nameserver(behaviour, address=udp.getsockname()[:2])
+    server.gate.set()
+    serving = [asyncio.create_task(_serve_udp(server, udp)), asyncio.create_task(_serve_tcp(server, tcp))]
+    try:
+        yield server
+    finally:
+        for task in serving:
+            task.cancel()
+        await asyncio.wait(serving)
+        udp.close()
+        tcp.close()
+    for task in serving:
+        if not task.cancelled():
+            task.result()
+
+
+async def _serve_udp(server: Nameserver, sock: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
 
     async def reply(wire: bytes, peer: tuple[str, int]) -> None:
         for datagram in await server.answer(wire, "udp", peer[1]):
-            await loop.sock_sendto(udp, datagram, peer)
+            await loop.sock_sendto(sock, datagram, peer)
 
-    async def serve_tcp() -> None:
-        async with asyncio.TaskGroup() as group:
-            while True:
-                connection, peer = await loop.sock_accept(tcp)
-                group.create_task(converse(connection, peer))
+    async with asyncio.TaskGroup() as group:
+        while True:
+            group.create_task(reply(*await loop.sock_recvfrom(sock, 65535)))
+
+
+async def _serve_tcp(server: Nameserver, listener: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
 
     async def converse(connection: socket.socket, peer: tuple[str, int]) -> None:
         with closing(connection):
@@ -180,27 +198,23 @@ async def nameserver(behaviour: Behaviour) -> AsyncIterator[Nameserver]:
             for piece in await server.answer(wire[2:], "tcp", peer[1]):
                 await loop.sock_sendall(connection, piece)
 
-    serving = [asyncio.create_task(serve_udp()), asyncio.create_task(serve_tcp())]
-    try:
-        yield server
-    finally:
-        for task in serving:
-            task.cancel()
-        ends = await asyncio.gather(*serving, return_exceptions=True)
-        udp.close()
-        tcp.close()
-    for end in ends:
-        if not isinstance(end, asyncio.CancelledError):
-            raise AssertionError(f"the nameserver broke down: {end!r}")
+    async with asyncio.TaskGroup() as group:
+        while True:
+            group.create_task(converse(*await loop.sock_accept(listener)))
 
 
-def _sockets() -> tuple[socket.socket, socket.socket]:
+def _sockets(host: str) -> tuple[socket.socket, socket.socket]:
     """A UDP socket, and a TCP listener on the same port."""
     while True:
-        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        udp.bind((LOOPBACK, 0))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        udp = socket.socket(family, socket.SOCK_DGRAM)
         try:
-            tcp = socket.create_server(udp.getsockname())
+            udp.bind((host, 0))
+        except OSError as error:
+            udp.close()
+            unavailable(f"no server can be run at {host}: {error}")
+        try:
+            tcp = socket.create_server(udp.getsockname()[:2], family=family)
         except OSError:  # the port is taken for TCP: the next one the system gives is another
             udp.close()
             continue
@@ -245,7 +259,7 @@ def records(*lines: str, zone: str = "example.test.", minimum: int = 300) -> Beh
     for line in lines:
         name, ttl, rdclass, rdtype, text = line.split(None, 4)
         rrset = dns.rrset.from_text(name, int(ttl), rdclass, rdtype, text)
-        known.setdefault((rrset.name, rrset.rdtype), rrset).update(rrset)
+        known.setdefault((rrset.name, rrset.rdtype), rrset).add(rrset[0], int(ttl))
     names = {name for name, _ in known}
 
     def behave(query: Query) -> Sequence[bytes]:
@@ -272,6 +286,11 @@ def by_type(**behaviours: Behaviour) -> Behaviour:
     return lambda query: behaviours[query.rdtype](query)
 
 
+def by_name(behaviours: Mapping[str, Behaviour]) -> Behaviour:
+    """A behaviour for each name."""
+    return lambda query: behaviours[query.name](query)
+
+
 def rcode(code: dns.rcode.Rcode, *, because: dns.edns.EDEOption | None = None) -> Behaviour:
     """Answers everything with an error, and the reason for it (RFC 8914)."""
 
@@ -296,17 +315,6 @@ def garbage(query: Query) -> Sequence[bytes]:
 
 
 # Misbehaviours on top of a good answer.
-
-
-def after_a_forgery_with_another_id(behaviour: Behaviour) -> Behaviour:
-    """Sends the answer with a wrong id and a poisoned address first."""
-
-    def behave(query: Query) -> Sequence[bytes]:
-        (good,) = behaviour(query)
-        other = (int.from_bytes(good[:2]) ^ 1).to_bytes(2)
-        return [other + good[2:], good]
-
-    return behave
 
 
 def cut_short_by_udp(behaviour: Behaviour) -> Behaviour:

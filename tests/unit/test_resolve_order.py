@@ -59,7 +59,7 @@ class Machine:
 )
 @pytest.mark.parametrize("turned", [False, True])
 def test_the_examples_of_the_rfc(sources: Mapping[str, str | None], expected: tuple[str, ...], turned: bool) -> None:
-    addresses = tuple(reversed(sources)) if turned else tuple(sources)
+    addresses = tuple(sources)[::-1] if turned else tuple(sources)
     assert expected == in_order(addresses, Machine(sources))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Sequence
 
 import dns.edns
@@ -79,6 +80,29 @@ async def test_an_answer_that_was_cut_short_is_fetched_by_tcp() -> None:
     async with nameserver(servers.cut_short_by_udp(servers.byte_by_byte(servers.records(*lines)))) as server:
         assert len(texts(await asked(server))) == 100
         assert [query.transport for query in server.queries] == ["udp", "tcp"]
+
+
+async def test_a_nameserver_may_have_an_ipv6_address() -> None:
+    async with nameserver(servers.cut_short_by_udp(GOOD), "::1") as server:
+        assert texts(await asked(server)) == ["192.0.2.1"]
+
+
+@pytest.mark.parametrize(("addresses", "at_once"), [(20, True), (100, False)])
+async def test_a_long_answer_is_read_beside_the_loop(
+    addresses: int, at_once: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers: list[int] = []
+    read = dns_exchange._answer
+
+    def watched(wire: bytes, query: dns.message.QueryMessage) -> dns.message.QueryMessage:
+        readers.append(threading.get_ident())
+        return read(wire, query)
+
+    monkeypatch.setattr(dns_exchange, "_answer", watched)
+    lines = [f"{MAIL}. 300 IN A 192.0.2.{number}" for number in range(addresses)]
+    async with nameserver(servers.records(*lines)) as server:
+        assert len(texts(await asked(server))) == addresses
+    assert [at_once] == [reader == threading.get_ident() for reader in readers]
 
 
 async def test_the_records_of_a_truncated_answer_are_not_used() -> None:
@@ -278,7 +302,7 @@ def hanging_up(query: Query) -> Sequence[bytes]:
 
 
 def flooding(query: Query) -> Sequence[bytes]:
-    return [bytes(2)] * dns_exchange.MAX_STRAYS
+    return [query.message.to_wire()[:2]] * dns_exchange.MAX_STRAYS
 
 
 SIGNATURE_EXPIRED = dns.edns.EDEOption(dns.edns.EDECode.SIGNATURE_EXPIRED, "checked\nby \N{SNOWMAN}")

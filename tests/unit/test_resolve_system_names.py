@@ -1,3 +1,4 @@
+# ruff: noqa: ASYNC240 - the tests write a line into a file between two lookups; only the program may not block
 """The hosts file and resolv.conf: what is read from them, and when."""
 
 from __future__ import annotations

@@ -1,0 +1,521 @@
+"""Hosts to addresses: without DNS, by DNS, from what is kept, and the words for what cannot be found."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import dns.rcode
+import dns.rrset
+import pytest
+from blockbuster import blockbuster_ctx
+
+from exporter.model import DnsSettings, FailureReason, IpFamily
+from exporter.net import dns_answers
+from exporter.net.dns_query import MAX_NEGATIVE_TTL
+from exporter.net.resolve import MAX_ADDRESSES, ResolveError, Resolver
+from exporter.net.system_names import CHECK_INTERVAL
+from tests.servers import dns as servers
+from tests.servers.dns import Nameserver, Query, nameserver
+
+MAIL = "mail.example.test"
+BOTH = servers.records(f"{MAIL}. 300 IN A 192.0.2.1", f"{MAIL}. 300 IN AAAA 2001:db8::1")
+ANY, IPV4, IPV6 = IpFamily.ANY, IpFamily.IPV4, IpFamily.IPV6
+
+
+class Bench:
+    """A resolver with files, a clock and routes of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.now = 1000.0
+        self.hosts = directory / "hosts"
+        self.resolv_conf = directory / "resolv.conf"
+
+    def resolver(
+        self,
+        *of: Nameserver,
+        timeout: float = 5.0,
+        search: Sequence[str] = (),
+        source_for: Callable[[str], str | None] = lambda address: address,
+    ) -> Resolver:
+        """One that asks these nameservers, or those of resolv.conf."""
+        return Resolver(
+            DnsSettings(tuple(server.address for server in of), timeout, tuple(search)),
+            clock=lambda: self.now,
+            hosts=self.hosts,
+            resolv_conf=self.resolv_conf,
+            source_for=source_for,
+        )
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+async def refused(resolver: Resolver, host: str, family: IpFamily = ANY) -> ResolveError:
+    with pytest.raises(ResolveError) as caught:
+        await resolver.addresses(host, family)
+    assert caught.value.detail == str(caught.value)
+    assert caught.value.detail.isascii()
+    assert caught.value.detail.isprintable()
+    return caught.value
+
+
+async def not_found(resolver: Resolver, host: str, family: IpFamily = ANY) -> str:
+    error = await refused(resolver, host, family)
+    assert error.reason is FailureReason.DNS_NOT_FOUND
+    return error.detail
+
+
+async def failed(resolver: Resolver, host: str, family: IpFamily = ANY) -> str:
+    error = await refused(resolver, host, family)
+    assert error.reason is FailureReason.DNS_FAILED
+    return error.detail
+
+
+# Without DNS
+
+
+@pytest.mark.parametrize(
+    ("host", "family", "address"),
+    [
+        ("192.0.2.1", ANY, "192.0.2.1"),
+        ("192.0.2.1", IPV4, "192.0.2.1"),
+        ("2001:DB8:0::1", ANY, "2001:db8::1"),
+        ("2001:db8::1", IPV6, "2001:db8::1"),
+        ("::ffff:192.0.2.1", IPV4, "192.0.2.1"),
+    ],
+)
+async def test_an_ip_address_is_itself(bench: Bench, host: str, family: IpFamily, address: str) -> None:
+    async with nameserver(BOTH) as server:
+        assert (address,) == await bench.resolver(server).addresses(host, family)
+        assert server.asked == []
+
+
+@pytest.mark.parametrize(("host", "family"), [("192.0.2.1", IPV6), ("2001:db8::1", IPV4), ("::ffff:192.0.2.1", IPV6)])
+async def test_an_ip_address_of_the_other_family_is_not_found(bench: Bench, host: str, family: IpFamily) -> None:
+    detail = await not_found(bench.resolver(), host, family)
+    assert detail == f"{host} is no {family} address, and no other is wanted"
+
+
+async def test_an_address_with_a_zone_is_refused(bench: Bench) -> None:
+    detail = await not_found(bench.resolver(), "fe80::1%eth0")
+    assert detail == "fe80::1%eth0: an address with a zone cannot be probed; leave out the % and the rest"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        ".",
+        "..",
+        "a..b",
+        ".mail",
+        "mail example",
+        "mail\r\nQUIT",
+        "mail\0",
+        "mail/../etc",
+        "m\N{LATIN SMALL LETTER A WITH DIAERESIS}il.example",
+        "\\109ail.example",
+        "*.example",
+        "user@example",
+        "[192.0.2.1]",
+        "192.0.2.1:25",
+        "256.0.0.1",
+        "127.1",
+        "0x7f.1",
+        "2130706433",
+        "x" * 64,
+        ".".join(["x" * 63] * 4),
+        "x" * 100_000,
+    ],
+)
+async def test_what_no_host_can_be_called_is_not_asked_for(bench: Bench, host: str) -> None:
+    async with nameserver(BOTH) as server:
+        detail = await not_found(bench.resolver(server), host)
+        assert "is neither an IP address nor a name that a host can have" in detail
+        assert len(detail) < 200
+        assert server.asked == []
+
+
+async def test_the_hosts_file_comes_before_dns(bench: Bench) -> None:
+    bench.hosts.write_text(f"192.0.2.9 {MAIL}\n2001:db8::9 {MAIL}\n192.0.2.10 {MAIL}\n")
+    async with nameserver(BOTH) as server:
+        resolver = bench.resolver(server)
+        assert await resolver.addresses("Mail.Example.Test.", ANY) == ("2001:db8::9", "192.0.2.9", "192.0.2.10")
+        assert await resolver.addresses(MAIL, IPV4) == ("192.0.2.9", "192.0.2.10")
+        assert server.asked == []
+
+
+async def test_a_family_that_the_hosts_file_lacks_is_asked_for(bench: Bench) -> None:
+    bench.hosts.write_text(f"192.0.2.9 {MAIL}\n")
+    async with nameserver(BOTH) as server:
+        assert await bench.resolver(server).addresses(MAIL, IPV6) == ("2001:db8::1",)
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "imap.localhost"])
+@pytest.mark.parametrize(
+    ("family", "addresses"), [(ANY, ("::1", "127.0.0.1")), (IPV4, ("127.0.0.1",)), (IPV6, ("::1",))]
+)
+async def test_localhost_is_never_asked_for(
+    bench: Bench, host: str, family: IpFamily, addresses: tuple[str, ...]
+) -> None:
+    async with nameserver(BOTH) as server:
+        assert addresses == await bench.resolver(server).addresses(host, family)
+        assert server.asked == []
+
+
+async def test_localhost_is_ipv4_where_ipv6_is_switched_off(bench: Bench) -> None:
+    resolver = bench.resolver(source_for=lambda address: None if ":" in address else address)
+    assert await resolver.addresses("localhost", ANY) == ("127.0.0.1",)
+
+
+# By DNS
+
+
+@pytest.mark.parametrize(
+    ("family", "types", "addresses"),
+    [
+        (ANY, {"A", "AAAA"}, ("2001:db8::1", "192.0.2.1")),
+        (IPV4, {"A"}, ("192.0.2.1",)),
+        (IPV6, {"AAAA"}, ("2001:db8::1",)),
+    ],
+)
+async def test_only_the_wanted_family_is_asked_for(
+    bench: Bench, family: IpFamily, types: set[str], addresses: tuple[str, ...]
+) -> None:
+    async with nameserver(BOTH) as server:
+        assert addresses == await bench.resolver(server).addresses(MAIL, family)
+        assert {(MAIL, rdtype) for rdtype in types} == set(server.asked)
+
+
+async def test_both_families_are_asked_for_at_the_same_time(bench: Bench) -> None:
+    async with nameserver(BOTH) as server:
+        server.gate.clear()
+        lookup = asyncio.create_task(bench.resolver(server).addresses(MAIL, ANY))
+        await server.was_asked(2)
+        server.gate.set()
+        assert await lookup == ("2001:db8::1", "192.0.2.1")
+
+
+async def test_nothing_blocks_the_loop(bench: Bench) -> None:
+    bench.resolv_conf.write_text("search example.test\n")
+    async with nameserver(servers.cut_short_by_udp(BOTH)) as server:
+        resolver = Resolver(
+            DnsSettings((server.address,)), hosts=bench.hosts, resolv_conf=bench.resolv_conf
+        )  # with the real routes
+        with blockbuster_ctx("exporter"):
+            addresses = await resolver.addresses(MAIL, ANY)
+    assert {"192.0.2.1", "2001:db8::1"} >= set(addresses)
+
+
+@pytest.mark.parametrize("lost", ["A", "AAAA"])
+async def test_one_family_is_enough_if_the_other_fails(bench: Bench, lost: str) -> None:
+    behaviours = {"A": BOTH, "AAAA": BOTH, lost: servers.rcode(dns.rcode.SERVFAIL)}
+    async with nameserver(servers.by_type(**behaviours)) as server:
+        expected = ("192.0.2.1",) if lost == "AAAA" else ("2001:db8::1",)
+        assert expected == await bench.resolver(server).addresses(MAIL, ANY)
+
+
+async def test_a_family_that_stays_silent_is_not_waited_for_to_the_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dns_answers, "GRACE", 0.05)
+    async with nameserver(servers.by_type(A=BOTH, AAAA=servers.silent)) as server:
+        async with asyncio.timeout(2):
+            assert await bench.resolver(server, timeout=60).addresses(MAIL, ANY) == ("192.0.2.1",)
+
+
+async def test_a_family_without_records_leaves_the_whole_time_to_the_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dns_answers, "GRACE", 0.0)
+    only_a = servers.records(f"{MAIL}. 300 IN A 192.0.2.1")
+    async with nameserver(servers.by_type(A=servers.losing_the_first(1, only_a), AAAA=only_a)) as server:
+        assert await bench.resolver(server, timeout=0.4).addresses(MAIL, ANY) == ("192.0.2.1",)
+
+
+async def test_a_mapped_address_in_a_record_is_ipv4(bench: Bench) -> None:
+    mapped = servers.records(f"{MAIL}. 300 IN AAAA ::ffff:192.0.2.1", f"{MAIL}. 300 IN A 192.0.2.1")
+    async with nameserver(mapped) as server:
+        resolver = bench.resolver(server)
+        assert await resolver.addresses(MAIL, ANY) == ("192.0.2.1",)
+        assert await not_found(resolver, MAIL, IPV6) == f"{MAIL} has no AAAA record, says {server}"
+
+
+async def test_addresses_are_tried_as_the_routes_suggest(bench: Bench) -> None:
+    async with nameserver(BOTH) as server:
+        resolver = bench.resolver(server, source_for=lambda address: None if ":" in address else "10.0.0.2")
+        assert await resolver.addresses(MAIL, ANY) == ("192.0.2.1",)
+        assert await resolver.addresses(MAIL, IPV6) == ("2001:db8::1",)
+
+
+async def test_a_name_has_no_more_addresses_than_can_be_tried(bench: Bench) -> None:
+    lines = [f"{MAIL}. 300 IN A 192.0.2.{number}" for number in range(200)]
+    async with nameserver(servers.records(*lines)) as server:
+        expected = tuple(f"192.0.2.{number}" for number in range(MAX_ADDRESSES))
+        assert expected == await bench.resolver(server).addresses(MAIL, IPV4)
+
+
+# Search domains
+
+
+async def test_a_name_without_a_dot_is_looked_for_below_the_search_domains(bench: Bench) -> None:
+    async with nameserver(BOTH) as server:
+        resolver = bench.resolver(server, search=["other.test", "Example.Test."])
+        assert await resolver.addresses("mail", IPV4) == ("192.0.2.1",)
+        assert server.asked == [("mail.other.test", "A"), (MAIL, "A")]
+
+
+async def test_a_name_below_no_search_domain_is_asked_for_as_it_is(bench: Bench) -> None:
+    async with nameserver(servers.records()) as server:
+        detail = await not_found(bench.resolver(server, search=["a.test", "b.test"]), "mail", IPV4)
+        assert server.asked == [("mail.a.test", "A"), ("mail.b.test", "A"), ("mail", "A")]
+        assert detail == f"mail (also looked for below 2 search domains) does not exist, says {server} (NXDOMAIN)"
+
+
+@pytest.mark.parametrize("host", [MAIL, "mail."])
+async def test_a_name_with_a_dot_is_asked_for_as_it_is_only(bench: Bench, host: str) -> None:
+    async with nameserver(servers.records()) as server:
+        await not_found(bench.resolver(server, search=["other.test"]), host, IPV4)
+        assert [(host.removesuffix("."), "A")] == server.asked
+
+
+async def test_a_failure_ends_the_search(bench: Bench) -> None:
+    ill = servers.by_name({"mail.a.test": servers.rcode(dns.rcode.SERVFAIL)})
+    async with nameserver(ill) as server:
+        detail = await failed(bench.resolver(server, search=["a.test", "b.test"]), "mail", IPV4)
+        assert detail == f"mail.a.test: {server} answered SERVFAIL"
+
+
+async def test_a_search_domain_that_makes_no_name_is_passed_over(bench: Bench) -> None:
+    async with nameserver(BOTH) as server:
+        resolver = bench.resolver(server, search=["not a domain", "x" * 64, "." * 3, "example.test"])
+        assert await resolver.addresses("mail", IPV4) == ("192.0.2.1",)
+        assert server.asked == [(MAIL, "A")]
+
+
+def candidates(resolver: Resolver, host: str) -> list[str]:
+    names = resolver._files._read()
+    return list(resolver._candidates(host.removesuffix("."), host, names))
+
+
+def test_ndots_of_the_system_decides_which_names_are_searched(bench: Bench) -> None:
+    bench.resolv_conf.write_text("search prod.svc.test svc.test\noptions ndots:3\n")
+    resolver = bench.resolver()
+    assert candidates(resolver, "mail.prod") == ["mail.prod.prod.svc.test", "mail.prod.svc.test", "mail.prod"]
+    assert candidates(resolver, "mail.a.b.test") == ["mail.a.b.test"]
+    assert candidates(resolver, "mail.") == ["mail"]
+
+
+def test_configured_search_domains_replace_those_of_the_system(bench: Bench) -> None:
+    bench.resolv_conf.write_text("search system.test\noptions ndots:3\n")
+    resolver = bench.resolver(search=["configured.test"])
+    assert candidates(resolver, "mail") == ["mail.configured.test", "mail"]
+    assert candidates(resolver, "mail.a") == ["mail.a"]
+
+
+def test_configured_nameservers_know_nothing_of_the_systems_search_domains(bench: Bench) -> None:
+    bench.resolv_conf.write_text("search system.test\n")
+    resolver = Resolver(
+        DnsSettings((("192.0.2.53", 53),)), clock=lambda: 0.0, hosts=bench.hosts, resolv_conf=bench.resolv_conf
+    )
+    assert candidates(resolver, "mail") == ["mail"]
+
+
+# What is not found, and what fails
+
+
+async def test_a_name_that_does_not_exist_is_not_found(bench: Bench) -> None:
+    async with nameserver(servers.records()) as server:
+        assert await not_found(bench.resolver(server), MAIL) == f"{MAIL} does not exist, says {server} (NXDOMAIN)"
+
+
+@pytest.mark.parametrize(("family", "record"), [(ANY, "A or AAAA record"), (IPV4, "A record"), (IPV6, "AAAA record")])
+async def test_a_name_without_addresses_is_not_found(bench: Bench, family: IpFamily, record: str) -> None:
+    async with nameserver(servers.records(f"{MAIL}. 300 IN TXT hello")) as server:
+        assert f"{MAIL} has no {record}, says {server}" == await not_found(bench.resolver(server), MAIL, family)
+
+
+async def test_an_alias_that_leads_nowhere_is_told(bench: Bench) -> None:
+    async with nameserver(servers.records(f"{MAIL}. 300 IN CNAME gone.example.test.")) as server:
+        detail = await not_found(bench.resolver(server), MAIL)
+    assert detail == f"{MAIL} is an alias of gone.example.test, which does not exist, says {server} (NXDOMAIN)"
+
+
+async def test_that_a_name_does_not_exist_needs_to_be_said_once(bench: Bench) -> None:
+    half = servers.by_type(A=servers.records(), AAAA=servers.rcode(dns.rcode.SERVFAIL))
+    async with nameserver(half) as server:
+        assert "NXDOMAIN" in await not_found(bench.resolver(server), MAIL)
+
+
+async def test_that_one_family_is_missing_says_nothing_of_the_other(bench: Bench) -> None:
+    only_text = servers.records(f"{MAIL}. 300 IN TXT hello")
+    async with nameserver(servers.by_type(AAAA=only_text, A=servers.rcode(dns.rcode.SERVFAIL))) as server:
+        assert await failed(bench.resolver(server), MAIL) == f"{MAIL}: {server} answered SERVFAIL"
+
+
+async def test_a_lookup_ends_in_time(bench: Bench) -> None:
+    async with nameserver(servers.silent) as server:
+        start = asyncio.get_running_loop().time()
+        detail = await failed(bench.resolver(server, timeout=0.3), MAIL)
+        assert asyncio.get_running_loop().time() - start < 0.3 + dns_answers.LATE + 0.3
+        assert detail == f"{MAIL}: {server} did not answer within 0.3 s"
+
+
+async def test_a_file_that_cannot_be_read_is_mentioned_where_names_cannot_be_resolved(bench: Bench) -> None:
+    bench.hosts.mkdir()
+    async with nameserver(servers.rcode(dns.rcode.REFUSED)) as server:
+        detail = await failed(bench.resolver(server), MAIL)
+    assert detail == f"{MAIL}: {server} answered REFUSED; {bench.hosts} cannot be read: Is a directory"
+
+
+# What is kept, and what is shared
+
+
+async def test_an_answer_is_used_again_within_its_ttl_and_not_a_moment_longer(bench: Bench) -> None:
+    async with nameserver(servers.records(f"{MAIL}. 60 IN A 192.0.2.1")) as server:
+        resolver = bench.resolver(server)
+        await resolver.addresses(MAIL, IPV4)
+        bench.now += 59.9
+        assert await resolver.addresses(MAIL, IPV4) == ("192.0.2.1",)
+        assert len(server.queries) == 1
+        server.behaviour = servers.records(f"{MAIL}. 60 IN A 192.0.2.2")
+        bench.now += 0.1
+        assert await resolver.addresses(MAIL, IPV4) == ("192.0.2.2",)
+
+
+async def test_an_expired_answer_is_not_used_even_if_there_is_no_other(bench: Bench) -> None:
+    async with nameserver(servers.records(f"{MAIL}. 60 IN A 192.0.2.1")) as server:
+        resolver = bench.resolver(server)
+        await resolver.addresses(MAIL, IPV4)
+        server.behaviour = servers.rcode(dns.rcode.SERVFAIL)
+        bench.now += 60
+        await failed(resolver, MAIL, IPV4)
+
+
+async def test_an_answer_with_a_ttl_of_zero_is_used_once(bench: Bench) -> None:
+    async with nameserver(servers.records(f"{MAIL}. 0 IN A 192.0.2.1")) as server:
+        resolver = bench.resolver(server)
+        await resolver.addresses(MAIL, IPV4)
+        await resolver.addresses(MAIL, IPV4)
+        assert len(server.queries) == 2
+
+
+async def test_an_absence_is_used_again_for_a_short_time(bench: Bench) -> None:
+    async with nameserver(servers.records(minimum=86400)) as server:
+        resolver = bench.resolver(server)
+        first = await not_found(resolver, MAIL, IPV4)
+        bench.now += MAX_NEGATIVE_TTL - 0.1
+        assert first == await not_found(resolver, MAIL, IPV4)
+        assert len(server.queries) == 1
+        bench.now += 0.1
+        server.behaviour = BOTH
+        assert await resolver.addresses(MAIL, IPV4) == ("192.0.2.1",)
+
+
+async def test_a_failure_is_not_used_again(bench: Bench) -> None:
+    async with nameserver(servers.rcode(dns.rcode.SERVFAIL)) as server:
+        resolver = bench.resolver(server)
+        await failed(resolver, MAIL, IPV4)
+        server.behaviour = BOTH
+        assert await resolver.addresses(MAIL, IPV4) == ("192.0.2.1",)
+
+
+async def test_the_oldest_answers_go_when_there_are_too_many(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dns_answers, "MAX_KEPT", 2)
+    names = [f"h{number}.example.test" for number in range(3)]
+    async with nameserver(servers.records(*(f"{name}. 300 IN A 192.0.2.1" for name in names))) as server:
+        resolver = bench.resolver(server)
+        for name in (*names, names[1], names[0]):
+            await resolver.addresses(name, IPV4)
+        assert [(name, "A") for name in (*names, names[0])] == server.asked
+
+
+async def test_many_lookups_of_one_name_ask_once(bench: Bench) -> None:
+    async with nameserver(BOTH) as server:
+        server.gate.clear()
+        resolver = bench.resolver(server)
+        lookups = [asyncio.create_task(resolver.addresses(MAIL, ANY)) for _ in range(20)]
+        await server.was_asked(2)
+        server.gate.set()
+        assert {("2001:db8::1", "192.0.2.1")} == set(await asyncio.gather(*lookups))
+        assert len(server.queries) == 2
+
+
+async def test_a_lookup_that_is_cancelled_leaves_the_question_to_the_others(bench: Bench) -> None:
+    async with nameserver(BOTH) as server:
+        server.gate.clear()
+        resolver = bench.resolver(server)
+        first, second = (asyncio.create_task(resolver.addresses(MAIL, ANY)) for _ in range(2))
+        await server.was_asked(2)
+        first.cancel()
+        await asyncio.wait((first,))
+        server.gate.set()
+        assert await second == ("2001:db8::1", "192.0.2.1")
+        assert first.cancelled()
+        assert len(server.queries) == 2
+
+
+async def test_a_question_that_nobody_waits_for_is_abandoned(bench: Bench) -> None:
+    async with nameserver(BOTH) as server:
+        server.gate.clear()
+        resolver = bench.resolver(server)
+        before = asyncio.all_tasks()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await resolver.addresses(MAIL, ANY)
+        left = {task for task in asyncio.all_tasks() - before if task.get_name().startswith("dns ")}
+        await asyncio.wait_for(asyncio.gather(*left, return_exceptions=True), 1)
+        assert all(task.cancelled() for task in left)
+        server.gate.set()
+        assert await resolver.addresses(MAIL, ANY) == ("2001:db8::1", "192.0.2.1")
+
+
+async def test_a_bug_of_ours_is_not_swallowed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(dns_answers, "ask", broken)
+    async with nameserver(BOTH) as server:
+        with pytest.raises(ZeroDivisionError):
+            await bench.resolver(server).addresses(MAIL, IPV4)
+
+
+async def test_the_nameservers_of_the_system_are_asked_and_when_they_change_their_answers_are_forgotten(
+    bench: Bench,
+) -> None:
+    bench.resolv_conf.write_text("nameserver 127.0.0.1\n")
+    resolver = bench.resolver(timeout=0.1)
+    names = await resolver._files.now()
+    first = resolver._answers_of(names)
+    assert [str(server) for server in first.nameservers] == ["127.0.0.1"]
+    assert first is resolver._answers_of(names)
+
+    bench.resolv_conf.write_text("nameserver 127.0.0.2\n")
+    bench.now += CHECK_INTERVAL
+    await resolver._files.now()
+    reading = resolver._files._reading
+    assert reading is not None
+    await asyncio.wait((reading,))
+
+    second = resolver._answers_of(await resolver._files.now())
+    assert [str(server) for server in second.nameservers] == ["127.0.0.2"]
+    assert first is not second
+
+
+async def test_a_poisoned_extra_record_is_not_believed(bench: Bench) -> None:
+    def poisoned(query: Query) -> Sequence[bytes]:
+        message = servers.response(query)
+        message.answer.append(dns.rrset.from_text(f"{MAIL}.", 300, "IN", "A", "192.0.2.1"))
+        message.answer.append(dns.rrset.from_text("bank.test.", 300, "IN", "A", "203.0.113.66"))
+        message.additional.append(dns.rrset.from_text("bank.test.", 300, "IN", "A", "203.0.113.66"))
+        return servers.sent(query, message)
+
+    async with nameserver(poisoned) as server:
+        resolver = bench.resolver(server)
+        assert await resolver.addresses(MAIL, IPV4) == ("192.0.2.1",)
+        server.behaviour = servers.records()
+        await not_found(resolver, "bank.test", IPV4)
