@@ -26,6 +26,7 @@ class RawClient:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._lost = False
 
     async def send(self, data: bytes) -> None:
         """Send these octets."""
@@ -67,18 +68,35 @@ class RawClient:
         async with asyncio.timeout(PATIENCE):
             return await self._reader.read()
 
+    async def is_silent(self, seconds: float = 0.05) -> bool:
+        """Whether the server keeps the connection open and says nothing for a while."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._reader.read(1)
+        except TimeoutError:
+            return True
+        return False
+
     async def start_tls(self, context: ssl.SSLContext | None = None) -> None:
         """Become TLS.
 
         Raises:
             OSError: The server does not.
         """
-        async with asyncio.timeout(PATIENCE):
-            await self._writer.start_tls(context or trusting(), server_hostname="127.0.0.1")
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._writer.start_tls(context or trusting(), server_hostname="127.0.0.1")
+        except BaseException:
+            # asyncio never reports the end of a connection whose handshake came to nothing.
+            self._lost = True
+            self.vanish()
+            raise
 
     async def leave(self) -> None:
         """Close the connection, and do not mind how the server takes it."""
         self._writer.close()
+        if self._lost:
+            return
         with suppress(OSError):
             async with asyncio.timeout(PATIENCE):
                 await self._writer.wait_closed()
