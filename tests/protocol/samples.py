@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Final
 
 from exporter.model import Encryption, Endpoint, Login, Mechanism, Protocol, Secret
 from exporter.protocol.conversation import Client
+from exporter.protocol.imap import Imap
 from exporter.protocol.pop3 import Pop3
 from exporter.protocol.smtp import Smtp
 
@@ -26,76 +29,104 @@ def endpoint(protocol: Protocol, encryption: Encryption = Encryption.TLS, **othe
 
 @dataclass(frozen=True, slots=True)
 class Agreeable:
-    """A server that says yes to everything, in the order in which it is asked.
+    """A server that says yes to everything, in the order in which it is asked. `TAG` stands for the tags of IMAP.
 
     Attributes:
         client: The client's side.
+        others: What its endpoint has besides, so that there is something to check.
         plain: Its capabilities before the handshake, the upgrade among them.
         encrypted: Its capabilities behind the handshake, PLAIN among them.
-        said: What the client says from the capabilities behind the handshake to the goodbye.
+        upgrade: How the client asks for the upgrade.
+        ask: How it asks for the capabilities.
+        checks: What it says to check what `others` asks for.
     """
 
     client: Callable[[Endpoint, str], Client]
     protocol: Protocol
+    others: dict[str, Any]
     greeting: bytes
     plain: bytes
     go_ahead: bytes
     encrypted: bytes
+    welcome: bytes
+    checked: bytes
+    ask: bytes
+    upgrade: bytes
     login: bytes
-    check: bytes
-    goodbye: bytes
-    starttls: bytes
-    said: tuple[bytes, ...]
-    others: dict[str, Any]
+    checks: tuple[bytes, ...]
 
     def endpoint(self, encryption: Encryption, **others: Any) -> Endpoint:
         return endpoint(self.protocol, encryption, **(self.others | others))
 
     def parts(self, encryption: Encryption) -> tuple[bytes, ...]:
-        """What it says on both sides of the handshake, from the greeting to the last check."""
-        logged_in = self.encrypted + self.login + self.check
+        """What it says on each side of the handshake, from the greeting to the last check."""
+        rest = self.encrypted + self.welcome + self.checked
         match encryption:
             case Encryption.TLS:
-                return b"", self.greeting + logged_in
+                return tagged(b"", self.greeting + rest)
             case Encryption.STARTTLS | Encryption.OPPORTUNISTIC:
-                return self.greeting + self.plain + self.go_ahead, logged_in
+                return tagged(self.greeting + self.plain + self.go_ahead, rest)
             case Encryption.NONE:
-                return (self.greeting + logged_in,)
+                return tagged(self.greeting + rest)
+
+
+def tagged(*parts: bytes) -> tuple[bytes, ...]:
+    """The parts with the tags of IMAP filled in, one a command."""
+    numbers = count(1)
+    return tuple(re.sub(rb"\bTAG\b", lambda _: b"a%d" % next(numbers), part) for part in parts)
+
+
+def untagged(lines: Iterable[bytes]) -> list[bytes]:
+    """What a client said, without the tags of IMAP."""
+    return [re.sub(rb"^a[0-9]+ ", b"", line) for line in lines]
 
 
 SMTP: Final = Agreeable(
     client=Smtp,
     protocol=Protocol.SMTP,
+    others={"rcpt_to": "postmaster@example.com"},
     greeting=b"220-mail.example.com ESMTP\r\n220 welcome\r\n",
     plain=b"250-mail.example.com\r\n250-SIZE 1000\r\n250 STARTTLS\r\n",
     go_ahead=b"220 2.0.0 Ready to start TLS\r\n",
     encrypted=b"250-mail.example.com\r\n250-SIZE 2000\r\n250 AUTH PLAIN LOGIN\r\n",
-    login=b"235 2.7.0 Authentication successful\r\n",
-    check=b"250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n",
-    goodbye=b"250 2.0.0 Ok\r\n221 2.0.0 Bye\r\n",
-    starttls=b"STARTTLS",
-    said=(
-        b"EHLO probe.example.com",
-        b"AUTH PLAIN " + PLAIN,
-        b"MAIL FROM:<>",
-        b"RCPT TO:<postmaster@example.com>",
-        b"RSET",
-        b"QUIT",
-    ),
-    others={"rcpt_to": "postmaster@example.com"},
+    welcome=b"235 2.7.0 Authentication successful\r\n",
+    checked=b"250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n",
+    ask=b"EHLO probe.example.com",
+    upgrade=b"STARTTLS",
+    login=b"AUTH PLAIN " + PLAIN,
+    checks=(b"MAIL FROM:<>", b"RCPT TO:<postmaster@example.com>"),
 )
 
 POP3: Final = Agreeable(
     client=Pop3,
     protocol=Protocol.POP3,
+    others={},
     greeting=b"+OK ready <1896.697170952@mail.example.com>\r\n",
     plain=b"+OK\r\nSTLS\r\n.\r\n",
     go_ahead=b"+OK Begin TLS negotiation now.\r\n",
     encrypted=b"+OK\r\nUSER\r\nSASL PLAIN LOGIN\r\n.\r\n",
-    login=b"+OK Logged in.\r\n",
-    check=b"+OK 2 320\r\n",
-    goodbye=b"+OK Logging out.\r\n",
-    starttls=b"STLS",
-    said=(b"CAPA", b"AUTH PLAIN " + PLAIN, b"STAT", b"QUIT"),
-    others={},
+    welcome=b"+OK Logged in.\r\n",
+    checked=b"+OK 2 320\r\n",
+    ask=b"CAPA",
+    upgrade=b"STLS",
+    login=b"AUTH PLAIN " + PLAIN,
+    checks=(b"STAT",),
 )
+
+IMAP: Final = Agreeable(
+    client=Imap,
+    protocol=Protocol.IMAP,
+    others={"mailbox": "INBOX"},
+    greeting=b"* OK ready\r\n",
+    plain=b"* CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED\r\nTAG OK done\r\n",
+    go_ahead=b"TAG OK Begin TLS negotiation now.\r\n",
+    encrypted=b"* CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN\r\nTAG OK done\r\n",
+    welcome=b"TAG OK [CAPABILITY IMAP4rev1 SASL-IR] Logged in\r\n",
+    checked=b"* STATUS INBOX (MESSAGES 7 UNSEEN 3)\r\nTAG OK done\r\n* 7 EXISTS\r\nTAG OK [READ-ONLY] done\r\n",
+    ask=b"CAPABILITY",
+    upgrade=b"STARTTLS",
+    login=b"AUTHENTICATE PLAIN " + PLAIN,
+    checks=(b'STATUS "INBOX" (MESSAGES UNSEEN)', b'EXAMINE "INBOX"'),
+)
+
+EVERY: Final = (SMTP, POP3, IMAP)

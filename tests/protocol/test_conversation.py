@@ -1,0 +1,342 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from exporter.model import Encryption, FailureReason, Login, Mechanism, Phase, Withheld
+from exporter.protocol.conversation import converse
+from exporter.protocol.dialogue import (
+    Capabilities,
+    Enter,
+    Learn,
+    LoginTaken,
+    ReadExactly,
+    ReadLine,
+    RequireSecure,
+    RequireSilence,
+    Send,
+    SizeLimit,
+    StartTls,
+    StarttlsOffered,
+)
+from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
+from tests.protocol.samples import EVERY, IMAP, POP3, SMTP, Agreeable, login, tagged, untagged
+
+every_protocol = pytest.mark.parametrize("server", EVERY, ids=lambda server: server.protocol.value)
+every_upgrade = pytest.mark.parametrize("encryption", [Encryption.STARTTLS, Encryption.OPPORTUNISTIC])
+
+REFUSAL = {SMTP.protocol: b"554 no\r\n", POP3.protocol: b"-ERR no\r\n", IMAP.protocol: b"TAG NO no\r\n"}
+PASSWORDS_REFUSED = {
+    SMTP.protocol: b"535 5.7.8 no\r\n",
+    POP3.protocol: b"-ERR [AUTH] no\r\n",
+    IMAP.protocol: b"TAG NO [AUTHENTICATIONFAILED] no\r\n",
+}
+TURNED_AWAY = {SMTP.protocol: b"554 no\r\n", POP3.protocol: b"-ERR no\r\n", IMAP.protocol: b"* BYE no\r\n"}
+
+
+def conversed(
+    server: Agreeable,
+    encryption: Encryption,
+    *parts: bytes,
+    who: Login | Withheld | None = None,
+    cut: Cut = whole,
+    **others: Any,
+) -> Played:
+    """What comes of a conversation with a login, unless `who` is withheld."""
+    endpoint = server.endpoint(encryption, **others)
+    client = server.client(endpoint, "probe.example.com")
+    return play(converse(client, endpoint, who or login()), tagged(*parts), cut)
+
+
+class TestOrder:
+    @every_cut
+    @every_protocol
+    @pytest.mark.parametrize(
+        ("encryption", "phases"),
+        [
+            (Encryption.TLS, [Phase.TLS, Phase.GREETING, Phase.CAPABILITY]),
+            (
+                Encryption.STARTTLS,
+                [Phase.GREETING, Phase.CAPABILITY, Phase.STARTTLS, Phase.TLS, Phase.CAPABILITY],
+            ),
+            (
+                Encryption.OPPORTUNISTIC,
+                [Phase.GREETING, Phase.CAPABILITY, Phase.STARTTLS, Phase.TLS, Phase.CAPABILITY],
+            ),
+            (Encryption.NONE, [Phase.GREETING, Phase.CAPABILITY]),
+        ],
+    )
+    def test_is_the_same_in_every_protocol(
+        self, server: Agreeable, encryption: Encryption, phases: list[Phase], cut: Cut
+    ) -> None:
+        upgrade = [server.ask, server.upgrade] if Phase.STARTTLS in phases else []
+
+        played = conversed(server, encryption, *server.parts(encryption), cut=cut)
+
+        assert played.error is None
+        assert [*phases, Phase.AUTH, Phase.CHECK] == played.phases
+        assert [*upgrade, server.ask, server.login, *server.checks] == untagged(played.sent)
+        assert [server.login] == untagged(played.secret)
+        assert LoginTaken() in played.learnt
+        assert b"" == played.unread
+
+    @every_protocol
+    def test_of_an_upgrade_is_the_go_ahead_silence_and_the_handshake(self, server: Agreeable) -> None:
+        played = conversed(server, Encryption.STARTTLS, *server.parts(Encryption.STARTTLS))
+
+        steps = [step for step in played.steps if not isinstance(step, ReadLine | ReadExactly | Learn)]
+        handshake = steps.index(StartTls())
+        before, after = steps[handshake - 3 : handshake], steps[handshake + 1 : handshake + 3]
+        assert isinstance(before[0], Send)
+        assert [RequireSilence(), Enter(Phase.TLS)] == before[1:]
+        assert Enter(Phase.CAPABILITY) == after[0]
+        assert isinstance(after[1], Send)
+        assert [server.upgrade, server.ask] == untagged([before[0].line, after[1].line])
+
+    @every_protocol
+    @pytest.mark.parametrize("encryption", Encryption)
+    def test_asks_whether_a_login_is_safe_before_it_begins(self, server: Agreeable, encryption: Encryption) -> None:
+        played = conversed(server, encryption, *server.parts(encryption))
+
+        logins = played.steps[played.steps.index(Enter(Phase.AUTH)) :]
+        assert RequireSecure() == logins[1]
+        assert not any(isinstance(step, Send) and step.shown for step in played.steps[: -len(logins)])
+
+    @every_protocol
+    @pytest.mark.parametrize("encryption", [Encryption.STARTTLS, Encryption.OPPORTUNISTIC, Encryption.NONE])
+    def test_lets_the_server_speak_first_and_to_the_end(self, server: Agreeable, encryption: Encryption) -> None:
+        for end in range(len(server.greeting)):
+            with pytest.raises(ScriptEndedError) as ended:
+                conversed(server, encryption, server.greeting[:end])
+
+            assert [] == ended.value.played.sent
+
+    @every_protocol
+    def test_under_implicit_tls_has_the_handshake_before_anything_is_read(self, server: Agreeable) -> None:
+        played = conversed(server, Encryption.TLS, *server.parts(Encryption.TLS))
+
+        assert [Enter(Phase.TLS), StartTls(), Enter(Phase.GREETING), ReadLine()] == played.steps[:4]
+
+
+class TestUpgrade:
+    @every_protocol
+    @every_upgrade
+    def test_is_noted_as_offered(self, server: Agreeable, encryption: Encryption) -> None:
+        played = conversed(server, encryption, *server.parts(encryption))
+
+        assert StarttlsOffered(offered=True) in played.learnt
+
+    @every_protocol
+    def test_that_is_not_offered_fails_before_anything_secret_is_said(self, server: Agreeable) -> None:
+        played = conversed(server, Encryption.STARTTLS, server.greeting + server.encrypted)
+
+        assert (Phase.STARTTLS, FailureReason.STARTTLS_NOT_OFFERED) == played.failure
+        assert StarttlsOffered(offered=False) in played.learnt
+        assert [server.ask] == untagged(played.sent)
+        assert played.error is not None
+        assert "PLAIN" in played.error.detail
+        assert played.error.in_step
+
+    @every_protocol
+    def test_that_is_not_offered_leaves_an_opportunistic_endpoint_in_plain(self, server: Agreeable) -> None:
+        everything = server.greeting + server.encrypted + server.welcome + server.checked
+
+        played = conversed(server, Encryption.OPPORTUNISTIC, everything)
+
+        assert played.error is None
+        assert StarttlsOffered(offered=False) in played.learnt
+        assert StartTls() not in played.steps
+        assert [Phase.GREETING, Phase.CAPABILITY, Phase.AUTH, Phase.CHECK] == played.phases
+        # The driver ends the dialogue here unless the user insists.
+        assert RequireSecure() in played.steps
+
+    @every_protocol
+    @every_upgrade
+    def test_that_is_refused_fails_even_where_it_was_optional(self, server: Agreeable, encryption: Encryption) -> None:
+        played = conversed(server, encryption, server.greeting + server.plain + REFUSAL[server.protocol])
+
+        assert (Phase.STARTTLS, FailureReason.STARTTLS_REFUSED) == played.failure
+        assert StartTls() not in played.steps
+        assert [] == played.secret
+
+    @every_protocol
+    @every_upgrade
+    @every_cut
+    def test_with_anything_behind_the_go_ahead_is_an_injection(
+        self, server: Agreeable, encryption: Encryption, cut: Cut
+    ) -> None:
+        plain, encrypted = server.parts(encryption)
+
+        played = conversed(server, encryption, plain + encrypted, b"", cut=cut)
+
+        assert (Phase.STARTTLS, FailureReason.STARTTLS_INJECTION) == played.failure
+        assert StartTls() not in played.steps
+        assert [] == played.secret
+
+    @every_protocol
+    @every_upgrade
+    def test_makes_the_client_forget_what_it_was_offered_in_plain(
+        self, server: Agreeable, encryption: Encryption
+    ) -> None:
+        # In plain a login is offered with the upgrade, and behind the handshake it is not.
+        plain = {
+            SMTP.protocol: b"250-mail.example.com\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n",
+            POP3.protocol: b"+OK\r\nSTLS\r\nUSER\r\nSASL PLAIN\r\n.\r\n",
+            IMAP.protocol: b"* CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN\r\nTAG OK done\r\n",
+        }[server.protocol]
+
+        played = conversed(server, encryption, server.greeting + plain + server.go_ahead, server.plain)
+
+        assert (Phase.AUTH, FailureReason.AUTH_MECHANISM_NOT_OFFERED) == played.failure
+        assert [] == played.secret
+
+    @every_protocol
+    def test_makes_what_is_announced_behind_it_the_fact(self, server: Agreeable) -> None:
+        played = conversed(server, Encryption.STARTTLS, *server.parts(Encryption.STARTTLS))
+
+        announced = [fact.items for fact in played.learnt if isinstance(fact, Capabilities)]
+        assert not any("STARTTLS" in item or "STLS" in item for items in announced[1:] for item in items)
+        assert any("STARTTLS" in item or "STLS" in item for item in announced[0])
+        sizes = [fact for fact in played.learnt if isinstance(fact, SizeLimit)]
+        assert ([SizeLimit(1000), SizeLimit(2000)] if server is SMTP else []) == sizes
+
+    def test_is_impossible_where_the_greeting_says_that_one_is_logged_in(self) -> None:
+        preauth = b"* PREAUTH [CAPABILITY IMAP4rev1 STARTTLS] welcome\r\n"
+
+        played = conversed(IMAP, Encryption.STARTTLS, preauth)
+
+        assert (Phase.STARTTLS, FailureReason.STARTTLS_NOT_OFFERED) == played.failure
+        assert StarttlsOffered(offered=False) in played.learnt
+        assert [] == played.sent
+
+    def test_is_tried_on_a_pop3_server_without_capa_only_where_it_must_be(self) -> None:
+        no_capa = POP3.greeting + b"-ERR what?\r\n"
+
+        upgraded = conversed(
+            POP3, Encryption.STARTTLS, no_capa + POP3.go_ahead, b"-ERR what?\r\n+OK\r\n" + POP3.welcome + POP3.checked
+        )
+        refused = conversed(POP3, Encryption.STARTTLS, no_capa + b"-ERR what?\r\n")
+        in_plain = conversed(POP3, Encryption.OPPORTUNISTIC, no_capa + b"+OK\r\n" + POP3.welcome + POP3.checked)
+
+        assert upgraded.error is None
+        assert ["CAPA", "STLS", "CAPA", "USER monitor@example.com", "PASS <redacted>", "STAT"] == upgraded.shown
+        assert (Phase.STARTTLS, FailureReason.STARTTLS_NOT_OFFERED) == refused.failure
+        assert StarttlsOffered(offered=False) == refused.learnt[-1]
+        assert in_plain.error is None
+        assert ["CAPA", "USER monitor@example.com", "PASS <redacted>", "STAT"] == in_plain.shown
+
+
+class TestLogin:
+    @every_protocol
+    def test_that_is_withheld_is_not_tried_although_everything_before_it_is(self, server: Agreeable) -> None:
+        withheld = Withheld(FailureReason.AUTH_REJECTED, "tried again at noon")
+
+        played = conversed(server, Encryption.STARTTLS, *server.parts(Encryption.STARTTLS), who=withheld)
+
+        assert (Phase.AUTH, FailureReason.AUTH_REJECTED) == played.failure
+        assert "tried again at noon" == str(played.error)
+        assert [server.ask, server.upgrade, server.ask] == untagged(played.sent)
+        assert RequireSecure() not in played.steps
+
+    @every_protocol
+    def test_that_is_refused_ends_the_conversation(self, server: Agreeable) -> None:
+        played = conversed(
+            server, Encryption.TLS, b"", server.greeting + server.encrypted + PASSWORDS_REFUSED[server.protocol]
+        )
+
+        assert (Phase.AUTH, FailureReason.AUTH_REJECTED) == played.failure
+        assert LoginTaken() not in played.learnt
+
+    @every_protocol
+    def test_by_a_mechanism_that_is_not_offered_is_not_tried(self, server: Agreeable) -> None:
+        played = conversed(server, Encryption.TLS, b"", server.greeting + server.plain, who=login(Mechanism.PLAIN))
+
+        assert (Phase.AUTH, FailureReason.AUTH_MECHANISM_NOT_OFFERED) == played.failure
+        assert [] == played.secret
+
+    @every_protocol
+    def test_is_left_out_without_credentials(self, server: Agreeable) -> None:
+        endpoint = server.endpoint(Encryption.TLS)
+        client = server.client(endpoint, "probe.example.com")
+        # Only SMTP has something to look at without a login.
+        checked = server.checked if server is SMTP else b""
+
+        played = play(converse(client, endpoint, None), tagged(b"", server.greeting + server.encrypted + checked))
+
+        assert played.error is None
+        assert Phase.AUTH not in played.phases
+        assert (Phase.CHECK in played.phases) is (server is SMTP)
+        assert [] == played.secret
+
+    def test_is_left_out_where_the_greeting_says_that_one_is_logged_in(self) -> None:
+        preauth = b"* PREAUTH [CAPABILITY IMAP4rev1] welcome\r\n"
+
+        played = conversed(IMAP, Encryption.TLS, b"", preauth + IMAP.checked)
+
+        assert played.error is None
+        assert [Phase.TLS, Phase.GREETING, Phase.CAPABILITY, Phase.CHECK] == played.phases
+        assert [] == played.secret
+
+
+class TestExpectation:
+    @every_protocol
+    def test_that_is_met_passes(self, server: Agreeable) -> None:
+        expected = {SMTP.protocol: "auth login", POP3.protocol: "sasl plain", IMAP.protocol: "auth=plain"}
+
+        played = conversed(
+            server, Encryption.TLS, *server.parts(Encryption.TLS), capabilities=(expected[server.protocol],)
+        )
+
+        assert played.error is None
+
+    @every_protocol
+    def test_that_is_not_met_fails_when_all_else_was_looked_at(self, server: Agreeable) -> None:
+        played = conversed(server, Encryption.TLS, *server.parts(Encryption.TLS), capabilities=("DSN", "X-NONE"))
+
+        assert (Phase.CHECK, FailureReason.CAPABILITY_MISSING) == played.failure
+        assert str(played.error).startswith("the server does not announce DSN, X-NONE; it announces ")
+        assert server.checks[-1] == untagged(played.sent)[-1]
+
+    def test_is_not_met_by_what_was_announced_in_plain(self) -> None:
+        played = conversed(SMTP, Encryption.STARTTLS, *SMTP.parts(Encryption.STARTTLS), capabilities=("STARTTLS",))
+
+        assert (Phase.CHECK, FailureReason.CAPABILITY_MISSING) == played.failure
+
+    def test_of_a_server_that_has_no_way_to_announce_anything_is_not_met(self) -> None:
+        endpoint = POP3.endpoint(Encryption.TLS, capabilities=("UIDL",))
+        client = POP3.client(endpoint, "probe.example.com")
+
+        played = play(converse(client, endpoint, None), (b"", POP3.greeting + b"-ERR what?\r\n"))
+
+        assert (Phase.CHECK, FailureReason.CAPABILITY_MISSING) == played.failure
+        assert "the server does not announce UIDL; it announces nothing at all" == str(played.error)
+        assert not any(isinstance(fact, Capabilities) for fact in played.learnt)
+
+
+@every_protocol
+@every_cut
+def test_a_server_that_turns_us_away_is_told_nothing(server: Agreeable, cut: Cut) -> None:
+    played = conversed(server, Encryption.NONE, TURNED_AWAY[server.protocol], cut=cut)
+
+    assert (Phase.GREETING, FailureReason.SERVER_REFUSED) == played.failure
+    assert [] == played.sent
+
+
+@every_protocol
+@pytest.mark.parametrize(
+    "garbage", [b"\x15\x03\x03\x00\x02\x02\x50\n", b"SSH-2.0-OpenSSH_9.2p1\r\n", b"HTTP/1.1 400\r\n"]
+)
+def test_a_server_of_something_else_is_a_protocol_error(server: Agreeable, garbage: bytes) -> None:
+    played = conversed(server, Encryption.NONE, garbage)
+
+    assert (Phase.GREETING, FailureReason.PROTOCOL_ERROR) == played.failure
+    assert played.error is not None
+    assert not played.error.in_step
+
+
+@every_protocol
+def test_a_line_without_end_is_too_large(server: Agreeable) -> None:
+    played = conversed(server, Encryption.NONE, server.greeting.rstrip() + 8192 * b"x")
+
+    assert (Phase.GREETING, FailureReason.RESPONSE_TOO_LARGE) == played.failure
