@@ -9,8 +9,9 @@ Everything in a certificate is the server's word and hostile until checked; noth
 
 from __future__ import annotations
 
+from exporter.certificates.certificate import subjects
 from exporter.certificates.judging import Chain, Verdict, examine, failure_reason, judge
 from exporter.certificates.names import server_name_indication
 from exporter.certificates.verification import Finding
 
-__all__ = ["Chain", "Finding", "Verdict", "examine", "failure_reason", "judge", "server_name_indication"]
+__all__ = ["Chain", "Finding", "Verdict", "examine", "failure_reason", "judge", "server_name_indication", "subjects"]

@@ -62,6 +62,16 @@ def read(der: bytes) -> Certificate:
             raise UnreadableError(text.quoted(str(error))) from None
 
 
+def subjects(bundle: bytes) -> frozenset[bytes]:
+    """The names of all certificates of a PEM file, DER; none if something in it cannot be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as above; every system's store holds such oddities
+        try:
+            return frozenset(found.subject.public_bytes() for found in x509.load_pem_x509_certificates(bundle))
+        except ValueError:
+            return frozenset()
+
+
 def _taken_apart(parsed: x509.Certificate) -> Certificate:
     flaw = None
     identifiers: tuple[CertificatePattern, ...] = ()

@@ -44,9 +44,7 @@ def missing_issuer(last: Certificate, anchors: Container[bytes], *, is_leaf: boo
     incomplete = f"the server does not send {issuer}, the intermediate that issued {whose}"
     unknown = f"{issuer}, which issued {whose}, is not among the trusted authorities"
     if last.parsed.issuer.public_bytes() in anchors:
-        return {
-            Problem.UNKNOWN_AUTHORITY: f"the trusted authority {issuer} has another key than the one that issued {whose}"
-        }
+        return {Problem.UNKNOWN_AUTHORITY: f"the trusted authority {issuer} does not have the key that signed {whose}"}
     is_root = _issuer_is_root(last.parsed)
     if is_root or (is_root is None and not is_leaf):
         return {Problem.UNKNOWN_AUTHORITY: unknown}

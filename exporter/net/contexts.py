@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from OpenSSL import SSL
 
+from exporter.certificates import subjects
 from exporter.model import TlsPolicy, TlsVersion
 from exporter.net.recording import VerifiedChains, on_staple, on_verification
 
@@ -141,8 +142,7 @@ class TlsContexts:
         _set_versions(context, recipe.min_version)
         anchors: set[bytes] = set()
         for place, called in store.items():
-            _trust(context, place, called)
-            anchors |= _names(place)
+            anchors |= _trust(context, place, called)
         context.set_app_data(VerifiedChains(anchors, self._wall))
         if recipe.client_cert_file is not None:
             _present(context, recipe.client_cert_file, recipe.client_key_file or recipe.client_cert_file)
@@ -169,23 +169,17 @@ def _set_versions(context: SSL.Context, lowest: TlsVersion) -> None:
         raise TlsSetupError(f"{library} was built without {lowest}: set min_version: TLSv1.2") from None
 
 
-def _trust(context: SSL.Context, place: Path, called: str) -> None:
+def _trust(context: SSL.Context, place: Path, called: str) -> frozenset[bytes]:
+    """Trust the authorities of a file or directory; returns their names, as far as they can be had at once."""
     try:
         if place.is_dir():
-            context.load_verify_locations(None, place)
-        else:
-            context.load_verify_locations(place)
+            context.load_verify_locations(None, place)  # OpenSSL opens its files when it looks for one by name
+            return frozenset()
+        context.load_verify_locations(place)
     except SSL.Error as error:
         reasons = "; ".join(reason for _, _, reason in error.args[0])
         raise TlsSetupError(f"{called} {place}: no certificates in PEM form can be read from it ({reasons})") from None
-
-
-def _names(place: Path) -> set[bytes]:
-    """The names of the authorities in a file. They only help with words, so what is odd about a file may hide them."""
-    try:
-        return {authority.subject.public_bytes() for authority in x509.load_pem_x509_certificates(place.read_bytes())}
-    except (OSError, ValueError):
-        return set()  # a directory, or a form of PEM that only OpenSSL reads
+    return subjects(_contents(place, called))
 
 
 def _present(context: SSL.Context, cert_file: Path, key_file: Path) -> None:
