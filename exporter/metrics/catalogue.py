@@ -124,6 +124,11 @@ ENDPOINT_METRICS = (
     ),
     Metric("mail_tls_ocsp_stapled", GAUGE, "Whether the server sent an OCSP response along: 1 or 0."),
     Metric(
+        "mail_tls_ocsp_next_update_timestamp_seconds",
+        GAUGE,
+        "When the OCSP response that the server sent is due to be renewed, by the authority that signed it.",
+    ),
+    Metric(
         "mail_starttls_offered",
         GAUGE,
         "Whether the server offered STARTTLS: 1 or 0; only for endpoints that are to use it.",

@@ -102,6 +102,9 @@ SINGLE: Mapping[str, Callable[[EndpointState], str | None]] = MappingProxyType(
         "mail_tls_chain_not_after_timestamp_seconds": _of_latest(_chain_not_after),
         "mail_tls_verified": _of_tls(lambda tls: _flag(tls.verified)),
         "mail_tls_ocsp_stapled": _of_tls(lambda tls: _flag(tls.ocsp_stapled)),
+        "mail_tls_ocsp_next_update_timestamp_seconds": _of_tls(
+            lambda tls: None if tls.ocsp_next_update is None else timestamp(tls.ocsp_next_update)
+        ),
         "mail_starttls_offered": _starttls_offered,
         "mail_smtp_size_limit_bytes": _of_latest(lambda record: _number(record.size_limit)),
     }

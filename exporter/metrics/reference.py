@@ -1,0 +1,107 @@
+"""Writes docs/metrics.md from the catalogue: `python -m exporter.metrics.reference > docs/metrics.md`.
+
+Text for people about what stands elsewhere; a test holds the committed file current.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from exporter.metrics.catalogue import ENDPOINT_LABELS, ENDPOINT_METRICS, EXPORTER_METRICS, Metric
+from exporter.metrics.histogram import DELAY_BUCKETS, PROBE_BUCKETS, SCRAPE_BUCKETS
+from exporter.metrics.labels import VALUE_LIMIT
+from exporter.model import CertificateProblem, FailureReason, Phase, SkipReason
+
+_TEMPLATE = """\
+# Metrics
+
+<!-- Made by `python -m exporter.metrics.reference > docs/metrics.md`. Change exporter/metrics/catalogue.py instead. -->
+
+`GET /metrics` answers in Prometheus' text format 0.0.4 or in OpenMetrics 1.0, whichever the `Accept` header prefers,
+and compressed if `Accept-Encoding` names gzip. Both formats hold the same series. Times are Unix timestamps in seconds,
+durations are seconds, sizes are bytes.
+
+A figure that is not known is absent: never 0, and never a date in 1970. Figures of a probe are those of the last one,
+so a server that cannot be reached has no certificate figures until it can.
+
+## Metrics of each endpoint
+
+Every series has the labels {endpoint_labels}, and those that the configuration adds with `labels`.
+The column `labels` names the further ones.
+
+{endpoint_metrics}
+
+- `phase` is one of {phases}, in this order.
+- `reason` is one of the {reasons} that [failures.md](failures.md) explains.
+- `error` is one of {errors}.
+- Values that come from a server, such as a certificate's subject, are cut to {limit} characters, and control characters
+  in them are replaced by U+FFFD.
+- `mail_probe_duration_seconds` has the buckets {probe_buckets} s.
+- Durations are written to the microsecond, timestamps to the millisecond.
+
+`mail_probes_total` and `mail_probe_duration_seconds` start at 0 when an endpoint is configured. A series of
+`mail_probe_failures_total` appears with the first failure of its reason and phase: to start all {combinations} of them
+at 0 for each endpoint would cost Prometheus more than all the rest. `rate` and `increase` do not see that first
+failure. So alert on `mail_probe_success`, and use the counter to tell what kind of failures there were:
+
+```promql
+mail_probe_success == 0                                                    # fails now
+mail_probe_failure_info                                                    # and why
+avg_over_time(mail_probe_success[1h]) < 0.95                               # has failed often
+sum by (reason, phase) (mail_probe_failures_total)                         # since the start, by kind
+time() - mail_probe_last_success_timestamp_seconds > 600                   # no success for ten minutes
+(mail_tls_certificate_not_after_timestamp_seconds - time()) / 86400 < 14   # expires in two weeks
+histogram_quantile(0.99, sum by (le) (rate(mail_probe_duration_seconds_bucket[1h])))
+```
+
+An endpoint that is no longer configured leaves `/metrics` at once. One that still is keeps its counters over a reload,
+unless its protocol, host, port or encryption changed.
+
+## Metrics of the exporter
+
+{exporter_metrics}
+
+- `reason` is one of {skips}.
+- `mail_exporter_probe_start_delay_seconds` and `mail_exporter_event_loop_lag_seconds` have the buckets
+  {delay_buckets} s, `mail_exporter_scrape_duration_seconds` has
+  {scrape_buckets} s.
+- A scrape's duration counts from the request to the last byte handed to the connection, so a slow reader lengthens it.
+
+`process_*` and `python_*` are prometheus_client's: CPU time, memory, open files and garbage collection of this process.
+"""
+
+
+def reference() -> str:
+    """The whole of docs/metrics.md."""
+    return _TEMPLATE.format(
+        endpoint_labels=_series(ENDPOINT_LABELS),
+        endpoint_metrics=_table(ENDPOINT_METRICS),
+        exporter_metrics=_table(EXPORTER_METRICS),
+        phases=_series(Phase),
+        reasons=len(FailureReason),
+        errors=_series(CertificateProblem),
+        skips=_series(SkipReason),
+        combinations=len(FailureReason) * len(Phase),
+        limit=VALUE_LIMIT,
+        probe_buckets=_figures(PROBE_BUCKETS),
+        delay_buckets=_figures(DELAY_BUCKETS),
+        scrape_buckets=_figures(SCRAPE_BUCKETS),
+    )
+
+
+def _table(metrics: Iterable[Metric]) -> str:
+    rows = [f"| `{metric.name}` | {metric.type} | {_series(metric.labels)} | {metric.help} |" for metric in metrics]
+    return "\n".join(["| metric | type | labels | meaning |", "|---|---|---|---|", *rows])
+
+
+def _series(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _figures(bounds: Iterable[float]) -> str:
+    return ", ".join(f"{bound:g}" for bound in bounds)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

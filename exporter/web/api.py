@@ -1,0 +1,176 @@
+"""The status page's content as JSON: field names, units and what is null. docs/api.md describes it.
+
+Values of the store to plain dictionaries; the requests are the subject of `application`. Field names are an interface:
+one may be added, but neither renamed nor removed. Times are Unix timestamps in seconds, durations seconds, sizes bytes;
+what is not known is null.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from exporter.metrics.record import Record, unfold
+from exporter.metrics.store import EndpointState
+from exporter.model import CertificateFacts, Failure, MailboxFacts, ProbeResult, TlsFacts, TranscriptLine
+from exporter.web.survey import Survey
+
+JsonObject = dict[str, Any]
+
+ENDPOINTS_AT_ONCE = 20
+"""In a slice of the list: about a millisecond's work."""
+
+
+def endpoint_list(survey: Survey, now: float) -> Iterator[bytes]:
+    """The answer to `/api/v1/endpoints`, in slices."""
+    first = survey.first_expiry
+    summary = {
+        **{health.value: count for health, count in survey.counts.items()},
+        "first_certificate_expiry": None if first is None else {"endpoint": first.endpoint, "not_after": first.at},
+    }
+    yield f'{{"generated_at": {json.dumps(now)}, "summary": {json.dumps(summary)}, "endpoints": ['.encode()
+    separator = "\n"
+    for start in range(0, len(survey.selected), ENDPOINTS_AT_ONCE):
+        objects = [json.dumps(endpoint_summary(state)) for state in survey.selected[start : start + ENDPOINTS_AT_ONCE]]
+        yield (separator + ",\n".join(objects)).encode()
+        separator = ",\n"
+    yield b"\n]}\n"
+
+
+def endpoint_detail(state: EndpointState, now: float) -> Iterator[bytes]:
+    """The answer to `/api/v1/endpoints/NAME`, in one slice."""
+    name = state.endpoint.name
+    answer = {
+        "generated_at": now,
+        **endpoint_summary(state),
+        "last_probe": _detailed(state.latest, name),
+        "last_failure": _detailed(state.last_failed, name),
+        "history": [
+            {
+                "ended_at": attempt.ended_at,
+                "duration_seconds": attempt.duration,
+                "reason": attempt.reason,
+                "phase": attempt.phase,
+            }
+            for attempt in state.attempts
+        ],
+    }
+    yield f"{json.dumps(answer, indent=1)}\n".encode()
+
+
+def endpoint_summary(state: EndpointState) -> JsonObject:
+    """What the list tells of an endpoint."""
+    endpoint = state.endpoint
+    return {
+        "name": endpoint.name,
+        "protocol": endpoint.protocol,
+        "host": endpoint.host,
+        "port": endpoint.port,
+        "encryption": endpoint.encryption,
+        "interval_seconds": endpoint.interval,
+        "timeout_seconds": endpoint.timeout,
+        "labels": dict(endpoint.labels),
+        "state": state.health,
+        "probes": state.probes,
+        "failures": [
+            {"reason": reason, "phase": phase, "count": count} for (reason, phase), count in state.failures.items()
+        ],
+        "last_success_at": state.last_success_at,
+        "last_probe": None if state.latest is None else _outcome(unfold(state.latest, endpoint.name)),
+    }
+
+
+def _detailed(record: Record | None, name: str) -> JsonObject | None:
+    return None if record is None else probe_document(unfold(record, name))
+
+
+def probe_document(result: ProbeResult) -> JsonObject:
+    """A result with all that takes room; what `mail-exporter probe --json` prints is the same."""
+    outcome = _outcome(result)
+    if result.tls is not None:
+        outcome["tls"]["chain"] = [_certificate(certificate) for certificate in result.tls.chain]
+        outcome["tls"]["verified_chain"] = [_certificate(certificate) for certificate in result.tls.verified_chain]
+    return {
+        **outcome,
+        "capabilities": None if result.capabilities is None else list(result.capabilities),
+        "transcript": [_line(line) for line in result.transcript],
+    }
+
+
+def _outcome(result: ProbeResult) -> JsonObject:
+    return {
+        "success": result.failure is None,
+        "failure": _failure(result.failure),
+        "started_at": result.started_at,
+        "ended_at": result.ended_at,
+        "duration_seconds": result.duration,
+        "phases": [
+            {"phase": span.phase, "start_seconds": span.start, "duration_seconds": span.duration}
+            for span in result.spans
+        ],
+        "address": result.address,
+        "tls": _tls(result.tls),
+        "starttls_offered": result.starttls_offered,
+        "auth_mechanism": result.auth_mechanism,
+        "auth_success": result.auth_success,
+        "reply_codes": dict(result.reply_codes),
+        "size_limit_bytes": result.size_limit,
+        "mailbox": _mailbox(result.mailbox),
+    }
+
+
+def _failure(failure: Failure | None) -> JsonObject | None:
+    if failure is None:
+        return None
+    return {"reason": failure.reason, "phase": failure.phase, "detail": failure.detail}
+
+
+def _tls(tls: TlsFacts | None) -> JsonObject | None:
+    if tls is None:
+        return None
+    return {
+        "version": tls.version,
+        "cipher": tls.cipher,
+        "group": tls.group,
+        "verified": tls.verified,
+        "problems": list(tls.problems),
+        "detail": tls.detail,
+        "ocsp_stapled": tls.ocsp_stapled,
+        "ocsp_status": tls.ocsp_status,
+        "ocsp_next_update": tls.ocsp_next_update,
+        "certificate_not_before": tls.chain[0].not_before if tls.chain else None,
+        "certificate_not_after": tls.chain[0].not_after if tls.chain else None,
+        "chain_not_after": min((certificate.not_after for certificate in tls.chain), default=None),
+    }
+
+
+def _certificate(certificate: CertificateFacts) -> JsonObject:
+    return {
+        "subject": certificate.subject,
+        "issuer": certificate.issuer,
+        "serial": certificate.serial,
+        "not_before": certificate.not_before,
+        "not_after": certificate.not_after,
+        "names": list(certificate.names),
+        "fingerprint_sha256": certificate.fingerprint_sha256,
+        "key": certificate.key,
+        "signature": certificate.signature,
+    }
+
+
+def _mailbox(mailbox: MailboxFacts | None) -> JsonObject | None:
+    if mailbox is None:
+        return None
+    return {
+        "name": mailbox.name,
+        "messages": mailbox.messages,
+        "unseen": mailbox.unseen,
+        "size_bytes": mailbox.size,
+        "quota_used_bytes": mailbox.quota_used,
+        "quota_limit_bytes": mailbox.quota_limit,
+    }
+
+
+def _line(line: TranscriptLine) -> JsonObject:
+    return {"at_seconds": line.at, "direction": line.direction.name.lower(), "text": line.text}

@@ -1,0 +1,235 @@
+"""The HTTP interface: which path gives what, to whom, and with which headers.
+
+Requests to answers; it only reads. What the answers show is the subject of `pages`, `api` and the exposition, how large
+ones are sent that of `streaming`, and where the server listens that of `server`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from types import MappingProxyType
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+from prometheus_client import CollectorRegistry
+
+from exporter.metrics.exposition import expose
+from exporter.metrics.store import EndpointState, Health, Store
+from exporter.web.api import endpoint_detail, endpoint_list
+from exporter.web.negotiation import preferred_format
+from exporter.web.pages import Page, Pages
+from exporter.web.streaming import Streamer
+from exporter.web.survey import Selection, survey
+
+HTML = "text/html; charset=utf-8"
+JSON = "application/json; charset=utf-8"
+
+SECURITY_HEADERS: Mapping[str, str] = MappingProxyType(
+    {
+        "Content-Security-Policy": (
+            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+            "frame-ancestors 'none'"
+        ),
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+    }
+)
+"""On every answer: nothing but our own style sheet and icon is loaded, and no page of others shows ours."""
+
+STATIC_TYPES: Mapping[str, str] = MappingProxyType({"style.css": "text/css", "icon.svg": "image/svg+xml"})
+
+
+def create_application(
+    *,
+    store: Store,
+    ready: Callable[[], bool],
+    configuration: Callable[[], str],
+    process: CollectorRegistry | None = None,
+    clock: Callable[[], float] = time.time,
+    documentation: str | None = None,
+) -> web.Application:
+    """Makes the interface; more routes may be added to it before it is served.
+
+    Args:
+        store: What to show.
+        ready: Whether probes run: what `/-/ready` says.
+        configuration: The configuration in force as YAML, without secrets. It is called on the event loop.
+        process: Metrics of the process to add to `/metrics`.
+        clock: The time as a Unix timestamp.
+        documentation: Where the documentation is, with a slash at its end; `None` for no links to it.
+    """
+    interface = _Interface(
+        store=store,
+        ready=ready,
+        configuration=configuration,
+        process=process,
+        clock=clock,
+        documentation=documentation,
+    )
+    application = web.Application(middlewares=[_explain])
+    application.on_response_prepare.append(_secure)
+    application.on_cleanup.append(interface.close)
+    application.add_routes(
+        [
+            web.get("/", interface.status_page),
+            web.get("/endpoints/{name:.+}", interface.endpoint_page),
+            web.get("/metrics", interface.metrics),
+            web.get("/api/v1/endpoints", interface.api_endpoints),
+            web.get("/api/v1/endpoints/{name:.+}", interface.api_endpoint),
+            web.get("/config", interface.configuration),
+            web.get("/-/healthy", interface.healthy),
+            web.get("/-/ready", interface.readiness),
+            *(web.get(f"/static/{name}", _static(name, kind)) for name, kind in STATIC_TYPES.items()),
+        ]
+    )
+    return application
+
+
+class _Interface:
+    """The handlers of the routes, and what they need."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        ready: Callable[[], bool],
+        configuration: Callable[[], str],
+        process: CollectorRegistry | None,
+        clock: Callable[[], float],
+        documentation: str | None,
+    ) -> None:
+        self._store = store
+        self._ready = ready
+        self._configuration = configuration
+        self._process = process
+        self._clock = clock
+        self._documentation = documentation
+        self._pages = Pages()
+        self._streamer = Streamer()
+
+    async def close(self, _: web.Application) -> None:
+        self._streamer.close()
+
+    async def status_page(self, request: web.Request) -> web.StreamResponse:
+        selection = _selection(request)
+        number = _page_number(request)
+        snapshot = self._store.snapshot()
+        found = await survey(snapshot, selection, self._streamer.give_way)
+        body = self._pages.status(self._page(request), found, snapshot.exporter, selection, number)
+        return await self._streamer.respond(request, body, HTML)
+
+    async def endpoint_page(self, request: web.Request) -> web.StreamResponse:
+        body = self._pages.endpoint(self._page(request), self._state(request))
+        return await self._streamer.respond(request, body, HTML)
+
+    async def metrics(self, request: web.Request) -> web.StreamResponse:
+        form = preferred_format(",".join(request.headers.getall(hdrs.ACCEPT, ())))
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        body = expose(self._store.snapshot(), form, self._process)
+        response = await self._streamer.respond(request, body, form.value)
+        if request.method != hdrs.METH_HEAD:
+            self._store.observe_scrape(loop.time() - began)
+        return response
+
+    async def api_endpoints(self, request: web.Request) -> web.StreamResponse:
+        found = await survey(self._store.snapshot(), _selection(request), self._streamer.give_way)
+        return await self._streamer.respond(request, endpoint_list(found, self._clock()), JSON)
+
+    async def api_endpoint(self, request: web.Request) -> web.StreamResponse:
+        body = endpoint_detail(self._state(request), self._clock())
+        return await self._streamer.respond(request, body, JSON)
+
+    async def configuration(self, request: web.Request) -> web.StreamResponse:
+        body = iter([self._configuration().encode()])
+        return await self._streamer.respond(request, body, "text/plain; charset=utf-8")
+
+    async def healthy(self, _: web.Request) -> web.Response:
+        return web.Response(text="mail-exporter is healthy.\n")
+
+    async def readiness(self, _: web.Request) -> web.Response:
+        if self._ready():
+            return web.Response(text="mail-exporter is ready.\n")
+        return web.Response(status=503, text="mail-exporter is not ready: it does not probe (yet, or any more).\n")
+
+    def _state(self, request: web.Request) -> EndpointState:
+        name = request.match_info["name"]
+        state = self._store.state(name)
+        if state is None:
+            raise web.HTTPNotFound(text=f"There is no endpoint {name}. / lists those that there are.\n")
+        return state
+
+    def _page(self, request: web.Request) -> Page:
+        depth = request.rel_url.raw_path.count("/") - 1
+        root = "../" * depth or "./"
+        return Page(root, self._clock(), self._store.snapshot().exporter.build.version, self._documentation)
+
+
+def _selection(request: web.Request) -> Selection:
+    """What a query asks for.
+
+    Raises:
+        web.HTTPBadRequest: It names a state that there is not.
+    """
+    asked = request.query.get("state", "")
+    try:
+        return Selection(Health(asked) if asked else None, request.query.get("q", "").strip())
+    except ValueError:
+        known = ", ".join(Health)
+        raise web.HTTPBadRequest(text=f"There is no state {asked!r}. Write one of: {known}.\n") from None
+
+
+def _page_number(request: web.Request) -> int:
+    """Which page a query asks for.
+
+    Raises:
+        web.HTTPBadRequest: It is no number from 1.
+    """
+    asked = request.query.get("page", "1")
+    if not (asked.isascii() and asked.isdecimal() and len(asked) <= len("999999") and int(asked) > 0):
+        raise web.HTTPBadRequest(text=f"There is no page {asked!r}. Write a number from 1.\n")
+    return int(asked)
+
+
+def _static(name: str, kind: str) -> Handler:
+    """Gives a file of the package, which is read now."""
+    content = files("exporter.web").joinpath("static", name).read_bytes()
+    tag = hashlib.sha256(content).hexdigest()[:16]
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        response = web.Response(body=content, content_type=kind, charset="utf-8")
+        response.etag = tag
+        response.headers[hdrs.CACHE_CONTROL] = "no-cache"
+        if any(known.value == tag for known in request.if_none_match or ()):
+            return web.Response(status=304, headers={hdrs.ETAG: response.headers[hdrs.ETAG]})
+        return response
+
+    return handle
+
+
+async def _secure(_: web.Request, response: web.StreamResponse) -> None:
+    """What every answer carries; what is shown is of the moment, so nobody is to keep it."""
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+    response.headers[hdrs.SERVER] = "mail-exporter"
+
+
+@web.middleware
+async def _explain(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Says in a sentence what is wrong with a path or a method."""
+    try:
+        return await handler(request)
+    except web.HTTPMethodNotAllowed as refusal:
+        allowed = ", ".join(sorted(refusal.allowed_methods))
+        refusal.text = f"{request.path} takes {allowed}, not {request.method}.\n"
+        raise
+    except web.HTTPNotFound as refusal:
+        if refusal is request.match_info.http_exception:
+            refusal.text = f"There is nothing at {request.path}. Start at /.\n"
+        raise

@@ -1,0 +1,93 @@
+"""The small pictures of the pages as numbers: what to draw where.
+
+Geometry only. The templates draw it as SVG with attributes and classes, since the content security policy allows no
+styles inside a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from exporter.metrics.record import Attempt
+from exporter.model import Phase, Span
+from exporter.web.wording import duration, moment
+
+SCALE = 1000
+"""Width of a bar in units of its own."""
+
+HISTORY_HEIGHT = 40
+"""Of the history, in units of its own."""
+
+LOWEST = 2.0
+"""What is seen of a probe that took no time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A stretch of a probe, in units of `SCALE` from the left.
+
+    Attributes:
+        text: The phase and its duration, for people.
+    """
+
+    phase: Phase
+    x: float
+    width: float
+    text: str
+
+
+def stack(spans: Sequence[Span]) -> list[Bar]:
+    """A probe's stretches side by side, each as wide as its part of the whole."""
+    total = sum(span.duration for span in spans)
+    bars = []
+    x = 0.0
+    for span in spans:
+        width = SCALE * span.duration / total if total > 0.0 else 0.0
+        bars.append(_bar(span, x, width))
+        x += width
+    return bars
+
+
+def waterfall(spans: Sequence[Span], whole: float) -> list[Bar]:
+    """A probe's stretches where they were in time: one is drawn below the other."""
+    whole = max([whole, *(span.start + span.duration for span in spans)])
+    scale = SCALE / whole if whole > 0.0 else 0.0
+    return [_bar(span, span.start * scale, span.duration * scale) for span in spans]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A probe of the history, in units of its own from the left and from the top.
+
+    Attributes:
+        failed: Whether it is to be drawn as a failure.
+        text: When it was and what became of it, for people.
+    """
+
+    x: int
+    y: float
+    height: float
+    failed: bool
+    text: str
+
+
+def columns(attempts: Sequence[Attempt], places: int) -> list[Column]:
+    """The history, the latest at the right end of so many places.
+
+    The slower a successful probe, the higher; a failed one takes the whole height, since the time until it failed says
+    nothing beside theirs.
+    """
+    slowest = max((attempt.duration for attempt in attempts if attempt.reason is None), default=0.0)
+    drawn = []
+    for place, attempt in enumerate(attempts, start=places - len(attempts)):
+        share = attempt.duration / slowest if attempt.reason is None and slowest > 0.0 else 1.0
+        height = round(max(LOWEST, share * HISTORY_HEIGHT), 1)
+        outcome = "succeeded" if attempt.reason is None else f"{attempt.reason} in {attempt.phase}"
+        text = f"{moment(attempt.ended_at)}: {outcome} after {duration(attempt.duration)}"
+        drawn.append(Column(place, round(HISTORY_HEIGHT - height, 1), height, attempt.reason is not None, text))
+    return drawn
+
+
+def _bar(span: Span, x: float, width: float) -> Bar:
+    return Bar(span.phase, round(x, 2), round(width, 2), f"{span.phase} {duration(span.duration)}")
