@@ -14,7 +14,7 @@ from typing import Any
 
 from exporter.config import text
 from exporter.config.document import Value, YamlMapping
-from exporter.config.problems import Journal, Location, quoted
+from exporter.config.problems import MAX_PATH, Journal, Location, quoted
 from exporter.config.schema import CredentialsSection
 from exporter.config.secrets import EnvSecret, FileSecret, InlineSecret
 from exporter.config.sections import Read, read_section
@@ -64,7 +64,7 @@ def _required(read: Read[CredentialsSection], key: str, at: Location, journal: J
 def _source(read: Read[CredentialsSection], directory: Path, at: Location, journal: Journal) -> SecretSource | None:
     """The one place that the password comes from."""
     written = [key for key in _SOURCES if key in read.section.model_fields_set or (key,) in read.broken]
-    if not written:
+    if not written and not read.broken:
         journal.problem(at, f"has no password; write one of {', '.join(_SOURCES)}")
     for key in written[1:]:
         journal.problem((*at, key), f"{written[0]} is there too; write only one of {', '.join(_SOURCES)}")
@@ -88,10 +88,11 @@ def _doubt(source: SecretSource) -> str | None:
         case InlineSecret():
             return "a password in the configuration is seen by all who may read it; better write password_file"
         case FileSecret(path):
+            shown = quoted(str(path), MAX_PATH)
             try:
                 mode = path.stat().st_mode
             except OSError as error:
-                return f"{quoted(str(path))} cannot be read at present ({error.strerror}); logins fail until it can"
+                return f"{shown} cannot be read at present ({error.strerror}); logins fail until it can"
             if mode & stat.S_IROTH:
-                return f"every user of this machine may read {quoted(str(path))}; better chmod o-r"
+                return f"every user of this machine may read {shown}; better chmod o-r"
     return None

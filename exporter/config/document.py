@@ -48,6 +48,7 @@ _MENDS = MappingProxyType(
         "did not find expected ',' or ']'": "close the bracket, or write the comma",
         "did not find expected ',' or '}'": "close the brace, or write the comma",
         "found unexpected end of stream": "close the quotes",
+        "found undefined tag handle": "write quotes around a value that begins with !",
     }
 )
 """Complaints of the parser, and what usually mends them."""
@@ -265,10 +266,6 @@ def _line(mark: _Mark | None) -> int:
 def _syntax(error: yaml.MarkedYAMLError) -> str:
     """A complaint of the parser, with where the construct began and what usually mends it."""
     complaint = error.problem or "cannot be understood"
-    began = (
-        f" {error.context} that begins at line {_line(error.context_mark)}"
-        if error.context and error.context_mark
-        else ""
-    )
-    mend = _MENDS.get(complaint)
-    return f"not valid YAML: {complaint}{began}{f'; {mend}' if mend else ''}"
+    began, noticed = _line(error.context_mark), _line(error.problem_mark)
+    context = f" {error.context} that begins at line {began}" if error.context_mark and began != noticed else ""
+    return f"not valid YAML: {complaint}{context}; {_MENDS.get(complaint, 'check indentation, quotes and brackets')}"

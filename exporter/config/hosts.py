@@ -82,7 +82,7 @@ def _name(text: str) -> str:
     if not text:
         raise ValueError("is empty; write a name like mail.example.com")
     if len(text) > _MAX_WRITTEN:
-        raise ValueError(f"{quoted(text)} is longer than the {MAX_NAME} characters of a DNS name")
+        raise ValueError(f"{quoted(text)} is longer than the {MAX_NAME} characters of a DNS name; write a shorter one")
     # A name with a dot is looked up as it stands, so one at the end adds nothing; certificates do without it.
     name = _a_labels(text).lower().removesuffix(".")
     if _ENDS_IN_A_NUMBER.fullmatch(name):
@@ -90,7 +90,7 @@ def _name(text: str) -> str:
             f"{quoted(text)} is no complete IPv4 address and no name; write four decimal numbers, as in 192.0.2.1"
         )
     if len(name) > MAX_NAME:
-        raise ValueError(f"{quoted(text)} is longer than the {MAX_NAME} characters of a DNS name")
+        raise ValueError(f"{quoted(text)} is longer than the {MAX_NAME} characters of a DNS name; write a shorter one")
     for label in name.split("."):
         if not label:
             raise ValueError(f"{quoted(text)} has an empty part between its dots; write it like mail.example.com")
@@ -116,4 +116,6 @@ def _a_labels(text: str) -> str:
     try:
         return idna.encode(text, uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError):
-        raise ValueError(f"{quoted(text)} is no internationalised name that DNS can hold (RFC 5891)") from None
+        raise ValueError(
+            f"{quoted(text)} is no internationalised name that DNS can hold (RFC 5891); check its letters"
+        ) from None

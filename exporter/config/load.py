@@ -84,10 +84,12 @@ def _sections(root: YamlMapping, path: Path, journal: Journal) -> Configuration:
     for key in root.keys() - FileSection.model_fields:
         journal.problem((key,), unknown_key(FileSection, key))
     defaults = _section(DefaultsSection, root, "defaults", journal)
-    credentials = read_credentials(root.get("credentials"), path.parent, journal)
+    # Absolute, but with its symlinks: a mounted ConfigMap is replaced by turning one.
+    directory = path.parent.absolute()
+    credentials = read_credentials(root.get("credentials"), directory, journal)
     dns = _section(DnsSection, root, "dns", journal)
     limits = _section(LimitsSection, root, "limits", journal)
-    reader = EndpointReader(defaults, credentials, path.parent, journal)
+    reader = EndpointReader(defaults, credentials, directory, journal)
     reader.check_defaults()
     endpoints = [reader.read(value, index) for index, value in enumerate(_endpoints(root, journal))]
     return Configuration(

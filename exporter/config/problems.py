@@ -16,6 +16,9 @@ from typing import TypeAlias
 MAX_QUOTED = 60
 """Characters of a value that a message repeats: enough to recognise it, and a message stays one line of a terminal."""
 
+MAX_PATH = 1024
+"""Characters of a path that a message repeats: all of it, as a rule, for a path cut short finds no file."""
+
 _MAX_LOOKED_AT = 2048
 """Characters in which a user and password are looked for: more than a URL has."""
 
@@ -53,11 +56,11 @@ class ConfigurationError(ValueError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def quoted(text: str) -> str:
+def quoted(text: str, longest: int = MAX_QUOTED) -> str:
     """`text` fit for a message: shortened, on one line, and without what looks like a user and password of a URL."""
     text = _USERINFO.sub("<redacted>@", text[:_MAX_LOOKED_AT])
-    if len(text) > MAX_QUOTED:
-        text = text[: MAX_QUOTED - 3] + "..."
+    if len(text) > longest:
+        text = text[: longest - 3] + "..."
     return '"' + "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text) + '"'
 
 
@@ -68,7 +71,7 @@ def nearest(word: str, choices: tuple[str, ...]) -> str | None:
     Remembered, because the same slip is often made in every endpoint of a long file.
     """
     folded = {choice.casefold(): choice for choice in choices}
-    close = difflib.get_close_matches(word[:MAX_QUOTED].casefold(), folded, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word[:MAX_QUOTED].casefold(), folded, n=1, cutoff=0.65)
     return folded[close[0]] if close else None
 
 

@@ -36,10 +36,8 @@ class FileSecret:
             SecretUnreadable: There is no such file, it is none that we may read, or it is empty or too large.
         """
         try:
-            # Without O_NONBLOCK, opening a named pipe that nobody writes to would never return.
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            with os.fdopen(descriptor, "rb", buffering=0) as file:
-                regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            with open(self.path, "rb", opener=_without_waiting) as file:
+                regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
                 content = file.read(MAX_SECRET_BYTES + 1) if regular else b""
         except OSError as error:
             raise SecretUnreadable(f"{self} cannot be read: {error.strerror}") from None
@@ -90,6 +88,11 @@ class InlineSecret:
 
     def __str__(self) -> str:
         return "the password in the configuration"
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opening a named pipe that nobody writes to would otherwise never return."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _secret(content: bytes, source: str) -> Secret:

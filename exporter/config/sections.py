@@ -7,7 +7,6 @@ here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -15,11 +14,10 @@ from typing import Any, Generic, TypeVar, get_args
 
 import yaml
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from exporter.config.problems import Journal, Location, did_you_mean
-from exporter.config.schema import CredentialsSection, DefaultsSection, EndpointSection, Section
+from exporter.config.schema import CredentialsSection, DefaultsSection, EndpointSection, FileSection, Section
 
 S = TypeVar("S", bound=Section)
 
@@ -105,10 +103,9 @@ def _without(value: object, places: set[Location]) -> object:
 def _report(model: type[Section], detail: ErrorDetails, at: Location, journal: Journal) -> None:
     place = _place(detail)
     if detail["type"] == "extra_forbidden":
-        section, _ = _lookup(model, place[:-1])
-        message = unknown_key(section or model, str(place[-1]))
+        message = unknown_key(_section_at(model, place[:-1]) or model, str(place[-1]))
     else:
-        message = _message(model, detail, place)
+        message = _message(model, detail, at, place)
     journal.problem(at + place, message)
 
 
@@ -118,7 +115,7 @@ def unknown_key(section: type[Section], key: str) -> str:
     if issubclass(section, DefaultsSection) and key in CredentialsSection.model_fields:
         return "belongs into an entry of credentials; write it there, and here credentials: with the entry's name"
     for name in keys:
-        nested, _ = _lookup(section, (name,))
+        nested = _section_at(section, (name,))
         if nested and key in nested.model_fields and nested is not DefaultsSection:
             return f"belongs under {name}; write {name}: {{{key}: ...}}"
     if section is DefaultsSection and key in EndpointSection.model_fields:
@@ -126,37 +123,39 @@ def unknown_key(section: type[Section], key: str) -> str:
     return f"unknown key; {did_you_mean(key, keys)}"
 
 
-def _message(model: type[Section], detail: ErrorDetails, place: Location) -> str:
+def _message(model: type[Section], detail: ErrorDetails, at: Location, place: Location) -> str:
     """What is wrong, and what to write."""
     if detail["input"] is None:
         return "has no value; write one, or leave it out"
+    if detail["type"] == "model_type" and isinstance(detail["input"], str) and ":" in detail["input"]:
+        return "must be a mapping of keys to values; write a space after the colon"
     words = _MESSAGES.get(detail["type"])
     message = words(detail.get("ctx", {})) if words else detail["msg"]
-    _, field = _lookup(model, place)
-    if detail["type"] in _SELF_EXPLANATORY or field is None or not field.examples:
-        return message
-    key = next(part for part in reversed(place) if isinstance(part, str))
-    return f"{message}; write for example {key}: {_flow(field.examples[0])}"
+    example = None if detail["type"] in _SELF_EXPLANATORY else _example(model, at, place)
+    return f"{message}; write for example {example}" if example else message
 
 
-def _lookup(model: type[Section], place: Location) -> tuple[type[Section] | None, FieldInfo | None]:
-    """The model that reads the value at `place`, if it is a section, and the key's field, if it is a key we know."""
+def _example(model: type[Section], at: Location, place: Location) -> str | None:
+    """How one would write the key at `place` of a section, on one line; `None` where no example is known.
+
+    For a section as a whole it is the key at the top of the file that the section belongs to.
+    """
+    key, fields = str(at[0]), FileSection.model_fields
+    for depth, part in enumerate(place):
+        section = _section_at(model, place[:depth])
+        if section is not None and isinstance(part, str):
+            key, fields = part, section.model_fields
+    examples = fields[key].examples
+    if not examples:
+        return None
+    return yaml.safe_dump({key: examples[0]}, default_flow_style=True, sort_keys=False, width=1000).strip()[1:-1]
+
+
+def _section_at(model: type[Section], place: Location) -> type[Section] | None:
+    """The model that reads the value at `place`; `None` if that is no section."""
     section: type[Section] | None = model
-    field: FieldInfo | None = None
     for part in place:
-        if isinstance(part, int):
-            continue
-        if section is None or part not in section.model_fields:
-            return None, None
-        field = section.model_fields[part]
-        section = next((kind for kind in get_args(field.annotation) if _is_section(kind)), None)
-    return section, field
-
-
-def _is_section(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Section)
-
-
-def _flow(example: Any) -> str:
-    """An example as one would write it on one line."""
-    return yaml.safe_dump(example, default_flow_style=True, width=math.inf).removesuffix("\n...\n").strip()
+        field = section.model_fields.get(str(part)) if section is not None else None
+        kinds = get_args(field.annotation) if field is not None else ()
+        section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)
+    return section

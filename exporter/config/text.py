@@ -77,7 +77,7 @@ def plain(text: str) -> str:
     if not text:
         raise ValueError("is empty; write a value or leave the key out")
     if len(text) > MAX_TEXT:
-        raise ValueError(f"is longer than {MAX_TEXT} characters")
+        raise ValueError(f"is longer than {MAX_TEXT} characters; write less")
     control = _CONTROL.search(text)
     if control:
         raise ValueError(f"holds the control character U+{ord(control[0]):04X}; write one line of printable text")
@@ -94,7 +94,7 @@ def plain(text: str) -> str:
 def name(text: str) -> str:
     """The name of an endpoint or of credentials."""
     if len(plain(text)) > MAX_NAME:
-        raise ValueError(f"{quoted(text)} is longer than {MAX_NAME} characters")
+        raise ValueError(f"{quoted(text)} is longer than {MAX_NAME} characters; write a shorter one")
     if text != text.strip():
         raise ValueError(f"{quoted(text)} begins or ends with a space; leave it out")
     return text
@@ -128,7 +128,7 @@ def password(text: str) -> str:
     if not text:
         raise ValueError("is empty; write a password, or better password_file")
     if re.search("[\x00\r\n]", text):
-        raise ValueError("holds CR, LF or NUL, which no login can send")
+        raise ValueError("holds CR, LF or NUL, which no login can send; leave them out")
     return text
 
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from exporter.config.layers import Layers
-from exporter.config.problems import Journal, quoted
+from exporter.config.problems import MAX_PATH, Journal, quoted
 from exporter.model import TlsPolicy
 
 MAX_PEM_BYTES = 4 * 1024 * 1024
@@ -78,15 +78,23 @@ def _check_client(certificate_file: Path, key_file: Path) -> None:
     leaf = _certificates(certificate_file)[0]
     found = _PRIVATE_KEY.search(_read(key_file))
     if not found:
-        raise ValueError(f"{quoted(str(key_file))} holds no private key in PEM; write its file as client_key_file")
+        raise ValueError(
+            f"{quoted(str(key_file), MAX_PATH)} holds no private key in PEM; write its file as client_key_file"
+        )
     try:
         key = load_pem_private_key(found[0], password=None)
     except TypeError:
-        raise ValueError(f"the private key in {quoted(str(key_file))} is encrypted; write it without") from None
+        raise ValueError(
+            f"the private key in {quoted(str(key_file), MAX_PATH)} is encrypted; write it without"
+        ) from None
     except (ValueError, UnsupportedAlgorithm):
-        raise ValueError(f"the private key in {quoted(str(key_file))} cannot be read; write it in PEM") from None
+        raise ValueError(
+            f"the private key in {quoted(str(key_file), MAX_PATH)} cannot be read; write it in PEM"
+        ) from None
     if _public_bytes(key.public_key()) != _public_bytes(leaf.public_key()):
-        raise ValueError(f"the private key in {quoted(str(key_file))} belongs to another certificate; name its own")
+        raise ValueError(
+            f"the private key in {quoted(str(key_file), MAX_PATH)} belongs to another certificate; name its own"
+        )
 
 
 def _public_bytes(key: PublicKeyTypes) -> bytes:
@@ -100,7 +108,7 @@ def _certificates(path: Path) -> list[x509.Certificate]:
     except ValueError as error:
         if isinstance(error, _Unreadable):
             raise
-        raise ValueError(f"{quoted(str(path))} holds no certificate in PEM; name a file with one") from None
+        raise ValueError(f"{quoted(str(path), MAX_PATH)} holds no certificate in PEM; name a file with one") from None
 
 
 class _Unreadable(ValueError):
@@ -113,9 +121,11 @@ def _read(path: Path) -> bytes:
             content = file.read(MAX_PEM_BYTES + 1)
     except FileNotFoundError:
         mend = "relative paths begin at the configuration file's directory"
-        raise _Unreadable(f"there is no file {quoted(str(path))}; {mend}") from None
+        raise _Unreadable(f"there is no file {quoted(str(path), MAX_PATH)}; {mend}") from None
     except OSError as error:
-        raise _Unreadable(f"{quoted(str(path))} cannot be read ({error.strerror}); name a file that can") from None
+        raise _Unreadable(
+            f"{quoted(str(path), MAX_PATH)} cannot be read ({error.strerror}); name a file that can"
+        ) from None
     if len(content) > MAX_PEM_BYTES:
-        raise _Unreadable(f"{quoted(str(path))} is larger than {MAX_PEM_BYTES} bytes; name a PEM file")
+        raise _Unreadable(f"{quoted(str(path), MAX_PATH)} is larger than {MAX_PEM_BYTES} bytes; name a PEM file")
     return content

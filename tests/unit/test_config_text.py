@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from exporter.config import text, wire
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "INBOX",
+        "Archive/2026",
+        "gr\u00fc\u00dfe",
+        "svc$",
+        "a$b@example.com",
+        "CORP\\monitor",
+        "100$",
+        "$",
+        "$1",
+        "US$ 5",
+        "x" * 1024,
+    ],
+)
+def test_plain_text_is_kept_as_it_is(value: str) -> None:
+    assert value == text.plain(value)
+
+
+@pytest.mark.parametrize("value", ["$USER", "${USER}", "a-${USER}", "/run/$NAME/x", "x$HOME", "$user", "${", "a $b"])
+def test_text_that_waits_for_expansion_is_refused_with_the_right_way(value: str) -> None:
+    with pytest.raises(ValueError, match="a password as password_env: NAME"):
+        text.plain(value)
+
+
+@pytest.mark.parametrize("value", ["a\r\nb", "a\nb", "a\0b", "\x1b[2J", "a\x7f", "a\x85b", "a\u2028b", "a\tb"])
+def test_control_characters_are_refused(value: str) -> None:
+    with pytest.raises(ValueError, match=r"holds the control character U\+"):
+        text.plain(value)
+
+
+@pytest.mark.parametrize("value", ["hunter2", "pa$$word", "$ecret", "a${b}c", "$A b", " x ", "\u00fc\t", "'\"", "x\n"])
+def test_a_password_may_hold_nearly_anything(value: str) -> None:
+    assert value.removesuffix("\n") == text.password(value)
+
+
+@pytest.mark.parametrize("value", ["$PASSWORD", "${PASSWORD}", "${password}", "", "\n", "a\r\nb", "a\0b", "a\n\n"])
+def test_a_password_that_cannot_be_meant_is_refused_without_repeating_it(value: str) -> None:
+    with pytest.raises(ValueError, match="; ") as raised:
+        text.password(value)
+    assert "PASSWORD" not in str(raised.value)
+
+
+@pytest.mark.parametrize("value", ["$PASSWORD", "${PASSWORD}", "correct horse", "1st", "", "\u00c4"])
+def test_the_name_of_a_variable_is_bare(value: str) -> None:
+    with pytest.raises(ValueError, match=r"; write letters|write the bare name"):
+        text.variable_name(value)
+
+
+@pytest.mark.parametrize("value", sorted(text.RESERVED_LABELS))
+def test_labels_of_the_metrics_are_reserved(value: str) -> None:
+    with pytest.raises(ValueError, match="is used by the metrics themselves"):
+        text.label_name(value)
+
+
+@pytest.mark.parametrize("value", ["", "1x", "a-b", "a b", "\u00e4", "__name__", "__x", "a:b", "a\n"])
+def test_other_label_names_are_refused_too(value: str) -> None:
+    with pytest.raises(ValueError, match="; "):
+        text.label_name(value)
+
+
+@pytest.mark.parametrize("value", ["team", "_x", "Team2", "endpoints"])
+def test_label_names_are_kept(value: str) -> None:
+    assert value == text.label_name(value)
+
+
+def test_an_empty_label_value_is_allowed() -> None:
+    assert "" == text.label_value("")
+
+
+@pytest.mark.parametrize(
+    ("read", "value", "result"),
+    [
+        (wire.helo, "Probe.Example.com", "probe.example.com"),
+        (wire.helo, "b\u00fccher.example", "xn--bcher-kva.example"),
+        (wire.helo, "[192.0.2.1]", "[192.0.2.1]"),
+        (wire.helo, "[IPv6:2001:DB8:0::1]", "[IPv6:2001:db8::1]"),
+        (wire.mail_address, "monitor@Example.com", "monitor@example.com"),
+        (wire.mail_address, "Postmaster", "Postmaster"),
+        (wire.mail_address, '"odd local"@example.com', '"odd local"@example.com'),
+        (wire.mail_address, "user%example.org@example.com", "user%example.org@example.com"),
+        (wire.mail_address, "@relay.example,@b:user@example.com", "@relay.example,@b:user@example.com"),
+        (wire.mail_address, "user@[192.0.2.1]", "user@[192.0.2.1]"),
+        (wire.mail_address, "user@b\u00fccher.example", "user@xn--bcher-kva.example"),
+        (wire.reverse_path, "", ""),
+        (wire.reverse_path, "<>", ""),
+        (wire.reverse_path, "monitor@example.com", "monitor@example.com"),
+        (wire.mailbox, "Entw\u00fcrfe & mehr", "Entw\u00fcrfe & mehr"),
+        (wire.capability, "AUTH=PLAIN", "AUTH=PLAIN"),
+        (wire.capability, "AUTH PLAIN", "AUTH PLAIN"),
+    ],
+)
+def test_what_servers_see_gets_its_canonical_form(read: Callable[[str], str], value: str, result: str) -> None:
+    assert result == read(value)
+
+
+@pytest.mark.parametrize(
+    ("read", "value"),
+    [
+        (wire.helo, "192.0.2.1"),
+        (wire.helo, "2001:db8::1"),
+        (wire.helo, "[2001:db8::1]"),
+        (wire.helo, "[IPv6:192.0.2.1]"),
+        (wire.helo, "[mail.example.com]"),
+        (wire.helo, "probe.example.com\r\nMAIL FROM:<>"),
+        (wire.helo, "probe example"),
+        (wire.helo, ""),
+        (wire.mail_address, "monitor"),
+        (wire.mail_address, "@example.com"),
+        (wire.mail_address, "monitor@"),
+        (wire.mail_address, "<monitor@example.com>"),
+        (wire.mail_address, "a>b@example.com"),
+        (wire.mail_address, "a b@example.com"),
+        (wire.mail_address, 'a"@example.com>\r\nDATA'),
+        (wire.mail_address, "gr\u00fc\u00dfe@example.com"),
+        (wire.mail_address, "x" * 65 + "@example.com"),
+        (wire.mail_address, "a@example.com\0"),
+        (wire.mail_address, "a@192.0.2.1 b"),
+        (wire.mailbox, "INBOX\r\nA2 DELETE INBOX"),
+        (wire.capability, "IDLE\n"),
+        (wire.capability, "IDLE  X"),
+        (wire.capability, ""),
+    ],
+)
+def test_what_servers_must_not_see_is_refused_on_one_line(read: Callable[[str], str], value: str) -> None:
+    with pytest.raises(ValueError, match="; ") as raised:
+        read(value)
+    assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("value", "server"),
+    [
+        ("192.0.2.53", ("192.0.2.53", 53)),
+        ("192.0.2.53:5353", ("192.0.2.53", 5353)),
+        ("2001:db8::53", ("2001:db8::53", 53)),
+        ("[2001:db8::53]", ("2001:db8::53", 53)),
+        ("[2001:db8::53]:5353", ("2001:db8::53", 5353)),
+    ],
+)
+def test_a_nameserver_is_an_address_and_perhaps_a_port(value: str, server: tuple[str, int]) -> None:
+    assert server == wire.nameserver(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "ns.example.com", "192.0.2.53:", "192.0.2.53:0", "192.0.2.53:65536", "[192.0.2.53", ":53", "[]:53", "1:2:3"],
+)
+def test_what_is_no_nameserver_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="; "):
+        wire.nameserver(value)
