@@ -7,12 +7,13 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from exporter.config.rendering import render
 from exporter.config.secrets import InlineSecret
 from exporter.demo.authority import Authority, Issued, Validity, self_signed
 from exporter.demo.scenes import (
@@ -30,7 +31,7 @@ from exporter.demo.scenes import (
 )
 from exporter.demo.servers import LOOPBACK, mail_server
 from exporter.demo.site import Site
-from exporter.model import Credentials, Endpoint, Limits, Secret, TlsPolicy
+from exporter.model import Credentials, DnsSettings, Endpoint, Limits, Secret, TlsPolicy
 
 LIMITS: Final = Limits(connections_per_host=len(SCENES))
 """All servers of the demo share a host: under the usual limit the scenes would wait for each other."""
@@ -65,6 +66,19 @@ class Staged:
 
     scene: Scene
     endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class DemoConfiguration:
+    """What the daemon is told in place of a configuration file; an `exporter.app.Configuration`."""
+
+    endpoints: tuple[Endpoint, ...]
+    dns: DnsSettings = field(default_factory=DnsSettings)
+    limits: Limits = LIMITS
+
+    def redacted(self) -> str:
+        """What a configuration file that says the same would hold, without the passwords."""
+        return "".join(render((RIGHT, WRONG), self.endpoints, self.dns, self.limits))
 
 
 @dataclass(frozen=True, slots=True)
