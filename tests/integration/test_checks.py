@@ -183,9 +183,9 @@ def test_a_missing_starttls_is_reported(metrics: Metrics, endpoint: str) -> None
 
 @pytest.mark.parametrize(
     ("endpoint", "code"),
-    [("known-recipient", 250), ("unknown-recipient", 250), ("closed-relay", 250)],
+    [("known-recipient", 250), ("unknown-recipient", 550), ("closed-relay", 554)],
 )
-def test_asking_about_a_recipient_ends_with_a_reset(metrics: Metrics, endpoint: str, code: int) -> None:
+def test_the_answer_about_the_recipient_is_the_checks_reply_code(metrics: Metrics, endpoint: str, code: int) -> None:
     assert code == metrics.value("mail_probe_last_reply_code", endpoint=endpoint, phase="check")
 
 
