@@ -103,20 +103,21 @@ class Imap:
     def log_in(self, login: Login) -> Dialogue[None]:
         offered = self._mechanisms()
         mechanism = sasl.choose(login.mechanism, offered)
-        login_is_disabled = "LOGINDISABLED" in self._announced()
         self._capabilities_are_old = True
         if mechanism is not None:
             exchange = sasl.EXCHANGES[mechanism](login)
             yield Learn(LoginTried(mechanism))
             end = yield from self._authenticate(exchange)
-        elif login.mechanism in {Mechanism.AUTO, Mechanism.LOGIN} and not login_is_disabled:
+        elif login.mechanism not in {Mechanism.AUTO, Mechanism.LOGIN}:
+            raise sasl.not_offered(login.mechanism, offered)
+        elif "LOGINDISABLED" in self._announced():
+            error = sasl.not_offered(login.mechanism, offered)
+            error.detail += "; LOGINDISABLED rules out the LOGIN command"
+            raise error
+        else:
             username, password = _login_arguments(login)
             yield Learn(LoginTried(Mechanism.LOGIN))
             end = yield from self._log_in_by_command(username, password)
-        else:
-            error = sasl.not_offered(login.mechanism, offered)
-            error.detail += "; LOGINDISABLED rules out the LOGIN command" if login_is_disabled else ""
-            raise error
         if end.condition is not Condition.OK:
             raise login_refusal(end)
         yield Learn(LoginTaken())
