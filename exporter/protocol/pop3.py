@@ -179,11 +179,7 @@ class Pop3:
             initial = None
         else:
             yield Send(line)
-        while True:
-            line = yield ReadLine()
-            found = _CHALLENGE.fullmatch(line)
-            if found is None:
-                return _response(line)
+        while (found := _CHALLENGE.fullmatch(answer := (yield ReadLine()))) is not None:
             try:
                 challenge = sasl.decoded_challenge(found[1] or b"")
                 response = exchange.respond(challenge) if initial is None else initial
@@ -193,6 +189,12 @@ class Pop3:
                 raise
             initial = None
             yield Send(b64encode(response), sasl.REDACTED)
+        end = _response(answer)
+        if end.positive:
+            if initial is not None:
+                raise ProtocolError(f"the server takes the login before it was sent: {end}")
+            exchange.finish()
+        return end
 
 
 def read_response() -> Dialogue[Response]:

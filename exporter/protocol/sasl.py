@@ -36,6 +36,13 @@ class Exchange(Interface):
                 response, so the protocol has to cancel the exchange before anything else can be said.
         """
 
+    def finish(self) -> None:
+        """The server says that the login is taken.
+
+        Raises:
+            ProtocolError: It cannot mean it, for the exchange has not come to its end.
+        """
+
 
 class Plain:
     """PLAIN (RFC 4616)."""
@@ -58,6 +65,9 @@ class Plain:
     def respond(self, challenge: bytes) -> bytes:  # noqa: ARG002 - the interface; PLAIN has no answer to any challenge
         raise ProtocolError("the server asks for more than PLAIN has to say")
 
+    def finish(self) -> None:
+        """PLAIN ends with its only message, and whether that was sent the protocol knows."""
+
 
 class LoginExchange:
     """LOGIN (draft-murchison-sasl-login): the first prompt wants the name and the second the password."""
@@ -74,6 +84,10 @@ class LoginExchange:
         if not self._answers:
             raise ProtocolError("the server asks for more than LOGIN has to say")
         return self._answers.pop()
+
+    def finish(self) -> None:
+        if self._answers:
+            raise ProtocolError("the server takes the login before it has asked for the password")
 
 
 EXCHANGES: Final[Mapping[Mechanism, Callable[[Login], Exchange]]] = {

@@ -160,6 +160,10 @@ class Smtp:
                 raise
             initial = None
             reply = yield from command(b64encode(response), sasl.REDACTED)
+        if reply.code == 235:
+            if initial is not None:
+                raise ProtocolError(f"the server takes the login before it was sent: {reply}")
+            exchange.finish()
         return reply
 
     def _judge_recipient(self, reply: Reply) -> None:

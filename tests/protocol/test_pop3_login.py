@@ -183,6 +183,23 @@ class TestCancelling:
         assert [b"QUIT"] == play(pop3.quit(), b"+OK\r\n").sent
 
 
+@pytest.mark.parametrize(
+    ("offer", "script", "who"),
+    [
+        (b"SASL PLAIN", TAKEN, login(password=500 * b"x")),
+        (b"SASL LOGIN", TAKEN, login()),
+        (b"SASL LOGIN", b"+ \r\n" + TAKEN, login()),
+    ],
+)
+def test_a_login_that_is_taken_before_the_password_was_sent_is_a_protocol_error(
+    offer: bytes, script: bytes, who: Login
+) -> None:
+    played = logged_in(script, offer, who=who)
+
+    assert (None, FailureReason.PROTOCOL_ERROR) == played.failure
+    assert LoginTaken() not in played.learnt
+
+
 REFUSALS: Final = {
     FailureReason.AUTH_REJECTED: (
         b"-ERR [AUTH] Authentication failed.",  # Dovecot

@@ -47,6 +47,15 @@ class TestLogin:
         with pytest.raises(ProtocolError, match="more than LOGIN has to say"):
             exchange.respond(b"Token:")
 
+    def test_is_not_over_before_the_password_was_asked_for(self) -> None:
+        exchange = sasl.LoginExchange(login())
+        exchange.respond(b"Username:")
+        with pytest.raises(ProtocolError, match="takes the login before it has asked for the password"):
+            exchange.finish()
+
+        exchange.respond(b"Password:")
+        exchange.finish()
+
 
 def test_every_exchange_is_known_by_its_mechanism() -> None:
     assert list(sasl.EXCHANGES) == [make(login()).mechanism for make in sasl.EXCHANGES.values()]

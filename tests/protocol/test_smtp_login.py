@@ -160,6 +160,23 @@ class TestCancelling:
         assert [b"QUIT"] == play(smtp.quit(), b"221 Bye\r\n").sent
 
 
+@pytest.mark.parametrize(
+    ("offer", "script", "who"),
+    [
+        (b"AUTH PLAIN", TAKEN, login(password=500 * b"x")),
+        (b"AUTH LOGIN", TAKEN, login()),
+        (b"AUTH LOGIN", b"334 \r\n" + TAKEN, login()),
+    ],
+)
+def test_a_login_that_is_taken_before_the_password_was_sent_is_a_protocol_error(
+    offer: bytes, script: bytes, who: Login
+) -> None:
+    played = logged_in(script, offer, who)
+
+    assert (None, FailureReason.PROTOCOL_ERROR) == played.failure
+    assert LoginTaken() not in played.learnt
+
+
 REFUSALS: Final = {
     FailureReason.AUTH_REJECTED: (
         b"535 5.7.8 Error: authentication failed: ",  # Postfix

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from exporter.model import Encryption, Mechanism, Protocol
+from exporter.protocol.dialogue import Dialogue, LoginTaken
+from exporter.protocol.smtp import Reply, Smtp, read_reply
+from tests.property.hostile import cuts, lines, mechanisms
+from tests.protocol.player import Cut, ScriptEndedError, play, whole
+from tests.protocol.samples import endpoint, login
+
+replies = lines(
+    [
+        b"220 mail.example.com",
+        b"250 Ok",
+        b"250-SIZE 99999999999999999999",
+        b"250-AUTH PLAIN LOGIN",
+        b"250 AUTH=",
+        b"250 \x1c\x1d\x1e\x1f\x85\xa0",
+        b"334 ",
+        b"334 VXNlcm5hbWU6",
+        b"235 Ok",
+        b"421 closing",
+        b"451 later",
+        b"550 5.7.30 no",
+        b"550",
+        b"9" * 8200,
+    ]
+)
+texts = st.binary(max_size=40).filter(lambda text: b"\n" not in text and not text.endswith(b"\r"))
+
+
+@given(script=replies, cut=cuts)
+def test_a_reply_is_a_value_or_a_failure_and_nothing_else(script: bytes, cut: Cut) -> None:
+    try:
+        played = play(read_reply(), script, cut)
+    except ScriptEndedError:
+        return
+
+    assert (played.error is None) is isinstance(played.value, Reply)
+    assert script.endswith(played.unread)
+
+
+@given(code=st.integers(200, 599).filter(lambda code: code != 421), said=st.lists(texts, min_size=1), cut=cuts)
+def test_a_reply_is_read_as_it_was_written(code: int, said: list[bytes], cut: Cut) -> None:
+    prefix = str(code).encode()
+    script = b"".join(prefix + b"-" + text + b"\r\n" for text in said[:-1]) + prefix + b" " + said[-1] + b"\r\n"
+
+    assert Reply(code, tuple(said)) == play(read_reply(), script, cut).value
+
+
+@given(script=replies, mechanism=mechanisms, cut=cuts)
+@example(script=b"220 \n250-a\n250 \n220 \n250-a\n250 \n", mechanism=Mechanism.AUTO, cut=whole)
+def test_every_dialogue_ends_well_or_with_a_failure_and_nothing_else(
+    script: bytes, mechanism: Mechanism, cut: Cut
+) -> None:
+    smtp = Smtp(endpoint(Protocol.SMTP, Encryption.STARTTLS, rcpt_to="a@example.com"), "probe.example.com")
+
+    def everything() -> Dialogue[None]:
+        yield from smtp.greet()
+        yield from smtp.ask_capabilities()
+        if smtp.offers_starttls():
+            yield from smtp.starttls()
+            yield from smtp.ask_capabilities()
+        yield from smtp.log_in(login(mechanism))
+        yield from smtp.check()
+
+    try:
+        played = play(everything(), script, cut)
+        if played.error is None or played.error.in_step:
+            play(smtp.quit(), played.unread, cut)
+    except ScriptEndedError:
+        return
+
+    assert all(item.isprintable() and item.isascii() for item in smtp.capabilities or ())
+    assert played.error is None or (played.error.detail.isprintable() and played.error.detail.isascii())
+
+
+@pytest.mark.parametrize("dialogue", [Smtp.greet, Smtp.ask_capabilities, Smtp.starttls, Smtp.check, Smtp.quit])
+@given(script=replies, cut=cuts)
+def test_each_dialogue_alone_ends_well_or_with_a_failure_and_nothing_else(
+    dialogue: Callable[[Smtp], Dialogue[None]], script: bytes, cut: Cut
+) -> None:
+    smtp = Smtp(endpoint(Protocol.SMTP, rcpt_to="a@example.com"), "probe.example.com")
+
+    try:
+        played = play(dialogue(smtp), script, cut)
+    except ScriptEndedError as ended:
+        played = ended.played
+
+    assert played.error is None or (played.error.detail.isprintable() and played.error.detail.isascii())
+    assert script.endswith(played.unread)
+
+
+@given(script=replies, offer=st.sampled_from([b"PLAIN", b"LOGIN"]), cut=cuts)
+def test_a_login_ends_well_or_with_a_failure_and_nothing_else(script: bytes, offer: bytes, cut: Cut) -> None:
+    smtp = Smtp(endpoint(Protocol.SMTP), "probe.example.com")
+    play(smtp.ask_capabilities(), b"250-mail.example.com\r\n250 AUTH " + offer + b"\r\n")
+
+    try:
+        played = play(smtp.log_in(login()), script, cut)
+    except ScriptEndedError:
+        return
+
+    assert (played.error is None) is (LoginTaken() in played.learnt)
