@@ -121,6 +121,13 @@ def test_continuous_integration_covers_every_supported_python() -> None:
     assert pythons == ["3.11", "3.12", "3.13", "3.14"]
 
 
+def test_make_run_is_the_demo_and_make_test_ends_with_pytest() -> None:
+    expected = {"run": "mail-exporter demo", "test": "python -m pytest"}
+    for target, command in expected.items():
+        planned = subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=True, capture_output=True, text=True)
+        assert planned.stdout.splitlines()[-1].endswith(command)
+
+
 def test_the_pre_commit_hooks_are_the_lint_commands() -> None:
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
