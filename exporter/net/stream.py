@@ -77,6 +77,8 @@ class Stream:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
+        # A number, because the selector would write the socket's repr into a KeyError each time it looks it up.
+        self._fd = sock.fileno()
         self._loop = asyncio.get_running_loop()
         self._buffer = ReceiveBuffer()
         self._tls: SSL.Connection | None = None
@@ -282,14 +284,14 @@ class Stream:
         if wait is self._watched:
             return
         if self._watched is Wait.READ:
-            self._loop.remove_reader(self._socket)
+            self._loop.remove_reader(self._fd)
         elif self._watched is Wait.WRITE:
-            self._loop.remove_writer(self._socket)
+            self._loop.remove_writer(self._fd)
         self._watched = wait
         if wait is Wait.READ:
-            self._loop.add_reader(self._socket, self._on_ready)
+            self._loop.add_reader(self._fd, self._on_ready)
         elif wait is Wait.WRITE:
-            self._loop.add_writer(self._socket, self._on_ready)
+            self._loop.add_writer(self._fd, self._on_ready)
 
 
 def _translated(error: Exception) -> StreamError:
