@@ -1,8 +1,8 @@
 """Judging certificates: a presented chain, what OpenSSL found in it, a name and a time become facts and problems.
 
 Pure: no socket, no clock, no file. `certificate` reads one certificate, `names` matches names, `strength` knows what is
-weak, `verification` names what OpenSSL reports, `trust` says why a path ends nowhere, `staple` judges a stapled OCSP
-response, and `judging` puts it together.
+weak, `verification` names what OpenSSL reports, `trust` says why a path ends nowhere, `chain` puts these together once
+for each chain, `staple` judges a stapled OCSP response, and `judging` comes to the verdict of a probe.
 
 Everything in a certificate is the server's word and hostile until checked; nothing in here raises over it.
 """
@@ -10,7 +10,8 @@ Everything in a certificate is the server's word and hostile until checked; noth
 from __future__ import annotations
 
 from exporter.certificates.certificate import subjects
-from exporter.certificates.judging import Chain, Verdict, examine, failure_reason, judge
+from exporter.certificates.chain import Chain, examine
+from exporter.certificates.judging import Verdict, failure_reason, judge
 from exporter.certificates.names import server_name_indication
 from exporter.certificates.verification import Finding
 

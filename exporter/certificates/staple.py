@@ -69,15 +69,15 @@ class Staple:
 
 
 @lru_cache(REMEMBERED)
-def read(response: bytes, leaf: Certificate, issuer: Certificate | None) -> Staple:
+def read(response: bytes, leaf: Certificate | None, issuer: Certificate | None) -> Staple:
     """Take a response apart and check all that does not depend on the time.
 
     Args:
         response: DER, as stapled.
         leaf: The certificate it should be about.
-        issuer: The certificate that issued it; `None` if unknown, and then the response proves nothing.
+        issuer: The certificate that issued that. If either is unknown, the response proves nothing.
     """
-    if issuer is None:
+    if leaf is None or issuer is None:
         return Staple(StapleStatus.INVALID)
     try:
         return _proven(ocsp.load_der_ocsp_response(response), leaf.parsed, issuer.parsed)

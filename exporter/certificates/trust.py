@@ -52,7 +52,7 @@ def missing_issuer(last: Certificate, anchors: Container[bytes], *, is_leaf: boo
         return {Problem.INCOMPLETE_CHAIN: incomplete}
     return {
         Problem.INCOMPLETE_CHAIN: incomplete,
-        Problem.UNKNOWN_AUTHORITY: "or it is an authority by itself that is not among the trusted ones",
+        Problem.UNKNOWN_AUTHORITY: "or that is no intermediate, but an authority that is not trusted",
     }
 
 

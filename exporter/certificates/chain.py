@@ -1,0 +1,179 @@
+"""A chain taken apart, and what is wrong with it whatever the name and the time.
+
+`examine` is asked once for each distinct chain and trust store. OpenSSL has built the path and checked the signatures;
+what it found is named here, together with what can be seen without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Container, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from exporter.certificates import certificate, text, trust
+from exporter.certificates.certificate import Certificate
+from exporter.certificates.verification import DATES, NO_ISSUER, REPORTS, UNEXPECTED, WEAKNESSES, Code, Finding
+from exporter.model import CertificateFacts
+from exporter.model import CertificateProblem as Problem
+
+LEAF: Final = "the certificate"
+"""How a sentence calls the server's own."""
+
+Steps: TypeAlias = Sequence[Certificate | None]
+"""A path from the leaf up, with `None` for what cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong.
+
+    Attributes:
+        words: For people, printable ASCII.
+    """
+
+    problem: Problem
+    words: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chain:
+    """A chain taken apart, and what is wrong with it at any time and for any name.
+
+    Attributes:
+        presented: As sent, the leaf first; what cannot be read is left out.
+        path: As OpenSSL built it, from the leaf to the trust anchor or to where it broke off; likewise.
+        leaf: `None` if it cannot be read, or there is none.
+        issuer: Who issued the leaf; `None` if unknown.
+        faults: In the order of the path, the leaf's first.
+        valid_from: From when on all of the path is valid, as a Unix timestamp.
+        valid_until: Until when it is.
+    """
+
+    presented: tuple[CertificateFacts, ...]
+    path: tuple[CertificateFacts, ...]
+    leaf: Certificate | None
+    issuer: Certificate | None
+    faults: tuple[Fault, ...]
+    valid_from: float
+    valid_until: float
+
+    @property
+    def sound(self) -> bool:
+        """Nothing is wrong with it that could keep it from being verified, but for dates and name."""
+        return not any(fault.problem.fails for fault in self.faults)
+
+    def is_current(self, now: float) -> bool:
+        """All of its path is valid at a Unix time; RFC 5280 4.1.2.5 includes both ends."""
+        return self.valid_from <= now <= self.valid_until
+
+
+def examine(
+    presented: Sequence[bytes],
+    path: Sequence[bytes],
+    findings: Collection[Finding],
+    *,
+    finished: bool,
+    anchors: Container[bytes] = frozenset(),
+) -> Chain:
+    """Take a chain apart.
+
+    Args:
+        presented: What the server sent, DER, the leaf first.
+        path: What OpenSSL made of it.
+        findings: What OpenSSL reported about the path.
+        finished: Whether OpenSSL went through the whole path, down to the leaf. If not, the chain is not sound.
+        anchors: The names of the trusted authorities, DER, as far as they are known.
+    """
+    steps = [_readable(der) for der in path]
+    known = [step for step in steps if step is not None]
+    leaf = _readable(presented[0]) if presented else None
+    faults = [*_broken_off(steps, findings, anchors), *_reported(steps, findings), *_noticed(steps, findings)]
+    if leaf is None:
+        faults.append(Fault(Problem.INVALID, "the server presented no certificate that can be read"))
+    if not path or not finished:
+        faults.append(Fault(Problem.INVALID, "OpenSSL could not verify the chain"))
+    if not _is_in_order(presented, path):
+        faults.append(Fault(Problem.WRONG_ORDER, "the server does not send its chain in order"))
+    return Chain(
+        presented=tuple(c.facts for c in map(_readable, presented) if c is not None),
+        path=tuple(step.facts for step in known),
+        leaf=leaf,
+        issuer=next(iter(steps[1:]), None),
+        faults=tuple(dict.fromkeys(faults)),
+        valid_from=max((step.facts.not_before for step in known), default=float("-inf")),
+        valid_until=min((step.facts.not_after for step in known), default=float("inf")),
+    )
+
+
+def _readable(der: bytes) -> Certificate | None:
+    try:
+        return certificate.read(der)
+    except certificate.UnreadableError:
+        return None
+
+
+def _broken_off(steps: Steps, findings: Collection[Finding], anchors: Container[bytes]) -> Iterator[Fault]:
+    """What it means that nobody known issued the last certificate, if so."""
+    last = len(steps) - 1
+    if steps and (end := steps[last]) and any(code in NO_ISSUER for code, _ in findings):
+        missing = trust.missing_issuer(end, anchors, is_leaf=last == 0, whose=_whose(steps, last))
+        yield from (Fault(problem, words) for problem, words in missing.items())
+
+
+def _reported(steps: Steps, findings: Collection[Finding]) -> Iterator[Fault]:
+    """What else OpenSSL found."""
+    for code, depth in findings:
+        problem, words = REPORTS.get(code, UNEXPECTED)
+        if code in DATES | NO_ISSUER:
+            continue
+        if code in WEAKNESSES and depth < len(steps) and _is_weak(steps[depth], problem):
+            continue  # noticed here as well, and better said
+        if code == Code.INVALID_PURPOSE and (Code.INVALID_CA, depth) in findings:
+            continue  # who is no authority does not serve the purpose of one, either
+        yield Fault(problem, words.format(whose=_whose(steps, depth), code=code))
+
+
+def _noticed(steps: Steps, findings: Collection[Finding]) -> Iterator[Fault]:
+    """What can be seen without OpenSSL."""
+    unfinished = any(code in NO_ISSUER for code, _ in findings)
+    for depth, step in enumerate(steps):
+        whose = _whose(steps, depth)
+        if step is None:
+            yield Fault(Problem.INVALID, f"{whose} cannot be read")
+            continue
+        if step.flaw is not None:
+            yield Fault(Problem.INVALID, f"{whose} is malformed: {step.flaw}")
+        if _is_weak(step, Problem.WEAK_KEY):
+            yield Fault(Problem.WEAK_KEY, f"the key of {whose} is too weak ({step.facts.key})")
+        # The last is the trust anchor: trusted for being in the store, not for its signature (RFC 5280 6.1).
+        if (depth < len(steps) - 1 or unfinished) and _is_weak(step, Problem.WEAK_SIGNATURE):
+            yield Fault(Problem.WEAK_SIGNATURE, f"the signature of {whose} is too weak ({step.facts.signature})")
+
+
+def _is_weak(step: Certificate | None, problem: Problem) -> bool:
+    if step is None:
+        return False
+    return step.weak_key if problem is Problem.WEAK_KEY else step.weak_signature
+
+
+def _is_in_order(presented: Sequence[bytes], path: Sequence[bytes]) -> bool:
+    """Each certificate is followed by the one that certifies it (RFC 5246 7.4.2), as far as the path goes.
+
+    What comes after the path, such as a second version of an intermediate, is left alone: RFC 8446 4.4.2 knows servers
+    that send both for a while.
+    """
+    places = [presented.index(der) for der in path if der in presented]
+    return places == list(range(len(places)))
+
+
+def _whose(steps: Steps, depth: int) -> str:
+    """How a sentence calls the certificate at a depth."""
+    step = steps[depth] if depth < len(steps) else None
+    if depth == 0:
+        return LEAF
+    return f"certificate {depth} of the path" if step is None else issuing(step.facts)
+
+
+def issuing(facts: CertificateFacts) -> str:
+    """How a sentence calls a certificate above the leaf."""
+    return f"the issuing certificate {text.quoted(facts.subject)}"

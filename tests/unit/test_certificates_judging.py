@@ -1,0 +1,225 @@
+"""The judgement, without a handshake: what OpenSSL is said to have found, and what becomes of it."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography import x509
+from OpenSSL.SSL import X509VerificationCodes
+
+from exporter.certificates import Finding, Verdict, examine, failure_reason, judge
+from exporter.certificates.verification import DATES, NO_ISSUER, REPORTS, WEAKNESSES, Code
+from exporter.model import CertificateProblem as Problem
+from exporter.model import FailureReason as Reason
+from tests.authority import NOW, Party, Span, issue, rsa_key
+from tests.certificates import NAME, world
+
+
+def verdict(
+    path: list[Party],
+    *findings: tuple[int, int],
+    presented: list[Party] | None = None,
+    name: str = NAME,
+    at: float = 0.0,
+    finished: bool = True,
+) -> Verdict:
+    """The judgement, by default of a path that was presented just so.
+
+    Args:
+        at: Seconds from now.
+    """
+    sent = [party.der for party in path if presented is None] + [party.der for party in presented or ()]
+    found = [Finding(*finding) for finding in findings]
+    chain = examine(sent, [party.der for party in path], found, finished=finished)
+    return judge(chain, name, b"", NOW.timestamp() + at)
+
+
+@pytest.fixture(scope="module")
+def path() -> list[Party]:
+    return [issue(NAME, world().intermediate, alternatives=[NAME]), world().intermediate, world().root]
+
+
+def test_nothing_wrong_is_nothing_said(path: list[Party]) -> None:
+    assert Verdict((), "", None, None) == verdict(path)
+
+
+@pytest.mark.parametrize("code", sorted(set(Code) - DATES - WEAKNESSES))
+def test_whatever_openssl_reports_keeps_a_chain_from_being_verified(path: list[Party], code: Code) -> None:
+    found = verdict(path, (code, 1))
+
+    assert any(problem.fails for problem in found.problems)
+
+
+def test_a_report_that_nobody_expected_is_invalid_and_quoted(path: list[Party]) -> None:
+    found = verdict(path, (9999, 0))
+
+    assert (Problem.INVALID,) == found.problems
+    assert found.detail == "OpenSSL does not accept the certificate (X509_V_ERR 9999)"
+
+
+def test_a_verification_that_did_not_get_to_the_leaf_proves_nothing(path: list[Party]) -> None:
+    found = verdict(path, finished=False)
+
+    assert (Problem.INVALID,) == found.problems
+    assert found.detail == "OpenSSL could not verify the chain"
+
+
+def test_no_certificate_is_not_verified() -> None:
+    found = verdict([])
+
+    assert (Problem.INVALID,) == found.problems
+    assert found.detail.startswith("the server presented no certificate that can be read")
+
+
+def test_a_path_without_its_leaf_is_not_verified(path: list[Party]) -> None:
+    chain = examine([], [party.der for party in path], (), finished=True)
+
+    assert (Problem.INVALID,) == judge(chain, NAME, b"", NOW.timestamp()).problems
+
+
+def test_what_cannot_be_read_is_not_verified(path: list[Party]) -> None:
+    chain = examine([b"junk"], [b"junk", path[1].der], (), finished=True)
+
+    found = judge(chain, NAME, b"staple", NOW.timestamp())
+
+    assert (Problem.INVALID,) == found.problems
+    assert "the certificate cannot be read" in found.detail
+
+
+def test_malformed_extensions_are_not_verified(path: list[Party]) -> None:
+    broken = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, b"\x04\x00")
+    leaf = issue(NAME, world().intermediate, extensions=[(broken, False)])
+
+    found = verdict([leaf, *path[1:]])
+
+    assert (Problem.NAME_MISMATCH, Problem.INVALID) == found.problems
+
+
+def test_junk_beside_the_path_does_not_matter(path: list[Party]) -> None:
+    sent = [path[0].der, path[1].der, b"junk"]
+    chain = examine(sent, [party.der for party in path], (), finished=True)
+
+    assert judge(chain, NAME, b"", NOW.timestamp()).problems == ()
+    assert len(chain.presented) == 2
+
+
+def test_dates_are_judged_by_the_time_given_and_not_by_openssl(path: list[Party]) -> None:
+    day = 86400.0
+    last = path[0].certificate.not_valid_after_utc.timestamp() - NOW.timestamp()
+    first = path[0].certificate.not_valid_before_utc.timestamp() - NOW.timestamp()
+
+    assert verdict(path, (Code.CERT_HAS_EXPIRED, 0)).problems == ()
+    assert verdict(path, at=last).problems == ()
+    assert (Problem.EXPIRED,) == verdict(path, at=last + 1).problems
+    assert verdict(path, at=first).problems == ()
+    assert (Problem.NOT_YET_VALID,) == verdict(path, at=first - day).problems
+
+
+def test_an_expired_issuer_is_named(path: list[Party]) -> None:
+    old = issue("Old", world().root, authority=True, days=Span(-9, -1))
+    leaf = issue(NAME, old, alternatives=[NAME])
+
+    found = verdict([leaf, old, path[-1]])
+
+    assert (Problem.EXPIRED,) == found.problems
+    assert found.detail.startswith('the issuing certificate "CN=Old" expired on ')
+
+
+def test_the_anchor_may_be_signed_as_it_likes_but_its_key_counts() -> None:
+    weak = issue("Weak Root", authority=True, key=rsa_key(1024, "root"))
+
+    found = verdict([issue(NAME, weak, alternatives=[NAME]), weak])
+
+    assert (Problem.WEAK_KEY,) == found.problems
+    assert found.detail == 'the key of the issuing certificate "CN=Weak Root" is too weak (RSA 1024)'
+
+
+def test_a_weakness_that_openssl_reports_too_is_said_once() -> None:
+    small = issue(NAME, world().root, alternatives=[NAME], key=rsa_key(1024, "leaf"))
+
+    found = verdict([small, world().root], (Code.EE_KEY_TOO_SMALL, 0))
+
+    assert found.detail == "the key of the certificate is too weak (RSA 1024)"
+
+
+def test_a_weakness_that_only_this_machine_s_policy_sees_counts(path: list[Party]) -> None:
+    found = verdict(path, (Code.CA_KEY_TOO_SMALL, 1))
+
+    assert (Problem.WEAK_KEY,) == found.problems
+    assert found.detail == 'the key of the issuing certificate "CN=Intermediate" is too weak'
+
+
+def test_both_reports_of_a_missing_issuer_are_one_problem() -> None:
+    leaf = issue(NAME, world().stranger, alternatives=[NAME])
+
+    found = verdict([leaf], (20, 0), (21, 0))
+
+    assert (Problem.INCOMPLETE_CHAIN, Problem.UNKNOWN_AUTHORITY) == found.problems
+
+
+@pytest.mark.parametrize(
+    ("order", "good"),
+    [([0], True), ([0, 1], True), ([0, 1, 2], True), ([0, 2, 1], False), ([0, 0, 1], False), ([0, 1, 2, 1], True)],
+    ids=str,
+)
+def test_the_order_is_judged_as_far_as_the_path_goes(path: list[Party], order: list[int], good: bool) -> None:
+    found = verdict(path, presented=[path[place] for place in order])
+
+    assert (() if good else (Problem.WRONG_ORDER,)) == found.problems
+
+
+@pytest.mark.parametrize("problem", [problem for problem in Problem if problem.fails])
+def test_every_problem_that_fails_has_its_reason(problem: Problem) -> None:
+    assert failure_reason([problem]).value.startswith("tls_")
+
+
+def test_the_reason_is_that_of_what_is_mended_first() -> None:
+    assert Reason.TLS_CERTIFICATE_EXPIRED == failure_reason([Problem.WEAK_KEY, Problem.NAME_MISMATCH, Problem.EXPIRED])
+    assert Reason.TLS_NAME_MISMATCH == failure_reason([Problem.SELF_SIGNED, Problem.NAME_MISMATCH])
+    assert Reason.TLS_UNTRUSTED == failure_reason([Problem.WRONG_ORDER, Problem.INCOMPLETE_CHAIN, Problem.WEAK_KEY])
+
+
+@pytest.mark.parametrize("problems", [(), (Problem.WRONG_ORDER,)])
+def test_without_a_failing_problem_there_is_no_reason(problems: tuple[Problem, ...]) -> None:
+    with pytest.raises(ValueError, match="empty"):
+        failure_reason(problems)
+
+
+def test_the_numbers_are_openssl_s() -> None:
+    named = {name.removeprefix("ERR_"): number for name, number in vars(X509VerificationCodes).items()}
+    shared = {code.name for code in Code} & named.keys()
+
+    assert {name: named[name] for name in shared} == {name: Code[name].value for name in shared}
+    # What pyOpenSSL does not name are those of the security level, which the situations meet for real.
+    assert {"EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK"} == {code.name for code in Code} - shared
+
+
+def test_every_number_is_somebody_s_business() -> None:
+    assert set(Code) == set(REPORTS) | DATES | NO_ISSUER
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted", "words"),
+    [
+        (["a.example"], "b.example", 'the certificate is for "a.example", not for "b.example"'),
+        (
+            ["a.example", "b.example", "c.example", "d.example", "e.example"],
+            "f.example",
+            'the certificate is for "a.example", "b.example", "c.example" and 2 more, not for "f.example"',
+        ),
+        (
+            ["192.0.2.1"],
+            "192.0.2.1",
+            'the certificate has "192.0.2.1" as a DNS name, and not as the IP address that it is',
+        ),
+        (
+            [],
+            "b.example",
+            'the certificate has no host as subjectAltName, so it is not for "b.example"; common names do not count',
+        ),
+    ],
+    ids=str,
+)
+def test_a_mismatch_says_for_whom_the_certificate_is(names: list[str], wanted: str, words: str) -> None:
+    leaf = issue("common", world().root, alternatives=names)
+
+    assert words == verdict([leaf, world().root], name=wanted).detail

@@ -1,0 +1,101 @@
+"""RFC 9525: which certificate is for which name."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography import x509
+
+from exporter.certificates.names import matches, patterns, server_name_indication
+from tests.authority import address
+
+
+def identifiers(*names: str | x509.GeneralName) -> x509.SubjectAlternativeName:
+    return x509.SubjectAlternativeName([x509.DNSName(n) if isinstance(n, str) else n for n in names])
+
+
+@pytest.mark.parametrize(
+    ("presented", "name"),
+    [
+        ("mail.example.com", "mail.example.com"),
+        ("MAIL.example.COM", "mail.Example.com"),
+        ("mail.example.com", "mail.example.com."),
+        ("*.example.com", "mail.example.com"),
+        ("*.example.com", "xn--bcher-kva.example.com"),
+        ("*.example.com", "bücher.example.com"),
+        ("xn--bcher-kva.example.com", "bücher.example.com"),
+        ("xn--bcher-kva.example.com", "BÜCHER.example.com"),
+        ("mail_1.example.com", "mail_1.example.com"),
+        ("localhost", "localhost"),
+    ],
+)
+def test_a_name_matches(presented: str, name: str) -> None:
+    assert matches(patterns(identifiers(presented)), name)
+
+
+@pytest.mark.parametrize(
+    ("presented", "name"),
+    [
+        ("mail.example.com", "example.com"),
+        ("example.com", "mail.example.com"),
+        ("*.example.com", "example.com"),
+        ("*.example.com", "a.b.example.com"),
+        ("*.com", "example.com"),
+        ("*", "localhost"),
+        ("*.*.com", "mail.example.com"),
+        ("m*.example.com", "mail.example.com"),
+        ("*l.example.com", "mail.example.com"),
+        ("xn--*.example.com", "xn--bcher-kva.example.com"),
+        ("mail.*.com", "mail.example.com"),
+        ("*.0.0.1", "127.0.0.1"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("mail.example.com", "mail.example.com\x00.example.org"),
+        ("mail.example.com", ""),
+        ("mail.example.com", "-"),
+        ("mail.example.com", "a" * 300),
+        ("mail.example.com", "\ud800.example.com"),
+    ],
+)
+def test_a_name_does_not_match(presented: str, name: str) -> None:
+    assert not matches(patterns(identifiers(presented)), name)
+
+
+@pytest.mark.parametrize(
+    ("presented", "name", "same"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8::1", "2001:DB8:0::1", True),
+        ("2001:db8::1", "2001:db8::2", False),
+        ("127.0.0.1", "::ffff:127.0.0.1", False),
+    ],
+)
+def test_addresses_match_by_value(presented: str, name: str, same: bool) -> None:
+    assert same == matches(patterns(identifiers(address(presented))), name)
+
+
+def test_a_certificate_without_identifiers_is_for_nobody() -> None:
+    assert not matches((), "mail.example.com")
+    assert not matches((), "xn--bcher-kva.example.com")
+
+
+def test_a_useless_identifier_does_not_spoil_the_others() -> None:
+    found = patterns(identifiers("*", "192.0.2.1", "mail.example.com", address("192.0.2.7")))
+
+    assert matches(found, "mail.example.com")
+    assert matches(found, "192.0.2.7")
+
+
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [
+        ("mail.example.com", b"mail.example.com"),
+        ("Mail.Example.COM.", b"mail.example.com"),
+        ("bücher.example.com", b"xn--bcher-kva.example.com"),
+        ("192.0.2.1", None),
+        ("2001:db8::1", None),
+        ("", None),
+        ("a b", None),
+    ],
+)
+def test_sni_has_a_labels_and_never_an_address(name: str, sent: bytes | None) -> None:
+    assert sent == server_name_indication(name)
