@@ -162,7 +162,7 @@ class Imap:
                 words = response.argument
             case _:
                 return
-        self.capabilities = tuple(printable(word) for word in words.split())
+        self.capabilities = tuple(printable(words).split())
         self._capabilities_are_old = False
 
     def _ask_capabilities(self) -> Dialogue[None]:
