@@ -27,11 +27,32 @@ NOON = 1_790_000_000.0
 DAY = 86_400.0
 
 PORTS: Mapping[Protocol, int] = MappingProxyType({Protocol.SMTP: 587, Protocol.IMAP: 993, Protocol.POP3: 995})
-CAPABILITIES: Mapping[Protocol, tuple[str, ...]] = MappingProxyType({
-    Protocol.SMTP: ("PIPELINING", "SIZE 52428800", "ETRN", "AUTH PLAIN", "ENHANCEDSTATUSCODES", "8BITMIME", "DSN"),
-    Protocol.IMAP: ("IMAP4rev1", "SASL-IR", "LOGIN-REFERRALS", "ID", "ENABLE", "IDLE", "LITERAL+", "QUOTA", "UNSELECT"),
-    Protocol.POP3: ("TOP", "UIDL", "RESP-CODES", "PIPELINING", "AUTH-RESP-CODE", "STLS", "USER", "SASL PLAIN LOGIN"),
-})
+CAPABILITIES: Mapping[Protocol, tuple[str, ...]] = MappingProxyType(
+    {
+        Protocol.SMTP: ("PIPELINING", "SIZE 52428800", "ETRN", "AUTH PLAIN", "ENHANCEDSTATUSCODES", "8BITMIME", "DSN"),
+        Protocol.IMAP: (
+            "IMAP4rev1",
+            "SASL-IR",
+            "LOGIN-REFERRALS",
+            "ID",
+            "ENABLE",
+            "IDLE",
+            "LITERAL+",
+            "QUOTA",
+            "UNSELECT",
+        ),
+        Protocol.POP3: (
+            "TOP",
+            "UIDL",
+            "RESP-CODES",
+            "PIPELINING",
+            "AUTH-RESP-CODE",
+            "STLS",
+            "USER",
+            "SASL PLAIN LOGIN",
+        ),
+    }
+)
 
 
 def endpoint(name: str = "imaps://mail.example.com", protocol: Protocol = Protocol.IMAP, **changes: object) -> Endpoint:
@@ -101,7 +122,9 @@ ALL_PHASES = spans(
 
 
 def conversation(*lines: tuple[Direction, str]) -> tuple[TranscriptLine, ...]:
-    return tuple(TranscriptLine(number * 0.012345, direction, text) for number, (direction, text) in enumerate(lines))
+    return tuple(
+        TranscriptLine(round(number * 0.012345, 6), direction, text) for number, (direction, text) in enumerate(lines)
+    )
 
 
 CLIENT, SERVER, NOTE = Direction.CLIENT, Direction.SERVER, Direction.NOTE

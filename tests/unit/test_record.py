@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from exporter.metrics.record import (
+    HISTORY_LENGTH,
+    PHASES,
+    PLAIN_TRANSCRIPT,
+    Attempt,
+    Shared,
+    attempts,
+    extend,
+    fold,
+    unfold,
+)
+from exporter.model import Direction, FailureReason, Phase, TranscriptLine
+from tests.unit.results import NOON, conversation, failure, success, tls
+
+
+def test_a_success_comes_back_as_it_was() -> None:
+    result = success()
+
+    assert result == unfold(fold(result, None, Shared()), result.endpoint)
+
+
+def test_a_failure_before_anything_was_learnt_comes_back_as_it_was() -> None:
+    result = failure(FailureReason.DNS_NOT_FOUND, Phase.DNS, capabilities=None)
+
+    assert result == unfold(fold(result, None, Shared()), result.endpoint)
+
+
+def test_no_capabilities_and_none_announced_are_told_apart() -> None:
+    result = success(capabilities=())
+
+    assert () == unfold(fold(result, None, Shared()), result.endpoint).capabilities
+
+
+def test_a_long_transcript_comes_back_as_it_was_and_takes_less_room() -> None:
+    lines = conversation(*[(Direction.SERVER, f"* LIST (\\HasNoChildren) . folder{number}") for number in range(200)])
+    result = success(transcript=lines)
+
+    record = fold(result, None, Shared())
+
+    assert lines == unfold(record, result.endpoint).transcript
+    assert isinstance(record.packed_transcript, bytes)
+    assert len(record.packed_transcript) < PLAIN_TRANSCRIPT
+
+
+def test_a_line_that_looks_like_the_packing_comes_back_as_it_was() -> None:
+    lines = (TranscriptLine(0.5, Direction.NOTE, "-1.000000 > <"), TranscriptLine(0.75, Direction.CLIENT, ""))
+
+    assert lines == unfold(fold(success(transcript=lines), None, Shared()), "name").transcript
+
+
+def test_a_phase_with_several_stretches_is_added_up() -> None:
+    record = fold(success(), None, Shared())
+
+    assert pytest.approx(0.018902 + 0.018733) == record.phase_durations[PHASES.index(Phase.CAPABILITY)]
+
+
+def test_values_that_did_not_change_since_the_last_probe_are_kept_once() -> None:
+    first = fold(success(address="192.0.2." + str(25)), None, Shared(limit=1))
+
+    second = fold(success(address="192.0.2." + str(25), tls=tls()), first, Shared(limit=1))
+
+    assert first.address is second.address
+    assert first.tls is second.tls
+    assert first.joined_capabilities is second.joined_capabilities
+    assert first.reply_codes is second.reply_codes
+
+
+def test_values_that_are_the_same_for_several_endpoints_are_kept_once() -> None:
+    shared = Shared()
+
+    one, other = (fold(success(name, tls=tls()), None, shared) for name in ("one", "other"))
+
+    assert one.tls is other.tls
+    assert one.joined_capabilities is other.joined_capabilities
+
+
+def test_what_is_no_longer_known_is_not_taken_from_the_probe_before() -> None:
+    before = fold(success(), None, Shared())
+
+    record = fold(failure(FailureReason.CONNECT_REFUSED, Phase.CONNECT), before, Shared())
+
+    assert record.tls is None
+    assert record.address is None
+    assert record.joined_capabilities is None
+
+
+def test_a_server_that_makes_up_new_values_cannot_fill_the_memory() -> None:
+    shared = Shared(limit=10)
+
+    for number in range(1000):
+        shared(f"value {number}")
+
+    assert len(shared._values) <= 10
+
+
+def test_the_first_expiry_of_the_presented_chain_is_found() -> None:
+    facts = tls()
+    early = replace(facts.chain[1], not_after=NOON)
+
+    record = fold(success(tls=replace(facts, chain=(facts.chain[0], early))), None, Shared())
+
+    assert record.chain_not_after == NOON
+
+
+def test_no_chain_has_no_expiry() -> None:
+    assert fold(success(tls=None), None, Shared()).chain_not_after is None
+    assert fold(success(tls=replace(tls(), chain=())), None, Shared()).chain_not_after is None
+
+
+def test_the_history_tells_when_how_long_and_why() -> None:
+    history = extend(b"", fold(success(duration=0.25), None, Shared()))
+    rejected = failure(FailureReason.AUTH_REJECTED, Phase.AUTH, duration=0.5)
+
+    history = extend(history, fold(rejected, None, Shared()))
+
+    assert (
+        Attempt(NOON + 0.25, 0.25, None, None),
+        Attempt(NOON + 0.5, 0.5, FailureReason.AUTH_REJECTED, Phase.AUTH),
+    ) == attempts(history)
+
+
+def test_the_history_forgets_the_oldest() -> None:
+    history = b""
+    for number in range(HISTORY_LENGTH + 5):
+        history = extend(history, fold(success(started_at=float(number), duration=0.0), None, Shared()))
+
+    assert [float(number) for number in range(5, HISTORY_LENGTH + 5)] == [a.ended_at for a in attempts(history)]
+
+
+@pytest.mark.parametrize("reason", FailureReason)
+def test_every_reason_finds_its_way_through_the_history(reason: FailureReason) -> None:
+    history = extend(b"", fold(failure(reason, Phase.CHECK), None, Shared()))
+
+    assert [(reason, Phase.CHECK)] == [(attempt.reason, attempt.phase) for attempt in attempts(history)]

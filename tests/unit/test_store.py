@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import pytest
+
+from exporter.metrics.record import HISTORY_LENGTH, unfold
+from exporter.metrics.store import BuildInfo, EndpointState, Health, Store
+from exporter.model import Encryption, Endpoint, FailureReason, Phase, ProbeResult, Protocol, SkipReason
+from tests.unit.results import NOON, endpoint, failure, success
+
+NAME = "imaps://mail.example.com"
+
+
+@pytest.fixture
+def store() -> Store:
+    made = Store(BuildInfo(version="1.2.3", python_version="3.11.7", openssl_version="3.5.4"))
+    made.configure([endpoint(NAME)])
+    return made
+
+
+def state_of(store: Store, name: str = NAME) -> EndpointState:
+    state = store.state(name)
+    assert state is not None
+    return state
+
+
+def rejected(at: float = NOON) -> ProbeResult:
+    return failure(FailureReason.AUTH_REJECTED, Phase.AUTH, NAME, started_at=at)
+
+
+def test_an_endpoint_is_waiting_until_it_was_probed(store: Store) -> None:
+    state = state_of(store)
+
+    assert Health.WAITING is state.health
+    assert 0 == state.probes
+    assert state.latest is None
+    assert state.last_success_at is None
+    assert () == state.attempts
+
+
+def test_a_success_is_the_latest_result_and_counted(store: Store) -> None:
+    result = success(NAME)
+
+    store.record(result)
+
+    state = state_of(store)
+    assert Health.UP is state.health
+    assert state.latest is not None
+    assert result == unfold(state.latest, NAME)
+    assert result.ended_at == state.last_success_at
+    assert 1 == state.probes
+    assert 1 == state.durations.count
+    assert not state.failures
+
+
+def test_a_failure_is_counted_by_its_reason_and_phase(store: Store) -> None:
+    for result in (rejected(), rejected(), failure(FailureReason.TIMEOUT, Phase.GREETING, NAME)):
+        store.record(result)
+
+    state = state_of(store)
+    assert Health.FAILING is state.health
+    assert 3 == state.probes
+    assert {
+        (FailureReason.AUTH_REJECTED, Phase.AUTH): 2,
+        (FailureReason.TIMEOUT, Phase.GREETING): 1,
+    } == dict(state.failures)
+
+
+def test_the_last_failure_outlasts_the_successes_after_it(store: Store) -> None:
+    result = rejected()
+    store.record(result)
+
+    store.record(success(NAME, started_at=NOON + 60))
+
+    state = state_of(store)
+    assert Health.UP is state.health
+    assert state.last_failed is not None
+    assert result == unfold(state.last_failed, NAME)
+
+
+def test_the_time_of_the_last_success_outlasts_the_failures_after_it(store: Store) -> None:
+    result = success(NAME)
+    store.record(result)
+
+    store.record(rejected(at=NOON + 60))
+
+    assert result.ended_at == state_of(store).last_success_at
+
+
+def test_the_history_is_bounded(store: Store) -> None:
+    for number in range(HISTORY_LENGTH + 10):
+        store.record(success(NAME, started_at=NOON + number))
+
+    assert HISTORY_LENGTH == len(state_of(store).attempts)
+
+
+def test_a_result_of_an_endpoint_that_is_not_configured_is_ignored(store: Store) -> None:
+    store.record(success("imaps://removed.example.com"))
+
+    assert store.state("imaps://removed.example.com") is None
+    assert (NAME,) == tuple(state.endpoint.name for state in store.snapshot().endpoints)
+
+
+def test_a_reload_keeps_what_is_known_of_an_unchanged_endpoint(store: Store) -> None:
+    store.record(rejected())
+    store.record(success(NAME))
+    before = state_of(store)
+
+    store.configure([endpoint("imaps://new.example.com"), endpoint(NAME)])
+
+    assert before == state_of(store)
+
+
+def test_a_reload_keeps_what_is_known_where_only_the_manner_of_probing_changed(store: Store) -> None:
+    store.record(success(NAME))
+
+    store.configure([endpoint(NAME, interval=5.0, labels={"team": "mail"})])
+
+    state = state_of(store)
+    assert 1 == state.probes
+    assert state.endpoint.interval == 5.0
+    assert f'endpoint="{NAME}",protocol="imap",team="mail"' == state.labels
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        endpoint(NAME, host="other.example.com"),
+        endpoint(NAME, port=1993),
+        endpoint(NAME, encryption=Encryption.NONE),
+        endpoint(NAME, Protocol.POP3),
+    ],
+)
+def test_an_endpoint_that_moved_starts_anew(store: Store, moved: Endpoint) -> None:
+    store.record(success(NAME))
+
+    store.configure([moved])
+
+    assert Health.WAITING is state_of(store).health
+    assert 0 == state_of(store).probes
+
+
+def test_a_removed_endpoint_is_forgotten_at_once(store: Store) -> None:
+    store.record(success(NAME))
+
+    store.configure([endpoint("imaps://new.example.com")])
+    store.configure([endpoint("imaps://new.example.com"), endpoint(NAME)])
+
+    assert Health.WAITING is state_of(store).health
+
+
+def test_endpoints_keep_the_order_of_the_configuration(store: Store) -> None:
+    names = ["c", NAME, "a", "b"]
+
+    store.configure([endpoint(name) for name in names])
+
+    assert names == [state.endpoint.name for state in store.snapshot().endpoints]
+
+
+@pytest.mark.parametrize("label", ["endpoint", "protocol", "phase", "reason", "le", "address", "mailbox"])
+def test_a_label_that_the_series_have_anyway_is_refused(store: Store, label: str) -> None:
+    with pytest.raises(ValueError, match=f"cannot have a label '{label}'"):
+        store.configure([endpoint(NAME, labels={label: "x"})])
+
+
+def test_labels_are_in_order_of_their_names_and_escaped(store: Store) -> None:
+    store.configure([endpoint("a", labels={"zone": 'the "far" one', "building": "C:\\4"})])
+
+    assert r'endpoint="a",protocol="imap",building="C:\\4",zone="the \"far\" one"' == state_of(store, "a").labels
+
+
+def test_a_snapshot_does_not_change_any_more(store: Store) -> None:
+    before = store.snapshot()
+
+    store.record(success(NAME))
+    store.skipped(SkipReason.OVERLAP)
+    store.configure([])
+
+    assert 0 == before.endpoints[0].probes
+    assert 0 == before.exporter.skipped[SkipReason.OVERLAP]
+    assert 1 == before.exporter.endpoints[Protocol.IMAP]
+
+
+def test_endpoints_are_counted_by_protocol(store: Store) -> None:
+    store.configure([endpoint("a"), endpoint("b"), endpoint("c", Protocol.SMTP)])
+
+    counts = store.snapshot().exporter.endpoints
+    assert {Protocol.SMTP: 1, Protocol.IMAP: 2, Protocol.POP3: 0} == dict(counts)
+
+
+def test_skipped_probes_are_counted_by_reason_from_zero(store: Store) -> None:
+    store.skipped(SkipReason.HOST)
+    store.skipped(SkipReason.HOST)
+
+    counts = store.snapshot().exporter.skipped
+    assert {**dict.fromkeys(SkipReason, 0), SkipReason.HOST: 2} == dict(counts)
+
+
+def test_the_exporter_is_observed(store: Store) -> None:
+    store.observe_start_delay(0.002)
+    store.observe_lag(0.001)
+    store.observe_lag(0.003)
+    store.observe_scrape(0.2)
+    store.set_in_flight(7)
+    store.set_shard(1, 3)
+
+    exporter = store.snapshot().exporter
+    assert (1, 2, 1) == (exporter.start_delay.count, exporter.lag.count, exporter.scrapes.count)
+    assert 7 == exporter.probes_in_flight
+    assert (1, 3) == (exporter.shard, exporter.total_shards)
+
+
+def test_nothing_is_known_of_reloads_before_the_first(store: Store) -> None:
+    exporter = store.snapshot().exporter
+
+    assert exporter.reload_successful is None
+    assert exporter.reloaded_at is None
+
+
+def test_a_failed_reload_leaves_the_time_of_the_last_good_one(store: Store) -> None:
+    store.reloaded(successful=True, at=NOON)
+
+    store.reloaded(successful=False, at=NOON + 60)
+
+    exporter = store.snapshot().exporter
+    assert exporter.reload_successful is False
+    assert exporter.reloaded_at == NOON
