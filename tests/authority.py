@@ -64,6 +64,7 @@ def issue(
     usages: Sequence[x509.ObjectIdentifier] | None = (ExtendedKeyUsageOID.SERVER_AUTH,),
     may_sign: bool = True,
     key_identifiers: bool = True,
+    serial: int | None = None,
     extensions: Iterable[tuple[x509.ExtensionType, bool]] = (),
 ) -> Party:
     """Issue a certificate.
@@ -76,6 +77,7 @@ def issue(
         usages: extendedKeyUsage of a server; `None` for no such extension.
         may_sign: An authority's keyUsage.
         key_identifiers: Whether it says which key it has, and by which it was signed.
+        serial: The serial number; a random one by default.
         extensions: Further ones, each with whether it is critical.
     """
     key = key or ec.generate_private_key(ec.SECP256R1())
@@ -85,7 +87,7 @@ def issue(
         .subject_name(named(name))
         .issuer_name(by.certificate.subject if by else named(name))
         .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(serial or x509.random_serial_number())
         .not_valid_before(NOW + timedelta(days=days.start))
         .not_valid_after(NOW + timedelta(days=days.end))
         .add_extension(x509.BasicConstraints(authority, path_length), critical=True)
