@@ -67,12 +67,30 @@ values: Final = st.lists(
 )
 
 
+SESSIONS: Final = (
+    (
+        b"* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] ready\r\n"
+        b"a1 OK [CAPABILITY IMAP4rev1 IDLE QUOTA STATUS=SIZE] welcome\r\n"
+        b"* STATUS {5}\r\nINBOX (MESSAGES 7 UNSEEN 3 SIZE 44421)\r\na2 OK done\r\n"
+        b"* FLAGS (\\Seen \\*)\r\n* 7 EXISTS\r\n* OK [UNSEEN 3] first\r\na3 OK [READ-ONLY] done\r\n"
+        b'* QUOTAROOT INBOX "a" b\r\n* QUOTA "a" (STORAGE 10 512)\r\n* QUOTA b (MESSAGE 1 2)\r\na4 OK done\r\n'
+        b"* BYE bye\r\na5 OK done\r\n"
+    ),
+    (
+        b"* OK ready\r\n* CAPABILITY IMAP4rev1 LITERAL+ AUTH=LOGIN\r\na1 OK done\r\n+ VXNlcm5hbWU6\r\n+ UGFzc3dvcmQ6\r\n"
+        b"a2 OK welcome\r\n* CAPABILITY IMAP4rev1 IDLE\r\na3 OK done\r\n* STATUS INBOX (MESSAGES 7)\r\na4 OK done\r\n"
+        b"* 7 EXISTS\r\na5 OK done\r\n* BYE bye\r\na6 OK done\r\n"
+    ),
+    b"* OK [CAPABILITY IMAP4rev1] ready\r\n+ go on\r\n+ go on\r\na1 NO [AUTHENTICATIONFAILED] no\r\n* BYE\r\na2 OK\r\n",
+)
+
+
 @st.composite
 def mutated(draw: st.DrawFn) -> bytes:
-    """A conversation in which a few octets, or whole lines, are not what they should be."""
-    greeting = draw(st.sampled_from(VALID[:3]))
-    script = bytearray(greeting + b"".join(draw(st.lists(st.sampled_from(VALID), max_size=10))))
-    for _ in range(draw(st.integers(0, 4))):
+    """A conversation, or lines that might be one, in which a few octets or lines are not what they should be."""
+    at_random = st.lists(st.sampled_from(VALID), max_size=10).map(b"".join)
+    script = bytearray(draw(st.sampled_from(SESSIONS) | at_random))
+    for _ in range(draw(st.integers(0, 3))):
         place = draw(st.integers(0, len(script)))
         script[place : place + draw(st.integers(0, 3))] = draw(st.binary(max_size=3) | st.sampled_from(VALID))
     return bytes(script)
