@@ -77,7 +77,8 @@ SESSIONS: Final = (
         b"* BYE bye\r\na5 OK done\r\n"
     ),
     (
-        b"* OK ready\r\n* CAPABILITY IMAP4rev1 LITERAL+ AUTH=LOGIN\r\na1 OK done\r\n+ VXNlcm5hbWU6\r\n+ UGFzc3dvcmQ6\r\n"
+        b"* OK ready\r\n* CAPABILITY IMAP4rev1 LITERAL+ AUTH=LOGIN\r\na1 OK done\r\n"
+        b"+ VXNlcm5hbWU6\r\n+ UGFzc3dvcmQ6\r\n"
         b"a2 OK welcome\r\n* CAPABILITY IMAP4rev1 IDLE\r\na3 OK done\r\n* STATUS INBOX (MESSAGES 7)\r\na4 OK done\r\n"
         b"* 7 EXISTS\r\na5 OK done\r\n* BYE bye\r\na6 OK done\r\n"
     ),
