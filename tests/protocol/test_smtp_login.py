@@ -58,6 +58,7 @@ class TestMechanism:
             (b"AUTH LOGIN", Mechanism.PLAIN, "the server offers no PLAIN, but LOGIN"),
             (b"AUTH USERPASS", Mechanism.USERPASS, "the server offers no USERPASS, but USERPASS"),
             (b"XAUTH=PLAIN", Mechanism.AUTO, "but none"),
+            (b"AUTH X-AUTH=PLAIN", Mechanism.AUTO, "but X-AUTH=PLAIN"),
         ],
     )
     def test_that_is_not_offered_is_not_tried(self, offer: bytes, wanted: Mechanism, detail: str) -> None:

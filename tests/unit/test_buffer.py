@@ -82,6 +82,14 @@ def test_a_line_is_found_again_after_a_count_cut_into_what_was_searched() -> Non
     assert b"5678" == buffer.take_line(100)
 
 
+def test_a_short_line_is_found_behind_one_that_came_in_pieces() -> None:
+    buffer = holding(b"12345678")
+    assert buffer.take_line(100) is None
+    buffer.feed(b"9\na\nb\n")
+
+    assert [b"123456789", b"a", b"b", None] == [buffer.take_line(100) for _ in range(4)]
+
+
 def test_what_was_searched_before_everything_was_taken_is_forgotten() -> None:
     buffer = holding(b"12345678")
     assert buffer.take_line(100) is None
