@@ -1,0 +1,397 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from exporter.metrics.catalogue import ENDPOINT_LABELS, ENDPOINT_METRICS
+from exporter.metrics.exposition import SLICE_SIZE, Format, expose, process_collectors
+from exporter.metrics.labels import VALUE_LIMIT
+from exporter.metrics.store import BuildInfo, Snapshot, Store
+from exporter.model import (
+    CertificateProblem,
+    Encryption,
+    Endpoint,
+    FailureReason,
+    MailboxFacts,
+    Mechanism,
+    Phase,
+    ProbeResult,
+    Protocol,
+    SkipReason,
+)
+from tests.unit.results import DAY, NOON, certificate, endpoint, failure, success, tls
+from tests.unit.scraping import Samples, exposed, families, samples, series, value
+
+NAME = "imaps://mail.example.com"
+BUILD = BuildInfo(version="1.2.3", python_version="3.11.7", openssl_version="3.5.4")
+FORMATS = pytest.mark.parametrize("form", Format, ids=lambda form: form.name.lower())
+
+
+def snapshot_of(*results: ProbeResult, of: Endpoint | None = None) -> Snapshot:
+    store = Store(BUILD)
+    store.configure([of or endpoint(NAME)])
+    for result in results:
+        store.record(result)
+    return store.snapshot()
+
+
+def scraped(*results: ProbeResult, of: Endpoint | None = None) -> Samples:
+    return samples(exposed(snapshot_of(*results, of=of)))
+
+
+def rich_snapshot() -> Snapshot:
+    """Endpoints of every kind, and an exporter of which everything is known."""
+    store = Store(BUILD)
+    store.configure(
+        [
+            endpoint("up", Protocol.SMTP, labels={"team": "mail"}),
+            endpoint("failing"),
+            endpoint("waiting", Protocol.POP3),
+            endpoint('odd "name"\\\n', Protocol.IMAP),
+        ]
+    )
+    store.record(success("up"))
+    bad = tls(CertificateProblem.EXPIRED, CertificateProblem.NAME_MISMATCH, group=None)
+    store.record(failure(FailureReason.TLS_CERTIFICATE_EXPIRED, Phase.TLS, "failing", tls=bad))
+    store.record(success('odd "name"\\\n', tls=tls(leaf=certificate('CN=a "quoted" \\, name\n\x00\x1b[31m\ud800'))))
+    store.reloaded(successful=True, at=NOON)
+    store.observe_lag(0.001)
+    store.skipped(SkipReason.OVERLAP)
+    return store.snapshot()
+
+
+def test_a_waiting_endpoint_is_written_as_prometheus_text() -> None:
+    text = exposed(snapshot_of())
+
+    labels = f'endpoint="{NAME}",protocol="imap"'
+    assert text.startswith(f"""\
+# HELP mail_endpoint_info What the endpoint is; the value is always 1.
+# TYPE mail_endpoint_info gauge
+mail_endpoint_info{{{labels},host="mail.example.com",port="993",encryption="tls"}} 1
+# HELP mail_endpoint_interval_seconds How often the endpoint is probed.
+# TYPE mail_endpoint_interval_seconds gauge
+mail_endpoint_interval_seconds{{{labels}}} 60
+# HELP mail_probe_duration_seconds How long probes took, successful and failed ones.
+# TYPE mail_probe_duration_seconds histogram
+mail_probe_duration_seconds_bucket{{{labels},le="0.005"}} 0
+""")
+    assert (
+        f"""\
+mail_probe_duration_seconds_bucket{{{labels},le="30.0"}} 0
+mail_probe_duration_seconds_bucket{{{labels},le="+Inf"}} 0
+mail_probe_duration_seconds_sum{{{labels}}} 0.000000
+mail_probe_duration_seconds_count{{{labels}}} 0
+# HELP mail_probes_total Probes finished.
+# TYPE mail_probes_total counter
+mail_probes_total{{{labels}}} 0
+# HELP mail_exporter_build_info"""
+        in text
+    )
+
+
+def test_openmetrics_names_units_and_families_and_ends_with_its_mark() -> None:
+    text = exposed(snapshot_of(), Format.OPENMETRICS)
+
+    assert "# TYPE mail_probes counter\n" in text
+    assert 'mail_probes_total{endpoint="' in text
+    assert "# UNIT mail_probe_duration_seconds seconds\n" in text
+    assert text.endswith("\n# EOF\n")
+
+
+def test_both_formats_hold_the_same_samples() -> None:
+    snapshot = rich_snapshot()
+
+    text, openmetrics = (samples(exposed(snapshot, form), form) for form in Format)
+
+    assert text == openmetrics
+
+
+@FORMATS
+def test_two_scrapes_of_a_moment_are_alike_to_the_byte(form: Format) -> None:
+    snapshot = rich_snapshot()
+
+    assert exposed(snapshot, form) == exposed(snapshot, form)
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_promtool_has_no_complaint() -> None:
+    text = b"".join(expose(rich_snapshot(), Format.TEXT, process_collectors()))
+
+    checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False)
+
+    assert (b"", b"", 0) == (checked.stdout, checked.stderr, checked.returncode)
+
+
+@FORMATS
+def test_the_process_and_python_are_shown_too(form: Format) -> None:
+    text = b"".join(expose(snapshot_of(), form, process_collectors())).decode()
+
+    read = samples(text, form)
+    assert (value(read, "process_resident_memory_bytes") or 0.0) > 1_000_000
+    assert value(read, "python_info") == 1.0
+    assert (value(read, "process_cpu_seconds_total") or 0.0) > 0.0
+
+
+def test_a_success_shows_all_that_was_learnt() -> None:
+    read = scraped(success(NAME), of=endpoint(NAME, encryption=Encryption.STARTTLS))
+
+    assert value(read, "mail_probe_success") == 1.0
+    assert value(read, "mail_probe_last_duration_seconds") == 0.282974
+    assert value(read, "mail_probe_last_phase_duration_seconds", phase="auth") == 0.088404
+    assert value(read, "mail_probe_last_phase_duration_seconds", phase="capability") == 0.037635
+    assert value(read, "mail_probe_last_run_timestamp_seconds") == NOON + 0.283
+    assert value(read, "mail_probe_last_success_timestamp_seconds") == NOON + 0.283
+    assert value(read, "mail_probes_total") == 1.0
+    assert value(read, "mail_probe_duration_seconds_bucket", le="0.25") == 0.0
+    assert value(read, "mail_probe_duration_seconds_bucket", le="0.5") == 1.0
+    assert value(read, "mail_probe_duration_seconds_sum") == 0.282974
+    assert value(read, "mail_probe_last_reply_code", phase="auth") == 235.0
+    assert value(read, "mail_probe_ip_protocol") == 4.0
+    assert value(read, "mail_auth_success", mechanism="PLAIN") == 1.0
+    assert value(read, "mail_tls_certificate_not_before_timestamp_seconds") == NOON - 30 * DAY
+    assert value(read, "mail_tls_certificate_not_after_timestamp_seconds") == NOON + 60 * DAY
+    assert value(read, "mail_tls_verified") == 1.0
+    assert value(read, "mail_tls_info", version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384", group="x25519") == 1.0
+    assert value(read, "mail_tls_certificate_info", subject="CN=mail.example.com", key="EC P-256") == 1.0
+    assert value(read, "mail_tls_ocsp_stapled") == 0.0
+    assert value(read, "mail_starttls_offered") == 1.0
+    assert value(read, "mail_smtp_size_limit_bytes") == 52_428_800.0
+    assert value(read, "mail_mailbox_messages", mailbox="INBOX") == 42.0
+    assert value(read, "mail_mailbox_unseen_messages", mailbox="INBOX") == 3.0
+    assert value(read, "mail_mailbox_size_bytes", mailbox="INBOX") == 123_456.0
+    assert value(read, "mail_mailbox_quota_used_bytes", mailbox="INBOX") == 10_240.0
+    assert value(read, "mail_mailbox_quota_limit_bytes", mailbox="INBOX") == 1_048_576.0
+    assert {} == series(read, "mail_probe_failure_info")
+    assert {} == series(read, "mail_tls_verification_error_info")
+
+
+def test_what_a_failed_probe_did_not_learn_is_absent() -> None:
+    read = scraped(failure(FailureReason.CONNECT_REFUSED, Phase.CONNECT, NAME))
+
+    known = {
+        "mail_endpoint_info",
+        "mail_endpoint_interval_seconds",
+        "mail_probe_success",
+        "mail_probe_last_duration_seconds",
+        "mail_probe_last_phase_duration_seconds",
+        "mail_probe_last_run_timestamp_seconds",
+        "mail_probe_duration_seconds_bucket",
+        "mail_probe_duration_seconds_sum",
+        "mail_probe_duration_seconds_count",
+        "mail_probes_total",
+        "mail_probe_failures_total",
+        "mail_probe_failure_info",
+    }
+    assert known == {name for name, labels in read if ("endpoint", NAME) in labels}
+    assert value(read, "mail_probe_success") == 0.0
+
+
+def test_a_failure_is_told_until_the_next_success_and_counted_for_ever() -> None:
+    failed = failure(FailureReason.AUTH_REJECTED, Phase.AUTH, NAME)
+
+    during, after = scraped(failed), scraped(failed, success(NAME))
+
+    assert value(during, "mail_probe_failure_info", reason="auth_rejected", phase="auth") == 1.0
+    assert value(during, "mail_probe_failures_total", reason="auth_rejected", phase="auth") == 1.0
+    assert {} == series(after, "mail_probe_failure_info")
+    assert value(after, "mail_probe_failures_total", reason="auth_rejected", phase="auth") == 1.0
+
+
+def test_the_time_of_the_last_success_stays_while_probes_fail() -> None:
+    failed = failure(FailureReason.TIMEOUT, Phase.GREETING, NAME, started_at=NOON + 60)
+
+    read = scraped(success(NAME), failed)
+
+    assert value(read, "mail_probe_last_success_timestamp_seconds") == NOON + 0.283
+    assert value(read, "mail_probe_last_run_timestamp_seconds") == NOON + 60.02
+
+
+def test_an_expired_certificate_still_shows_its_dates_and_every_problem() -> None:
+    problems = (CertificateProblem.EXPIRED, CertificateProblem.NAME_MISMATCH)
+    facts = tls(*problems, leaf=certificate(not_after=NOON - DAY))
+
+    read = scraped(failure(FailureReason.TLS_CERTIFICATE_EXPIRED, Phase.TLS, NAME, tls=facts))
+
+    assert value(read, "mail_tls_verified") == 0.0
+    assert value(read, "mail_tls_certificate_not_after_timestamp_seconds") == NOON - DAY
+    assert value(read, "mail_tls_chain_not_after_timestamp_seconds") == NOON - DAY
+    errors = {dict(labels)["error"] for labels in series(read, "mail_tls_verification_error_info")}
+    assert {"expired", "name_mismatch"} == errors
+
+
+def test_the_chain_may_end_before_the_leaf() -> None:
+    facts = tls()
+    early = replace(facts.chain[1], not_after=NOON + DAY)
+
+    read = scraped(success(NAME, tls=replace(facts, chain=(facts.chain[0], early))))
+
+    assert value(read, "mail_tls_certificate_not_after_timestamp_seconds") == NOON + 60 * DAY
+    assert value(read, "mail_tls_chain_not_after_timestamp_seconds") == NOON + DAY
+
+
+def test_a_handshake_without_a_readable_certificate_shows_the_session_alone() -> None:
+    read = scraped(success(NAME, tls=replace(tls(CertificateProblem.INVALID), chain=())))
+
+    assert {} != series(read, "mail_tls_info")
+    assert {} == series(read, "mail_tls_certificate_info")
+    assert value(read, "mail_tls_chain_not_after_timestamp_seconds") is None
+
+
+def test_when_a_stapled_response_is_due_is_shown_where_it_says_so() -> None:
+    read = scraped(success(NAME, tls=replace(tls(), ocsp_stapled=True, ocsp_next_update=NOON + DAY)))
+
+    assert value(read, "mail_tls_ocsp_stapled") == 1.0
+    assert value(read, "mail_tls_ocsp_next_update_timestamp_seconds") == NOON + DAY
+    assert value(scraped(success(NAME)), "mail_tls_ocsp_next_update_timestamp_seconds") is None
+
+
+@pytest.mark.parametrize(
+    ("encryption", "shown"),
+    [(Encryption.STARTTLS, True), (Encryption.OPPORTUNISTIC, True), (Encryption.TLS, False), (Encryption.NONE, False)],
+)
+def test_starttls_matters_only_to_those_who_are_to_use_it(encryption: Encryption, shown: bool) -> None:
+    read = scraped(success(NAME, starttls_offered=False), of=endpoint(NAME, encryption=encryption))
+
+    assert (0.0 if shown else None) == value(read, "mail_starttls_offered")
+
+
+@pytest.mark.parametrize(("address", "version"), [("192.0.2.25", 4.0), ("2001:db8::25", 6.0), (None, None)])
+def test_the_ip_version_is_that_of_the_address(address: str | None, version: float | None) -> None:
+    assert version == value(scraped(success(NAME, address=address)), "mail_probe_ip_protocol")
+
+
+def test_a_login_that_did_not_come_to_pass_is_neither_good_nor_bad() -> None:
+    read = scraped(success(NAME, auth_mechanism=None, auth_success=None))
+
+    assert {} == series(read, "mail_auth_success")
+
+
+def test_a_rejected_login_is_shown_with_its_mechanism() -> None:
+    read = scraped(success(NAME, auth_mechanism=Mechanism.LOGIN, auth_success=False))
+
+    assert value(read, "mail_auth_success", mechanism="LOGIN") == 0.0
+
+
+def test_a_mailbox_shows_only_what_the_server_told() -> None:
+    read = scraped(success(NAME, mailbox=MailboxFacts('Möbel & "Co"', messages=0)))
+
+    assert value(read, "mail_mailbox_messages", mailbox='Möbel & "Co"') == 0.0
+    assert {} == series(read, "mail_mailbox_unseen_messages")
+    assert {} == series(read, "mail_mailbox_quota_used_bytes")
+
+
+@FORMATS
+def test_text_from_a_certificate_breaks_no_line(form: Format) -> None:
+    hostile = 'CN="\\"} 1\n# TYPE fake gauge\nfake 1\r\x00\x7f\x85\ud800é'
+
+    read = samples(exposed(snapshot_of(success(NAME, tls=tls(leaf=certificate(hostile)))), form), form)
+
+    (labels,) = series(read, "mail_tls_certificate_info")
+    assert 'CN="\\"} 1\n# TYPE fake gauge\nfake 1\ufffd\ufffd\ufffd\ufffd\ufffdé' == dict(labels)["subject"]
+    assert "fake" not in {name for name, _ in read}
+
+
+def test_a_value_from_a_server_is_shortened() -> None:
+    read = scraped(success(NAME, tls=tls(leaf=certificate("A" * 10_000))))
+
+    (labels,) = series(read, "mail_tls_certificate_info")
+    assert "A" * (VALUE_LIMIT - 1) + "…" == dict(labels)["subject"]
+
+
+def test_a_name_from_the_configuration_is_not_shortened() -> None:
+    name = "n" * 1000
+
+    assert value(scraped(success(name), of=endpoint(name)), "mail_probe_success", endpoint=name) == 1.0
+
+
+def test_configured_labels_are_on_every_series_of_the_endpoint() -> None:
+    read = scraped(success(NAME), of=endpoint(NAME, labels={"team": "mail", "site": "Köln"}))
+
+    assert all({("team", "mail"), ("site", "Köln")} <= labels for name, labels in read if ("endpoint", NAME) in labels)
+
+
+def test_every_metric_of_the_catalogue_can_be_seen_with_its_labels_and_no_others() -> None:
+    store = Store(BUILD)
+    store.configure([endpoint(NAME, encryption=Encryption.STARTTLS)])
+    facts = replace(tls(CertificateProblem.EXPIRED), ocsp_next_update=NOON)
+    store.record(success(NAME))
+    failed = failure(FailureReason.TLS_CERTIFICATE_EXPIRED, Phase.TLS).failure
+    store.record(success(NAME, failure=failed, tls=facts))
+
+    seen = {
+        sample.name.removesuffix("_bucket"): set(sample.labels) - {*ENDPOINT_LABELS, "le"}
+        for family in families(exposed(store.snapshot()))
+        for sample in family.samples
+        if "endpoint" in sample.labels and not sample.name.endswith(("_sum", "_count"))
+    }
+
+    assert {metric.name: set(metric.labels) for metric in ENDPOINT_METRICS} == seen
+
+
+def test_an_endpoint_that_was_removed_leaves_at_once() -> None:
+    store = Store(BUILD)
+    store.configure([endpoint(NAME), endpoint("other")])
+    store.record(success(NAME))
+
+    store.configure([endpoint("other")])
+
+    assert NAME not in exposed(store.snapshot())
+
+
+def test_the_exporter_shows_itself() -> None:
+    store = Store(BUILD)
+    store.configure([endpoint(NAME)])
+    store.reloaded(successful=True, at=NOON)
+    store.reloaded(successful=False, at=NOON + 60)
+    store.skipped(SkipReason.CONCURRENCY)
+    store.observe_start_delay(0.002)
+    store.set_in_flight(3)
+    store.set_shard(1, 4)
+
+    read = samples(exposed(store.snapshot()))
+
+    assert value(read, "mail_exporter_build_info", version="1.2.3", openssl_version="3.5.4") == 1.0
+    assert value(read, "mail_exporter_config_last_reload_successful") == 0.0
+    assert value(read, "mail_exporter_config_last_reload_success_timestamp_seconds") == NOON
+    assert value(read, "mail_exporter_endpoints", protocol="imap") == 1.0
+    assert value(read, "mail_exporter_endpoints", protocol="pop3") == 0.0
+    assert value(read, "mail_exporter_shard") == 1.0
+    assert value(read, "mail_exporter_total_shards") == 4.0
+    assert value(read, "mail_exporter_probes_in_flight") == 3.0
+    assert value(read, "mail_exporter_probes_skipped_total", reason="concurrency") == 1.0
+    assert value(read, "mail_exporter_probes_skipped_total", reason="host") == 0.0
+    assert value(read, "mail_exporter_probe_start_delay_seconds_bucket", le="0.0025") == 1.0
+    assert value(read, "mail_exporter_probe_start_delay_seconds_count") == 1.0
+
+
+def test_reloads_are_absent_until_there_was_one() -> None:
+    read = scraped()
+
+    assert {} == series(read, "mail_exporter_config_last_reload_successful")
+    assert {} == series(read, "mail_exporter_config_last_reload_success_timestamp_seconds")
+
+
+def test_many_endpoints_come_in_slices_that_are_quick_to_make() -> None:
+    store = Store(BUILD)
+    names = [f"submission://mail-{number}.example.com" for number in range(2000)]
+    store.configure([endpoint(name, Protocol.SMTP) for name in names])
+    for name in names:
+        store.record(success(name))
+
+    slices = list(expose(store.snapshot(), Format.TEXT))
+
+    assert max(map(len, slices)) < 3 * SLICE_SIZE
+    assert b"".join(slices).count(b"\nmail_probe_success{") == len(names)
+
+
+def test_endpoints_without_a_figure_do_not_make_a_slice_long() -> None:
+    """What is looked at and found unknown takes time too."""
+    store = Store(BUILD)
+    store.configure([endpoint(f"waiting {number}") for number in range(10_000)])
+
+    slices = list(expose(store.snapshot(), Format.TEXT))
+
+    assert slices.count(b"") > len(ENDPOINT_METRICS)
