@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
@@ -98,8 +98,18 @@ Nameserver: TypeAlias = Annotated[tuple[str, int], Text(wire.nameserver)]
 Name: TypeAlias = Annotated[str, Text(text.name)]
 Mailbox: TypeAlias = Annotated[str, Text(wire.mailbox)]
 PlainText: TypeAlias = Annotated[str, Text(text.plain)]
-LabelName: TypeAlias = Annotated[str, Text(text.label_name, text.LABEL_NAME)]
+LabelName: TypeAlias = Annotated[str, Text(text.label_name)]
 LabelValue: TypeAlias = Annotated[str, Text(text.label_value)]
+Labels: TypeAlias = Annotated[
+    dict[LabelName, LabelValue],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "propertyNames": {"pattern": text.LABEL_NAME, "not": {"enum": sorted(text.RESERVED_LABELS)}},
+            "additionalProperties": {"type": ["string", "number", "boolean"]},
+        }
+    ),
+]
 FilePath: TypeAlias = Annotated[Path, Text(_path)]
 VariableName: TypeAlias = Annotated[str, Text(text.variable_name, text.VARIABLE_NAME)]
 InlinePassword: TypeAlias = Annotated[Secret, Text(_secret)]

@@ -21,8 +21,7 @@ from exporter.config.fields import (
     Host,
     InlinePassword,
     Interval,
-    LabelName,
-    LabelValue,
+    Labels,
     LookupTimeout,
     MailAddress,
     Mailbox,
@@ -96,7 +95,7 @@ class DefaultsSection(Section):
     )
     interval: Interval | None = _key("Time from the start of one probe to the next, 1s to 24h.", "30s", "60s")
     timeout: Timeout | None = _key("Time that a whole probe may take; at most the interval.", "10s", "15s")
-    labels: dict[LabelName, LabelValue] | None = _key(
+    labels: Labels | None = _key(
         "Labels for every series of the endpoint, added to those of the defaults.", {"team": "mail"}, {}
     )
     credentials: Name | None = _key("The entry of credentials to log in with; no login unless set.", "monitor")

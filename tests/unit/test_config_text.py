@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from exporter.config import text, wire
+from exporter.metrics.catalogue import ENDPOINT_METRICS, label_names
 
 
 @pytest.mark.parametrize(
@@ -159,3 +160,7 @@ def test_a_nameserver_is_an_address_and_perhaps_a_port(value: str, server: tuple
 def test_what_is_no_nameserver_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match="; "):
         wire.nameserver(value)
+
+
+def test_every_label_of_the_metrics_is_reserved() -> None:
+    assert frozenset() == label_names(ENDPOINT_METRICS) - text.RESERVED_LABELS

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import yaml
+
+from exporter.config.load import parse
+
+EVERYTHING = """\
+defaults: {interval: 90s, labels: {team: mail}}
+credentials:
+  file: {username: "CORP\\\\monitor", password_file: /run/secrets/monitor}
+  env: {username: monitor@example.com, password_env: MONITOR_PASSWORD}
+  inline: {username: "yes", password: "hunter2"}
+endpoints:
+  - name: 'inbound: "first"'
+    url: imaps://mail.example.com
+    credentials: file
+    mechanism: PLAIN
+    ip_family: ipv6
+    source_address: 2001:db8::1
+    tls: {verify: false, server_name: other.example.com, min_version: TLSv1.3}
+    expect: {capabilities: [IDLE, AUTH=PLAIN]}
+    mailbox: Entw\u00fcrfe
+  - url: smtp://[2001:db8::2]:2525
+    timeout: 500ms
+    encryption: none
+    credentials: inline
+    allow_insecure_auth: true
+    labels: {site: "no", note: "a 'b' \\"c\\" \\\\ \U0001f4e7"}
+    helo: "[192.0.2.1]"
+    mail_from: monitor@example.com
+    rcpt_to: postmaster@example.com
+    rcpt_expect: [550, 554]
+dns: {nameservers: [192.0.2.53, "[2001:db8::53]:5353"], timeout: 2s, search: [example.com]}
+limits: {concurrent_probes: 64}
+"""
+
+
+def test_the_configuration_in_force_is_shown_without_secrets_and_with_defaults_applied() -> None:
+    expected = """\
+credentials:
+  file: {username: "CORP\\\\monitor", password_file: "/run/secrets/monitor"}
+  env: {username: "monitor@example.com", password_env: MONITOR_PASSWORD}
+  inline: {username: "yes", password: "<redacted>"}
+endpoints:
+  - name: "inbound: \\"first\\""
+    protocol: imap
+    host: mail.example.com
+    port: 993
+    encryption: tls
+    interval: 1m30s
+    timeout: 15s
+    labels: {team: mail}
+    credentials: file
+    mechanism: PLAIN
+    ip_family: ipv6
+    source_address: "2001:db8::1"
+    tls: {verify: false, server_name: other.example.com, min_version: TLSv1.3}
+    expect: {capabilities: [IDLE, "AUTH=PLAIN"]}
+    mailbox: "Entw\u00fcrfe"
+  - name: "smtp://[2001:db8::2]:2525"
+    protocol: smtp
+    host: "2001:db8::2"
+    port: 2525
+    encryption: none
+    interval: 1m30s
+    timeout: 500ms
+    labels: {note: "a 'b' \\"c\\" \\\\ \U0001f4e7", site: "no", team: mail}
+    credentials: inline
+    allow_insecure_auth: true
+    helo: "[192.0.2.1]"
+    mail_from: "monitor@example.com"
+    rcpt_to: "postmaster@example.com"
+    rcpt_expect: [550, 554]
+dns: {nameservers: ["192.0.2.53:53", "[2001:db8::53]:5353"], timeout: 2s, search: [example.com]}
+limits: {concurrent_probes: 64, connections_per_host: 4}
+"""
+    assert expected == parse(EVERYTHING, "f").redacted()
+
+
+def test_what_is_shown_loads_again_and_means_the_same() -> None:
+    first = parse(EVERYTHING, "f")
+    second = parse(first.redacted(), "f")
+    assert [e.name for e in first.endpoints] == [e.name for e in second.endpoints]
+    without_inline = EVERYTHING.replace('password: "hunter2"', "password_env: HUNTER")
+    first = parse(without_inline, "f")
+    second = parse(first.redacted(), "f")
+    assert (first.endpoints, first.credentials, first.dns, first.limits) == (
+        second.endpoints,
+        second.credentials,
+        second.dns,
+        second.limits,
+    )
+
+
+def test_other_readers_of_yaml_find_the_same_text() -> None:
+    shown = yaml.safe_load(parse(EVERYTHING, "f").redacted())
+    assert {"note": "a 'b' \"c\" \\ \U0001f4e7", "site": "no", "team": "mail"} == shown["endpoints"][1]["labels"]
+    assert "yes" == shown["credentials"]["inline"]["username"]
+
+
+def test_a_configuration_without_credentials_shows_none() -> None:
+    assert "credentials" not in parse("endpoints: [{url: imaps://h}]", "f").redacted()
