@@ -1,7 +1,8 @@
 """The server's end of a connection: lines in, bytes out, in plain and then perhaps under TLS.
 
-Nothing is read from the network before somebody asks for it, so what a client sends is bounded by what was asked for,
-and nothing that a client sends behind STARTTLS is mistaken for what it says under TLS. No protocol lives here.
+In plain, nothing is read from the network before somebody asks for it, so that nothing a client sends behind STARTTLS
+is mistaken for what it says under TLS. Under TLS a little is read ahead, because asyncio's TLS reports the end of a
+connection only to those who read. No protocol lives here.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from typing import Final, cast
 
 HANDSHAKE_TIMEOUT: Final = 10.0
 """Seconds for a client to finish its handshake."""
+
+READ_AHEAD: Final = 65_536
+"""Octets that may wait to be read, under TLS, before no more are taken; one more block comes on top."""
 
 FAREWELL_TIMEOUT: Final = 1.0
 """Seconds for a client to take the last words and to answer the end of TLS."""
@@ -63,6 +67,8 @@ class Wire(asyncio.Protocol):
         """See `asyncio.Protocol`."""
         self._buffer += data
         self._arrived.set()
+        if len(self._buffer) > READ_AHEAD:
+            self.transport.pause_reading()
 
     def eof_received(self) -> None:
         """See `asyncio.Protocol`. Who has said all is not answered any more: the transport closes itself."""
@@ -166,7 +172,6 @@ class Wire(asyncio.Protocol):
         if transport is None:  # asyncio: the client closed its end in the very moment
             self.connection_lost(None)
             raise ClientGoneError("the client left the handshake")
-        transport.pause_reading()
         self.transport = transport
         self.encrypted = True
 
@@ -197,7 +202,8 @@ class Wire(asyncio.Protocol):
         try:
             await self._arrived.wait()
         finally:
-            self.transport.pause_reading()
+            if not self.encrypted:
+                self.transport.pause_reading()
 
     def _take(self, size: int) -> bytes:
         taken = bytes(self._buffer[:size])

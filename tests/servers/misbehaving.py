@@ -259,9 +259,15 @@ def greets_with_binary_garbage() -> Script:
 
 
 def greets_with_nuls(protocol: Protocol) -> Script:
-    """Has a NUL in the middle of its greeting."""
-    greeting = DIALECTS[protocol].greeting
-    return greets_with(greeting[:8] + b"\0" + greeting[8:])
+    """Has a NUL in the middle of its greeting, and otherwise behaves well."""
+
+    async def script(peer: Peer) -> None:
+        server = Server(protocol, peer)
+        greeting = server.dialect.greeting
+        await peer.say(greeting[:8] + b"\0" + greeting[8:])
+        await server.obey()
+
+    return script
 
 
 def answers_with(protocol: Protocol, verb: bytes, words: bytes) -> Script:
@@ -424,7 +430,6 @@ IN_ANY_PROTOCOL: Final[Mapping[str, Callable[[Protocol], Script]]] = {
     "greets with an endless line": lambda _: greets_with_an_endless_line(),
     "answers without end": answers_without_end,
     "greets with binary garbage": lambda _: greets_with_binary_garbage(),
-    "greets with NULs": greets_with_nuls,
     "echoes the password": echoes_the_password,
     "challenges without end": challenges_without_end,
 }

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from exporter.model import Protocol
-from tests.servers.dialects import DIALECTS, Act, Command, Server
+from tests.servers.dialects import DIALECTS, UNKNOWN, Act, Command, Server
 from tests.servers.scripted import Peer, Script
 
 HANDSHAKE_FAILURE: Final = bytes([21, 3, 3, 0, 2, 2, 40])
@@ -67,10 +68,12 @@ def injects_into_the_handshake(protocol: Protocol) -> Script:
 
 
 def consents_and_goes_on_in_plain(protocol: Protocol) -> Script:
-    """Says yes to STARTTLS, and then goes on as if nothing had been said: answers whatever comes, in plain."""
+    """Says yes to STARTTLS, and goes on in plain: what comes first is an unknown command, and the rest is obeyed."""
 
     async def act(server: Server, command: Command) -> None:
         await server.reply(command, server.dialect.consent)
+        await server.peer.octets()
+        await server.reply(replace(command, tag=b"*"), UNKNOWN[protocol])
         await server.obey()
 
     return _with(protocol, {DIALECTS[protocol].upgrade: act})
@@ -111,15 +114,17 @@ def greets_with_preauth(*, announced: bool = True) -> Script:
     return script
 
 
-def changes_capabilities_under_tls(protocol: Protocol, tls_offer: tuple[bytes, ...] = ()) -> Script:
+def changes_capabilities_under_tls(protocol: Protocol, tls_offer: tuple[bytes, ...] | None = None) -> Script:
     """Announces logins in plain, and something else under TLS: what was said in plain is not to be remembered.
 
     Needs a certificate.
 
     Args:
         protocol: What it speaks.
-        tls_offer: The capabilities under TLS; by default none, so that there is no way to log in.
+        tls_offer: The capabilities under TLS; by default such that there is no way to log in.
     """
+    if tls_offer is None:
+        tls_offer = (b"LOGINDISABLED",) if protocol is Protocol.IMAP else ()
 
     async def act(server: Server, command: Command) -> None:
         dialect = server.dialect

@@ -15,7 +15,7 @@ import pytest
 from exporter.demo import servers
 from exporter.demo.authority import Validity, self_signed
 from exporter.demo.servers import MAX_CLIENTS, listening
-from exporter.demo.wire import ClientGoneError, LineTooLongError, Wire
+from exporter.demo.wire import READ_AHEAD, ClientGoneError, LineTooLongError, Wire
 from tests.servers.raw_client import PATIENCE, RawClient, connected
 
 Outcome = asyncio.Future[object]
@@ -108,6 +108,50 @@ async def test_tls_ends_with_its_own_goodbye(server_tls: ssl.SSLContext) -> None
     async with listening(serve, Wire) as port, connected(port, tls=True) as client:
         # Without the goodbye (close_notify), reading to the end is an error.
         assert b"last words\r\n" == await client.rest()
+
+
+async def test_a_server_that_only_talks_notices_that_the_client_has_left(server_tls: ssl.SSLContext) -> None:
+    ended: Outcome = asyncio.get_running_loop().create_future()
+
+    async def serve(wire: Wire) -> None:
+        await wire.start_tls(server_tls)
+        try:
+            while True:
+                await wire.send(b"more\r\n")
+        except ClientGoneError:
+            ended.set_result("gone")
+
+    async with listening(serve, Wire) as port:
+        async with connected(port, tls=True) as client:
+            assert b"more" == await client.line()
+        assert "gone" == await within_patience(ended)
+
+
+async def test_little_is_read_ahead_under_tls(server_tls: ssl.SSLContext) -> None:
+    waiting: list[int] = []
+    full = asyncio.Event()
+
+    class Watched(Wire):
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            waiting.append(len(self._buffer))
+            if waiting[-1] > READ_AHEAD:
+                full.set()
+
+    async def serve(wire: Watched) -> None:
+        await wire.start_tls(server_tls)
+        await wire.send(b"go on\r\n")
+        await asyncio.Event().wait()
+
+    async with listening(serve, Watched) as port, connected(port, tls=True) as client:
+        await client.line()
+        await client.send(b"x" * 8 * 1024 * 1024)
+        async with asyncio.timeout(PATIENCE):
+            await full.wait()
+        # That no more is read can only be seen by waiting for it.
+        await asyncio.sleep(0.05)
+        client.vanish()
+    assert waiting[-1] < 10 * READ_AHEAD
 
 
 async def leaves_at_once(client: RawClient) -> None:

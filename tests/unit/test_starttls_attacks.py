@@ -120,20 +120,14 @@ async def test_one_injects_where_the_answer_to_the_handshake_should_be(protocol:
 
 
 @every_protocol
-async def test_one_consents_and_goes_on_in_plain(protocol: Protocol) -> None:
+@pytest.mark.parametrize("first", [b"\x16\x03\x01\x00\x02\x01\x00", b"NOOP\r\n"])
+async def test_one_consents_and_goes_on_in_plain(protocol: Protocol, first: bytes) -> None:
     async with scripted(consents_and_goes_on_in_plain(protocol)) as server, connected(server.port) as client:
         await client.line()
         assert CONSENT[protocol] == await client.ask(UPGRADE[protocol])
-        assert DIALECTS[protocol].upgrade in b" ".join(await offer(client, protocol))
-
-
-@every_protocol
-async def test_one_that_goes_on_in_plain_has_an_answer_to_the_handshake_too(protocol: Protocol) -> None:
-    async with scripted(consents_and_goes_on_in_plain(protocol)) as server, connected(server.port) as client:
-        await client.line()
-        await client.ask(UPGRADE[protocol])
-        await client.send(b"\x16\x03\x01\x00\x02\x01\n")
+        await client.send(first)
         assert (await client.line()).endswith(b"unknown")
+        assert DIALECTS[protocol].upgrade in b" ".join(await offer(client, protocol))
 
 
 @every_protocol
