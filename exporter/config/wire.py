@@ -13,6 +13,8 @@ from exporter.config.problems import quoted
 from exporter.config.text import plain
 from exporter.config.urls import MAX_PORT
 
+DNS_PORT = 53
+
 _LOCAL_PART = re.compile(r'[!-;=?-~]{1,64}|"[ !#-;=?-\[\]-~]{1,62}"')
 """RFC 5321, 4.5.3.1.1 and a generous reading of 4.1.2, for relay tests are about odd ones. But no angle brackets: one
 ends the path."""
@@ -63,14 +65,13 @@ def nameserver(text: str) -> tuple[str, int]:
     Raises:
         ValueError: It is not that.
     """
-    match = re.fullmatch(r"\[([^\[\]]*)\](?::([0-9]{1,5}))?|([^:\[\]]*):([0-9]{1,5})|(.*)", text, re.DOTALL)
-    if match is None:
-        raise ValueError(f"{quoted(text)} is no address of a server; write it like 192.0.2.53 or [2001:db8::53]:5353")
-    in_brackets, their_port, before_colon, its_port, bare = match.groups()
-    port = int(their_port or its_port or 53)
-    if not 1 <= port <= MAX_PORT:
-        raise ValueError(f"port {port} is outside 1 to {MAX_PORT}; leave it out for 53")
-    return parse_address(in_brackets or before_colon or bare or ""), port
+    with_port = re.fullmatch(r"(?:\[([^\[\]]*)\]|([^:\[\]]*)):([0-9]{1,5})", text)
+    if with_port is None:
+        return parse_address(text[1:-1] if text.startswith("[") and text.endswith("]") else text), DNS_PORT
+    bracketed, bare, port = with_port.groups()
+    if not 1 <= int(port) <= MAX_PORT:
+        raise ValueError(f"port {port} is outside 1 to {MAX_PORT}; leave it out for {DNS_PORT}")
+    return parse_address(bracketed or bare or ""), int(port)
 
 
 def _address_literal(text: str) -> str:
