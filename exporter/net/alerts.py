@@ -11,13 +11,14 @@ from typing import Final
 
 from OpenSSL import SSL
 
-ALERT: Final = re.compile(r"(?:ssl/tls|sslv3|tlsv1|tlsv13)(?: alert)? (?P<description>[a-z ]+)")
-"""How OpenSSL reports an alert that the server sent: the version is that of the standard which introduced it."""
+ALERT: Final = re.compile(r"(?:(?:tls|ssl/tls|sslv3|tlsv1|tlsv13) alert|tlsv1) (?P<description>[a-z ]+)")
+"""How OpenSSL reports an alert that the server sent. What stands before it differs between its releases, and is not the
+version of the session. Some of TLS 1.0's (RFC 6066 9) come without the word."""
 
 HINTS: Final[Mapping[str, str]] = {
     "bad_certificate": "it wants another client certificate",
     "certificate_required": "it wants a client certificate",
-    "handshake_failure": "usually no cipher suite, group or signature algorithm in common",
+    "handshake_failure": "no cipher suite, group or signature algorithm in common, or it wants a client certificate",
     "insufficient_security": "it wants stronger cipher suites",
     "protocol_version": "no protocol version in common",
     "unknown_ca": "it does not trust the client certificate's authority",

@@ -63,12 +63,11 @@ def facts(connection: SSL.Connection, server_name: str, now: float) -> TlsFacts:
     recorder: Recorder = connection.get_app_data()
     chain = recorder.chain(connection)
     verdict = judge(chain, server_name, recorder.staple, now)
-    group = connection.get_group_name()
     return TlsFacts(
         # The same few words for every endpoint, kept once.
         version=sys.intern(connection.get_protocol_version_name()),
         cipher=sys.intern(connection.get_cipher_name() or ""),
-        group=None if group is None else sys.intern(group),
+        group=_group(connection),
         chain=chain.presented,
         problems=verdict.problems,
         detail=verdict.detail,
@@ -77,6 +76,14 @@ def facts(connection: SSL.Connection, server_name: str, now: float) -> TlsFacts:
         ocsp_status=verdict.ocsp_status,
         ocsp_next_update=verdict.ocsp_next_update,
     )
+
+
+def _group(connection: SSL.Connection) -> str | None:
+    try:
+        group = connection.get_group_name()
+    except NotImplementedError:  # OpenSSL tells since 3.2; a distribution's cryptography may be built with an older one
+        return None
+    return None if group is None else sys.intern(group)
 
 
 def channel_binding(connection: SSL.Connection, kind: ChannelBinding) -> bytes | None:
