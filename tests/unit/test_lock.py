@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,32 @@ def test_every_dependency_is_pinned_once_within_the_declared_bounds(python: str)
         assert requirement.specifier.contains(versions[0], prereleases=True), (
             f"{requirement} is pinned to {versions[0]}: run `make lock`"
         )
+
+
+@pytest.mark.parametrize(("folder", "groups"), [("exporter", ()), ("tests", ("dev",)), ("benchmarks", ("dev",))])
+def test_every_import_is_of_something_declared(folder: str, groups: tuple[str, ...]) -> None:
+    allowed = {canonicalize_name(one.name) for one in declared(groups)}
+    own = {*sys.stdlib_module_names, "exporter", "tests"}
+    homes = packages_distributions()
+    undeclared = {
+        f"{file.relative_to(ROOT)} imports {name}"
+        for file in (ROOT / folder).rglob("*.py")
+        for name in imports(file)
+        if name not in own and allowed.isdisjoint(map(canonicalize_name, homes.get(name, [])))
+    }
+
+    assert undeclared == set()
+
+
+def imports(file: Path) -> set[str]:
+    """The top-level modules that a file imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
 
 
 def test_nothing_is_pinned_that_nothing_needs() -> None:
