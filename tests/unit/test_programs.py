@@ -26,7 +26,7 @@ NAPPING = [sys.executable, "-c", "print('up', flush=True); import signal; signal
 def test_a_missing_program_skips_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(REQUIRE_SERVERS, raising=False)
 
-    with pytest.raises(pytest.skip.Exception, match="no-such-server is not installed .*: some-package"):
+    with pytest.raises(pytest.skip.Exception, match=r"no-such-server is not installed .*: some-package"):
         program("no-such-server", package="some-package")
 
 
@@ -60,7 +60,7 @@ def test_a_server_that_ends_at_once_fails_with_its_last_words(tmp_path: Path) ->
     command = [sys.executable, "-c", "raise SystemExit('no such option')"]
 
     with (
-        pytest.raises(RuntimeError, match="ended with 1:\n.*\nno such option"),
+        pytest.raises(RuntimeError, match=r"ended with 1:\n.*\nno such option"),
         running(command, log=tmp_path / "log", ready=lambda: False),
     ):
         pytest.fail("it was taken for ready")
@@ -70,5 +70,5 @@ def test_waiting_in_vain_says_what_the_last_answer_was() -> None:
     def refused() -> bool:
         raise ConnectionRefusedError("nobody there")
 
-    with pytest.raises(TimeoutError, match="the server is up: not within 0 s, at last: .*nobody there"):
+    with pytest.raises(TimeoutError, match=r"the server is up: not within 0 s, at last: .*nobody there"):
         wait_until(refused, what="the server is up", within=0)
