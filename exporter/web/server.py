@@ -21,7 +21,9 @@ SHUTDOWN_TIMEOUT = 1.0
 
 HIGHEST_PORT = 65535
 
-_ADDRESS = re.compile(r"(?:\[(?P<literal>[0-9a-fA-F:.%]+)\]|(?P<host>[^\s:/\[\]]*)):(?P<port>[0-9]{1,5})", re.ASCII)
+_ADDRESS = re.compile(
+    r"(?:\[(?P<literal>[0-9a-fA-F:.]+(?:%[^\s\]]+)?)\]|(?P<host>[^\s:/\[\]]*)):(?P<port>[0-9]{1,5})", re.ASCII
+)
 
 
 class ListenError(OSError):
@@ -118,7 +120,7 @@ async def _listeners(address: ListenAddress) -> list[socket.socket]:
         found = await asyncio.get_running_loop().getaddrinfo(host, address.port, type=socket.SOCK_STREAM)
         for family, _, _, _, where in dict.fromkeys(found):
             opened.append(socket.create_server(where[:2], family=family))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         for listener in opened:
             listener.close()
         raise ListenError(f"cannot listen on {address}: {_reason(error)}") from error
@@ -134,6 +136,8 @@ _REASONS: Mapping[int, str] = MappingProxyType(
 )
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: OSError | UnicodeError) -> str:
     """Why, and what to do about it."""
+    if isinstance(error, UnicodeError):
+        return "that is no name of a host"
     return _REASONS.get(error.errno or 0) or error.strerror or str(error)

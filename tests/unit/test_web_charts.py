@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+from exporter.metrics.record import Attempt
+from exporter.model import FailureReason, Phase, Span
+from exporter.web.charts import HISTORY_HEIGHT, LOWEST, SCALE, columns, stack, waterfall
+from tests.unit.results import ALL_PHASES, NOON, spans
+
+
+def test_stacked_stretches_fill_the_bar_in_their_order() -> None:
+    bars = stack(spans((Phase.DNS, 0.1), (Phase.CONNECT, 0.3)))
+
+    assert [(Phase.DNS, 0.0, 250.0), (Phase.CONNECT, 250.0, 750.0)] == [(bar.phase, bar.x, bar.width) for bar in bars]
+    assert ["dns 100 ms", "connect 300 ms"] == [bar.text for bar in bars]
+
+
+def test_the_stretches_of_a_real_probe_add_up_to_the_whole_bar() -> None:
+    assert pytest.approx(SCALE, abs=0.1) == sum(bar.width for bar in stack(ALL_PHASES))
+
+
+def test_a_probe_that_took_no_time_is_drawn_without_width() -> None:
+    assert [0.0] == [bar.width for bar in stack([Span(Phase.DNS, 0.0, 0.0)])]
+    assert [0.0] == [bar.width for bar in waterfall([Span(Phase.DNS, 0.0, 0.0)], 0.0)]
+
+
+def test_a_probe_without_stretches_is_drawn_empty() -> None:
+    assert [] == stack(())
+    assert [] == waterfall((), 0.0)
+
+
+def test_a_waterfall_shows_when_each_stretch_was() -> None:
+    bars = waterfall([Span(Phase.DNS, 0.0, 0.1), Span(Phase.CONNECT, 0.2, 0.2)], 0.5)
+
+    assert [(0.0, 200.0), (400.0, 400.0)] == [(bar.x, bar.width) for bar in bars]
+
+
+def test_a_stretch_never_leaves_the_waterfall() -> None:
+    (bar,) = waterfall([Span(Phase.CONNECT, 1.0, 1.0)], 0.5)
+
+    assert SCALE == bar.x + bar.width
+
+
+def test_the_slowest_success_and_every_failure_take_the_whole_height() -> None:
+    attempts = [
+        Attempt(NOON, 0.2, None, None),
+        Attempt(NOON + 60, 0.1, None, None),
+        Attempt(NOON + 120, 0.001, FailureReason.CONNECT_REFUSED, Phase.CONNECT),
+    ]
+
+    drawn = columns(attempts, places=5)
+
+    assert [2, 3, 4] == [column.x for column in drawn]
+    assert [HISTORY_HEIGHT, HISTORY_HEIGHT / 2, HISTORY_HEIGHT] == [column.height for column in drawn]
+    assert all(column.y + column.height == HISTORY_HEIGHT for column in drawn)
+    assert [False, False, True] == [column.failed for column in drawn]
+    assert drawn[2].text == "2026-09-21 14:15:20 UTC: connect_refused in connect after 1.00 ms"
+
+
+def test_a_probe_that_took_next_to_nothing_can_still_be_seen() -> None:
+    drawn = columns([Attempt(NOON, 10.0, None, None), Attempt(NOON, 0.0, None, None)], places=2)
+
+    assert LOWEST == drawn[1].height

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+from contextlib import closing
+
+import pytest
+from aiohttp import ClientResponse
+
+from exporter.metrics.exposition import Format
+from exporter.model import Protocol
+from exporter.web import streaming
+from tests.unit.results import endpoint, success
+from tests.unit.scraping import samples, value
+from tests.unit.web import Client, served, store_with
+
+NAME = "submission://mail.example.com"
+STORE_OF_ONE = [endpoint(NAME, Protocol.SMTP)], [success(NAME)]
+LAST_CHUNK = b"\r\n0\r\n\r\n"
+
+
+async def get(client: Client, **headers: str) -> tuple[ClientResponse, bytes]:
+    named = {name.replace("_", "-"): text for name, text in headers.items()}
+    response = await client.get("/metrics", headers={"Accept-Encoding": "identity", **named})
+    return response, await response.read()
+
+
+async def test_metrics_are_prometheus_text_by_default() -> None:
+    async with served(store_with(*STORE_OF_ONE)) as client:
+        response, body = await get(client)
+
+    assert 200 == response.status
+    assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "Content-Encoding" not in response.headers
+    read = samples(body.decode())
+    assert value(read, "mail_probe_success", endpoint=NAME) == 1.0
+    assert value(read, "python_info") == 1.0
+
+
+async def test_metrics_are_openmetrics_for_those_who_prefer_it() -> None:
+    async with served(store_with(*STORE_OF_ONE)) as client:
+        response, body = await get(client, Accept="application/openmetrics-text; version=1.0.0, text/plain;q=0.5")
+
+    assert response.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    assert response.headers["Vary"] == "Accept, Accept-Encoding"
+    assert value(samples(body.decode(), Format.OPENMETRICS), "mail_probe_success", endpoint=NAME) == 1.0
+
+
+@pytest.mark.parametrize("number", [1, 300], ids=["compressed on the spot", "compressed in a thread"])
+async def test_metrics_are_compressed_for_those_who_accept_it(number: int) -> None:
+    names = [f"submission://mail-{each}.example.com" for each in range(number)]
+    store = store_with([endpoint(name, Protocol.SMTP) for name in names], [success(name) for name in names])
+    async with served(store) as client:
+        client.session._auto_decompress = False
+        response, body = await get(client, Accept_Encoding="gzip")
+
+    assert response.headers["Content-Encoding"] == "gzip"
+    text = gzip.decompress(body).decode()
+    assert number == text.count("\nmail_probe_success{")
+    assert len(body) < len(text) / 4
+
+
+async def test_head_gets_the_headers_alone_and_is_no_scrape() -> None:
+    store = store_with(*STORE_OF_ONE)
+    async with served(store) as client:
+        response = await client.head("/metrics")
+        body = await response.read()
+
+    assert (200, b"") == (response.status, body)
+    assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert 0 == store.snapshot().exporter.scrapes.count
+
+
+async def test_a_scrape_tells_how_long_the_one_before_took() -> None:
+    async with served(store_with(*STORE_OF_ONE)) as client:
+        await get(client)
+        _, body = await get(client)
+
+    assert value(samples(body.decode()), "mail_exporter_scrape_duration_seconds_count") == 1.0
+
+
+async def test_only_reading_is_allowed() -> None:
+    async with served(store_with(*STORE_OF_ONE)) as client:
+        response = await client.post("/metrics")
+        text = await response.text()
+
+    assert 405 == response.status
+    assert {"GET", "HEAD"} == set(response.headers["Allow"].split(","))
+    assert text == "/metrics takes GET, HEAD, not POST.\n"
+
+
+async def test_a_large_scrape_lets_others_run_between_its_slices() -> None:
+    names = [f"submission://mail-{each}.example.com" for each in range(500)]
+    store = store_with([endpoint(name, Protocol.SMTP) for name in names], [success(name) for name in names])
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async with served(store) as client:
+        counting = asyncio.create_task(count_turns())
+        _, body = await get(client)
+        counting.cancel()
+
+    assert turns > len(body) / (2 * 64 * 1024)
+
+
+async def test_more_scrapes_at_once_than_there_are_places_are_all_answered() -> None:
+    async with served(store_with(*STORE_OF_ONE)) as client:
+        answers = await asyncio.gather(*(get(client) for _ in range(3 * streaming.CONCURRENT_BODIES)))
+
+    assert {200} == {response.status for response, _ in answers}
+    assert {1.0} == {value(samples(body.decode()), "mail_probe_success", endpoint=NAME) for _, body in answers}
+
+
+async def test_a_scrape_that_finds_no_place_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "CONCURRENT_BODIES", 0)
+    monkeypatch.setattr(streaming, "QUEUE_TIMEOUT", 0.01)
+    async with served(store_with(*STORE_OF_ONE)) as client:
+        response, body = await get(client)
+
+    assert 503 == response.status
+    assert response.headers["Retry-After"] == "1"
+    assert body == b"0 other requests are being answered. Try again later.\n"
+
+
+async def test_a_client_that_stops_reading_is_cut_off_and_gives_its_place_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "CONCURRENT_BODIES", 1)
+    monkeypatch.setattr(streaming, "BODY_TIMEOUT", 0.2)
+    names = [f"submission://mail-{each}.example.com" for each in range(3000)]
+    store = store_with([endpoint(name, Protocol.SMTP) for name in names], [success(name) for name in names])
+    async with served(store) as client:
+        assert client.server.port is not None
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.server.port, limit=1024)
+        with closing(writer):
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: exporter\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\n")
+
+            response = await client.head("/metrics")
+
+            assert 200 == response.status
+            assert not (await reader.read()).endswith(LAST_CHUNK)

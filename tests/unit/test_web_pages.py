@@ -1,0 +1,403 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from urllib.parse import quote
+
+import pytest
+from yarl import URL
+
+from exporter.model import CertificateProblem, Direction, Endpoint, FailureReason, Phase, Protocol
+from exporter.web.pages import PAGE_LENGTH
+from tests.unit.results import (
+    ALL_PHASES,
+    CAPABILITIES,
+    DAY,
+    NOON,
+    certificate,
+    conversation,
+    endpoint,
+    failure,
+    success,
+    tls,
+)
+from tests.unit.web import Client, Surroundings, served, store_with
+
+NAME = "imaps://mail.example.com"
+VOID = {"meta", "link", "input", "br"}
+
+
+class Page(HTMLParser):
+    """A page taken apart: well-formed, and without anything that its security policy forbids."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.attributes: list[str] = []
+        self.data = ""
+        self.following: str | None = None
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert [] == self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        assert len(attributes) == len(attrs)
+        assert tag not in {"script", "style"}
+        assert not [name for name in attributes if name == "style" or name.startswith("on")]
+        if tag not in VOID:
+            self.open.append(tag)
+        if attributes.get("rel") == "next":
+            self.following = attributes["href"]
+        self.links += [found for name in ("href", "src", "action") if (found := attributes.get(name)) is not None]
+        self.attributes += [found for name in ("title", "aria-label", "value") if (found := attributes.get(name))]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert tag == self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        self.data += data
+
+    @property
+    def text(self) -> str:
+        """What is there to be read, as one line."""
+        return re.sub(r"\s+", " ", " ".join([self.data, *self.attributes]))
+
+
+def path_of(name: str) -> str:
+    return f"/endpoints/{quote(name, safe='')}"
+
+
+async def page_at(client: Client, path: str) -> Page:
+    response = await client.get(path)
+    assert 200 == response.status
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    return Page(await response.text())
+
+
+async def test_the_status_page_lists_failing_endpoints_first_and_sums_up() -> None:
+    store = store_with(
+        [endpoint("first up"), endpoint("waiting"), endpoint("failing"), endpoint("second up")],
+        [
+            success("first up", tls=tls(leaf=certificate(not_after=NOON + 30 * DAY))),
+            success("second up"),
+            failure(FailureReason.AUTH_REJECTED, Phase.AUTH, "failing", "535 5.7.8 no"),
+        ],
+    )
+    async with served(store) as client:
+        page = await page_at(client, "/")
+
+    order = [page.text.rindex(name) for name in ("failing", "waiting", "first up", "second up")]
+    assert sorted(order) == order
+    assert "1 failing 1 not yet probed 2 up" in page.text
+    assert "29 days first certificate to expire: first up" in page.text
+    assert "auth_rejected in auth: 535 5.7.8 no" in page.text
+    assert "283 ms" in page.text
+    assert "connect 18.4 ms" in page.text
+    assert "59 days" in page.text
+    assert "9 s ago" in page.text
+
+
+async def test_the_title_tells_how_many_fail() -> None:
+    store = store_with([endpoint(NAME)], [failure(FailureReason.TIMEOUT, Phase.GREETING, NAME)])
+    async with served(store) as client:
+        page = await page_at(client, "/")
+
+    assert page.text.strip().startswith("(1 failing) mail-exporter")
+
+
+async def test_without_endpoints_the_page_says_so() -> None:
+    async with served(store_with([])) as client:
+        page = await page_at(client, "/")
+
+    assert "No endpoints are configured." in page.text
+
+
+async def test_an_expired_certificate_is_told_with_what_else_is_wrong() -> None:
+    facts = tls(
+        CertificateProblem.EXPIRED, CertificateProblem.NAME_MISMATCH, leaf=certificate(not_after=NOON - 3 * DAY)
+    )
+    store = store_with([endpoint(NAME)], [failure(FailureReason.TLS_CERTIFICATE_EXPIRED, Phase.TLS, NAME, tls=facts)])
+    async with served(store) as client:
+        page = await page_at(client, "/")
+
+    assert "expired 3 days ago, name_mismatch" in page.text
+
+
+async def test_many_endpoints_are_turned_over_page_by_page() -> None:
+    names = [f"endpoint {number:03}" for number in range(2 * PAGE_LENGTH + 1)]
+    pages: list[list[str]] = []
+    following: str | None = ""
+    async with served(store_with([endpoint(name) for name in names])) as client:
+        while following is not None:
+            page = await page_at(client, f"/{following}")
+            pages.append(re.findall(r"endpoint \d{3}", page.data))
+            following = page.following
+
+    assert [names[:PAGE_LENGTH], names[PAGE_LENGTH:-1], names[-1:]] == pages
+
+
+async def test_a_page_beyond_the_last_says_so() -> None:
+    async with served(store_with([endpoint(NAME)])) as client:
+        page = await page_at(client, "/?page=7")
+
+    assert "There are no more endpoints." in page.text
+
+
+async def test_endpoints_can_be_picked_out_by_state_and_text() -> None:
+    store = store_with(
+        [endpoint("imaps://one.example.com"), endpoint("imaps://two.example.com"), endpoint("mx", host="ONE.test")],
+        [success("imaps://one.example.com"), success("mx")],
+    )
+    async with served(store) as client:
+        up = await page_at(client, "/?state=up&q=oNe")
+        waiting = await page_at(client, "/?state=waiting")
+        none = await page_at(client, "/?q=three")
+
+    assert "1 to 2 of 2" in up.text
+    assert "1 to 1 of 1" in waiting.text
+    assert "imaps://two.example.com" in waiting.text
+    assert "No endpoint is like that." in none.text
+
+
+@pytest.mark.parametrize(
+    ("query", "answer"),
+    [
+        ("state=down", "There is no state 'down'. Write one of: failing, waiting, up.\n"),
+        ("page=0", "There is no page '0'. Write a number from 1.\n"),
+        ("page=-1", "There is no page '-1'. Write a number from 1.\n"),
+        ("page=²", "There is no page '²'. Write a number from 1.\n"),
+        ("page=9999999", "There is no page '9999999'. Write a number from 1.\n"),
+    ],
+)
+async def test_a_query_that_makes_no_sense_is_refused_with_what_would(query: str, answer: str) -> None:
+    async with served(store_with([endpoint(NAME)])) as client:
+        response = await client.get(f"/?{query}")
+        text = await response.text()
+
+    assert (400, answer) == (response.status, text)
+
+
+async def test_a_failed_reload_is_told_on_the_status_page() -> None:
+    store = store_with([endpoint(NAME)])
+    store.reloaded(successful=True, at=NOON - 3600)
+    async with served(store) as client:
+        before = await page_at(client, "/")
+        store.reloaded(successful=False, at=NOON)
+        after = await page_at(client, "/")
+
+    assert "could not be reloaded" not in before.text
+    assert "could not be reloaded: the one loaded 1 h ago is still in force" in after.text
+
+
+async def test_the_page_of_an_endpoint_shows_all_that_the_last_probe_learnt() -> None:
+    store = store_with(
+        [endpoint(NAME, labels={"team": "mail"})],
+        [
+            failure(
+                FailureReason.AUTH_REJECTED,
+                Phase.AUTH,
+                NAME,
+                "535 5.7.8 no",
+                transcript=conversation((Direction.SERVER, "535 5.7.8 Error: authentication failed")),
+            ),
+            success(NAME, started_at=NOON + 1),
+        ],
+    )
+    async with served(store) as client:
+        page = await page_at(client, path_of(NAME))
+
+    for words in (
+        'team="mail"',
+        "every 1 min, for 15 s at most",
+        "2, of which 1 auth_rejected in auth",
+        "192.0.2.25",
+        "capability 18.9 ms",
+        "PLAIN, accepted",
+        "50.0 MiB",
+        "INBOX, 42 messages, 3 unseen, 120.6 KiB",
+        "10.0 KiB used of 1.0 MiB",
+        *CAPABILITIES[Protocol.SMTP],
+        "TLSv1.3, TLS_AES_256_GCM_SHA384, x25519",
+        "CN=mail.example.com",
+        "CN=R11,O=Let's Encrypt,C=US",
+        "59 days",
+        "2026-11-20 14:13:20 UTC",
+        "EC P-256",
+        "sha256WithRSAEncryption",
+        "AUTH PLAIN <redacted>",
+        "Transcript of the last failure",
+        "535 5.7.8 Error: authentication failed",
+    ):
+        assert words in page.text
+
+
+async def test_the_page_of_a_failing_endpoint_shows_where_it_ended() -> None:
+    failed = failure(FailureReason.TIMEOUT, Phase.AUTH, NAME, "no answer within 15 s", spans=ALL_PHASES[:8])
+    async with served(store_with([endpoint(NAME)], [failed])) as client:
+        page = await page_at(client, path_of(NAME))
+
+    assert "failing timeout in auth: no answer within 15 s" in page.text
+    assert "Transcript of the last failure" not in page.text
+
+
+async def test_the_page_of_a_waiting_endpoint_says_when_to_come_again() -> None:
+    async with served(store_with([endpoint(NAME, interval=300.0)])) as client:
+        page = await page_at(client, path_of(NAME))
+
+    assert "Its first probe comes within 5 min of the start." in page.text
+
+
+async def test_a_path_that_was_judged_differently_from_what_was_sent_is_shown_too() -> None:
+    facts = tls(CertificateProblem.WRONG_ORDER, detail="the certificates are not in order")
+    facts = replace(facts, verified_chain=(facts.chain[0], certificate("CN=Trusted Root")))
+    async with served(store_with([endpoint(NAME)], [success(NAME, tls=facts)])) as client:
+        page = await page_at(client, path_of(NAME))
+
+    assert "As it was judged" in page.text
+    assert "CN=Trusted Root" in page.text
+    assert "wrong_order: the certificates are not in order" in page.text
+    assert "The certificate is valid for mail.example.com" in page.text
+
+
+async def test_an_unknown_endpoint_is_not_found() -> None:
+    async with served(store_with([endpoint(NAME)])) as client:
+        response = await client.get("/endpoints/other")
+        text = await response.text()
+
+    assert (404, "There is no endpoint other. / lists those that there are.\n") == (response.status, text)
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/endpoints/", "/static/../secret", "/static/base.html"])
+async def test_a_path_that_there_is_not_is_not_found(path: str) -> None:
+    async with served(store_with([endpoint(NAME)])) as client:
+        response = await client.get(path)
+        text = await response.text()
+
+    assert 404 == response.status
+    assert text.endswith("Start at /.\n")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plain",
+        "imaps://mail.example.com:1993",
+        "with space",
+        "100%",
+        "a%2Fb",
+        "a/../b",
+        "query?x=1&y=2#fragment",
+        "<b>bold</b>\"'",
+        "Übersee ✉",
+        "a+b",
+        "a;b=c",
+        "{braces}",
+    ],
+)
+async def test_every_name_has_a_page_that_the_status_page_links_to(name: str) -> None:
+    async with served(store_with([endpoint(name)], [success(name)])) as client:
+        page = await page_at(client, "/")
+        (link,) = {link for link in page.links if link.startswith("endpoints/")}
+
+        own = await page_at(client, "/" + link)
+
+    assert re.sub(r"\s+", " ", name) in own.text
+
+
+async def test_every_link_leads_somewhere_also_behind_a_proxy_that_adds_a_prefix() -> None:
+    store = store_with([endpoint(NAME)], [success(NAME)])
+    async with served(store) as client:
+        for start in ("/", "/?state=up", path_of(NAME), f"/endpoints/{NAME}"):
+            page = await page_at(client, start)
+            for link in page.links:
+                outside = str(URL(f"https://proxy.test/prefix{start}").join(URL(link)))
+                assert outside.startswith("https://proxy.test/prefix/"), (start, link)
+                response = await client.get(outside.removeprefix("https://proxy.test/prefix"))
+                assert 200 == response.status, (start, link)
+
+
+async def test_the_documentation_is_linked_where_there_is_one() -> None:
+    store = store_with([endpoint(NAME)], [failure(FailureReason.TIMEOUT, Phase.GREETING, NAME)])
+    async with served(store, documentation="https://docs.test/") as client:
+        page = await page_at(client, "/")
+
+    assert {"https://docs.test/", "https://docs.test/failures.md#timeout"} <= set(page.links)
+
+
+HOSTILE = "<script>alert(1)</script> \"'&amp; \u202e\x00\x1b \ud800 " + "A" * 500
+
+
+@pytest.mark.parametrize("path", ["/", path_of("hostile")])
+async def test_what_a_server_says_is_shown_and_not_obeyed(path: str) -> None:
+    facts = tls(
+        CertificateProblem.UNKNOWN_AUTHORITY,
+        leaf=replace(certificate(HOSTILE), issuer=HOSTILE, names=(HOSTILE,), key=HOSTILE, signature=HOSTILE),
+        detail=HOSTILE,
+    )
+    result = failure(
+        FailureReason.PROTOCOL_ERROR,
+        Phase.GREETING,
+        "hostile",
+        HOSTILE,
+        tls=replace(facts, version=HOSTILE, cipher=HOSTILE, group=HOSTILE),
+        capabilities=(HOSTILE,),
+        address=HOSTILE,
+        transcript=conversation((Direction.SERVER, HOSTILE)),
+    )
+    target: Endpoint = endpoint("hostile", host=HOSTILE.replace("\ud800", ""), labels={"team": "<i>"})
+    async with served(store_with([target], [result])) as client:
+        page = await page_at(client, path)
+
+    assert "<script>alert(1)</script>" in page.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/metrics", "/config", "/-/healthy", "/api/v1/endpoints", "/static/style.css", "/nothing"]
+)
+async def test_every_answer_keeps_browsers_from_doing_harm(path: str) -> None:
+    async with served(store_with([endpoint(NAME)])) as client:
+        response = await client.get(path)
+
+    policy = response.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["Server"] == "mail-exporter"
+
+
+async def test_the_style_sheet_is_not_sent_twice() -> None:
+    async with served(store_with([])) as client:
+        first = await client.get("/static/style.css")
+        second = await client.get("/static/style.css", headers={"If-None-Match": first.headers["ETag"]})
+
+    assert (200, "text/css") == (first.status, first.content_type)
+    assert 304 == second.status
+
+
+@pytest.mark.parametrize("ready", [True, False])
+async def test_it_is_healthy_when_alive_and_ready_when_probing(ready: bool) -> None:
+    async with served(store_with([]), Surroundings(ready=ready)) as client:
+        healthy = await client.get("/-/healthy")
+        readiness = await client.get("/-/ready")
+
+    assert 200 == healthy.status
+    assert (200 if ready else 503) == readiness.status
+
+
+async def test_the_configuration_in_force_is_shown() -> None:
+    told = Surroundings(configuration="endpoints:\n- url: imaps://mail.example.com\n")
+    async with served(store_with([]), told) as client:
+        response = await client.get("/config")
+        text = await response.text()
+
+    assert told.configuration == text
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
