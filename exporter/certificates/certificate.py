@@ -12,7 +12,6 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from service_identity.hazmat import CertificatePattern
 
 from exporter.certificates import names, strength, text
 from exporter.model import CertificateFacts
@@ -34,13 +33,13 @@ class Certificate:
 
     Attributes:
         parsed: For what is rarely asked: keys, extensions.
-        identifiers: The subjectAltNames that a name can match.
+        identifiers: Whom it is for.
         flaw: What of it cannot be read, in words; `None` if all can.
     """
 
     facts: CertificateFacts
     parsed: x509.Certificate
-    identifiers: tuple[CertificatePattern, ...]
+    identifiers: names.Identifiers
     weak_key: bool
     weak_signature: bool
     flaw: str | None
@@ -74,7 +73,7 @@ def subjects(bundle: bytes) -> frozenset[bytes]:
 
 def _taken_apart(parsed: x509.Certificate) -> Certificate:
     flaw = None
-    identifiers: tuple[CertificatePattern, ...] = ()
+    identifiers = names.Identifiers()
     shown: list[str] = []
     try:
         alternatives = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -83,7 +82,7 @@ def _taken_apart(parsed: x509.Certificate) -> Certificate:
     except (ValueError, x509.DuplicateExtension) as error:
         flaw = f"its extensions are malformed: {text.quoted(str(error))}"
     else:
-        identifiers = names.patterns(alternatives)
+        identifiers = names.identifiers(alternatives)
         shown += alternatives.get_values_for_type(x509.DNSName)
         shown += map(str, alternatives.get_values_for_type(x509.IPAddress))
     key, weak_key = strength.key_of(parsed)

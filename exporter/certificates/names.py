@@ -7,55 +7,79 @@ is never used (RFC 9525 2). Internationalised names are compared as A-labels (RF
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 import idna
 from cryptography import x509
 from service_identity.exceptions import CertificateError
-from service_identity.hazmat import DNS_ID, CertificatePattern, DNSPattern, IPAddress_ID, IPAddressPattern
+from service_identity.hazmat import DNS_ID, DNSPattern, IPAddress_ID
 
 A_LABEL: Final = "xn--"
 """How an internationalised label begins (RFC 5890 2.3.2.1)."""
-
 
 REMEMBERED: Final = 16384
 """Names whose form is kept: one for each endpoint of a large process."""
 
 
-def patterns(alternatives: x509.SubjectAlternativeName) -> tuple[CertificatePattern, ...]:
-    """The identifiers of a certificate that a name can match.
+@dataclass(frozen=True, slots=True)
+class Identifiers:
+    """Whom a certificate is for.
 
-    One that matches nothing, such as `*` alone or an IP address written as a DNS name, is left out; the others count.
+    Attributes:
+        hosts: DNS names and wildcards as presented, in lower case; also those that match nothing, such as `*`.
     """
-    found: list[CertificatePattern] = []
-    for dns in alternatives.get_values_for_type(x509.DNSName):
-        try:
-            found.append(DNSPattern.from_bytes(dns.encode()))
-        except CertificateError:
-            continue
+
+    hosts: frozenset[str] = frozenset()
+    addresses: frozenset[ipaddress.IPv4Address | ipaddress.IPv6Address] = frozenset()
+
+
+def identifiers(alternatives: x509.SubjectAlternativeName) -> Identifiers:
+    """Those of a certificate."""
     addresses = alternatives.get_values_for_type(x509.IPAddress)
-    # The name constraints of an authority hold networks in this place; a leaf with one identifies nobody.
-    hosts = (a for a in addresses if isinstance(a, ipaddress.IPv4Address | ipaddress.IPv6Address))
-    return (*found, *map(IPAddressPattern, hosts))
+    return Identifiers(
+        hosts=frozenset(map(str.lower, alternatives.get_values_for_type(x509.DNSName))),
+        # The name constraints of an authority hold networks in this place; a leaf with one identifies nobody.
+        addresses=frozenset(a for a in addresses if isinstance(a, ipaddress.IPv4Address | ipaddress.IPv6Address)),
+    )
 
 
-def matches(identifiers: Sequence[CertificatePattern], name: str) -> bool:
-    """Whether one of them is for the name, which is a DNS name or an IP address."""
+def matches(presented: Identifiers, name: str) -> bool:
+    """Whether a certificate is for the name, which is a DNS name or an IP address."""
     identity = _identity(name)
-    if identity is None:
-        return False
-    if any(identity.verify(pattern) for pattern in identifiers):
+    match identity:
+        case IPAddress_ID():
+            return identity.ip in presented.addresses
+        case DNS_ID():
+            return _is_among(identity, presented.hosts)
+        case None:
+            return False
+
+
+def _is_among(identity: DNS_ID, hosts: frozenset[str]) -> bool:
+    """Whether one of the hosts is the one sought.
+
+    Only two can be: the name itself, and the wildcard for its first label. Nothing else is looked at, however many
+    names a certificate has.
+    """
+    host = identity.hostname.decode("ascii")
+    label, _, parent = host.partition(".")
+    wildcard = f"*.{parent}"
+    if host in hosts and _is_for(host, identity):
         return True
-    # RFC 9525 6.3 lets a wildcard stand for a whole label of any kind. service-identity leaves A-labels out, OpenSSL
-    # and browsers do not: ask again with a plain label in its place, of the wildcards alone.
-    label, _, parent = _hostname(name).partition(".")
-    if not label.startswith(A_LABEL) or not isinstance(identity, DNS_ID):
-        return False
-    stand_in = DNS_ID(f"label.{parent}")
-    wildcards = (p for p in identifiers if isinstance(p, DNSPattern) and p.pattern.startswith(b"*."))
-    return any(stand_in.verify(pattern) for pattern in wildcards)
+    if label.startswith(A_LABEL):
+        # RFC 9525 6.3 lets a wildcard stand for a whole label of any kind. service-identity leaves A-labels out,
+        # OpenSSL and browsers do not: ask it for a plain label in the same place.
+        identity = DNS_ID(f"label.{parent}")
+    return wildcard in hosts and _is_for(wildcard, identity)
+
+
+def _is_for(host: str, identity: DNS_ID) -> bool:
+    try:
+        return identity.verify(DNSPattern.from_bytes(host.encode()))
+    except CertificateError:
+        return False  # a wildcard that is none, or an IP address written as a DNS name
 
 
 @lru_cache(REMEMBERED)

@@ -120,8 +120,10 @@ class TlsContexts:
 
     def _system_store(self) -> dict[Path, str]:
         """Where the system's trusted authorities are, and what to call each place."""
-        variables = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-        named = {Path(self._environment[name]): name for name in variables if self._environment.get(name)}
+        file, directories = (self._environment.get(name, "") for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
+        named = {Path(place): "SSL_CERT_DIR" for place in directories.split(os.pathsep) if place}
+        if file:
+            named[Path(file)] = "SSL_CERT_FILE"
         if named:
             return named
         defaults = ssl.get_default_verify_paths()

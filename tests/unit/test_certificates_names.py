@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from cryptography import x509
 
-from exporter.certificates.names import matches, patterns, server_name_indication
+from exporter.certificates.names import Identifiers, identifiers, matches, server_name_indication
 from tests.authority import address
 
 
-def identifiers(*names: str | x509.GeneralName) -> x509.SubjectAlternativeName:
-    return x509.SubjectAlternativeName([x509.DNSName(n) if isinstance(n, str) else n for n in names])
+def presenting(*names: str | x509.GeneralName) -> Identifiers:
+    general = [x509.DNSName(name) if isinstance(name, str) else name for name in names]
+    return identifiers(x509.SubjectAlternativeName(general))
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ def identifiers(*names: str | x509.GeneralName) -> x509.SubjectAlternativeName:
     ],
 )
 def test_a_name_matches(presented: str, name: str) -> None:
-    assert matches(patterns(identifiers(presented)), name)
+    assert matches(presenting(presented), name)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_a_name_matches(presented: str, name: str) -> None:
     ],
 )
 def test_a_name_does_not_match(presented: str, name: str) -> None:
-    assert not matches(patterns(identifiers(presented)), name)
+    assert not matches(presenting(presented), name)
 
 
 @pytest.mark.parametrize(
@@ -70,16 +71,16 @@ def test_a_name_does_not_match(presented: str, name: str) -> None:
     ],
 )
 def test_addresses_match_by_value(presented: str, name: str, same: bool) -> None:
-    assert same == matches(patterns(identifiers(address(presented))), name)
+    assert same == matches(presenting(address(presented)), name)
 
 
 def test_a_certificate_without_identifiers_is_for_nobody() -> None:
-    assert not matches((), "mail.example.com")
-    assert not matches((), "xn--bcher-kva.example.com")
+    assert not matches(Identifiers(), "mail.example.com")
+    assert not matches(Identifiers(), "xn--bcher-kva.example.com")
 
 
 def test_a_useless_identifier_does_not_spoil_the_others() -> None:
-    found = patterns(identifiers("*", "192.0.2.1", "mail.example.com", address("192.0.2.7")))
+    found = presenting("*", "192.0.2.1", "mail.example.com", address("192.0.2.7"))
 
     assert matches(found, "mail.example.com")
     assert matches(found, "192.0.2.7")

@@ -105,7 +105,7 @@ def test_more_names_than_anybody_reads_are_not_shown_but_still_count() -> None:
     found = read(issue("many", alternatives=many).der)
 
     assert certificate.MAX_NAMES == len(found.facts.names)
-    assert len(many) == len(found.identifiers)
+    assert len(many) == len(found.identifiers.hosts)
 
 
 def test_what_is_no_certificate_is_unreadable() -> None:

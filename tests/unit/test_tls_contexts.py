@@ -116,11 +116,11 @@ def test_the_environment_may_name_the_store(clock: Clock, ca_file: Path) -> None
 
 
 @pytest.mark.skipif(OPENSSL is None, reason="there is no openssl command here")
-def test_the_environment_may_name_a_directory(clock: Clock, tmp_path: Path) -> None:
+def test_the_environment_may_name_directories(clock: Clock, tmp_path: Path) -> None:
     (tmp_path / "root.pem").write_bytes(pem(world().root.certificate))
     assert OPENSSL is not None
     subprocess.run([OPENSSL, "rehash", tmp_path], check=True, capture_output=True)
-    contexts = TlsContexts(clock=clock, environment={"SSL_CERT_DIR": str(tmp_path)})
+    contexts = TlsContexts(clock=clock, environment={"SSL_CERT_DIR": f"{tmp_path}:{tmp_path.parent}"})
 
     assert learn(contexts.context(TlsPolicy())).verified
 
