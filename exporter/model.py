@@ -111,12 +111,32 @@ class IpFamily(StrEnum):
 
 
 class Mechanism(StrEnum):
-    """How to log in: SASL mechanisms by their registered names, and POP3's own USER and PASS."""
+    """How to log in: SASL mechanisms by their registered names, and POP3's own USERPASS and APOP."""
 
     AUTO = "auto"
+    """Whichever is best of those that the server offers and the secret fits."""
     PLAIN = "PLAIN"
     LOGIN = "LOGIN"
+    CRAM_MD5 = "CRAM-MD5"
+    SCRAM_SHA_1 = "SCRAM-SHA-1"
+    SCRAM_SHA_1_PLUS = "SCRAM-SHA-1-PLUS"
+    SCRAM_SHA_256 = "SCRAM-SHA-256"
+    SCRAM_SHA_256_PLUS = "SCRAM-SHA-256-PLUS"
+    XOAUTH2 = "XOAUTH2"
+    OAUTHBEARER = "OAUTHBEARER"
+    EXTERNAL = "EXTERNAL"
     USERPASS = "USERPASS"
+    APOP = "APOP"
+
+
+class SecretKind(StrEnum):
+    """What proves who logs in; each mechanism takes one of them."""
+
+    PASSWORD = "password"  # noqa: S105 - the name of a kind, not a secret
+    TOKEN = "token"  # noqa: S105 - the name of a kind, not a secret
+    """An OAuth 2 access token (RFC 6750)."""
+    CERTIFICATE = "certificate"
+    """The client certificate of the TLS handshake: nothing is left to say but who one is."""
 
 
 class TlsVersion(StrEnum):
@@ -193,13 +213,15 @@ class Login:
 
     Attributes:
         username: As sent to the server.
-        secret: The password.
+        secret: The password or the access token; empty where a certificate vouches.
         mechanism: The configured mechanism; `AUTO` lets the dialogue pick from what the server offers.
+        kind: What the secret is.
     """
 
     username: str
     secret: Secret
     mechanism: Mechanism = Mechanism.AUTO
+    kind: SecretKind = SecretKind.PASSWORD
 
 
 @dataclass(frozen=True, slots=True)
