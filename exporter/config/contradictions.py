@@ -135,8 +135,17 @@ def _check_addresses(draft: Draft) -> None:
                 "source_address", f"{source} is no {other} address, which ip_family asks for; change one of them"
             )
         if belongs(draft.target.host) and draft.ip_family is other:
-            key = "source_address" if source is not None else "ip_family"
-            draft.problem(key, f"cannot be used to reach the {family} address {draft.target.host}; leave it out here")
+            _report_unreachable(draft, "source_address" if source is not None else "ip_family", family)
+
+
+def _report_unreachable(draft: Draft, key: str, family: IpFamily) -> None:
+    """The defaults may be right for every other endpoint, so the place is where this one differs."""
+    if draft.keys.own.has(key):
+        draft.problem(key, f"cannot be used to reach the {family} address {draft.target.host}; leave it out here")
+    else:
+        target = "url" if draft.keys.own.has("url") else "host"
+        message = f"the defaults' {key} cannot be used to reach an {family} address; write {key}: and no value here"
+        draft.problem(target, message)
 
 
 CHECKS: tuple[Callable[[Draft], None], ...] = (

@@ -52,7 +52,8 @@ class Layers:
 
     def usable(self, *keys: str) -> bool:
         """Whether a statement about these keys makes sense: none of them has been reported already."""
-        return not any(layer is not None and layer.spoilt(key) for key in keys for layer in [self._layer(key)])
+        deciding = [(key, self._layer(key)) for key in keys]
+        return not any(layer is not None and layer.spoilt(key) for key, layer in deciding)
 
     def place(self, key: str) -> Location:
         """Where the key's value was written; in the section itself if nowhere."""

@@ -116,7 +116,7 @@ def unknown_key(section: type[Section], key: str) -> str:
         return "belongs into an entry of credentials; write it there, and here credentials: with the entry's name"
     for name in keys:
         nested = _section_at(section, (name,))
-        if nested and key in nested.model_fields and nested is not DefaultsSection:
+        if nested and key in nested.model_fields:
             return f"belongs under {name}; write {name}: {{{key}: ...}}"
     if section is DefaultsSection and key in EndpointSection.model_fields:
         return "has no default, for it is what tells endpoints apart; write it at each endpoint"

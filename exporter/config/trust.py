@@ -7,6 +7,7 @@ it is a problem of the configuration. Judging servers by the policy does not liv
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -25,9 +26,9 @@ MAX_PEM_BYTES = 4 * 1024 * 1024
 
 _FILES = ("ca_file", "client_cert_file", "client_key_file")
 
+_NO_CERTIFICATE = "holds no certificate in PEM; name a file with one"
 
-_PRIVATE_KEY = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
-"""A key may follow certificates or curve parameters in its file."""
+_BEGIN = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----")
 
 Complaints: TypeAlias = tuple[tuple[str, str], ...]
 """Keys, and what is wrong with them."""
@@ -61,7 +62,7 @@ class TlsPolicies:
 def _complaints(policy: TlsPolicy) -> Iterator[tuple[str, str]]:
     if policy.ca_file is not None:
         try:
-            _certificates(policy.ca_file)
+            _check_authorities(policy.ca_file)
         except ValueError as error:
             yield "ca_file", str(error)
     if policy.client_cert_file is not None:
@@ -73,46 +74,51 @@ def _complaints(policy: TlsPolicy) -> Iterator[tuple[str, str]]:
         yield "client_key_file", "is of no use alone; write client_cert_file beside it"
 
 
+def _check_authorities(path: Path) -> None:
+    """At least one authority that OpenSSL takes; there are some with faults in every system's collection."""
+    _read(path)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError:  # what ssl.SSLError is
+        raise ValueError(f"{_shown(path)} {_NO_CERTIFICATE}") from None
+
+
 def _check_client(certificate_file: Path, key_file: Path) -> None:
     """A certificate, and the key that belongs to it, in the same file or another."""
-    leaf = _certificates(certificate_file)[0]
-    found = _PRIVATE_KEY.search(_read(key_file))
-    if not found:
-        raise ValueError(
-            f"{quoted(str(key_file), MAX_PATH)} holds no private key in PEM; write its file as client_key_file"
-        )
+    leaf = _certificate(certificate_file)
+    pem, shown = _private_key(_read(key_file)), _shown(key_file)
+    if pem is None:
+        raise ValueError(f"{shown} holds no private key in PEM; write its file as client_key_file")
     try:
-        key = load_pem_private_key(found[0], password=None)
+        key = load_pem_private_key(pem, password=None)
     except TypeError:
-        raise ValueError(
-            f"the private key in {quoted(str(key_file), MAX_PATH)} is encrypted; write it without"
-        ) from None
+        raise ValueError(f"the private key in {shown} is encrypted; write it without") from None
     except (ValueError, UnsupportedAlgorithm):
-        raise ValueError(
-            f"the private key in {quoted(str(key_file), MAX_PATH)} cannot be read; write it in PEM"
-        ) from None
+        raise ValueError(f"the private key in {shown} cannot be read; write it in PEM") from None
     if _public_bytes(key.public_key()) != _public_bytes(leaf.public_key()):
-        raise ValueError(
-            f"the private key in {quoted(str(key_file), MAX_PATH)} belongs to another certificate; name its own"
-        )
+        raise ValueError(f"the private key in {shown} belongs to another certificate; name its own")
+
+
+def _private_key(pem: bytes) -> bytes | None:
+    """The first private key, which may follow certificates or the parameters of a curve."""
+    begin = _BEGIN.search(pem)
+    if begin is None:
+        return None
+    body, end, _ = pem[begin.start() :].partition(b"-----END " + begin[1] + b"-----")
+    return body + end
 
 
 def _public_bytes(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _certificates(path: Path) -> list[x509.Certificate]:
-    """At least one."""
+def _certificate(path: Path) -> x509.Certificate:
+    """The first certificate of a file."""
+    content = _read(path)
     try:
-        return x509.load_pem_x509_certificates(_read(path))
-    except ValueError as error:
-        if isinstance(error, _Unreadable):
-            raise
-        raise ValueError(f"{quoted(str(path), MAX_PATH)} holds no certificate in PEM; name a file with one") from None
-
-
-class _Unreadable(ValueError):
-    """A file could not be read; the message says why."""
+        return x509.load_pem_x509_certificate(content)
+    except ValueError:
+        raise ValueError(f"{_shown(path)} {_NO_CERTIFICATE}") from None
 
 
 def _read(path: Path) -> bytes:
@@ -121,11 +127,13 @@ def _read(path: Path) -> bytes:
             content = file.read(MAX_PEM_BYTES + 1)
     except FileNotFoundError:
         mend = "relative paths begin at the configuration file's directory"
-        raise _Unreadable(f"there is no file {quoted(str(path), MAX_PATH)}; {mend}") from None
+        raise ValueError(f"there is no file {_shown(path)}; {mend}") from None
     except OSError as error:
-        raise _Unreadable(
-            f"{quoted(str(path), MAX_PATH)} cannot be read ({error.strerror}); name a file that can"
-        ) from None
+        raise ValueError(f"{_shown(path)} cannot be read ({error.strerror}); name a file that can") from None
     if len(content) > MAX_PEM_BYTES:
-        raise _Unreadable(f"{quoted(str(path), MAX_PATH)} is larger than {MAX_PEM_BYTES} bytes; name a PEM file")
+        raise ValueError(f"{_shown(path)} is larger than {MAX_PEM_BYTES} bytes; name a PEM file")
     return content
+
+
+def _shown(path: Path) -> str:
+    return quoted(str(path), MAX_PATH)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
+import ssl
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -184,6 +189,21 @@ def test_the_built_in_defaults_are_those_of_the_model() -> None:
 @pytest.mark.parametrize(("source", "family"), [("192.0.2.1", IpFamily.IPV4), ("'2001:DB8::1'", IpFamily.IPV6)])
 def test_a_source_address_decides_the_family(source: str, family: IpFamily) -> None:
     assert family is one(f"{URL}, source_address: {source}").ip_family
+
+
+def test_an_address_that_the_defaults_cannot_reach_is_a_problem_of_its_endpoint() -> None:
+    text = """\
+defaults: {source_address: 192.0.2.1}
+endpoints:
+  - url: imaps://mail.example.com
+  - url: imaps://[2001:db8::1]
+  - {host: "2001:db8::2", protocol: imap}
+  - {url: "imaps://[2001:db8::3]", source_address: }
+"""
+    message = (
+        "the defaults' source_address cannot be used to reach an ipv6 address; write source_address: and no value here"
+    )
+    assert [f"f:4: url: {message}", f"f:5: host: {message}"] == problems(text)
 
 
 def test_credentials_say_where_the_password_is_relative_to_the_file() -> None:
@@ -371,9 +391,18 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
     locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"hunter2"))
     (directory / "locked.key").write_bytes(locked)
     (directory / "broken.key").write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+    (directory / "serial1.pem").write_bytes(_with_serial_1())
     (directory / "huge.pem").touch()
     os.truncate(directory / "huge.pem", 4 * 1024 * 1024 + 1)
     return directory
+
+
+def _with_serial_1() -> bytes:
+    """A certificate of an authority."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, start, start + dt.timedelta(days=1))
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 def _with_tls(pem: Path, tls: str) -> Configuration:
@@ -435,3 +464,12 @@ def test_a_certificate_file_is_looked_into_once(pem: Path, monkeypatch: pytest.M
     endpoints = "".join(f"  - url: imaps://mail{number}.example.com\n" for number in range(50))
     parse(f"defaults: {{tls: {{ca_file: ca.pem}}}}\nendpoints:\n{endpoints}", str(pem / "config.yaml"))
     assert [pem / "ca.pem"] == opened
+
+
+def test_an_authority_whose_serial_number_is_negative_is_one_as_it_is_in_collections_of_systems(pem: Path) -> None:
+    der = x509.load_pem_x509_certificate((pem / "serial1.pem").read_bytes()).public_bytes(Encoding.DER)
+    version_and_serial = b"\xa0\x03\x02\x01\x02\x02\x01"
+    assert 1 == der.count(version_and_serial + b"\x01")
+    der = der.replace(version_and_serial + b"\x01", version_and_serial + b"\x80")
+    (pem / "negative.pem").write_text(ssl.DER_cert_to_PEM_cert(der))
+    assert pem / "negative.pem" == _with_tls(pem, "ca_file: negative.pem").endpoints[0].tls.ca_file
