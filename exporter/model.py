@@ -231,10 +231,12 @@ class Withheld:
     Attributes:
         reason: What the probe then fails with.
         detail: Why, for people.
+        mechanism: How it was tried when it was rejected; `None` if it was not.
     """
 
     reason: FailureReason
     detail: str
+    mechanism: Mechanism | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +334,19 @@ class Limits:
 
     concurrent_probes: int = 256
     connections_per_host: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class LoginBackoff:
+    """How long a rejected login is left alone, so that a wrong password does not lock an account. Seconds.
+
+    Attributes:
+        initial: After the first rejection; doubled by each further one.
+        maximum: At most.
+    """
+
+    initial: float = 300.0
+    maximum: float = 3600.0
 
 
 class CertificateProblem(StrEnum):

@@ -17,6 +17,7 @@ from exporter.protocol.dialogue import (
     DialogueError,
     Enter,
     Learn,
+    LoginTried,
     RequireSecure,
     RequireSilence,
     StartTls,
@@ -86,6 +87,9 @@ def converse(client: Client, endpoint: Endpoint, login: Login | Withheld | None)
     if login is not None and not logged_in:
         yield Enter(Phase.AUTH)
         if isinstance(login, Withheld):
+            if login.mechanism is not None:
+                # The login still fails, and by the means it failed by: only nobody is bothered with it.
+                yield Learn(LoginTried(login.mechanism))
             raise DialogueError(login.reason, login.detail)
         yield RequireSecure()
         yield from client.log_in(login)
