@@ -6,6 +6,8 @@ No judgement here beyond strength, and nothing that depends on a time, a name or
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -17,7 +19,7 @@ from exporter.certificates import names, strength, text
 from exporter.model import CertificateFacts
 
 REMEMBERED: Final = 4096
-"""Certificates kept taken apart, about 4 KiB each. Endpoints share intermediates and probe the same leaf for weeks."""
+"""Certificates kept taken apart, about 3 KiB each. Endpoints share intermediates and probe the same leaf for weeks."""
 
 MAX_NAMES: Final = 256
 """Names of one certificate that are shown; matching looks at all. Public authorities sign up to 100, rarely 250."""
@@ -29,49 +31,62 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Certificate:
-    """One certificate, taken apart. Two are the same if they are the same object, or their fingerprints are equal.
+    """One certificate, taken apart. Compared by identity: `read` gives one object for the same octets.
 
     Attributes:
-        parsed: For what is rarely asked: keys, extensions.
+        der: As it was sent.
         identifiers: Whom it is for.
         flaw: What of it cannot be read, in words; `None` if all can.
     """
 
     facts: CertificateFacts
-    parsed: x509.Certificate
+    der: bytes
     identifiers: names.Identifiers
     weak_key: bool
     weak_signature: bool
     flaw: str | None
 
+    def parsed(self) -> x509.Certificate:
+        """With keys and extensions, for what is rarely asked; made anew, since it takes more room than all the rest."""
+        return x509.load_der_x509_certificate(self.der)
+
+
+@contextmanager
+def unwarned() -> Iterator[None]:
+    """Whatever takes certificates apart does so in here.
+
+    cryptography warns of oddities that it will refuse one day, such as the serial numbers of some roots in every system's
+    store. They are not ours to mend, and not for the log.
+    """
+    with warnings.catch_warnings(action="ignore"):
+        yield
+
 
 @lru_cache(REMEMBERED)
+@unwarned()
 def read(der: bytes) -> Certificate:
     """Take a certificate apart.
 
     Raises:
         UnreadableError: It is not one, or its names or dates are malformed.
     """
-    with warnings.catch_warnings():
-        # cryptography warns of oddities that it will refuse one day. They are not ours to mend, and not for the log.
-        warnings.simplefilter("ignore")
-        try:
-            return _taken_apart(x509.load_der_x509_certificate(der))
-        except ValueError as error:
-            raise UnreadableError(text.quoted(str(error))) from None
+    try:
+        return _taken_apart(der)
+    except ValueError as error:
+        raise UnreadableError(text.quoted(str(error))) from None
 
 
+@unwarned()
 def subjects(bundle: bytes) -> frozenset[bytes]:
     """The names of all certificates of a PEM file, DER; none if something in it cannot be read."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # as above; every system's store holds such oddities
-        try:
-            return frozenset(found.subject.public_bytes() for found in x509.load_pem_x509_certificates(bundle))
-        except ValueError:
-            return frozenset()
+    try:
+        return frozenset(found.subject.public_bytes() for found in x509.load_pem_x509_certificates(bundle))
+    except ValueError:
+        return frozenset()
 
 
-def _taken_apart(parsed: x509.Certificate) -> Certificate:
+def _taken_apart(der: bytes) -> Certificate:
+    parsed = x509.load_der_x509_certificate(der)
     flaw = None
     identifiers = names.Identifiers()
     shown: list[str] = []
@@ -98,7 +113,7 @@ def _taken_apart(parsed: x509.Certificate) -> Certificate:
         key=key,
         signature=signature,
     )
-    return Certificate(facts, parsed, identifiers, weak_key, weak_signature, flaw)
+    return Certificate(facts, der, identifiers, weak_key, weak_signature, flaw)
 
 
 def _serial(number: int) -> str:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, paddin
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from exporter.certificates.certificate import Certificate
+from exporter.certificates.certificate import Certificate, unwarned
 from exporter.model import StapleStatus
 
 REMEMBERED: Final = 4096
@@ -69,6 +69,7 @@ class Staple:
 
 
 @lru_cache(REMEMBERED)
+@unwarned()
 def read(response: bytes, leaf: Certificate | None, issuer: Certificate | None) -> Staple:
     """Take a response apart and check all that does not depend on the time.
 
@@ -80,7 +81,7 @@ def read(response: bytes, leaf: Certificate | None, issuer: Certificate | None) 
     if leaf is None or issuer is None:
         return Staple(StapleStatus.INVALID)
     try:
-        return _proven(ocsp.load_der_ocsp_response(response), leaf.parsed, issuer.parsed)
+        return _proven(ocsp.load_der_ocsp_response(response), leaf.parsed(), issuer.parsed())
     except (*MALFORMED, InvalidSignature):
         return Staple(StapleStatus.INVALID)
 

@@ -24,13 +24,14 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from exporter.certificates import text
-from exporter.certificates.certificate import Certificate
+from exporter.certificates.certificate import Certificate, unwarned
 from exporter.model import CertificateProblem as Problem
 
 FORUM_POLICIES: Final = "2.23.140.1.2."
 """The arc of the CA/Browser Forum's policies for servers: domain, organisation and individual validated."""
 
 
+@unwarned()
 def missing_issuer(last: Certificate, anchors: Container[bytes], *, is_leaf: bool, whose: str) -> dict[Problem, str]:
     """The problems of a path whose last certificate was issued by nobody known, each with its words.
 
@@ -43,12 +44,13 @@ def missing_issuer(last: Certificate, anchors: Container[bytes], *, is_leaf: boo
     issuer = text.quoted(last.facts.issuer)
     incomplete = f"the server does not send {issuer}, the intermediate that issued {whose}"
     unknown = f"{issuer}, which issued {whose}, is not among the trusted authorities"
-    if last.parsed.issuer.public_bytes() in anchors:
+    parsed = last.parsed()
+    if parsed.issuer.public_bytes() in anchors:
         return {Problem.UNKNOWN_AUTHORITY: f"the trusted authority {issuer} does not have the key that signed {whose}"}
-    is_root = _issuer_is_root(last.parsed)
+    is_root = _issuer_is_root(parsed)
     if is_root or (is_root is None and not is_leaf):
         return {Problem.UNKNOWN_AUTHORITY: unknown}
-    if is_root is False or _is_made_to_be_completed(last.parsed):
+    if is_root is False or _is_made_to_be_completed(parsed):
         return {Problem.INCOMPLETE_CHAIN: incomplete}
     return {
         Problem.INCOMPLETE_CHAIN: incomplete,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from base64 import b64encode
 
 import pytest
 from cryptography import x509
@@ -129,8 +130,10 @@ def test_malformed_extensions_are_a_flaw_and_lose_nothing_else() -> None:
 
 def test_an_oddity_that_cryptography_warns_of_is_read_in_silence() -> None:
     odd = issue("mail.example.com", serial=0x123456789ABCDEF0).der.replace(b"\x12\x34\x56\x78", b"\x92\x34\x56\x78")
+    bundle = "-----BEGIN CERTIFICATE-----\n" + b64encode(odd).decode() + "\n-----END CERTIFICATE-----\n"
 
     assert read(odd).facts.serial == "-6dcba98765432110"
+    assert len(certificate.subjects(bundle.encode())) == 1
 
 
 def test_the_same_octets_are_read_once() -> None:
