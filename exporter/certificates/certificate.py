@@ -55,8 +55,8 @@ class Certificate:
 def unwarned() -> Iterator[None]:
     """Whatever takes certificates apart does so in here.
 
-    cryptography warns of oddities that it will refuse one day, such as the serial numbers of some roots in every system's
-    store. They are not ours to mend, and not for the log.
+    cryptography warns of oddities that it will refuse one day, such as the serial numbers of some roots in every
+    system's store. They are not ours to mend, and not for the log.
     """
     with warnings.catch_warnings(action="ignore"):
         yield
