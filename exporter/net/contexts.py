@@ -48,7 +48,8 @@ OUTDATED: Final = frozenset({TlsVersion.TLS1_0, TlsVersion.TLS1_1})
 """Versions that sign their handshakes with SHA-1 and MD5, which OpenSSL lets pass at its security level 0 only."""
 
 Identity: TypeAlias = tuple[int, int, int, int]
-"""What tells one content of a file from another without reading it: device, inode, size, time of the last change."""
+"""What tells one content of a file from another without reading it: device, inode, size, time of the last change. For a
+directory it tells when files come and go, not when one is overwritten."""
 
 
 class TlsSetupError(OSError):
