@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from exporter import __version__
 from exporter.metrics.store import BuildInfo, Store
-from exporter.model import DnsSettings, Endpoint, Limits, SkipReason
+from exporter.model import DnsSettings, Endpoint, Limits, LoginBackoff, SkipReason
 from exporter.net.resolve import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.probing.journal import Journal
@@ -80,7 +80,7 @@ class Daemon:
         self.store = Store(BuildInfo(__version__, platform.python_version(), openssl_version()))
         self._configuration = configuration
         self._prober = Prober(World(Resolver(configuration.dns), TlsContexts()))
-        self._logins = Logins(time.monotonic)
+        self._logins = Logins(time.monotonic, LoginBackoff())
         self._journal = Journal()
         self._scheduler = Scheduler(self._probe, _StoreObserver(self.store))
         self._lag = LagMonitor(self.store.observe_lag)
@@ -123,7 +123,11 @@ class Daemon:
 
     async def _probe(self, endpoint: Endpoint) -> None:
         login = await self._logins.for_probe(endpoint)
-        result = await self._prober.probe(endpoint, login)
+        result = None
+        try:
+            result = await self._prober.probe(endpoint, login)
+        finally:
+            self._logins.learn(endpoint, login, result)
         if not self._hurried:
             self.store.record(result)
             self._journal.write(result)

@@ -15,7 +15,7 @@ from exporter import logs
 from exporter.cli.loading import endpoint_of_url, load_or_exit
 from exporter.cli.waterfall import print_result
 from exporter.config.load import Configuration
-from exporter.model import DnsSettings, Endpoint, ProbeResult
+from exporter.model import DnsSettings, Endpoint, LoginBackoff, ProbeResult
 from exporter.net.resolve import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.probing.logins import Logins
@@ -64,5 +64,5 @@ def _endpoint(target: str, configuration: Configuration | None) -> Endpoint:
 
 
 async def _probe(endpoint: Endpoint, dns: DnsSettings) -> ProbeResult:
-    login = await Logins(time.monotonic).for_probe(endpoint)
+    login = await Logins(time.monotonic, LoginBackoff()).for_probe(endpoint)
     return await Prober(World(Resolver(dns), TlsContexts())).probe(endpoint, login)
