@@ -10,16 +10,29 @@ lines about a family. A family without a sample is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from exporter.metrics.catalogue import ENDPOINT_METRICS, EXPORTER_METRICS, Metric, MetricType
-from exporter.metrics.families import EXPORTER, EXPORTER_HISTOGRAMS, HISTOGRAMS, SEVERAL, SINGLE, Samples, seconds
+from exporter.metrics.families import (
+    EXPORTER,
+    EXPORTER_HISTOGRAMS,
+    HISTOGRAMS,
+    OF_ENDPOINT,
+    OF_RECORD,
+    OF_TLS,
+    PREPARED,
+    SEVERAL,
+    Samples,
+    seconds,
+)
 from exporter.metrics.histogram import PROBE_BUCKETS, Histogram
+from exporter.metrics.record import MARK, Record
 from exporter.metrics.store import EndpointState, ExporterState, Snapshot
+from exporter.model import TlsFacts
 
 SLICE_SIZE = 64 * 1024
 """Characters after which a slice ends: half a millisecond's work or less, on one core of 2020."""
@@ -75,7 +88,7 @@ def _endpoints(states: tuple[EndpointState, ...], form: Format) -> Iterator[byte
         write = _WRITERS[metric.name]
         heading = _heading(metric, form)
         for start in range(0, len(states), BATCH):
-            lines = "".join([write(state) for state in states[start : start + BATCH]])
+            lines = write(states[start : start + BATCH])
             if lines:
                 pending += (heading, lines)
                 heading = ""
@@ -135,25 +148,65 @@ def _histogram(name: str, labels: str, histogram: Histogram) -> str:
     return f"{buckets}{name}_sum{braces} {seconds(histogram.sum)}\n{name}_count{braces} {histogram.count}\n"
 
 
-Writer = Callable[[EndpointState], str]
-"""Writes the lines of one metric for one endpoint: any number, or none."""
+Writer = Callable[[Sequence[EndpointState]], str]
+"""Writes the lines of one metric for some endpoints: of each any number, or none."""
 
 
-def _single(name: str, read: Callable[[EndpointState], str | None]) -> Writer:
-    def write(state: EndpointState) -> str:
-        value = read(state)
-        return "" if value is None else f"{name}{{{state.labels}}} {value}\n"
+def _of_endpoint(name: str, read: Callable[[EndpointState], str | None]) -> Writer:
+    def write(states: Sequence[EndpointState]) -> str:
+        return "".join(
+            [f"{name}{{{state.labels}}} {value}\n" for state in states if (value := read(state)) is not None]
+        )
+
+    return write
+
+
+def _of_record(name: str, read: Callable[[Record], str | None]) -> Writer:
+    def write(states: Sequence[EndpointState]) -> str:
+        return "".join(
+            [
+                f"{name}{{{state.labels}}} {value}\n"
+                for state in states
+                if (record := state.latest) is not None and (value := read(record)) is not None
+            ]
+        )
+
+    return write
+
+
+def _of_tls(name: str, read: Callable[[TlsFacts], str | None]) -> Writer:
+    def write(states: Sequence[EndpointState]) -> str:
+        return "".join(
+            [
+                f"{name}{{{state.labels}}} {value}\n"
+                for state in states
+                if (record := state.latest) is not None
+                and (tls := record.tls) is not None
+                and (value := read(tls)) is not None
+            ]
+        )
 
     return write
 
 
 def _several(name: str, read: Callable[[EndpointState], Samples]) -> Writer:
-    def write(state: EndpointState) -> str:
-        samples = read(state)
-        if not samples:
-            return ""
-        labels = state.labels
-        return "".join([f"{name}{{{labels},{pairs}}} {value}\n" for pairs, value in samples])
+    def write(states: Sequence[EndpointState]) -> str:
+        return "".join(
+            [f"{name}{{{state.labels},{pairs}}} {value}\n" for state in states for pairs, value in read(state)]
+        )
+
+    return write
+
+
+def _prepared(name: str, read: Callable[[Record], str]) -> Writer:
+    def write(states: Sequence[EndpointState]) -> str:
+        return "".join(
+            [
+                read(record).replace(MARK, f"{name}{{{state.labels},")
+                for state in states
+                if (record := state.latest) is not None
+            ]
+        )
 
     return write
 
@@ -162,20 +215,26 @@ def _endpoint_histogram(name: str, read: Callable[[EndpointState], Histogram]) -
     """Fifteen lines for each of ten thousand endpoints: all the text between labels and figures is made once."""
     pieces = [f'{name}_bucket{{%s,le="{bound}"}} %d\n' for bound in _bounds(PROBE_BUCKETS)]
     template = "".join([*pieces, f"{name}_sum{{%s}} %s\n", f"{name}_count{{%s}} %d\n"])
-    lines = len(pieces) + 2
+    figures = 2 * (len(pieces) + 2)
 
-    def write(state: EndpointState) -> str:
+    def write_one(state: EndpointState) -> str:
         histogram = read(state)
         counts = histogram.counts
-        filled: list[object] = [state.labels] * (2 * lines)
+        filled: list[object] = [state.labels] * figures
         filled[1::2] = (*counts, seconds(histogram.sum), counts[-1])
         return template % tuple(filled)
+
+    def write(states: Sequence[EndpointState]) -> str:
+        return "".join([write_one(state) for state in states])
 
     return write
 
 
 _WRITERS: dict[str, Writer] = {
-    **{name: _single(name, read) for name, read in SINGLE.items()},
+    **{name: _of_endpoint(name, read) for name, read in OF_ENDPOINT.items()},
+    **{name: _of_record(name, read) for name, read in OF_RECORD.items()},
+    **{name: _of_tls(name, read) for name, read in OF_TLS.items()},
     **{name: _several(name, read) for name, read in SEVERAL.items()},
+    **{name: _prepared(name, read) for name, read in PREPARED.items()},
     **{name: _endpoint_histogram(name, read) for name, read in HISTOGRAMS.items()},
 }

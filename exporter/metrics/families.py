@@ -12,10 +12,9 @@ from types import MappingProxyType
 
 from exporter.metrics.histogram import Histogram
 from exporter.metrics.labels import escaped, foreign, label_pairs
-from exporter.metrics.record import PHASES, Record
+from exporter.metrics.record import Record
 from exporter.metrics.store import EndpointState, ExporterState
 from exporter.model import (
-    CertificateFacts,
     CertificateProblem,
     Encryption,
     FailureReason,
@@ -42,44 +41,12 @@ def _flag(value: bool | None) -> str | None:
     return None if value is None else "1" if value else "0"
 
 
-def _number(value: int | None) -> str | None:
-    return None if value is None else str(value)
-
-
-def _of_latest(read: Callable[[Record], str | None]) -> Callable[[EndpointState], str | None]:
-    """A value that is known once there is a result."""
-
-    def value(state: EndpointState) -> str | None:
-        return None if state.latest is None else read(state.latest)
-
-    return value
-
-
-def _of_tls(read: Callable[[TlsFacts], str | None]) -> Callable[[EndpointState], str | None]:
-    """A value that is known once the last probe completed a handshake."""
-
-    def value(state: EndpointState) -> str | None:
-        return None if state.latest is None or state.latest.tls is None else read(state.latest.tls)
-
-    return value
-
-
-def _of_leaf(read: Callable[[CertificateFacts], str]) -> Callable[[EndpointState], str | None]:
-    """A value that is known once the last probe saw a certificate."""
-    return _of_tls(lambda tls: read(tls.chain[0]) if tls.chain else None)
-
-
 def _ip_protocol(record: Record) -> str | None:
     return None if record.address is None else "6" if ":" in record.address else "4"
 
 
 def _chain_not_after(record: Record) -> str | None:
-    earliest = record.chain_not_after
-    return None if earliest is None else timestamp(earliest)
-
-
-def _last_success(state: EndpointState) -> str | None:
-    return None if state.last_success_at is None else timestamp(state.last_success_at)
+    return None if record.chain_not_after is None else timestamp(record.chain_not_after)
 
 
 def _starttls_offered(state: EndpointState) -> str | None:
@@ -88,32 +55,49 @@ def _starttls_offered(state: EndpointState) -> str | None:
     return _flag(state.latest.starttls_offered)
 
 
-SINGLE: Mapping[str, Callable[[EndpointState], str | None]] = MappingProxyType(
+OF_ENDPOINT: Mapping[str, Callable[[EndpointState], str | None]] = MappingProxyType(
     {
         "mail_endpoint_interval_seconds": lambda state: f"{state.endpoint.interval:g}",
-        "mail_probe_success": _of_latest(lambda record: "0" if record.failure else "1"),
-        "mail_probe_last_duration_seconds": _of_latest(lambda record: seconds(record.duration)),
-        "mail_probe_last_run_timestamp_seconds": _of_latest(lambda record: timestamp(record.ended_at)),
-        "mail_probe_last_success_timestamp_seconds": _last_success,
-        "mail_probes_total": lambda state: str(state.probes),
-        "mail_probe_ip_protocol": _of_latest(_ip_protocol),
-        "mail_tls_certificate_not_before_timestamp_seconds": _of_leaf(lambda leaf: timestamp(leaf.not_before)),
-        "mail_tls_certificate_not_after_timestamp_seconds": _of_leaf(lambda leaf: timestamp(leaf.not_after)),
-        "mail_tls_chain_not_after_timestamp_seconds": _of_latest(_chain_not_after),
-        "mail_tls_verified": _of_tls(lambda tls: _flag(tls.verified)),
-        "mail_tls_ocsp_stapled": _of_tls(lambda tls: _flag(tls.ocsp_stapled)),
-        "mail_tls_ocsp_next_update_timestamp_seconds": _of_tls(
-            lambda tls: None if tls.ocsp_next_update is None else timestamp(tls.ocsp_next_update)
+        "mail_probe_last_success_timestamp_seconds": lambda state: (
+            None if state.last_success_at is None else timestamp(state.last_success_at)
         ),
+        "mail_probes_total": lambda state: str(state.probes),
         "mail_starttls_offered": _starttls_offered,
-        "mail_smtp_size_limit_bytes": _of_latest(lambda record: _number(record.size_limit)),
     }
 )
 """Metrics with one series for each endpoint, which has the endpoint's labels and no others."""
 
+OF_RECORD: Mapping[str, Callable[[Record], str | None]] = MappingProxyType(
+    {
+        "mail_probe_success": lambda record: "0" if record.failure else "1",
+        "mail_probe_last_duration_seconds": lambda record: seconds(record.duration),
+        "mail_probe_last_run_timestamp_seconds": lambda record: timestamp(record.ended_at),
+        "mail_probe_ip_protocol": _ip_protocol,
+        "mail_tls_chain_not_after_timestamp_seconds": _chain_not_after,
+        "mail_smtp_size_limit_bytes": lambda record: None if record.size_limit is None else str(record.size_limit),
+    }
+)
+"""Likewise; known once there is a result."""
+
+OF_TLS: Mapping[str, Callable[[TlsFacts], str | None]] = MappingProxyType(
+    {
+        "mail_tls_certificate_not_before_timestamp_seconds": lambda tls: (
+            timestamp(tls.chain[0].not_before) if tls.chain else None
+        ),
+        "mail_tls_certificate_not_after_timestamp_seconds": lambda tls: (
+            timestamp(tls.chain[0].not_after) if tls.chain else None
+        ),
+        "mail_tls_verified": lambda tls: _flag(tls.verified),
+        "mail_tls_ocsp_stapled": lambda tls: _flag(tls.ocsp_stapled),
+        "mail_tls_ocsp_next_update_timestamp_seconds": lambda tls: (
+            None if tls.ocsp_next_update is None else timestamp(tls.ocsp_next_update)
+        ),
+    }
+)
+"""Likewise; known once the last probe completed a handshake."""
+
 
 _PHASE_PAIRS = {phase: label_pairs([("phase", phase.value)]) for phase in Phase}
-_NUMBERED_PHASE_PAIRS = tuple(_PHASE_PAIRS[phase] for phase in PHASES)
 _ERROR_PAIRS = {problem: label_pairs([("error", problem.value)]) for problem in CertificateProblem}
 
 
@@ -124,12 +108,6 @@ def _failure_pairs(reason: FailureReason, phase: Phase) -> str:
 def _info(state: EndpointState) -> Samples:
     endpoint = state.endpoint
     return [(f'host="{escaped(endpoint.host)}",port="{endpoint.port}",encryption="{endpoint.encryption.value}"', "1")]
-
-
-def _phase_durations(state: EndpointState) -> Samples:
-    if state.latest is None:
-        return ()
-    return [(_NUMBERED_PHASE_PAIRS[phase], f"{time:.6f}") for phase, time in state.latest.phase_durations.items()]
 
 
 def _failures(state: EndpointState) -> Samples:
@@ -198,7 +176,6 @@ def _of_mailbox(read: Callable[[MailboxFacts], int | None]) -> Callable[[Endpoin
 SEVERAL: Mapping[str, Callable[[EndpointState], Samples]] = MappingProxyType(
     {
         "mail_endpoint_info": _info,
-        "mail_probe_last_phase_duration_seconds": _phase_durations,
         "mail_probe_failures_total": _failures,
         "mail_probe_failure_info": _failure,
         "mail_probe_last_reply_code": _reply_codes,
@@ -214,6 +191,13 @@ SEVERAL: Mapping[str, Callable[[EndpointState], Samples]] = MappingProxyType(
     }
 )
 """Metrics whose series have further labels; an endpoint has any number of them."""
+
+PREPARED: Mapping[str, Callable[[Record], str]] = MappingProxyType(
+    {
+        "mail_probe_last_phase_duration_seconds": lambda record: record.phase_lines,
+    }
+)
+"""Metrics whose lines were written when the probe ended, but for what stands at each `MARK`."""
 
 HISTOGRAMS: Mapping[str, Callable[[EndpointState], Histogram]] = MappingProxyType(
     {

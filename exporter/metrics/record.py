@@ -4,6 +4,8 @@ Ten thousand endpoints keep their last result and their last failure, each with 
 probe returns they would take some ten KiB each; here the many small ones - spans, transcript lines, capabilities - are
 packed into one string each, and values that are equal are kept once. The history is packed likewise.
 
+The one thing that is spread out instead is a text for `/metrics` that would otherwise be made anew for each scrape.
+
 Nothing is lost but digits: a transcript's times are kept to the microsecond, a history's durations to seven digits.
 """
 
@@ -16,6 +18,7 @@ from struct import Struct
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from exporter.metrics.labels import label_pairs
 from exporter.model import (
     Direction,
     Failure,
@@ -36,17 +39,21 @@ SHARED_VALUES = 4096
 """As many distinct values are remembered to be shared. A server that makes up a new one each time can fill this, and
 then costs others their sharing, but no more memory."""
 
+MARK = "\0"
+"""Stands in prepared lines for what an endpoint's series have in common; no label value holds it."""
+
 PLAIN_TRANSCRIPT = 2048
 """Characters: a longer transcript is compressed. A login and a look around take half of that, so that most probes do
 not pay for it."""
 
-PHASES = tuple(Phase)
-_PHASE_NUMBERS = {phase: number for number, phase in enumerate(PHASES)}
+_PHASES = tuple(Phase)
+_PHASE_NUMBERS = {phase: number for number, phase in enumerate(_PHASES)}
+_PHASE_PAIRS = {phase: label_pairs([("phase", phase)]) for phase in Phase}
 _REASONS = tuple(FailureReason)
 _REASON_NUMBERS = {reason: number for number, reason in enumerate(_REASONS)}
 _SUCCEEDED = len(_REASONS)
 
-SPAN = Struct("=Bdd")
+_SPAN = Struct("=Bdd")
 """A stretch of a probe: the number of its phase, its start, its duration."""
 
 _ATTEMPT = Struct("=dfBB")
@@ -75,7 +82,10 @@ class Record:
     """All of a `ProbeResult` but the endpoint's name; the fields mean what they mean there.
 
     Attributes:
-        packed_spans: A row of `SPAN`.
+        packed_spans: A row of `_SPAN`.
+        phase_lines: What `/metrics` says of the phases: a line each, which begins with `MARK` where the metric's name
+            and the endpoint's labels belong. It is a quarter of a scrape's work, and only a probe changes it.
+        chain_not_after: When the first of the presented certificates expires; `None` if none was seen.
         joined_capabilities: One a line; `None` if the server never announced any.
         reply_codes: Pairs instead of a mapping.
         packed_transcript: A line each; as bytes if compressed.
@@ -84,9 +94,11 @@ class Record:
     started_at: float
     duration: float
     packed_spans: bytes
+    phase_lines: str
     failure: Failure | None
     address: str | None
     tls: TlsFacts | None
+    chain_not_after: float | None
     starttls_offered: bool | None
     joined_capabilities: str | None
     auth_mechanism: Mechanism | None
@@ -101,21 +113,6 @@ class Record:
         """Unix timestamp of the end."""
         return self.started_at + self.duration
 
-    @property
-    def phase_durations(self) -> dict[int, float]:
-        """Seconds spent in each phase reached, by the phase's place in `PHASES`."""
-        total: dict[int, float] = {}
-        for phase, _, duration in SPAN.iter_unpack(self.packed_spans):
-            total[phase] = total.get(phase, 0.0) + duration
-        return total
-
-    @property
-    def chain_not_after(self) -> float | None:
-        """When the first of the presented certificates expires; `None` if none was seen."""
-        if self.tls is None or not self.tls.chain:
-            return None
-        return min([certificate.not_after for certificate in self.tls.chain])
-
 
 def fold(result: ProbeResult, previous: Record | None, shared: Shared) -> Record:
     """The result made small.
@@ -126,15 +123,24 @@ def fold(result: ProbeResult, previous: Record | None, shared: Shared) -> Record
         shared: Where to look for equal values otherwise.
     """
     capabilities = None if result.capabilities is None else "\n".join(result.capabilities)
+    tls = _kept(result.tls, previous and previous.tls, shared)
+    if previous is not None and tls is previous.tls:
+        chain_not_after = previous.chain_not_after
+    else:
+        chain_not_after = min((each.not_after for each in tls.chain), default=None) if tls else None
     return Record(
         started_at=result.started_at,
         duration=result.duration,
         packed_spans=b"".join(
-            [SPAN.pack(_PHASE_NUMBERS[span.phase], span.start, span.duration) for span in result.spans]
+            [_SPAN.pack(_PHASE_NUMBERS[span.phase], span.start, span.duration) for span in result.spans]
+        ),
+        phase_lines="".join(
+            [f"{MARK}{_PHASE_PAIRS[phase]}}} {duration:.6f}\n" for phase, duration in result.phase_durations.items()]
         ),
         failure=result.failure,
         address=_kept(result.address, previous and previous.address, shared),
-        tls=_kept(result.tls, previous and previous.tls, shared),
+        tls=tls,
+        chain_not_after=chain_not_after,
         starttls_offered=result.starttls_offered,
         joined_capabilities=_kept(capabilities, previous and previous.joined_capabilities, shared),
         auth_mechanism=result.auth_mechanism,
@@ -159,7 +165,7 @@ def unfold(record: Record, endpoint: str) -> ProbeResult:
         started_at=record.started_at,
         duration=record.duration,
         spans=tuple(
-            Span(PHASES[phase], start, duration) for phase, start, duration in SPAN.iter_unpack(record.packed_spans)
+            Span(_PHASES[phase], start, duration) for phase, start, duration in _SPAN.iter_unpack(record.packed_spans)
         ),
         failure=record.failure,
         address=record.address,
@@ -228,6 +234,6 @@ def attempts(history: bytes) -> tuple[Attempt, ...]:
     return tuple(
         Attempt(ended_at, duration, None, None)
         if reason == _SUCCEEDED
-        else Attempt(ended_at, duration, _REASONS[reason], PHASES[phase])
+        else Attempt(ended_at, duration, _REASONS[reason], _PHASES[phase])
         for ended_at, duration, reason, phase in _ATTEMPT.iter_unpack(history)
     )
