@@ -55,7 +55,7 @@ LOGIN_REFUSALS: Final[sasl.Refusals] = (
 )
 """By the response code and the text behind `-ERR`."""
 
-_STATUS: Final = re.compile(rb"(\+OK|-ERR)\b ?(.*)", re.DOTALL)
+_STATUS: Final = re.compile(rb"(\+OK|-ERR)\b ?([^\0]*)")
 _RESPONSE_CODE: Final = re.compile(rb"\[([^\[\]]{1,64})\]")
 _CHALLENGE: Final = re.compile(rb"\+(?: (.*))?", re.DOTALL)
 _DROP_LISTING: Final = re.compile(rb"([0-9]{1,18}) +([0-9]{1,18})(?: .*)?", re.DOTALL)
@@ -107,6 +107,9 @@ class Pop3:
         if response.positive:
             lines = yield from read_lines()
             self.capabilities = tuple(printable(line) for line in lines if line.strip())
+        elif response.code.startswith("SYS/"):
+            # RFC 3206 section 4: trouble of the server's, which is another thing than not to know CAPA.
+            raise _refusal(FailureReason.COMMAND_REFUSED, "CAPA is answered with", response)
 
     def offers_starttls(self) -> bool:
         if self.capabilities is None:
@@ -208,6 +211,9 @@ def read_lines() -> Dialogue[tuple[bytes, ...]]:
     while (line := (yield ReadLine())) != b".":
         if len(lines) >= MAX_REPLY_LINES:
             raise ResponseTooLargeError(f"a response of more than {MAX_REPLY_LINES} lines")
+        # RFC 1939 section 3: printable ASCII. Servers are not held to it, but a NUL is no text.
+        if b"\0" in line:
+            raise ProtocolError(f"not a line of text: {quoted(line)}")
         lines.append(line.removeprefix(b"."))
     return tuple(lines)
 

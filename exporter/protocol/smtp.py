@@ -46,7 +46,8 @@ LOGIN_REFUSALS: Final[sasl.Refusals] = (
 """By the code, the enhanced code (RFC 3463, 5248) and the text of the reply to AUTH."""
 
 _AUTH: Final = re.compile("^AUTH=", re.IGNORECASE)
-_LINE: Final = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
+# RFC 5321 4.2 has printable ASCII, RFC 6531 3.7.4 adds UTF-8, and servers add what they like; but a NUL is no text.
+_LINE: Final = re.compile(rb"([2-5][0-9]{2})(?:([ -])([^\0]*))?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class TestResponse:
             (b"-ERR said [AUTH] too late", Response(False, b"said [AUTH] too late"), ""),
             (b"-ERR [half a code", Response(False, b"[half a code"), ""),
             (b"-ERR [] no code", Response(False, b"[] no code"), ""),
-            (b"-ERR [\xff\0]", Response(False, b"[\xff\0]"), "\\XFF\\X00"),
+            (b"-ERR [\xff\1]", Response(False, b"[\xff\1]"), "\\XFF\\X01"),
         ],
     )
     def test_is_a_status_indicator_a_code_and_text(self, line: bytes, response: Response, code: str, cut: Cut) -> None:
@@ -94,6 +94,7 @@ class TestResponse:
             b"220 mail.example.com ESMTP",
             b"HTTP/1.1 400 Bad Request",
             b"\x15\x03\x03\x00\x02\x02\x50",
+            b"+OK Dove\0cot",
         ],
     )
     def test_anything_else_is_a_protocol_error_that_quotes_it(self, line: bytes, cut: Cut) -> None:
@@ -218,18 +219,39 @@ class TestCapabilities:
         assert TRAILING == played.unread
 
     def test_are_printable_whatever_the_server_sends(self) -> None:
-        pop3, _ = asked(b"+OK\r\nX\x1b[2J\r\n\xff\0\r\n.\r\n")
+        pop3, _ = asked(b"+OK\r\nX\x1b[2J\r\n\xff\1\r\n.\r\n")
 
-        assert ("X\\x1b[2J", "\\xff\\x00") == pop3.capabilities
+        assert ("X\\x1b[2J", "\\xff\\x01") == pop3.capabilities
 
     @every_cut
-    @pytest.mark.parametrize("refusal", [NO_CAPA, b"-ERR\r\n", b"-ERR [SYS/TEMP] not now\r\n"])
+    @pytest.mark.parametrize("refusal", [NO_CAPA, b"-ERR\r\n", b"-ERR [AUTH] not before the login\r\n"])
     def test_are_unknown_to_a_server_of_before_1998(self, refusal: bytes, cut: Cut) -> None:
         pop3, played = asked(refusal + TRAILING, cut)
 
         assert played.error is None
         assert pop3.capabilities is None
         assert TRAILING == played.unread
+
+    @pytest.mark.parametrize(
+        ("refusal", "reason"),
+        [
+            (b"-ERR [SYS/TEMP] not now\r\n", FailureReason.SERVER_BUSY),
+            (b"-ERR [SYS/PERM] never\r\n", FailureReason.COMMAND_REFUSED),
+        ],
+    )
+    def test_are_a_failure_to_a_server_that_has_trouble_with_itself(
+        self, refusal: bytes, reason: FailureReason
+    ) -> None:
+        _, played = asked(refusal)
+
+        assert (None, reason) == played.failure
+
+    def test_without_text_are_a_protocol_error(self) -> None:
+        _, played = asked(b"+OK\r\nUS\0ER\r\n.\r\n")
+
+        assert (None, FailureReason.PROTOCOL_ERROR) == played.failure
+        assert played.error is not None
+        assert 'not a line of text: "US\\x00ER"' == played.error.detail
 
     def test_without_end_are_too_large(self) -> None:
         _, played = asked(b"+OK\r\n" + (MAX_REPLY_LINES + 1) * b"X\r\n")
