@@ -6,7 +6,10 @@ import asyncio
 import platform
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 from typing import Protocol as Interface
 
@@ -16,6 +19,7 @@ from OpenSSL import SSL
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from exporter import __version__
+from exporter.config.problems import Problem
 from exporter.metrics.store import BuildInfo, Store
 from exporter.model import DnsSettings, Endpoint, Limits, LoginBackoff, SkipReason
 from exporter.net.resolve import Resolver
@@ -25,6 +29,8 @@ from exporter.probing.lag import LagMonitor
 from exporter.probing.logins import Logins
 from exporter.probing.probe import Prober, World
 from exporter.probing.scheduler import Scheduler
+from exporter.reloading import Reloader
+from exporter.watching import changes
 from exporter.web.application import create_application
 from exporter.web.server import ListenAddress
 from exporter.web.server import serve as listen
@@ -79,6 +85,7 @@ class Daemon:
     def __init__(self, configuration: Configuration) -> None:
         self.store = Store(BuildInfo(__version__, platform.python_version(), openssl_version()))
         self._configuration = configuration
+        self._endpoints: dict[str, Endpoint] = {}
         self._prober = Prober(World(Resolver(configuration.dns), TlsContexts()))
         self._logins = Logins(time.monotonic, LoginBackoff())
         self._journal = Journal()
@@ -89,13 +96,30 @@ class Daemon:
 
     def start(self) -> None:
         """Begin to probe."""
-        configuration = self._configuration
-        self.store.configure(configuration.endpoints)
-        self.store.reloaded(successful=True, at=time.time())
-        self._scheduler.replace(configuration.endpoints, configuration.limits)
+        self.configure(self._configuration)
         self._lag.start()
         self.ready = True
-        log.info("probing", endpoints=len(configuration.endpoints))
+
+    def configure(self, configuration: Configuration) -> None:
+        """Put a configuration in force. What it leaves unchanged keeps its schedule, counters and history."""
+        if configuration.dns != self._configuration.dns:
+            self._prober.world = replace(self._prober.world, names=Resolver(configuration.dns))
+        before, self._configuration = self._endpoints, configuration
+        self._endpoints = {endpoint.name: endpoint for endpoint in configuration.endpoints}
+        self.store.configure(configuration.endpoints)
+        self.store.reloaded(successful=True, at=time.time())
+        self._journal.forget_all_but(frozenset(self._endpoints))
+        self._scheduler.replace(configuration.endpoints, configuration.limits)
+        log.info(
+            "configuration in force",
+            endpoints=len(self._endpoints),
+            added=len(self._endpoints.keys() - before.keys()),
+            removed=len(before.keys() - self._endpoints.keys()),
+        )
+
+    def not_reloaded(self, problems: Sequence[Problem]) -> None:
+        """Say that a configuration could not be used, and that the one in force stays."""
+        self.store.reloaded(successful=False, at=time.time(), problems=tuple(map(str, problems)))
 
     async def stop(self) -> None:
         """Start no more probes, and let those under way say goodbye."""
@@ -109,15 +133,16 @@ class Daemon:
                 await self._scheduler.cancel()
         self._lag.stop()
 
-    def application(self) -> Application:
-        """The HTTP interface to what is found."""
+    def application(self, reload: Callable[[], Awaitable[Sequence[Problem]]] | None) -> Application:
+        """The HTTP interface to what is found; with `reload`, one may ask for that."""
         process = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=process)
         return create_application(
             store=self.store,
             ready=lambda: self.ready,
-            configuration=self._configuration.redacted,
+            configuration=lambda: self._configuration.redacted(),  # noqa: PLW0108 - the one in force when asked
+            reload=reload,
             process=process,
         )
 
@@ -128,15 +153,32 @@ class Daemon:
             result = await self._prober.probe(endpoint, login)
         finally:
             self._logins.learn(endpoint, login, result)
-        if not self._hurried:
+        # The result of a probe that outlived its endpoint, or the endpoint's former self, is nobody's.
+        if not self._hurried and self._endpoints.get(endpoint.name) == endpoint:
             self.store.record(result)
             self._journal.write(result)
+
+
+@dataclass(frozen=True, slots=True)
+class Reloading:
+    """How the configuration can change while the daemon runs.
+
+    Attributes:
+        load: Reads it anew; raises `ConfigurationError`.
+        watched: The file to watch for changes; `None` to watch none.
+        by_request: Whether `POST /-/reload` may ask for it.
+    """
+
+    load: Callable[[], Configuration]
+    watched: Path | None = None
+    by_request: bool = False
 
 
 async def serve(
     configuration: Configuration,
     addresses: Sequence[ListenAddress],
     announce: Callable[[Sequence[str]], None],
+    reloading: Reloading | None = None,
 ) -> None:
     """Probe and answer HTTP until SIGTERM or SIGINT.
 
@@ -144,6 +186,7 @@ async def serve(
         configuration: What to do.
         addresses: Where to listen.
         announce: Is told the URLs of the status page once it can be read.
+        reloading: Where a new configuration comes from; `None` where there is none.
 
     Raises:
         ListenError: One of the addresses cannot be had; nothing was probed.
@@ -153,15 +196,52 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_stop.set)
     daemon = Daemon(configuration)
-    server = await listen(daemon.application(), addresses)
-    try:
+    async with AsyncExitStack() as stack:
+        reload = None
+        if reloading is not None:
+            reloader = Reloader(reloading.load, daemon.configure, daemon.not_reloaded)
+            reload = reloader.reload
+            stack.push_async_callback(reloader.close)
+        by_request = reload if reloading is not None and reloading.by_request else None
+        server = await listen(daemon.application(by_request), addresses)
+        stack.push_async_callback(server.stop)
         daemon.start()
+        stack.push_async_callback(daemon.stop)
+        if reloading is not None and reload is not None:
+            await stack.enter_async_context(_reload_when_asked(reload, reloading.watched))
         announce(server.urls)
         await asked_to_stop.wait()
         log.info("stopping")
+
+
+@asynccontextmanager
+async def _reload_when_asked(reload: Callable[[], Awaitable[object]], watched: Path | None) -> AsyncIterator[None]:
+    """Reload on SIGHUP, and when the watched file changes."""
+    loop = asyncio.get_running_loop()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def once() -> None:
+        await reload()
+
+    async def whenever_it_changes(path: Path) -> None:
+        async for _ in changes(path):
+            await reload()
+
+    def begin(work: Coroutine[None, None, None]) -> None:
+        task = loop.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, lambda: begin(once()))
+    if watched is not None:
+        begin(whenever_it_changes(watched))
+    try:
+        yield
     finally:
-        await daemon.stop()
-        await server.stop()
+        loop.remove_signal_handler(signal.SIGHUP)
+        for task in tuple(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def openssl_version() -> str:

@@ -13,6 +13,7 @@ import structlog
 from exporter import app, logs
 from exporter.cli.listening import listen_addresses
 from exporter.cli.loading import load_or_exit
+from exporter.config.load import Configuration, load
 from exporter.web.server import ListenAddress, ListenError
 
 log = structlog.get_logger()
@@ -26,7 +27,9 @@ log = structlog.get_logger()
     required=True,
     help="The configuration.",
 )
+@click.option("--config.watch", "watch", is_flag=True, help="Reload the configuration when its file changes.")
 @listen_addresses(default=":9925")
+@click.option("--web.enable-lifecycle", "lifecycle", is_flag=True, help="Let POST /-/reload reload the configuration.")
 @click.option(
     "--log.level",
     "log_level",
@@ -43,17 +46,35 @@ log = structlog.get_logger()
     show_default=True,
     help="How to write them.",
 )
-def run(config_file: Path, addresses: tuple[ListenAddress, ...], log_level: str, log_format: str) -> None:
-    """Probe on schedule and serve the figures to Prometheus, until SIGTERM or SIGINT."""
+def run(
+    config_file: Path,
+    addresses: tuple[ListenAddress, ...],
+    log_level: str,
+    log_format: str,
+    *,
+    watch: bool,
+    lifecycle: bool,
+) -> None:
+    """Probe on schedule and serve the figures to Prometheus, until SIGTERM or SIGINT.
+
+    SIGHUP reloads the configuration: whole, or not at all.
+    """
     logs.configure(logs.LogLevel(log_level), logs.LogFormat(log_format))
     configuration = load_or_exit(config_file)
-    for warning in configuration.warnings:
-        log.warning(warning.message, file=warning.file, line=warning.line)
+    _warn(configuration)
+    reloading = app.Reloading(lambda: _warn(load(config_file)), config_file if watch else None, lifecycle)
     try:
-        asyncio.run(app.serve(configuration, addresses, _announce))
+        asyncio.run(app.serve(configuration, addresses, _announce, reloading))
     except ListenError as error:
         click.echo(f"mail-exporter: {error}", err=True)
         sys.exit(1)
+
+
+def _warn(configuration: Configuration) -> Configuration:
+    """Log what works but deserves a look."""
+    for warning in configuration.warnings:
+        log.warning("configuration", file=warning.file, line=warning.line, warning=warning.message)
+    return configuration
 
 
 def _announce(urls: Sequence[str]) -> None:

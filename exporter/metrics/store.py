@@ -83,6 +83,7 @@ class ExporterState:
         endpoints: How many there are of each protocol.
         reload_successful: Whether the configuration could be loaded when it last was; `None` before that.
         reloaded_at: When it last was loaded successfully, a Unix timestamp; `None` if never.
+        reload_problems: What was wrong with the configuration that could not be loaded, for people.
         shard: Counted from 0.
         start_delay: How much later than due probes were started.
         lag: How late the event loop ran what was due.
@@ -98,6 +99,7 @@ class ExporterState:
     probes_in_flight: int = 0
     reload_successful: bool | None = None
     reloaded_at: float | None = None
+    reload_problems: tuple[str, ...] = ()
     shard: int = 0
     total_shards: int = 1
 
@@ -188,15 +190,18 @@ class Store:
         """Says which of how many shards this process is; without it, it is the only one."""
         self._exporter = replace(self._exporter, shard=shard, total_shards=total_shards)
 
-    def reloaded(self, *, successful: bool, at: float) -> None:
+    def reloaded(self, *, successful: bool, at: float, problems: tuple[str, ...] = ()) -> None:
         """Says how loading the configuration went, the first time included.
 
         Args:
             successful: Whether it is in force now.
             at: Unix timestamp.
+            problems: What is wrong with it, for people.
         """
         reloaded_at = at if successful else self._exporter.reloaded_at
-        self._exporter = replace(self._exporter, reload_successful=successful, reloaded_at=reloaded_at)
+        self._exporter = replace(
+            self._exporter, reload_successful=successful, reloaded_at=reloaded_at, reload_problems=problems
+        )
 
     def snapshot(self) -> Snapshot:
         """This moment, for as long as the caller holds it."""

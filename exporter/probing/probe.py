@@ -133,13 +133,13 @@ class Prober:
     """Probes endpoints, any number at once."""
 
     def __init__(self, world: World) -> None:
-        self._world = world
+        self.world = world
         self._deadlines: set[asyncio.Timeout] = set()
 
     async def probe(self, endpoint: Endpoint, login: Login | Withheld | None) -> ProbeResult:
         """Probe once. Never raises, but for cancellation."""
-        notes = Notes(endpoint.name, self._world.wall_clock(), self._world.clock)
-        run = _Run(endpoint, login, notes, self._world)
+        notes = Notes(endpoint.name, self.world.wall_clock(), self.world.clock)
+        run = _Run(endpoint, login, notes, self.world)
         expires = asyncio.get_running_loop().time() + endpoint.timeout
         try:
             await self._converse(run, notes, expires)
@@ -293,7 +293,7 @@ class _Run:
         except StreamError as error:
             notes.tls = error.facts
             raise
-        notes.note(f"{notes.tls.version} {notes.tls.cipher}; {notes.tls.detail or 'certificate verified'}")
+        notes.note(f"{notes.tls.version} {notes.tls.cipher}; {_verdict(notes.tls)}")
         self._verified = notes.tls.verified
         if endpoint.tls.verify and not notes.tls.verified:
             raise DialogueError(certificates.failure_reason(notes.tls.problems), notes.tls.detail)
@@ -308,6 +308,10 @@ class _Run:
         if isinstance(self._login, Login):
             self._notes.hide(self._login)
         self._cleared = True
+
+
+def _verdict(tls: TlsFacts) -> str:
+    return "; ".join(filter(None, ("certificate verified" if tls.verified else "", tls.detail)))
 
 
 def _family(endpoint: Endpoint) -> IpFamily:

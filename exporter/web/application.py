@@ -1,7 +1,8 @@
 """The HTTP interface: which path gives what, to whom, and with which headers.
 
-Requests to answers; it only reads. What the answers show is the subject of `pages`, `api` and the exposition, how large
-ones are sent that of `streaming`, and where the server listens that of `server`.
+Requests to answers; it only reads, but for passing on the request to reload. What the answers show is the subject of
+`pages`, `api` and the exposition, how large ones are sent that of `streaming`, and where the server listens that of
+`server`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.resources import files
 from types import MappingProxyType
 
@@ -24,6 +25,8 @@ from exporter.web.negotiation import preferred_format
 from exporter.web.pages import Page, Pages
 from exporter.web.streaming import Streamer
 from exporter.web.survey import Selection, survey
+
+Reload = Callable[[], Awaitable[Sequence[object]]]
 
 HTML = "text/html; charset=utf-8"
 JSON = "application/json; charset=utf-8"
@@ -52,6 +55,7 @@ def create_application(
     process: CollectorRegistry | None = None,
     clock: Callable[[], float] = time.time,
     documentation: str | None = None,
+    reload: Reload | None = None,
 ) -> web.Application:
     """Makes the interface; more routes may be added to it before it is served.
 
@@ -62,6 +66,7 @@ def create_application(
         process: Metrics of the process to add to `/metrics`.
         clock: The time as a Unix timestamp.
         documentation: Where the documentation is, with a slash at its end; `None` for no links to it.
+        reload: Loads the configuration anew, and tells what is wrong with it; `None` if nobody may ask for that.
     """
     interface = _Interface(
         store=store,
@@ -84,6 +89,7 @@ def create_application(
             web.get("/config", interface.configuration),
             web.get("/-/healthy", interface.healthy),
             web.get("/-/ready", interface.readiness),
+            web.post("/-/reload", _reloading(reload)),
             *(web.get(f"/static/{name}", _static(name, kind)) for name, kind in STATIC_TYPES.items()),
         ]
     )
@@ -168,6 +174,25 @@ class _Interface:
         depth = request.rel_url.raw_path.count("/") - 1
         root = "../" * depth or "./"
         return Page(root, self._clock(), self._store.snapshot().exporter.build.version, self._documentation)
+
+
+def _reloading(reload: Reload | None) -> Handler:
+    """Takes the request to reload, which is not for other sites' pages to make."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if reload is None:
+            return web.Response(status=403, text="Reloading by request is off. Start with --web.enable-lifecycle.\n")
+        if request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
+            return web.Response(status=403, text="Pages of other sites may not ask for this.\n")
+        problems = await reload()
+        if problems:
+            found = "\n".join(map(str, problems))
+            return web.Response(
+                status=500, text=f"The configuration is not reloaded, the old one stays in force:\n{found}\n"
+            )
+        return web.Response(text="The configuration is reloaded.\n")
+
+    return handle
 
 
 def _selection(request: web.Request) -> Selection:

@@ -1,0 +1,60 @@
+"""Noticing that a file's content changed, whether it was written in place, replaced, or a symlink to it swapped."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+from watchfiles import awatch
+
+RETRY: Final = 1.0
+"""Seconds to wait for a directory that is gone: it is being replaced, or it is not coming back."""
+
+LOOK_EVERY: Final = 5000
+"""Milliseconds after which to look at the file in any case: network file systems tell of no changes, and one may happen
+in the moment between two watches."""
+
+
+async def changes(path: Path) -> AsyncIterator[None]:
+    """Yields each time the content of a file is another than before, until cancelled.
+
+    Directories are watched and not the file: editors and configuration management replace files, and a ConfigMap that
+    Kubernetes mounts is a symlink through `..data`, which is swapped. Where the file is reached by a symlink, the
+    directory that it leads to is watched as well, wherever it leads to by then.
+    """
+    known = await asyncio.to_thread(_fingerprint, path)
+    while True:
+        watched = await asyncio.to_thread(_directories, path)
+        try:
+            async for _ in awatch(
+                *watched,
+                watch_filter=None,
+                recursive=False,
+                raise_interrupt=False,
+                rust_timeout=LOOK_EVERY,
+                yield_on_timeout=True,
+            ):
+                found = await asyncio.to_thread(_fingerprint, path)
+                # A file that is missing for the moment is about to be replaced: its successor is the change.
+                if found is not None and found != known:
+                    known = found
+                    yield
+                if await asyncio.to_thread(_directories, path) != watched:
+                    break
+        except FileNotFoundError:
+            await asyncio.sleep(RETRY)
+
+
+def _directories(path: Path) -> frozenset[Path]:
+    return frozenset({path.absolute().parent, path.resolve().parent})
+
+
+def _fingerprint(path: Path) -> bytes | None:
+    """Of the content; `None` if it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).digest()
+    except OSError:
+        return None
