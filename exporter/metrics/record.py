@@ -152,12 +152,13 @@ def fold(result: ProbeResult, previous: Record | None, shared: Shared) -> Record
     )
 
 
-def unfold(record: Record, endpoint: str) -> ProbeResult:
+def unfold(record: Record, endpoint: str, *, transcript: bool = True) -> ProbeResult:
     """The result as the probe returned it, to the digits that were kept.
 
     Args:
         record: What was kept.
         endpoint: The endpoint's name.
+        transcript: Whether that is wanted too; it takes longer than all the rest.
     """
     joined = record.joined_capabilities
     return ProbeResult(
@@ -177,7 +178,7 @@ def unfold(record: Record, endpoint: str) -> ProbeResult:
         reply_codes=MappingProxyType(dict(record.reply_codes)),
         size_limit=record.size_limit,
         mailbox=record.mailbox,
-        transcript=tuple(_unpack_transcript(record.packed_transcript)),
+        transcript=tuple(_unpack_transcript(record.packed_transcript)) if transcript else (),
     )
 
 

@@ -90,8 +90,10 @@ class Pages:
             history_height=HISTORY_HEIGHT,
             history_length=HISTORY_LENGTH,
         )
-        self._status = environment.get_template("status.html")
-        self._endpoint = environment.get_template("endpoint.html")
+        # All of them now: to translate one takes longer than a page may hold up the probes.
+        templates = {name: environment.get_template(name) for name in environment.list_templates()}
+        self._status = templates["status.html"]
+        self._endpoint = templates["endpoint.html"]
 
     def status(
         self, page: Page, survey: Survey, exporter: ExporterState, selection: Selection, number: int
@@ -153,7 +155,7 @@ def _slices(template: Template, **context: object) -> Iterator[bytes]:
 def _row(state: EndpointState) -> Row:
     if state.latest is None:
         return Row(state, None, (), None)
-    result = unfold(state.latest, state.endpoint.name)
+    result = unfold(state.latest, state.endpoint.name, transcript=False)
     return Row(state, result, stack(result.spans), state.latest.chain_not_after)
 
 
