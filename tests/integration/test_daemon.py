@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -70,33 +69,22 @@ def test_it_ends_in_time_although_a_server_keeps_it_waiting(start_exporter: Star
 
 def test_it_says_goodbye_to_the_server_when_it_ends(start_exporter: StartExporter) -> None:
     said: list[bytes] = []
-    greeted = threading.Event()
-
-    def serve(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
+    with closing(socket.create_server((LOOPBACK, 0))) as late:
+        late.settimeout(30)
+        exporter = start_exporter(
+            f"endpoints: [{{name: late, protocol: smtp, host: {LOOPBACK}, port: {late.getsockname()[1]},"
+            " encryption: none, interval: 2s, timeout: 2s}]\n"
+        )
+        connection, _ = late.accept()
         with closing(connection):
-            greeted.set()
-            assert exporter_is_ending.wait(60)
+            exporter.process.send_signal(signal.SIGTERM)
+            connection.settimeout(30)
             connection.sendall(b"220 late.example.test\r\n")
             while line := connection.recv(4096):
                 said.append(line)
                 connection.sendall(b"221 bye\r\n" if line.startswith(b"QUIT") else b"250 late.example.test\r\n")
 
-    exporter_is_ending = threading.Event()
-    with closing(socket.create_server((LOOPBACK, 0))) as listener:
-        listener.settimeout(60)
-        server = threading.Thread(target=serve, args=[listener])
-        server.start()
-        exporter = start_exporter(
-            f"endpoints: [{{name: late, protocol: smtp, host: {LOOPBACK}, port: {listener.getsockname()[1]},"
-            " encryption: none, interval: 2s, timeout: 2s}]\n"
-        )
-        assert greeted.wait(30)
-        exporter.process.send_signal(signal.SIGTERM)
-        exporter_is_ending.set()
         assert exporter.process.wait(2 * STOPS_WITHIN) == 0
-        server.join()
-
     assert b"QUIT\r\n" == said[-1]
 
 
