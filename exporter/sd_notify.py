@@ -1,0 +1,55 @@
+"""Telling systemd how far the daemon is: sd_notify(3), for units with `Type=notify` or `Type=notify-reload`.
+
+Each message is one datagram to the socket that `NOTIFY_SOCKET` names, so it costs some microseconds and never waits.
+Where that variable is not set, as in a container or a shell, nothing happens. What the states are told for, and when,
+is the composition root's business.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import Final
+
+import structlog
+
+SOCKET_VARIABLE: Final = "NOTIFY_SOCKET"
+
+log = structlog.get_logger()
+
+
+def ready(status: str) -> None:
+    """The daemon serves, with the configuration that is in force from now on: at its start, and after each reload.
+
+    Args:
+        status: One line for `systemctl status`.
+    """
+    _tell("READY=1", f"STATUS={status}")
+
+
+def reloading() -> None:
+    """The configuration is being read again; `ready` has to follow, whatever comes of it."""
+    # systemd tells this reload from an earlier one by when it began, on the clock that both sides read alike.
+    _tell("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+
+
+def stopping() -> None:
+    """The daemon is about to end."""
+    _tell("STOPPING=1")
+
+
+def _tell(*assignments: str) -> None:
+    address = os.environ.get(SOCKET_VARIABLE)
+    if not address:
+        return
+    if address.startswith("@"):
+        address = f"\0{address[1:]}"  # unix(7): an abstract name begins with a null byte
+    # A line feed would end the assignment and begin another.
+    message = "\n".join(one.replace("\n", " ") for one in assignments).encode()
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as sender:
+            sender.sendto(message, address)
+    except OSError as error:
+        # The daemon works as well untold; systemd will say what it misses.
+        log.warning("systemd cannot be told", state=assignments[0], error=str(error))
