@@ -14,6 +14,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "run": "Probe on schedule and serve the figures to Prometheus.",
     "check": "Validate configuration files.",
     "probe": "Probe once, now, and show what happens.",
+    "healthcheck": "Ask the daemon on this machine whether it is well.",
     "demo": "See everything at work, against mail servers that misbehave on purpose.",
 }
 """Each is in the module of the same name, which is imported when the command is used: `check` needs no web server."""
