@@ -110,6 +110,16 @@ class IpFamily(StrEnum):
     IPV6 = "ipv6"
 
 
+class SecretKind(StrEnum):
+    """What proves who logs in."""
+
+    PASSWORD = "password"  # noqa: S105 - the name of a kind, not a secret
+    TOKEN = "token"  # noqa: S105 - the name of a kind, not a secret
+    """An OAuth 2 access token (RFC 6750)."""
+    CERTIFICATE = "certificate"
+    """The client certificate of the TLS handshake: nothing is left to say but who one is."""
+
+
 class Mechanism(StrEnum):
     """How to log in: SASL mechanisms by their registered names, and POP3's own USERPASS and APOP."""
 
@@ -128,15 +138,18 @@ class Mechanism(StrEnum):
     USERPASS = "USERPASS"
     APOP = "APOP"
 
-
-class SecretKind(StrEnum):
-    """What proves who logs in; each mechanism takes one of them."""
-
-    PASSWORD = "password"  # noqa: S105 - the name of a kind, not a secret
-    TOKEN = "token"  # noqa: S105 - the name of a kind, not a secret
-    """An OAuth 2 access token (RFC 6750)."""
-    CERTIFICATE = "certificate"
-    """The client certificate of the TLS handshake: nothing is left to say but who one is."""
+    @property
+    def takes(self) -> SecretKind | None:
+        """What it proves a login with; `None` for `AUTO`, which goes by what there is."""
+        match self:
+            case Mechanism.AUTO:
+                return None
+            case Mechanism.XOAUTH2 | Mechanism.OAUTHBEARER:
+                return SecretKind.TOKEN
+            case Mechanism.EXTERNAL:
+                return SecretKind.CERTIFICATE
+            case _:
+                return SecretKind.PASSWORD
 
 
 class TlsVersion(StrEnum):
