@@ -205,19 +205,92 @@ class SecretSource(Interface):
         """
 
 
+class OAuth2Provider(StrEnum):
+    """Who hands out access tokens, as far as that makes a difference."""
+
+    MICROSOFT = "microsoft"
+    GOOGLE = "google"
+    CUSTOM = "custom"
+
+
+class OAuth2Grant(StrEnum):
+    """What an access token is given for: the values of `grant_type`."""
+
+    CLIENT_CREDENTIALS = "client_credentials"
+    """RFC 6749 4.4: for being the client."""
+    REFRESH_TOKEN = "refresh_token"  # noqa: S105 - the name of a grant, not a secret
+    """RFC 6749 6: for a refresh token, which a user's consent has left with the client."""
+    JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+    """RFC 7523 2.1: for a statement that a service account signs."""
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth2Client:
+    """What gets access tokens, and where.
+
+    Attributes:
+        token_url: The token endpoint; https, or http to this machine.
+        scope: What the tokens are to be good for, separated by spaces; `None` to leave it to the server.
+        client_id: `None` where a service account takes its place.
+        client_secret: `None` if the client has none, or signs.
+        refresh_token: `None` if tokens are given for something else.
+        private_key: PEM; signs assertions instead of a client secret (RFC 7523). `None` for none.
+        certificate: PEM; what the server knows that key by. `None` where it knows the key itself. It is no secret, and
+            is read together with its key because both are replaced together.
+        service_account: Google's JSON key file; `None` for none.
+        subject: The user that a service account acts for; `None` for itself.
+        ca_file: PEM file of the authorities to trust at the token endpoint; `None` for the system's.
+    """
+
+    provider: OAuth2Provider
+    token_url: str
+    scope: str | None = None
+    client_id: str | None = None
+    client_secret: SecretSource | None = None
+    refresh_token: SecretSource | None = None
+    private_key: SecretSource | None = None
+    certificate: SecretSource | None = None
+    service_account: SecretSource | None = None
+    subject: str | None = None
+    ca_file: Path | None = None
+
+    @property
+    def grant(self) -> OAuth2Grant:
+        """What tokens are asked for with."""
+        if self.service_account is not None:
+            return OAuth2Grant.JWT_BEARER
+        return OAuth2Grant.CLIENT_CREDENTIALS if self.refresh_token is None else OAuth2Grant.REFRESH_TOKEN
+
+
+class TokenOutcome(StrEnum):
+    """What became of a request for a token: label `outcome` of `mail_oauth2_token_requests_total`."""
+
+    SUCCESS = "success"
+    REFUSED = "refused"
+    """The server says no, in the words of RFC 6749 5.2: another try will not help."""
+    UNAVAILABLE = "unavailable"
+    """The server cannot answer now: HTTP 429 or 5xx."""
+    UNREACHABLE = "unreachable"
+    """There is no server, or none whose certificate is good, or no answer in time."""
+    INVALID = "invalid"
+    """What came is no answer of a token endpoint."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An entry of the `credentials` section.
+    """An entry of the `credentials` section. With neither password nor tokens, a client certificate logs in.
 
     Attributes:
         name: Its key in the configuration, for messages and labels.
         username: As sent to the server.
-        password: Where the password comes from.
+        password: Where the password comes from; `None` if it is not one that logs in.
+        oauth2: Where access tokens come from; likewise.
     """
 
     name: str
     username: str
-    password: SecretSource
+    password: SecretSource | None = None
+    oauth2: OAuth2Client | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +365,7 @@ class Endpoint:
         mail_from: SMTP: the reverse-path to ask about; empty for the null path `<>`.
         rcpt_to: SMTP: the recipient to ask about; `None` to ask about none.
         rcpt_expect: Reply codes that RCPT must be answered with; empty means that it must be accepted.
+        provider: The preset that it was made from; `None` if it was written out.
     """
 
     name: str
@@ -314,6 +388,7 @@ class Endpoint:
     mail_from: str = ""
     rcpt_to: str | None = None
     rcpt_expect: tuple[int, ...] = ()
+    provider: str | None = None
 
     @property
     def server_name(self) -> str:

@@ -85,8 +85,10 @@ def _credentials(credentials: Credentials) -> dict[str, Any]:
     return {"username": credentials.username} | _source(credentials.password)
 
 
-def _source(source: SecretSource) -> dict[str, Any]:
+def _source(source: SecretSource | None) -> dict[str, Any]:
     match source:
+        case None:
+            return {}
         case FileSecret(path):
             return {"password_file": path}
         case EnvSecret(name):

@@ -10,13 +10,15 @@ from collections.abc import Callable
 from typing import Final
 
 from exporter.model import (
-    Credentials,
     Endpoint,
     FailureReason,
     Login,
     LoginBackoff,
+    Mechanism,
     ProbeResult,
     Secret,
+    SecretKind,
+    SecretSource,
     Withheld,
 )
 from exporter.probing.backoff import Rejections, login_key
@@ -38,7 +40,7 @@ class Logins:
         """
         self._clock = clock
         self._rejections = Rejections(backoff)
-        self._reads: dict[Credentials, tuple[float, asyncio.Future[Secret]]] = {}
+        self._reads: dict[SecretSource, tuple[float, asyncio.Future[Secret]]] = {}
 
     async def for_probe(self, endpoint: Endpoint) -> Login | Withheld | None:
         """The login for a probe that starts now; `None` if the endpoint has no credentials.
@@ -48,8 +50,10 @@ class Logins:
         credentials, key = endpoint.credentials, login_key(endpoint)
         if credentials is None or key is None:
             return None
+        if credentials.password is None or endpoint.mechanism is Mechanism.EXTERNAL:
+            return Login(credentials.username, Secret(b""), endpoint.mechanism, SecretKind.CERTIFICATE)
         try:
-            secret = await self._secret(credentials)
+            secret = await self._secret(credentials.password)
         except OSError as error:
             return Withheld(FailureReason.SECRET_UNREADABLE, f"credentials {credentials.name}: {error}")
         rejection = self._rejections.ask(key, secret, self._clock())
@@ -84,13 +88,13 @@ class Logins:
         key = login_key(endpoint)
         return None if key is None else self._rejections.retry_in(key, self._clock())
 
-    async def _secret(self, credentials: Credentials) -> Secret:
+    async def _secret(self, source: SecretSource) -> Secret:
         now = self._clock()
         self._reads = {key: read for key, read in self._reads.items() if now - read[0] < FRESH_FOR}
-        if credentials not in self._reads:
-            reading = asyncio.ensure_future(asyncio.to_thread(credentials.password.read))
+        if source not in self._reads:
+            reading = asyncio.ensure_future(asyncio.to_thread(source.read))
             # Should every probe that waits for it give up, its failure has been seen: here.
             reading.add_done_callback(lambda read: read.cancelled() or read.exception())
-            self._reads[credentials] = (now, reading)
+            self._reads[source] = (now, reading)
         # A probe that gives up must not take the reading away from those that share it.
-        return await asyncio.shield(self._reads[credentials][1])
+        return await asyncio.shield(self._reads[source][1])

@@ -69,6 +69,7 @@ def test_it_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {scene.name for scene in SCENES} == {endpoint.name for endpoint in daemon.configuration.endpoints}
     for credentials in (RIGHT, WRONG):
         assert credentials.name in shown
+        assert credentials.password is not None
         assert credentials.password.read().reveal().decode() not in shown
 
 

@@ -13,12 +13,13 @@ from exporter.demo.imap_commands import MAX_LITERAL, MAX_LITERALS
 from exporter.demo.scenes import SERVER_NAME, Scene
 from exporter.demo.session import MAX_LINE
 from exporter.demo.site import Behaviour, Greeting, Logins, Upgrade
+from exporter.demo.stage import PASSWORD as SECRET
 from exporter.demo.stage import RIGHT, demo_servers
 from exporter.model import Encryption, Protocol
 from tests.servers.raw_client import connected
 
 USERNAME = RIGHT.username.encode()
-PASSWORD = RIGHT.password.read().reveal()
+PASSWORD = SECRET.reveal()
 PLAIN = b64encode(b"\0" + USERNAME + b"\0" + PASSWORD)
 LOGIN = b'a LOGIN %s "%s"' % (USERNAME, PASSWORD)
 

@@ -12,12 +12,13 @@ import pytest
 from exporter.demo.scenes import SERVER_NAME, Scene
 from exporter.demo.session import MAX_LINE
 from exporter.demo.site import Behaviour, Greeting, Logins, Upgrade
+from exporter.demo.stage import PASSWORD as SECRET
 from exporter.demo.stage import RIGHT, demo_servers
 from exporter.model import Encryption, Protocol
 from tests.servers.raw_client import connected
 
 USERNAME = RIGHT.username
-PASSWORD = RIGHT.password.read().reveal().decode()
+PASSWORD = SECRET.reveal().decode()
 PLAIN = b64encode(f"\0{USERNAME}\0{PASSWORD}".encode())
 
 HEALTHY = Behaviour()
