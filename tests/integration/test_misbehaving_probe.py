@@ -51,7 +51,7 @@ from tests.servers.scripted import Script, scripted, server_context
 
 SMTP, IMAP, POP3 = Protocol.SMTP, Protocol.IMAP, Protocol.POP3
 
-STALLED_FOR = 0.3
+STALLED_FOR = 0.2
 """Seconds after which a probe gives up a server that says nothing more."""
 
 Outcome = tuple[Reason, Phase] | None
@@ -261,7 +261,8 @@ async def tidy() -> AsyncIterator[None]:
 def endpoint(case: Case, port: int, authority: Authority) -> Endpoint:
     """One that looks at something if it logs in."""
     looks: Mapping[Protocol, dict[str, object]] = {SMTP: {"rcpt_to": "postmaster"}, IMAP: {"mailbox": "INBOX"}}
-    stalls = case.outcome is not None and case.outcome[0] is Reason.TIMEOUT
+    # Who turns a client away here does not answer its goodbye, either.
+    stalls = case.outcome is not None and case.outcome[0] in {Reason.TIMEOUT, Reason.SERVER_REFUSED}
     return at(
         port,
         case.protocol,
