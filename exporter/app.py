@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 from typing import Protocol as Interface
 
@@ -30,7 +29,7 @@ from exporter.probing.logins import Logins
 from exporter.probing.probe import Prober, World
 from exporter.probing.scheduler import Scheduler
 from exporter.reloading import Reloader
-from exporter.watching import changes
+from exporter.watching import Watcher
 from exporter.web.application import create_application
 from exporter.web.server import ListenAddress
 from exporter.web.server import serve as listen
@@ -165,12 +164,12 @@ class Reloading:
 
     Attributes:
         load: Reads it anew; raises `ConfigurationError`.
-        watched: The file to watch for changes; `None` to watch none.
+        watcher: Tells when the file changed; `None` to watch none.
         by_request: Whether `POST /-/reload` may ask for it.
     """
 
     load: Callable[[], Configuration]
-    watched: Path | None = None
+    watcher: Watcher | None = None
     by_request: bool = False
 
 
@@ -208,14 +207,14 @@ async def serve(
         daemon.start()
         stack.push_async_callback(daemon.stop)
         if reloading is not None and reload is not None:
-            await stack.enter_async_context(_reload_when_asked(reload, reloading.watched))
+            await stack.enter_async_context(_reload_when_asked(reload, reloading.watcher))
         announce(server.urls)
         await asked_to_stop.wait()
         log.info("stopping")
 
 
 @asynccontextmanager
-async def _reload_when_asked(reload: Callable[[], Awaitable[object]], watched: Path | None) -> AsyncIterator[None]:
+async def _reload_when_asked(reload: Callable[[], Awaitable[object]], watcher: Watcher | None) -> AsyncIterator[None]:
     """Reload on SIGHUP, and when the watched file changes."""
     loop = asyncio.get_running_loop()
     tasks: set[asyncio.Task[None]] = set()
@@ -223,18 +222,23 @@ async def _reload_when_asked(reload: Callable[[], Awaitable[object]], watched: P
     async def once() -> None:
         await reload()
 
-    async def whenever_it_changes(path: Path) -> None:
-        async for _ in changes(path):
+    async def whenever_it_changes(watcher: Watcher) -> None:
+        async for _ in watcher.changes():
             await reload()
+
+    def ended(task: asyncio.Task[None]) -> None:
+        tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("bug: reloading broke; a restart mends it", exc_info=error)
 
     def begin(work: Coroutine[None, None, None]) -> None:
         task = loop.create_task(work)
         tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        task.add_done_callback(ended)
 
     loop.add_signal_handler(signal.SIGHUP, lambda: begin(once()))
-    if watched is not None:
-        begin(whenever_it_changes(watched))
+    if watcher is not None:
+        begin(whenever_it_changes(watcher))
     try:
         yield
     finally:

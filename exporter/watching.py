@@ -18,34 +18,44 @@ LOOK_EVERY: Final = 5000
 in the moment between two watches."""
 
 
-async def changes(path: Path) -> AsyncIterator[None]:
-    """Yields each time the content of a file is another than before, until cancelled.
+class Watcher:
+    """Watches one file, from the moment it is made: a change between that and the first look is noticed too."""
 
-    Directories are watched and not the file: editors and configuration management replace files, and a ConfigMap that
-    Kubernetes mounts is a symlink through `..data`, which is swapped. Where the file is reached by a symlink, the
-    directory that it leads to is watched as well, wherever it leads to by then.
-    """
-    known = await asyncio.to_thread(_fingerprint, path)
-    while True:
-        watched = await asyncio.to_thread(_directories, path)
-        try:
-            async for _ in awatch(
-                *watched,
-                watch_filter=None,
-                recursive=False,
-                raise_interrupt=False,
-                rust_timeout=LOOK_EVERY,
-                yield_on_timeout=True,
-            ):
-                found = await asyncio.to_thread(_fingerprint, path)
-                # A file that is missing for the moment is about to be replaced: its successor is the change.
-                if found is not None and found != known:
-                    known = found
-                    yield
-                if await asyncio.to_thread(_directories, path) != watched:
-                    break
-        except FileNotFoundError:
-            await asyncio.sleep(RETRY)
+    def __init__(self, path: Path) -> None:
+        """Take note of what the file holds now.
+
+        Args:
+            path: Need not exist yet.
+        """
+        self._path = path
+        self._known = _fingerprint(path)
+
+    async def changes(self) -> AsyncIterator[None]:
+        """Yields each time the content is another than before, until cancelled.
+
+        Directories are watched and not the file: editors and configuration management replace files, and a ConfigMap
+        that Kubernetes mounts is a symlink through `..data`, which is swapped. Where the file is reached by a symlink,
+        the directory that it leads to is watched as well, wherever it leads to by then.
+        """
+        while True:
+            watched = await asyncio.to_thread(_directories, self._path)
+            try:
+                async for _ in awatch(
+                    *watched,
+                    watch_filter=None,
+                    recursive=False,
+                    rust_timeout=LOOK_EVERY,
+                    yield_on_timeout=True,
+                ):
+                    found = await asyncio.to_thread(_fingerprint, self._path)
+                    # A file that is missing for the moment is about to be replaced: its successor is the change.
+                    if found is not None and found != self._known:
+                        self._known = found
+                        yield
+                    if await asyncio.to_thread(_directories, self._path) != watched:
+                        break
+            except FileNotFoundError:
+                await asyncio.sleep(RETRY)
 
 
 def _directories(path: Path) -> frozenset[Path]:

@@ -14,6 +14,7 @@ from exporter import app, logs
 from exporter.cli.listening import listen_addresses
 from exporter.cli.loading import load_or_exit
 from exporter.config.load import Configuration, load
+from exporter.watching import Watcher
 from exporter.web.server import ListenAddress, ListenError
 
 log = structlog.get_logger()
@@ -60,9 +61,11 @@ def run(
     SIGHUP reloads the configuration: whole, or not at all.
     """
     logs.configure(logs.LogLevel(log_level), logs.LogFormat(log_format))
+    # Before the file is read, so that no change after that is missed.
+    watcher = Watcher(config_file) if watch else None
     configuration = load_or_exit(config_file)
     _warn(configuration)
-    reloading = app.Reloading(lambda: _warn(load(config_file)), config_file if watch else None, lifecycle)
+    reloading = app.Reloading(lambda: _warn(load(config_file)), watcher, lifecycle)
     try:
         asyncio.run(app.serve(configuration, addresses, _announce, reloading))
     except ListenError as error:
