@@ -29,6 +29,7 @@ from exporter.probing.logins import Logins
 from exporter.probing.probe import Prober, World
 from exporter.probing.scheduler import Scheduler
 from exporter.reloading import Reloader
+from exporter.sharding import Shard
 from exporter.watching import Watcher
 from exporter.web.application import create_application
 from exporter.web.server import ListenAddress
@@ -81,9 +82,11 @@ class _StoreObserver:
 class Daemon:
     """Probes on schedule and keeps what it finds, between `start` and `stop`."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, shard: Shard) -> None:
         self.store = Store(BuildInfo(__version__, platform.python_version(), openssl_version()))
+        self.store.set_shard(shard.number, shard.total)
         self._configuration = configuration
+        self._shard = shard
         self._endpoints: dict[str, Endpoint] = {}
         self._prober = Prober(World(Resolver(configuration.dns), TlsContexts()))
         self._logins = Logins(time.monotonic, LoginBackoff())
@@ -104,11 +107,12 @@ class Daemon:
         if configuration.dns != self._configuration.dns:
             self._prober.world = replace(self._prober.world, names=Resolver(configuration.dns))
         before, self._configuration = self._endpoints, configuration
-        self._endpoints = {endpoint.name: endpoint for endpoint in configuration.endpoints}
-        self.store.configure(configuration.endpoints)
+        endpoints = self._shard.share(configuration.endpoints)
+        self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
+        self.store.configure(endpoints)
         self.store.reloaded(successful=True, at=time.time())
         self._journal.forget_all_but(frozenset(self._endpoints))
-        self._scheduler.replace(configuration.endpoints, configuration.limits)
+        self._scheduler.replace(endpoints, configuration.limits)
         log.info(
             "configuration in force",
             endpoints=len(self._endpoints),
@@ -178,6 +182,7 @@ async def serve(
     addresses: Sequence[ListenAddress],
     announce: Callable[[Sequence[str]], None],
     reloading: Reloading | None = None,
+    shard: Shard = Shard(),  # noqa: B008 - a value that never changes
 ) -> None:
     """Probe and answer HTTP until SIGTERM or SIGINT.
 
@@ -186,6 +191,7 @@ async def serve(
         addresses: Where to listen.
         announce: Is told the URLs of the status page once it can be read.
         reloading: Where a new configuration comes from; `None` where there is none.
+        shard: Which of the configuration's endpoints to probe.
 
     Raises:
         ListenError: One of the addresses cannot be had; nothing was probed.
@@ -194,7 +200,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_stop.set)
-    daemon = Daemon(configuration)
+    daemon = Daemon(configuration, shard)
     async with AsyncExitStack() as stack:
         reload = None
         if reloading is not None:
@@ -242,7 +248,9 @@ async def _reload_when_asked(reload: Callable[[], Awaitable[object]], watcher: W
     try:
         yield
     finally:
+        # Ignored from now on: without a handler, a reload that comes too late would end the process at once.
         loop.remove_signal_handler(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         for task in tuple(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
