@@ -1,0 +1,193 @@
+"""Which targets a module may be asked to probe: names by pattern, addresses by network.
+
+Whoever may ask for a probe chooses its target, so this is what stands between him and every other server that this
+machine can reach. Judgements only: looking names up, and connecting to nothing but what was judged, is the prober's
+part. An address is judged by where it leads: one that carries an IPv4 address for a translator or a tunnel counts as
+that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from exporter.config.hosts import parse_host
+from exporter.config.problems import quoted
+
+Network = IPv4Network | IPv6Network
+
+_CARRIERS = (
+    IPv6Network("::ffff:0:0/96"),  # IPv4-mapped: RFC 4291 section 2.5.5.2
+    IPv6Network("64:ff9b::/96"),  # NAT64's well-known prefix: RFC 6052 section 2.1
+    IPv6Network("2002::/16"),  # 6to4: RFC 3056 section 2
+    IPv6Network("2001::/32"),  # Teredo: RFC 4380 section 4
+    IPv6Network("::/96"),  # IPv4-compatible: RFC 4291 section 2.5.5.1
+)
+"""Addresses that carry an IPv4 address, at which packets to them come out."""
+
+_NOBODY_ELSES = tuple(
+    map(
+        ip_network,
+        (
+            "0.0.0.0/8",  # RFC 1122 section 3.2.1.3: this host; Linux connects to itself
+            "127.0.0.0/8",  # loopback
+            "169.254.0.0/16",  # link-local: RFC 3927; where clouds tell machines their secrets
+            "224.0.0.0/4",  # multicast
+            "240.0.0.0/4",  # reserved, and broadcast
+            "::/128",
+            "::1/128",
+            "fe80::/10",
+            "ff00::/8",
+            "64:ff9b:1::/48",  # NAT64 with a prefix of the site's own: RFC 8215; its form is not known here
+        ),
+    )
+)
+"""Addresses that no name of somebody else's mail server leads to, and that names are made to lead to by attackers."""
+
+_MASKED = re.compile(r"[0-9a-fA-F:.]+/[0-9.]+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class NamePattern:
+    """A name, or with `below` all names below it, however deep, as a wildcard of DNS has it (RFC 4592 section 2.1.3).
+
+    Attributes:
+        name: An A-label in lower case, without the final dot.
+    """
+
+    name: str
+    below: bool
+
+    def __str__(self) -> str:
+        return f"*.{self.name}" if self.below else self.name
+
+    def matches(self, host: str) -> bool:
+        """Whether it stands for a host in that form."""
+        return host.endswith(f".{self.name}") if self.below else host == self.name
+
+
+def parse_allowed(text: str) -> NamePattern | Network:
+    """An entry of `allowed_targets`: `mail.example.com`, `*.example.com`, `192.0.2.25` or `192.0.2.0/24`.
+
+    Raises:
+        ValueError: It is none; the message says why.
+    """
+    if _MASKED.fullmatch(text):
+        return _network(text)
+    below = text.startswith("*.")
+    if text == "*":
+        raise ValueError("* is every target; leave allowed_targets out if that is meant")
+    if "*" in text.removeprefix("*."):
+        raise ValueError(f"{quoted(text)}: a * stands for the whole beginning of a name; write it like *.example.com")
+    host = parse_host(text.removeprefix("*."))
+    if _address(host) is None:
+        return NamePattern(host, below)
+    if below:
+        raise ValueError(f"{quoted(text)}: no * stands before an address; write a network like 192.0.2.0/24")
+    return ip_network(leads_to(host))
+
+
+def _network(text: str) -> Network:
+    try:
+        network = ip_network(text)
+    except ValueError:
+        try:
+            meant = ip_network(text, strict=False)
+        except ValueError:
+            raise ValueError(f"{quoted(text)} is no network; write one like 192.0.2.0/24 or 2001:db8::/32") from None
+        raise ValueError(f"{quoted(text)} is an address in a network; write {meant}") from None
+    if isinstance(network, IPv6Network) and any(network.subnet_of(carrier) for carrier in _CARRIERS):
+        raise ValueError(f"{network} carries IPv4 addresses, and is judged by them; write their network")
+    return network
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
+def leads_to(address: str) -> IPv4Address | IPv6Address:
+    """Where packets to an address end up: itself, or the IPv4 address that it carries."""
+    ip = ip_address(address)
+    if isinstance(ip, IPv4Address):
+        return ip
+    carried = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+    if carried is None and any(ip in carrier for carrier in _CARRIERS) and int(ip) > 1:
+        carried = IPv4Address(int(ip) & 0xFFFF_FFFF)
+    return carried or ip
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedTargets:
+    """The targets of a module.
+
+    A name must match one of the patterns, if there are any. Every address must be in one of the networks, if there are
+    any. Where there are only patterns, whoever runs the DNS of those names decides on the addresses; but who may choose
+    the name too, since the pattern has a `*`, gets no address that is this machine's own, of its link, or nobody's.
+
+    Attributes:
+        entries: As written, in their order; not empty.
+    """
+
+    entries: tuple[NamePattern | Network, ...]
+
+    @property
+    def everything(self) -> Network | None:
+        """A network among them that holds every address; `None` if none does."""
+        return next((network for network in self._networks if network.prefixlen == 0), None)
+
+    def objection(self, host: str) -> str | None:
+        """What is to be said against a target before its name is looked up; `None` for nothing.
+
+        Args:
+            host: A name or an address, as `hosts.parse_host` gives it.
+        """
+        if _address(host) is not None:
+            return self.objection_to_addresses(host, (host,))
+        if self._patterns and not any(pattern.matches(host) for pattern in self._patterns):
+            return f"{quoted(host)} matches none of the names"
+        return None
+
+    def objection_to_addresses(self, host: str, addresses: Sequence[str]) -> str | None:
+        """What is to be said against the addresses of a target, if `objection` had nothing; `None` for nothing.
+
+        One that is not allowed is enough, wherever it stands: which of them is connected to is for the network to say.
+        """
+        networks, named = self._networks, self._is_named(host)
+        for address in addresses:
+            ip = leads_to(address)
+            if networks or address == host:
+                if not any(ip in network for network in networks):
+                    return f"{_way(host, address, ip)} is in none of the networks"
+            elif not named and any(ip in network for network in _NOBODY_ELSES):
+                return f"{_way(host, address, ip)} is not an address of another machine"
+        return None
+
+    def _is_named(self, host: str) -> bool:
+        """Whether somebody wrote down this very name, or the name says where it leads (RFC 6761 section 6.3)."""
+        return host.endswith(".localhost") or any(
+            pattern.matches(host) and not pattern.below for pattern in self._patterns
+        )
+
+    @property
+    def _patterns(self) -> Iterable[NamePattern]:
+        return [entry for entry in self.entries if isinstance(entry, NamePattern)]
+
+    @property
+    def _networks(self) -> Sequence[Network]:
+        return [entry for entry in self.entries if not isinstance(entry, NamePattern)]
+
+
+def _way(host: str, address: str, ip: IPv4Address | IPv6Address) -> str:
+    """From the target to the address that is judged, as the beginning of a sentence about that."""
+    steps = [str(ip)]
+    if address != str(ip):
+        steps.insert(0, address)
+    if address != host:
+        steps.insert(0, quoted(host))
+    first, *others = steps
+    return f"{first} leads to {', that to '.join(others)}, which" if others else first
