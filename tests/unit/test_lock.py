@@ -91,10 +91,12 @@ def test_every_dependency_is_pinned_once_within_the_declared_bounds(python: str)
         )
 
 
-@pytest.mark.parametrize(("folder", "groups"), [("exporter", ()), ("tests", ("dev",)), ("benchmarks", ("dev",))])
+@pytest.mark.parametrize(
+    ("folder", "groups"), [("exporter", ()), ("tests", ("dev",)), ("benchmarks", ("dev",)), ("dashboards", ("dev",))]
+)
 def test_every_import_is_of_something_declared(folder: str, groups: tuple[str, ...]) -> None:
     allowed = {canonicalize_name(one.name) for one in declared(groups)}
-    own = {*sys.stdlib_module_names, "exporter", "tests"}
+    own = {*sys.stdlib_module_names, "exporter", "tests", "dashboards"}
     homes = packages_distributions()
     undeclared = {
         f"{file.relative_to(ROOT)} imports {name}"

@@ -21,7 +21,9 @@ from tests.servers.exporter import run_command
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-SOURCES = sorted(file for folder in ("exporter", "tests", "benchmarks") for file in (ROOT / folder).rglob("*.py"))
+SOURCES = sorted(
+    file for folder in ("exporter", "tests", "benchmarks", "dashboards") for file in (ROOT / folder).rglob("*.py")
+)
 
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
