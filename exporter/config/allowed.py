@@ -86,7 +86,7 @@ def parse_allowed(text: str) -> NamePattern | Network:
         return NamePattern(host, below)
     if below:
         raise ValueError(f"{quoted(text)}: no * stands before an address; write a network like 192.0.2.0/24")
-    return ip_network(leads_to(host))
+    return _network(host)
 
 
 def _network(text: str) -> Network:
@@ -98,6 +98,8 @@ def _network(text: str) -> Network:
         except ValueError:
             raise ValueError(f"{quoted(text)} is no network; write one like 192.0.2.0/24 or 2001:db8::/32") from None
         raise ValueError(f"{quoted(text)} is an address in a network; write {meant}") from None
+    if network.num_addresses == 1:
+        return ip_network(leads_to(str(network.network_address)))
     if isinstance(network, IPv6Network) and any(network.subnet_of(carrier) for carrier in _CARRIERS):
         raise ValueError(f"{network} carries IPv4 addresses, and is judged by them; write their network")
     return network
