@@ -29,7 +29,7 @@ from exporter.probing.logins import Logins
 from exporter.probing.probe import Prober, World
 from exporter.probing.scheduler import Scheduler
 from exporter.reloading import Reloader
-from exporter.sharding import Shard
+from exporter.sharding import ALONE, Shard
 from exporter.watching import Watcher
 from exporter.web.application import create_application
 from exporter.web.server import ListenAddress
@@ -182,7 +182,7 @@ async def serve(
     addresses: Sequence[ListenAddress],
     announce: Callable[[Sequence[str]], None],
     reloading: Reloading | None = None,
-    shard: Shard = Shard(),  # noqa: B008 - a value that never changes
+    shard: Shard = ALONE,
 ) -> None:
     """Probe and answer HTTP until SIGTERM or SIGINT.
 

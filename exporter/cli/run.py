@@ -13,6 +13,7 @@ import structlog
 from exporter import app, logs
 from exporter.cli.listening import listen_addresses
 from exporter.cli.loading import load_or_exit
+from exporter.cli.shards import chosen_shard, shard_options
 from exporter.config.load import Configuration, load
 from exporter.watching import Watcher
 from exporter.web.server import ListenAddress, ListenError
@@ -31,6 +32,7 @@ log = structlog.get_logger()
 @click.option("--config.watch", "watch", is_flag=True, help="Reload the configuration when its file changes.")
 @listen_addresses(default=":9925")
 @click.option("--web.enable-lifecycle", "lifecycle", is_flag=True, help="Let POST /-/reload reload the configuration.")
+@shard_options
 @click.option(
     "--log.level",
     "log_level",
@@ -50,9 +52,11 @@ log = structlog.get_logger()
 def run(
     config_file: Path,
     addresses: tuple[ListenAddress, ...],
+    *,
+    shard: int | None,
+    total_shards: int,
     log_level: str,
     log_format: str,
-    *,
     watch: bool,
     lifecycle: bool,
 ) -> None:
@@ -60,6 +64,7 @@ def run(
 
     SIGHUP reloads the configuration: whole, or not at all.
     """
+    share = chosen_shard(shard, total_shards)
     logs.configure(logs.LogLevel(log_level), logs.LogFormat(log_format))
     # Before the file is read, so that no change after that is missed.
     watcher = Watcher(config_file) if watch else None
@@ -67,7 +72,7 @@ def run(
     _warn(configuration)
     reloading = app.Reloading(lambda: _warn(load(config_file)), watcher, lifecycle)
     try:
-        asyncio.run(app.serve(configuration, addresses, _announce, reloading))
+        asyncio.run(app.serve(configuration, addresses, _announce, reloading, share))
     except ListenError as error:
         click.echo(f"mail-exporter: {error}", err=True)
         sys.exit(1)

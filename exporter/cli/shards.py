@@ -1,0 +1,66 @@
+"""The options that make a process one of several; only reading them, what they mean is `exporter.sharding`'s matter."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import click
+
+from exporter.sharding import Shard, ordinal
+
+POD_NAME: Final = "POD_NAME"
+"""The variable that Kubernetes' own examples hand a pod its name in. A pod's host name is the same, unless it has its
+node's network."""
+
+
+def shard_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options `--shard` and `--total-shards`, as the arguments `shard` and `total_shards`."""
+    for option in (
+        click.option(
+            "--total-shards",
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            help="How many processes share the endpoints of this configuration.",
+        ),
+        click.option(
+            "--shard",
+            type=click.IntRange(min=0),
+            help="Which of them this one is, from 0. Without it, the number at the end of the pod's name: of POD_NAME,"
+            " or else of the host name.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def chosen_shard(number: int | None, total: int) -> Shard:
+    """The shard that the options, and otherwise the pod's name, make this process.
+
+    Raises:
+        click.UsageError: There is no such shard, or the name does not tell.
+    """
+    if number is None and total > 1:
+        number = _own_number(total)
+    try:
+        return Shard(number or 0, total)
+    except ValueError:
+        raise click.BadParameter(
+            f"{number} of --total-shards={total}: write a number from 0 to {total - 1}.", param_hint="--shard"
+        ) from None
+
+
+def _own_number(total: int) -> int:
+    """This pod's place in its StatefulSet."""
+    pod = os.environ.get(POD_NAME) or socket.gethostname()
+    number = ordinal(pod)
+    if number is None or number >= total:
+        lacks = "has no number at its end" if number is None else f"ends with {number}, and shards count from 0"
+        raise click.UsageError(
+            f"--total-shards={total} needs --shard, as the name {pod!r} {lacks}. Write --shard=0 to {total - 1}, or run"
+            f" this as a StatefulSet of {total} replicas."
+        )
+    return number
