@@ -60,8 +60,8 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
         self.transport = cast("asyncio.Transport", transport)
-        self.transport.pause_reading()
-        self._accepted()
+        # asyncio starts to read after this call, and 3.11.2, which is Debian 12's, does so even if paused in it.
+        asyncio.get_running_loop().call_soon(self._begin)
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
@@ -89,6 +89,10 @@ class Wire(asyncio.Protocol):
         self._lost.set()
         self._arrived.set()
         self._writable.set()
+
+    def _begin(self) -> None:
+        self.transport.pause_reading()
+        self._accepted()
 
     # What sessions call.
 
@@ -191,7 +195,8 @@ class Wire(asyncio.Protocol):
 
     async def abort(self) -> None:
         """Drop the connection. To call it twice, or after `hang_up`, does no harm."""
-        self.transport.abort()
+        if not self._lost.is_set():
+            self.transport.abort()
         await self._lost.wait()
 
     async def _receive(self) -> None:

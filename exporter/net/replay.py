@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from OpenSSL import SSL
@@ -10,6 +11,7 @@ from OpenSSL import SSL
 from exporter.model import FailureReason, TlsFacts
 from exporter.net.buffer import OverflowingError, ReceiveBuffer
 from exporter.net.stream import StreamError
+from exporter.protocol.dialogue import ChannelBinding
 
 LOCAL_ADDRESS: Final = "192.0.2.1"
 
@@ -22,18 +24,25 @@ class Replay:
         closed: Whether the client closed the connection.
     """
 
-    def __init__(self, pieces: Iterable[bytes], tls_facts: TlsFacts | None = None) -> None:
+    def __init__(
+        self,
+        pieces: Iterable[bytes],
+        tls_facts: TlsFacts | None = None,
+        channel_bindings: Mapping[ChannelBinding, bytes] = MappingProxyType({}),
+    ) -> None:
         """Prepare a conversation.
 
         Args:
             pieces: The server's octets, in the pieces in which they arrive; the connection ends after the last.
             tls_facts: What a handshake shows; `None` lets it fail.
+            channel_bindings: Those of the connection.
         """
         self.sent: list[bytes] = []
         self.closed = False
         self.local_address = LOCAL_ADDRESS
         self._pieces = iter(pieces)
         self._tls_facts = tls_facts
+        self._channel_bindings = channel_bindings
         self._buffer = ReceiveBuffer()
 
     async def send(self, data: bytes) -> None:
@@ -63,13 +72,17 @@ class Replay:
     async def start_tls(
         self,
         context: SSL.Context,  # noqa: ARG002 - the interface; a replay has no TLS of its own
-        server_name: str,  # noqa: ARG002
-        now: float,  # noqa: ARG002
+        server_name: str,  # noqa: ARG002 - likewise
+        now: float,  # noqa: ARG002 - likewise
     ) -> TlsFacts:
         """Show the facts that the script was given."""
         if self._tls_facts is None:
             raise StreamError(FailureReason.TLS_HANDSHAKE_FAILED, "the script has no handshake")
         return self._tls_facts
+
+    def channel_binding(self, kind: ChannelBinding) -> bytes | None:
+        """What the script was given."""
+        return self._channel_bindings.get(kind)
 
     def close(self) -> None:
         """Record it."""
