@@ -7,7 +7,7 @@ import platform
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 from typing import Protocol as Interface
@@ -15,14 +15,14 @@ from typing import Protocol as Interface
 import structlog
 from aiohttp.web import Application
 from OpenSSL import SSL
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from exporter import __version__
 from exporter.config.problems import Problem
+from exporter.metrics.exposition import process_collectors
 from exporter.metrics.store import BuildInfo, Store
 from exporter.model import DnsSettings, Endpoint, Limits, LoginBackoff, SkipReason
 from exporter.net.resolve import Resolver
-from exporter.net.tls import TlsContexts
+from exporter.net.tls import TlsContexts, TlsSetupError
 from exporter.probing.journal import Journal
 from exporter.probing.lag import LagMonitor
 from exporter.probing.logins import Logins
@@ -98,6 +98,11 @@ class Daemon:
 
     def start(self) -> None:
         """Begin to probe."""
+        for policy in {endpoint.tls for endpoint in self._configuration.endpoints}:
+            # Reading authorities takes milliseconds, which would count as the first server's. What cannot be read is
+            # the affected endpoints' failure, and theirs alone.
+            with suppress(TlsSetupError):
+                self._prober.world.contexts.context(policy)
         self.configure(self._configuration)
         self._lag.start()
         self.ready = True
@@ -138,15 +143,12 @@ class Daemon:
 
     def application(self, reload: Callable[[], Awaitable[Sequence[Problem]]] | None) -> Application:
         """The HTTP interface to what is found; with `reload`, one may ask for that."""
-        process = CollectorRegistry()
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=process)
         return create_application(
             store=self.store,
             ready=lambda: self.ready,
             configuration=lambda: self._configuration.redacted(),  # noqa: PLW0108 - the one in force when asked
             reload=reload,
-            process=process,
+            process=process_collectors(),
         )
 
     async def _probe(self, endpoint: Endpoint) -> None:
