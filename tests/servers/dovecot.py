@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from types import MappingProxyType
 from typing import Protocol
 
 from tests.servers.authority import Identity
@@ -80,6 +81,7 @@ def dovecot(
     tls: bool = True,
     quota_limit: int = 10 * 1024 * 1024,
     introspection_url: str = _NOWHERE,
+    elsewhere: Mapping[str, Identity] = MappingProxyType({}),
 ) -> Iterator[Dovecot]:
     """Runs one until the block ends.
 
@@ -90,6 +92,7 @@ def dovecot(
         tls: Whether STARTTLS and the TLS ports work at all.
         quota_limit: Bytes for each account.
         introspection_url: Where to ask whether an OAuth token is good.
+        elsewhere: What to serve at further addresses of loopback, on the same ports; it may be weak.
     """
     binary = program("dovecot", package="dovecot-imapd")
     for name, package in (("imap", "imapd"), ("pop3", "pop3d"), ("lmtp", "lmtpd")):
@@ -119,7 +122,7 @@ def dovecot(
         {
             "directory": directory,
             "instance": directory.name,
-            "listen": f"{LOOPBACK}, {REMOTE_LOOPBACK}",
+            "listen": ", ".join([LOOPBACK, REMOTE_LOOPBACK, *elsewhere]),
             "ssl": "yes" if tls else "no",
             "chain_file": identity.chain_file,
             "key_file": identity.key_file,
@@ -131,6 +134,7 @@ def dovecot(
             "pop3s_port": pop3s if tls else 0,
             "lmtp_port": lmtp,
             "sasl_socket": server.sasl_socket,
+            "elsewhere": "".join(_at(address, other) for address, other in elsewhere.items()),
         },
     )
     _write(server, "dovecot-oauth2.conf.ext", {"introspection_url": introspection_url})
@@ -158,6 +162,16 @@ def dovecot(
 
     with running([binary, "-F", "-c", str(directory / "dovecot.conf")], log=directory / "dovecot.log", ready=ready):
         yield server
+
+
+def _at(address: str, identity: Identity) -> str:
+    """What is served at one address: anything, however weak."""
+    settings = {
+        "ssl_cipher_list": "DEFAULT@SECLEVEL=0",
+        "ssl_cert": f"<{identity.chain_file}",
+        "ssl_key": f"<{identity.key_file}",
+    }
+    return "".join([f"local {address} {{\n", *(f"  {key} = {value}\n" for key, value in settings.items()), "}\n"])
 
 
 def _write(server: Dovecot, name: str, settings: dict[str, object]) -> None:
