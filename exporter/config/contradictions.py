@@ -13,9 +13,9 @@ from types import MappingProxyType
 from exporter.config.durations import format_duration
 from exporter.config.hosts import is_ipv4, is_ipv6
 from exporter.config.layers import Layers
-from exporter.config.problems import Journal
+from exporter.config.problems import Journal, quoted
 from exporter.config.targets import Target
-from exporter.model import Encryption, IpFamily, Mechanism, Protocol
+from exporter.model import Credentials, Encryption, IpFamily, Mechanism, Protocol, SecretKind, TlsPolicy
 
 DEFAULT_INTERVAL = 60.0
 """Seconds."""
@@ -34,17 +34,36 @@ _ONLY_FOR: Mapping[str, Protocol] = MappingProxyType(
 )
 """Keys that mean something to one protocol; others pass them by in the defaults, and may not have them of their own."""
 
-_MECHANISM_ONLY_FOR: Mapping[Mechanism, Protocol] = MappingProxyType({Mechanism.USERPASS: Protocol.POP3})
+_MECHANISM_ONLY_FOR: Mapping[Mechanism, Protocol] = MappingProxyType(
+    {Mechanism.USERPASS: Protocol.POP3, Mechanism.APOP: Protocol.POP3}
+)
+
+_OTHER_THAN_PASSWORD: Mapping[Mechanism, SecretKind] = MappingProxyType(
+    {
+        Mechanism.XOAUTH2: SecretKind.TOKEN,
+        Mechanism.OAUTHBEARER: SecretKind.TOKEN,
+        Mechanism.EXTERNAL: SecretKind.CERTIFICATE,
+    }
+)
+"""What a mechanism logs in by; all others do by a password."""
 
 _FAMILIES = ((IpFamily.IPV4, is_ipv4), (IpFamily.IPV6, is_ipv6))
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An endpoint whose target is known, while it is checked."""
+    """An endpoint whose target is known, while it is checked.
+
+    Attributes:
+        protocols: Those of all endpoints that its entry stands for: a key must mean something to one of them.
+        credentials: `None` if there is no login, or if its credentials have problems of their own.
+    """
 
     keys: Layers
     target: Target
+    protocols: frozenset[Protocol]
+    credentials: Credentials | None
+    policy: TlsPolicy
     journal: Journal
 
     def applies(self, key: str) -> bool:
@@ -56,11 +75,31 @@ class Draft:
         self.journal.problem(self.keys.place(key), message)
 
     @property
+    def written_mechanism(self) -> Mechanism:
+        """The one that this endpoint or the defaults write."""
+        return self.keys.value("mechanism") or Mechanism.AUTO
+
+    @property
     def mechanism(self) -> Mechanism:
-        """A mechanism of the defaults holds where the protocol has it."""
-        mechanism: Mechanism = self.keys.value("mechanism") or Mechanism.AUTO
-        fits = _MECHANISM_ONLY_FOR.get(mechanism, self.target.protocol) is self.target.protocol
-        return mechanism if fits else Mechanism.AUTO
+        """A mechanism of the defaults, or of several endpoints together, holds where it can be used."""
+        return self.written_mechanism if self.has(self.written_mechanism) and self.suits else Mechanism.AUTO
+
+    def has(self, mechanism: Mechanism) -> bool:
+        """Whether the endpoint's protocol has the mechanism."""
+        return _MECHANISM_ONLY_FOR.get(mechanism, self.target.protocol) is self.target.protocol
+
+    @property
+    def suits(self) -> bool:
+        """Whether the mechanism takes what the credentials have."""
+        mechanism, credentials = self.written_mechanism, self.credentials
+        if mechanism is Mechanism.AUTO or credentials is None:
+            return True
+        match _OTHER_THAN_PASSWORD.get(mechanism):
+            case SecretKind.TOKEN:
+                return credentials.oauth2 is not None
+            case SecretKind.CERTIFICATE:
+                return self.policy.client_cert_file is not None
+        return credentials.password is not None
 
     @property
     def rcpt_expect(self) -> tuple[int, ...]:
@@ -94,7 +133,7 @@ def check_timing(keys: Layers, journal: Journal) -> None:
 
 def _check_protocol(draft: Draft) -> None:
     for key, protocol in _ONLY_FOR.items():
-        if draft.keys.own_value(key) is not None and not draft.applies(key):
+        if draft.keys.own_value(key) is not None and protocol not in draft.protocols:
             draft.problem(key, f"is for {protocol}, and this endpoint speaks {draft.target.protocol}; leave it out")
 
 
@@ -110,11 +149,45 @@ def _check_login(draft: Draft) -> None:
     if mechanism is None:
         return
     protocol = _MECHANISM_ONLY_FOR.get(mechanism, draft.target.protocol)
-    if protocol is not draft.target.protocol:
+    if protocol not in draft.protocols:
         message = f"{mechanism} is for {protocol}, and this endpoint speaks {draft.target.protocol}; write auto"
         draft.problem("mechanism", message)
     if draft.keys.value("credentials") is None and draft.keys.usable("credentials"):
         draft.problem("mechanism", "there is nobody to log in as; write credentials beside it, or leave it out")
+
+
+def _check_secret(draft: Draft) -> None:
+    """A mechanism and credentials that do not fit; one of the defaults passes credentials of the endpoint by."""
+    mechanism, credentials = draft.written_mechanism, draft.credentials
+    passes = draft.keys.own_value("credentials") is not None and draft.keys.own_value("mechanism") is None
+    if credentials is None or passes or draft.suits or not draft.has(mechanism):
+        return
+    if draft.keys.below("tls").usable("client_cert_file"):
+        draft.problem("mechanism", f"{mechanism} {_misfit(mechanism, credentials)}")
+
+
+def _misfit(mechanism: Mechanism, credentials: Credentials) -> str:
+    name = quoted(credentials.name)
+    match _OTHER_THAN_PASSWORD.get(mechanism):
+        case SecretKind.TOKEN:
+            return f"logs in by an access token, and the credentials {name} get none; write oauth2 there, or auto here"
+        case SecretKind.CERTIFICATE:
+            return "logs in by the client certificate of TLS; write tls: {client_cert_file: client.pem} beside it"
+    if credentials.oauth2 is not None:
+        return (
+            f"logs in by a password, and the credentials {name} get access tokens; write XOAUTH2, OAUTHBEARER or auto"
+        )
+    return f"logs in by a password, and the credentials {name} have none; write EXTERNAL or auto"
+
+
+def _check_preset(draft: Draft) -> None:
+    """A provider that wants access tokens will refuse passwords, whatever they are."""
+    preset, server = draft.target.preset, draft.target.server
+    if preset is None or server is None or draft.credentials is None or draft.credentials.password is None:
+        return
+    if server.logins == {SecretKind.TOKEN}:
+        doubt = f"{preset.title} takes access tokens and no passwords for {server.protocol}"
+        draft.journal.warning(draft.keys.place("credentials"), f"{doubt}; write oauth2 in those credentials")
 
 
 def _check_plain_login(draft: Draft) -> None:
@@ -152,6 +225,8 @@ CHECKS: tuple[Callable[[Draft], None], ...] = (
     _check_protocol,
     _check_recipient,
     _check_login,
+    _check_secret,
+    _check_preset,
     _check_plain_login,
     _check_addresses,
 )

@@ -1,4 +1,4 @@
-"""The section `endpoints`: each laid over the defaults, checked, and made an `Endpoint`.
+"""The section `endpoints`: each entry laid over the defaults, checked, and made an `Endpoint`, or several.
 
 Equal labels, policies and the like become one object, so that thousands of endpoints stay small. What contradicts what
 does not live here.
@@ -16,10 +16,10 @@ from exporter.config.layers import Layer, Layers
 from exporter.config.problems import Journal, Location, did_you_mean, quoted
 from exporter.config.schema import DefaultsSection, EndpointSection
 from exporter.config.sections import Read, read_section
-from exporter.config.targets import Target, read_target, target_of
+from exporter.config.targets import Target, read_targets, target_of
 from exporter.config.trust import TlsPolicies
 from exporter.config.urls import parse_url
-from exporter.model import Credentials, Endpoint
+from exporter.model import Credentials, Endpoint, Protocol, TlsPolicy
 
 T = TypeVar("T")
 
@@ -61,27 +61,39 @@ class EndpointReader:
         self._policies.policy(keys.below("tls"))
         self._login(keys)
 
-    def read(self, value: object, index: int) -> Endpoint | None:
-        """The endpoint at an index of the section; `None` if it has no target."""
+    def read(self, value: object, index: int) -> list[Endpoint]:
+        """The endpoints that the entry at an index of the section stands for; none if it has no target."""
         at = ("endpoints", index)
         read = read_section(EndpointSection, value, at, self._journal)
         if read is None:
-            return None
+            return []
         keys = Layers(Layer(read.section, at, read.broken), self._defaults)
-        target = read_target(keys, at, self._journal)
-        name = self._name(keys, target)
+        targets = read_targets(keys, at, self._journal)
+        if not targets and keys.own_value("provider") is None:
+            self._name(keys, None)
         credentials = self._login(keys)
         check_timing(keys, self._journal)
         policy = self._policies.policy(keys.below("tls"))
-        if target is None:
-            return None
-        draft = Draft(keys, target, self._journal)
+        protocols = frozenset(target.protocol for target in targets)
+        return [self._endpoint(keys, target, protocols, credentials, policy) for target in targets]
+
+    def _endpoint(
+        self,
+        keys: Layers,
+        target: Target,
+        protocols: frozenset[Protocol],
+        credentials: Credentials | None,
+        policy: TlsPolicy,
+    ) -> Endpoint:
+        if target.server is not None and not target.server.logins:
+            credentials = None
+        draft = Draft(keys, target, protocols, credentials, policy, self._journal)
         for check in CHECKS:
             check(draft)
         interval, timeout = timing(keys)
         values = {key: keys.value(key) for key in _AS_WRITTEN if draft.applies(key)}
         return Endpoint(
-            name=name,
+            name=self._name(keys, target),
             protocol=target.protocol,
             host=target.host,
             port=target.port,
@@ -95,6 +107,7 @@ class EndpointReader:
             tls=policy,
             capabilities=self._share(tuple(keys.below("expect").value("capabilities") or ())),
             rcpt_expect=self._share(draft.rcpt_expect),
+            provider=None if target.preset is None else target.preset.name,
             **{key: value for key, value in values.items() if value is not None},
         )
 
@@ -103,6 +116,9 @@ class EndpointReader:
         name: str = keys.own_value("name") or (target.name if target is not None and keys.usable("name") else "")
         if not name:
             return name
+        if target is not None and target.preset is not None and keys.own_value("name"):
+            # Also for a single protocol: with a second one the first must not change its name.
+            name = f"{name}-{target.protocol}"
         place = (*keys.own.at, "name")
         if name in self._names:
             line = self._journal.line_of(self._names[name])

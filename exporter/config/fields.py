@@ -21,7 +21,7 @@ from exporter.config.durations import PATTERN, format_duration, parse_duration
 from exporter.config.hosts import parse_address, parse_host
 from exporter.config.problems import did_you_mean, quoted
 from exporter.config.urls import MAX_PORT, SCHEMES, MailUrl, parse_url
-from exporter.model import Encryption, IpFamily, Mechanism, Protocol, Secret, TlsVersion
+from exporter.model import Encryption, IpFamily, Mechanism, OAuth2Provider, Protocol, Secret, TlsVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,14 @@ class _OneOf:
         return written
 
 
-def _secret(written: str) -> Secret:
-    return Secret(text.password(written).encode())
+@dataclass(frozen=True, slots=True)
+class _Inline:
+    """A secret in the configuration itself, under this key."""
+
+    key: str
+
+    def __call__(self, written: str) -> Secret:
+        return Secret(text.secret(written, self.key).encode())
 
 
 def _path(written: str) -> Path:
@@ -112,7 +118,13 @@ Labels: TypeAlias = Annotated[
 ]
 FilePath: TypeAlias = Annotated[Path, Text(_path)]
 VariableName: TypeAlias = Annotated[str, Text(text.variable_name, text.VARIABLE_NAME)]
-InlinePassword: TypeAlias = Annotated[Secret, Text(_secret)]
+InlinePassword: TypeAlias = Annotated[Secret, Text(_Inline("password"))]
+InlineClientSecret: TypeAlias = Annotated[Secret, Text(_Inline("client_secret"))]
+InlineRefreshToken: TypeAlias = Annotated[Secret, Text(_Inline("refresh_token"))]
+TokenUrl: TypeAlias = Annotated[str, Text(wire.token_url, r"^https?://[^\s#@]+$")]
+Scope: TypeAlias = Annotated[str, Text(wire.scope, wire.SCOPE)]
+Tenant: TypeAlias = Annotated[str, Text(wire.tenant, wire.TENANT)]
+Backoff: TypeAlias = Annotated[float, Text(_Duration(1, 24 * 3600, "5m"), PATTERN)]
 Helo: TypeAlias = Annotated[str, Text(wire.helo)]
 MailAddress: TypeAlias = Annotated[str, Text(wire.mail_address)]
 ReversePath: TypeAlias = Annotated[str, Text(wire.reverse_path)]
@@ -124,3 +136,4 @@ OneEncryption: TypeAlias = Annotated[Encryption, BeforeValidator(_OneOf(Encrypti
 OneMechanism: TypeAlias = Annotated[Mechanism, BeforeValidator(_OneOf(Mechanism))]
 OneIpFamily: TypeAlias = Annotated[IpFamily, BeforeValidator(_OneOf(IpFamily))]
 OneTlsVersion: TypeAlias = Annotated[TlsVersion, BeforeValidator(_OneOf(TlsVersion))]
+OneOAuth2Provider: TypeAlias = Annotated[OAuth2Provider, BeforeValidator(_OneOf(OAuth2Provider))]

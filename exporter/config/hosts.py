@@ -69,6 +69,12 @@ def is_ipv6(host: str) -> bool:
     return ":" in host
 
 
+def is_loopback(host: str) -> bool:
+    """Whether `host`, as `parse_host` gave it, is this machine by its own word for itself."""
+    address = _address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     if "%" in text:  # ipaddress knows zones; they name interfaces of one machine and are no part of an address
         return None

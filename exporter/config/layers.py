@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from exporter.config.keys import Section
 from exporter.config.problems import Location
-from exporter.config.schema import Section
 
 
 @dataclass(frozen=True, slots=True)

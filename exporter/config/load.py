@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from exporter.config.credentials import read_credentials
+from exporter.config.credentials import check_for_secrets, read_credentials
 from exporter.config.document import Value, YamlMapping, YamlSequence, read_document
+from exporter.config.durations import format_duration
 from exporter.config.endpoints import EndpointReader
+from exporter.config.keys import Section
+from exporter.config.login_schema import LoginBackoffSection
 from exporter.config.problems import ConfigurationError, Journal, Problem
 from exporter.config.rendering import render
-from exporter.config.schema import DefaultsSection, DnsSection, FileSection, LimitsSection, Section
+from exporter.config.schema import DefaultsSection, DnsSection, FileSection, LimitsSection
 from exporter.config.sections import Read, S, read_section, unknown_key
-from exporter.model import Credentials, DnsSettings, Endpoint, Limits
+from exporter.model import Credentials, DnsSettings, Endpoint, Limits, LoginBackoff
 
 MAX_FILE_BYTES = 32 * 1024 * 1024
 """10,000 endpoints are 2 MB. What is larger is another file, named by mistake."""
@@ -40,6 +43,7 @@ class Configuration:
     credentials: tuple[Credentials, ...] = ()
     dns: DnsSettings = field(default_factory=DnsSettings)
     limits: Limits = field(default_factory=Limits)
+    login_backoff: LoginBackoff = field(default_factory=LoginBackoff)
     warnings: tuple[Problem, ...] = ()
 
     def redacted(self) -> str:
@@ -47,7 +51,7 @@ class Configuration:
 
         It takes time in proportion to the number of endpoints: 10,000 of them hold an event loop up.
         """
-        return "".join(render(self.credentials, self.endpoints, self.dns, self.limits))
+        return "".join(render(self.credentials, self.endpoints, self.dns, self.limits, self.login_backoff))
 
 
 def load(path: Path) -> Configuration:
@@ -89,15 +93,20 @@ def _sections(root: YamlMapping, path: Path, journal: Journal) -> Configuration:
     credentials = read_credentials(root.get("credentials"), directory, journal)
     dns = _section(DnsSection, root, "dns", journal)
     limits = _section(LimitsSection, root, "limits", journal)
+    login_backoff = _login_backoff(_section(LoginBackoffSection, root, "login_backoff", journal), journal)
     reader = EndpointReader(defaults, credentials, directory, journal)
     reader.check_defaults()
-    endpoints = [reader.read(value, index) for index, value in enumerate(_endpoints(root, journal))]
+    endpoints = [
+        endpoint for index, value in enumerate(_endpoints(root, journal)) for endpoint in reader.read(value, index)
+    ]
+    check_for_secrets(credentials.values(), endpoints, journal)
     return Configuration(
         path=path,
-        endpoints=tuple(endpoint for endpoint in endpoints if endpoint is not None),
+        endpoints=tuple(endpoints),
         credentials=tuple(entry for entry in credentials.values() if entry is not None),
         dns=DnsSettings(**_set(dns.section)),
         limits=Limits(**_set(limits.section)),
+        login_backoff=login_backoff,
         warnings=tuple(sorted(set(journal.warnings))),
     )
 
@@ -107,6 +116,16 @@ def _section(model: type[S], root: YamlMapping, key: str, journal: Journal) -> R
     value = root.get(key)
     read = None if value is None else read_section(model, value, (key,), journal)
     return read or Read(model(), frozenset())
+
+
+def _login_backoff(read: Read[LoginBackoffSection], journal: Journal) -> LoginBackoff:
+    """Where only one of the two is written, the other gives way to it."""
+    initial, maximum, default = read.section.initial, read.section.max, LoginBackoff()
+    if initial is not None and maximum is not None and maximum < initial:
+        message = f"is shorter than initial; write max: {format_duration(initial)} or more"
+        journal.problem(("login_backoff", "max"), message)
+    longest = maximum or max(initial or 0.0, default.maximum)
+    return LoginBackoff(initial or min(default.initial, longest), longest)
 
 
 def _endpoints(root: YamlMapping, journal: Journal) -> YamlSequence | tuple[Value, ...]:

@@ -16,20 +16,42 @@ from typing import Any
 from exporter.config.durations import format_duration
 from exporter.config.hosts import is_ipv6
 from exporter.config.secrets import EnvSecret, FileSecret
-from exporter.model import Credentials, DnsSettings, Endpoint, Limits, SecretSource, TlsPolicy
+from exporter.model import (
+    Credentials,
+    DnsSettings,
+    Endpoint,
+    Limits,
+    LoginBackoff,
+    OAuth2Client,
+    SecretSource,
+    TlsPolicy,
+)
 
 REDACTED = "<redacted>"
 
 _ALWAYS = frozenset({"name", "protocol", "host", "port", "encryption", "interval", "timeout"})
 """Keys of an endpoint that are shown even if they have their default."""
 
+_SAID_ELSEWHERE = frozenset({"provider"})
+"""Keys of an endpoint that cannot stand beside what they stood for."""
+
 _BARE = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*|[0-9]+(h|m|s|ms)([0-9]+(m|s|ms))*")
 _OTHER_THAN_TEXT = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 """Words that some readers of YAML take for something else."""
 
 
+_LIMITS = frozenset({"concurrent_probes", "connections_per_host"})
+_BACKOFF = frozenset({"initial", "maximum"})
+_SECRETS = frozenset({"client_secret", "refresh_token", "private_key", "service_account"})
+"""Attributes of an OAuth 2 client that are sources of secrets."""
+
+
 def render(
-    credentials: Iterable[Credentials], endpoints: Iterable[Endpoint], dns: DnsSettings, limits: Limits
+    credentials: Iterable[Credentials],
+    endpoints: Iterable[Endpoint],
+    dns: DnsSettings,
+    limits: Limits,
+    login_backoff: LoginBackoff,
 ) -> Iterator[str]:
     """The lines, each with its newline, to be joined or sent piece by piece."""
     entries = [f"  {_scalar(each.name)}: {_flow(_credentials(each))}\n" for each in credentials]
@@ -38,21 +60,26 @@ def render(
         yield from entries
     yield "endpoints:\n"
     for endpoint in endpoints:
+        if endpoint.provider is not None:
+            yield f"  # from the preset {endpoint.provider}\n"
         indent = "  - "
         for key, value in _settings(endpoint, _ALWAYS).items():
             yield f"{indent}{key}: {_flow(value)}\n"
             indent = "    "
     yield f"dns: {_flow(_settings(dns))}\n"
-    yield f"limits: {_flow(_settings(limits, frozenset({'concurrent_probes', 'connections_per_host'})))}\n"
+    yield f"limits: {_flow(_settings(limits, _LIMITS))}\n"
+    yield f"login_backoff: {_flow(_settings(login_backoff, _BACKOFF))}\n"
 
 
 def _settings(
-    source: Endpoint | TlsPolicy | DnsSettings | Limits, always: frozenset[str] = frozenset()
+    source: Endpoint | TlsPolicy | DnsSettings | Limits | LoginBackoff, always: frozenset[str] = frozenset()
 ) -> dict[str, Any]:
     """What is not as it would be by default, under the keys of the file."""
     written: dict[str, Any] = {}
     for field in fields(source):
         value = getattr(source, field.name)
+        if field.name in _SAID_ELSEWHERE:
+            continue
         if field.name in always or value != (field.default if field.default is not MISSING else {}):
             key, form = _FORMS.get(field.name, (field.name, _as_it_is))
             written[key] = form(value)
@@ -75,6 +102,8 @@ _FORMS: Mapping[str, tuple[str, Callable[[Any], Any]]] = MappingProxyType(
         "credentials": ("credentials", lambda credentials: credentials.name),
         "tls": ("tls", _settings),
         "capabilities": ("expect", lambda capabilities: {"capabilities": capabilities}),
+        "initial": ("initial", format_duration),
+        "maximum": ("max", format_duration),
         "nameservers": ("nameservers", lambda servers: [_nameserver(server) for server in servers]),
     }
 )
@@ -82,18 +111,37 @@ _FORMS: Mapping[str, tuple[str, Callable[[Any], Any]]] = MappingProxyType(
 
 
 def _credentials(credentials: Credentials) -> dict[str, Any]:
-    return {"username": credentials.username} | _source(credentials.password)
+    shown: dict[str, Any] = {"username": credentials.username}
+    if credentials.password is not None:
+        shown |= _source("password", credentials.password)
+    if credentials.oauth2 is not None:
+        shown |= {"oauth2": _oauth2(credentials.oauth2)}
+    return shown
 
 
-def _source(source: SecretSource | None) -> dict[str, Any]:
+def _oauth2(client: OAuth2Client) -> dict[str, Any]:
+    """With the token URL that a tenant stands for instead of the tenant."""
+    shown: dict[str, Any] = {}
+    for field in fields(client):
+        value = getattr(client, field.name)
+        if value is None:
+            continue
+        if field.name in _SECRETS:
+            shown |= _source(field.name, value)
+        elif isinstance(value, FileSecret):
+            shown[f"{field.name}_file"] = value.path
+        else:
+            shown[field.name] = value
+    return shown
+
+
+def _source(key: str, source: SecretSource) -> dict[str, Any]:
     match source:
-        case None:
-            return {}
         case FileSecret(path):
-            return {"password_file": path}
+            return {f"{key}_file": path}
         case EnvSecret(name):
-            return {"password_env": name}
-    return {"password": REDACTED}
+            return {f"{key}_env": name}
+    return {key: REDACTED}
 
 
 def _flow(value: Any) -> str:

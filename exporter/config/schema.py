@@ -2,7 +2,7 @@
 
 A new key is a field here and a row in the reference. As far as this file is concerned every key may be absent, and is
 `None` where it was written without a value; what must be there, what excludes what and what applies in the end is
-decided in `credentials` and `endpoints`.
+decided in `credentials` and `endpoints`. What has to do with logins stands in `login_schema`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from pydantic.json_schema import GenerateJsonSchema
 
 from exporter.config.fields import (
@@ -19,7 +19,6 @@ from exporter.config.fields import (
     FilePath,
     Helo,
     Host,
-    InlinePassword,
     Interval,
     Labels,
     LookupTimeout,
@@ -32,44 +31,33 @@ from exporter.config.fields import (
     OneMechanism,
     OneProtocol,
     OneTlsVersion,
-    PlainText,
     Port,
     ReplyCode,
     ReversePath,
     Timeout,
     Url,
-    VariableName,
 )
-
-
-def _key(meaning: str, example: Any, default: Any = None) -> Any:
-    """A key of the file, with what a reference says about it; `default` is how one would write it."""
-    return Field(default=None, description=meaning, examples=[example], json_schema_extra={"default": default})
-
-
-class Section(BaseModel):
-    """A mapping of the file with known keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+from exporter.config.keys import Section, key
+from exporter.config.login_schema import CredentialsSection, LoginBackoffSection
 
 
 class TlsSection(Section):
     """How the server's certificate is judged."""
 
-    verify: bool | None = _key(
+    verify: bool | None = key(
         "Whether a bad certificate fails the probe; it is judged and exported either way.", False, True
     )
-    server_name: Host | None = _key(
+    server_name: Host | None = key(
         "The name to ask for (SNI) and to find in the certificate; the endpoint's host unless set.", "mail.example.com"
     )
-    ca_file: FilePath | None = _key(
+    ca_file: FilePath | None = key(
         "PEM file of the authorities to trust; the system's unless set. Relative to the configuration file.", "ca.pem"
     )
-    min_version: OneTlsVersion | None = _key("The lowest version of TLS to accept.", "TLSv1.3", "TLSv1.2")
-    client_cert_file: FilePath | None = _key(
+    min_version: OneTlsVersion | None = key("The lowest version of TLS to accept.", "TLSv1.3", "TLSv1.2")
+    client_cert_file: FilePath | None = key(
         "PEM file with the certificate chain to present if asked for one.", "client.pem"
     )
-    client_key_file: FilePath | None = _key(
+    client_key_file: FilePath | None = key(
         "PEM file with its private key, unless client_cert_file holds it.", "client.key"
     )
 
@@ -77,7 +65,7 @@ class TlsSection(Section):
 class ExpectSection(Section):
     """What the server must offer for a probe to succeed."""
 
-    capabilities: list[Capability] | None = _key(
+    capabilities: list[Capability] | None = key(
         "Capabilities that must be among those of the last EHLO, CAPABILITY or CAPA, in any case.",
         ["IDLE", "QUOTA"],
         [],
@@ -87,81 +75,72 @@ class ExpectSection(Section):
 class DefaultsSection(Section):
     """What holds for every endpoint that does not say otherwise."""
 
-    protocol: OneProtocol | None = _key("The protocol of endpoints that are written with host instead of url.", "imap")
-    encryption: OneEncryption | None = _key(
+    protocol: OneProtocol | None = key("The protocol of endpoints that are written with host instead of url.", "imap")
+    encryption: OneEncryption | None = key(
         "tls: from the start. starttls: by the upgrade command, or the probe fails. opportunistic: by the upgrade "
         "command if it is offered. none: never. Decided by the url's scheme, or by the port, unless set.",
         "opportunistic",
     )
-    interval: Interval | None = _key("Time from the start of one probe to the next, 1s to 24h.", "30s", "60s")
-    timeout: Timeout | None = _key("Time that a whole probe may take; at most the interval.", "10s", "15s")
-    labels: Labels | None = _key(
+    interval: Interval | None = key("Time from the start of one probe to the next, 1s to 24h.", "30s", "60s")
+    timeout: Timeout | None = key("Time that a whole probe may take; at most the interval.", "10s", "15s")
+    labels: Labels | None = key(
         "Labels for every series of the endpoint, added to those of the defaults.", {"team": "mail"}, {}
     )
-    credentials: Name | None = _key("The entry of credentials to log in with; no login unless set.", "monitor")
-    mechanism: OneMechanism | None = _key("How to log in; auto takes what the server offers.", "PLAIN", "auto")
-    allow_insecure_auth: bool | None = _key(
+    credentials: Name | None = key("The entry of credentials to log in with; no login unless set.", "monitor")
+    mechanism: OneMechanism | None = key("How to log in; auto takes what the server offers.", "PLAIN", "auto")
+    allow_insecure_auth: bool | None = key(
         "Send the password even if the connection is not encrypted and verified.", True, False
     )
-    ip_family: OneIpFamily | None = _key("Which addresses of the host to use.", "ipv6", "any")
-    source_address: Address | None = _key(
+    ip_family: OneIpFamily | None = key("Which addresses of the host to use.", "ipv6", "any")
+    source_address: Address | None = key(
         "The local address to connect from; its family decides ip_family.", "192.0.2.10"
     )
-    helo: Helo | None = _key("SMTP: the name to give in EHLO; this machine's unless set.", "probe.example.com")
-    tls: TlsSection | None = _key("How the server's certificate is judged.", {"ca_file": "ca.pem"}, {})
-    expect: ExpectSection | None = _key("What the server must offer.", {"capabilities": ["IDLE"]}, {})
-    mailbox: Mailbox | None = _key("IMAP: a mailbox to look at, without changing anything in it.", "INBOX")
-    mail_from: ReversePath | None = _key(
+    helo: Helo | None = key("SMTP: the name to give in EHLO; this machine's unless set.", "probe.example.com")
+    tls: TlsSection | None = key("How the server's certificate is judged.", {"ca_file": "ca.pem"}, {})
+    expect: ExpectSection | None = key("What the server must offer.", {"capabilities": ["IDLE"]}, {})
+    mailbox: Mailbox | None = key("IMAP: a mailbox to look at, without changing anything in it.", "INBOX")
+    mail_from: ReversePath | None = key(
         "SMTP: the sender to give when asking about rcpt_to; empty for <>.", "monitor@example.com", ""
     )
-    rcpt_to: MailAddress | None = _key(
+    rcpt_to: MailAddress | None = key(
         "SMTP: a recipient to ask the server about. Nothing is sent to it.", "postmaster@example.com"
     )
-    rcpt_expect: list[ReplyCode] | None = _key(
+    rcpt_expect: list[ReplyCode] | None = key(
         "SMTP: the replies that rcpt_to must meet with, to test that a server refuses what it should.", [550, 554], []
     )
 
 
 class EndpointSection(DefaultsSection):
-    """One server to probe: by url, or by protocol, host and port."""
-
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["url"]}, {"required": ["host"]}]})
-
-    name: Name | None = _key("A unique name, the label endpoint; the shortest URL unless set.", "submission")
-    url: Url | None = _key("Protocol, encryption, host and port in one.", "imaps://mail.example.com")
-    host: Host | None = _key("A DNS name or an IP address.", "mail.example.com")
-    port: Port | None = _key("The usual one of protocol and encryption unless set.", 993)
-
-
-_PASSWORDS = ("password_file", "password_env", "password")
-
-
-class CredentialsSection(Section):
-    """A user to log in as."""
+    """What to probe: a server, by url or by protocol, host and port; or the servers of a provider."""
 
     model_config = ConfigDict(
-        json_schema_extra={"required": ["username"], "oneOf": [{"required": [key]} for key in _PASSWORDS]}
+        json_schema_extra={"oneOf": [{"required": ["url"]}, {"required": ["host"]}, {"required": ["provider"]}]}
     )
 
-    username: PlainText | None = _key("As the server knows the user.", "monitor@example.com")
-    password_file: FilePath | None = _key(
-        "A file with the password, read again for every login. Relative to the configuration file.",
-        "/run/secrets/monitor",
+    name: Name | None = key(
+        "A unique name, the label endpoint; the shortest URL unless set. With provider it begins the names of all.",
+        "submission",
     )
-    password_env: VariableName | None = _key("An environment variable with the password.", "MONITOR_PASSWORD")
-    password: InlinePassword | None = _key("The password itself.", "correct horse battery staple")
+    url: Url | None = key("Protocol, encryption, host and port in one.", "imaps://mail.example.com")
+    host: Host | None = key("A DNS name or an IP address.", "mail.example.com")
+    port: Port | None = key("The usual one of protocol and encryption unless set.", 993)
+    provider: Name | None = key(
+        "A preset instead of a url, by its name or a mail domain: an endpoint for each protocol of that provider.",
+        "gmail",
+    )
+    protocols: list[OneProtocol] | None = key("With provider: only these of its protocols.", ["imap", "smtp"])
 
 
 class DnsSection(Section):
     """How names are looked up."""
 
-    nameservers: list[Nameserver] | None = _key(
+    nameservers: list[Nameserver] | None = key(
         "Addresses of DNS servers, with the port if it is not 53; the system's unless set.",
         ["192.0.2.53", "127.0.0.1:5353"],
         [],
     )
-    timeout: LookupTimeout | None = _key("Time that one lookup may take, within the timeout of the probe.", "2s", "5s")
-    search: list[Host] | None = _key("Domains to append to names without a dot.", ["example.com"], [])
+    timeout: LookupTimeout | None = key("Time that one lookup may take, within the timeout of the probe.", "2s", "5s")
+    search: list[Host] | None = key("Domains to append to names without a dot.", ["example.com"], [])
 
 
 class LimitsSection(Section):
@@ -190,17 +169,20 @@ class FileSection(Section):
 
     model_config = ConfigDict(title="mail-exporter configuration", json_schema_extra={"required": ["endpoints"]})
 
-    defaults: DefaultsSection | None = _key("Keys for every endpoint that does not set them.", {"interval": "30s"}, {})
-    credentials: dict[Name, CredentialsSection] | None = _key(
+    defaults: DefaultsSection | None = key("Keys for every endpoint that does not set them.", {"interval": "30s"}, {})
+    credentials: dict[Name, CredentialsSection] | None = key(
         "Users to log in as, by the names that endpoints call them.",
         {"monitor": {"username": "monitor", "password_file": "/run/secrets/monitor"}},
         {},
     )
-    endpoints: list[EndpointSection] | None = _key("What to probe.", [{"url": "imaps://mail.example.com"}])
-    dns: DnsSection | None = _key(
+    endpoints: list[EndpointSection] | None = key("What to probe.", [{"url": "imaps://mail.example.com"}])
+    dns: DnsSection | None = key(
         "How names are looked up; as the system does unless set.", {"nameservers": ["192.0.2.53"]}, {}
     )
-    limits: LimitsSection | None = _key("Bounds on what happens at once.", {"concurrent_probes": 64}, {})
+    limits: LimitsSection | None = key("Bounds on what happens at once.", {"concurrent_probes": 64}, {})
+    login_backoff: LoginBackoffSection | None = key(
+        "How long a rejected login is left alone, so that no account gets locked.", {"initial": "10m"}, {}
+    )
 
 
 class _Untitled(GenerateJsonSchema):

@@ -16,8 +16,10 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from exporter.config.keys import Section
+from exporter.config.login_schema import CredentialsSection
 from exporter.config.problems import Journal, Location, did_you_mean
-from exporter.config.schema import CredentialsSection, DefaultsSection, EndpointSection, FileSection, Section
+from exporter.config.schema import DefaultsSection, EndpointSection, FileSection
 
 S = TypeVar("S", bound=Section)
 

@@ -1,19 +1,22 @@
 """What an endpoint points at: protocol, host, port and encryption, written as a URL or as fields.
 
 A URL says all four, so nothing may stand beside it but `encryption`, for servers that do on a port what is not usual
-there. What happens at the target does not live here.
+there. A provider says all four for each of its protocols. What happens at the target does not live here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from exporter.config.layers import Layers
 from exporter.config.problems import Journal, Location
+from exporter.config.providers import Preset, Server, find_preset
 from exporter.config.urls import MailUrl, default_encryption, default_port, shortest_url
 from exporter.model import Encryption, Protocol
 
 _SAID_BY_THE_URL = ("protocol", "host", "port")
+_SAID_BY_THE_PRESET = ("url", *_SAID_BY_THE_URL, "encryption")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,8 @@ class Target:
 
     Attributes:
         name: The shortest URL: what the endpoint is called unless it has a name.
+        preset: The provider whose server it is; `None` if it was written out.
+        server: That provider's server; likewise.
     """
 
     protocol: Protocol
@@ -29,11 +34,55 @@ class Target:
     port: int
     encryption: Encryption
     name: str
+    preset: Preset | None = None
+    server: Server | None = None
 
 
-def read_target(endpoint: Layers, at: Location, journal: Journal) -> Target | None:
-    """The target of an endpoint; `None` if it has problems."""
-    for key in ("name", "url", "host", "port"):
+def read_targets(endpoint: Layers, at: Location, journal: Journal) -> tuple[Target, ...]:
+    """The targets of an entry: one, or as many as a provider has; none if there are problems."""
+    if endpoint.own.has("name") and endpoint.own_value("name") is None:
+        journal.problem((*at, "name"), "has no value; write one, or leave it out")
+    if endpoint.own.has("provider") or endpoint.own.spoilt("provider"):
+        return tuple(_from_preset(endpoint, at, journal))
+    if endpoint.own_value("protocols") is not None:
+        journal.problem((*at, "protocols"), "is for provider, which is not there; leave it out")
+    target = _read_target(endpoint, at, journal)
+    return () if target is None else (target,)
+
+
+def _from_preset(endpoint: Layers, at: Location, journal: Journal) -> Sequence[Target]:
+    for key in _SAID_BY_THE_PRESET:
+        if endpoint.own.has(key) or endpoint.own.spoilt(key):
+            mend = "write protocols to narrow it" if key == "protocol" else "write either provider, or a url"
+            journal.problem((*at, key), f"the provider beside it says that too; {mend}")
+    name, wanted = endpoint.own_value("provider"), endpoint.own_value("protocols")
+    if name is None:
+        if endpoint.usable("provider"):
+            journal.problem((*at, "provider"), "has no value; write one, or a url instead")
+        return []
+    try:
+        preset = find_preset(name)
+    except ValueError as error:
+        journal.problem((*at, "provider"), str(error))
+        return []
+    offered = [server.protocol for server in preset.servers]
+    for protocol in wanted or ():
+        if protocol not in offered:
+            message = f"{preset.name} has no {protocol}; write protocols: [{', '.join(offered)}], or some of them"
+            journal.problem((*at, "protocols"), message)
+    if wanted == []:
+        journal.problem((*at, "protocols"), f"is empty; write some of {', '.join(offered)}, or leave it out")
+    return [_of_server(server, preset) for server in preset.servers if wanted is None or server.protocol in wanted]
+
+
+def _of_server(server: Server, preset: Preset) -> Target:
+    name = shortest_url(server.protocol, server.encryption, server.host, server.port)
+    return Target(server.protocol, server.host, server.port, server.encryption, name, preset, server)
+
+
+def _read_target(endpoint: Layers, at: Location, journal: Journal) -> Target | None:
+    """The target of an entry that writes it out; `None` if it has problems."""
+    for key in ("url", "host", "port"):
         if endpoint.own.has(key) and endpoint.own_value(key) is None:
             journal.problem((*at, key), "has no value; write one, or leave it out")
     if endpoint.own.has("url") or endpoint.own.spoilt("url"):

@@ -117,16 +117,22 @@ def variable_name(text: str) -> str:
     return text
 
 
-def password(text: str) -> str:
-    """A password in the configuration itself. `$` is a character like others, unless it all looks like a variable."""
+def secret(text: str, key: str) -> str:
+    """A secret in the configuration itself. `$` is a character like others, unless it all looks like a variable.
+
+    Args:
+        text: What is written.
+        key: Where; beside it there are others that end with `_file` and `_env`.
+    """
+    noun = key.replace("_", " ")
     if _WHOLE_VARIABLE.fullmatch(text):
         raise ValueError(
-            "looks like an environment variable, and is not expanded; write password_env with the bare name "
-            "(a password that really reads so goes into a password_file)"
+            f"looks like an environment variable, and is not expanded; write {key}_env with the bare name "
+            f"(a {noun} that really reads so goes into a {key}_file)"
         )
     text = text.removesuffix("\n")  # as `|` leaves it; a file's last newline does not count either
     if not text:
-        raise ValueError("is empty; write a password, or better password_file")
+        raise ValueError(f"is empty; write a {noun}, or better {key}_file")
     if re.search("[\x00\r\n]", text):
         raise ValueError("holds CR, LF or NUL, which no login can send; leave them out")
     return text

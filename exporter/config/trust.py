@@ -62,7 +62,7 @@ class TlsPolicies:
 def _complaints(policy: TlsPolicy) -> Iterator[tuple[str, str]]:
     if policy.ca_file is not None:
         try:
-            _check_authorities(policy.ca_file)
+            check_authorities(policy.ca_file)
         except ValueError as error:
             yield "ca_file", str(error)
     if policy.client_cert_file is not None:
@@ -74,8 +74,12 @@ def _complaints(policy: TlsPolicy) -> Iterator[tuple[str, str]]:
         yield "client_key_file", "is of no use alone; write client_cert_file beside it"
 
 
-def _check_authorities(path: Path) -> None:
-    """At least one authority that OpenSSL takes; there are some with faults in every system's collection."""
+def check_authorities(path: Path) -> None:
+    """At least one authority that OpenSSL takes; there are some with faults in every system's collection.
+
+    Raises:
+        ValueError: There is none, or no such file; the message says which.
+    """
     _read(path)
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)

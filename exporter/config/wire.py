@@ -7,13 +7,20 @@ it does not live here.
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
-from exporter.config.hosts import is_ipv4, is_ipv6, parse_address, parse_host
+from exporter.config.hosts import is_ipv4, is_ipv6, is_loopback, parse_address, parse_host
 from exporter.config.problems import quoted
 from exporter.config.text import plain
 from exporter.config.urls import MAX_PORT
 
 DNS_PORT = 53
+
+SCOPE = r"^[!#-\[\]-~]+( [!#-\[\]-~]+)*$"
+"""RFC 6749, 3.3."""
+
+TENANT = "^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$"
+"""A domain, or an id in hexadecimal and hyphens: a segment of a URL's path."""
 
 _LOCAL_PART = re.compile(r'[!-;=?-~]{1,64}|"[ !#-;=?-\[\]-~]{1,62}"')
 """RFC 5321, 4.5.3.1.1 and a generous reading of 4.1.2, for relay tests are about odd ones. But no angle brackets: one
@@ -72,6 +79,39 @@ def nameserver(text: str) -> tuple[str, int]:
     if not 1 <= int(port) <= MAX_PORT:
         raise ValueError(f"port {port} is outside 1 to {MAX_PORT}; leave it out for {DNS_PORT}")
     return parse_address(bracketed or bare or ""), int(port)
+
+
+def token_url(text: str) -> str:
+    """RFC 6749, 3.2: where tokens are asked for. Without TLS only on this machine, since secrets go there."""
+    example = "write it like https://idp.example.com/oauth2/token"
+    try:
+        parts = urlsplit(plain(text))
+        host, _ = parse_host(parts.hostname or ""), parts.port
+    except ValueError:
+        raise ValueError(f"{quoted(text)} is no URL of a token endpoint; {example}") from None
+    if parts.scheme not in ("https", "http") or not re.fullmatch("[!-~]+", text):
+        raise ValueError(f"{quoted(text)} is no URL of a token endpoint; {example}")
+    if "@" in parts.netloc:
+        raise ValueError("a URL holds no user or password; write them as client_id and client_secret_file")
+    if "#" in text:
+        raise ValueError(f"{quoted(text)} holds a #, which a token endpoint has no use for; leave it out")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ValueError("http would send secrets for all to see; write https (http is for servers on this machine)")
+    return text
+
+
+def scope(text: str) -> str:
+    """What a token is to be good for."""
+    if not re.fullmatch(SCOPE, plain(text)):
+        raise ValueError(f"{quoted(text)} is no scope; write words of ASCII with one space between them")
+    return text
+
+
+def tenant(text: str) -> str:
+    """The name of a directory at Microsoft."""
+    if not re.fullmatch(TENANT, plain(text)):
+        raise ValueError(f"{quoted(text)} is no tenant; write its domain, such as contoso.onmicrosoft.com, or its id")
+    return text
 
 
 def _address_literal(text: str) -> str:

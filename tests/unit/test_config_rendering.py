@@ -73,6 +73,7 @@ endpoints:
     rcpt_expect: [550, 554]
 dns: {nameservers: ["192.0.2.53:53", "[2001:db8::53]:5353"], timeout: 2s, search: [example.com]}
 limits: {concurrent_probes: 64, connections_per_host: 4}
+login_backoff: {initial: 5m, max: 1h}
 """
     assert expected == parse(EVERYTHING, "f").redacted()
 

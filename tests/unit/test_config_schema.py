@@ -15,7 +15,18 @@ from exporter.config.durations import parse_duration
 from exporter.config.load import parse
 from exporter.config.problems import ConfigurationError
 from exporter.config.schema import json_schema
-from exporter.model import DnsSettings, Encryption, Endpoint, IpFamily, Limits, Mechanism, Protocol, TlsPolicy
+from exporter.model import (
+    DnsSettings,
+    Encryption,
+    Endpoint,
+    IpFamily,
+    Limits,
+    LoginBackoff,
+    Mechanism,
+    OAuth2Provider,
+    Protocol,
+    TlsPolicy,
+)
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json_schema()
@@ -55,14 +66,21 @@ def test_every_key_refuses_what_it_does_not_know() -> None:
     assert {False} == {section["additionalProperties"] for section in sections}
 
 
-@pytest.mark.parametrize("kind", [Protocol, Encryption, Mechanism, IpFamily])
+@pytest.mark.parametrize("kind", [Protocol, Encryption, Mechanism, IpFamily, OAuth2Provider])
 def test_closed_sets_are_listed(kind: Any) -> None:
     assert [member.value for member in kind] == SCHEMA["$defs"][kind.__name__]["enum"]
 
 
 @pytest.mark.parametrize(
     ("section", "model"),
-    [("endpoints", Endpoint), ("defaults", Endpoint), ("dns", DnsSettings), ("limits", Limits), ("tls", TlsPolicy)],
+    [
+        ("endpoints", Endpoint),
+        ("defaults", Endpoint),
+        ("dns", DnsSettings),
+        ("limits", Limits),
+        ("login_backoff", LoginBackoff),
+        ("tls", TlsPolicy),
+    ],
 )
 def test_the_defaults_that_the_schema_tells_are_the_program_s(section: str, model: type) -> None:
     path = ("endpoints", "tls") if section == "tls" else (section,)
@@ -72,7 +90,7 @@ def test_the_defaults_that_the_schema_tells_are_the_program_s(section: str, mode
     for key, written in told.items():
         if written in (None, [], {}) or key in ("name", "host", "port", "protocol", "encryption"):
             continue
-        value = parse_duration(written) if key in ("interval", "timeout") else written
+        value = parse_duration(written) if key in ("interval", "timeout", "initial") else written
         assert (key, defaults[key]) == (key, value)
 
 
@@ -106,9 +124,14 @@ MINIMAL = {"endpoints": [{"url": "imaps://mail.example.com"}]}
         {"endpoints": [{"url": "imaps://h", "encryption": "startls"}]},
         {"endpoints": [{"url": "smtp://h", "rcpt_to": "a@b", "rcpt_expect": [100]}]},
         {**MINIMAL, "defaults": {"url": "imaps://h"}},
-        {**MINIMAL, "credentials": {"m": {"username": "m"}}},
         {**MINIMAL, "credentials": {"m": {"password_env": "M"}}},
         {**MINIMAL, "credentials": {"m": {"username": "m", "password_env": "M", "password": "x"}}},
+        {**MINIMAL, "credentials": {"m": {"username": "m", "oauth2": {}}}},
+        {**MINIMAL, "credentials": {"m": {"username": "m", "oauth2": {"provider": "apple"}}}},
+        {**MINIMAL, "credentials": {"m": {"username": "m", "oauth2": {"provider": "custom", "token_url": "ftp://h"}}}},
+        {**MINIMAL, "login_backoff": {"initial": "5"}},
+        {"endpoints": [{"provider": "gmail", "url": "imaps://h"}]},
+        {"endpoints": [{"provider": "gmail", "protocols": ["nntp"]}]},
         {**MINIMAL, "limits": {"concurrent_probes": 0}},
         {**MINIMAL, "global": {}},
     ],

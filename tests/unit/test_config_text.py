@@ -42,13 +42,13 @@ def test_control_characters_are_refused(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["hunter2", "pa$$word", "$ecret", "a${b}c", "$A b", " x ", "\u00fc\t", "'\"", "x\n"])
 def test_a_password_may_hold_nearly_anything(value: str) -> None:
-    assert value.removesuffix("\n") == text.password(value)
+    assert value.removesuffix("\n") == text.secret(value, "password")
 
 
 @pytest.mark.parametrize("value", ["$PASSWORD", "${PASSWORD}", "${password}", "", "\n", "a\r\nb", "a\0b", "a\n\n"])
 def test_a_password_that_cannot_be_meant_is_refused_without_repeating_it(value: str) -> None:
     with pytest.raises(ValueError, match="; ") as raised:
-        text.password(value)
+        text.secret(value, "password")
     assert "PASSWORD" not in str(raised.value)
 
 

@@ -1,0 +1,159 @@
+"""The key `oauth2` of credentials: from what is written to an `OAuth2Client`, by what each provider knows and wants.
+
+Getting tokens does not live here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from exporter.config.login_schema import CredentialsSection, OAuth2Section
+from exporter.config.problems import Journal, Location
+from exporter.config.secret_sources import Secrets
+from exporter.config.sections import Read
+from exporter.config.trust import check_authorities
+from exporter.model import OAuth2Client, OAuth2Provider
+
+_TOKEN_URLS: Mapping[OAuth2Provider, str] = MappingProxyType(
+    {
+        OAuth2Provider.MICROSOFT: "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",
+        OAuth2Provider.GOOGLE: "https://oauth2.googleapis.com/token",
+    }
+)
+
+_SCOPES: Mapping[OAuth2Provider, str] = MappingProxyType(
+    {
+        OAuth2Provider.MICROSOFT: "https://outlook.office365.com/.default",
+        OAuth2Provider.GOOGLE: "https://mail.google.com/",
+    }
+)
+"""What the providers' own mail servers want."""
+
+_NO_DIRECTORY = frozenset({"common", "organizations", "consumers"})
+"""Tenants of Microsoft that stand for many: an application that logs in as itself has to say in which."""
+
+_OF_A_CLIENT = ("client_id", "client_secret", "private_key", "certificate_file", "refresh_token")
+"""What has no place beside a service account."""
+
+
+def read_oauth2(
+    credentials: Read[CredentialsSection], username: str | None, directory: Path, journal: Journal, at: Location
+) -> OAuth2Client | None:
+    """The client of an entry of credentials; `None` if there is none, or none that can be used."""
+    section = credentials.section.oauth2
+    if section is None:
+        if "oauth2" in credentials.section.model_fields_set:
+            journal.problem((*at, "oauth2"), "has no value; write provider, client_id and client_secret_file below it")
+        return None
+    broken = frozenset(place[1:] for place in credentials.broken if place[0] == "oauth2")
+    return _Reader(Read(section, broken), directory, (*at, "oauth2"), journal).client(username)
+
+
+class _Reader:
+    """Reads one section, and reports what is wrong with it."""
+
+    def __init__(self, read: Read[OAuth2Section], directory: Path, at: Location, journal: Journal) -> None:
+        self._section = read.section
+        self._broken = read.broken
+        self._directory = directory
+        self._at = at
+        self._journal = journal
+        self._secrets = Secrets(read, directory, at, journal)
+
+    def client(self, username: str | None) -> OAuth2Client | None:
+        """What the section describes; `None` if the journal knows why not."""
+        section, before = self._section, len(self._journal.problems)
+        if section.provider is None:
+            self._missing("provider", "microsoft, google or custom")
+            return None
+        self._check_grant(section.provider)
+        self._check_tenant(section.provider)
+        self._check_ca_file()
+        if section.provider is OAuth2Provider.CUSTOM and section.token_url is None:
+            self._missing("token_url", "https://idp.example.com/oauth2/token, as custom implies none")
+        service_account = self._secrets.source("service_account")
+        secrets = {key: self._secrets.source(key) for key in ("client_secret", "refresh_token", "private_key")}
+        if self._broken or len(self._journal.problems) > before:
+            return None
+        token_url = section.token_url or _TOKEN_URLS[section.provider].format(tenant=section.tenant)
+        # RFC 6749, 6: a refresh token is good for what it was given for, and more must not be asked for.
+        scope = section.scope or (None if secrets["refresh_token"] else _SCOPES.get(section.provider))
+        return OAuth2Client(
+            provider=section.provider,
+            token_url=token_url,
+            scope=scope,
+            client_id=section.client_id,
+            certificate=self._secrets.file("certificate_file"),
+            service_account=service_account,
+            subject=None if service_account is None else section.subject or username,
+            ca_file=None if section.ca_file is None else self._directory / section.ca_file,
+            **secrets,
+        )
+
+    def _check_grant(self, provider: OAuth2Provider) -> None:
+        """What proves who asks, and what fits together."""
+        written = {key: keys[0] for key in _OF_A_CLIENT if (keys := self._written(key))}
+        if self._written("service_account"):
+            for key in written.values():
+                self._problem(key, "a service account needs no client; leave it out")
+            if provider is OAuth2Provider.MICROSOFT:
+                self._problem("service_account_file", "microsoft knows none; write client_id and client_secret_file")
+            return
+        if self._written("subject"):
+            self._problem("subject", "is for service_account_file, which is not there; leave it out")
+        self._check_client(provider, written)
+
+    def _check_client(self, provider: OAuth2Provider, written: Mapping[str, str]) -> None:
+        if "client_id" not in written:
+            instead = ", or a service_account_file" if provider is OAuth2Provider.GOOGLE else ""
+            self._missing("client_id", f"the one that {provider} gave to the client{instead}")
+        if "client_secret" in written and "private_key" in written:
+            self._problem(written["private_key"], f"{written['client_secret']} is there too; write only one of the two")
+        if "certificate_file" in written and "private_key" not in written:
+            self._problem("certificate_file", "belongs to a private_key_file; write that too")
+        if "private_key" in written and "certificate_file" not in written and provider is OAuth2Provider.MICROSOFT:
+            self._missing("certificate_file", "the PEM file with the certificate that microsoft knows the key by")
+        if "refresh_token" in written:
+            return
+        if provider is OAuth2Provider.GOOGLE:
+            mend = "write service_account_file, or refresh_token_file"
+            self._journal.problem(self._at, f"google gives no tokens for mail to a client by itself; {mend}")
+        elif "client_secret" not in written and "private_key" not in written:
+            ways = "client_secret_file, client_secret_env, client_secret, private_key_file"
+            self._journal.problem(self._at, f"has nothing that proves who asks; write one of {ways}")
+
+    def _check_tenant(self, provider: OAuth2Provider) -> None:
+        section = self._section
+        if provider is not OAuth2Provider.MICROSOFT:
+            if self._written("tenant"):
+                self._problem("tenant", f"is microsoft's, and the provider is {provider}; leave it out")
+        elif section.token_url is not None:
+            if section.tenant is not None:
+                self._problem("tenant", "the token_url beside it says that too; write only one of the two")
+        elif section.tenant is None:
+            self._missing("tenant", "the directory's domain, such as contoso.onmicrosoft.com, or its id")
+        elif section.tenant.lower() in _NO_DIRECTORY and not self._written("refresh_token"):
+            self._problem("tenant", f"{section.tenant} is no single directory; write its domain or its id")
+
+    def _check_ca_file(self) -> None:
+        if self._section.ca_file is not None:
+            try:
+                check_authorities(self._directory / self._section.ca_file)
+            except ValueError as error:
+                self._problem("ca_file", str(error))
+
+    def _written(self, key: str) -> list[str]:
+        """The ways in which the key is there, be it with a value that was reported."""
+        return self._secrets.written(key) or [key] * self._is_there(key)
+
+    def _is_there(self, key: str) -> bool:
+        return getattr(self._section, key, None) is not None or (key,) in self._broken
+
+    def _missing(self, key: str, mend: str) -> None:
+        if (key,) not in self._broken:
+            self._problem(key, f"is missing; write {mend}")
+
+    def _problem(self, key: str, message: str) -> None:
+        self._journal.problem((*self._at, key), message)

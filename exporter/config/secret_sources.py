@@ -1,0 +1,93 @@
+"""Where the secrets of a section come from: `KEY_file`, `KEY_env` or `KEY` itself, and what is doubtful about each.
+
+A file that is not there is no problem of the configuration: secrets may be mounted later and are rotated while the
+program runs. Reading secrets does not live here.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from exporter.config.keys import Section
+from exporter.config.problems import MAX_PATH, Journal, Location, quoted
+from exporter.config.secrets import EnvSecret, FileSecret, InlineSecret
+from exporter.config.sections import Read
+from exporter.model import SecretSource
+
+_FORMS: Mapping[str, Callable[[Any, Path], SecretSource]] = MappingProxyType(
+    {
+        "_file": lambda path, directory: FileSecret(directory / path),
+        "_env": lambda name, _: EnvSecret(name),
+        "": lambda secret, _: InlineSecret(secret),
+    }
+)
+"""What a key ends with, and where the secret is then; paths are relative to a directory."""
+
+
+class Secrets:
+    """The secrets of one section of the file."""
+
+    def __init__(self, read: Read[Any], directory: Path, at: Location, journal: Journal) -> None:
+        self._section: Section = read.section
+        self._broken = read.broken
+        self._directory = directory
+        self._at = at
+        self._journal = journal
+
+    def keys(self, key: str) -> tuple[str, ...]:
+        """The ways to write the secret `key` that the section has."""
+        return tuple(key + form for form in _FORMS if key + form in type(self._section).model_fields)
+
+    def written(self, key: str) -> list[str]:
+        """Those of them that are there, be it without a value or with one that was reported."""
+        return [each for each in self.keys(key) if each in self._section.model_fields_set or (each,) in self._broken]
+
+    def source(self, key: str) -> SecretSource | None:
+        """Where the secret `key` comes from; `None` if it is not written, or has problems."""
+        written = self.written(key)
+        for other in written[1:]:
+            ways = ", ".join(self.keys(key))
+            self._journal.problem((*self._at, other), f"{written[0]} is there too; write only one of {ways}")
+        if len(written) != 1 or (written[0],) in self._broken:
+            return None
+        value = getattr(self._section, written[0])
+        if value is None:
+            self._journal.problem(
+                (*self._at, written[0]), f"has no value; write one, or another way to the {_noun(key)}"
+            )
+            return None
+        form = _FORMS[written[0].removeprefix(key)]
+        source = form(value, self._directory)
+        doubt = _doubt(source, key)
+        if doubt:
+            self._journal.warning((*self._at, written[0]), doubt)
+        return source
+
+    def file(self, key: str) -> SecretSource | None:
+        """The content of the file `key`, which is public but read like a secret; `None` if it is not written."""
+        path = getattr(self._section, key)
+        return None if path is None else FileSecret(self._directory / path)
+
+
+def _noun(key: str) -> str:
+    return key.replace("_", " ")
+
+
+def _doubt(source: SecretSource, key: str) -> str | None:
+    """What is not good about a source, but works or may work later."""
+    match source:
+        case InlineSecret():
+            return f"a {_noun(key)} in the configuration is seen by all who may read it; better write {key}_file"
+        case FileSecret(path):
+            shown = quoted(str(path), MAX_PATH)
+            try:
+                mode = path.stat().st_mode
+            except OSError as error:
+                return f"{shown} cannot be read at present ({error.strerror}); logins fail until it can"
+            if mode & stat.S_IROTH:
+                return f"every user of this machine may read {shown}; better chmod o-r"
+    return None
