@@ -13,6 +13,7 @@ from exporter.config.credentials import check_for_secrets, read_credentials
 from exporter.config.document import Value, YamlMapping, YamlSequence, read_document
 from exporter.config.durations import format_duration
 from exporter.config.endpoints import EndpointReader
+from exporter.config.files import read_text
 from exporter.config.keys import Section
 from exporter.config.login_schema import LoginBackoffSection
 from exporter.config.problems import ConfigurationError, Journal, Problem
@@ -20,9 +21,6 @@ from exporter.config.rendering import render
 from exporter.config.schema import DefaultsSection, DnsSection, FileSection, LimitsSection
 from exporter.config.sections import Read, S, read_section, unknown_key
 from exporter.model import Credentials, DnsSettings, Endpoint, Limits, LoginBackoff
-
-MAX_FILE_BYTES = 32 * 1024 * 1024
-"""10,000 endpoints are 2 MB. What is larger is another file, named by mistake."""
 
 _MINIMUM = "endpoints: [{url: imaps://mail.example.com}]"
 
@@ -60,7 +58,7 @@ def load(path: Path) -> Configuration:
     Raises:
         ConfigurationError: It cannot be read, or something is wrong with it; all problems in one go.
     """
-    return parse(_decoded(_content(path), str(path)), str(path))
+    return parse(read_text(path), str(path))
 
 
 def parse(text: str, name: str) -> Configuration:
@@ -144,34 +142,3 @@ def _set(section: Section) -> dict[str, Any]:
     """What a section says; lists become tuples, as the model has them."""
     values = {key: getattr(section, key) for key in section.model_fields_set}
     return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items() if v is not None}
-
-
-def _content(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-    except FileNotFoundError:
-        raise _unreadable(path, "there is no such file; name a configuration file") from None
-    except IsADirectoryError:
-        raise _unreadable(path, "is a directory; name a file in it") from None
-    except (OSError, ValueError) as error:  # ValueError: the path holds NUL
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise _unreadable(path, f"cannot be read ({reason}); name a file that this user may read") from None
-    if len(content) > MAX_FILE_BYTES:
-        raise _unreadable(path, f"is larger than {MAX_FILE_BYTES} bytes; name a configuration file")
-    return content
-
-
-def _unreadable(path: Path, message: str) -> ConfigurationError:
-    return ConfigurationError([Problem(str(path), 1, message)])
-
-
-def _decoded(content: bytes, name: str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        octet = f"0x{content[error.start]:02x}"
-        raise ConfigurationError(
-            [Problem(name, line, f"the octet {octet} is not UTF-8; save the file as UTF-8 text")]
-        ) from None

@@ -141,8 +141,13 @@ def _example(model: type[Section], at: Location, place: Location) -> str | None:
     """How one would write the key at `place` of a section, on one line; `None` where no example is known.
 
     For a section as a whole it is the key at the top of the file that the section belongs to.
+
+    Args:
+        model: Of the section.
+        at: Where the section stands; empty for a file that is one section.
+        place: Within it.
     """
-    key, fields = str(at[0]), FileSection.model_fields
+    key, fields = (str(at[0]), FileSection.model_fields) if at else ("", model.model_fields)
     for depth, part in enumerate(place):
         section = _section_at(model, place[:depth])
         if section is not None and isinstance(part, str):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config.load import MAX_FILE_BYTES, load
+from exporter.config.files import MAX_FILE_BYTES
+from exporter.config.load import load
 from exporter.config.problems import ConfigurationError
 
 FOLDER = Path(__file__).parent / "bad_configs"
