@@ -1,0 +1,52 @@
+# The daemon as a container image, for every platform that python:3.13-slim and the wheels of the dependencies are made for:
+#
+#   docker build --tag mail-exporter .
+#   docker buildx build --platform linux/amd64,linux/arm64 --tag registry.example.com/mail-exporter --push .
+#
+# Where packages come from an index of one's own: --secret id=pip.conf,src=$HOME/.config/pip/pip.conf
+# docs/operating.md says how to run it.
+
+FROM python:3.13-slim AS build
+
+WORKDIR /src
+COPY constraints.txt ./
+RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
+    pip install --no-cache-dir --root-user-action=ignore --constraint constraints.txt hatchling \
+    && python -m venv --without-pip /opt/mail-exporter
+
+COPY pyproject.toml README.md LICENSE ./
+COPY exporter/ exporter/
+RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
+    pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir /wheels . \
+    && pip --python /opt/mail-exporter/bin/python install --no-cache-dir --only-binary :all: \
+        --constraint constraints.txt /wheels/mail_exporter-*.whl
+
+
+FROM python:3.13-slim
+
+# Nothing is installed in a running container, so nothing that installs is left for whoever breaks into one.
+RUN python -m pip uninstall --yes --root-user-action=ignore pip \
+    && rm -r "$(python -c 'import ensurepip; print(ensurepip.__path__[0])')"
+
+COPY --from=build /opt/mail-exporter /opt/mail-exporter
+ENV PATH=/opt/mail-exporter/bin:$PATH
+
+ARG VERSION=0.1.0
+ARG REVISION=
+ARG CREATED=
+LABEL org.opencontainers.image.title="mail-exporter" \
+      org.opencontainers.image.description="Probes SMTP, POP3 and IMAP servers the way a mail client does, for Prometheus" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.created="$CREATED"
+
+# A number, so that Kubernetes' runAsNonRoot can tell that it is not root. It owns nothing and needs to write nothing.
+USER 65532:65532
+EXPOSE 9925
+
+HEALTHCHECK --interval=30s --timeout=5s --start-period=15s CMD ["mail-exporter", "healthcheck"]
+
+# Without a shell in between: the daemon is process 1 itself, gets SIGTERM, and ends with 0 within five seconds.
+ENTRYPOINT ["mail-exporter"]
+CMD ["run", "--config.file=/etc/mail-exporter/mail-exporter.yaml"]
