@@ -20,7 +20,7 @@ from OpenSSL import SSL
 from exporter.model import FailureReason, TlsFacts
 from exporter.net import tls
 from exporter.net.buffer import OverflowingError, ReceiveBuffer
-from exporter.protocol.dialogue import quoted
+from exporter.protocol.dialogue import ChannelBinding, quoted
 
 RECEIVE_SIZE: Final = 16384
 """Octets asked for at once: a whole TLS record's (RFC 8446 5.1), so that none stay behind inside OpenSSL unnoticed."""
@@ -195,6 +195,10 @@ class Stream:
             raise
         self._tls = connection
         return tls.facts(connection, server_name, now)
+
+    def channel_binding(self, kind: ChannelBinding) -> bytes | None:
+        """What ties a login to this TLS session; `None` where there is no TLS, or none that has this binding."""
+        return None if self._tls is None else tls.channel_binding(self._tls, kind)
 
     def close(self) -> None:
         """Close at once. A TLS session says so first (RFC 8446 6.1), as far as it can without waiting."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import sys
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -19,11 +19,9 @@ from exporter.model import TlsFacts
 from exporter.net.alerts import handshake_failure
 from exporter.net.contexts import TlsContexts, TlsSetupError
 from exporter.net.recording import Recorder
+from exporter.protocol.dialogue import ChannelBinding
 
-__all__ = ["ChannelBinding", "TlsContexts", "TlsSetupError", "begin", "channel_binding", "facts", "handshake_failure"]
-
-ChannelBinding: TypeAlias = Literal["tls-exporter", "tls-server-end-point"]
-"""Channel binding types by their registered names."""
+__all__ = ["TlsContexts", "TlsSetupError", "begin", "channel_binding", "facts", "handshake_failure"]
 
 EXPORTER_LABEL: Final = b"EXPORTER-Channel-Binding"
 EXPORTER_LENGTH: Final = 32

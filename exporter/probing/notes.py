@@ -6,8 +6,9 @@ that carries one is shown by its stand-in, and a server that repeats one finds i
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -46,6 +47,9 @@ MIN_HIDDEN: Final = 5
 
 BLOT: Final = b"<redacted>"
 
+_LITERAL: Final = re.compile(rb"\{[0-9]+\+?\}")
+"""What announces that something follows in a line of its own (RFC 9051 4.3), and is no secret itself."""
+
 
 class Notes:
     """The notes of one probe."""
@@ -70,6 +74,7 @@ class Notes:
         self._spans: list[Span] = []
         self._transcript: list[TranscriptLine] = []
         self._hidden: tuple[bytes, ...] = ()
+        self._concealed: tuple[bytes, ...] = ()
         self._reply_codes: dict[Phase, int] = {}
         self._capabilities: tuple[str, ...] | None = None
         self._starttls_offered: bool | None = None
@@ -97,7 +102,7 @@ class Notes:
         """The probe failed, in the phase under way. The first failure is the one that counts."""
         self.note(f"{reason}: {detail}")
         if self.failure is None:
-            self.failure = Failure(reason, self.phase, printable(self.without_secrets(detail.encode())))
+            self.failure = Failure(reason, self.phase, self._shown(detail.encode()))
 
     def learn(self, fact: Fact) -> None:
         """Keep what the dialogue found out."""
@@ -121,13 +126,15 @@ class Notes:
         """From now on, blot out this login's secret wherever the server repeats it."""
         secret = login.secret.reveal()
         self._hidden += tuple(form for form in (b64encode(secret), secret) if len(form) >= MIN_HIDDEN)
+        self._concealed += tuple(form for form in _within_base64(secret) if len(form) >= MIN_HIDDEN)
+
+    def conceal(self, octets: bytes) -> None:
+        """From now on, do not show these octets, although they may be read."""
+        self._concealed += (octets,)
 
     def without_secrets(self, line: bytes) -> bytes:
         """The server's octets, with the secret blotted out."""
-        for form in self._hidden:
-            if form in line:
-                line = line.replace(form, BLOT)
-        return line
+        return _blotted(line, self._hidden)
 
     def sent(self, line: bytes, shown: str | None) -> None:
         """A line goes out. One that carries a secret is kept by its stand-in, and looked for in what comes back."""
@@ -136,16 +143,16 @@ class Notes:
             return
         self._write(Direction.CLIENT, shown)
         carried = line.rpartition(b" ")[2]
-        if len(carried) >= MIN_HIDDEN and carried not in self._hidden:
+        if len(carried) >= MIN_HIDDEN and carried not in self._hidden and not _LITERAL.fullmatch(carried):
             self._hidden = (carried, *self._hidden)
 
     def received(self, line: bytes) -> None:
         """A line came in, already `without_secrets`."""
-        self._write(Direction.SERVER, printable(line[:MAX_TRANSCRIPT_TEXT]))
+        self._write(Direction.SERVER, self._shown(line, MAX_TRANSCRIPT_TEXT))
 
     def note(self, text: str) -> None:
         """Something that neither side said."""
-        self._write(Direction.NOTE, printable(self.without_secrets(text.encode())[:MAX_TRANSCRIPT_TEXT]))
+        self._write(Direction.NOTE, self._shown(text.encode(), MAX_TRANSCRIPT_TEXT))
 
     def result(self) -> ProbeResult:
         """End the phase under way and sum up."""
@@ -171,6 +178,10 @@ class Notes:
             transcript=tuple(self._transcript),
         )
 
+    def _shown(self, octets: bytes, limit: int | None = None) -> str:
+        """Octets fit to be shown: everything is blotted out that is to be, and then they are cut."""
+        return printable(_blotted(self.without_secrets(octets), self._concealed)[:limit])
+
     def _end_phase(self, now: float) -> None:
         if self._phase is not None:
             self._spans.append(Span(self._phase, self._phase_start, now - self._phase_start))
@@ -178,3 +189,20 @@ class Notes:
     def _write(self, direction: Direction, text: str) -> None:
         if len(self._transcript) < MAX_TRANSCRIPT_LINES:
             self._transcript.append(TranscriptLine(self._clock() - self._origin, direction, text))
+
+
+def _blotted(octets: bytes, forms: Iterable[bytes]) -> bytes:
+    for form in forms:
+        if form in octets:
+            octets = octets.replace(form, BLOT)
+    return octets
+
+
+def _within_base64(secret: bytes) -> Iterator[bytes]:
+    """The secret as it looks within something longer in base64, less the characters that it shares with what is around.
+
+    Three octets are four characters, so there are three ways for it to lie.
+    """
+    for before in range(3):
+        whole = b64encode(bytes(before) + secret)
+        yield whole[-(-before * 8 // 6) : (before + len(secret)) * 8 // 6]

@@ -7,10 +7,11 @@ the result; only cancellation passes through. What a probe learns is written dow
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, assert_never
 from typing import Protocol as Interface
 
 import structlog
@@ -32,18 +33,25 @@ from exporter.model import (
 from exporter.net.resolve import ResolveError
 from exporter.net.stream import Stream, StreamError
 from exporter.net.tls import TlsSetupError
+from exporter.probing.keys import DerivedKeys
 from exporter.probing.notes import Notes
 from exporter.protocol.conversation import Client, converse
 from exporter.protocol.dialogue import (
     MAX_LINE,
+    ChannelBinding,
+    Conceal,
+    DeriveKey,
     Dialogue,
     DialogueError,
     Enter,
+    GiveChannelBinding,
+    GiveRandom,
     Learn,
     ReadExactly,
     ReadLine,
     RequireSecure,
     RequireSilence,
+    SecurityStep,
     Send,
     StartTls,
 )
@@ -88,6 +96,9 @@ class Connection(Interface):
 
     async def start_tls(self, context: SSL.Context, server_name: str, now: float) -> TlsFacts:
         """Become TLS."""
+
+    def channel_binding(self, kind: ChannelBinding) -> bytes | None:
+        """What ties a login to the TLS session; `None` if there is nothing of the kind."""
 
     def close(self) -> None:
         """Close at once."""
@@ -134,12 +145,13 @@ class Prober:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self._keys = DerivedKeys()
         self._deadlines: set[asyncio.Timeout] = set()
 
     async def probe(self, endpoint: Endpoint, login: Login | Withheld | None) -> ProbeResult:
         """Probe once. Never raises, but for cancellation."""
         notes = Notes(endpoint.name, self.world.wall_clock(), self.world.clock)
-        run = _Run(endpoint, login, notes, self.world)
+        run = _Run(endpoint, login, notes, self.world, self._keys)
         expires = asyncio.get_running_loop().time() + endpoint.timeout
         try:
             await self._converse(run, notes, expires)
@@ -180,11 +192,14 @@ class _Run:
         in_step: Whether the server would understand a goodbye.
     """
 
-    def __init__(self, endpoint: Endpoint, login: Login | Withheld | None, notes: Notes, world: World) -> None:
+    def __init__(
+        self, endpoint: Endpoint, login: Login | Withheld | None, notes: Notes, world: World, keys: DerivedKeys
+    ) -> None:
         self.endpoint = endpoint
         self._login = login
         self._notes = notes
         self._world = world
+        self._keys = keys
         self._stream: Connection | None = None
         self._client: Client | None = None
         self._verified = False
@@ -246,7 +261,7 @@ class _Run:
                 return stream
         raise ResolveError(FailureReason.DNS_NOT_FOUND, f"{endpoint.host} has no address")
 
-    async def _drive(self, stream: Connection, dialogue: Dialogue[None]) -> None:  # noqa: C901 - one case a kind of step
+    async def _drive(self, stream: Connection, dialogue: Dialogue[None]) -> None:
         """Carry out the steps of a dialogue until it ends."""
         notes = self._notes
         try:
@@ -269,17 +284,34 @@ class _Run:
                         notes.enter(phase)
                     case Learn(fact):
                         notes.learn(fact)
-                    case RequireSilence():
-                        stream.require_silence()
-                    case StartTls():
-                        await self._start_tls(stream)
-                    case RequireSecure():
-                        self._require_secure()
+                    case _:
+                        answer = await self._carry_out(stream, step)
                 step = dialogue.send(answer)
         except StopIteration:
             return
         finally:
             dialogue.close()
+
+    async def _carry_out(self, stream: Connection, step: SecurityStep) -> bytes:
+        """Carry out one of the steps that come once in a conversation, if at all."""
+        match step:
+            case RequireSilence():
+                stream.require_silence()
+            case StartTls():
+                await self._start_tls(stream)
+            case RequireSecure():
+                self._require_secure()
+            case GiveChannelBinding(kind):
+                return stream.channel_binding(kind) or b""
+            case GiveRandom(size):
+                return secrets.token_bytes(size)
+            case DeriveKey():
+                return await self._keys.derive(step)
+            case Conceal(octets):
+                self._notes.conceal(octets)
+            case _:
+                assert_never(step)
+        return b""
 
     async def _start_tls(self, stream: Connection) -> None:
         endpoint, notes = self.endpoint, self._notes

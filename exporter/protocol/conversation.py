@@ -49,8 +49,8 @@ class Client(Interface):
     def logged_in_already(self) -> bool:
         """Whether the greeting said that no login is needed."""
 
-    def log_in(self, login: Login) -> Dialogue[None]:
-        """Log in."""
+    def log_in(self, login: Login, *, encrypted: bool) -> Dialogue[None]:
+        """Log in, over a connection that nobody else can read, or not."""
 
     def has_more_to_check(self, *, logged_in: bool) -> bool:
         """Whether `check` has anything to do."""
@@ -80,8 +80,9 @@ def converse(client: Client, endpoint: Endpoint, login: Login | Withheld | None)
     yield from client.greet()
     yield Enter(Phase.CAPABILITY)
     yield from _learn_capabilities(client)
+    encrypted = endpoint.encryption is Encryption.TLS
     if endpoint.encryption in UPGRADING:
-        yield from _upgrade(client, endpoint)
+        encrypted = yield from _upgrade(client, endpoint)
     before_login = client.capabilities
     logged_in = client.logged_in_already()
     if login is not None and not logged_in:
@@ -92,7 +93,7 @@ def converse(client: Client, endpoint: Endpoint, login: Login | Withheld | None)
                 yield Learn(LoginTried(login.mechanism))
             raise DialogueError(login.reason, login.detail)
         yield RequireSecure()
-        yield from client.log_in(login)
+        yield from client.log_in(login, encrypted=encrypted)
         logged_in = True
     if endpoint.capabilities or client.has_more_to_check(logged_in=logged_in):
         yield Enter(Phase.CHECK)
@@ -107,12 +108,13 @@ def _learn_capabilities(client: Client) -> Dialogue[None]:
         yield Learn(Capabilities(client.capabilities))
 
 
-def _upgrade(client: Client, endpoint: Endpoint) -> Dialogue[None]:
+def _upgrade(client: Client, endpoint: Endpoint) -> Dialogue[bool]:
+    """Upgrade if the endpoint wants it and the server offers it. Returns whether the connection is encrypted now."""
     # RFC 9051 6.2.1: STARTTLS is for the not authenticated state; who greets with PREAUTH has closed that door.
     offered = client.offers_starttls() and not client.logged_in_already()
     yield Learn(StarttlsOffered(offered))
     if not offered and endpoint.encryption is Encryption.OPPORTUNISTIC:
-        return
+        return False
     yield Enter(Phase.STARTTLS)
     if client.logged_in_already():
         raise DialogueError(
@@ -131,6 +133,7 @@ def _upgrade(client: Client, endpoint: Endpoint) -> Dialogue[None]:
     # RFC 3207 4.2, RFC 9051 6.2.1, RFC 2595 4: what was learnt before the handshake may be an attacker's: ask again.
     yield Enter(Phase.CAPABILITY)
     yield from _learn_capabilities(client)
+    return True
 
 
 def _expect_capabilities(

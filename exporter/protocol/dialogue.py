@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator
 from dataclasses import dataclass
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias, TypeVar
 
-from exporter.model import FailureReason, MailboxFacts, Mechanism, Phase
+from exporter.model import FailureReason, MailboxFacts, Mechanism, Phase, Secret
 
 T = TypeVar("T")
+
+ChannelBinding: TypeAlias = Literal["tls-exporter", "tls-server-end-point"]
+"""Channel binding types by their registered names (RFC 9266, RFC 5929)."""
 
 MAX_LINE: Final = 8192
 """Octets of one line: what RFC 7162 section 4 asks IMAP peers to cope with; SMTP and POP3 demand 512."""
@@ -87,7 +90,49 @@ class Learn:
     fact: Fact
 
 
-Step: TypeAlias = Enter | Send | ReadLine | ReadExactly | RequireSilence | StartTls | RequireSecure | Learn
+@dataclass(frozen=True, slots=True)
+class GiveChannelBinding:
+    """Give me what ties a login to this TLS session; nothing where there is no TLS, or none that has this binding."""
+
+    kind: ChannelBinding
+
+
+@dataclass(frozen=True, slots=True)
+class GiveRandom:
+    """Give me this many octets that nobody can guess."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeriveKey:
+    """Give me the key that PBKDF2 (RFC 8018 5.2) derives from a password.
+
+    It is a step because it takes up to a second of work on purpose, and what it gives may be used again.
+
+    Attributes:
+        digest: The hash below HMAC, by `hashlib`'s name. The key is as long as its output.
+        password: What to derive from.
+        iterations: How often to hash.
+    """
+
+    digest: str
+    password: Secret
+    salt: bytes
+    iterations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conceal:
+    """Do not show these octets in the transcript when the server says them, although they are read as they are."""
+
+    octets: bytes
+
+
+SecurityStep: TypeAlias = (
+    RequireSilence | StartTls | RequireSecure | GiveChannelBinding | GiveRandom | DeriveKey | Conceal
+)
+Step: TypeAlias = Enter | Send | ReadLine | ReadExactly | Learn | SecurityStep
 Dialogue: TypeAlias = Generator[Step, bytes, T]
 
 

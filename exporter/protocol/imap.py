@@ -6,7 +6,6 @@ server's responses are read in imap_response.py, and what its refusals mean in i
 
 from __future__ import annotations
 
-from base64 import b64encode
 from dataclasses import dataclass, replace
 
 from exporter.model import Endpoint, FailureReason, Login, MailboxFacts, Mechanism
@@ -37,6 +36,7 @@ from exporter.protocol.imap_response import (
     read_response,
     storage_quota,
 )
+from exporter.protocol.sasl_exchange import REDACTED, Exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,26 +100,27 @@ class Imap:
     def logged_in_already(self) -> bool:
         return self._preauthenticated
 
-    def log_in(self, login: Login) -> Dialogue[None]:
+    def log_in(self, login: Login, *, encrypted: bool) -> Dialogue[None]:
         offered = self._mechanisms()
-        mechanism = sasl.choose(login.mechanism, offered)
+        # RFC 9051 6.2.3: the LOGIN command is there unless the server says that it is not.
+        disabled = "LOGINDISABLED" in self._announced()
+        mechanism = yield from sasl.choose(
+            login,
+            offered,
+            () if disabled else (Mechanism.LOGIN,),
+            encrypted=encrypted,
+            remark="; LOGINDISABLED rules out the LOGIN command" if disabled else "",
+        )
         self._capabilities_are_old = True
-        if mechanism is not None:
-            exchange = sasl.EXCHANGES[mechanism](login)
-            yield Learn(LoginTried(mechanism))
-            end = yield from self._authenticate(exchange)
-        elif login.mechanism not in {Mechanism.AUTO, Mechanism.LOGIN}:
-            raise sasl.not_offered(login.mechanism, offered)
-        elif "LOGINDISABLED" in self._announced():
-            error = sasl.not_offered(login.mechanism, offered)
-            error.detail += "; LOGINDISABLED rules out the LOGIN command"
-            raise error
+        if mechanism is Mechanism.LOGIN and mechanism not in offered:
+            end = yield from self._log_in_by_command(login)
+            if end.condition is not Condition.OK:
+                raise login_refusal(end)
         else:
-            username, password = _login_arguments(login)
-            yield Learn(LoginTried(Mechanism.LOGIN))
-            end = yield from self._log_in_by_command(username, password)
-        if end.condition is not Condition.OK:
-            raise login_refusal(end)
+            exchange = sasl.exchange(mechanism, login, self._endpoint, offered)
+            end = yield from self._authenticate(exchange)
+            if end.condition is not Condition.OK:
+                raise exchange.explained(login_refusal(end))
         yield Learn(LoginTaken())
         if self.capabilities is not None and not self._capabilities_are_old:
             yield Learn(Capabilities(self.capabilities))
@@ -173,47 +174,42 @@ class Imap:
         if not reply.named("CAPABILITY") and reply.end.code != "CAPABILITY":
             raise ProtocolError(f"CAPABILITY is answered with {reply.end} and no capabilities")
 
-    def _authenticate(self, exchange: sasl.Exchange) -> Dialogue[Status]:
+    def _authenticate(self, exchange: Exchange) -> Dialogue[Status]:
         """RFC 9051 6.2.2. Returns the response that ends the exchange, whatever it says."""
         tag = self._new_tag()
-        verb = f"AUTHENTICATE {exchange.mechanism}"
-        line = tag + b" " + verb.encode()
-        initial = exchange.initial_response()
-        # RFC 4959 section 3; a response that makes the line too long is sent when the server asks for it.
-        if initial is not None and self._takes_initial_response(line, initial):
-            yield Send(line + b" " + sasl.initial_argument(initial), f"{tag.decode()} {verb} {sasl.REDACTED}")
-            initial = None
-        else:
-            yield Send(line)
+        # RFC 4959 section 3; RFC 9051 appendix E: SASL-IR is part of IMAP4rev2.
+        takes_initial_response = not self._announced().isdisjoint({"SASL-IR", "IMAP4REV2"})
+        # A response that would make the line too long is sent when the server asks for it.
+        yield from exchange.begin(f"{tag.decode()} AUTHENTICATE", MAX_LINE if takes_initial_response else 0)
         while isinstance(answer := (yield from self._read(tag)), Continuation):
             try:
-                response = exchange.respond(sasl.decoded_challenge(answer.text)) if initial is None else initial
+                yield from exchange.respond(answer.text)
             except DialogueError as error:
                 self._exchange_is_open, error.in_step = True, True
                 raise
-            initial = None
-            yield Send(b64encode(response), sasl.REDACTED)
-        if initial is not None and answer.end.condition is Condition.OK:
-            raise ProtocolError(f"the login is taken before it was sent, with {answer.end}")
+        if answer.end.condition is Condition.OK:
+            exchange.finish()
         return answer.end
 
-    def _takes_initial_response(self, line: bytes, initial: bytes) -> bool:
-        # RFC 9051 appendix E: SASL-IR is part of IMAP4rev2.
-        offered = not self._announced().isdisjoint({"SASL-IR", "IMAP4REV2"})
-        return offered and len(line) + 1 + len(sasl.initial_argument(initial)) + 2 <= MAX_LINE
-
-    def _log_in_by_command(self, username: bytes, password: bytes) -> Dialogue[Status]:
+    def _log_in_by_command(self, login: Login) -> Dialogue[Status]:
         """RFC 9051 6.2.3. Returns the response that ends the command, whatever it says."""
+        arguments = login.username.encode(), login.secret.reveal()
+        # RFC 9051 section 9: neither kind of string holds a NUL.
+        if any(b"\0" in argument for argument in arguments):
+            raise DialogueError(
+                FailureReason.SECRET_UNREADABLE, "the login holds a NUL octet, which LOGIN cannot carry"
+            )
         tag = self._new_tag()
         verb = tag + b" LOGIN"
-        lines, waits = imap_command.lines(verb, (username, password), unasked=self._largest_unasked_literal())
-        yield Send(lines[0], f"{verb.decode()} {sasl.REDACTED}")
+        lines, waits = imap_command.lines(verb, arguments, unasked=self._largest_unasked_literal())
+        yield Learn(LoginTried(Mechanism.LOGIN))
+        yield Send(lines[0], f"{verb.decode()} {REDACTED}")
         for line in lines[1:]:
             if waits and isinstance(answer := (yield from self._read(tag)), Reply):
                 if answer.end.condition is Condition.OK:
                     raise ProtocolError(f"the login is taken before it was sent, with {answer.end}")
                 return answer.end
-            yield Send(line, sasl.REDACTED)
+            yield Send(line, REDACTED)
         return (yield from self._read_reply(tag)).end
 
     def _largest_unasked_literal(self) -> int:
@@ -295,11 +291,3 @@ class Imap:
             elif response.tag != UNTAGGED or response.condition is Condition.PREAUTH:
                 raise ProtocolError(f"not an answer to {tag.decode()}: {response.line}")
         raise ResponseTooLargeError(f"more than {MAX_REPLY_LINES} responses to one command")
-
-
-def _login_arguments(login: Login) -> tuple[bytes, bytes]:
-    arguments = login.username.encode(), login.secret.reveal()
-    # RFC 9051 section 9: neither kind of string holds a NUL.
-    if any(b"\0" in argument for argument in arguments):
-        raise DialogueError(FailureReason.SECRET_UNREADABLE, "the login holds a NUL octet, which LOGIN cannot carry")
-    return arguments

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from base64 import b64encode
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from exporter.model import Encryption, Endpoint, FailureReason, Login, MailboxFacts, Mechanism
-from exporter.protocol import sasl
+from exporter.protocol import login_refusals, sasl
 from exporter.protocol.dialogue import (
     MAX_REPLY_LINES,
     Dialogue,
@@ -25,35 +26,13 @@ from exporter.protocol.dialogue import (
     printable,
     quoted,
 )
+from exporter.protocol.sasl_exchange import REDACTED, Exchange
 
 MAX_COMMAND: Final = 255
 """Octets of a command line with its CRLF (RFC 2449 section 4)."""
 
-PREFERENCE: Final = (Mechanism.PLAIN, Mechanism.USERPASS, Mechanism.LOGIN)
-"""What `auto` picks from, the preferred first. PLAIN takes one exchange and carries any password; USER and PASS are
-POP3's own, and what servers know best; LOGIN is for a server that has neither."""
-
 BUSY: Final = frozenset({"IN-USE", "LOGIN-DELAY", "SYS/TEMP"})
 """Response codes that ask to come back later (RFC 2449 section 8.1, RFC 3206 section 4)."""
-
-LOGIN_REFUSALS: Final[sasl.Refusals] = (
-    # Dovecot, asked for a password over a connection that it wants encrypted.
-    (
-        re.compile(rb"\[AUTH\] Plaintext authentication disallowed", re.IGNORECASE),
-        FailureReason.AUTH_MECHANISM_NOT_OFFERED,
-    ),
-    # RFC 3206 section 5: the one code that is about the credentials.
-    (re.compile(rb"\[AUTH\]", re.IGNORECASE), FailureReason.AUTH_REJECTED),
-    # Gmail, where the user has not switched POP on.
-    (re.compile(rb"\[SYS/PERM\].*not enabled for POP", re.IGNORECASE), FailureReason.AUTH_DISABLED),
-    # RFC 3206 section 4: the server's trouble. That a person has to end it (PERM) does not make the password wrong.
-    (re.compile(rb"\[SYS/(?:TEMP|PERM)\]", re.IGNORECASE), FailureReason.AUTH_UNAVAILABLE),
-    # RFC 2449 section 8.1: the login was right, but another session has the maildrop, or the last one was too recent.
-    (re.compile(rb"\[(?:IN-USE|LOGIN-DELAY)\]", re.IGNORECASE), FailureReason.AUTH_UNAVAILABLE),
-    # Courier, which has no response codes.
-    (re.compile(rb"Temporary problem"), FailureReason.AUTH_UNAVAILABLE),
-)
-"""By the response code and the text behind `-ERR`."""
 
 _STATUS: Final = re.compile(rb"(\+OK|-ERR)\b ?([^\0]*)")
 _RESPONSE_CODE: Final = re.compile(rb"\[([^\[\]]{1,64})\]")
@@ -130,20 +109,24 @@ class Pop3:
     def logged_in_already(self) -> bool:
         return False
 
-    def log_in(self, login: Login) -> Dialogue[None]:
-        offered = self._mechanisms()
-        mechanism = sasl.choose(login.mechanism, offered, PREFERENCE)
-        if mechanism is None:
-            raise sasl.not_offered(login.mechanism, offered)
-        if mechanism is Mechanism.USERPASS:
-            response = yield from _user_and_pass(login)
+    def log_in(self, login: Login, *, encrypted: bool) -> Dialogue[None]:
+        announced = keywords(("USER",) if self.capabilities is None else self.capabilities)
+        # RFC 2449 section 6.3: USER and PASS are there unless the server's list lacks them; APOP is in no list.
+        commands = [Mechanism.USERPASS] if "USER" in announced else []
+        if self.timestamp is not None:
+            commands.append(Mechanism.APOP)
+        offered = announced.get("SASL", [])
+        mechanism = yield from sasl.choose(login, offered, commands, encrypted=encrypted)
+        if mechanism in commands:
+            response = yield from _COMMANDS[mechanism](login, self.timestamp or b"")
+            if not response.positive:
+                raise _login_refusal(response)
         else:
-            exchange = sasl.EXCHANGES[mechanism](login)
-            yield Learn(LoginTried(mechanism))
-            response = yield from self._authenticate(exchange)
-        if not response.positive:
-            reason = sasl.refusal_reason(LOGIN_REFUSALS, response.text)
-            raise DialogueError(reason, f"the login is answered with {response}")
+            exchange = sasl.exchange(mechanism, login, self._endpoint, offered)
+            # Exchange Online takes a token only in a line of its own.
+            response = yield from self._authenticate(exchange, 0 if mechanism is Mechanism.XOAUTH2 else MAX_COMMAND)
+            if not response.positive:
+                raise exchange.explained(_login_refusal(response))
         yield Learn(LoginTaken())
 
     def has_more_to_check(self, *, logged_in: bool) -> bool:
@@ -165,37 +148,19 @@ class Pop3:
             yield from command(b"*")
         yield from command(b"QUIT")
 
-    def _mechanisms(self) -> list[str]:
-        """What can be logged in with: USER and PASS unless the server's list lacks them (RFC 2449 6.3), and SASL."""
-        announced = keywords(("USER",) if self.capabilities is None else self.capabilities)
-        names = [name for name in announced.get("SASL", ()) if name != Mechanism.USERPASS]
-        return [Mechanism.USERPASS, *names] if "USER" in announced else names
-
-    def _authenticate(self, exchange: sasl.Exchange) -> Dialogue[Response]:
+    def _authenticate(self, exchange: Exchange, room: int) -> Dialogue[Response]:
         """RFC 5034 section 4. Returns the response that ends the exchange, whatever it is."""
-        verb = f"AUTH {exchange.mechanism}"
-        line = verb.encode()
-        initial = exchange.initial_response()
-        # RFC 5034 section 4: an initial response that makes the line too long is sent when the server asks for it.
-        if initial is not None and len(line) + 1 + len(sasl.initial_argument(initial)) + 2 <= MAX_COMMAND:
-            yield Send(line + b" " + sasl.initial_argument(initial), f"{verb} {sasl.REDACTED}")
-            initial = None
-        else:
-            yield Send(line)
+        # An initial response that would make the line too long is sent when the server asks for it.
+        yield from exchange.begin("AUTH", room)
         while (found := _CHALLENGE.fullmatch(answer := (yield ReadLine()))) is not None:
             try:
-                challenge = sasl.decoded_challenge(found[1] or b"")
-                response = exchange.respond(challenge) if initial is None else initial
+                yield from exchange.respond(found[1] or b"")
             except DialogueError as error:
                 # RFC 5034 section 4: "*" cancels; whatever else is said now would be taken for the response.
                 self._owes_response = error.in_step = True
                 raise
-            initial = None
-            yield Send(b64encode(response), sasl.REDACTED)
         end = _response(answer)
         if end.positive:
-            if initial is not None:
-                raise ProtocolError(f"the server takes the login before it was sent: {end}")
             exchange.finish()
         return end
 
@@ -224,15 +189,34 @@ def command(line: bytes, shown: str | None = None) -> Dialogue[Response]:
     return (yield from read_response())
 
 
-def _user_and_pass(login: Login) -> Dialogue[Response]:
+def _user_and_pass(login: Login, _: bytes) -> Dialogue[Response]:
     """RFC 1939 section 7. Returns the response that ends it, whatever it is."""
     name = _argument("USER", "the username", login.username.encode())
     password = _argument("PASS", "the password", login.secret.reveal())
     yield Learn(LoginTried(Mechanism.USERPASS))
     response = yield from command(b"USER " + name)
     if response.positive:
-        response = yield from command(b"PASS " + password, f"PASS {sasl.REDACTED}")
+        response = yield from command(b"PASS " + password, f"PASS {REDACTED}")
     return response
+
+
+def _apop(login: Login, timestamp: bytes) -> Dialogue[Response]:
+    """RFC 1939 section 7. Returns the response that ends it, whatever it is."""
+    name = login.username.encode()
+    if b" " in name:
+        raise DialogueError(FailureReason.SECRET_UNREADABLE, "the username holds a space, which APOP cannot carry")
+    verb = b"APOP " + _argument("APOP", "the username", name)
+    # Not for security: see CRAM-MD5.
+    digest = hashlib.md5(timestamp + login.secret.reveal(), usedforsecurity=False).hexdigest()
+    yield Learn(LoginTried(Mechanism.APOP))
+    return (yield from command(verb + b" " + digest.encode(), f"{printable(verb)} {REDACTED}"))
+
+
+_COMMANDS: Final[Mapping[Mechanism, Callable[[Login, bytes], Dialogue[Response]]]] = {
+    Mechanism.USERPASS: _user_and_pass,
+    Mechanism.APOP: _apop,
+}
+"""The ways to log in that only POP3 has."""
 
 
 def _argument(keyword: str, what: str, value: bytes) -> bytes:
@@ -254,3 +238,8 @@ def _response(line: bytes) -> Response:
 def _refusal(permanent: FailureReason, context: str, response: Response) -> DialogueError:
     reason = FailureReason.SERVER_BUSY if response.code in BUSY else permanent
     return DialogueError(reason, f"{context} {response}")
+
+
+def _login_refusal(response: Response) -> DialogueError:
+    reason = login_refusals.reason(login_refusals.POP3, response.text)
+    return DialogueError(reason, f"the login is answered with {response}")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from dataclasses import dataclass
 from typing import Final
 
 from exporter.model import Endpoint, FailureReason, Login
-from exporter.protocol import sasl
+from exporter.protocol import login_refusals, sasl
 from exporter.protocol.dialogue import (
     MAX_REPLY_LINES,
     Dialogue,
     DialogueError,
     Learn,
     LoginTaken,
-    LoginTried,
     ProtocolError,
     ReadLine,
     ReplyCode,
@@ -26,24 +24,10 @@ from exporter.protocol.dialogue import (
     printable,
     quoted,
 )
+from exporter.protocol.sasl_exchange import Exchange
 
 MAX_COMMAND: Final = 512
 """Octets of a command line with its CRLF (RFC 5321 4.5.3.1.4)."""
-
-LOGIN_REFUSALS: Final[sasl.Refusals] = (
-    # Exchange Online has one enhanced code for a wrong password and for a login that is switched off.
-    (re.compile(rb"535 5\.7\.139 .*credentials were incorrect"), FailureReason.AUTH_REJECTED),
-    (re.compile(rb"5[0-9]{2} 5\.7\.(?:30|139)\b"), FailureReason.AUTH_DISABLED),
-    # RFC 4954 section 6: 4yz is the server's trouble, 5yz is the login's.
-    (re.compile(rb"4"), FailureReason.AUTH_UNAVAILABLE),
-    # RFC 4954 section 4, RFC 5321 4.2.4: 504 does not know the mechanism, 502 and 503 (Postfix, Exim) not even AUTH.
-    (re.compile(rb"50[234]"), FailureReason.AUTH_MECHANISM_NOT_OFFERED),
-    # RFC 4954 section 6, RFC 3207 section 4: not over a connection that is not encrypted.
-    (re.compile(rb"530|538"), FailureReason.AUTH_MECHANISM_NOT_OFFERED),
-    # RFC 5321 4.3.2: the line was not understood, so nothing is said about the login.
-    (re.compile(rb"50[01]"), FailureReason.COMMAND_REFUSED),
-)
-"""By the code, the enhanced code (RFC 3463, 5248) and the text of the reply to AUTH."""
 
 _AUTH: Final = re.compile("^AUTH=", re.IGNORECASE)
 # RFC 5321 4.2 has printable ASCII, RFC 6531 3.7.4 adds UTF-8, and servers add what they like; but a NUL is no text.
@@ -107,16 +91,13 @@ class Smtp:
     def logged_in_already(self) -> bool:
         return False
 
-    def log_in(self, login: Login) -> Dialogue[None]:
+    def log_in(self, login: Login, *, encrypted: bool) -> Dialogue[None]:
         offered = self._mechanisms()
-        mechanism = sasl.choose(login.mechanism, offered)
-        if mechanism is None:
-            raise sasl.not_offered(login.mechanism, offered)
-        exchange = sasl.EXCHANGES[mechanism](login)
-        yield Learn(LoginTried(mechanism))
+        mechanism = yield from sasl.choose(login, offered, encrypted=encrypted)
+        exchange = sasl.exchange(mechanism, login, self._endpoint, offered)
         reply = yield from self._authenticate(exchange)
         if reply.code != 235:
-            raise _login_refusal(reply)
+            raise exchange.explained(_login_refusal(reply))
         yield Learn(LoginTaken())
 
     def has_more_to_check(self, *, logged_in: bool) -> bool:  # noqa: ARG002 - the recipient is asked about either way
@@ -140,30 +121,20 @@ class Smtp:
         # `AUTH=PLAIN` is from before RFC 2554, and some still write it beside `AUTH PLAIN`.
         return keywords([_AUTH.sub("AUTH ", item) for item in self.capabilities or ()]).get("AUTH", [])
 
-    def _authenticate(self, exchange: sasl.Exchange) -> Dialogue[Reply]:
+    def _authenticate(self, exchange: Exchange) -> Dialogue[Reply]:
         """RFC 4954 section 4. Returns the reply that ends the exchange, whatever its code."""
-        verb = f"AUTH {exchange.mechanism}"
-        line = verb.encode()
-        initial = exchange.initial_response()
-        # RFC 4954 section 4: an initial response that makes the line too long is sent when the server asks for it.
-        if initial is not None and len(line) + 1 + len(sasl.initial_argument(initial)) + 2 <= MAX_COMMAND:
-            reply = yield from command(line + b" " + sasl.initial_argument(initial), f"{verb} {sasl.REDACTED}")
-            initial = None
-        else:
-            reply = yield from command(line)
+        # An initial response that would make the line too long is sent when the server asks for it.
+        yield from exchange.begin("AUTH", MAX_COMMAND)
+        reply = yield from read_reply()
         while reply.code == 334:
             try:
-                challenge = sasl.decoded_challenge(reply.lines[0])
-                response = exchange.respond(challenge) if initial is None else initial
+                yield from exchange.respond(reply.lines[0])
             except DialogueError as error:
                 # RFC 4954 section 4: "*" cancels; whatever else is said now would be taken for the response.
                 self._left_open, error.in_step = b"*", True
                 raise
-            initial = None
-            reply = yield from command(b64encode(response), sasl.REDACTED)
+            reply = yield from read_reply()
         if reply.code == 235:
-            if initial is not None:
-                raise ProtocolError(f"the server takes the login before it was sent: {reply}")
             exchange.finish()
         return reply
 
@@ -229,4 +200,4 @@ def _refusal(permanent: FailureReason, context: str, reply: Reply) -> DialogueEr
 def _login_refusal(reply: Reply) -> DialogueError:
     if reply.code < 400:
         return ProtocolError(f"AUTH is answered with {reply}")
-    return DialogueError(sasl.refusal_reason(LOGIN_REFUSALS, reply.words), f"AUTH is answered with {reply}")
+    return DialogueError(login_refusals.reason(login_refusals.SMTP, reply.words), f"AUTH is answered with {reply}")

@@ -219,7 +219,8 @@ def test_any_server_leads_to_an_end_that_a_dialogue_may_have(
 @given(
     mutated(),
     st.sampled_from([Mechanism.AUTO, Mechanism.LOGIN]),
-    st.binary(min_size=6, max_size=20).filter(lambda password: b"\0" not in password),
+    # With something before it that IMAP never says: a password may be "STATUS", and so may a command.
+    st.binary(max_size=20).filter(lambda password: b"\0" not in password).map(b"secret".__add__),
 )
 def test_secrets_leave_only_where_they_are_marked(script: bytes, mechanism: Mechanism, password: bytes) -> None:
     played = survived(script, mechanism, Encryption.TLS, password)

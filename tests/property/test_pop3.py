@@ -90,7 +90,7 @@ def test_a_login_ends_well_or_with_a_failure_and_nothing_else(script: bytes, off
     play(pop3.ask_capabilities(), b"+OK\r\n" + offer + b"\r\n.\r\n")
 
     try:
-        played = play(pop3.log_in(login()), script, cut)
+        played = play(pop3.log_in(login(), encrypted=True), script, cut)
     except ScriptEndedError:
         return
 

@@ -66,7 +66,7 @@ def test_every_dialogue_ends_well_or_with_a_failure_and_nothing_else(
         if smtp.offers_starttls():
             yield from smtp.starttls()
             yield from smtp.ask_capabilities()
-        yield from smtp.log_in(login(mechanism))
+        yield from smtp.log_in(login(mechanism), encrypted=True)
         yield from smtp.check()
 
     try:
@@ -102,7 +102,7 @@ def test_a_login_ends_well_or_with_a_failure_and_nothing_else(script: bytes, off
     play(smtp.ask_capabilities(), b"250-mail.example.com\r\n250 AUTH " + offer + b"\r\n")
 
     try:
-        played = play(smtp.log_in(login()), script, cut)
+        played = play(smtp.log_in(login(), encrypted=True), script, cut)
     except ScriptEndedError:
         return
 

@@ -6,9 +6,10 @@ trailing. What the client sent, learnt and entered is recorded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, assert_never
 
 import pytest
 
@@ -16,16 +17,22 @@ from exporter.model import FailureReason, Phase
 from exporter.net.buffer import OverflowingError, ReceiveBuffer
 from exporter.protocol.dialogue import (
     MAX_LINE,
+    ChannelBinding,
+    Conceal,
+    DeriveKey,
     Dialogue,
     DialogueError,
     Enter,
     Fact,
+    GiveChannelBinding,
+    GiveRandom,
     Learn,
     ReadExactly,
     ReadLine,
     RequireSecure,
     RequireSilence,
     ResponseTooLargeError,
+    SecurityStep,
     Send,
     StartTls,
     Step,
@@ -56,6 +63,7 @@ class Played:
         sent: The lines the client sent, secrets included.
         shown: The same lines as a transcript shows them.
         secret: Those of `sent` that were marked as secret.
+        concealed: What a transcript does not show of the server's words.
         error: How the dialogue failed; `None` if it ended well.
         unread: What the server sent and the dialogue did not read.
     """
@@ -63,6 +71,7 @@ class Played:
     sent: list[bytes] = field(default_factory=list)
     shown: list[str] = field(default_factory=list)
     secret: list[bytes] = field(default_factory=list)
+    concealed: list[bytes] = field(default_factory=list)
     learnt: list[Fact] = field(default_factory=list)
     phases: list[Phase] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
@@ -76,6 +85,23 @@ class Played:
         if self.error is None:
             return None
         return self.phases[-1] if self.phases else None, self.error.reason
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What the dialogue finds around it.
+
+    Attributes:
+        random: What is random.
+        bindings: The channel bindings of the connection.
+    """
+
+    random: bytes = bytes(range(18))
+    bindings: Mapping[ChannelBinding, bytes] = field(default_factory=dict)
+
+
+IN_CLEAR: Final = Circumstances()
+"""Those of a connection without TLS."""
 
 
 class ScriptEndedError(Exception):
@@ -126,13 +152,19 @@ class Script:
         return self._buffer.take_all() + b"".join(self._pieces)
 
 
-def play(dialogue: Dialogue[Any], parts: bytes | Sequence[bytes], cut: Cut = whole) -> Played:
+def play(
+    dialogue: Dialogue[Any],
+    parts: bytes | Sequence[bytes],
+    cut: Cut = whole,
+    circumstances: Circumstances = IN_CLEAR,
+) -> Played:
     """Run the dialogue to its end.
 
     Args:
         dialogue: The client's side.
         parts: The server's (see `Script`).
         cut: The pieces in which the server's octets arrive.
+        circumstances: What else the dialogue may ask for.
 
     Raises:
         ScriptEndedError: The dialogue reads on where the script ends.
@@ -142,7 +174,7 @@ def play(dialogue: Dialogue[Any], parts: bytes | Sequence[bytes], cut: Cut = who
         step = next(dialogue)
         while True:
             played.steps.append(step)
-            step = dialogue.send(_carry_out(step, script, played))
+            step = dialogue.send(_carry_out(step, script, played, circumstances))
     except StopIteration as end:
         played.value = end.value
     except DialogueError as error:
@@ -153,7 +185,7 @@ def play(dialogue: Dialogue[Any], parts: bytes | Sequence[bytes], cut: Cut = who
     return played
 
 
-def _carry_out(step: Step, script: Script, played: Played) -> bytes:  # noqa: C901 - one case a kind of step
+def _carry_out(step: Step, script: Script, played: Played, circumstances: Circumstances) -> bytes:
     answer: bytes | None = b""
     match step:
         case Enter(phase):
@@ -171,6 +203,15 @@ def _carry_out(step: Step, script: Script, played: Played) -> bytes:  # noqa: C9
             answer = script.read(lambda buffer: buffer.take_exactly(size))
         case Learn(fact):
             played.learnt.append(fact)
+        case _:
+            answer = _carry_out_for_security(step, script, played, circumstances)
+    if answer is None:
+        raise ScriptEndedError(played)
+    return answer
+
+
+def _carry_out_for_security(step: SecurityStep, script: Script, played: Played, circumstances: Circumstances) -> bytes:
+    match step:
         case RequireSilence():
             if script.in_parts and script.rest():
                 raise DialogueError(FailureReason.STARTTLS_INJECTION, "the script goes on in plain", in_step=False)
@@ -178,6 +219,14 @@ def _carry_out(step: Step, script: Script, played: Played) -> bytes:  # noqa: C9
             script.shake_hands()
         case RequireSecure():
             pass
-    if answer is None:
-        raise ScriptEndedError(played)
-    return answer
+        case GiveChannelBinding(kind):
+            return circumstances.bindings.get(kind, b"")
+        case GiveRandom():
+            return circumstances.random
+        case DeriveKey(digest, password, salt, iterations):
+            return hashlib.pbkdf2_hmac(digest, password.reveal(), salt, iterations)
+        case Conceal(octets):
+            played.concealed.append(octets)
+        case _:
+            assert_never(step)
+    return b""

@@ -339,7 +339,7 @@ class TestMailbox:
         imap = client(mailbox="INBOX")
         # RFC 9051 11.3: before the login, responses that belong behind it are to be ignored.
         login_script = b"* 99 EXISTS\r\n* STATUS INBOX (MESSAGES 99)\r\n* 1 FETCH (BODY[] {3}\r\nabc)\r\n" + LOGGED_IN
-        assert play(imap.log_in(login()), login_script).error is None
+        assert play(imap.log_in(login(), encrypted=True), login_script).error is None
 
         played = play(imap.check(), b"a2 OK\r\n* 5 EXISTS\r\na3 OK\r\na4 OK\r\n")
 
@@ -372,7 +372,7 @@ class TestCapabilitiesAfterTheLogin:
     )
     def test_are_taken_as_told(self, answer: bytes, cut: Cut) -> None:
         imap = client(capabilities=("QUOTA",))
-        played = play(imap.log_in(login()), answer, cut)
+        played = play(imap.log_in(login(), encrypted=True), answer, cut)
 
         assert Capabilities(("IMAP4rev1", "QUOTA")) == played.learnt[-1]
         assert ("IMAP4rev1", "QUOTA") == imap.capabilities
@@ -381,7 +381,7 @@ class TestCapabilitiesAfterTheLogin:
     @every_cut
     def test_are_asked_for_where_they_matter_and_were_not_told(self, cut: Cut) -> None:
         imap = client(capabilities=("QUOTA",))
-        assert play(imap.log_in(login()), b"a1 OK welcome\r\n").error is None
+        assert play(imap.log_in(login(), encrypted=True), b"a1 OK welcome\r\n").error is None
         assert imap.has_more_to_check(logged_in=True)
 
         played = play(imap.check(), b"* CAPABILITY IMAP4rev1 QUOTA\r\na2 OK done\r\n", cut)
@@ -391,13 +391,13 @@ class TestCapabilitiesAfterTheLogin:
 
     def test_are_not_asked_for_where_they_do_not_matter(self) -> None:
         imap = client()
-        assert play(imap.log_in(login()), b"a1 OK welcome\r\n").error is None
+        assert play(imap.log_in(login(), encrypted=True), b"a1 OK welcome\r\n").error is None
 
         assert not imap.has_more_to_check(logged_in=True)
 
     def test_decide_whether_there_is_a_quota(self) -> None:
         imap = client(mailbox="INBOX")
-        assert play(imap.log_in(login()), b"a1 OK welcome\r\n").error is None
+        assert play(imap.log_in(login(), encrypted=True), b"a1 OK welcome\r\n").error is None
 
         played = play(
             imap.check(),

@@ -30,7 +30,7 @@ def logged_in(
     who: Login | None = None,
     cut: Cut = whole,
 ) -> Played:
-    return play(client(offer).log_in(who or login()), script, cut)
+    return play(client(offer).log_in(who or login(), encrypted=True), script, cut)
 
 
 class TestMechanism:
@@ -62,11 +62,19 @@ class TestMechanism:
     @pytest.mark.parametrize(
         ("offer", "wanted", "detail"),
         [
-            (b"LOGINDISABLED", Mechanism.AUTO, "allow, but none; LOGINDISABLED rules out the LOGIN command"),
-            (b"logindisabled AUTH=GSSAPI", Mechanism.LOGIN, "no LOGIN, but GSSAPI; LOGINDISABLED rules out"),
-            (b"AUTH=GSSAPI AUTH=CRAM-MD5", Mechanism.PLAIN, "the server offers no PLAIN, but GSSAPI, CRAM-MD5"),
-            (b"AUTH=USERPASS", Mechanism.USERPASS, "the server offers no USERPASS, but USERPASS"),
-            (b"XAUTH=PLAIN", Mechanism.PLAIN, "the server offers no PLAIN, but none"),
+            (
+                b"LOGINDISABLED",
+                Mechanism.AUTO,
+                "no mechanism that takes a password; it offers none at all; LOGINDISABLED rules out the LOGIN",
+            ),
+            (b"logindisabled AUTH=GSSAPI", Mechanism.LOGIN, "no LOGIN; it offers GSSAPI; LOGINDISABLED rules out"),
+            (
+                b"AUTH=GSSAPI AUTH=CRAM-MD5",
+                Mechanism.PLAIN,
+                "the server offers no PLAIN; it offers LOGIN, GSSAPI, CRAM-MD5",
+            ),
+            (b"AUTH=USERPASS", Mechanism.USERPASS, "the server offers no USERPASS; it offers LOGIN, USERPASS"),
+            (b"XAUTH=PLAIN", Mechanism.PLAIN, "the server offers no PLAIN; it offers LOGIN"),
         ],
     )
     def test_that_is_not_offered_is_not_tried(self, offer: bytes, wanted: Mechanism, detail: str) -> None:
@@ -161,7 +169,7 @@ class TestCancelling:
     ) -> None:
         imap = client(offer)
 
-        played = play(imap.log_in(login()), script, cut)
+        played = play(imap.log_in(login(), encrypted=True), script, cut)
         goodbye = play(imap.quit(), b"a1 BAD Authentication cancelled\r\n* BYE\r\na2 OK\r\n", cut)
 
         assert played.error is not None
@@ -173,7 +181,7 @@ class TestCancelling:
 
     def test_does_not_come_after_a_refusal(self) -> None:
         imap = client()
-        play(imap.log_in(login()), b"a1 NO [AUTHENTICATIONFAILED] no\r\n")
+        play(imap.log_in(login(), encrypted=True), b"a1 NO [AUTHENTICATIONFAILED] no\r\n")
 
         assert [b"a2 LOGOUT"] == play(imap.quit(), b"* BYE\r\na2 OK\r\n").sent
 
@@ -232,7 +240,7 @@ class TestLoginCommand:
     def test_that_is_refused_before_the_password_was_sent_does_not_send_it(self, cut: Cut) -> None:
         played = logged_in(b"a1 NO [PRIVACYREQUIRED] not here\r\n", COMMAND, login(password=b"\xff\xfe"), cut)
 
-        assert (None, FailureReason.AUTH_INSECURE) == played.failure
+        assert (None, FailureReason.AUTH_MECHANISM_NOT_OFFERED) == played.failure
         assert [b'a1 LOGIN "monitor@example.com" {2}'] == played.sent
 
     def test_that_is_taken_before_the_password_was_sent_is_a_protocol_error(self) -> None:
@@ -269,6 +277,10 @@ REFUSALS: Final = {
         b"NO [ALERT] Application-specific password required: https://support.google.com/ (Failure)",
         b"NO [AUTHENTICATIONFAILED] LOGIN Invalid credentials",  # Yahoo
         b"NO [AUTHENTICATIONFAILED] AUTHENTICATE Invalid credentials",
+        b"NO [AUTHENTICATIONFAILED] (#MBR1212) Incorrect username or password.",
+        b"NO [ALERT] Please log in via your web browser: https://support.google.com/mail/ (Failure)",  # Gmail
+        b"NO [WEBALERT https://accounts.google.com/signin/continue] Web login required.",
+        b"NO authentication failure",  # Cyrus
         b"BAD [AUTHENTICATIONFAILED] no",
         b"no [authenticationfailed] lower case",
         b"NO",
@@ -282,17 +294,30 @@ REFUSALS: Final = {
         b"NO [INUSE] Somebody else is logged in",
         b"NO Server Unavailable. 15",  # Exchange
         b"NO [ALERT] Too many simultaneous connections. (Failure)",  # Gmail
-        b"BAD [UNAVAILABLE] not now",
+        b"NO Too many simultaneous connections. (Failure)",
+        b"BAD [UNAVAILABLE] Service temporarily unavailable",  # iCloud
+        b"NO [LIMIT] LOGIN Rate limit hit.",  # Yahoo
+        b"NO [UNAVAILABLE] AUTHENTICATE Server error - Please try again later",
+        b"NO remote authentication server unavailable",  # Cyrus
+        b"NO generic failure",
     ),
     FailureReason.AUTH_DISABLED: (
         b"NO [ALERT] Your account is not enabled for IMAP use. Please visit your Gmail settings page (Failure)",
+        b"NO [ALERT] IMAP access is disabled for your domain. Please contact your domain administrator. (Failure)",
         b"NO [AUTHENTICATIONFAILED] AuthFailed:LogonDenied-BasicAuthBlocked-<UserType:OutlookCom>",  # Outlook.com
+        b"NO Basic authentication is disabled.",
     ),
-    FailureReason.AUTH_INSECURE: (
-        b"NO [PRIVACYREQUIRED] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.",  # Dovecot
+    FailureReason.AUTH_MECHANISM_NOT_OFFERED: (
+        b"NO [PRIVACYREQUIRED] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.",  # Dovecot 2.3
+        b"NO [PRIVACYREQUIRED] Cleartext authentication disallowed on non-secure (SSL/TLS) connections.",  # Dovecot 2.4
+        b"NO [PRIVACYREQUIRED] not here",
+        b"NO Unsupported authentication mechanism.",
         b"NO LOGIN is disabled on the clear-text port.",  # Stalwart
+        b"NO Login only available under a layer",  # Cyrus
+        b"NO encryption needed to use mechanism",
+        b"NO no mechanism available",
+        b"NO user exists, but no verifier for user",
     ),
-    FailureReason.AUTH_MECHANISM_NOT_OFFERED: (b"NO Unsupported authentication mechanism.",),  # Dovecot
     FailureReason.COMMAND_REFUSED: (
         b"BAD Error in IMAP command received by server.",  # Dovecot, Courier
         b"BAD Command Argument Error. 11",  # Exchange

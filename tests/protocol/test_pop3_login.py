@@ -24,7 +24,7 @@ def client(*offer: bytes) -> Pop3:
 
 
 def logged_in(script: bytes, *offer: bytes, who: Login | None = None, cut: Cut = whole) -> Played:
-    return play(client(*offer).log_in(who or login()), script, cut)
+    return play(client(*offer).log_in(who or login(), encrypted=True), script, cut)
 
 
 class TestMechanism:
@@ -167,7 +167,7 @@ class TestCancelling:
     ) -> None:
         pop3 = client(offer)
 
-        played = play(pop3.log_in(login()), script, cut)
+        played = play(pop3.log_in(login(), encrypted=True), script, cut)
         goodbye = play(pop3.quit(), b"-ERR Authentication aborted.\r\n+OK Bye-bye.\r\n", cut)
 
         assert played.error is not None
@@ -178,7 +178,7 @@ class TestCancelling:
 
     def test_does_not_come_after_a_refusal(self) -> None:
         pop3 = client(b"SASL PLAIN")
-        play(pop3.log_in(login()), b"-ERR [AUTH] no\r\n")
+        play(pop3.log_in(login(), encrypted=True), b"-ERR [AUTH] no\r\n")
 
         assert [b"QUIT"] == play(pop3.quit(), b"+OK\r\n").sent
 
@@ -211,6 +211,7 @@ REFUSALS: Final = {
         b"-ERR [AUTH] Username and password not accepted.",  # Gmail
         b"-ERR [AUTH] Application-specific password required: https://support.google.com/accounts/answer/185833",
         b"-ERR [AUTH] Web login required: https://support.google.com/mail/answer/78754",
+        b"-ERR [AUTH] (#MBR1212) Incorrect username or password.",  # Yahoo
         b"-ERR [auth] whatever the case",
         b"-ERR",
     ),
@@ -222,13 +223,16 @@ REFUSALS: Final = {
         b"-ERR [IN-USE] Unable to lock maildrop: Mailbox is locked by POP server",  # Cyrus
         b"-ERR [LOGIN-DELAY] minimum time between mail checks violation",  # RFC 2449
         b"-ERR [SYS/PERM] the maildrop is corrupt, call for help",  # RFC 3206
+        b"-ERR [SYS/TEMP] Server error - Please try again later.",  # Yahoo
         b"-ERR [sys/temp] whatever the case",
     ),
     FailureReason.AUTH_DISABLED: (
         b"-ERR [SYS/PERM] Your account is not enabled for POP access. Please visit your Gmail settings page",  # Gmail
     ),
     FailureReason.AUTH_MECHANISM_NOT_OFFERED: (
-        b"-ERR [AUTH] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.",  # Dovecot
+        b"-ERR [AUTH] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.",  # Dovecot 2.3
+        b"-ERR [AUTH] Cleartext authentication disallowed on non-secure (SSL/TLS) connections.",  # Dovecot 2.4
+        b"-ERR [AUTH] USER command only available under a layer",  # Cyrus
     ),
     FailureReason.PROTOCOL_ERROR: (b"235 2.7.0 Authentication successful", b"a response?"),
 }

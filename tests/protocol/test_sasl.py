@@ -1,115 +1,168 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
-from exporter.model import FailureReason, Mechanism
+from exporter.model import Encryption, FailureReason, Login, Mechanism, Protocol, Secret, SecretKind
 from exporter.protocol import sasl
-from exporter.protocol.dialogue import DialogueError, ProtocolError
-from tests.protocol.samples import login
+from tests.protocol.player import IN_CLEAR, Circumstances, Played, play
+from tests.protocol.samples import endpoint, login
+
+TLS_1_3 = Circumstances(bindings={"tls-exporter": b"x" * 32, "tls-server-end-point": b"y" * 32})
+TLS_1_2 = Circumstances(bindings={"tls-server-end-point": b"y" * 32})
+
+EVERYTHING = [mechanism.value for mechanism in Mechanism]
 
 
-class TestPlain:
-    def test_says_it_all_at_once(self) -> None:
-        # The example of RFC 4616 section 4, without an authorisation identity.
-        exchange = sasl.Plain(login(username="tim", password=b"tanstaaftanstaaf"))
-
-        assert b"\0tim\0tanstaaftanstaaf" == exchange.initial_response()
-
-    def test_has_nothing_to_add(self) -> None:
-        with pytest.raises(ProtocolError, match="more than PLAIN has to say"):
-            sasl.Plain(login()).respond(b"")
-
-    def test_sends_a_name_in_utf_8(self) -> None:
-        exchange = sasl.Plain(login(username="jörg", password="köln".encode()))
-
-        assert b"\0j\xc3\xb6rg\0k\xc3\xb6ln" == exchange.initial_response()
-
-    @pytest.mark.parametrize(("username", "password"), [("a\0b", b"c"), ("a", b"b\0c")])
-    def test_cannot_carry_nul(self, username: str, password: bytes) -> None:
-        with pytest.raises(DialogueError, match="the login holds a NUL octet, which PLAIN cannot carry") as raised:
-            sasl.Plain(login(username=username, password=password))
-
-        assert FailureReason.SECRET_UNREADABLE == raised.value.reason
+def holder(kind: SecretKind, wanted: Mechanism = Mechanism.AUTO) -> Login:
+    return Login("monitor@example.com", Secret(b"" if kind is SecretKind.CERTIFICATE else b"secret"), wanted, kind)
 
 
-class TestLogin:
-    def test_says_the_name_and_then_the_password_whatever_the_prompts(self) -> None:
-        exchange = sasl.LoginExchange(login(username="tim", password=b"tanstaaf"))
-
-        assert exchange.initial_response() is None
-        assert [b"tim", b"tanstaaf"] == [exchange.respond(b"Password:"), exchange.respond(b"")]
-
-    def test_has_no_third_answer(self) -> None:
-        exchange = sasl.LoginExchange(login())
-        exchange.respond(b"Username:")
-        exchange.respond(b"Password:")
-
-        with pytest.raises(ProtocolError, match="more than LOGIN has to say"):
-            exchange.respond(b"Token:")
-
-    def test_is_not_over_before_the_password_was_asked_for(self) -> None:
-        exchange = sasl.LoginExchange(login())
-        exchange.respond(b"Username:")
-        with pytest.raises(ProtocolError, match="takes the login before it has asked for the password"):
-            exchange.finish()
-
-        exchange.respond(b"Password:")
-        exchange.finish()
+def chosen(
+    who: Login,
+    offered: list[str],
+    own: tuple[Mechanism, ...] = (),
+    *,
+    encrypted: bool = True,
+    circumstances: Circumstances = TLS_1_3,
+) -> Played:
+    return play(sasl.choose(who, offered, own, encrypted=encrypted), b"", circumstances=circumstances)
 
 
-def test_every_exchange_is_known_by_its_mechanism() -> None:
-    assert list(sasl.EXCHANGES) == [make(login()).mechanism for make in sasl.EXCHANGES.values()]
+class TestChoice:
+    @pytest.mark.parametrize(
+        ("wanted", "offered", "choice"),
+        [
+            (Mechanism.AUTO, ["LOGIN", "PLAIN"], Mechanism.PLAIN),
+            (Mechanism.AUTO, ["login"], Mechanism.LOGIN),
+            (Mechanism.AUTO, ["LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "PLAIN", "SCRAM-SHA-256"], Mechanism.SCRAM_SHA_256),
+            (Mechanism.AUTO, ["SCRAM-SHA-1", "PLAIN"], Mechanism.SCRAM_SHA_1),
+            (Mechanism.AUTO, ["SCRAM-SHA-256", "SCRAM-SHA-1-PLUS"], Mechanism.SCRAM_SHA_1_PLUS),
+            (Mechanism.AUTO, ["CRAM-MD5", "DIGEST-MD5", "NTLM"], Mechanism.CRAM_MD5),
+            (Mechanism.AUTO, EVERYTHING, Mechanism.SCRAM_SHA_256_PLUS),
+            (Mechanism.LOGIN, EVERYTHING, Mechanism.LOGIN),
+            (Mechanism.CRAM_MD5, ["PLAIN", "CRAM-MD5"], Mechanism.CRAM_MD5),
+            (Mechanism.SCRAM_SHA_256, EVERYTHING, Mechanism.SCRAM_SHA_256),
+            (Mechanism.SCRAM_SHA_256_PLUS, EVERYTHING, Mechanism.SCRAM_SHA_256_PLUS),
+        ],
+    )
+    def test_is_the_strongest_of_those_offered_and_wanted(
+        self, wanted: Mechanism, offered: list[str], choice: Mechanism
+    ) -> None:
+        assert choice is chosen(login(wanted), offered).value
+
+    @pytest.mark.parametrize(
+        ("kind", "offered", "choice"),
+        [
+            (SecretKind.TOKEN, ["PLAIN", "LOGIN", "XOAUTH2"], Mechanism.XOAUTH2),
+            (SecretKind.TOKEN, EVERYTHING, Mechanism.OAUTHBEARER),
+            (SecretKind.CERTIFICATE, EVERYTHING, Mechanism.EXTERNAL),
+            (SecretKind.PASSWORD, ["XOAUTH2", "EXTERNAL", "LOGIN"], Mechanism.LOGIN),
+        ],
+    )
+    def test_takes_what_there_is_to_log_in_with(self, kind: SecretKind, offered: list[str], choice: Mechanism) -> None:
+        assert choice is chosen(holder(kind), offered).value
+
+    @pytest.mark.parametrize("circumstances", [IN_CLEAR, TLS_1_2])
+    def test_is_bound_to_the_tls_session_only_where_that_can_be(self, circumstances: Circumstances) -> None:
+        assert Mechanism.SCRAM_SHA_256 is chosen(login(), EVERYTHING, circumstances=circumstances).value
+
+    def test_that_was_made_by_the_user_stands_even_so(self) -> None:
+        played = chosen(login(Mechanism.SCRAM_SHA_256_PLUS), EVERYTHING, circumstances=TLS_1_2)
+
+        assert Mechanism.SCRAM_SHA_256_PLUS is played.value
+
+    @pytest.mark.parametrize(("encrypted", "choice"), [(True, Mechanism.PLAIN), (False, Mechanism.CRAM_MD5)])
+    def test_shows_no_password_to_those_who_read_along(self, encrypted: bool, choice: Mechanism) -> None:
+        offered = ["LOGIN", "PLAIN", "CRAM-MD5"]
+
+        assert choice is chosen(login(), offered, encrypted=encrypted, circumstances=IN_CLEAR).value
+
+    def test_has_the_protocols_own_commands_where_they_belong(self) -> None:
+        own = (Mechanism.USERPASS, Mechanism.APOP)
+
+        assert Mechanism.PLAIN is chosen(login(), ["PLAIN", "LOGIN"], own).value
+        assert Mechanism.USERPASS is chosen(login(), ["LOGIN", "CRAM-MD5"], own).value
+        assert Mechanism.APOP is chosen(login(Mechanism.APOP), ["PLAIN"], own).value
+        assert Mechanism.APOP is chosen(login(), ["PLAIN"], own, encrypted=False, circumstances=IN_CLEAR).value
 
 
-@pytest.mark.parametrize(
-    ("wanted", "offered", "chosen"),
-    [
-        (Mechanism.AUTO, ["LOGIN", "PLAIN"], Mechanism.PLAIN),
-        (Mechanism.AUTO, ["login"], Mechanism.LOGIN),
-        (Mechanism.AUTO, ["NTLM"], None),
-        (Mechanism.AUTO, ["AUTO"], None),
-        (Mechanism.AUTO, [], None),
-        (Mechanism.LOGIN, ["LOGIN", "PLAIN"], Mechanism.LOGIN),
-        (Mechanism.LOGIN, ["PLAIN"], None),
-        # A server may announce any word; there is no SASL mechanism of that name.
-        (Mechanism.USERPASS, ["USERPASS"], None),
-    ],
-)
-def test_the_mechanism_is_the_preferred_of_those_offered_and_wanted(
-    wanted: Mechanism, offered: list[str], chosen: Mechanism | None
-) -> None:
-    assert chosen == sasl.choose(wanted, offered)
+class TestNoChoice:
+    @pytest.mark.parametrize(
+        ("who", "offered", "detail"),
+        [
+            (login(), ["NTLM"], "the server offers no mechanism that takes a password; it offers NTLM"),
+            (login(), [], "the server offers no mechanism that takes a password; it offers none at all"),
+            (login(Mechanism.LOGIN), ["PLAIN"], "the server offers no LOGIN; it offers PLAIN"),
+            (
+                holder(SecretKind.TOKEN),
+                ["PLAIN", "LOGIN"],
+                "the server offers no mechanism that takes a token; it offers PLAIN, LOGIN",
+            ),
+            # A server may announce any word; there is no SASL mechanism of that name.
+            (login(), ["AUTO"], "the server offers no mechanism that takes a password; it offers AUTO"),
+            (login(Mechanism.USERPASS), ["USERPASS"], "the server offers no USERPASS; it offers USERPASS"),
+            (login(Mechanism.APOP), ["APOP"], "the server offers no APOP; it offers APOP"),
+        ],
+    )
+    def test_fails_with_what_there_would_be(self, who: Login, offered: list[str], detail: str) -> None:
+        error = chosen(who, offered).error
+
+        assert error is not None
+        assert (FailureReason.AUTH_MECHANISM_NOT_OFFERED, detail) == (error.reason, error.detail)
+
+    @pytest.mark.parametrize(
+        ("kind", "wanted", "detail"),
+        [
+            (SecretKind.PASSWORD, Mechanism.XOAUTH2, "XOAUTH2 takes a token, and the credentials have a password"),
+            (SecretKind.TOKEN, Mechanism.PLAIN, "PLAIN takes a password, and the credentials have a token"),
+            (SecretKind.PASSWORD, Mechanism.EXTERNAL, "EXTERNAL takes a certificate, and the credentials have a pass"),
+        ],
+    )
+    def test_is_left_to_a_secret_that_the_mechanism_cannot_take(
+        self, kind: SecretKind, wanted: Mechanism, detail: str
+    ) -> None:
+        error = chosen(holder(kind, wanted), EVERYTHING).error
+
+        assert error is not None
+        assert FailureReason.SECRET_UNREADABLE is error.reason
+        assert detail in error.detail
+
+    def test_shortens_a_long_offer(self) -> None:
+        error = chosen(login(Mechanism.PLAIN), [f"X-MECHANISM-{number}" for number in range(100_000)]).error
+
+        assert error is not None
+        assert FailureReason.AUTH_MECHANISM_NOT_OFFERED is error.reason
+        assert 300 > len(error.detail)
 
 
-def test_a_protocol_can_have_a_preference_of_its_own() -> None:
-    preference = (Mechanism.LOGIN, Mechanism.USERPASS, Mechanism.PLAIN)
+def test_every_mechanism_has_its_place_in_both_orders() -> None:
+    every = set(Mechanism) - {Mechanism.AUTO}
 
-    assert Mechanism.USERPASS == sasl.choose(Mechanism.AUTO, ["PLAIN", "USERPASS"], preference)
-    assert Mechanism.PLAIN == sasl.choose(Mechanism.PLAIN, ["PLAIN", "USERPASS"], preference)
-
-
-def test_a_long_offer_is_shortened_in_the_detail() -> None:
-    error = sasl.not_offered(Mechanism.PLAIN, [f"X-MECHANISM-{number}" for number in range(100_000)])
-
-    assert FailureReason.AUTH_MECHANISM_NOT_OFFERED == error.reason
-    assert 300 > len(error.detail)
+    assert every == set(sasl.PREFERENCE) == set(sasl.PREFERENCE_IN_CLEAR)
+    assert len(every) == len(sasl.PREFERENCE) == len(sasl.PREFERENCE_IN_CLEAR)
+    assert every - {Mechanism.USERPASS, Mechanism.APOP} == set(sasl.MECHANISMS)
 
 
-def test_an_empty_initial_response_is_an_equals_sign() -> None:
-    assert b"=" == sasl.initial_argument(b"")
-    assert b"AA==" == sasl.initial_argument(b"\0")
+def test_binding_and_the_longer_hash_are_preferred() -> None:
+    order = [
+        Mechanism.SCRAM_SHA_256_PLUS,
+        Mechanism.SCRAM_SHA_1_PLUS,
+        Mechanism.SCRAM_SHA_256,
+        Mechanism.SCRAM_SHA_1,
+        Mechanism.PLAIN,
+    ]
+
+    for preference in (sasl.PREFERENCE, sasl.PREFERENCE_IN_CLEAR):
+        assert all(preference.index(better) < preference.index(worse) for better, worse in pairwise(order))
 
 
-@pytest.mark.parametrize(
-    ("text", "challenge"), [(b"", b""), (b" ", b""), (b"VXNlcm5hbWU6", b"Username:"), (b"AA== ", b"\0")]
-)
-def test_a_challenge_is_base64(text: bytes, challenge: bytes) -> None:
-    assert challenge == sasl.decoded_challenge(text)
+@pytest.mark.parametrize("mechanism", sasl.MECHANISMS)
+def test_every_mechanism_runs_under_its_own_name(mechanism: Mechanism) -> None:
+    assert mechanism.takes is not None
+    run = sasl.exchange(mechanism, holder(mechanism.takes), endpoint(Protocol.IMAP, Encryption.TLS), ())
 
+    played = play(run.begin("a1 AUTHENTICATE", 8192), b"", circumstances=TLS_1_3)
 
-@pytest.mark.parametrize("text", [b"Username:", b"=", b"A", b"AA=", b"AA==AA==", b"A A=", b"\xff\x00", b"go ahead"])
-def test_a_challenge_that_is_not_base64_is_a_protocol_error_that_quotes_it(text: bytes) -> None:
-    with pytest.raises(ProtocolError, match=r"the server's challenge is not base64: \".+\"") as raised:
-        sasl.decoded_challenge(text)
-
-    assert raised.value.detail.isascii()
+    assert played.shown[0].startswith(f"a1 AUTHENTICATE {mechanism}")

@@ -26,7 +26,7 @@ def client(offer: bytes = b"AUTH PLAIN LOGIN") -> Smtp:
 
 
 def logged_in(script: bytes, offer: bytes = b"AUTH PLAIN LOGIN", who: Login | None = None, cut: Cut = whole) -> Played:
-    return play(client(offer).log_in(who or login()), script, cut)
+    return play(client(offer).log_in(who or login(), encrypted=True), script, cut)
 
 
 class TestMechanism:
@@ -52,13 +52,13 @@ class TestMechanism:
     @pytest.mark.parametrize(
         ("offer", "wanted", "detail"),
         [
-            (b"HELP", Mechanism.AUTO, "the server offers no mechanism that the credentials allow, but none"),
-            (b"AUTH", Mechanism.PLAIN, "the server offers no PLAIN, but none"),
-            (b"AUTH NTLM GSSAPI", Mechanism.AUTO, "no mechanism that the credentials allow, but NTLM, GSSAPI"),
-            (b"AUTH LOGIN", Mechanism.PLAIN, "the server offers no PLAIN, but LOGIN"),
-            (b"AUTH USERPASS", Mechanism.USERPASS, "the server offers no USERPASS, but USERPASS"),
-            (b"XAUTH=PLAIN", Mechanism.AUTO, "but none"),
-            (b"AUTH X-AUTH=PLAIN", Mechanism.AUTO, "but X-AUTH=PLAIN"),
+            (b"HELP", Mechanism.AUTO, "the server offers no mechanism that takes a password; it offers none at all"),
+            (b"AUTH", Mechanism.PLAIN, "the server offers no PLAIN; it offers none at all"),
+            (b"AUTH NTLM GSSAPI", Mechanism.AUTO, "no mechanism that takes a password; it offers NTLM, GSSAPI"),
+            (b"AUTH LOGIN", Mechanism.PLAIN, "the server offers no PLAIN; it offers LOGIN"),
+            (b"AUTH USERPASS", Mechanism.USERPASS, "the server offers no USERPASS; it offers USERPASS"),
+            (b"XAUTH=PLAIN", Mechanism.AUTO, "it offers none at all"),
+            (b"AUTH X-AUTH=PLAIN", Mechanism.AUTO, "it offers X-AUTH=PLAIN"),
         ],
     )
     def test_that_is_not_offered_is_not_tried(self, offer: bytes, wanted: Mechanism, detail: str) -> None:
@@ -145,7 +145,7 @@ class TestCancelling:
     ) -> None:
         smtp = client(offer)
 
-        played = play(smtp.log_in(login()), script, cut)
+        played = play(smtp.log_in(login(), encrypted=True), script, cut)
         goodbye = play(smtp.quit(), b"501 5.7.0 Authentication aborted\r\n221 Bye\r\n", cut)
 
         assert played.error is not None
@@ -156,7 +156,7 @@ class TestCancelling:
 
     def test_does_not_come_after_a_refusal(self) -> None:
         smtp = client()
-        play(smtp.log_in(login()), b"535 5.7.8 no\r\n")
+        play(smtp.log_in(login(), encrypted=True), b"535 5.7.8 no\r\n")
 
         assert [b"QUIT"] == play(smtp.quit(), b"221 Bye\r\n").sent
 
@@ -187,6 +187,16 @@ REFUSALS: Final = {
         b"535 5.7.139 Authentication unsuccessful, the user credentials were incorrect. [FR4P281CA0123]",
         b"535-5.7.8 Username and Password not accepted. Learn more at\r\n535 5.7.8  https://support.google.com - gsmtp",
         b"534-5.7.9 Application-specific password required. Learn more at\r\n534 5.7.9  https://example.com - gsmtp",
+        (
+            b"534-5.7.14 <https://accounts.google.com/signin/continue?sarp=1>\r\n"
+            b"534-5.7.14 Please log in via your web browser and then try again.\r\n534 5.7.14  Learn more - gsmtp"
+        ),
+        b"534-5.7.9 Please log in with your web browser and then try again. Learn\r\n534 5.7.9  more - gsmtp",
+        b"535 5.7.0 (#AUTH005) Too many bad auth attempts.",  # Yahoo
+        b"535 5.7.0 (#MBR1212) Incorrect username or password.",
+        b"535 5.7.8 Error: authentication failed: authentication failure",  # Postfix with Cyrus SASL, iCloud
+        b"535 Authentication failed.",  # Courier
+        b"525 5.7.13 User account disabled",  # RFC 5248
         b"554 5.7.0 whatever else",
     ),
     FailureReason.AUTH_UNAVAILABLE: (
@@ -194,15 +204,23 @@ REFUSALS: Final = {
         b"435 Unable to authenticate at present",  # Exim
         b"454 4.7.0 Temporary authentication failure.",  # Exchange Online
         b"454 4.7.0 Too many login attempts, please try again later. 5b1f17 - gsmtp",  # Gmail
-        b"432 4.7.12 A password transition is needed",  # RFC 4954
+        b"535 5.7.8 Error: authentication failed: generic failure",  # Postfix with Cyrus SASL, without saslauthd
     ),
     FailureReason.AUTH_DISABLED: (
         b"535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.",  # Exchange
         b"535 5.7.139 Authentication unsuccessful, basic authentication is disabled. [FR4P281CA0123]",
+        b"535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox.",
+        b"535 5.7.139 Authentication unsuccessful, user is locked by your organization's security defaults policy.",
+        b"535 5.7.139 Authentication unsuccessful, the request did not meet the criteria to be authenticated.",
         b"550 5.7.30 Basic authentication is not supported for Client Submission.",
     ),
     FailureReason.AUTH_MECHANISM_NOT_OFFERED: (
         b"503 5.5.1 Error: authentication not enabled",  # Postfix
+        b"535 5.7.8 Error: authentication failed: Invalid authentication mechanism",  # Postfix with Dovecot
+        b"535 5.7.8 Error: authentication failed: no mechanism available",  # Postfix with Cyrus SASL
+        b"432 4.7.12 A password transition is needed",  # RFC 4954
+        b"534 5.7.9 Authentication mechanism is too weak",  # RFC 4954
+        b"523 5.7.10 Encryption needed",  # RFC 5248
         b"538 5.7.11 Encryption required for requested authentication mechanism",
         b"530 5.7.0 Must issue a STARTTLS command first",
         b"503 AUTH command used when not advertised",  # Exim
