@@ -66,6 +66,11 @@ class Draft:
     policy: TlsPolicy
     journal: Journal
 
+    @property
+    def spoken(self) -> str:
+        """The protocols, for people."""
+        return " and ".join(protocol for protocol in Protocol if protocol in self.protocols)
+
     def applies(self, key: str) -> bool:
         """Whether the key means something to the endpoint's protocol."""
         return _ONLY_FOR.get(key, self.target.protocol) is self.target.protocol
@@ -134,7 +139,7 @@ def check_timing(keys: Layers, journal: Journal) -> None:
 def _check_protocol(draft: Draft) -> None:
     for key, protocol in _ONLY_FOR.items():
         if draft.keys.own_value(key) is not None and protocol not in draft.protocols:
-            draft.problem(key, f"is for {protocol}, and this endpoint speaks {draft.target.protocol}; leave it out")
+            draft.problem(key, f"is for {protocol}, and this endpoint speaks {draft.spoken}; leave it out")
 
 
 def _check_recipient(draft: Draft) -> None:
@@ -150,7 +155,7 @@ def _check_login(draft: Draft) -> None:
         return
     protocol = _MECHANISM_ONLY_FOR.get(mechanism, draft.target.protocol)
     if protocol not in draft.protocols:
-        message = f"{mechanism} is for {protocol}, and this endpoint speaks {draft.target.protocol}; write auto"
+        message = f"{mechanism} is for {protocol}, and this endpoint speaks {draft.spoken}; write auto"
         draft.problem("mechanism", message)
     if draft.keys.value("credentials") is None and draft.keys.usable("credentials"):
         draft.problem("mechanism", "there is nobody to log in as; write credentials beside it, or leave it out")

@@ -106,21 +106,19 @@ class _Reader:
         self._check_client(provider, written)
 
     def _check_client(self, provider: OAuth2Provider, written: Mapping[str, str]) -> None:
+        if provider is OAuth2Provider.GOOGLE and "refresh_token" not in written:
+            mend = "write service_account_file, or refresh_token_file"
+            self._journal.problem(self._at, f"google gives no tokens for mail to a client by itself; {mend}")
+            return
         if "client_id" not in written:
-            instead = ", or a service_account_file" if provider is OAuth2Provider.GOOGLE else ""
-            self._missing("client_id", f"the one that {provider} gave to the client{instead}")
+            self._missing("client_id", f"the one that {provider} gave to the client")
         if "client_secret" in written and "private_key" in written:
             self._problem(written["private_key"], f"{written['client_secret']} is there too; write only one of the two")
         if "certificate_file" in written and "private_key" not in written:
             self._problem("certificate_file", "belongs to a private_key_file; write that too")
         if "private_key" in written and "certificate_file" not in written and provider is OAuth2Provider.MICROSOFT:
             self._missing("certificate_file", "the PEM file with the certificate that microsoft knows the key by")
-        if "refresh_token" in written:
-            return
-        if provider is OAuth2Provider.GOOGLE:
-            mend = "write service_account_file, or refresh_token_file"
-            self._journal.problem(self._at, f"google gives no tokens for mail to a client by itself; {mend}")
-        elif "client_secret" not in written and "private_key" not in written:
+        if not {"refresh_token", "client_secret", "private_key"} & written.keys():
             ways = "client_secret_file, client_secret_env, client_secret, private_key_file"
             self._journal.problem(self._at, f"has nothing that proves who asks; write one of {ways}")
 

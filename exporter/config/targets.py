@@ -70,7 +70,7 @@ def _from_preset(endpoint: Layers, at: Location, journal: Journal) -> Sequence[T
         if protocol not in offered:
             message = f"{preset.name} has no {protocol}; write protocols: [{', '.join(offered)}], or some of them"
             journal.problem((*at, "protocols"), message)
-    if wanted == []:
+    if wanted == [] and not any(place[0] == "protocols" for place in endpoint.own.broken):
         journal.problem((*at, "protocols"), f"is empty; write some of {', '.join(offered)}, or leave it out")
     return [_of_server(server, preset) for server in preset.servers if wanted is None or server.protocol in wanted]
 
@@ -86,14 +86,38 @@ def _read_target(endpoint: Layers, at: Location, journal: Journal) -> Target | N
         if endpoint.own.has(key) and endpoint.own_value(key) is None:
             journal.problem((*at, key), "has no value; write one, or leave it out")
     if endpoint.own.has("url") or endpoint.own.spoilt("url"):
-        for key in _SAID_BY_THE_URL:
-            if endpoint.own.has(key) or endpoint.own.spoilt(key):
-                journal.problem(
-                    (*at, key), "the url beside it says that too; write either url, or protocol, host and port"
-                )
-        url = endpoint.own_value("url")
-        return None if url is None else _from_url(url, endpoint, at, journal)
+        return _beside_url(
+            endpoint, at, journal, "the url beside it says that too; write either url, or protocol, host and port"
+        )
     return _from_fields(endpoint, at, journal)
+
+
+def read_module_target(module: Layers, at: Location, journal: Journal) -> Target | None:
+    """The target of a module; `None` if it has problems. Its host is empty if whoever asks has to name one."""
+    for key in ("url", "port"):
+        if module.own.has(key) and module.own_value(key) is None:
+            journal.problem((*at, key), "has no value; write one, or leave it out")
+    if module.own.has("url") or module.own.spoilt("url"):
+        return _beside_url(
+            module, at, journal, "the url beside it says that too; write either url, or protocol and port"
+        )
+    protocol, port = module.value("protocol"), module.value("port")
+    if protocol is None and module.usable("protocol"):
+        journal.problem(at, "has no protocol; write url: imaps://, or protocol: imap")
+    if protocol is None or not module.usable("port", "encryption"):
+        return None
+    encryption = module.value("encryption") or default_encryption(protocol, port)
+    port = port or default_port(protocol, encryption)
+    return Target(protocol, "", port, encryption, shortest_url(protocol, encryption, "", port))
+
+
+def _beside_url(keys: Layers, at: Location, journal: Journal, message: str) -> Target | None:
+    """The target of a URL, beside which there must be nothing that it says."""
+    for key in _SAID_BY_THE_URL:
+        if keys.own.has(key) or keys.own.spoilt(key):
+            journal.problem((*at, key), message)
+    url = keys.own_value("url")
+    return None if url is None else _from_url(url, keys, at, journal)
 
 
 def target_of(url: MailUrl) -> Target:

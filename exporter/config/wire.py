@@ -84,8 +84,9 @@ def nameserver(text: str) -> tuple[str, int]:
 def token_url(text: str) -> str:
     """RFC 6749, 3.2: where tokens are asked for. Without TLS only on this machine, since secrets go there."""
     example = "write it like https://idp.example.com/oauth2/token"
+    plain(text)
     try:
-        parts = urlsplit(plain(text))
+        parts = urlsplit(text)
         host, _ = parse_host(parts.hostname or ""), parts.port
     except ValueError:
         raise ValueError(f"{quoted(text)} is no URL of a token endpoint; {example}") from None
