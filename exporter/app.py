@@ -9,14 +9,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeAlias
 from typing import Protocol as Interface
 
 import structlog
 from aiohttp.web import Application
 from OpenSSL import SSL
 
-from exporter import __version__
+from exporter import __version__, sd_notify
 from exporter.config.problems import Problem
 from exporter.metrics.exposition import process_collectors
 from exporter.metrics.store import BuildInfo, Store
@@ -40,6 +40,9 @@ FINISH_WITHIN: Final = 3.0
 
 GOODBYE_WITHIN: Final = 1.0
 """Seconds after those in which the rest may say goodbye. Together well below the 5 s that the daemon takes to end."""
+
+Reload: TypeAlias = Callable[[], Awaitable[Sequence[Problem]]]
+"""Puts the configuration in force anew, and tells what kept it from doing so."""
 
 log = structlog.get_logger()
 
@@ -125,6 +128,11 @@ class Daemon:
             removed=len(before.keys() - self._endpoints.keys()),
         )
 
+    @property
+    def status(self) -> str:
+        """One line about what is being done."""
+        return f"probing {len(self._endpoints)} endpoints"
+
     def not_reloaded(self, problems: Sequence[Problem]) -> None:
         """Say that a configuration could not be used, and that the one in force stays."""
         self.store.reloaded(successful=False, at=time.time(), problems=tuple(map(str, problems)))
@@ -141,7 +149,7 @@ class Daemon:
                 await self._scheduler.cancel()
         self._lag.stop()
 
-    def application(self, reload: Callable[[], Awaitable[Sequence[Problem]]] | None) -> Application:
+    def application(self, reload: Reload | None) -> Application:
         """The HTTP interface to what is found; with `reload`, one may ask for that."""
         return create_application(
             store=self.store,
@@ -207,7 +215,7 @@ async def serve(
         reload = None
         if reloading is not None:
             reloader = Reloader(reloading.load, daemon.configure, daemon.not_reloaded)
-            reload = reloader.reload
+            reload = _telling_systemd(reloader.reload, daemon)
             stack.push_async_callback(reloader.close)
         by_request = reload if reloading is not None and reloading.by_request else None
         server = await listen(daemon.application(by_request), addresses)
@@ -217,12 +225,27 @@ async def serve(
         if reloading is not None and reload is not None:
             await stack.enter_async_context(_reload_when_asked(reload, reloading.watcher))
         announce(server.urls)
+        sd_notify.ready(daemon.status)
         await asked_to_stop.wait()
+        sd_notify.stopping()
         log.info("stopping")
 
 
+def _telling_systemd(reload: Reload, daemon: Daemon) -> Reload:
+    """The same reload, of which systemd hears when it begins and, whatever came of it, when it has ended."""
+
+    async def told() -> Sequence[Problem]:
+        sd_notify.reloading()
+        try:
+            return await reload()
+        finally:
+            sd_notify.ready(daemon.status)
+
+    return told
+
+
 @asynccontextmanager
-async def _reload_when_asked(reload: Callable[[], Awaitable[object]], watcher: Watcher | None) -> AsyncIterator[None]:
+async def _reload_when_asked(reload: Reload, watcher: Watcher | None) -> AsyncIterator[None]:
     """Reload on SIGHUP, and when the watched file changes."""
     loop = asyncio.get_running_loop()
     tasks: set[asyncio.Task[None]] = set()
