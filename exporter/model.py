@@ -418,10 +418,12 @@ class Limits:
     Attributes:
         concurrent_probes: How many probes may run at once.
         connections_per_host: How many of them may talk to the same configured host.
+        on_demand_probes: How many probes that somebody asked for may run beside them.
     """
 
     concurrent_probes: int = 256
     connections_per_host: int = 4
+    on_demand_probes: int = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,18 @@ class EndpointReader:
         check_timing(keys, self._journal)
         policy = self._policies.policy(keys.below("tls"))
         protocols = frozenset(target.protocol for target in targets)
-        return [self._endpoint(keys, target, protocols, credentials, policy) for target in targets]
+        return [
+            self._endpoint(keys, target, protocols, credentials, policy, name=self._name(keys, target))
+            for target in targets
+        ]
+
+    def template(self, keys: Layers, target: Target | None, name: str) -> Endpoint | None:
+        """What the endpoints of a module have in common; `None` if it has no target."""
+        credentials = self._login(keys)
+        policy = self._policies.policy(keys.below("tls"))
+        if target is None:
+            return None
+        return self._endpoint(keys, target, frozenset({target.protocol}), credentials, policy, name=name)
 
     def _endpoint(
         self,
@@ -84,6 +95,8 @@ class EndpointReader:
         protocols: frozenset[Protocol],
         credentials: Credentials | None,
         policy: TlsPolicy,
+        *,
+        name: str,
     ) -> Endpoint:
         if target.server is not None and not target.server.logins:
             credentials = None
@@ -93,7 +106,7 @@ class EndpointReader:
         interval, timeout = timing(keys)
         values = {key: keys.value(key) for key in _AS_WRITTEN if draft.applies(key)}
         return Endpoint(
-            name=self._name(keys, target),
+            name=name,
             protocol=target.protocol,
             host=target.host,
             port=target.port,

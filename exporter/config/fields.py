@@ -17,10 +17,11 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from exporter.config import text, wire
+from exporter.config.allowed import NamePattern, Network, parse_allowed
 from exporter.config.durations import PATTERN, format_duration, parse_duration
 from exporter.config.hosts import parse_address, parse_host
 from exporter.config.problems import did_you_mean, quoted
-from exporter.config.urls import MAX_PORT, SCHEMES, MailUrl, parse_url
+from exporter.config.urls import MAX_PORT, SCHEMES, MailUrl, parse_module_url, parse_url
 from exporter.model import Encryption, IpFamily, Mechanism, OAuth2Provider, Protocol, Secret, TlsVersion
 
 
@@ -97,6 +98,8 @@ Interval: TypeAlias = Annotated[float, Text(_Duration(1, 24 * 3600, "60s"), PATT
 Timeout: TypeAlias = Annotated[float, Text(_Duration(0.001, 24 * 3600, "15s"), PATTERN)]
 LookupTimeout: TypeAlias = Annotated[float, Text(_Duration(0.001, 60, "5s"), PATTERN)]
 Url: TypeAlias = Annotated[MailUrl, Text(parse_url, f"^({'|'.join(s.name for s in SCHEMES)})://[^/?#@]+$")]
+ModuleUrl: TypeAlias = Annotated[MailUrl, Text(parse_module_url, f"^({'|'.join(s.name for s in SCHEMES)})://[^/?#@]*$")]
+AllowedTarget: TypeAlias = Annotated[NamePattern | Network, Text(parse_allowed, r"^(\*\.)?[^\s*?#@]+$")]
 Host: TypeAlias = Annotated[str, Text(parse_host, r"^[^\s/?#@]+$")]
 Port: TypeAlias = Annotated[int, Field(ge=1, le=MAX_PORT)]
 Address: TypeAlias = Annotated[str, Text(parse_address)]

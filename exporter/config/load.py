@@ -5,8 +5,10 @@ This file knows the order of things: octets, document, sections, endpoints. How 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from exporter.config.credentials import check_for_secrets, read_credentials
@@ -16,6 +18,7 @@ from exporter.config.endpoints import EndpointReader
 from exporter.config.files import read_text
 from exporter.config.keys import Section
 from exporter.config.login_schema import LoginBackoffSection
+from exporter.config.modules import Module, read_modules
 from exporter.config.problems import ConfigurationError, Journal, Problem
 from exporter.config.rendering import render
 from exporter.config.schema import DefaultsSection, DnsSection, FileSection, LimitsSection
@@ -32,6 +35,7 @@ class Configuration:
     Attributes:
         path: The file, as it was given.
         endpoints: In the order of the file, with unique names; at least one.
+        modules: By name.
         credentials: Every entry, used or not.
         warnings: What works, but deserves a look, in the order of its lines.
     """
@@ -42,6 +46,7 @@ class Configuration:
     dns: DnsSettings = field(default_factory=DnsSettings)
     limits: Limits = field(default_factory=Limits)
     login_backoff: LoginBackoff = field(default_factory=LoginBackoff)
+    modules: Mapping[str, Module] = field(default_factory=lambda: MappingProxyType({}))
     warnings: tuple[Problem, ...] = ()
 
     def redacted(self) -> str:
@@ -49,7 +54,15 @@ class Configuration:
 
         It takes time in proportion to the number of endpoints: 10,000 of them hold an event loop up.
         """
-        return "".join(render(self.credentials, self.endpoints, self.dns, self.limits, self.login_backoff))
+        lines = render(
+            credentials=self.credentials,
+            endpoints=self.endpoints,
+            modules=self.modules.values(),
+            dns=self.dns,
+            limits=self.limits,
+            login_backoff=self.login_backoff,
+        )
+        return "".join(lines)
 
 
 def load(path: Path) -> Configuration:
@@ -97,6 +110,7 @@ def _sections(root: YamlMapping, path: Path, journal: Journal) -> Configuration:
     endpoints = [
         endpoint for index, value in enumerate(_endpoints(root, journal)) for endpoint in reader.read(value, index)
     ]
+    modules = read_modules(root.get("modules"), reader, defaults, journal)
     check_for_secrets(credentials.values(), endpoints, journal)
     return Configuration(
         path=path,
@@ -105,6 +119,7 @@ def _sections(root: YamlMapping, path: Path, journal: Journal) -> Configuration:
         dns=DnsSettings(**_set(dns.section)),
         limits=Limits(**_set(limits.section)),
         login_backoff=login_backoff,
+        modules=MappingProxyType(modules),
         warnings=tuple(sorted(set(journal.warnings))),
     )
 

@@ -13,9 +13,12 @@ from dataclasses import MISSING, fields
 from types import MappingProxyType
 from typing import Any
 
+from exporter.config.allowed import NamePattern, Network
 from exporter.config.durations import format_duration
 from exporter.config.hosts import is_ipv6
+from exporter.config.modules import Module
 from exporter.config.secrets import EnvSecret, FileSecret
+from exporter.config.urls import shortest_url
 from exporter.model import (
     Credentials,
     DnsSettings,
@@ -32,6 +35,9 @@ REDACTED = "<redacted>"
 _ALWAYS = frozenset({"name", "protocol", "host", "port", "encryption", "interval", "timeout"})
 """Keys of an endpoint that are shown even if they have their default."""
 
+_SAID_BY_THE_URL = frozenset({"name", "protocol", "host", "port"})
+"""Keys of an endpoint that a module has no use for."""
+
 _SAID_ELSEWHERE = frozenset({"provider"})
 """Keys of an endpoint that cannot stand beside what they stood for."""
 
@@ -40,15 +46,17 @@ _OTHER_THAN_TEXT = frozenset({"null", "true", "false", "yes", "no", "on", "off",
 """Words that some readers of YAML take for something else."""
 
 
-_LIMITS = frozenset({"concurrent_probes", "connections_per_host"})
+_LIMITS = frozenset({"concurrent_probes", "connections_per_host", "on_demand_probes"})
 _BACKOFF = frozenset({"initial", "maximum"})
 _SECRETS = frozenset({"client_secret", "refresh_token", "private_key", "service_account"})
 """Attributes of an OAuth 2 client that are sources of secrets."""
 
 
 def render(
+    *,
     credentials: Iterable[Credentials],
     endpoints: Iterable[Endpoint],
+    modules: Iterable[Module],
     dns: DnsSettings,
     limits: Limits,
     login_backoff: LoginBackoff,
@@ -66,9 +74,34 @@ def render(
         for key, value in _settings(endpoint, _ALWAYS).items():
             yield f"{indent}{key}: {_flow(value)}\n"
             indent = "    "
+    yield from _modules(modules)
     yield f"dns: {_flow(_settings(dns))}\n"
     yield f"limits: {_flow(_settings(limits, _LIMITS))}\n"
     yield f"login_backoff: {_flow(_settings(login_backoff, _BACKOFF))}\n"
+
+
+def _modules(modules: Iterable[Module]) -> Iterator[str]:
+    heading = "modules:\n"
+    for module in modules:
+        yield f"{heading}  {_scalar(module.name)}:\n"
+        heading = ""
+        for key, value in module_settings(module).items():
+            yield f"    {key}: {_flow(value)}\n"
+
+
+def module_settings(module: Module) -> dict[str, Any]:
+    """What a module says, under the keys of the file."""
+    template = module.template
+    url = shortest_url(template.protocol, template.encryption, template.host, template.port)
+    settings = {"url": url} | _settings(template, frozenset({"encryption", "timeout"}))
+    if module.allowed is not None:
+        settings["allowed_targets"] = [_allowed(entry) for entry in module.allowed.entries]
+    return {key: value for key, value in settings.items() if key not in _SAID_BY_THE_URL}
+
+
+def _allowed(entry: NamePattern | Network) -> str:
+    alone = not isinstance(entry, NamePattern) and entry.num_addresses == 1
+    return str(entry).partition("/")[0] if alone else str(entry)
 
 
 def _settings(

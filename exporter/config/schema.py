@@ -15,6 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from exporter.config.fields import (
     Address,
+    AllowedTarget,
     Capability,
     FilePath,
     Helo,
@@ -24,6 +25,7 @@ from exporter.config.fields import (
     LookupTimeout,
     MailAddress,
     Mailbox,
+    ModuleUrl,
     Name,
     Nameserver,
     OneEncryption,
@@ -131,6 +133,28 @@ class EndpointSection(DefaultsSection):
     protocols: list[OneProtocol] | None = key("With provider: only these of its protocols.", ["imap", "smtp"])
 
 
+class ModuleSection(DefaultsSection):
+    """How to probe a target that somebody names by /probe?target=TARGET&module=NAME."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["url"]}, {"required": ["protocol"]}],
+            "not": {"required": ["interval"]},
+            "dependentRequired": {"credentials": ["allowed_targets"]},
+        }
+    )
+
+    url: ModuleUrl | None = key(
+        "Protocol, encryption and port. A host in it is probed if no target is named.", "imaps://"
+    )
+    port: Port | None = key("Where the target names none; the usual one of protocol and encryption unless set.", 993)
+    allowed_targets: list[AllowedTarget] | None = key(
+        "What may be probed: names, *.NAME for all below one, networks and addresses. The host of url unless set, and "
+        "every target if it has none.",
+        ["*.example.com", "192.0.2.0/24"],
+    )
+
+
 class DnsSection(Section):
     """How names are looked up."""
 
@@ -162,6 +186,14 @@ class LimitsSection(Section):
         examples=[2],
         json_schema_extra={"default": 4},
     )
+    on_demand_probes: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000,
+        description="How many probes that /probe asks for may run at once.",
+        examples=[32],
+        json_schema_extra={"default": 16},
+    )
 
 
 class FileSection(Section):
@@ -176,6 +208,11 @@ class FileSection(Section):
         {},
     )
     endpoints: list[EndpointSection] | None = key("What to probe.", [{"url": "imaps://mail.example.com"}])
+    modules: dict[Name, ModuleSection] | None = key(
+        "How to probe targets that somebody names, by the names that they call it.",
+        {"imaps": {"url": "imaps://", "allowed_targets": ["*.example.com"]}},
+        {},
+    )
     dns: DnsSection | None = key(
         "How names are looked up; as the system does unless set.", {"nameservers": ["192.0.2.53"]}, {}
     )

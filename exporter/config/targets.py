@@ -86,9 +86,8 @@ def _read_target(endpoint: Layers, at: Location, journal: Journal) -> Target | N
         if endpoint.own.has(key) and endpoint.own_value(key) is None:
             journal.problem((*at, key), "has no value; write one, or leave it out")
     if endpoint.own.has("url") or endpoint.own.spoilt("url"):
-        return _beside_url(
-            endpoint, at, journal, "the url beside it says that too; write either url, or protocol, host and port"
-        )
+        _check_beside_url(endpoint, at, journal, "protocol, host and port")
+        return _own_url(endpoint, at, journal)
     return _from_fields(endpoint, at, journal)
 
 
@@ -98,9 +97,8 @@ def read_module_target(module: Layers, at: Location, journal: Journal) -> Target
         if module.own.has(key) and module.own_value(key) is None:
             journal.problem((*at, key), "has no value; write one, or leave it out")
     if module.own.has("url") or module.own.spoilt("url"):
-        return _beside_url(
-            module, at, journal, "the url beside it says that too; write either url, or protocol and port"
-        )
+        _check_beside_url(module, at, journal, "protocol and port")
+        return _own_url(module, at, journal)
     protocol, port = module.value("protocol"), module.value("port")
     if protocol is None and module.usable("protocol"):
         journal.problem(at, "has no protocol; write url: imaps://, or protocol: imap")
@@ -111,11 +109,13 @@ def read_module_target(module: Layers, at: Location, journal: Journal) -> Target
     return Target(protocol, "", port, encryption, shortest_url(protocol, encryption, "", port))
 
 
-def _beside_url(keys: Layers, at: Location, journal: Journal, message: str) -> Target | None:
-    """The target of a URL, beside which there must be nothing that it says."""
+def _check_beside_url(keys: Layers, at: Location, journal: Journal, instead: str) -> None:
     for key in _SAID_BY_THE_URL:
-        if keys.own.has(key) or keys.own.spoilt(key):
-            journal.problem((*at, key), message)
+        if key in instead and (keys.own.has(key) or keys.own.spoilt(key)):
+            journal.problem((*at, key), f"the url beside it says that too; write either url, or {instead}")
+
+
+def _own_url(keys: Layers, at: Location, journal: Journal) -> Target | None:
     url = keys.own_value("url")
     return None if url is None else _from_url(url, keys, at, journal)
 

@@ -51,7 +51,7 @@ class MailUrl:
     """The parts of a URL.
 
     Attributes:
-        host: As `hosts.parse_host` gives it.
+        host: As `hosts.parse_host` gives it; empty only in the URL of a module.
         port: `None` where the URL leaves it to the scheme.
     """
 
@@ -65,7 +65,47 @@ class MailUrl:
         return f"{self.scheme.name}://{host}" + ("" if self.port in (None, self.scheme.port) else f":{self.port}")
 
 
-def parse_url(text: str) -> MailUrl:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody asks to be probed.
+
+    Attributes:
+        scheme: `None` where only a host is named.
+        host: As `hosts.parse_host` gives it.
+        port: `None` where none is named.
+    """
+
+    scheme: Scheme | None
+    host: str
+    port: int | None
+
+
+def parse_asked(text: str) -> Asked:
+    """Takes a URL apart, or a host, or a host and port: `mail.example.com:993`, `[2001:db8::1]:993`, `2001:db8::1`.
+
+    Raises:
+        ValueError: It is none of them; the message says what to write, and repeats no part that may be a password.
+    """
+    if "://" in text or "@" in text:
+        url = parse_url(text)
+        return Asked(url.scheme, url.host, url.port)
+    parts = _AUTHORITY.fullmatch(text)
+    host, port = (text, None) if parts is None else parts.groups()
+    if port is not None and not 1 <= int(port) <= MAX_PORT:
+        raise ValueError(f"port {port} is outside 1 to {MAX_PORT}; leave it out for the usual one")
+    return Asked(None, parse_host(host), None if port is None else int(port))
+
+
+def parse_module_url(text: str) -> MailUrl:
+    """As `parse_url`, where the host may be left out: it is empty then.
+
+    Raises:
+        ValueError: As there.
+    """
+    return parse_url(text, host_may_lack=True)
+
+
+def parse_url(text: str, *, host_may_lack: bool = False) -> MailUrl:
     """Takes a URL apart.
 
     Raises:
@@ -95,11 +135,11 @@ def parse_url(text: str) -> MailUrl:
             raise ValueError(f"an IPv6 address stands in brackets; write {scheme.name}://[2001:db8::1]")
         raise ValueError(f"the port of a URL is a number; write it like {scheme.name}://mail.example.com:{scheme.port}")
     host, port = parts.groups()
-    if not host:
+    if not host and not host_may_lack:
         raise ValueError(f"the URL has no host; write it like {scheme.name}://mail.example.com")
     if port is not None and not 1 <= int(port) <= MAX_PORT:
         raise ValueError(f"port {port} is outside 1 to {MAX_PORT}; leave it out for {scheme.port}")
-    return MailUrl(scheme, parse_host(host), None if port is None else int(port))
+    return MailUrl(scheme, parse_host(host) if host else "", None if port is None else int(port))
 
 
 def shortest_url(protocol: Protocol, encryption: Encryption, host: str, port: int) -> str:

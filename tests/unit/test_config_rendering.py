@@ -72,7 +72,7 @@ endpoints:
     rcpt_to: "postmaster@example.com"
     rcpt_expect: [550, 554]
 dns: {nameservers: ["192.0.2.53:53", "[2001:db8::53]:5353"], timeout: 2s, search: [example.com]}
-limits: {concurrent_probes: 64, connections_per_host: 4}
+limits: {concurrent_probes: 64, connections_per_host: 4, on_demand_probes: 16}
 login_backoff: {initial: 5m, max: 1h}
 """
     assert expected == parse(EVERYTHING, "f").redacted()

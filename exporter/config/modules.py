@@ -1,0 +1,142 @@
+"""The section `modules`: how to probe a target that somebody names, and which targets those may be.
+
+A module is an endpoint that lacks its host. Of the defaults, those hold for it that are about the way to a server; what
+is done there it has to say itself, above all whether to log in: credentials go only where the configuration binds them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from exporter.config import text
+from exporter.config.allowed import AllowedTargets, parse_allowed
+from exporter.config.document import Value, YamlMapping
+from exporter.config.endpoints import EndpointReader
+from exporter.config.layers import Layer, Layers
+from exporter.config.problems import Journal, Location
+from exporter.config.schema import DefaultsSection, ModuleSection
+from exporter.config.sections import Read, read_section
+from exporter.config.targets import read_module_target
+from exporter.config.urls import Asked, parse_asked, shortest_url
+from exporter.model import Encryption, Endpoint
+
+_INHERITED: Final = frozenset({"timeout", "labels", "ip_family", "source_address", "helo", "tls"})
+"""Keys of the defaults that hold for modules."""
+
+_NAME_THEM = "write allowed_targets, such as [mail.example.com, 192.0.2.0/24]"
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """How to probe what somebody names.
+
+    Attributes:
+        template: An endpoint, but for its name; its host is empty unless there is one for requests that name none.
+        allowed: `None` if every target is.
+    """
+
+    name: str
+    template: Endpoint
+    allowed: AllowedTargets | None
+
+    def endpoint(self, target: str) -> Endpoint:
+        """The endpoint that a target stands for, called by its shortest URL.
+
+        Whether it is allowed is another matter.
+
+        Args:
+            target: A URL, a host, or a host and port; empty for the module's own.
+
+        Raises:
+            ValueError: It is none, or none that the module is for; the message says what to write.
+        """
+        template = self.template
+        if not target and not template.host:
+            raise ValueError("is missing; write target=mail.example.com")
+        asked = parse_asked(target) if target else Asked(None, template.host, None)
+        scheme = asked.scheme
+        if scheme is not None and (scheme.protocol, _at_once(scheme.encryption)) != (
+            template.protocol,
+            _at_once(template.encryption),
+        ):
+            own = shortest_url(template.protocol, template.encryption, "", template.port)
+            raise ValueError(
+                f"{scheme.name}:// is not what the module {self.name} is for; write {own}, or only the host"
+            )
+        port = asked.port or (template.port if scheme is None else scheme.port)
+        name = shortest_url(template.protocol, template.encryption, asked.host, port)
+        return replace(template, name=name, host=asked.host, port=port)
+
+
+def _at_once(encryption: Encryption) -> bool:
+    return encryption is Encryption.TLS
+
+
+def read_modules(
+    value: Value, reader: EndpointReader, defaults: Read[DefaultsSection], journal: Journal
+) -> dict[str, Module]:
+    """Every module by its name; those with problems are left out."""
+    if value is None:
+        return {}
+    if not isinstance(value, YamlMapping):
+        journal.problem(
+            ("modules",), "must be a mapping of names to a url each; write for example imaps: {url: imaps://}"
+        )
+        return {}
+    inherited = _inherited(defaults)
+    modules = [_module(name, entry, reader, inherited, journal) for name, entry in value.items()]
+    return {module.name: module for module in modules if module is not None}
+
+
+def _inherited(defaults: Read[DefaultsSection]) -> Layer:
+    kept = {key: getattr(defaults.section, key) for key in _INHERITED & defaults.section.model_fields_set}
+    broken = frozenset(place for place in defaults.broken if place[0] in _INHERITED)
+    return Layer(DefaultsSection.model_construct(set(kept), **kept), ("defaults",), broken)
+
+
+def _module(name: str, value: Value, reader: EndpointReader, inherited: Layer, journal: Journal) -> Module | None:
+    at: Location = ("modules", name)
+    try:
+        text.name(name)
+    except ValueError as error:
+        journal.problem(at, f"the name {error}")
+    read = read_section(ModuleSection, value, at, journal)
+    if read is None:
+        return None
+    if "interval" in read.section.model_fields_set:
+        journal.problem((*at, "interval"), "a module probes when it is asked to; leave it out")
+    keys = Layers(Layer(read.section, at, read.broken), inherited)
+    template = reader.template(keys, read_module_target(keys, at, journal), name)
+    if template is None:
+        return None
+    return Module(name, template, _allowed(read, template, at, journal))
+
+
+def _allowed(read: Read[ModuleSection], template: Endpoint, at: Location, journal: Journal) -> AllowedTargets | None:
+    """What the module may be asked for; with a host of its own, that alone unless more is written."""
+    entries = tuple(read.section.allowed_targets or ())
+    written = "allowed_targets" in read.section.model_fields_set
+    if any(place[0] == "allowed_targets" for place in read.broken):
+        return None
+    if written and not entries:
+        journal.problem((*at, "allowed_targets"), f"allows nothing; {_NAME_THEM}")
+    shown = "credentials" if template.credentials is not None else "client_cert_file"
+    if template.credentials is not None or template.tls.client_cert_file is not None:
+        _check_binding(shown, AllowedTargets(entries), at, journal)
+    elif not entries and not template.host:
+        journal.warning(at, f"whoever may ask can have any server probed; {_NAME_THEM}")
+    if entries:
+        return AllowedTargets(entries)
+    return AllowedTargets((parse_allowed(template.host),)) if template.host else None
+
+
+def _check_binding(shown: str, allowed: AllowedTargets, at: Location, journal: Journal) -> None:
+    """Whoever is shown credentials must be somebody that the configuration knows."""
+    if not allowed.entries:
+        journal.problem(at, f"would show {shown} to every server that somebody names; {_NAME_THEM}")
+    elif allowed.everything is not None:
+        message = (
+            f"{allowed.everything} is every address, to which {shown} would be shown; write the networks of the servers"
+        )
+        journal.problem((*at, "allowed_targets"), message)
