@@ -16,6 +16,7 @@ from enum import Enum
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
+from exporter.metrics.blackbox import BLACKBOX, BLACKBOX_METRICS, Probed
 from exporter.metrics.catalogue import ENDPOINT_METRICS, EXPORTER_METRICS, Metric, MetricType
 from exporter.metrics.families import (
     EXPORTER,
@@ -42,6 +43,13 @@ SLICE_VISITS = 1024
 
 BATCH = 64
 """Endpoints that are written between two looks at these bounds."""
+
+_PROBE_METRICS = tuple(
+    metric
+    for metric in ENDPOINT_METRICS
+    if metric.type is MetricType.GAUGE and metric.name != "mail_endpoint_interval_seconds"
+)
+"""What can be said of a single probe: no counts, for there is nothing that they would go on from, and no schedule."""
 
 _END = "# EOF\n"
 
@@ -81,10 +89,31 @@ def expose(snapshot: Snapshot, form: Format, process: CollectorRegistry | None =
         yield _END.encode()
 
 
-def _endpoints(states: tuple[EndpointState, ...], form: Format) -> Iterator[bytes]:
+def expose_probe(states: tuple[EndpointState, ...], probed: Probed, form: Format) -> bytes:
+    """All of what `/probe` answers.
+
+    Args:
+        states: Of what was probed, with this one probe and none before.
+        probed: What came of it.
+        form: How.
+    """
+    blackbox = "".join(
+        [
+            _heading(metric, form) + lines
+            for metric in BLACKBOX_METRICS
+            if (lines := _samples(metric.name, BLACKBOX[metric.name](probed)))
+        ]
+    )
+    end = _END if form is Format.OPENMETRICS else ""
+    return b"".join([blackbox.encode(), *_endpoints(states, form, _PROBE_METRICS), end.encode()])
+
+
+def _endpoints(
+    states: tuple[EndpointState, ...], form: Format, metrics: Sequence[Metric] = ENDPOINT_METRICS
+) -> Iterator[bytes]:
     pending: list[str] = []
     size = visits = 0
-    for metric in ENDPOINT_METRICS:
+    for metric in metrics:
         write = _WRITERS[metric.name]
         heading = _heading(metric, form)
         for start in range(0, len(states), BATCH):
