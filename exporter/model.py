@@ -224,6 +224,15 @@ class OAuth2Grant(StrEnum):
     """RFC 7523 2.1: for a statement that a service account signs."""
 
 
+class OAuth2Authentication(StrEnum):
+    """How a client shows its secret, by the names that RFC 7591 section 2 gives the methods."""
+
+    BASIC = "client_secret_basic"
+    """In the header of HTTP's Basic scheme: what RFC 6749 2.3.1 wants every server to take."""
+    POST = "client_secret_post"
+    """Among the parameters of the request."""
+
+
 @dataclass(frozen=True, slots=True)
 class OAuth2Client:
     """What gets access tokens, and where.
@@ -240,6 +249,7 @@ class OAuth2Client:
         service_account: Google's JSON key file; `None` for none.
         subject: The user that a service account acts for; `None` for itself.
         ca_file: PEM file of the authorities to trust at the token endpoint; `None` for the system's.
+        authentication: How the client secret is shown; `None` if there is none.
     """
 
     provider: OAuth2Provider
@@ -253,6 +263,7 @@ class OAuth2Client:
     service_account: SecretSource | None = None
     subject: str | None = None
     ca_file: Path | None = None
+    authentication: OAuth2Authentication | None = None
 
     @property
     def grant(self) -> OAuth2Grant:

@@ -38,15 +38,6 @@ _MECHANISM_ONLY_FOR: Mapping[Mechanism, Protocol] = MappingProxyType(
     {Mechanism.USERPASS: Protocol.POP3, Mechanism.APOP: Protocol.POP3}
 )
 
-_OTHER_THAN_PASSWORD: Mapping[Mechanism, SecretKind] = MappingProxyType(
-    {
-        Mechanism.XOAUTH2: SecretKind.TOKEN,
-        Mechanism.OAUTHBEARER: SecretKind.TOKEN,
-        Mechanism.EXTERNAL: SecretKind.CERTIFICATE,
-    }
-)
-"""What a mechanism logs in by; all others do by a password."""
-
 _FAMILIES = ((IpFamily.IPV4, is_ipv4), (IpFamily.IPV6, is_ipv6))
 
 
@@ -96,15 +87,16 @@ class Draft:
     @property
     def suits(self) -> bool:
         """Whether the mechanism takes what the credentials have."""
-        mechanism, credentials = self.written_mechanism, self.credentials
-        if mechanism is Mechanism.AUTO or credentials is None:
+        if self.credentials is None:
             return True
-        match _OTHER_THAN_PASSWORD.get(mechanism):
+        match self.written_mechanism.takes:
+            case SecretKind.PASSWORD:
+                return self.credentials.password is not None
             case SecretKind.TOKEN:
-                return credentials.oauth2 is not None
+                return self.credentials.oauth2 is not None
             case SecretKind.CERTIFICATE:
                 return self.policy.client_cert_file is not None
-        return credentials.password is not None
+        return True
 
     @property
     def rcpt_expect(self) -> tuple[int, ...]:
@@ -173,7 +165,7 @@ def _check_secret(draft: Draft) -> None:
 
 def _misfit(mechanism: Mechanism, credentials: Credentials) -> str:
     name = quoted(credentials.name)
-    match _OTHER_THAN_PASSWORD.get(mechanism):
+    match mechanism.takes:
         case SecretKind.TOKEN:
             return f"logs in by an access token, and the credentials {name} get none; write oauth2 there, or auto here"
         case SecretKind.CERTIFICATE:

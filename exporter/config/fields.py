@@ -22,7 +22,16 @@ from exporter.config.durations import PATTERN, format_duration, parse_duration
 from exporter.config.hosts import parse_address, parse_host
 from exporter.config.problems import did_you_mean, quoted
 from exporter.config.urls import MAX_PORT, SCHEMES, MailUrl, parse_module_url, parse_url
-from exporter.model import Encryption, IpFamily, Mechanism, OAuth2Provider, Protocol, Secret, TlsVersion
+from exporter.model import (
+    Encryption,
+    IpFamily,
+    Mechanism,
+    OAuth2Authentication,
+    OAuth2Provider,
+    Protocol,
+    Secret,
+    TlsVersion,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +149,4 @@ OneMechanism: TypeAlias = Annotated[Mechanism, BeforeValidator(_OneOf(Mechanism)
 OneIpFamily: TypeAlias = Annotated[IpFamily, BeforeValidator(_OneOf(IpFamily))]
 OneTlsVersion: TypeAlias = Annotated[TlsVersion, BeforeValidator(_OneOf(TlsVersion))]
 OneOAuth2Provider: TypeAlias = Annotated[OAuth2Provider, BeforeValidator(_OneOf(OAuth2Provider))]
+OneOAuth2Authentication: TypeAlias = Annotated[OAuth2Authentication, BeforeValidator(_OneOf(OAuth2Authentication))]

@@ -10,6 +10,7 @@ from exporter.config.fields import (
     InlineClientSecret,
     InlinePassword,
     InlineRefreshToken,
+    OneOAuth2Authentication,
     OneOAuth2Provider,
     PlainText,
     Scope,
@@ -38,6 +39,11 @@ class OAuth2Section(Section):
     )
     client_secret_env: VariableName | None = key("An environment variable with it.", "CONTOSO_SECRET")
     client_secret: InlineClientSecret | None = key("The secret of the client itself.", "correct~horse.battery")
+    authentication: OneOAuth2Authentication | None = key(
+        "How the secret is shown: in the header of HTTP's Basic scheme, which is the default of custom, or among the "
+        "parameters of the request, which is that of the others.",
+        "client_secret_post",
+    )
     private_key_file: FilePath | None = key(
         "A PEM file with a private key, which signs requests instead of a client secret.", "/run/secrets/contoso.key"
     )

@@ -14,7 +14,7 @@ from exporter.config.problems import Journal, Location
 from exporter.config.secret_sources import Secrets
 from exporter.config.sections import Read
 from exporter.config.trust import check_authorities
-from exporter.model import OAuth2Client, OAuth2Provider
+from exporter.model import OAuth2Authentication, OAuth2Client, OAuth2Provider
 
 _TOKEN_URLS: Mapping[OAuth2Provider, str] = MappingProxyType(
     {
@@ -31,10 +31,19 @@ _SCOPES: Mapping[OAuth2Provider, str] = MappingProxyType(
 )
 """What the providers' own mail servers want."""
 
+_AUTHENTICATION: Mapping[OAuth2Provider, OAuth2Authentication] = MappingProxyType(
+    {
+        OAuth2Provider.MICROSOFT: OAuth2Authentication.POST,
+        OAuth2Provider.GOOGLE: OAuth2Authentication.POST,
+        OAuth2Provider.CUSTOM: OAuth2Authentication.BASIC,
+    }
+)
+"""What the providers' own documentation does, and what RFC 6749, 2.3.1 obliges every other one to take."""
+
 _NO_DIRECTORY = frozenset({"common", "organizations", "consumers"})
 """Tenants of Microsoft that stand for many: an application that logs in as itself has to say in which."""
 
-_OF_A_CLIENT = ("client_id", "client_secret", "private_key", "certificate_file", "refresh_token")
+_OF_A_CLIENT = ("client_id", "client_secret", "authentication", "private_key", "certificate_file", "refresh_token")
 """What has no place beside a service account."""
 
 
@@ -77,6 +86,7 @@ class _Reader:
         secrets = {key: self._secrets.source(key) for key in ("client_secret", "refresh_token", "private_key")}
         if self._broken or len(self._journal.problems) > before:
             return None
+        shown = None if secrets["client_secret"] is None else _AUTHENTICATION[section.provider]
         token_url = section.token_url or _TOKEN_URLS[section.provider].format(tenant=section.tenant)
         # RFC 6749, 6: a refresh token is good for what it was given for, and more must not be asked for.
         scope = section.scope or (None if secrets["refresh_token"] else _SCOPES.get(section.provider))
@@ -88,6 +98,7 @@ class _Reader:
             certificate=self._secrets.file("certificate_file"),
             service_account=service_account,
             subject=None if service_account is None else section.subject or username,
+            authentication=section.authentication or shown,
             ca_file=None if section.ca_file is None else self._directory / section.ca_file,
             **secrets,
         )
@@ -114,6 +125,8 @@ class _Reader:
             self._missing("client_id", f"the one that {provider} gave to the client")
         if "client_secret" in written and "private_key" in written:
             self._problem(written["private_key"], f"{written['client_secret']} is there too; write only one of the two")
+        if self._written("authentication") and "client_secret" not in written:
+            self._problem("authentication", "says how a client_secret is shown, and there is none; leave it out")
         if "certificate_file" in written and "private_key" not in written:
             self._problem("certificate_file", "belongs to a private_key_file; write that too")
         if "private_key" in written and "certificate_file" not in written and provider is OAuth2Provider.MICROSOFT:

@@ -11,6 +11,7 @@ from exporter.model import (
     Credentials,
     LoginBackoff,
     Mechanism,
+    OAuth2Authentication,
     OAuth2Client,
     OAuth2Grant,
     OAuth2Provider,
@@ -36,6 +37,7 @@ MICROSOFT = OAuth2Client(
     scope="https://outlook.office365.com/.default",
     client_id="i",
     client_secret=FileSecret(Path("/etc/s")),
+    authentication=OAuth2Authentication.POST,
 )
 
 
@@ -68,6 +70,7 @@ def test_a_private_key_comes_with_its_certificate() -> None:
     expected = replace(
         MICROSOFT,
         client_secret=None,
+        authentication=None,
         private_key=FileSecret(Path("/etc/k")),
         certificate=FileSecret(Path("/c")),
     )
@@ -95,6 +98,7 @@ def test_a_refresh_token_is_for_what_it_was_given_for() -> None:
         client_id="i",
         client_secret=EnvSecret("S"),
         refresh_token=EnvSecret("R"),
+        authentication=OAuth2Authentication.POST,
     )
     assert (expected, OAuth2Grant.REFRESH_TOKEN) == (found, found.grant)
 
@@ -117,8 +121,18 @@ def test_custom_takes_what_is_written() -> None:
         scope="imap smtp",
         client_id="i",
         client_secret=InlineSecret(Secret(b"007")),
+        authentication=OAuth2Authentication.BASIC,
     )
     assert expected == found
+
+
+def test_a_client_secret_is_shown_as_the_provider_wants_it() -> None:
+    written = "client_id: i, client_secret_env: S, token_url: https://h/"
+
+    assert OAuth2Authentication.BASIC == client(f"provider: custom, {written}").authentication
+    assert OAuth2Authentication.POST == client(f"provider: microsoft, {written}").authentication
+    found = client(f"provider: custom, {written}, authentication: client_secret_post")
+    assert OAuth2Authentication.POST == found.authentication
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost", "[::1]:1", "127.8.9.10"])
