@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 from typing import Protocol as Interface
 
@@ -148,10 +148,19 @@ class Prober:
         self._keys = DerivedKeys()
         self._deadlines: set[asyncio.Timeout] = set()
 
-    async def probe(self, endpoint: Endpoint, login: Login | Withheld | None) -> ProbeResult:
-        """Probe once. Never raises, but for cancellation."""
-        notes = Notes(endpoint.name, self.world.wall_clock(), self.world.clock)
-        run = _Run(endpoint, login, notes, self.world, self._keys)
+    async def probe(
+        self, endpoint: Endpoint, login: Login | Withheld | None, names: Names | None = None
+    ) -> ProbeResult:
+        """Probe once. Never raises, but for cancellation.
+
+        Args:
+            endpoint: What to probe.
+            login: Who to log in as; `None` for nobody.
+            names: Looks the name up instead of the world's.
+        """
+        world = self.world if names is None else replace(self.world, names=names)
+        notes = Notes(endpoint.name, world.wall_clock(), world.clock)
+        run = _Run(endpoint, login, notes, world, self._keys)
         expires = asyncio.get_running_loop().time() + endpoint.timeout
         try:
             await self._converse(run, notes, expires)
