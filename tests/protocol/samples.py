@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
 
-from exporter.model import Encryption, Endpoint, Login, Mechanism, Protocol, Secret
+from exporter.model import Encryption, Endpoint, Login, Mechanism, Protocol, Secret, SecretKind
 from exporter.protocol.conversation import Client
 from exporter.protocol.imap import Imap
 from exporter.protocol.pop3 import Pop3
@@ -21,6 +21,18 @@ PLAIN: Final = b"AG1vbml0b3JAZXhhbXBsZS5jb20AY29ycmVjdCBob3JzZQ=="
 
 def login(mechanism: Mechanism = Mechanism.AUTO, *, username: str = USERNAME, password: bytes = PASSWORD) -> Login:
     return Login(username, Secret(password), mechanism)
+
+
+TOKEN: Final = b"ya29.a-token"
+BEARER: Final = b"dXNlcj1tb25pdG9yQGV4YW1wbGUuY29tAWF1dGg9QmVhcmVyIHlhMjkuYS10b2tlbgEB"
+"""`TOKEN` in XOAUTH2, in base64."""
+EXPLANATION: Final = b"eyJzdGF0dXMiOiI0MDEiLCJzY2hlbWVzIjoiYmVhcmVyIn0="
+"""What a server has against a token, in base64."""
+EXPLAINED: Final = '; the server explains "{"status":"401","schemes":"bearer"}"'
+
+
+def bearer(mechanism: Mechanism = Mechanism.AUTO) -> Login:
+    return Login(USERNAME, Secret(TOKEN), mechanism, SecretKind.TOKEN)
 
 
 def endpoint(protocol: Protocol, encryption: Encryption = Encryption.TLS, **others: Any) -> Endpoint:

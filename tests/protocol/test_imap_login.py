@@ -9,7 +9,17 @@ from exporter.model import Encryption, FailureReason, Login, Mechanism, Protocol
 from exporter.protocol.dialogue import MAX_LINE, LoginTaken, LoginTried
 from exporter.protocol.imap import Imap
 from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
-from tests.protocol.samples import PASSWORD, PLAIN, USERNAME, endpoint, login
+from tests.protocol.samples import (
+    BEARER,
+    EXPLAINED,
+    EXPLANATION,
+    PASSWORD,
+    PLAIN,
+    USERNAME,
+    bearer,
+    endpoint,
+    login,
+)
 
 TRAILING = b"* 1 EXISTS\r\n"
 TAKEN = b"a1 OK Logged in\r\n"
@@ -151,6 +161,51 @@ class TestLogin:
         assert ["a1 AUTHENTICATE LOGIN", "<redacted>", "<redacted>"] == played.shown
         assert [LoginTried(Mechanism.LOGIN), LoginTaken()] == played.learnt
         assert TRAILING == played.unread
+
+    def test_is_not_over_before_the_password_was_asked_for(self) -> None:
+        for script in (TAKEN, b"+ \r\n" + TAKEN):
+            played = logged_in(script, b"AUTH=LOGIN")
+
+            assert (None, FailureReason.PROTOCOL_ERROR) == played.failure
+            assert LoginTaken() not in played.learnt
+
+
+class TestToken:
+    @every_cut
+    @pytest.mark.parametrize(
+        ("offer", "go_on", "sent"),
+        [
+            (b"SASL-IR AUTH=XOAUTH2 AUTH=PLAIN", b"", [b"a1 AUTHENTICATE XOAUTH2 " + BEARER]),
+            (b"AUTH=XOAUTH2 AUTH=PLAIN", b"+ \r\n", [b"a1 AUTHENTICATE XOAUTH2", BEARER]),
+        ],
+    )
+    def test_is_sent_at_once_or_when_asked_for(self, offer: bytes, go_on: bytes, sent: list[bytes], cut: Cut) -> None:
+        played = logged_in(go_on + TAKEN + TRAILING, offer, bearer(), cut)
+
+        assert played.error is None
+        assert sent == played.sent
+        assert [LoginTried(Mechanism.XOAUTH2), LoginTaken()] == played.learnt
+        assert TRAILING == played.unread
+
+    @every_cut
+    @pytest.mark.parametrize(("mechanism", "answer"), [(Mechanism.XOAUTH2, b""), (Mechanism.OAUTHBEARER, b"AQ==")])
+    def test_that_is_bad_is_explained_before_it_is_refused(self, mechanism: Mechanism, answer: bytes, cut: Cut) -> None:
+        script = b"+ " + EXPLANATION + b"\r\na1 NO AUTHENTICATE failed.\r\n" + TRAILING
+
+        played = logged_in(script, b"SASL-IR AUTH=XOAUTH2 AUTH=OAUTHBEARER", bearer(mechanism), cut)
+
+        assert played.error is not None
+        assert (FailureReason.AUTH_REJECTED, True) == (played.error.reason, played.error.in_step)
+        assert 'the login is answered with "NO AUTHENTICATE failed."' + EXPLAINED == played.error.detail
+        assert answer == played.sent[-1]
+        assert TRAILING == played.unread
+
+    @pytest.mark.parametrize("offer", [COMMAND, b"IMAP4rev1 AUTH=PLAIN AUTH=LOGIN AUTH=SCRAM-SHA-256"])
+    def test_is_not_given_to_a_server_that_takes_passwords(self, offer: bytes) -> None:
+        played = logged_in(b"", offer, bearer())
+
+        assert (None, FailureReason.AUTH_MECHANISM_NOT_OFFERED) == played.failure
+        assert [] == played.sent
 
 
 class TestCancelling:

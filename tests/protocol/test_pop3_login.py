@@ -9,7 +9,7 @@ from exporter.model import Encryption, FailureReason, Login, Mechanism, Protocol
 from exporter.protocol.dialogue import LoginTaken, LoginTried
 from exporter.protocol.pop3 import Pop3
 from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
-from tests.protocol.samples import PASSWORD, PLAIN, endpoint, login
+from tests.protocol.samples import BEARER, EXPLAINED, EXPLANATION, PASSWORD, PLAIN, bearer, endpoint, login
 
 TRAILING = b"+OK not asked for\r\n"
 TAKEN = b"+OK Logged in.\r\n"
@@ -150,6 +150,100 @@ class TestUserAndPass:
             assert played.error is not None
             assert (FailureReason.SECRET_UNREADABLE, detail) == (played.error.reason, played.error.detail)
             assert ([], []) == (played.sent, played.learnt)
+
+
+class TestApop:
+    TIMESTAMP = b"<1896.697170952@dbc.mtview.ca.us>"
+
+    def client(self, *offer: bytes) -> Pop3:
+        pop3 = client(*offer)
+        play(pop3.greet(), b"+OK POP3 server ready " + self.TIMESTAMP + b"\r\n")
+        return pop3
+
+    @every_cut
+    def test_keys_the_greeting_with_the_password(self, cut: Cut) -> None:
+        # The example of RFC 1939 section 7.
+        who = login(Mechanism.APOP, username="mrose", password=b"tanstaaf")
+
+        played = play(self.client(b"SASL PLAIN").log_in(who, encrypted=True), TAKEN + TRAILING, cut)
+
+        assert played.error is None
+        assert [b"APOP mrose c4c9334bac560ecc979e58001b3e22fb"] == played.sent == played.secret
+        assert ["APOP mrose <redacted>"] == played.shown
+        assert [LoginTried(Mechanism.APOP), LoginTaken()] == played.learnt
+        assert TRAILING == played.unread
+
+    def test_is_offered_by_the_greeting_alone(self) -> None:
+        played = logged_in(b"", b"USER", b"APOP", who=login(Mechanism.APOP))
+
+        assert (None, FailureReason.AUTH_MECHANISM_NOT_OFFERED) == played.failure
+
+    def test_is_the_last_resort_under_tls_and_shows_no_password_in_clear(self) -> None:
+        tried = {}
+        for encrypted in (True, False):
+            for offer in (b"USER", b"X"):
+                with pytest.raises(ScriptEndedError) as ended:
+                    play(self.client(offer).log_in(login(), encrypted=encrypted), b"")
+                (tried[encrypted, offer],) = ended.value.played.learnt
+
+        assert {
+            (True, b"USER"): LoginTried(Mechanism.USERPASS),
+            (True, b"X"): LoginTried(Mechanism.APOP),
+            (False, b"USER"): LoginTried(Mechanism.APOP),
+            (False, b"X"): LoginTried(Mechanism.APOP),
+        } == tried
+
+    @every_cut
+    def test_may_be_refused(self, cut: Cut) -> None:
+        played = play(
+            self.client().log_in(login(Mechanism.APOP), encrypted=True), b"-ERR [AUTH] no\r\n" + TRAILING, cut
+        )
+
+        assert (None, FailureReason.AUTH_REJECTED) == played.failure
+        assert TRAILING == played.unread
+
+    @pytest.mark.parametrize("username", ["two words", "two\r\nlines", "nul\0"])
+    def test_cannot_carry_what_would_end_the_name(self, username: str) -> None:
+        played = play(self.client().log_in(login(Mechanism.APOP, username=username), encrypted=True), b"")
+
+        assert (None, FailureReason.SECRET_UNREADABLE) == played.failure
+        assert ([], []) == (played.sent, played.learnt)
+
+
+class TestToken:
+    @every_cut
+    def test_takes_two_lines_with_xoauth2_as_exchange_online_insists(self, cut: Cut) -> None:
+        played = logged_in(b"+ \r\n" + TAKEN + TRAILING, b"USER", b"SASL PLAIN XOAUTH2", who=bearer(), cut=cut)
+
+        assert played.error is None
+        assert [b"AUTH XOAUTH2", BEARER] == played.sent
+        assert [BEARER] == played.secret
+        assert [LoginTried(Mechanism.XOAUTH2), LoginTaken()] == played.learnt
+        assert TRAILING == played.unread
+
+    @every_cut
+    @pytest.mark.parametrize(
+        ("mechanism", "go_on", "answer"),
+        [(Mechanism.XOAUTH2, b"+ \r\n", b""), (Mechanism.OAUTHBEARER, b"", b"AQ==")],
+    )
+    def test_that_is_bad_is_explained_before_it_is_refused(
+        self, mechanism: Mechanism, go_on: bytes, answer: bytes, cut: Cut
+    ) -> None:
+        script = go_on + b"+ " + EXPLANATION + b"\r\n-ERR [AUTH] Authentication failed.\r\n" + TRAILING
+
+        played = logged_in(script, b"SASL XOAUTH2 OAUTHBEARER", who=bearer(mechanism), cut=cut)
+
+        assert played.error is not None
+        assert FailureReason.AUTH_REJECTED is played.error.reason
+        assert 'the login is answered with "-ERR [AUTH] Authentication failed."' + EXPLAINED == played.error.detail
+        assert answer == played.sent[-1]
+        assert TRAILING == played.unread
+
+    def test_is_not_given_to_a_server_that_takes_passwords(self) -> None:
+        played = logged_in(b"", b"USER", b"SASL PLAIN", who=bearer())
+
+        assert (None, FailureReason.AUTH_MECHANISM_NOT_OFFERED) == played.failure
+        assert [] == played.sent
 
 
 class TestCancelling:

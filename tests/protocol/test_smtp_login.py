@@ -1,17 +1,29 @@
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from typing import Final
 
 import pytest
 
-from exporter.model import Encryption, FailureReason, Login, Mechanism, Protocol
+from exporter.model import Encryption, FailureReason, Login, Mechanism, Protocol, Secret, SecretKind
 from exporter.protocol.dialogue import LoginTaken, LoginTried, ReplyCode
 from exporter.protocol.smtp import Smtp
-from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
-from tests.protocol.samples import PASSWORD, PLAIN, endpoint, login
+from tests.protocol.player import IN_CLEAR, Cut, Played, ScriptEndedError, every_cut, play, whole
+from tests.protocol.samples import (
+    BEARER,
+    EXPLAINED,
+    EXPLANATION,
+    PASSWORD,
+    PLAIN,
+    TOKEN,
+    USERNAME,
+    bearer,
+    endpoint,
+    login,
+)
 
 TRAILING = b"250 not asked for\r\n"
+RANDOM = b64encode(IN_CLEAR.random)
 TAKEN = b"235 2.7.0 Authentication successful\r\n"
 
 
@@ -127,6 +139,117 @@ class TestLogin:
         assert ["AUTH LOGIN", "<redacted>", "<redacted>"] == played.shown
         assert [ReplyCode(334), ReplyCode(334), ReplyCode(235), LoginTaken()] == played.learnt[1:]
         assert TRAILING == played.unread
+
+
+class TestToken:
+    @every_cut
+    def test_takes_one_exchange_where_it_fits(self, cut: Cut) -> None:
+        played = logged_in(TAKEN + TRAILING, b"AUTH PLAIN XOAUTH2", bearer(), cut)
+
+        assert played.error is None
+        assert [b"AUTH XOAUTH2 " + BEARER] == played.sent == played.secret
+        assert [LoginTried(Mechanism.XOAUTH2), ReplyCode(235), LoginTaken()] == played.learnt
+        assert TRAILING == played.unread
+
+    @every_cut
+    def test_of_the_usual_length_is_sent_when_asked_for(self, cut: Cut) -> None:
+        # RFC 4954 section 4: only the command is limited to 512 octets, not what follows.
+        long = Login(USERNAME, Secret(2000 * b"x"), Mechanism.AUTO, SecretKind.TOKEN)
+
+        played = logged_in(b"334 \r\n" + TAKEN, b"AUTH OAUTHBEARER", long, cut)
+
+        assert played.error is None
+        assert b"AUTH OAUTHBEARER" == played.sent[0]
+        assert b"\1port=4711\1auth=Bearer xxx" in b64decode(played.sent[1])
+
+    @every_cut
+    @pytest.mark.parametrize(("mechanism", "answer"), [(Mechanism.XOAUTH2, b""), (Mechanism.OAUTHBEARER, b"AQ==")])
+    def test_that_is_bad_is_explained_before_it_is_refused(self, mechanism: Mechanism, answer: bytes, cut: Cut) -> None:
+        played = logged_in(
+            b"334 " + EXPLANATION + b"\r\n535 5.7.3 Authentication unsuccessful\r\n" + TRAILING,
+            b"AUTH XOAUTH2 OAUTHBEARER",
+            bearer(mechanism),
+            cut,
+        )
+
+        assert played.error is not None
+        assert (FailureReason.AUTH_REJECTED, True) == (played.error.reason, played.error.in_step)
+        assert 'AUTH is answered with "535 5.7.3 Authentication unsuccessful"' + EXPLAINED == played.error.detail
+        assert answer == played.sent[-1]
+        assert TRAILING == played.unread
+
+    def test_that_the_server_repeats_is_not_in_the_detail(self) -> None:
+        repeated = b64encode(b'{"token":"' + TOKEN + b'"}')
+
+        played = logged_in(b"334 " + repeated + b"\r\n535 no\r\n", b"AUTH XOAUTH2", bearer())
+
+        assert played.error is not None
+        assert played.error.detail.endswith('the server explains "{"token":"<redacted>"}"')
+
+    def test_is_not_given_to_a_server_that_takes_passwords(self) -> None:
+        played = logged_in(b"", b"AUTH PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256", bearer())
+
+        assert (None, FailureReason.AUTH_MECHANISM_NOT_OFFERED) == played.failure
+        assert [] == played.sent
+
+
+class TestCramMd5:
+    @every_cut
+    def test_answers_one_challenge(self, cut: Cut) -> None:
+        challenge = b64encode(b"<1896.697170952@postoffice.reston.mci.net>")
+        who = login(username="tim", password=b"tanstaaftanstaaf")
+
+        played = logged_in(b"334 " + challenge + b"\r\n" + TAKEN + TRAILING, b"AUTH CRAM-MD5", who, cut)
+
+        assert played.error is None
+        assert [b"AUTH CRAM-MD5", b"dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw"] == played.sent  # RFC 2195
+        assert TRAILING == played.unread
+
+
+class TestScram:
+    SERVER_FIRST = b"334 " + b64encode(b"r=" + RANDOM + b"more,s=QSXCR+Q6sek8bf92,i=1") + b"\r\n"
+
+    def test_that_is_taken_before_the_server_has_proven_itself_is_a_protocol_error(self) -> None:
+        for script in (TAKEN, self.SERVER_FIRST + TAKEN):
+            played = logged_in(script, b"AUTH SCRAM-SHA-256")
+
+            assert (None, FailureReason.PROTOCOL_ERROR) == played.failure
+            assert LoginTaken() not in played.learnt
+
+    def test_with_a_false_proof_is_cancelled(self) -> None:
+        smtp = client(b"AUTH SCRAM-SHA-256")
+
+        played = play(smtp.log_in(login(), encrypted=True), self.SERVER_FIRST + b"334 dj1mYWxzZQ==\r\n")
+        goodbye = play(smtp.quit(), b"501 5.7.0 Authentication aborted\r\n221 Bye\r\n")
+
+        assert (None, FailureReason.PROTOCOL_ERROR) == played.failure
+        assert [b"*", b"QUIT"] == goodbye.sent
+
+    @every_cut
+    @pytest.mark.parametrize(
+        ("error", "reason"),
+        [
+            (b"e=invalid-proof", FailureReason.AUTH_REJECTED),
+            (b"e=no-resources", FailureReason.AUTH_UNAVAILABLE),
+            (b"e=unsupported-channel-binding-type", FailureReason.AUTH_MECHANISM_NOT_OFFERED),
+        ],
+    )
+    def test_that_fails_is_explained_before_it_is_refused(self, error: bytes, reason: FailureReason, cut: Cut) -> None:
+        script = self.SERVER_FIRST + b"334 " + b64encode(error) + b"\r\n535 5.7.8 no\r\n"
+
+        played = logged_in(script, b"AUTH SCRAM-SHA-256", cut=cut)
+
+        assert played.error is not None
+        assert reason is played.error.reason
+        assert f'"535 5.7.8 no"; the server explains "{error.decode()}"' in played.error.detail
+
+
+class TestExternal:
+    @pytest.mark.parametrize(("username", "said"), [("tim", b"dGlt"), ("", b"=")])
+    def test_says_only_who(self, username: str, said: bytes) -> None:
+        who = Login(username, Secret(b""), Mechanism.AUTO, SecretKind.CERTIFICATE)
+
+        assert [b"AUTH EXTERNAL " + said] == logged_in(TAKEN, b"AUTH PLAIN EXTERNAL", who).sent
 
 
 class TestCancelling:

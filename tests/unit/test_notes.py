@@ -4,7 +4,7 @@ from base64 import b64encode
 
 import pytest
 
-from exporter.model import Direction, Failure, FailureReason, Login, Mechanism, Phase, Secret, Span
+from exporter.model import Direction, Failure, FailureReason, Login, Mechanism, Phase, Secret, SecretKind, Span
 from exporter.probing.notes import MAX_TRANSCRIPT_LINES, MAX_TRANSCRIPT_TEXT, Notes
 from exporter.protocol.dialogue import LoginTaken, LoginTried, ReplyCode
 
@@ -121,6 +121,50 @@ def test_a_line_with_a_secret_is_kept_by_its_stand_in(notes: Notes) -> None:
     notes.sent(b"PASS " + PASSWORD, "PASS <redacted>")
 
     assert ["PASS <redacted>"] == texts(notes)
+
+
+@pytest.mark.parametrize("announcement", [b"{120}", b"{4096+}"])
+def test_the_framing_of_a_literal_is_no_secret(notes: Notes, announcement: bytes) -> None:
+    notes.sent(b'a1 LOGIN "user" ' + announcement, "a1 LOGIN <redacted>")
+
+    assert b"* LIST () " + announcement == notes.without_secrets(b"* LIST () " + announcement)
+
+
+@pytest.mark.parametrize("before", [b"{", b"{}", b'{"', b'{"token":"'])
+def test_a_secret_within_something_in_base64_is_not_shown(notes: Notes, before: bytes) -> None:
+    notes.hide(Login("user", Secret(b"ya29.a-token-of-some-length"), kind=SecretKind.TOKEN))
+    said = b"334 " + b64encode(before + b'ya29.a-token-of-some-length"}')
+
+    # It is read as it came: it may have to be decoded.
+    assert said == notes.without_secrets(said)
+    notes.received(said)
+    notes.note(said.decode())
+
+    for text in texts(notes):
+        kept = text.replace("<redacted>", "").removeprefix("334 ")
+        assert "<redacted>" in text
+        # What is left may share a character on each side with the secret.
+        assert len(b64encode(before + b'"}')) + 4 >= len(kept)
+
+
+def test_what_is_to_be_concealed_is_read_and_not_shown(notes: Notes) -> None:
+    notes.conceal(b"dj1wcm9vZg==")
+
+    assert b"334 dj1wcm9vZg==" == notes.without_secrets(b"334 dj1wcm9vZg==")
+    notes.received(b"334 dj1wcm9vZg==")
+    notes.fail(FailureReason.PROTOCOL_ERROR, "not dj1wcm9vZg==")
+
+    failure = notes.result().failure
+    assert failure is not None
+    assert "not <redacted>" == failure.detail
+    assert ["334 <redacted>", "protocol_error: not <redacted>"] == texts(notes)
+
+
+def test_a_login_without_a_secret_hides_nothing(notes: Notes) -> None:
+    notes.hide(Login("user", Secret(b""), kind=SecretKind.CERTIFICATE))
+    notes.received(b"+OK welcome, user")
+
+    assert ["+OK welcome, user"] == texts(notes)
 
 
 def test_hostile_octets_are_shown_as_one_printable_line(notes: Notes) -> None:

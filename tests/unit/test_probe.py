@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+from base64 import b64decode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import cast
@@ -22,6 +23,7 @@ from exporter.model import (
     FailureReason,
     IpFamily,
     Login,
+    Mechanism,
     Phase,
     ProbeResult,
     Protocol,
@@ -34,6 +36,7 @@ from exporter.net.replay import Replay
 from exporter.net.resolve import ResolveError
 from exporter.net.stream import StreamError
 from exporter.probing.probe import Connection, Prober, World
+from exporter.protocol.dialogue import ChannelBinding
 from tests import virtual_time
 
 SECRET = b"correct horse"
@@ -160,6 +163,28 @@ def test_the_transcript_has_everything_but_the_secret() -> None:
     assert "PASS <redacted>" in texts
     assert "+OK bye" == texts[-1]
     assert SECRET.decode() not in repr(result)
+
+
+@pytest.mark.parametrize(
+    ("bindings", "mechanism", "header"),
+    [
+        ({"tls-exporter": b"x" * 32}, Mechanism.SCRAM_SHA_256_PLUS, b"p=tls-exporter,,n=monitor,r="),
+        ({}, Mechanism.SCRAM_SHA_256, b"n,,n=monitor,r="),
+    ],
+)
+def test_a_login_is_bound_to_the_tls_session_where_that_can_be(
+    bindings: dict[ChannelBinding, bytes], mechanism: Mechanism, header: bytes
+) -> None:
+    capa = b"+OK\r\nSASL SCRAM-SHA-256 SCRAM-SHA-256-PLUS\r\n.\r\n"
+    script = [POP3_GREETING, capa, b"-ERR [AUTH] no\r\n", POP3_BYE]
+
+    result, server = probe(pop3(), Replay(script, tls_facts(), bindings), login=LOGIN)
+
+    assert mechanism is result.auth_mechanism
+    (message,) = (line.split()[-1] for line in server.sent if line.startswith(b"AUTH"))
+    assert b64decode(message).startswith(header)
+    # RFC 5802 section 5.1: a nonce that nobody can guess, from 18 random octets.
+    assert 24 == len(b64decode(message)) - len(header)
 
 
 def test_after_a_refusal_the_probe_still_says_goodbye() -> None:
