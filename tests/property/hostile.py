@@ -6,13 +6,21 @@ from collections.abc import Collection
 
 from hypothesis import strategies as st
 
-from exporter.model import Encryption, Mechanism
-from tests.protocol.player import Cut, byte_by_byte, whole
-from tests.protocol.samples import Agreeable
+from exporter.model import Encryption, Login, Mechanism, SecretKind
+from tests.protocol.player import IN_CLEAR, Circumstances, Cut, byte_by_byte, whole
+from tests.protocol.samples import Agreeable, bearer, holder, login
 
 cuts: st.SearchStrategy[Cut] = st.sampled_from([whole, byte_by_byte])
 encryptions = st.sampled_from(Encryption)
-mechanisms = st.sampled_from(Mechanism)
+surroundings = st.sampled_from([IN_CLEAR, Circumstances(bindings={"tls-exporter": b"x" * 32})])
+logins: st.SearchStrategy[Login] = st.sampled_from(
+    [
+        *map(login, Mechanism),
+        *map(bearer, (Mechanism.AUTO, Mechanism.XOAUTH2, Mechanism.OAUTHBEARER)),
+        holder(SecretKind.CERTIFICATE),
+    ]
+)
+"""Of every kind and for every mechanism; some do not fit each other."""
 
 
 def lines(plausible: Collection[bytes]) -> st.SearchStrategy[bytes]:

@@ -35,6 +35,12 @@ def bearer(mechanism: Mechanism = Mechanism.AUTO) -> Login:
     return Login(USERNAME, Secret(TOKEN), mechanism, SecretKind.TOKEN)
 
 
+def holder(kind: SecretKind, mechanism: Mechanism = Mechanism.AUTO) -> Login:
+    """Whoever logs in with a secret of this kind."""
+    secrets = {SecretKind.PASSWORD: PASSWORD, SecretKind.TOKEN: TOKEN, SecretKind.CERTIFICATE: b""}
+    return Login(USERNAME, Secret(secrets[kind]), mechanism, kind)
+
+
 def endpoint(protocol: Protocol, encryption: Encryption = Encryption.TLS, **others: Any) -> Endpoint:
     return Endpoint("the endpoint", protocol, "mail.example.com", 4711, encryption, **others)
 

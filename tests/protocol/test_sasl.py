@@ -4,19 +4,15 @@ from itertools import pairwise
 
 import pytest
 
-from exporter.model import Encryption, FailureReason, Login, Mechanism, Protocol, Secret, SecretKind
+from exporter.model import Encryption, FailureReason, Login, Mechanism, Protocol, SecretKind
 from exporter.protocol import sasl
 from tests.protocol.player import IN_CLEAR, Circumstances, Played, play
-from tests.protocol.samples import endpoint, login
+from tests.protocol.samples import endpoint, holder, login
 
 TLS_1_3 = Circumstances(bindings={"tls-exporter": b"x" * 32, "tls-server-end-point": b"y" * 32})
 TLS_1_2 = Circumstances(bindings={"tls-server-end-point": b"y" * 32})
 
 EVERYTHING = [mechanism.value for mechanism in Mechanism]
-
-
-def holder(kind: SecretKind, wanted: Mechanism = Mechanism.AUTO) -> Login:
-    return Login("monitor@example.com", Secret(b"" if kind is SecretKind.CERTIFICATE else b"secret"), wanted, kind)
 
 
 def chosen(

@@ -247,7 +247,7 @@ class TestScram:
 class TestExternal:
     @pytest.mark.parametrize(("username", "said"), [("tim", b"dGlt"), ("", b"=")])
     def test_says_only_who(self, username: str, said: bytes) -> None:
-        who = Login(username, Secret(b""), Mechanism.AUTO, SecretKind.CERTIFICATE)
+        who = Login(username, Secret(b""), kind=SecretKind.CERTIFICATE)
 
         assert [b"AUTH EXTERNAL " + said] == logged_in(TAKEN, b"AUTH PLAIN EXTERNAL", who).sent
 
