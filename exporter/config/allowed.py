@@ -9,7 +9,7 @@ that.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -138,6 +138,11 @@ class AllowedTargets:
     entries: tuple[NamePattern | Network, ...]
 
     @property
+    def holds_names(self) -> bool:
+        """Whether a target's name matters."""
+        return bool(self._patterns)
+
+    @property
     def everything(self) -> Network | None:
         """A network among them that holds every address; `None` if none does."""
         return next((network for network in self._networks if network.prefixlen == 0), None)
@@ -176,7 +181,7 @@ class AllowedTargets:
         )
 
     @property
-    def _patterns(self) -> Iterable[NamePattern]:
+    def _patterns(self) -> Sequence[NamePattern]:
         return [entry for entry in self.entries if isinstance(entry, NamePattern)]
 
     @property

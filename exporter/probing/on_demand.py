@@ -1,0 +1,169 @@
+"""Probes that somebody asks for, beside those of the schedule: within bounds of their own, and of allowed targets only.
+
+What is asked and how it is answered is not the matter here; nor does the store hear of these probes, whose times are
+chosen by whoever asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Final
+
+import structlog
+
+from exporter.config.allowed import AllowedTargets
+from exporter.model import Endpoint, FailureReason, IpFamily, Limits, Login, ProbeResult, Withheld
+from exporter.net.resolve import ResolveError
+from exporter.probing.logins import Logins
+from exporter.probing.probe import Names, Prober
+
+SHARE: Final = 0.5
+"""Of the time that there is, what may go by before the probe: waiting for its turn, and then again for its login."""
+
+LEAST_TIMEOUT: Final = 0.05
+"""Seconds, so that a probe for which no time is left says so, instead of failing in ways of its own."""
+
+log = structlog.get_logger()
+
+
+class NotAllowedError(Exception):
+    """A target is none of those that may be asked for; the message says why."""
+
+
+class UnavailableError(Exception):
+    """There is no probe to be had now; the message says why. It says nothing about the server."""
+
+
+class _AllowedNames:
+    """Looks a name up once, for the probe and for the judgement: what is connected to is what was judged."""
+
+    def __init__(self, names: Names, allowed: AllowedTargets) -> None:
+        self._names = names
+        self._allowed = allowed
+        self.objection: str | None = None
+
+    async def addresses(self, host: str, family: IpFamily) -> tuple[str, ...]:
+        """All addresses of a host, if all of them are allowed."""
+        # A name that was allowed is that very name, and not one below a search domain.
+        absolute = f"{host}." if self._allowed.holds_names and not host.endswith(".") and ":" not in host else host
+        found = await self._names.addresses(absolute, family)
+        self.objection = self._allowed.objection_to_addresses(host, found)
+        if self.objection is not None:
+            raise ResolveError(FailureReason.DNS_FAILED, self.objection)
+        return found
+
+
+class OnDemand:
+    """Probes when asked to, with the prober and the logins of the schedule."""
+
+    def __init__(self, prober: Prober, logins: Logins) -> None:
+        self._prober = prober
+        self._logins = logins
+        self._limits = Limits()
+        self._hosts: Counter[str] = Counter()
+        self._waiting: list[asyncio.Future[None]] = []
+        self._stopping = False
+
+    def configure(self, limits: Limits) -> None:
+        """Keep to these bounds from now on."""
+        self._limits = limits
+        self._wake()
+
+    def stop(self) -> None:
+        """Begin no more probes, and tell nothing of those that are made to end."""
+        self._stopping = True
+        self._wake()
+
+    async def probe(self, endpoint: Endpoint, *, allowed: AllowedTargets | None, within: float) -> ProbeResult:
+        """Probe once.
+
+        Args:
+            endpoint: What to probe.
+            allowed: What it may turn out to be; `None` for anything.
+            within: Seconds until an answer is due, the endpoint's own timeout notwithstanding.
+
+        Raises:
+            NotAllowedError: The target is not allowed, or an address that it leads to is not.
+            UnavailableError: Too many others are under way, or the program ends.
+        """
+        objection = allowed.objection(endpoint.host) if allowed is not None else None
+        if objection is not None:
+            raise NotAllowedError(objection)
+        expires = asyncio.get_running_loop().time() + within
+        async with self._place(endpoint.host, within * SHARE):
+            return await self._probe(endpoint, allowed, expires)
+
+    async def _probe(self, endpoint: Endpoint, allowed: AllowedTargets | None, expires: float) -> ProbeResult:
+        loop = asyncio.get_running_loop()
+        names = None if allowed is None else _AllowedNames(self._prober.world.names, allowed)
+        login = await self._login(endpoint, (expires - loop.time()) * SHARE)
+        left = max(expires - loop.time(), LEAST_TIMEOUT)
+        result = None
+        try:
+            result = await self._prober.probe(replace(endpoint, timeout=min(endpoint.timeout, left)), login, names)
+        finally:
+            self._logins.learn(endpoint, login, result)
+        failure = result.failure
+        if names is not None and names.objection is not None:
+            raise NotAllowedError(names.objection)
+        if self._stopping and failure is not None and failure.reason is FailureReason.TIMEOUT:
+            raise UnavailableError("mail-exporter ends")
+        log.debug(
+            "probed on demand",
+            endpoint=endpoint.name,
+            address=result.address,
+            duration=round(result.duration, 6),
+            reason=failure and failure.reason.value,
+            phase=failure and failure.phase.value,
+        )
+        return result
+
+    async def _login(self, endpoint: Endpoint, within: float) -> Login | Withheld | None:
+        try:
+            async with asyncio.timeout(within):
+                return await self._logins.for_probe(endpoint)
+        except TimeoutError:
+            credentials = endpoint.credentials
+            tokens = credentials is not None and credentials.oauth2 is not None
+            reason = FailureReason.TOKEN_FAILED if tokens else FailureReason.SECRET_UNREADABLE
+            return Withheld(reason, f"it took longer than {within:.1f} s to get at the secret")
+
+    @asynccontextmanager
+    async def _place(self, host: str, patience: float) -> AsyncIterator[None]:
+        """A place among the probes, and among those of a host."""
+        try:
+            async with asyncio.timeout(patience):
+                await self._room(host)
+        except TimeoutError:
+            raise UnavailableError("as many other probes are under way as may be") from None
+        if self._stopping:
+            raise UnavailableError("mail-exporter ends")
+        self._hosts[host] += 1
+        try:
+            yield
+        finally:
+            self._hosts -= Counter({host: 1})
+            self._wake()
+
+    async def _room(self, host: str) -> None:
+        while not self._stopping and not self._has_room(host):
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiting.remove(waiter)
+
+    def _wake(self) -> None:
+        """Let all who wait look again, those first who came first."""
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _has_room(self, host: str) -> bool:
+        limits = self._limits
+        return self._hosts.total() < limits.on_demand_probes and self._hosts[host] < limits.connections_per_host
