@@ -46,7 +46,13 @@ def metrics(
                 {"name": "no-capability", "expect": {"capabilities": ["IDLE", "X-MISSING"]}, **imaps},
                 {"name": "no-login-on-port-25", "credentials": "alice", **smtp},
                 {"name": "plain-refused-by-us", "host": LOOPBACK, **plain_imap},
-                {"name": "plain-refused-by-it", "host": REMOTE_LOOPBACK, "allow_insecure_auth": True, **plain_imap},
+                {
+                    "name": "plain-refused-by-it",
+                    "host": REMOTE_LOOPBACK,
+                    "allow_insecure_auth": True,
+                    "mechanism": "PLAIN",
+                    **plain_imap,
+                },
                 {
                     "name": "upgrade-for-remote",
                     "url": f"imap://{REMOTE_LOOPBACK}:{mail.dovecot.imap}",
