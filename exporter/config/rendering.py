@@ -68,35 +68,38 @@ def render(
         yield from entries
     yield "endpoints:\n"
     for endpoint in endpoints:
-        if endpoint.provider is not None:
-            yield f"  # from the preset {endpoint.provider}\n"
-        indent = "  - "
-        for key, value in _settings(endpoint, _ALWAYS).items():
-            yield f"{indent}{key}: {_flow(value)}\n"
-            indent = "    "
-    yield from _modules(modules)
+        yield from render_endpoint(endpoint)
+    heading = "modules:\n"
+    for module in modules:
+        yield heading
+        yield from render_module(module)
+        heading = ""
     yield f"dns: {_flow(_settings(dns))}\n"
     yield f"limits: {_flow(_settings(limits, _LIMITS))}\n"
     yield f"login_backoff: {_flow(_settings(login_backoff, _BACKOFF))}\n"
 
 
-def _modules(modules: Iterable[Module]) -> Iterator[str]:
-    heading = "modules:\n"
-    for module in modules:
-        yield f"{heading}  {_scalar(module.name)}:\n"
-        heading = ""
-        for key, value in module_settings(module).items():
-            yield f"    {key}: {_flow(value)}\n"
+def render_endpoint(endpoint: Endpoint) -> Iterator[str]:
+    """The lines of an entry of `endpoints`."""
+    if endpoint.provider is not None:
+        yield f"  # from the preset {endpoint.provider}\n"
+    indent = "  - "
+    for key, value in _settings(endpoint, _ALWAYS).items():
+        yield f"{indent}{key}: {_flow(value)}\n"
+        indent = "    "
 
 
-def module_settings(module: Module) -> dict[str, Any]:
-    """What a module says, under the keys of the file."""
+def render_module(module: Module) -> Iterator[str]:
+    """The lines of an entry of `modules`."""
     template = module.template
     url = shortest_url(template.protocol, template.encryption, template.host, template.port)
     settings = {"url": url} | _settings(template, frozenset({"encryption", "timeout"}))
     if module.allowed is not None:
         settings["allowed_targets"] = [_allowed(entry) for entry in module.allowed.entries]
-    return {key: value for key, value in settings.items() if key not in _SAID_BY_THE_URL}
+    yield f"  {_scalar(module.name)}:\n"
+    for key, value in settings.items():
+        if key not in _SAID_BY_THE_URL:
+            yield f"    {key}: {_flow(value)}\n"
 
 
 def _allowed(entry: NamePattern | Network) -> str:
