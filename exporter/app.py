@@ -20,9 +20,10 @@ from exporter import __version__, sd_notify
 from exporter.config.problems import Problem
 from exporter.metrics.exposition import process_collectors
 from exporter.metrics.store import BuildInfo, Store
-from exporter.model import DnsSettings, Endpoint, Limits, LoginBackoff, SkipReason
+from exporter.model import Addresses, DnsSettings, Endpoint, Limits, LoginBackoff, ProbeResult, SkipReason
 from exporter.net.resolve import Resolver
 from exporter.net.tls import TlsContexts, TlsSetupError
+from exporter.probing.addresses import AddressBook
 from exporter.probing.journal import Journal
 from exporter.probing.lag import LagMonitor
 from exporter.probing.logins import Logins
@@ -90,7 +91,8 @@ class Daemon:
         self.store.set_shard(shard.number, shard.total)
         self._configuration = configuration
         self._shard = shard
-        self._endpoints: dict[str, Endpoint] = {}
+        self._names: frozenset[str] = frozenset()
+        self._addresses = AddressBook()
         self._prober = Prober(World(Resolver(configuration.dns), TlsContexts()))
         self._logins = Logins(time.monotonic, LoginBackoff())
         self._journal = Journal()
@@ -114,24 +116,24 @@ class Daemon:
         """Put a configuration in force. What it leaves unchanged keeps its schedule, counters and history."""
         if configuration.dns != self._configuration.dns:
             self._prober.world = replace(self._prober.world, names=Resolver(configuration.dns))
-        before, self._configuration = self._endpoints, configuration
-        endpoints = self._shard.share(configuration.endpoints)
-        self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
+        self._configuration = configuration
+        endpoints = self._addresses.configure(self._shard.share(configuration.endpoints))
+        before, self._names = self._names, frozenset(endpoint.name for endpoint in endpoints)
         self.store.configure(endpoints)
         self.store.reloaded(successful=True, at=time.time())
-        self._journal.forget_all_but(frozenset(self._endpoints))
+        self._journal.forget_all_but({endpoint.series for endpoint in endpoints})
         self._scheduler.replace(endpoints, configuration.limits)
         log.info(
             "configuration in force",
-            endpoints=len(self._endpoints),
-            added=len(self._endpoints.keys() - before.keys()),
-            removed=len(before.keys() - self._endpoints.keys()),
+            endpoints=len(self._names),
+            added=len(self._names - before),
+            removed=len(before - self._names),
         )
 
     @property
     def status(self) -> str:
         """One line about what is being done."""
-        return f"probing {len(self._endpoints)} endpoints"
+        return f"probing {len(self._names)} endpoints"
 
     def not_reloaded(self, problems: Sequence[Problem]) -> None:
         """Say that a configuration could not be used, and that the one in force stays."""
@@ -160,16 +162,32 @@ class Daemon:
         )
 
     async def _probe(self, endpoint: Endpoint) -> None:
+        if endpoint.addresses is Addresses.ALL and endpoint.only_address is None:
+            result = await self._prober.look_up(endpoint)
+        else:
+            result = await self._log_in(endpoint)
+        if self._hurried:
+            return
+        # The result of a probe that outlived its endpoint, or the endpoint's former self, is nobody's.
+        kept, exchange = self._addresses.take(endpoint, result)
+        if exchange is not None:
+            self._scheduler.exchange(exchange.gone, exchange.come)
+            self.store.spread(exchange.all)
+            for gone in exchange.gone:
+                self._journal.forget(gone.series)
+        if kept is not None:
+            self.store.record(kept)
+            self._journal.write(kept)
+
+    async def _log_in(self, endpoint: Endpoint) -> ProbeResult:
+        """Probe, with a login if the endpoint has one."""
         login = await self._logins.for_probe(endpoint)
         result = None
         try:
             result = await self._prober.probe(endpoint, login)
         finally:
             self._logins.learn(endpoint, login, result)
-        # The result of a probe that outlived its endpoint, or the endpoint's former self, is nobody's.
-        if not self._hurried and self._endpoints.get(endpoint.name) == endpoint:
-            self.store.record(result)
-            self._journal.write(result)
+        return result
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 from typing import Protocol as Interface
 
 
@@ -118,6 +118,15 @@ class SecretKind(StrEnum):
     """An OAuth 2 access token (RFC 6750)."""
     CERTIFICATE = "certificate"
     """The client certificate of the TLS handshake: nothing is left to say but who one is."""
+
+
+class Addresses(StrEnum):
+    """What a host with several addresses is to the probes."""
+
+    FIRST = "first"
+    """One server: its addresses are tried in order until one connects, as mail clients do."""
+    ALL = "all"
+    """As many servers as addresses: each is probed, and has series of its own."""
 
 
 class Mechanism(StrEnum):
@@ -357,6 +366,10 @@ class TlsPolicy:
     client_key_file: Path | None = None
 
 
+Series: TypeAlias = tuple[str, str]
+"""Whose a result is: an endpoint's name, and the address where it has series for each; else an empty one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One thing to probe, with every default already applied.
@@ -377,6 +390,8 @@ class Endpoint:
         rcpt_to: SMTP: the recipient to ask about; `None` to ask about none.
         rcpt_expect: Reply codes that RCPT must be answered with; empty means that it must be accepted.
         provider: The preset that it was made from; `None` if it was written out.
+        addresses: Which of the host's addresses to probe.
+        only_address: The one of them to probe, where each has series of its own; `None` to do as mail clients do.
     """
 
     name: str
@@ -400,6 +415,13 @@ class Endpoint:
     rcpt_to: str | None = None
     rcpt_expect: tuple[int, ...] = ()
     provider: str | None = None
+    addresses: Addresses = Addresses.FIRST
+    only_address: str | None = None
+
+    @property
+    def series(self) -> Series:
+        """Which series its results belong to."""
+        return self.name, self.only_address or ""
 
     @property
     def server_name(self) -> str:
@@ -448,6 +470,19 @@ class LoginBackoff:
 
     initial: float = 300.0
     maximum: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What a name was found to lead to.
+
+    Attributes:
+        addresses: In the order to try them.
+        unanswered: Why there may be more of them, for people; empty if these are all.
+    """
+
+    addresses: tuple[str, ...]
+    unanswered: str = ""
 
 
 class CertificateProblem(StrEnum):
@@ -651,6 +686,8 @@ class ProbeResult:
         size_limit: SMTP: the SIZE limit in bytes; `None` if the server announced none, or none that is fixed.
         mailbox: `None` unless a mailbox was looked at.
         transcript: The conversation.
+        only_address: As the endpoint's.
+        resolution: Where the host's name leads to; `None` if that could not be found out.
     """
 
     endpoint: str
@@ -668,6 +705,13 @@ class ProbeResult:
     size_limit: int | None = None
     mailbox: MailboxFacts | None = None
     transcript: tuple[TranscriptLine, ...] = ()
+    only_address: str | None = None
+    resolution: Resolution | None = None
+
+    @property
+    def series(self) -> Series:
+        """Which series it belongs to."""
+        return self.endpoint, self.only_address or ""
 
     @property
     def ended_at(self) -> float:

@@ -60,6 +60,9 @@ COUNTER, GAUGE, HISTOGRAM = MetricType.COUNTER, MetricType.GAUGE, MetricType.HIS
 ENDPOINT_LABELS = ("endpoint", "protocol")
 """What every series of an endpoint has, before the labels that its configuration adds."""
 
+ADDRESS_LABEL = "address"
+"""What the series have besides, where each address of the host has series of its own."""
+
 ENDPOINT_METRICS = (
     Metric("mail_endpoint_info", GAUGE, "What the endpoint is; the value is always 1.", ("host", "port", "encryption")),
     Metric("mail_endpoint_interval_seconds", GAUGE, "How often the endpoint is probed."),
@@ -178,4 +181,4 @@ EXPORTER_METRICS = (
 def label_names(metrics: Iterable[Metric] = ENDPOINT_METRICS) -> frozenset[str]:
     """Every label that these metrics have of their own: what configured labels may not be called."""
     further = {label for metric in metrics for label in metric.labels}
-    return frozenset({*ENDPOINT_LABELS, "address", "le", *further})
+    return frozenset({*ENDPOINT_LABELS, ADDRESS_LABEL, "le", *further})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
-from exporter.metrics.catalogue import ENDPOINT_LABELS, ENDPOINT_METRICS, EXPORTER_METRICS, Metric
+from exporter.metrics.catalogue import ADDRESS_LABEL, ENDPOINT_LABELS, ENDPOINT_METRICS, EXPORTER_METRICS, Metric
 from exporter.metrics.histogram import DELAY_BUCKETS, PROBE_BUCKETS, SCRAPE_BUCKETS
 from exporter.metrics.labels import VALUE_LIMIT
 from exporter.model import CertificateProblem, FailureReason, Phase, SkipReason
@@ -28,6 +28,7 @@ so a server that cannot be reached has no certificate figures until it can.
 ## Metrics of each endpoint
 
 Every series has the labels {endpoint_labels}, and those that the configuration adds with `labels`.
+Where each address of the host has series of its own (`addresses: all`), they have the label `{address_label}` as well.
 The column `labels` names the further ones.
 
 {endpoint_metrics}
@@ -55,8 +56,13 @@ time() - mail_probe_last_success_timestamp_seconds > 600                   # no 
 histogram_quantile(0.99, sum by (le) (rate(mail_probe_duration_seconds_bucket[1h])))
 ```
 
-An endpoint that is no longer configured leaves `/metrics` at once. One that still is keeps its counters over a reload,
-unless its protocol, host, port or encryption changed.
+An endpoint that is no longer configured leaves `/metrics` at once, and so does, with `addresses: all`, an address that
+the host's name no longer leads to. One that still is there keeps its counters over a reload, unless its protocol, host,
+port or encryption changed.
+
+With `addresses: all`, a name that cannot be looked up (`dns_failed`) fails the probes of all its addresses; one that
+leads nowhere any more (`dns_not_found`) has no addresses, and fails in one series without the label `{address_label}`.
+Either way `mail_probe_success == 0` tells.
 
 ## Metrics of the exporter
 
@@ -76,6 +82,7 @@ def reference() -> str:
     """The whole of docs/metrics.md."""
     return _TEMPLATE.format(
         endpoint_labels=_series(ENDPOINT_LABELS),
+        address_label=ADDRESS_LABEL,
         endpoint_metrics=_table(ENDPOINT_METRICS),
         exporter_metrics=_table(EXPORTER_METRICS),
         phases=_series(Phase),

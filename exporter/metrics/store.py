@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 
-from exporter.metrics.catalogue import ENDPOINT_LABELS, label_names
+from exporter.metrics.catalogue import ADDRESS_LABEL, ENDPOINT_LABELS, label_names
 from exporter.metrics.histogram import DELAY_BUCKETS, PROBE_BUCKETS, SCRAPE_BUCKETS, Histogram
 from exporter.metrics.labels import label_pairs
 from exporter.metrics.record import Attempt, Record, Shared, attempts, extend, fold
-from exporter.model import Endpoint, FailureReason, Phase, ProbeResult, Protocol, SkipReason
+from exporter.model import Endpoint, FailureReason, Phase, ProbeResult, Protocol, Series, SkipReason
 
 
 class Health(StrEnum):
@@ -39,7 +39,7 @@ class BuildInfo:
 
 @dataclass(frozen=True, slots=True)
 class EndpointState:
-    """All that is known of one endpoint at one moment.
+    """All that is known of one endpoint, or of one of its addresses, at one moment.
 
     Attributes:
         labels: The labels that all its series have, as written between the braces of a sample.
@@ -120,7 +120,7 @@ class Store:
     """
 
     def __init__(self, build: BuildInfo) -> None:
-        self._states: dict[str, EndpointState] = {}
+        self._states: dict[Series, EndpointState] = {}
         self._shared = Shared()
         self._exporter = ExporterState(
             build=build,
@@ -141,29 +141,45 @@ class Store:
             ValueError: A label of an endpoint has the name of a label that its series have anyway.
         """
         reserved = label_names()
-        states: dict[str, EndpointState] = {}
+        states: dict[Series, EndpointState] = {}
+        counts = dict.fromkeys(Protocol, 0)
+        names: set[str] = set()
         for endpoint in endpoints:
             if clashing := reserved.intersection(endpoint.labels):
                 taken = min(clashing)
                 raise ValueError(
                     f"endpoint {endpoint.name!r} cannot have a label {taken!r}: its series have one anyway"
                 )
-            known = self._states.get(endpoint.name)
+            known = self._states.get(endpoint.series)
             if known is not None and _whereabouts(known.endpoint) == _whereabouts(endpoint):
-                states[endpoint.name] = replace(known, endpoint=endpoint, labels=series_labels(endpoint))
+                states[endpoint.series] = replace(known, endpoint=endpoint, labels=series_labels(endpoint))
             else:
-                states[endpoint.name] = unprobed(endpoint)
+                states[endpoint.series] = unprobed(endpoint)
+            counts[endpoint.protocol] += endpoint.name not in names
+            names.add(endpoint.name)
         self._states = states
-        counts = dict.fromkeys(Protocol, 0)
-        for state in states.values():
-            counts[state.endpoint.protocol] += 1
         self._exporter = replace(self._exporter, endpoints=MappingProxyType(counts))
+
+    def spread(self, addresses: Sequence[Endpoint]) -> None:
+        """One endpoint is from now on probed as these, one for each of its addresses, or as a whole.
+
+        Those that it was probed as before keep what is known of them; those that are gone are forgotten at once.
+        """
+        name = addresses[0].name
+        these = {each.series: self._states.get(each.series) or unprobed(each) for each in addresses}
+        states: dict[Series, EndpointState] = {}
+        for series, state in self._states.items():
+            if series[0] == name:
+                states |= these
+            else:
+                states[series] = state
+        self._states = states
 
     def record(self, result: ProbeResult) -> None:
         """Takes a result in. One of an endpoint that is not configured (any more) is ignored."""
-        state = self._states.get(result.endpoint)
+        state = self._states.get(result.series)
         if state is not None:
-            self._states[result.endpoint] = advance(state, result, self._shared)
+            self._states[result.series] = advance(state, result, self._shared)
 
     def skipped(self, reason: SkipReason) -> None:
         """Counts a probe that was due but not started."""
@@ -207,9 +223,12 @@ class Store:
         """This moment, for as long as the caller holds it."""
         return Snapshot(tuple(self._states.values()), self._exporter)
 
-    def state(self, name: str) -> EndpointState | None:
-        """What is known of one endpoint; `None` if there is none of that name."""
-        return self._states.get(name)
+    def states(self, name: str) -> tuple[EndpointState, ...]:
+        """What is known of one endpoint, as a whole or of each of its addresses; nothing if there is no such name."""
+        whole = self._states.get((name, ""))
+        if whole is not None:
+            return (whole,)
+        return tuple([state for (each, _), state in self._states.items() if each == name])
 
 
 def unprobed(endpoint: Endpoint) -> EndpointState:
@@ -249,7 +268,9 @@ def advance(state: EndpointState, result: ProbeResult, shared: Shared) -> Endpoi
 
 def series_labels(endpoint: Endpoint) -> str:
     """The labels of all series of an endpoint: which, its protocol, and what its configuration adds, by name."""
-    own = zip(ENDPOINT_LABELS, (endpoint.name, endpoint.protocol.value), strict=True)
+    own = list(zip(ENDPOINT_LABELS, (endpoint.name, endpoint.protocol.value), strict=True))
+    if endpoint.only_address is not None:
+        own.append((ADDRESS_LABEL, endpoint.only_address))
     return label_pairs((*own, *sorted(endpoint.labels.items())))
 
 

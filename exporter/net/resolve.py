@@ -22,7 +22,7 @@ import dns.rdatatype
 from dns.rdtypes.IN.A import A
 from dns.rdtypes.IN.AAAA import AAAA
 
-from exporter.model import DnsSettings, FailureReason, IpFamily
+from exporter.model import DnsSettings, FailureReason, IpFamily, Resolution
 from exporter.net.address_order import AddressOrder, routed_source
 from exporter.net.dns_answers import Answers
 from exporter.net.dns_query import Absent, Failed, Outcome, Records
@@ -97,6 +97,10 @@ class Resolver:
         self._order = AddressOrder(clock, source_for)
 
     async def addresses(self, host: str, family: IpFamily) -> tuple[str, ...]:
+        """The addresses that `resolve` finds."""
+        return (await self.resolve(host, family)).addresses
+
+    async def resolve(self, host: str, family: IpFamily) -> Resolution:
         """The addresses of a host in the order to try them (RFC 6724); at least one.
 
         Args:
@@ -111,28 +115,28 @@ class Resolver:
         if literal is not None:
             if not _is_of(family, literal):
                 raise _not_found(f"{_shown(host)} is no {family} address, and no other is wanted")
-            return (literal,)
+            return Resolution((literal,))
         name = _name(host)
         names = await self._files.now()
         # A name that the hosts file has in the other family only is looked for further on, as the C library does.
         local = tuple(address for address in names.hosts.get(name, ()) if _is_of(family, address))
         if not local and (name == "localhost" or name.endswith(".localhost")):
             local = tuple(address for address in _LOOPBACK if _is_of(family, address))
-        return self._order(local) if local else await self._from_dns(name, host, family, names)
+        return Resolution(self._order(local)) if local else await self._from_dns(name, host, family, names)
 
-    async def _from_dns(self, name: str, host: str, family: IpFamily, names: SystemNames) -> tuple[str, ...]:
+    async def _from_dns(self, name: str, host: str, family: IpFamily, names: SystemNames) -> Resolution:
         answers = self._answers_of(names)
         deadline = asyncio.get_running_loop().time() + self._settings.timeout
         absences: list[Absent] = []
         for candidate in self._candidates(name, host, names):
             outcomes = await answers.ask([(candidate, rdtype) for rdtype in _TYPES[family]], deadline)
             addresses = _addresses(outcomes, family)
+            failures = dict.fromkeys(outcome.detail for outcome in outcomes if isinstance(outcome, Failed))
             if addresses:
-                return self._order(addresses)
+                return Resolution(self._order(addresses), "; ".join(failures))
             absence = _absence(outcomes, candidate)
             if absence is None:
                 # The search ends here: where a name leads may not depend on which question got lost.
-                failures = dict.fromkeys(outcome.detail for outcome in outcomes if isinstance(outcome, Failed))
                 told = "; ".join((*failures, *names.problems))
                 raise ResolveError(FailureReason.DNS_FAILED, f"{candidate}: {told}")
             absences.append(absence)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import structlog
 
-from exporter.model import Failure, ProbeResult
+from exporter.model import Failure, ProbeResult, Series
 
 log = structlog.get_logger()
 
@@ -27,40 +28,47 @@ class Journal:
     """Remembers which endpoints fail, and since when."""
 
     def __init__(self) -> None:
-        self._down: dict[str, _Down] = {}
-        self._seen: set[str] = set()
+        self._down: dict[Series, _Down] = {}
+        self._seen: set[Series] = set()
 
-    def forget_all_but(self, names: frozenset[str]) -> None:
-        """Forget endpoints that are not configured any more."""
-        self._down = {name: down for name, down in self._down.items() if name in names}
-        self._seen &= names
+    def forget_all_but(self, series: Collection[Series]) -> None:
+        """Forget what is not probed any more."""
+        self._down = {key: down for key, down in self._down.items() if key in series}
+        self._seen.intersection_update(series)
+
+    def forget(self, series: Series) -> None:
+        """Forget one that is not probed any more."""
+        self._down.pop(series, None)
+        self._seen.discard(series)
 
     def write(self, result: ProbeResult) -> None:
         """Log what a result changes."""
-        name, failure, down = result.endpoint, result.failure, self._down.get(result.endpoint)
+        series, failure, down = result.series, result.failure, self._down.get(result.series)
+        whose = {"endpoint": result.endpoint}
+        if result.only_address is not None:
+            whose["address"] = result.only_address
+        talked_to = {"address": result.address} | whose
         log.debug(
             "probed",
-            endpoint=name,
-            address=result.address,
+            **talked_to,
             duration=round(result.duration, 6),
             reason=failure and failure.reason.value,
             phase=failure and failure.phase.value,
         )
         if failure is None:
             if down is not None:
-                del self._down[name]
-                log.info("endpoint up", endpoint=name, down_for=f"{result.ended_at - down.since:.0f}s")
-            elif name not in self._seen:
-                log.info("endpoint up", endpoint=name)
+                del self._down[series]
+                log.info("endpoint up", **whose, down_for=f"{result.ended_at - down.since:.0f}s")
+            elif series not in self._seen:
+                log.info("endpoint up", **whose)
         elif down is None or (down.failure.reason, down.failure.phase) != (failure.reason, failure.phase):
             since = result.ended_at if down is None else down.since
-            self._down[name] = _Down(since, failure)
+            self._down[series] = _Down(since, failure)
             log.warning(
                 "endpoint down",
-                endpoint=name,
-                address=result.address,
+                **talked_to,
                 reason=failure.reason.value,
                 phase=failure.phase.value,
                 detail=failure.detail,
             )
-        self._seen.add(name)
+        self._seen.add(series)

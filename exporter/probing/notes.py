@@ -21,6 +21,7 @@ from exporter.model import (
     Mechanism,
     Phase,
     ProbeResult,
+    Resolution,
     Span,
     TlsFacts,
     TranscriptLine,
@@ -65,6 +66,8 @@ class Notes:
         self.address: str | None = None
         self.tls: TlsFacts | None = None
         self.failure: Failure | None = None
+        self.only_address: str | None = None
+        self.resolution: Resolution | None = None
         self._endpoint = endpoint
         self._started_at = started_at
         self._clock = clock
@@ -176,6 +179,8 @@ class Notes:
             size_limit=self._size_limit,
             mailbox=self._mailbox,
             transcript=tuple(self._transcript),
+            only_address=self.only_address,
+            resolution=self.resolution,
         )
 
     def _shown(self, octets: bytes, limit: int | None = None) -> str:

@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from exporter.config.allowed import AllowedTargets
-from exporter.model import Endpoint, FailureReason, IpFamily, Limits, Login, ProbeResult, Withheld
+from exporter.model import Endpoint, FailureReason, IpFamily, Limits, Login, ProbeResult, Resolution, Withheld
 from exporter.net.resolve import ResolveError
 from exporter.probing.logins import Logins
 from exporter.probing.probe import Names, Prober
@@ -46,12 +46,12 @@ class _AllowedNames:
         self._allowed = allowed
         self.objection: str | None = None
 
-    async def addresses(self, host: str, family: IpFamily) -> tuple[str, ...]:
+    async def resolve(self, host: str, family: IpFamily) -> Resolution:
         """All addresses of a host, if all of them are allowed."""
         # A name that was allowed is that very name, and not one below a search domain.
         absolute = f"{host}." if self._allowed.holds_names and not host.endswith(".") and ":" not in host else host
-        found = await self._names.addresses(absolute, family)
-        self.objection = self._allowed.objection_to_addresses(host, found)
+        found = await self._names.resolve(absolute, family)
+        self.objection = self._allowed.objection_to_addresses(host, found.addresses)
         if self.objection is not None:
             raise ResolveError(FailureReason.DNS_FAILED, self.objection)
         return found

@@ -26,6 +26,7 @@ from exporter.model import (
     Phase,
     ProbeResult,
     Protocol,
+    Resolution,
     TlsFacts,
     TlsPolicy,
     Withheld,
@@ -107,8 +108,8 @@ class Connection(Interface):
 class Names(Interface):
     """What a probe asks of a resolver."""
 
-    async def addresses(self, host: str, family: IpFamily) -> tuple[str, ...]:
-        """The addresses of a name, in the order to try them."""
+    async def resolve(self, host: str, family: IpFamily) -> Resolution:
+        """Where a name leads to."""
 
 
 class Contexts(Interface):
@@ -159,11 +160,21 @@ class Prober:
             names: Looks the name up instead of the world's.
         """
         world = self.world if names is None else replace(self.world, names=names)
+        return await self._attempt(endpoint, login, world, _Run.converse)
+
+    async def look_up(self, endpoint: Endpoint) -> ProbeResult:
+        """Only look up where the endpoint's name leads to: a probe that ends after its first phase."""
+        return await self._attempt(endpoint, None, self.world, _Run.look_up)
+
+    async def _attempt(
+        self, endpoint: Endpoint, login: Login | Withheld | None, world: World, course: Course
+    ) -> ProbeResult:
         notes = Notes(endpoint.name, world.wall_clock(), world.clock)
+        notes.only_address = endpoint.only_address
         run = _Run(endpoint, login, notes, world, self._keys)
         expires = asyncio.get_running_loop().time() + endpoint.timeout
         try:
-            await self._converse(run, notes, expires)
+            await self._follow(course, run, notes, expires)
             await run.say_goodbye(expires)
         except Exception:
             log.exception("bug: a probe raised", endpoint=endpoint.name, phase=notes.phase)
@@ -178,13 +189,13 @@ class Prober:
         for deadline in self._deadlines:
             deadline.reschedule(now)
 
-    async def _converse(self, run: _Run, notes: Notes, expires: float) -> None:
+    async def _follow(self, course: Course, run: _Run, notes: Notes, expires: float) -> None:
         """All but the goodbye, until it ends, fails or is out of time."""
         deadline = asyncio.timeout_at(expires)
         self._deadlines.add(deadline)
         try:
             async with deadline:
-                await run.converse(expires)
+                await course(run, expires)
         except TimeoutError:
             notes.fail(FailureReason.TIMEOUT, f"nothing more came within the timeout of {run.endpoint.timeout:g} s")
         except (DialogueError, StreamError, ResolveError) as error:
@@ -195,7 +206,7 @@ class Prober:
 
 
 class _Run:
-    """The course of one probe. Raises what its parts raise; the prober turns that into a result.
+    """One probe. Raises what its parts raise; the prober turns that into a result.
 
     Attributes:
         in_step: Whether the server would understand a goodbye.
@@ -218,12 +229,24 @@ class _Run:
     async def converse(self, expires: float) -> None:
         """From the name to the last check."""
         endpoint = self.endpoint
-        self._notes.enter(Phase.DNS)
-        addresses = await self._world.names.addresses(endpoint.host, _family(endpoint))
+        resolution = await self.look_up(expires)
+        addresses = resolution.addresses if endpoint.only_address is None else _only(endpoint.only_address, resolution)
         self._notes.enter(Phase.CONNECT)
         self._stream = await self._connect_any(addresses, expires)
         self._client = CLIENTS[endpoint.protocol](endpoint, _address_literal(self._stream.local_address))
         await self._drive(self._stream, converse(self._client, endpoint, self._login))
+
+    async def look_up(self, _: float) -> Resolution:
+        """From the name to its addresses."""
+        self._notes.enter(Phase.DNS)
+        try:
+            resolution = await self._world.names.resolve(self.endpoint.host, _family(self.endpoint))
+        except ResolveError as error:
+            if error.reason is FailureReason.DNS_NOT_FOUND:
+                self._notes.resolution = Resolution(())
+            raise
+        self._notes.resolution = resolution
+        return resolution
 
     async def say_goodbye(self, expires: float) -> None:
         """QUIT or LOGOUT, where the server would understand it. What becomes of it changes nothing."""
@@ -351,6 +374,10 @@ class _Run:
         self._cleared = True
 
 
+Course = Callable[[_Run, float], Awaitable[object]]
+"""What a probe does until a point in time, but for the goodbye."""
+
+
 def _verdict(tls: TlsFacts) -> str:
     return "; ".join(filter(None, ("certificate verified" if tls.verified else "", tls.detail)))
 
@@ -360,6 +387,19 @@ def _family(endpoint: Endpoint) -> IpFamily:
     if endpoint.source_address is None:
         return endpoint.ip_family
     return IpFamily.IPV6 if ":" in endpoint.source_address else IpFamily.IPV4
+
+
+def _only(address: str, resolution: Resolution) -> tuple[str, ...]:
+    """One address of a host, if it still is one.
+
+    Raises:
+        ResolveError: It is none any more, or that could not be found out.
+    """
+    if address in resolution.addresses:
+        return (address,)
+    if resolution.unanswered:
+        raise ResolveError(FailureReason.DNS_FAILED, resolution.unanswered)
+    raise ResolveError(FailureReason.DNS_NOT_FOUND, f"{address} is no longer among the host's addresses")
 
 
 def _address_literal(address: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from typing import Protocol as Interface
 
-from exporter.model import Endpoint, Limits, SkipReason
+from exporter.model import Endpoint, Limits, Series, SkipReason
 from exporter.probing.timetable import Due, Timetable
 
 MAX_STARTS_A_TURN: Final = 16
@@ -42,10 +42,10 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Host:
-    """The probes of one configured host: how many are under way, and the names that wait for one of those to end."""
+    """The probes of one configured host: how many are under way, and those that wait for one of them to end."""
 
     running: int = 0
-    queue: deque[str] = field(default_factory=deque)
+    queue: deque[Series] = field(default_factory=deque)
 
 
 class Scheduler:
@@ -64,25 +64,36 @@ class Scheduler:
         self._timetable = Timetable()
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
-        self._running: dict[str, asyncio.Task[None]] = {}
-        # Each name that waits is in one queue: its host's, or the one for all.
-        self._waiting: dict[str, _Waiting] = {}
-        self._queue: deque[str] = deque()
+        self._running: dict[Series, asyncio.Task[None]] = {}
+        # Whoever waits is in one queue: its host's, or the one for all.
+        self._waiting: dict[Series, _Waiting] = {}
+        self._queue: deque[Series] = deque()
         self._hosts: dict[str, _Host] = {}
 
     def replace(self, endpoints: Iterable[Endpoint], limits: Limits) -> None:
         """Go on with these endpoints and bounds. What is under way ends as it was begun; what waits begins anew."""
         now = asyncio.get_running_loop().time()
-        known = {endpoint.name: endpoint for endpoint in endpoints}
+        known = {endpoint.series: endpoint for endpoint in endpoints}
         self._limits = limits
         self._timetable.replace(known.values(), now)
         waiting, self._waiting = self._waiting, {}
         self._queue.clear()
         for host in self._hosts.values():
             host.queue.clear()
-        for name, entry in waiting.items():
-            if name in known:
-                self._start_or_queue(Due(known[name], entry.due.at))
+        for series, entry in waiting.items():
+            if series in known:
+                self._start_or_queue(Due(known[series], entry.due.at))
+        self._tick()
+
+    def exchange(self, gone: Iterable[Endpoint], come: Iterable[Endpoint]) -> None:
+        """Some endpoints go and others come, and the rest go on as they are. What is under way ends as it was begun."""
+        gone = tuple(gone)
+        for endpoint in gone:
+            if self._waiting.pop(endpoint.series, None) is not None:
+                host = self._hosts.get(endpoint.host)
+                queue = self._queue if host is None or endpoint.series not in host.queue else host.queue
+                queue.remove(endpoint.series)
+        self._timetable.exchange(gone, come, asyncio.get_running_loop().time())
         self._tick()
 
     def stop(self) -> None:
@@ -123,15 +134,15 @@ class Scheduler:
             self._timer = loop.call_at(max(next_at, now), self._tick)
 
     def _take_turn(self, due: Due) -> None:
-        name = due.endpoint.name
+        series = due.endpoint.series
         for _ in range(due.missed):
             self._observer.skipped(SkipReason.LATE)
-        if name in self._running:
+        if series in self._running:
             self._observer.skipped(SkipReason.OVERLAP)
-        elif name in self._waiting:
+        elif series in self._waiting:
             # It waits on, for this turn; the turn that it waited for until now is the one that is skipped.
-            self._observer.skipped(self._waiting[name].reason)
-            self._waiting[name].due = due
+            self._observer.skipped(self._waiting[series].reason)
+            self._waiting[series].due = due
         else:
             self._start_or_queue(due)
 
@@ -139,11 +150,11 @@ class Scheduler:
         endpoint = due.endpoint
         host = self._hosts.setdefault(endpoint.host, _Host())
         if host.running >= self._limits.connections_per_host:
-            self._waiting[endpoint.name] = _Waiting(due, SkipReason.HOST)
-            host.queue.append(endpoint.name)
+            self._waiting[endpoint.series] = _Waiting(due, SkipReason.HOST)
+            host.queue.append(endpoint.series)
         elif len(self._running) >= self._limits.concurrent_probes:
-            self._waiting[endpoint.name] = _Waiting(due, SkipReason.CONCURRENCY)
-            self._queue.append(endpoint.name)
+            self._waiting[endpoint.series] = _Waiting(due, SkipReason.CONCURRENCY)
+            self._queue.append(endpoint.series)
         else:
             self._start(due, host)
 
@@ -152,12 +163,12 @@ class Scheduler:
         self._observer.started(max(loop.time() - due.at, 0.0))
         host.running += 1
         task = loop.create_task(self._probe(due.endpoint))
-        self._running[due.endpoint.name] = task
+        self._running[due.endpoint.series] = task
         self._observer.in_flight(len(self._running))
         task.add_done_callback(lambda _: self._ended(due.endpoint, host))
 
     def _ended(self, endpoint: Endpoint, host: _Host) -> None:
-        del self._running[endpoint.name]
+        del self._running[endpoint.series]
         host.running -= 1
         self._observer.in_flight(len(self._running))
         if self._stopped:

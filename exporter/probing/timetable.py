@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from exporter.model import Endpoint
+from exporter.model import Endpoint, Series
 
 FIRST_WITHIN: Final = 60.0
 """Seconds within which every endpoint is probed for the first time, however long its interval: who starts the program
@@ -37,36 +37,55 @@ class Timetable:
     """
 
     def __init__(self) -> None:
-        self._endpoints: dict[str, Endpoint] = {}
-        self._heap: list[tuple[float, str]] = []
-        self._next: dict[str, float] = {}
+        self._endpoints: dict[Series, Endpoint] = {}
+        self._next: dict[Series, float] = {}
+        # Also entries that do not count any more: those that are not what `_next` says.
+        self._heap: list[tuple[float, Series]] = []
 
     def replace(self, endpoints: Iterable[Endpoint], now: float) -> None:
         """From now on these are the endpoints; those that keep name and interval keep their turns."""
-        before, self._endpoints = self._endpoints, {endpoint.name: endpoint for endpoint in endpoints}
-        for name, endpoint in self._endpoints.items():
-            if name not in before or before[name].interval != endpoint.interval:
-                self._next[name] = now + fraction(name) * min(endpoint.interval, FIRST_WITHIN)
-        self._next = {name: self._next[name] for name in self._endpoints}
-        self._heap = [(at, name) for name, at in self._next.items()]
+        before, self._endpoints = self._endpoints, {endpoint.series: endpoint for endpoint in endpoints}
+        for series, endpoint in self._endpoints.items():
+            if series not in before or before[series].interval != endpoint.interval:
+                self._next[series] = _first(endpoint, now)
+        self._next = {series: self._next[series] for series in self._endpoints}
+        self._heap = [(at, series) for series, at in self._next.items()]
         heapq.heapify(self._heap)
+
+    def exchange(self, gone: Iterable[Endpoint], come: Iterable[Endpoint], now: float) -> None:
+        """Some endpoints go and others come; the rest keep their turns, and nobody looks at them."""
+        for endpoint in gone:
+            del self._endpoints[endpoint.series], self._next[endpoint.series]
+        for endpoint in come:
+            self._endpoints[endpoint.series] = endpoint
+            self._next[endpoint.series] = _first(endpoint, now)
+            heapq.heappush(self._heap, (self._next[endpoint.series], endpoint.series))
 
     def next_at(self) -> float | None:
         """When the next endpoint is due; `None` if there are none."""
+        while self._heap and self._next.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     def pop(self, now: float) -> Due | None:
         """The endpoint that has been due the longest, and enter its next turn; `None` if none is due yet."""
-        if not self._heap or self._heap[0][0] > now:
+        at = self.next_at()
+        if at is None or at > now:
             return None
-        at, name = self._heap[0]
-        endpoint = self._endpoints[name]
+        series = self._heap[0][1]
+        endpoint = self._endpoints[series]
         # Turns that nobody asked for (a suspended machine) are passed over: catching up at once would help no one.
         missed = int((now - at) / endpoint.interval)
         at += missed * endpoint.interval
-        self._next[name] = at + endpoint.interval
-        heapq.heapreplace(self._heap, (self._next[name], name))
+        self._next[series] = at + endpoint.interval
+        heapq.heapreplace(self._heap, (self._next[series], series))
         return Due(endpoint, at, missed)
+
+
+def _first(endpoint: Endpoint, now: float) -> float:
+    """When an endpoint that is new has its first turn."""
+    name = endpoint.name if endpoint.only_address is None else f"{endpoint.name} {endpoint.only_address}"
+    return now + fraction(name) * min(endpoint.interval, FIRST_WITHIN)
 
 
 def fraction(name: str) -> float:

@@ -8,13 +8,13 @@ what is not known is null.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from exporter.metrics.record import Record, unfold
 from exporter.metrics.store import EndpointState
 from exporter.model import CertificateFacts, Failure, MailboxFacts, ProbeResult, TlsFacts, TranscriptLine
-from exporter.web.survey import Survey
+from exporter.web.survey import Expiry, Survey
 
 JsonObject = dict[str, Any]
 
@@ -27,7 +27,7 @@ def endpoint_list(survey: Survey, now: float) -> Iterator[bytes]:
     first = survey.first_expiry
     summary = {
         **{health.value: count for health, count in survey.counts.items()},
-        "first_certificate_expiry": None if first is None else {"endpoint": first.endpoint, "not_after": first.at},
+        "first_certificate_expiry": None if first is None else _expiry(first),
     }
     yield f'{{"generated_at": {json.dumps(now)}, "summary": {json.dumps(summary)}, "endpoints": ['.encode()
     separator = "\n"
@@ -38,12 +38,24 @@ def endpoint_list(survey: Survey, now: float) -> Iterator[bytes]:
     yield b"\n]}\n"
 
 
-def endpoint_detail(state: EndpointState, now: float) -> Iterator[bytes]:
-    """The answer to `/api/v1/endpoints/NAME`, in one slice."""
+def _expiry(expiry: Expiry) -> JsonObject:
+    endpoint = expiry.endpoint
+    return {"endpoint": endpoint.name, "address": endpoint.only_address, "not_after": expiry.at}
+
+
+def endpoint_detail(state: EndpointState, others: Sequence[EndpointState], now: float) -> Iterator[bytes]:
+    """The answer to `/api/v1/endpoints/NAME`, in one slice.
+
+    Args:
+        state: What is asked for.
+        others: All the addresses of the endpoint, where each has a state.
+        now: Unix timestamp.
+    """
     name = state.endpoint.name
     answer = {
         "generated_at": now,
         **endpoint_summary(state),
+        "addresses": [{"address": each.endpoint.only_address, "state": each.health} for each in others] or None,
         "last_probe": _detailed(state.latest, name),
         "last_failure": _detailed(state.last_failed, name),
         "history": [
@@ -64,6 +76,7 @@ def endpoint_summary(state: EndpointState) -> JsonObject:
     endpoint = state.endpoint
     return {
         "name": endpoint.name,
+        "address": endpoint.only_address,
         "protocol": endpoint.protocol,
         "host": endpoint.host,
         "port": endpoint.port,

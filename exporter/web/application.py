@@ -44,6 +44,8 @@ SECURITY_HEADERS: Mapping[str, str] = MappingProxyType(
 )
 """On every answer: nothing but our own style sheet and icon is loaded, and no page of others shows ours."""
 
+_URGENCY = tuple(Health)
+
 STATIC_TYPES: Mapping[str, str] = MappingProxyType({"style.css": "text/css", "icon.svg": "image/svg+xml"})
 
 
@@ -130,7 +132,8 @@ class _Interface:
         return await self._streamer.respond(request, body, HTML)
 
     async def endpoint_page(self, request: web.Request) -> web.StreamResponse:
-        body = self._pages.endpoint(self._page(request), self._state(request))
+        state, others = self._states(request)
+        body = self._pages.endpoint(self._page(request), state, others)
         return await self._streamer.respond(request, body, HTML)
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
@@ -148,7 +151,8 @@ class _Interface:
         return await self._streamer.respond(request, endpoint_list(found, self._clock()), JSON)
 
     async def api_endpoint(self, request: web.Request) -> web.StreamResponse:
-        body = endpoint_detail(self._state(request), self._clock())
+        state, others = self._states(request)
+        body = endpoint_detail(state, others, self._clock())
         return await self._streamer.respond(request, body, JSON)
 
     async def configuration(self, request: web.Request) -> web.StreamResponse:
@@ -163,12 +167,26 @@ class _Interface:
             return web.Response(text="mail-exporter is ready.\n")
         return web.Response(status=503, text="mail-exporter is not ready: it does not probe (yet, or any more).\n")
 
-    def _state(self, request: web.Request) -> EndpointState:
+    def _states(self, request: web.Request) -> tuple[EndpointState, Sequence[EndpointState]]:
+        """What is asked for, and all the addresses of the endpoint if each has a state of its own.
+
+        Without an address in the query it is the most urgent one.
+
+        Raises:
+            web.HTTPNotFound: There is no such endpoint, or it is not probed at that address.
+        """
         name = request.match_info["name"]
-        state = self._store.state(name)
-        if state is None:
+        states = self._store.states(name)
+        if not states:
             raise web.HTTPNotFound(text=f"There is no endpoint {name}. / lists those that there are.\n")
-        return state
+        each = states if states[0].endpoint.only_address is not None else ()
+        asked = request.query.get("address")
+        if asked is None:
+            return min(states, key=lambda state: _URGENCY.index(state.health)), each
+        for state in each:
+            if state.endpoint.only_address == asked:
+                return state, each
+        raise web.HTTPNotFound(text=f"Endpoint {name} is not probed at the address {asked}. / lists those that are.\n")
 
     def _page(self, request: web.Request) -> Page:
         depth = request.rel_url.raw_path.count("/") - 1

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from exporter.metrics.record import HISTORY_LENGTH, unfold
 from exporter.metrics.store import EndpointState, ExporterState, Health
-from exporter.model import Phase, ProbeResult
+from exporter.model import Endpoint, Phase, ProbeResult
 from exporter.web import wording
 from exporter.web.charts import HISTORY_HEIGHT, SCALE, Bar, columns, stack, waterfall
 from exporter.web.survey import Selection, Survey
@@ -77,7 +77,7 @@ class Pages:
             age=wording.age,
             duration=wording.duration,
             moment=wording.moment,
-            path=_path,
+            page_of=_page_of,
             period=wording.period,
             size=wording.size,
             urgency=_urgency,
@@ -122,8 +122,14 @@ class Pages:
             following=_query(selection, number + 1) if start + PAGE_LENGTH < len(survey.selected) else None,
         )
 
-    def endpoint(self, page: Page, state: EndpointState) -> Iterator[bytes]:
-        """All about one endpoint."""
+    def endpoint(self, page: Page, state: EndpointState, others: Sequence[EndpointState] = ()) -> Iterator[bytes]:
+        """All about one endpoint, or one of its addresses.
+
+        Args:
+            page: What every page needs.
+            state: What to show.
+            others: All of its addresses, where each has a page.
+        """
         name = state.endpoint.name
         result = None if state.latest is None else unfold(state.latest, name)
         failed = None if state.last_failed is None else unfold(state.last_failed, name)
@@ -131,6 +137,7 @@ class Pages:
             self._endpoint,
             page=page,
             state=state,
+            others=others,
             result=result,
             bars=waterfall(result.spans, result.duration) if result else [],
             earlier_failure=None if state.last_failed is state.latest else failed,
@@ -159,9 +166,10 @@ def _row(state: EndpointState) -> Row:
     return Row(state, result, stack(result.spans), state.latest.chain_not_after)
 
 
-def _path(name: str) -> str:
-    """An endpoint's name as one segment of a path, whatever is in it."""
-    return quote(name, safe="")
+def _page_of(endpoint: Endpoint) -> str:
+    """The way from `endpoints/` to an endpoint's page: its name as one segment of a path, whatever is in it."""
+    address = endpoint.only_address
+    return quote(endpoint.name, safe="") + ("" if address is None else "?" + urlencode({"address": address}))
 
 
 def _query(selection: Selection, number: int) -> str:

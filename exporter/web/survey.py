@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from exporter.metrics.store import EndpointState, Health, Snapshot
+from exporter.model import Endpoint
 
 AT_ONCE = 500
 """Endpoints to look at before giving way: about a millisecond's work."""
@@ -20,7 +21,7 @@ class Selection:
 
     Attributes:
         health: Only those that are so; `None` for all.
-        text: Only those with this in their name or host, in any case; empty for all.
+        text: Only those with this in their name, host or address, in any case; empty for all.
     """
 
     health: Health | None = None
@@ -30,15 +31,17 @@ class Selection:
         """Whether an endpoint is among them."""
         if self.health is not None and state.health is not self.health:
             return False
-        sought = self.text.casefold()
-        return not sought or sought in state.endpoint.name.casefold() or sought in state.endpoint.host.casefold()
+        sought, endpoint = self.text.casefold(), state.endpoint
+        return not sought or any(
+            sought in text.casefold() for text in (endpoint.name, endpoint.host, endpoint.only_address or "")
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
     """When a certificate, or the first of a chain, expires: a Unix timestamp."""
 
-    endpoint: str
+    endpoint: Endpoint
     at: float
 
 
@@ -82,6 +85,6 @@ async def survey(snapshot: Snapshot, selection: Selection, give_way: Callable[[]
                 first = ends, state
     return Survey(
         counts=counts,
-        first_expiry=None if first is None else Expiry(first[1].endpoint.name, first[0]),
+        first_expiry=None if first is None else Expiry(first[1].endpoint, first[0]),
         selected=tuple(state for health in Health for state in selected[health]),
     )

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from exporter.model import Failure, FailureReason, Phase, ProbeResult
 from exporter.probing.journal import Journal
 
+IMAP = ("imap", "")
 REFUSED = Failure(FailureReason.CONNECT_REFUSED, Phase.CONNECT, "127.0.0.1 port 993: Connection refused")
 REJECTED = Failure(FailureReason.AUTH_REJECTED, Phase.AUTH, "no")
 
@@ -67,6 +71,19 @@ def test_endpoints_do_not_mix() -> None:
     ]
 
 
+def test_the_addresses_of_an_endpoint_do_not_mix() -> None:
+    refused, good = (
+        replace(result(failure, 0), only_address=address)
+        for failure, address in ((REFUSED, "192.0.2.1"), (None, "192.0.2.2"))
+    )
+
+    logged = lines(refused, good, refused, good)
+
+    assert [("endpoint down", "192.0.2.1"), ("endpoint up", "192.0.2.2")] == [
+        (line["event"], line["address"]) for line in logged
+    ]
+
+
 def test_every_probe_is_logged_at_debug() -> None:
     journal = Journal()
     with capture_logs() as logs:
@@ -76,11 +93,12 @@ def test_every_probe_is_logged_at_debug() -> None:
     assert 3 == sum(line["log_level"] == "debug" for line in logs)
 
 
-def test_an_endpoint_that_was_forgotten_begins_anew() -> None:
+@pytest.mark.parametrize("forget", [lambda journal: journal.forget_all_but(()), lambda journal: journal.forget(IMAP)])
+def test_an_endpoint_that_was_forgotten_begins_anew(forget: Callable[[Journal], None]) -> None:
     journal = Journal()
     with capture_logs() as logs:
         journal.write(result(REFUSED, 0))
-        journal.forget_all_but(frozenset())
+        forget(journal)
         journal.write(result(REFUSED, 60))
 
     assert 2 == sum(line["event"] == "endpoint down" for line in logs)

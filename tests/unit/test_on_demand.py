@@ -20,6 +20,7 @@ from exporter.model import (
     LoginBackoff,
     ProbeResult,
     Protocol,
+    Resolution,
     Secret,
     SecretSource,
     TlsPolicy,
@@ -51,13 +52,13 @@ class RebindingNames:
         self.asked: list[str] = []
         self._answers = iter(answers)
 
-    async def addresses(self, host: str, family: IpFamily) -> tuple[str, ...]:
+    async def resolve(self, host: str, family: IpFamily) -> Resolution:
         assert family is IpFamily.ANY
         self.asked.append(host)
         answer = next(self._answers)
         if not answer:
             raise ResolveError(FailureReason.DNS_NOT_FOUND, f"{host} does not exist")
-        return answer
+        return Resolution(answer)
 
 
 class Contexts:

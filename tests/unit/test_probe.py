@@ -27,6 +27,7 @@ from exporter.model import (
     Phase,
     ProbeResult,
     Protocol,
+    Resolution,
     Secret,
     TlsFacts,
     TlsPolicy,
@@ -72,13 +73,14 @@ class Names:
 
     addresses_found: tuple[str, ...] = ("192.0.2.10",)
     error: ResolveError | None = None
+    unanswered: str = ""
     asked: list[tuple[str, IpFamily]] = field(default_factory=list)
 
-    async def addresses(self, host: str, family: IpFamily) -> tuple[str, ...]:
+    async def resolve(self, host: str, family: IpFamily) -> Resolution:
         self.asked.append((host, family))
         if self.error is not None:
             raise self.error
-        return self.addresses_found
+        return Resolution(self.addresses_found, self.unanswered)
 
 
 class Contexts:
@@ -375,6 +377,76 @@ def test_a_connect_that_hangs_is_a_timeout() -> None:
 
     assert (FailureReason.TIMEOUT, Phase.CONNECT) == failed(result)
     assert 3.0 == pytest.approx(result.duration)
+
+
+def only(address: str, names: Names, network: Network | None = None) -> ProbeResult:
+    """A probe of one address of the host."""
+    server = Replay([POP3_GREETING, POP3_CAPA, POP3_BYE], tls_facts())
+    return run(pop3(only_address=address), network or Network({address: server}), names)
+
+
+def test_one_address_of_several_is_probed_and_no_other() -> None:
+    result = only("192.0.2.2", Names(("192.0.2.1", "192.0.2.2")))
+
+    assert result.failure is None
+    assert "192.0.2.2" == result.address
+    assert ("pop3", "192.0.2.2") == result.series
+    assert Resolution(("192.0.2.1", "192.0.2.2")) == result.resolution
+
+
+def test_an_address_that_does_not_connect_is_not_made_up_for_by_another() -> None:
+    refused = StreamError(FailureReason.CONNECT_REFUSED, "Connection refused")
+
+    result = only("192.0.2.1", Names(("192.0.2.1", "192.0.2.2")), Network({"192.0.2.1": refused}))
+
+    assert (FailureReason.CONNECT_REFUSED, Phase.CONNECT) == failed(result)
+    assert result.failure is not None
+    assert "192.0.2.1 port 995: Connection refused" == result.failure.detail
+
+
+def test_an_address_that_left_is_not_probed() -> None:
+    result = only("192.0.2.1", Names(("192.0.2.2",)))
+
+    assert (FailureReason.DNS_NOT_FOUND, Phase.DNS) == failed(result)
+    assert Resolution(("192.0.2.2",)) == result.resolution
+    assert result.address is None
+
+
+def test_whether_an_address_left_may_be_unknown() -> None:
+    result = only("2001:db8::1", Names(("192.0.2.2",), unanswered="AAAA: 192.0.2.53 says SERVFAIL"))
+
+    assert Failure(FailureReason.DNS_FAILED, Phase.DNS, "AAAA: 192.0.2.53 says SERVFAIL") == result.failure
+
+
+@pytest.mark.parametrize(
+    ("reason", "resolution"), [(FailureReason.DNS_NOT_FOUND, Resolution(())), (FailureReason.DNS_FAILED, None)]
+)
+def test_a_name_without_addresses_is_told_from_one_that_cannot_be_looked_up(
+    reason: FailureReason, resolution: Resolution | None
+) -> None:
+    result, _ = probe(pop3(), [], names=Names(error=ResolveError(reason, "")))
+
+    assert resolution == result.resolution
+
+
+def test_a_name_can_be_looked_up_without_a_probe() -> None:
+    async def scenario() -> ProbeResult:
+        world = World(Names(("192.0.2.1", "192.0.2.2")), Contexts(), connect=Network({}).connect)
+        return await Prober(world).look_up(pop3())
+
+    result = virtual_time.run(scenario())
+    assert result.failure is None
+    assert Resolution(("192.0.2.1", "192.0.2.2")) == result.resolution
+    assert {Phase.DNS} == result.phase_durations.keys()
+
+
+def test_a_look_up_fails_as_a_probe_does() -> None:
+    names = Names(error=ResolveError(FailureReason.DNS_FAILED, "nobody answers"))
+
+    async def scenario() -> ProbeResult:
+        return await Prober(World(names, Contexts())).look_up(pop3())
+
+    assert Failure(FailureReason.DNS_FAILED, Phase.DNS, "nobody answers") == virtual_time.run(scenario()).failure
 
 
 def test_a_source_address_decides_the_family() -> None:

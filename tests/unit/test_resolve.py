@@ -11,7 +11,7 @@ import dns.rrset
 import pytest
 from blockbuster import blockbuster_ctx
 
-from exporter.model import DnsSettings, FailureReason, IpFamily
+from exporter.model import DnsSettings, FailureReason, IpFamily, Resolution
 from exporter.net import dns_answers
 from exporter.net.dns_query import MAX_NEGATIVE_TTL
 from exporter.net.resolve import MAX_ADDRESSES, ResolveError, Resolver
@@ -217,6 +217,34 @@ async def test_one_family_is_enough_if_the_other_fails(bench: Bench, lost: str) 
     async with nameserver(servers.by_type(**behaviours)) as server:
         expected = ("192.0.2.1",) if lost == "AAAA" else ("2001:db8::1",)
         assert expected == await bench.resolver(server).addresses(MAIL, ANY)
+
+
+@pytest.mark.parametrize("lost", ["A", "AAAA"])
+async def test_it_says_whether_the_addresses_are_all_there_are(bench: Bench, lost: str) -> None:
+    behaviours = {"A": BOTH, "AAAA": BOTH}
+    async with nameserver(servers.by_type(**behaviours)) as server:
+        resolver = bench.resolver(server)
+        whole = await resolver.resolve(MAIL, ANY)
+        server.behaviour = servers.by_type(**{**behaviours, lost: servers.rcode(dns.rcode.SERVFAIL)})
+        half = await bench.resolver(server).resolve(MAIL, ANY)
+
+    assert ("", 2) == (whole.unanswered, len(whole.addresses))
+    assert "SERVFAIL" in half.unanswered
+    assert 1 == len(half.addresses)
+
+
+async def test_a_family_that_has_no_addresses_leaves_nothing_open(bench: Bench) -> None:
+    async with nameserver(servers.records(f"{MAIL}. 300 IN A 192.0.2.1")) as server:
+        assert Resolution(("192.0.2.1",)) == await bench.resolver(server).resolve(MAIL, ANY)
+
+
+async def test_a_family_that_stays_silent_leaves_it_open(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dns_answers, "GRACE", 0.05)
+    async with nameserver(servers.by_type(A=BOTH, AAAA=servers.silent)) as server:
+        resolution = await bench.resolver(server).resolve(MAIL, ANY)
+
+    assert ("192.0.2.1",) == resolution.addresses
+    assert "no answer" in resolution.unanswered
 
 
 async def test_a_family_that_stays_silent_is_not_waited_for_to_the_end(

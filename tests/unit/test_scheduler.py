@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -216,3 +217,57 @@ def test_turns_passed_over_while_the_process_slept_are_counted(monkeypatch: pyte
 
     virtual_time.run(scenario())
     assert diary.skips[SkipReason.LATE] in (9, 10)
+
+
+def addresses(count: int) -> list[Endpoint]:
+    """An endpoint of ten seconds as it is probed at several addresses."""
+    return [replace(endpoint("mx"), only_address=f"192.0.2.{number}") for number in range(1, count + 1)]
+
+
+def test_the_addresses_of_a_host_share_its_limit() -> None:
+    diary = keep(Diary(takes=3), addresses(8), Limits(connections_per_host=2), 200)
+
+    assert 2 == diary.most["mx.example.com"]
+    # Two at a time for three seconds each are not quite 7 of 8 in ten seconds; the rest is skipped and counted.
+    assert 200 / 3 * 2 == pytest.approx(len(diary.starts), abs=8)
+    assert 160 == pytest.approx(len(diary.starts) + diary.skips.total(), abs=8)
+
+
+def test_an_address_has_its_turns_whatever_the_others_do() -> None:
+    diary = keep(Diary(takes=9), addresses(4), Limits(), 100)
+
+    assert 40 == len(diary.starts)
+    assert Counter() == diary.skips
+
+
+def test_what_goes_is_probed_no_more_and_what_comes_has_its_turns() -> None:
+    diary = Diary()
+
+    async def scenario() -> None:
+        scheduler = Scheduler(diary.probe, diary)
+        scheduler.replace([endpoint("goes"), endpoint("stays")], Limits())
+        await asyncio.sleep(50)
+        scheduler.exchange([endpoint("goes")], [endpoint("comes")])
+        await asyncio.sleep(100)
+        scheduler.stop()
+
+    virtual_time.run(scenario())
+    assert {"goes": 5, "stays": 15, "comes": 10} == dict(Counter(name for name, _ in diary.starts))
+
+
+@pytest.mark.parametrize("limits", [Limits(connections_per_host=1), Limits(concurrent_probes=1)])
+def test_what_goes_while_it_waits_is_not_started(limits: Limits) -> None:
+    diary = Diary(takes=1000)
+    probed = addresses(3)
+
+    async def scenario() -> None:
+        scheduler = Scheduler(diary.probe, diary)
+        scheduler.replace(probed, limits)
+        await asyncio.sleep(10)
+        scheduler.exchange(probed, [endpoint("comes", "mx.example.com")])
+        await asyncio.sleep(5000)
+        scheduler.stop()
+
+    virtual_time.run(scenario())
+    assert 1 == sum(name == "mx" for name, _ in diary.starts)
+    assert diary.starts[1:]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from exporter.metrics.record import HISTORY_LENGTH, unfold
@@ -18,8 +20,7 @@ def store() -> Store:
 
 
 def state_of(store: Store, name: str = NAME) -> EndpointState:
-    state = store.state(name)
-    assert state is not None
+    (state,) = store.states(name)
     return state
 
 
@@ -96,7 +97,7 @@ def test_the_history_is_bounded(store: Store) -> None:
 def test_a_result_of_an_endpoint_that_is_not_configured_is_ignored(store: Store) -> None:
     store.record(success("imaps://removed.example.com"))
 
-    assert store.state("imaps://removed.example.com") is None
+    assert () == store.states("imaps://removed.example.com")
     assert (NAME,) == tuple(state.endpoint.name for state in store.snapshot().endpoints)
 
 
@@ -185,6 +186,85 @@ def test_endpoints_are_counted_by_protocol(store: Store) -> None:
 
     counts = store.snapshot().exporter.endpoints
     assert {Protocol.SMTP: 1, Protocol.IMAP: 2, Protocol.POP3: 0} == dict(counts)
+
+
+ADDRESSES = ("192.0.2.1", "192.0.2.2", "2001:db8::1")
+
+
+def each(*addresses: str) -> list[Endpoint]:
+    """The endpoint as it is probed at several addresses."""
+    return [replace(endpoint(NAME), only_address=address) for address in addresses]
+
+
+def at(address: str, result: ProbeResult) -> ProbeResult:
+    return replace(result, only_address=address)
+
+
+def test_each_address_has_a_state_of_its_own(store: Store) -> None:
+    store.spread(each(*ADDRESSES))
+
+    store.record(at("192.0.2.1", rejected()))
+    store.record(at("2001:db8::1", success(NAME)))
+
+    states = store.states(NAME)
+    assert [Health.FAILING, Health.WAITING, Health.UP] == [state.health for state in states]
+    assert [f'endpoint="{NAME}",protocol="imap",address="{address}"' for address in ADDRESSES] == [
+        state.labels for state in states
+    ]
+
+
+def test_addresses_stand_where_their_endpoint_stood(store: Store) -> None:
+    store.configure([endpoint("before"), endpoint(NAME), endpoint("after")])
+
+    store.spread(each(*ADDRESSES))
+
+    assert ["before", NAME, NAME, NAME, "after"] == [state.endpoint.name for state in store.snapshot().endpoints]
+
+
+def test_an_address_that_leaves_is_forgotten_and_those_that_stay_are_not(store: Store) -> None:
+    store.spread(each("192.0.2.1", "192.0.2.2"))
+    for address in ADDRESSES:
+        store.record(at(address, success(NAME)))
+
+    store.spread(each("192.0.2.2", "2001:db8::1"))
+
+    assert [("192.0.2.2", 1), ("2001:db8::1", 0)] == [
+        (state.endpoint.only_address, state.probes) for state in store.states(NAME)
+    ]
+
+
+def test_an_endpoint_whose_addresses_all_leave_is_whole_again(store: Store) -> None:
+    store.spread(each(*ADDRESSES))
+
+    store.spread([endpoint(NAME)])
+    store.record(rejected())
+
+    assert Health.FAILING is state_of(store).health
+    assert f'endpoint="{NAME}",protocol="imap"' == state_of(store).labels
+
+
+def test_a_result_of_an_address_that_left_is_ignored(store: Store) -> None:
+    store.spread(each("192.0.2.1"))
+
+    store.record(at("192.0.2.2", success(NAME)))
+    store.record(success(NAME))
+
+    assert [0] == [state.probes for state in store.states(NAME)]
+
+
+def test_a_reload_keeps_what_is_known_of_each_address(store: Store) -> None:
+    store.spread(each("192.0.2.1", "192.0.2.2"))
+    store.record(at("192.0.2.2", success(NAME)))
+
+    store.configure([endpoint("new"), *each("192.0.2.1", "192.0.2.2")])
+
+    assert [0, 1] == [state.probes for state in store.states(NAME)]
+
+
+def test_an_endpoint_of_several_addresses_is_counted_once(store: Store) -> None:
+    store.configure([endpoint("a"), *each(*ADDRESSES)])
+
+    assert 2 == store.snapshot().exporter.endpoints[Protocol.IMAP]
 
 
 def test_skipped_probes_are_counted_by_reason_from_zero(store: Store) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,6 +105,46 @@ def test_turns_that_nobody_asked_for_are_passed_over_and_counted() -> None:
     assert 3 == due.missed
     assert offset + 30.0 == pytest.approx(due.at)
     assert offset + 40.0 == pytest.approx(timetable.next_at())
+
+
+def test_an_exchange_leaves_the_turns_of_all_others_alone() -> None:
+    timetable = Timetable()
+    timetable.replace([endpoint("stays"), endpoint("goes")], now=0.0)
+
+    timetable.exchange([endpoint("goes")], [endpoint("comes")], now=10.0)
+
+    first = dict(reversed(turns(timetable, 300.0)))
+    assert {"stays": fraction("stays") * 60, "comes": 10 + fraction("comes") * 60} == pytest.approx(first)
+
+
+def test_what_goes_and_comes_back_has_one_turn_an_interval() -> None:
+    timetable = Timetable()
+    timetable.replace([endpoint("a", 10.0)], now=0.0)
+    for now in (1.0, 2.0, 3.0):
+        timetable.exchange([endpoint("a", 10.0)], [endpoint("a", 10.0)], now)
+
+    offset = 3.0 + fraction("a") * 10
+    assert [pytest.approx(offset + 10 * n) for n in range(5)] == [at for _, at in turns(timetable, offset + 45)]
+
+
+def test_when_the_last_one_goes_nothing_is_due() -> None:
+    timetable = Timetable()
+    timetable.replace([endpoint("a")], now=0.0)
+
+    timetable.exchange([endpoint("a")], [], now=1.0)
+
+    assert timetable.next_at() is None
+    assert timetable.pop(1e9) is None
+
+
+def test_the_addresses_of_one_endpoint_are_spread_over_the_interval() -> None:
+    timetable = Timetable()
+    addresses = [replace(endpoint("a"), only_address=f"192.0.2.{n}") for n in range(200)]
+    timetable.replace(addresses, now=0.0)
+
+    starts = [at for _, at in turns(timetable, 60.0)]
+    assert 200 == len(starts)
+    assert 20 < sum(at < 15 for at in starts) < 80
 
 
 @given(st.text())

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from urllib.parse import quote
 
+from exporter.metrics.store import Store
 from exporter.model import Endpoint, FailureReason, Phase, ProbeResult, Protocol
 from tests.unit.results import CLIENT as SAID_BY_US
 from tests.unit.results import DAY, NOON, certificate, conversation, endpoint, failure, success, tls
@@ -29,7 +30,7 @@ async def test_the_list_sums_up_and_puts_the_failing_first() -> None:
         "failing": 1,
         "waiting": 1,
         "up": 1,
-        "first_certificate_expiry": {"endpoint": "up", "not_after": NOON + 60 * DAY},
+        "first_certificate_expiry": {"endpoint": "up", "address": None, "not_after": NOON + 60 * DAY},
     } == answer["summary"]
     assert ["failing", "waiting", "up"] == [each["name"] for each in answer["endpoints"]]
 
@@ -42,6 +43,7 @@ async def test_an_endpoint_of_the_list_has_all_but_what_takes_room() -> None:
     probe = found.pop("last_probe")
     assert {
         "name": NAME,
+        "address": None,
         "protocol": "smtp",
         "host": "mail.example.com",
         "port": 587,
@@ -171,3 +173,47 @@ async def test_an_unknown_endpoint_is_not_found() -> None:
         response = await client.get("/api/v1/endpoints/other")
 
     assert 404 == response.status
+
+
+def at_addresses(*results: ProbeResult) -> Store:
+    """A store with an endpoint that is probed at three addresses, and two of which the results are."""
+    each = [replace(ENDPOINT, only_address=address) for address in ("192.0.2.1", "192.0.2.2", "2001:db8::1")]
+    probed = [replace(result, only_address=e.only_address) for e, result in zip(each, results, strict=False)]
+    return store_with(each, probed)
+
+
+async def test_each_address_stands_in_the_list() -> None:
+    async with served(at_addresses(success(NAME), REJECTED)) as client:
+        answer = await (await client.get("/api/v1/endpoints")).json()
+
+    assert [(NAME, "192.0.2.2", "failing"), (NAME, "2001:db8::1", "waiting"), (NAME, "192.0.2.1", "up")] == [
+        (each["name"], each["address"], each["state"]) for each in answer["endpoints"]
+    ]
+    assert "192.0.2.1" == answer["summary"]["first_certificate_expiry"]["address"]
+
+
+async def test_the_detail_of_an_address_is_asked_for_by_query_and_else_that_of_the_most_urgent() -> None:
+    async with served(at_addresses(success(NAME), REJECTED)) as client:
+        asked = await (await client.get(DETAIL, params={"address": "2001:db8::1"})).json()
+        urgent = await (await client.get(DETAIL)).json()
+        unknown = await client.get(DETAIL, params={"address": "192.0.2.3"})
+        refusal = await unknown.text()
+
+    assert ("2001:db8::1", "waiting") == (asked["address"], asked["state"])
+    assert ("192.0.2.2", "failing") == (urgent["address"], urgent["state"])
+    assert [
+        {"address": "192.0.2.1", "state": "up"},
+        {"address": "192.0.2.2", "state": "failing"},
+        {"address": "2001:db8::1", "state": "waiting"},
+    ] == asked["addresses"]
+    assert 404 == unknown.status
+    assert "not probed at the address 192.0.2.3" in refusal
+
+
+async def test_an_endpoint_as_a_whole_has_no_addresses() -> None:
+    async with served(store_with([ENDPOINT])) as client:
+        answer = await (await client.get(DETAIL)).json()
+        unknown = await client.get(DETAIL, params={"address": "192.0.2.25"})
+
+    assert (None, None) == (answer["address"], answer["addresses"])
+    assert 404 == unknown.status

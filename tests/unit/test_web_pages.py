@@ -311,6 +311,36 @@ async def test_every_name_has_a_page_that_the_status_page_links_to(name: str) ->
     assert re.sub(r"\s+", " ", name) in own.text
 
 
+async def test_each_address_of_an_endpoint_has_a_page_and_they_link_to_each_other() -> None:
+    each = [replace(endpoint(NAME), only_address=address) for address in ("192.0.2.1", "2001:db8::1")]
+    results = [
+        replace(success(NAME), only_address="192.0.2.1"),
+        replace(failure(FailureReason.TIMEOUT, Phase.GREETING, NAME), only_address="2001:db8::1"),
+    ]
+    async with served(store_with(each, results)) as client:
+        listed = await page_at(client, "/")
+        links = list(dict.fromkeys(link for link in listed.links if "address=" in link))
+        pages = {link.rpartition("=")[2]: await page_at(client, f"/{link}") for link in links}
+
+    assert f"{NAME} 192.0.2.1" in listed.text
+    assert f"{NAME} 2001:db8::1" in listed.text
+    assert 2 == len(pages)
+    for page in pages.values():
+        assert sorted(links) == sorted(link.removeprefix("../") for link in page.links if "address=" in link)
+    assert {"192.0.2.1": False, "2001%3Adb8%3A%3A1": True} == {
+        address: "timeout in greeting" in page.text for address, page in pages.items()
+    }
+
+
+async def test_endpoints_can_be_picked_out_by_address() -> None:
+    each = [replace(endpoint(NAME), only_address=address) for address in ("192.0.2.1", "2001:db8::1")]
+    async with served(store_with(each)) as client:
+        page = await page_at(client, "/?q=2001:DB8")
+
+    assert "2001:db8::1" in page.data
+    assert "192.0.2.1" not in page.data
+
+
 async def test_every_link_leads_somewhere_also_behind_a_proxy_that_adds_a_prefix() -> None:
     store = store_with([endpoint(NAME)], [success(NAME)])
     async with served(store) as client:
