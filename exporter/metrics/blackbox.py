@@ -23,16 +23,19 @@ class Probed:
 
     Attributes:
         results: One for each address that was probed; at least one.
-        duration: Seconds from the first to the last step of them all.
     """
 
     results: tuple[ProbeResult, ...]
-    duration: float
 
     @property
     def success(self) -> bool:
         """Whether all went well."""
         return all(result.failure is None for result in self.results)
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first to the last step of them all."""
+        return max(result.ended_at for result in self.results) - min(result.started_at for result in self.results)
 
 
 BLACKBOX_METRICS = (

@@ -16,7 +16,17 @@ from typing import Final
 import structlog
 
 from exporter.config.allowed import AllowedTargets
-from exporter.model import Endpoint, FailureReason, IpFamily, Limits, Login, ProbeResult, Resolution, Withheld
+from exporter.model import (
+    Addresses,
+    Endpoint,
+    FailureReason,
+    IpFamily,
+    Limits,
+    Login,
+    ProbeResult,
+    Resolution,
+    Withheld,
+)
 from exporter.net.resolve import ResolveError
 from exporter.probing.logins import Logins
 from exporter.probing.probe import Names, Prober
@@ -78,8 +88,10 @@ class OnDemand:
         self._stopping = True
         self._wake()
 
-    async def probe(self, endpoint: Endpoint, *, allowed: AllowedTargets | None, within: float) -> ProbeResult:
-        """Probe once.
+    async def probe(
+        self, endpoint: Endpoint, *, allowed: AllowedTargets | None, within: float
+    ) -> tuple[ProbeResult, ...]:
+        """Probe once; if so configured, once for each address.
 
         Args:
             endpoint: What to probe.
@@ -94,19 +106,28 @@ class OnDemand:
         if objection is not None:
             raise NotAllowedError(objection)
         expires = asyncio.get_running_loop().time() + within
-        async with self._place(endpoint.host, within * SHARE):
-            return await self._probe(endpoint, allowed, expires)
+        if endpoint.addresses is Addresses.FIRST:
+            return (await self._probe(endpoint, allowed, expires),)
+        found = await self._probe(endpoint, allowed, expires, only_look_up=True)
+        if found.resolution is None or not found.resolution.addresses:
+            return (found,)
+        each = [replace(endpoint, only_address=address) for address in found.resolution.addresses]
+        outcomes = await asyncio.gather(*(self._probe(one, allowed, expires) for one in each), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return tuple(outcome for outcome in outcomes if isinstance(outcome, ProbeResult))
 
-    async def _probe(self, endpoint: Endpoint, allowed: AllowedTargets | None, expires: float) -> ProbeResult:
-        loop = asyncio.get_running_loop()
+    async def _probe(
+        self, endpoint: Endpoint, allowed: AllowedTargets | None, expires: float, *, only_look_up: bool = False
+    ) -> ProbeResult:
+        """One probe in its place, and what is to be said of it."""
         names = None if allowed is None else _AllowedNames(self._prober.world.names, allowed)
-        login = await self._login(endpoint, (expires - loop.time()) * SHARE)
-        left = max(expires - loop.time(), LEAST_TIMEOUT)
-        result = None
-        try:
-            result = await self._prober.probe(replace(endpoint, timeout=min(endpoint.timeout, left)), login, names)
-        finally:
-            self._logins.learn(endpoint, login, result)
+        async with self._place(endpoint.only_address or endpoint.host, expires):
+            if only_look_up:
+                result = await self._prober.look_up(_within(endpoint, expires), names)
+            else:
+                result = await self._log_in(endpoint, names, expires)
         failure = result.failure
         if names is not None and names.objection is not None:
             raise NotAllowedError(names.objection)
@@ -122,6 +143,16 @@ class OnDemand:
         )
         return result
 
+    async def _log_in(self, endpoint: Endpoint, names: Names | None, expires: float) -> ProbeResult:
+        """Probe, with a login if the endpoint has one."""
+        login = await self._login(endpoint, (expires - asyncio.get_running_loop().time()) * SHARE)
+        result = None
+        try:
+            result = await self._prober.probe(_within(endpoint, expires), login, names)
+        finally:
+            self._logins.learn(endpoint, login, result)
+        return result
+
     async def _login(self, endpoint: Endpoint, within: float) -> Login | Withheld | None:
         try:
             async with asyncio.timeout(within):
@@ -133,10 +164,10 @@ class OnDemand:
             return Withheld(reason, f"it took longer than {within:.1f} s to get at the secret")
 
     @asynccontextmanager
-    async def _place(self, host: str, patience: float) -> AsyncIterator[None]:
+    async def _place(self, host: str, expires: float) -> AsyncIterator[None]:
         """A place among the probes, and among those of a host."""
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout((expires - asyncio.get_running_loop().time()) * SHARE):
                 await self._room(host)
         except TimeoutError:
             raise UnavailableError("as many other probes are under way as may be") from None
@@ -167,3 +198,9 @@ class OnDemand:
     def _has_room(self, host: str) -> bool:
         limits = self._limits
         return self._hosts.total() < limits.on_demand_probes and self._hosts[host] < limits.connections_per_host
+
+
+def _within(endpoint: Endpoint, expires: float) -> Endpoint:
+    """The endpoint with no more time than there is."""
+    left = max(expires - asyncio.get_running_loop().time(), LEAST_TIMEOUT)
+    return replace(endpoint, timeout=min(endpoint.timeout, left))

@@ -159,12 +159,14 @@ class Prober:
             login: Who to log in as; `None` for nobody.
             names: Looks the name up instead of the world's.
         """
-        world = self.world if names is None else replace(self.world, names=names)
-        return await self._attempt(endpoint, login, world, _Run.converse)
+        return await self._attempt(endpoint, login, self._world_with(names), _Run.converse)
 
-    async def look_up(self, endpoint: Endpoint) -> ProbeResult:
+    async def look_up(self, endpoint: Endpoint, names: Names | None = None) -> ProbeResult:
         """Only look up where the endpoint's name leads to: a probe that ends after its first phase."""
-        return await self._attempt(endpoint, None, self.world, _Run.look_up)
+        return await self._attempt(endpoint, None, self._world_with(names), _Run.look_up)
+
+    def _world_with(self, names: Names | None) -> World:
+        return self.world if names is None else replace(self.world, names=names)
 
     async def _attempt(
         self, endpoint: Endpoint, login: Login | Withheld | None, world: World, course: Course

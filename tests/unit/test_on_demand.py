@@ -11,6 +11,7 @@ from OpenSSL import SSL
 
 from exporter.config.allowed import AllowedTargets, parse_allowed
 from exporter.model import (
+    Addresses,
     Credentials,
     Encryption,
     Endpoint,
@@ -121,7 +122,8 @@ class Bench:
 
     def probe(self, endpoint: Endpoint, targets: AllowedTargets | None, within: float = 30.0) -> ProbeResult:
         async def once() -> ProbeResult:
-            return await self.on_demand().probe(endpoint, allowed=targets, within=within)
+            (result,) = await self.on_demand().probe(endpoint, allowed=targets, within=within)
+            return result
 
         return virtual_time.run(once())
 
@@ -202,7 +204,7 @@ def test_who_comes_when_there_is_no_place_waits_for_one_and_has_the_less_time(li
         results = await asyncio.gather(
             *(on_demand.probe(each, allowed=None, within=10.0) for each in (first, first, pop3()))
         )
-        return [result.duration for result in results]
+        return [result.duration for (result,) in results]
 
     assert [4.0, 4.0, 6.0] == pytest.approx(virtual_time.run(three()))
 
@@ -217,7 +219,7 @@ def test_other_hosts_do_not_wait_for_one() -> None:
     async def two() -> list[float]:
         on_demand = bench.on_demand()
         both = (on_demand.probe(pop3(host), allowed=None, within=10.0) for host in ("a.example.com", "b.example.com"))
-        return [result.duration for result in await asyncio.gather(*both)]
+        return [result.duration for (result,) in await asyncio.gather(*both)]
 
     assert [10.0, 10.0] == pytest.approx(virtual_time.run(two()))
 
@@ -252,7 +254,8 @@ def test_a_place_is_free_again_whatever_became_of_the_probe() -> None:
         await asyncio.sleep(0)
         given_up.cancel()
         await asyncio.wait([given_up])
-        return await on_demand.probe(pop3(), allowed=None, within=1.0)
+        (result,) = await on_demand.probe(pop3(), allowed=None, within=1.0)
+        return result
 
     assert virtual_time.run(three()).failure is None
 
@@ -291,3 +294,33 @@ def test_nothing_begins_once_the_program_ends_and_what_it_cuts_short_is_no_failu
         return [f"{type(outcome).__name__}: {outcome}" for outcome in outcomes]
 
     assert ["UnavailableError: mail-exporter ends"] * 3 == virtual_time.run(cut_short())
+
+
+def test_every_address_is_probed_if_so_configured_and_judged_each_time() -> None:
+    both = ("192.0.2.7", "192.0.2.8")
+    bench = Bench(RebindingNames(both, both, both))
+    endpoint = pop3(addresses=Addresses.ALL)
+
+    async def once() -> list[tuple[str | None, str | None]]:
+        results = await bench.on_demand().probe(endpoint, allowed=allowed("192.0.2.0/24"), within=30.0)
+        return [(result.only_address, result.address) for result in results]
+
+    assert [(address, address) for address in both] == virtual_time.run(once())
+
+
+def test_an_address_that_is_swapped_after_the_first_look_is_not_connected_to() -> None:
+    bench = Bench(RebindingNames(("192.0.2.7", "192.0.2.8"), ("192.0.2.7",), ("127.0.0.1",)))
+
+    async def once() -> None:
+        with pytest.raises(NotAllowedError):
+            await bench.on_demand().probe(pop3(addresses=Addresses.ALL), allowed=allowed("192.0.2.0/24"), within=30.0)
+
+    virtual_time.run(once())
+    assert ["192.0.2.7"] == bench.network.connected_to
+
+
+def test_a_name_with_several_addresses_that_leads_nowhere_is_one_failure() -> None:
+    result = Bench(RebindingNames(())).probe(pop3(addresses=Addresses.ALL), None)
+
+    assert result.failure is not None
+    assert (FailureReason.DNS_NOT_FOUND, None) == (result.failure.reason, result.only_address)
