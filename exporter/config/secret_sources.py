@@ -6,7 +6,6 @@ program runs. Reading secrets does not live here.
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -85,9 +84,9 @@ def _doubt(source: SecretSource, key: str) -> str | None:
         case FileSecret(path):
             shown = quoted(str(path), MAX_PATH)
             try:
-                mode = path.stat().st_mode
+                exposed = source.exposed()
             except OSError as error:
                 return f"{shown} cannot be read at present ({error.strerror}); logins fail until it can"
-            if mode & stat.S_IROTH:
+            if exposed:
                 return f"every user of this machine may read {shown}; better chmod o-r"
     return None

@@ -47,6 +47,14 @@ class FileSecret:
             raise SecretUnreadable(f"{self} is larger than the {MAX_SECRET_BYTES} bytes a secret may have")
         return _secret(content, str(self))
 
+    def exposed(self) -> bool:
+        """Whether every user of the machine may read it.
+
+        Raises:
+            OSError: The file is not there.
+        """
+        return bool(self.path.stat().st_mode & stat.S_IROTH)
+
     def __str__(self) -> str:
         return f"the secret file {str(self.path)!r}"
 
@@ -87,7 +95,7 @@ class InlineSecret:
         return _secret(self.secret.reveal(), str(self))
 
     def __str__(self) -> str:
-        return "the password in the configuration"
+        return "the secret in the configuration"
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -6,6 +6,7 @@ together before it locks the account.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from exporter.model import Endpoint, LoginBackoff, Mechanism, Secret
@@ -84,6 +85,10 @@ class Rejections:
         rejection = self._rejections.get(key)
         if rejection is not None:
             rejection.trying = False
+
+    def keep(self, usernames: Collection[str]) -> None:
+        """Forget the logins of all others."""
+        self._rejections = {key: each for key, each in self._rejections.items() if key.username in usernames}
 
     def retry_in(self, key: LoginKey, now: float) -> float:
         """Seconds until a rejected login is tried again; 0 if none is held back."""

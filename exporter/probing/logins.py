@@ -1,68 +1,86 @@
-"""Logins for probes: secrets read at the moment of use, and none tried that was rejected a short while ago.
+"""Logins for probes: secrets and tokens at the moment of use, and none tried that was rejected a short while ago.
 
-Reading happens off the event loop and before the first timed phase.
+All of it happens before the first timed phase. Reading is `reading`, tokens are `tokens`, and when a rejected login is
+tried again is `backoff`.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
+import structlog
+
+from exporter.config.secrets import FileSecret
 from exporter.model import (
+    Credentials,
     Endpoint,
     FailureReason,
     Login,
     LoginBackoff,
-    Mechanism,
     ProbeResult,
     Secret,
     SecretKind,
-    SecretSource,
     Withheld,
 )
-from exporter.probing.backoff import Rejections, login_key
+from exporter.net.token_endpoint import fetch_token
+from exporter.probing.backoff import LoginKey, Rejections, login_key
+from exporter.probing.reading import SecretReader
+from exporter.probing.tokens import Fetch, Token, TokenObserver, Tokens, Unobserved
+from exporter.protocol.oauth2 import TokenError
 
-FRESH_FOR: Final = 1.0
-"""Seconds for which a secret once read serves every endpoint that shares it: a file on a slow disk is read once a
-second, not once a probe, and a rotated secret still works with the next probe."""
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt(Login):
+    """A login by something else than a password, with what is behind it.
+
+    Attributes:
+        behind: What a user would change to end a rejection: the secrets of the client that got the token, or the
+            certificate.
+        token: `None` for a certificate.
+    """
+
+    behind: Secret = Secret(b"")  # noqa: RUF009 - a secret does not change
+    token: Token | None = None
 
 
 class Logins:
     """The logins of all endpoints."""
 
-    def __init__(self, clock: Callable[[], float], backoff: LoginBackoff) -> None:
-        """Prepare to read secrets.
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        backoff: LoginBackoff,
+        observer: TokenObserver | None = None,
+        fetch: Fetch = fetch_token,
+    ) -> None:
+        """Prepare to log in.
 
         Args:
             clock: Monotonic seconds.
             backoff: How long rejected logins are left alone.
+            observer: Is told how tokens are come by.
+            fetch: Asks a token endpoint.
         """
         self._clock = clock
+        self._reader = SecretReader(clock)
         self._rejections = Rejections(backoff)
-        self._reads: dict[SecretSource, tuple[float, asyncio.Future[Secret]]] = {}
+        self._tokens = Tokens(fetch, clock, self._reader, observer or Unobserved())
+        # The token that a login was rejected with and a new one fetched for, by its number.
+        self._doubted: dict[LoginKey, int] = {}
 
     async def for_probe(self, endpoint: Endpoint) -> Login | Withheld | None:
-        """The login for a probe that starts now; `None` if the endpoint has no credentials.
+        """The login for a probe that starts now; `None` if the endpoint has no credentials. Raises nothing of its own.
 
         Who gets a `Login` must `learn` what came of it, also if the probe was cancelled.
         """
-        credentials, key = endpoint.credentials, login_key(endpoint)
-        if credentials is None or key is None:
-            return None
-        if credentials.password is None or endpoint.mechanism is Mechanism.EXTERNAL:
-            return Login(credentials.username, Secret(b""), endpoint.mechanism, SecretKind.CERTIFICATE)
         try:
-            secret = await self._secret(credentials.password)
-        except OSError as error:
-            return Withheld(FailureReason.SECRET_UNREADABLE, f"credentials {credentials.name}: {error}")
-        rejection = self._rejections.ask(key, secret, self._clock())
-        if rejection is not None:
-            left = self._rejections.retry_in(key, self._clock())
-            when = f"tried again in {left:.0f} s" if left else "being tried by another endpoint"
-            detail = f"not tried now, so that no account gets locked; {when}; rejected before: {rejection.detail}"
-            return Withheld(FailureReason.AUTH_REJECTED, detail, rejection.mechanism)
-        return Login(credentials.username, secret, endpoint.mechanism)
+            return await self._for_probe(endpoint)
+        except Exception:
+            log.exception("bug: preparing a login raised", endpoint=endpoint.name)
+            return Withheld(FailureReason.INTERNAL_ERROR, "a bug of mail-exporter; its log has the traceback")
 
     def learn(self, endpoint: Endpoint, login: Login | Withheld | None, result: ProbeResult | None) -> None:
         """Take in what came of a login.
@@ -77,9 +95,16 @@ class Logins:
             return
         failure = None if result is None else result.failure
         if result is not None and result.auth_success:
+            self._doubted.pop(key, None)
             self._rejections.accepted(key)
-        elif result is not None and failure is not None and failure.reason is FailureReason.AUTH_REJECTED:
-            self._rejections.rejected(key, login.secret, failure.detail, result.auth_mechanism, self._clock())
+        elif (
+            result is not None
+            and failure is not None
+            and failure.reason is FailureReason.AUTH_REJECTED
+            and not self._gets_another_token(endpoint, key, login)
+        ):
+            behind = login.behind if isinstance(login, _Attempt) else login.secret
+            self._rejections.rejected(key, behind, failure.detail, result.auth_mechanism, self._clock())
         else:
             self._rejections.undecided(key)
 
@@ -88,13 +113,83 @@ class Logins:
         key = login_key(endpoint)
         return None if key is None else self._rejections.retry_in(key, self._clock())
 
-    async def _secret(self, source: SecretSource) -> Secret:
-        now = self._clock()
-        self._reads = {key: read for key, read in self._reads.items() if now - read[0] < FRESH_FOR}
-        if source not in self._reads:
-            reading = asyncio.ensure_future(asyncio.to_thread(source.read))
-            # Should every probe that waits for it give up, its failure has been seen: here.
-            reading.add_done_callback(lambda read: read.cancelled() or read.exception())
-            self._reads[source] = (now, reading)
-        # A probe that gives up must not take the reading away from those that share it.
-        return await asyncio.shield(self._reads[source][1])
+    def configure(self, credentials: Collection[Credentials], backoff: LoginBackoff) -> None:
+        """Go on with these credentials and this backoff, and forget what is known of all others."""
+        self._tokens.keep(credentials)
+        usernames = {each.username for each in credentials}
+        self._rejections.backoff = backoff
+        self._rejections.keep(usernames)
+        self._doubted = {key: number for key, number in self._doubted.items() if key.username in usernames}
+
+    async def close(self) -> None:
+        """End what goes on without a probe."""
+        await self._tokens.close()
+
+    async def _for_probe(self, endpoint: Endpoint) -> Login | Withheld | None:
+        credentials, key = endpoint.credentials, login_key(endpoint)
+        if credentials is None or key is None:
+            return None
+        try:
+            behind = await self._behind(endpoint, credentials)
+        except OSError as error:
+            return Withheld(FailureReason.SECRET_UNREADABLE, f"credentials {credentials.name}: {error}")
+        rejection = self._rejections.ask(key, behind, self._clock())
+        if rejection is not None:
+            left = self._rejections.retry_in(key, self._clock())
+            when = f"tried again in {left:.0f} s" if left else "being tried by another endpoint"
+            detail = f"not tried now, so that no account gets locked; {when}; rejected before: {rejection.detail}"
+            return Withheld(FailureReason.AUTH_REJECTED, detail, rejection.mechanism)
+        login: Login | Withheld | None = None
+        try:
+            login = await self._login(endpoint, credentials, behind)
+        finally:
+            if not isinstance(login, Login):
+                self._rejections.undecided(key)
+        return login
+
+    async def _behind(self, endpoint: Endpoint, credentials: Credentials) -> Secret:
+        """What stands behind a login, read now: to the end of a rejection it matters whether it has changed.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        match _kind(endpoint, credentials):
+            case SecretKind.PASSWORD if credentials.password is not None:
+                return await self._reader.read(credentials.password)
+            case SecretKind.TOKEN if credentials.oauth2 is not None:
+                return (await self._tokens.material(credentials.oauth2)).fingerprint()
+        certificate = endpoint.tls.client_cert_file
+        return Secret(b"") if certificate is None else await self._reader.read(FileSecret(certificate), public=True)
+
+    async def _login(self, endpoint: Endpoint, credentials: Credentials, behind: Secret) -> Login | Withheld:
+        kind = _kind(endpoint, credentials)
+        match kind:
+            case SecretKind.PASSWORD:
+                return Login(credentials.username, behind, endpoint.mechanism)
+            case SecretKind.TOKEN if credentials.oauth2 is not None:
+                try:
+                    token = await self._tokens.token(credentials, credentials.oauth2, behind)
+                except TokenError as error:
+                    return Withheld(FailureReason.TOKEN_FAILED, f"credentials {credentials.name}: {error.detail}")
+                return _Attempt(credentials.username, token.secret, endpoint.mechanism, kind, behind, token)
+        return _Attempt(credentials.username, Secret(b""), endpoint.mechanism, SecretKind.CERTIFICATE, behind)
+
+    def _gets_another_token(self, endpoint: Endpoint, key: LoginKey, login: Login) -> bool:
+        """Whether a rejected login is tried once more with a new token: the old one may have been taken back.
+
+        The new one is fetched now. If it is rejected as well, it is not for want of a fresh one.
+        """
+        if not isinstance(login, _Attempt) or login.token is None or endpoint.credentials is None:
+            return False
+        self._tokens.rejected(endpoint.credentials, login.token)
+        # A token that is no newer than the one in doubt was under way together with it.
+        return login.token.number <= self._doubted.setdefault(key, login.token.number)
+
+
+def _kind(endpoint: Endpoint, credentials: Credentials) -> SecretKind:
+    """What an endpoint logs in by: what its mechanism takes, or what there is."""
+    if endpoint.mechanism.takes is SecretKind.CERTIFICATE:
+        return SecretKind.CERTIFICATE
+    if credentials.oauth2 is not None:
+        return SecretKind.TOKEN
+    return SecretKind.CERTIFICATE if credentials.password is None else SecretKind.PASSWORD

@@ -19,7 +19,8 @@ from exporter.model import (
     Secret,
     Withheld,
 )
-from exporter.probing.logins import FRESH_FOR, Logins
+from exporter.probing.logins import Logins
+from exporter.probing.reading import FRESH_FOR
 
 
 @dataclass(eq=False)

@@ -115,7 +115,7 @@ def test_an_inline_secret_is_itself() -> None:
 
 
 def test_an_empty_inline_secret_is_unreadable() -> None:
-    with pytest.raises(SecretUnreadable, match="the password in the configuration is empty"):
+    with pytest.raises(SecretUnreadable, match="the secret in the configuration is empty"):
         InlineSecret(Secret(b"")).read()
 
 

@@ -1,0 +1,142 @@
+"""One request to a token endpoint: octets there and back, over verified TLS and within bounds.
+
+What is said is `exporter.protocol.oauth2`, whose turn it is to ask is `exporter.probing.tokens`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+
+from exporter.model import OAuth2Client, TokenOutcome
+from exporter.protocol.oauth2 import Material, TokenAnswer, TokenError, TokenRequest, token_answer, token_request
+
+TIMEOUT: Final = 10.0
+"""Seconds for all of it. Token endpoints answer within one; Microsoft's own library waits about as long."""
+
+MAX_ANSWER: Final = 64 * 1024
+"""Octets. A token of Microsoft with every claim it can have is 4 KiB."""
+
+
+async def fetch_token(client: OAuth2Client, material: Material) -> TokenAnswer:
+    """Ask for a token.
+
+    Args:
+        client: Who asks, where and for what.
+        material: Its secrets.
+
+    Raises:
+        KeyUnusable: One of the secrets is not what it should be; nobody was asked.
+        TokenError: There is no token.
+    """
+    # Signing takes milliseconds and reading the trusted authorities tens of them: not on the event loop.
+    request, context = await asyncio.to_thread(_prepared, client, material)
+    try:
+        return await _exchange(client.token_url, request, context)
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        outcome, words = _explained(error)
+        raise TokenError(outcome, f"the token endpoint {urlsplit(client.token_url).hostname} {words}") from None
+
+
+def _prepared(client: OAuth2Client, material: Material) -> tuple[TokenRequest, ssl.SSLContext | bool]:
+    request = token_request(client, material, time.time(), secrets.token_urlsafe(16))
+    return request, _context(client.ca_file) if client.token_url.lower().startswith("https:") else True
+
+
+def _context(ca_file: Path | None) -> ssl.SSLContext:
+    """A new one each time, since a token is fetched once an hour and the file may have changed."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError:  # what ssl.SSLError is
+        raise TokenError(TokenOutcome.UNREACHABLE, f"oauth2.ca_file {str(ca_file)!r} cannot be read as PEM") from None
+
+
+async def _exchange(url: str, request: TokenRequest, context: ssl.SSLContext | bool) -> TokenAnswer:
+    headers = {
+        "Accept": "application/json",
+        # What is not compressed cannot unfold.
+        "Accept-Encoding": "identity",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "User-Agent": "mail-exporter",
+    }
+    if request.authorization is not None:
+        headers["Authorization"] = request.authorization.reveal().decode()
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=context, force_close=True),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=TIMEOUT),
+        auto_decompress=False,
+    )
+    # A redirection would carry the secrets to another server.
+    async with (
+        session,
+        session.post(
+            url, data=request.body.reveal(), headers=headers, proxy=_proxy(url), allow_redirects=False
+        ) as response,
+    ):
+        body = await _whole(response)
+        return token_answer(response.status, response.headers.get("Retry-After"), body, request.hidden)
+
+
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    try:
+        await response.content.readexactly(MAX_ANSWER + 1)
+    except asyncio.IncompleteReadError as end:
+        return end.partial
+    raise TokenError(TokenOutcome.INVALID, f"the token endpoint answers with more than {MAX_ANSWER} octets")
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy of the environment. Not by aiohttp's `trust_env`, which would look into ~/.netrc for logins as well."""
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+
+
+def _explained(error: Exception) -> tuple[TokenOutcome, str]:
+    """What went wrong on the way, in our words: an exception's own may be the server's."""
+    return next(
+        ((outcome, words(error)) for kind, outcome, words in _LOSSES if isinstance(error, kind)),
+        (TokenOutcome.UNREACHABLE, "cannot be asked"),
+    )
+
+
+def _because(error: Any) -> str:
+    return f"cannot be reached: {error.os_error.strerror or type(error.os_error).__name__}"
+
+
+_LOSSES: Final[tuple[tuple[type[Exception], TokenOutcome, Callable[[Any], str]], ...]] = (
+    (TimeoutError, TokenOutcome.UNREACHABLE, lambda _: f"does not answer within {TIMEOUT:g} s"),
+    (
+        aiohttp.ClientConnectorCertificateError,
+        TokenOutcome.UNREACHABLE,
+        lambda error: (
+            f"has no good certificate: {getattr(error.certificate_error, 'verify_message', 'it does not fit')}"
+        ),
+    ),
+    (
+        aiohttp.ClientHttpProxyError,
+        TokenOutcome.UNREACHABLE,
+        lambda error: f"cannot be reached: the proxy answers HTTP {error.status}",
+    ),
+    (aiohttp.ClientConnectorDNSError, TokenOutcome.UNREACHABLE, lambda _: "cannot be found: its name has no address"),
+    (aiohttp.ClientConnectorSSLError, TokenOutcome.UNREACHABLE, lambda _: "does not speak TLS as we do"),
+    (aiohttp.ClientConnectorError, TokenOutcome.UNREACHABLE, _because),
+    (aiohttp.ServerDisconnectedError, TokenOutcome.UNREACHABLE, lambda _: "closes the connection without an answer"),
+    (aiohttp.ClientPayloadError, TokenOutcome.INVALID, lambda _: "closes the connection in the midst of its answer"),
+    (aiohttp.ClientResponseError, TokenOutcome.INVALID, lambda _: "answers with something else than HTTP"),
+    (
+        aiohttp.ClientOSError,
+        TokenOutcome.UNREACHABLE,
+        lambda error: f"cannot be asked: {error.strerror or 'the connection breaks'}",
+    ),
+)
+"""What each way to fail means, the narrower ones first."""

@@ -1,0 +1,294 @@
+"""Access tokens for probes: fetched once for all who share the credentials, renewed ahead, and not asked for in vain.
+
+Who logs in with them and what comes of it is `logins`; what is said to a token endpoint is `exporter.protocol.oauth2`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Final
+from typing import Protocol as Interface
+
+import structlog
+
+from exporter.model import Credentials, OAuth2Client, Secret, TokenOutcome
+from exporter.probing.reading import SecretReader
+from exporter.protocol.assertion import KeyUnusable
+from exporter.protocol.oauth2 import Material, TokenAnswer, TokenError
+
+UNKNOWN_LIFETIME: Final = 300.0
+"""Seconds for which a token is used whose server does not say how long it is good (RFC 6749 5.1 lets it)."""
+
+RENEW_AHEAD: Final = 300.0
+"""Seconds before its end at which a token is renewed: time for several tries. Of a short life it is a fifth."""
+
+SPARE: Final = 30.0
+"""Seconds before its end at which a token is no longer handed out, lest it expire amid a probe. Of a short life it is a
+tenth."""
+
+IDLE: Final = 25 * 3600.0
+"""Seconds after which a token that nobody asks for is no longer renewed: just more than the longest interval."""
+
+SOONEST: Final = 30.0
+"""Seconds after which a token is renewed at the earliest, however short its life. Probes get one if they need it."""
+
+LONGEST_WAIT: Final = 3600.0
+"""Seconds between two requests in vain at most, whatever the token endpoint asks for."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a token endpoint that gave no token is left alone: seconds, doubled up to the maximum."""
+
+    initial: float
+    maximum: float
+
+
+REFUSED: Final = Patience(60.0, LONGEST_WAIT)
+"""It said no, and will until somebody changes something. A changed secret is tried at once."""
+
+FAILED: Final = Patience(5.0, 300.0)
+"""It could not be asked, or could not answer."""
+
+
+class TokenObserver(Interface):
+    """Who wants to know how tokens are come by."""
+
+    def token_requested(self, credentials: str, outcome: TokenOutcome) -> None:
+        """A token endpoint was asked."""
+
+    def token_held(self, credentials: str, lifetime: float | None) -> None:
+        """There is a token that is good for so many seconds from now; `None` if nobody knows, or there is none."""
+
+
+class Unobserved:
+    """An observer for where nobody looks."""
+
+    def token_requested(self, credentials: str, outcome: TokenOutcome) -> None:
+        """Nothing."""
+
+    def token_held(self, credentials: str, lifetime: float | None) -> None:
+        """Nothing."""
+
+
+Fetch = Callable[[OAuth2Client, Material], Awaitable[TokenAnswer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token.
+
+    Attributes:
+        number: Of the answer that it came with: a server may give the same secret twice.
+        made_of: What tells the secrets that it was given for; others make another token.
+        usable_until: Monotonic seconds.
+    """
+
+    secret: Secret
+    number: int
+    made_of: Secret
+    usable_until: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """The last request was in vain.
+
+    Attributes:
+        made_of: As of a token.
+        delay: Seconds between that and the next.
+        retry_at: Monotonic seconds.
+    """
+
+    error: TokenError
+    made_of: Secret
+    patience: Patience
+    delay: float
+    retry_at: float
+
+
+@dataclass(slots=True)
+class _Account:
+    """All that there is of one entry of the credentials.
+
+    Attributes:
+        request: The request under way, which all who want a token wait for.
+        timer: When the next one is made without anybody waiting.
+        asked_at: When somebody wanted a token, monotonic seconds.
+        exchanged: A refresh token as configured, and the one that the server gave in its place.
+        dropped: The credentials are gone: what still comes in is not wanted.
+    """
+
+    credentials: Credentials
+    client: OAuth2Client
+    token: Token | None = None
+    refusal: _Refusal | None = None
+    request: asyncio.Task[None] | None = None
+    timer: asyncio.TimerHandle | None = None
+    asked_at: float = 0.0
+    exchanged: tuple[Secret, Secret] | None = None
+    dropped: bool = False
+
+    def newest(self, material: Material) -> Material:
+        """With the refresh token that took the place of the configured one, unless that was replaced since."""
+        if self.exchanged is None or self.exchanged[0] != material.refresh_token:
+            return material
+        return replace(material, refresh_token=self.exchanged[1])
+
+    def plan(self, delay: float, call: Callable[[], None]) -> None:
+        """Have the next request made in so many seconds, and not when it was planned before."""
+        if self.timer is not None:
+            self.timer.cancel()
+        self.timer = None if self.dropped else asyncio.get_running_loop().call_later(delay, call)
+
+
+class Tokens:
+    """The tokens of one process."""
+
+    def __init__(self, fetch: Fetch, clock: Callable[[], float], reader: SecretReader, observer: TokenObserver) -> None:
+        """Prepare to fetch tokens.
+
+        Args:
+            fetch: Asks a token endpoint, within bounds of time.
+            clock: Monotonic seconds.
+            reader: Reads the secrets of clients.
+            observer: Is told what becomes of requests.
+        """
+        self._fetch = fetch
+        self._clock = clock
+        self._reader = reader
+        self._observer = observer
+        self._accounts: dict[Credentials, _Account] = {}
+        self._answers = 0
+
+    async def material(self, client: OAuth2Client) -> Material:
+        """The secrets of a client as they are now.
+
+        Raises:
+            OSError: One of them cannot be read.
+        """
+        sources = (client.client_secret, client.refresh_token, client.private_key, client.service_account)
+        read = [None if source is None else await self._reader.read(source) for source in sources]
+        public = client.certificate
+        certificate = None if public is None else await self._reader.read(public, public=True)
+        return Material(read[0], read[1], read[2], certificate, read[3])
+
+    async def token(self, credentials: Credentials, client: OAuth2Client, made_of: Secret) -> Token:
+        """A token that is good for a while.
+
+        Args:
+            credentials: Whose.
+            client: What gets it.
+            made_of: The fingerprint of the client's secrets as they are now.
+
+        Raises:
+            TokenError: There is none; the detail says when one is asked for again.
+        """
+        account = self._accounts.setdefault(credentials, _Account(credentials, client))
+        now = account.asked_at = self._clock()
+        token, refusal = account.token, account.refusal
+        if token is not None and token.made_of == made_of and now < token.usable_until:
+            return token
+        if refusal is None or refusal.made_of != made_of or now >= refusal.retry_at:
+            # The first may be one that was under way when the secrets were replaced.
+            for _ in range(2):
+                # A probe that gives up must not take the request away from those that share it.
+                await asyncio.shield(self._request(account))
+                token, refusal = account.token, account.refusal
+                if made_of in {token and token.made_of, refusal and refusal.made_of}:
+                    break
+        if token is not None and token.made_of == made_of:
+            return token
+        if refusal is None or refusal.made_of != made_of:
+            raise TokenError(TokenOutcome.UNAVAILABLE, "the secrets of the client are being replaced")
+        left = max(refusal.retry_at - self._clock(), 0.0)
+        raise TokenError(refusal.error.outcome, f"{refusal.error.detail}; asked again in {left:.0f} s")
+
+    def rejected(self, credentials: Credentials, token: Token) -> None:
+        """A mail server does not take a token: it is handed out no more, and the next one is fetched."""
+        account = self._accounts.get(credentials)
+        if account is not None and account.token is token:
+            account.token = None
+            self._observer.token_held(credentials.name, None)
+            self._request(account)
+
+    def keep(self, credentials: Collection[Credentials]) -> None:
+        """Forget the tokens of all others."""
+        for gone in self._accounts.keys() - set(credentials):
+            account = self._accounts.pop(gone)
+            account.dropped = True
+            if account.timer is not None:
+                account.timer.cancel()
+
+    async def close(self) -> None:
+        """Fetch no more tokens."""
+        requests = [account.request for account in self._accounts.values() if account.request is not None]
+        self.keep(())
+        for request in requests:
+            request.cancel()
+        await asyncio.gather(*requests, return_exceptions=True)
+
+    def _request(self, account: _Account) -> asyncio.Task[None]:
+        """The request that is under way, or a new one."""
+        if account.request is None or account.request.done():
+            account.request = asyncio.create_task(self._ask(account))
+        return account.request
+
+    def _renew(self, account: _Account) -> None:
+        if self._clock() - account.asked_at < IDLE:
+            self._request(account)
+
+    async def _ask(self, account: _Account) -> None:
+        """One request. What comes of it stands in the account."""
+        began = self._clock()
+        try:
+            material = await self.material(account.client)
+        except OSError:
+            # Whoever probes with these credentials says so.
+            account.plan(FAILED.maximum, lambda: self._renew(account))
+            return
+        made_of = material.fingerprint()
+        try:
+            answer = await self._fetch(account.client, account.newest(material))
+        except KeyUnusable as error:
+            self._failed(account, made_of, TokenError(TokenOutcome.REFUSED, str(error)))
+        except TokenError as error:
+            self._requested(account, error.outcome)
+            self._failed(account, made_of, error)
+        except Exception:
+            log.exception("bug: fetching a token raised", credentials=account.credentials.name)
+            detail = "a bug of mail-exporter; its log has the traceback"
+            self._failed(account, made_of, TokenError(TokenOutcome.INVALID, detail))
+        else:
+            self._requested(account, TokenOutcome.SUCCESS)
+            if material.refresh_token is not None and answer.refresh_token is not None:
+                account.exchanged = (material.refresh_token, answer.refresh_token)
+            self._taken(account, made_of, answer, began)
+
+    def _requested(self, account: _Account, outcome: TokenOutcome) -> None:
+        if not account.dropped:
+            self._observer.token_requested(account.credentials.name, outcome)
+
+    def _taken(self, account: _Account, made_of: Secret, answer: TokenAnswer, began: float) -> None:
+        lifetime = UNKNOWN_LIFETIME if answer.lifetime is None else answer.lifetime
+        self._answers += 1
+        usable_until = began + lifetime - min(SPARE, lifetime / 10)
+        account.token = Token(answer.access_token, self._answers, made_of, usable_until)
+        account.refusal = None
+        if not account.dropped:
+            self._observer.token_held(account.credentials.name, answer.lifetime)
+        account.plan(max(lifetime - min(RENEW_AHEAD, lifetime / 5), SOONEST), lambda: self._renew(account))
+
+    def _failed(self, account: _Account, made_of: Secret, error: TokenError) -> None:
+        patience = REFUSED if error.outcome is TokenOutcome.REFUSED else FAILED
+        before, delay = account.refusal, patience.initial
+        if before is not None and before.made_of == made_of and before.patience is patience:
+            delay = min(2 * before.delay, patience.maximum)
+        wait = max(delay, min(error.retry_after or 0.0, LONGEST_WAIT))
+        account.refusal = _Refusal(error, made_of, patience, delay, self._clock() + wait)
+        log.warning("no access token", credentials=account.credentials.name, detail=error.detail, retry_in=f"{wait:g}s")
+        account.plan(wait, lambda: self._renew(account))
