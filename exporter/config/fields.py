@@ -23,6 +23,7 @@ from exporter.config.hosts import parse_address, parse_host
 from exporter.config.problems import did_you_mean, quoted
 from exporter.config.urls import MAX_PORT, SCHEMES, MailUrl, parse_module_url, parse_url
 from exporter.model import (
+    Addresses,
     Encryption,
     IpFamily,
     Mechanism,
@@ -147,6 +148,7 @@ OneProtocol: TypeAlias = Annotated[Protocol, BeforeValidator(_OneOf(Protocol))]
 OneEncryption: TypeAlias = Annotated[Encryption, BeforeValidator(_OneOf(Encryption))]
 OneMechanism: TypeAlias = Annotated[Mechanism, BeforeValidator(_OneOf(Mechanism))]
 OneIpFamily: TypeAlias = Annotated[IpFamily, BeforeValidator(_OneOf(IpFamily))]
+OneAddresses: TypeAlias = Annotated[Addresses, BeforeValidator(_OneOf(Addresses))]
 OneTlsVersion: TypeAlias = Annotated[TlsVersion, BeforeValidator(_OneOf(TlsVersion))]
 OneOAuth2Provider: TypeAlias = Annotated[OAuth2Provider, BeforeValidator(_OneOf(OAuth2Provider))]
 OneOAuth2Authentication: TypeAlias = Annotated[OAuth2Authentication, BeforeValidator(_OneOf(OAuth2Authentication))]

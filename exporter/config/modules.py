@@ -7,6 +7,7 @@ is done there it has to say itself, above all whether to log in: credentials go 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
 from exporter.config import text
@@ -23,6 +24,11 @@ from exporter.model import Encryption, Endpoint
 
 _INHERITED: Final = frozenset({"timeout", "labels", "ip_family", "source_address", "helo", "tls"})
 """Keys of the defaults that hold for modules."""
+
+_SCHEDULED: Final = MappingProxyType(
+    {"interval": "a module probes when it is asked to", "addresses": "a module probes one address when it is asked to"}
+)
+"""Keys that mean nothing to a module, and why."""
 
 _NAME_THEM = "write allowed_targets, such as [mail.example.com, 192.0.2.0/24]"
 
@@ -104,8 +110,9 @@ def _module(name: str, value: Value, reader: EndpointReader, inherited: Layer, j
     read = read_section(ModuleSection, value, at, journal)
     if read is None:
         return None
-    if "interval" in read.section.model_fields_set:
-        journal.problem((*at, "interval"), "a module probes when it is asked to; leave it out")
+    for key, why in _SCHEDULED.items():
+        if key in read.section.model_fields_set:
+            journal.problem((*at, key), f"{why}; leave it out")
     keys = Layers(Layer(read.section, at, read.broken), inherited)
     template = reader.template(keys, read_module_target(keys, at, journal), name)
     if template is None:

@@ -28,6 +28,7 @@ from exporter.config.fields import (
     ModuleUrl,
     Name,
     Nameserver,
+    OneAddresses,
     OneEncryption,
     OneIpFamily,
     OneMechanism,
@@ -94,6 +95,12 @@ class DefaultsSection(Section):
         "Send the password even if the connection is not encrypted and verified.", True, False
     )
     ip_family: OneIpFamily | None = key("Which addresses of the host to use.", "ipv6", "any")
+    addresses: OneAddresses | None = key(
+        "first: the host is one server, whose addresses are tried in order. all: each of its addresses is probed, and "
+        "has series of its own.",
+        "all",
+        "first",
+    )
     source_address: Address | None = key(
         "The local address to connect from; its family decides ip_family.", "192.0.2.10"
     )
@@ -139,7 +146,7 @@ class ModuleSection(DefaultsSection):
     model_config = ConfigDict(
         json_schema_extra={
             "oneOf": [{"required": ["url"]}, {"required": ["protocol"]}],
-            "not": {"required": ["interval"]},
+            "not": {"anyOf": [{"required": ["interval"]}, {"required": ["addresses"]}]},
             "dependentRequired": {"credentials": ["allowed_targets"]},
         }
     )

@@ -25,6 +25,7 @@ from exporter.config.load import Configuration, load, parse
 from exporter.config.problems import ConfigurationError
 from exporter.config.secrets import EnvSecret, FileSecret, InlineSecret
 from exporter.model import (
+    Addresses,
     Credentials,
     DnsSettings,
     Encryption,
@@ -111,6 +112,14 @@ def test_defaults_hold_unless_the_endpoint_says_otherwise() -> None:
     assert (30.0, 10.0, "ipv6", True, "m") == _some(inherited)
     own = "interval: 2m, timeout: 1m, ip_family: any, allow_insecure_auth: false, credentials: other"
     assert (120.0, 60.0, "any", False, "o") == _some(one(f"{URL}, {own}", defaults, CREDENTIALS))
+
+
+def test_the_addresses_of_a_host_are_one_server_unless_the_endpoint_or_the_defaults_say_otherwise() -> None:
+    assert Addresses.FIRST is one(URL).addresses
+    assert Addresses.ALL is one(f"{URL}, addresses: all").addresses
+    assert Addresses.ALL is one(URL, "addresses: all").addresses
+    assert Addresses.FIRST is one(f"{URL}, addresses: first", "addresses: all").addresses
+    assert one(URL, "addresses: all").only_address is None
 
 
 def _some(endpoint: Endpoint) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ endpoints:
     credentials: file
     mechanism: PLAIN
     ip_family: ipv6
+    addresses: all
     source_address: 2001:db8::1
     tls: {verify: false, server_name: other.example.com, min_version: TLSv1.3}
     expect: {capabilities: [IDLE, AUTH=PLAIN]}
@@ -57,6 +58,7 @@ endpoints:
     tls: {verify: false, server_name: other.example.com, min_version: TLSv1.3}
     expect: {capabilities: [IDLE, "AUTH=PLAIN"]}
     mailbox: "Entw\u00fcrfe"
+    addresses: all
   - name: "smtp://[2001:db8::2]:2525"
     protocol: smtp
     host: "2001:db8::2"
