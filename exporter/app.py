@@ -6,7 +6,7 @@ import asyncio
 import platform
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
@@ -17,6 +17,7 @@ from aiohttp.web import Application
 from OpenSSL import SSL
 
 from exporter import __version__, sd_notify
+from exporter.config.modules import Module
 from exporter.config.problems import Problem
 from exporter.metrics.exposition import process_collectors
 from exporter.metrics.store import BuildInfo, Store
@@ -27,12 +28,14 @@ from exporter.probing.addresses import AddressBook
 from exporter.probing.journal import Journal
 from exporter.probing.lag import LagMonitor
 from exporter.probing.logins import Logins
+from exporter.probing.on_demand import OnDemand
 from exporter.probing.probe import Prober, World
 from exporter.probing.scheduler import Scheduler
 from exporter.reloading import Reloader
 from exporter.sharding import ALONE, Shard
 from exporter.watching import Watcher
 from exporter.web.application import create_application
+from exporter.web.probing import probe_routes
 from exporter.web.server import ListenAddress
 from exporter.web.server import serve as listen
 
@@ -62,6 +65,10 @@ class Configuration(Interface):
     @property
     def limits(self) -> Limits:
         """The bounds."""
+
+    @property
+    def modules(self) -> Mapping[str, Module]:
+        """How to probe what somebody names, by the names that they call it."""
 
     def redacted(self) -> str:
         """All of it as YAML, without secrets."""
@@ -95,6 +102,7 @@ class Daemon:
         self._addresses = AddressBook()
         self._prober = Prober(World(Resolver(configuration.dns), TlsContexts()))
         self._logins = Logins(time.monotonic, LoginBackoff())
+        self._on_demand = OnDemand(self._prober, self._logins)
         self._journal = Journal()
         self._scheduler = Scheduler(self._probe, _StoreObserver(self.store))
         self._lag = LagMonitor(self.store.observe_lag)
@@ -123,6 +131,7 @@ class Daemon:
         self.store.reloaded(successful=True, at=time.time())
         self._journal.forget_all_but({endpoint.series for endpoint in endpoints})
         self._scheduler.replace(endpoints, configuration.limits)
+        self._on_demand.configure(configuration.limits)
         log.info(
             "configuration in force",
             endpoints=len(self._names),
@@ -143,23 +152,31 @@ class Daemon:
         """Start no more probes, and let those under way say goodbye."""
         self.ready = False
         self._scheduler.stop()
-        if not await self._scheduler.drain(FINISH_WITHIN):
-            # What ends now ends because we say so, and says nothing about the servers.
-            self._hurried = True
-            self._prober.hurry()
-            if not await self._scheduler.drain(GOODBYE_WITHIN):
-                await self._scheduler.cancel()
+        await self._scheduler.drain(FINISH_WITHIN)
+        # What ends now ends because we say so, and says nothing about the servers.
+        self._hurried = True
+        self._on_demand.stop()
+        self._prober.hurry()
+        if not await self._scheduler.drain(GOODBYE_WITHIN):
+            await self._scheduler.cancel()
         self._lag.stop()
 
     def application(self, reload: Reload | None) -> Application:
         """The HTTP interface to what is found; with `reload`, one may ask for that."""
-        return create_application(
+        application = create_application(
             store=self.store,
             ready=lambda: self.ready,
             configuration=lambda: self._configuration.redacted(),  # noqa: PLW0108 - the one in force when asked
             reload=reload,
             process=process_collectors(),
         )
+        application.add_routes(probe_routes(self._on_demand, lambda: self._configuration.modules, self._endpoint))
+        return application
+
+    def _endpoint(self, name: str) -> Endpoint | None:
+        """The endpoint of a name, if it is this process's."""
+        states = self.store.states(name)
+        return replace(states[0].endpoint, only_address=None) if states else None
 
     async def _probe(self, endpoint: Endpoint) -> None:
         if endpoint.addresses is Addresses.ALL and endpoint.only_address is None:

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Final
 
+from exporter.config.modules import Module
 from exporter.config.rendering import render
 from exporter.config.secrets import InlineSecret
 from exporter.demo.authority import Authority, Issued, Validity, self_signed
@@ -31,7 +33,7 @@ from exporter.demo.scenes import (
 )
 from exporter.demo.servers import LOOPBACK, mail_server
 from exporter.demo.site import Site
-from exporter.model import Credentials, DnsSettings, Endpoint, Limits, Secret, TlsPolicy
+from exporter.model import Credentials, DnsSettings, Endpoint, Limits, LoginBackoff, Secret, TlsPolicy
 
 LIMITS: Final = Limits(connections_per_host=len(SCENES))
 """All servers of the demo share a host: under the usual limit the scenes would wait for each other."""
@@ -75,10 +77,19 @@ class DemoConfiguration:
     endpoints: tuple[Endpoint, ...]
     dns: DnsSettings = field(default_factory=DnsSettings)
     limits: Limits = LIMITS
+    modules: Mapping[str, Module] = field(default_factory=lambda: MappingProxyType({}))
 
     def redacted(self) -> str:
         """What a configuration file that says the same would hold, without the passwords."""
-        return "".join(render((RIGHT, WRONG), self.endpoints, self.dns, self.limits))
+        lines = render(
+            credentials=(RIGHT, WRONG),
+            endpoints=self.endpoints,
+            modules=self.modules.values(),
+            dns=self.dns,
+            limits=self.limits,
+            login_backoff=LoginBackoff(),
+        )
+        return "".join(lines)
 
 
 @dataclass(frozen=True, slots=True)
