@@ -86,8 +86,10 @@ POP3: Final = _rows(
     (rb"\A\[SYS/(?:TEMP|PERM)\]", FailureReason.AUTH_UNAVAILABLE),
     # RFC 2449 section 8.1: the login was right, but another session has the maildrop, or the last one was too recent.
     (rb"\A\[(?:IN-USE|LOGIN-DELAY)\]", FailureReason.AUTH_UNAVAILABLE),
+    # Exchange: the line was not understood, so nothing is said about the login.
+    (rb"\AProtocol error", FailureReason.COMMAND_REFUSED),
 )
-"""By the response code behind `-ERR`."""
+"""By the response code or the words behind `-ERR`."""
 
 
 def reason(codes: Refusals, words: bytes) -> FailureReason:

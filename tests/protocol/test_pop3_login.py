@@ -328,6 +328,7 @@ REFUSALS: Final = {
         b"-ERR [AUTH] Cleartext authentication disallowed on non-secure (SSL/TLS) connections.",  # Dovecot 2.4
         b"-ERR [AUTH] USER command only available under a layer",  # Cyrus
     ),
+    FailureReason.COMMAND_REFUSED: (b"-ERR Protocol error. Connection is closed. 10",),  # Exchange
     FailureReason.PROTOCOL_ERROR: (b"235 2.7.0 Authentication successful", b"a response?"),
 }
 
