@@ -111,7 +111,8 @@ class Daemon:
 
     def start(self) -> None:
         """Begin to probe."""
-        for policy in {endpoint.tls for endpoint in self._configuration.endpoints}:
+        templates = [module.template for module in self._configuration.modules.values()]
+        for policy in {endpoint.tls for endpoint in (*self._configuration.endpoints, *templates)}:
             # Reading authorities takes milliseconds, which would count as the first server's. What cannot be read is
             # the affected endpoints' failure, and theirs alone.
             with suppress(TlsSetupError):
