@@ -1,0 +1,153 @@
+"""Alerts on an endpoint that does not work, works on and off, is slow, or is no longer looked at."""
+
+from __future__ import annotations
+
+from dashboards.alerts.budget import burning_fast, burning_slowly
+from dashboards.alerts.reasons import DOWN, reasons_of
+from dashboards.alerts.recordings import Window
+from dashboards.alerts.rule import Alert, Severity
+from dashboards.alerts.vocabulary import ENDPOINT, FAILURE, INSTANCE, Vocabulary, in_parentheses
+
+DURATION = "{{ $value | humanizeDuration }}"
+TIMES = '{{ $value | printf "%.1f" }}'
+PHASE = "{{ $labels.phase }}"
+
+
+def alerts(say: Vocabulary) -> tuple[Alert, ...]:
+    """In the order of urgency."""
+    return (_down(say), _flapping(say), _slow(say), _slower_than_usual(say), _stale(say))
+
+
+def _down(say: Vocabulary) -> Alert:
+    return Alert(
+        name=DOWN,
+        severity=Severity.CRITICAL,
+        expression=say.failing(reasons_of(DOWN)),
+        lasts=say.settings.down_for,
+        summary=f"{ENDPOINT} is down: {FAILURE}",
+        description=(
+            f"The {{{{ $labels.protocol }}}} probes of {ENDPOINT} have failed for {say.settings.down_for} and longer, "
+            f"with {FAILURE}. Read the last conversation on the exporter's page of the endpoint, then what the reason "
+            "means. Whether others fail alike: count by (reason, phase) (mail_probe_failure_info)."
+        ),
+        dashboard="mail-endpoint",
+        panel="State and reason",
+        links=say.failure_links,
+    )
+
+
+def _flapping(say: Vocabulary) -> Alert:
+    changes = f"changes({say.metric('mail_probe_success')}[1h]) >= {say.settings.flapping_changes:g}"
+    down_now = f"max_over_time({say.metric('mail_probe_success')}[5m]) == 0"
+    return Alert(
+        name="MailEndpointFlapping",
+        severity=Severity.WARNING,
+        # While it is down for good, or burns its budget, that is the alert.
+        expression="\n".join(
+            (
+                in_parentheses(
+                    f"{changes}\nunless {down_now}\n"
+                    f"unless\n{in_parentheses(burning_fast(say))}\nunless\n{in_parentheses(burning_slowly(say))}"
+                ),
+                "* ignoring (reason, phase) group_right ()",
+                say.most_often("1h"),
+            )
+        ),
+        summary=f"{ENDPOINT} works on and off: mostly {FAILURE}",
+        description=(
+            f"{ENDPOINT} went up or down {{{{ $value }}}} times in the last hour, and when it failed it was mostly "
+            f"with {FAILURE}. Look at the times of its failures: regular ones point to a limit or a job, one server "
+            "of several behind a name fails as often as its share, and random ones point to the network."
+        ),
+        dashboard="mail-endpoint",
+        panel="State and reason",
+        links=say.failure_links,
+    )
+
+
+def _slow(say: Vocabulary) -> Alert:
+    bound = f"{say.settings.slow_seconds:g}"
+    return Alert(
+        name="MailEndpointSlow",
+        severity=Severity.WARNING,
+        # Not `for`, which would begin anew whenever another phase takes longest. There must have been ten minutes of it.
+        expression="\n".join(
+            (
+                in_parentheses(
+                    f"{say.latency_throughout(Window.FIVE_MINUTES, '10m')} > {bound}\n"
+                    f"and {say.metric('mail_probe_success')} offset 10m\n"
+                    f"and {say.metric('mail_probe_success')} == 1"
+                ),
+                "* ignoring (phase) group_right ()",
+                say.longest_phase(),
+            )
+        ),
+        summary=f"{ENDPOINT} is slow: {DURATION}, most of it in the phase {PHASE}",
+        description=(
+            f"Every second probe of {ENDPOINT} took longer than {DURATION}, for ten minutes "
+            f"and longer; the bound is {bound} s. The reason is time spent in the phase {PHASE}. Look "
+            "at when that phase began to grow: slowly is load, at once is a change. If everything is slow, look at "
+            "the exporter's own lag."
+        ),
+        dashboard="mail-endpoint",
+        panel="Latency by phase",
+        links=say.endpoint_links,
+    )
+
+
+def _slower_than_usual(say: Vocabulary) -> Alert:
+    hour, month, now = (say.latency(window) for window in (Window.HOUR, Window.MONTH, Window.FIVE_MINUTES))
+    times, least = f"{say.settings.slow_times:g}", f"{say.settings.slow_by_seconds:g}"
+    return Alert(
+        name="MailEndpointSlowerThanUsual",
+        severity=Severity.WARNING,
+        # Above the absolute bound it is MailEndpointSlow's. The last five minutes say that it is not over.
+        expression="\n".join(
+            (
+                in_parentheses(
+                    f"{hour} / {month} > {times}\n"
+                    f"and {hour} - {month} > {least}\n"
+                    f"and {now} / {month} > {times}\n"
+                    f"and {say.metric('mail_probe_success')} == 1\n"
+                    f"unless {now} > {say.settings.slow_seconds:g}"
+                ),
+                "* ignoring (phase) group_right ()",
+                say.longest_phase(),
+            )
+        ),
+        summary=f"{ENDPOINT} takes {TIMES} times as long as usual, most of it in the phase {PHASE}",
+        description=(
+            f"The median of the last hour's probes of {ENDPOINT} is {TIMES} times that of 30 days. The reason is time "
+            f"spent in the phase {PHASE}. Compare that phase with the weeks before, and with other endpoints of the "
+            "same host."
+        ),
+        dashboard="mail-endpoint",
+        panel="Latency by phase",
+        links=say.endpoint_links,
+    )
+
+
+def _stale(say: Vocabulary) -> Alert:
+    interval = say.metric("mail_endpoint_interval_seconds")
+    # An endpoint without any result yet may wait for its first turn: it counts from when it was configured.
+    configured = (
+        f"{interval} * 0 + on (job, instance) group_left () "
+        f"{say.metric('mail_exporter_config_last_reload_success_timestamp_seconds')}"
+    )
+    return Alert(
+        name="MailProbeResultsStale",
+        severity=Severity.WARNING,
+        expression=(
+            f"time() - (\n  {say.metric('mail_probe_last_run_timestamp_seconds')}\n  or\n  ({configured})\n)\n"
+            f"> {say.settings.stale_intervals:g} * {interval} + 60"
+        ),
+        summary=f"{ENDPOINT} has not been probed for {{{{ $value | humanizeDuration }}}}",
+        description=(
+            f"The exporter at {INSTANCE} still shows results of {ENDPOINT}, and they are {{{{ $value | "
+            "humanizeDuration }} old: whatever they say, in whatever phase and for whatever reason, may no longer "
+            "be so, and nothing else will alert. Look at the exporter's log, its skipped probes and its lag."
+        ),
+        dashboard="mail-exporter",
+        panel="Probes skipped",
+        links=say.endpoint_links,
+    )

@@ -1,0 +1,138 @@
+"""Alerts on the exporter itself: without it, no news is not good news."""
+
+from __future__ import annotations
+
+from dashboards.alerts.reasons import reasons_of
+from dashboards.alerts.rule import Alert, Severity
+from dashboards.alerts.vocabulary import ENDPOINT, FAILURE, INSTANCE, Vocabulary, either, in_parentheses, with_labels
+
+SYMPTOM = '{{ $labels.symptom }} is {{ $value | printf "%.2f" }}'
+PROBLEM = "{{ $labels.problem }} {{ $value }}"
+
+
+def alerts(say: Vocabulary) -> tuple[Alert, ...]:
+    """In the order of urgency."""
+    return (_absent(say), _overloaded(say), _reload_failed(say), _shards(say), _internal_error(say))
+
+
+def _absent(say: Vocabulary) -> Alert:
+    build = say.metric("mail_exporter_build_info")
+    # What was an exporter within a day and does not answer now; and, if nothing is known of any, that there is none.
+    # A pod that was replaced has no `up` any more, and is not missed.
+    unreachable = in_parentheses(f"{say.metric('up')} == 0\nand on (job, instance) last_over_time({build}[1d])")
+    return Alert(
+        name="MailExporterAbsent",
+        severity=Severity.CRITICAL,
+        expression=f"{unreachable}\nor on ()\nabsent({build})",
+        lasts=say.settings.absent_for,
+        summary="mail-exporter{{ with $labels.instance }} at {{ . }}{{ end }} is gone: mail is not watched",
+        description=(
+            "Prometheus gets no figures from mail-exporter{{ with $labels.instance }} at {{ . }}{{ end }}. Alerts on "
+            "its endpoints have ended and do not come: that is no recovery. Look at whether the process runs and "
+            "what its log says last, then at Prometheus' page of targets for the reason."
+        ),
+        dashboard="mail-exporter",
+        panel="Exporters",
+    )
+
+
+def _overloaded(say: Vocabulary) -> Alert:
+    settings = say.settings
+    lag, delay = (
+        f"histogram_quantile(0.99, rate({say.metric(f'{histogram}_bucket')}[10m])) > {bound:g}"
+        for histogram, bound in (
+            ("mail_exporter_event_loop_lag_seconds", settings.lag_seconds),
+            ("mail_exporter_probe_start_delay_seconds", settings.delay_seconds),
+        )
+    )
+    skipped = f"sum by (job, instance) (rate({say.metric('mail_exporter_probes_skipped_total')}[10m]))"
+    probed = f"sum by (job, instance) (rate({say.metric('mail_probes_total')}[10m]))"
+    return Alert(
+        name="MailExporterOverloaded",
+        severity=Severity.WARNING,
+        expression=either(
+            with_labels(lag, symptom="event loop lag in seconds"),
+            with_labels(delay, symptom="start delay in seconds"),
+            with_labels(
+                f"{skipped} / ({skipped} + {probed}) > {settings.skipped_share:g}", symptom="share of probes skipped"
+            ),
+            of_each="job, instance",
+        ),
+        lasts="10m",
+        summary=f"mail-exporter at {INSTANCE} is overloaded: {SYMPTOM}",
+        description=(
+            f"mail-exporter at {INSTANCE} cannot keep its schedule: {SYMPTOM}. Its latencies, in every phase, may be "
+            "too long for this reason alone. Look at the CPU that it gets, at the number of endpoints and their "
+            "intervals, and at what its probes wait for; then shard."
+        ),
+        dashboard="mail-exporter",
+        panel="Event loop lag",
+    )
+
+
+def _reload_failed(say: Vocabulary) -> Alert:
+    return Alert(
+        name="MailExporterReloadFailed",
+        severity=Severity.WARNING,
+        expression=f"{say.metric('mail_exporter_config_last_reload_successful')} == 0",
+        lasts=say.settings.absent_for,
+        summary=f"mail-exporter at {INSTANCE} refused its new configuration",
+        description=(
+            f"mail-exporter at {INSTANCE} goes on with the configuration that it had, because the new one is not "
+            "good. It will not start with it either. Run mail-exporter check on the file: it lists every problem "
+            "with its line."
+        ),
+        dashboard="mail-exporter",
+        panel="Configuration",
+    )
+
+
+def _shards(say: Vocabulary) -> Alert:
+    total = say.metric("mail_exporter_total_shards")
+    shard = f'count_values by (job) ("shard", {say.metric("mail_exporter_shard")})'
+    return Alert(
+        name="MailExporterShardsInconsistent",
+        severity=Severity.WARNING,
+        expression=either(
+            with_labels(
+                f"max by (job) ({total}) != min by (job) ({total})",
+                problem="the instances disagree on their number, and one says",
+            ),
+            with_labels(
+                f"count by (job) ({shard}) < max by (job) ({total})", problem="some are missing, and there are"
+            ),
+            with_labels(
+                f"max by (job) ({shard}) > 1 and max by (job) ({total}) > 1",
+                problem="one is run by several instances, in number",
+            ),
+            of_each="job",
+        ),
+        lasts="15m",
+        summary=f"The shards of mail-exporter ({{{{ $labels.job }}}}) do not fit together: {PROBLEM}",
+        description=(
+            f"Among the mail-exporters of job {{{{ $labels.job }}}}, {PROBLEM}. Some endpoints "
+            "are probed twice or not at all. Look at --shard and --total-shards of each, and at whether a rollout is "
+            "stuck. Vantage points that each probe everything need a job of their own."
+        ),
+        dashboard="mail-exporter",
+        panel="Exporters",
+    )
+
+
+def _internal_error(say: Vocabulary) -> Alert:
+    name = "MailExporterInternalError"
+    (reason,) = reasons_of(name)
+    return Alert(
+        name=name,
+        severity=Severity.WARNING,
+        expression=say.counted(reason),
+        summary=f"A bug in mail-exporter at {INSTANCE}, met with {ENDPOINT}: {FAILURE}",
+        description=(
+            f"A probe of {ENDPOINT} ended with {FAILURE} in the last hour. That says nothing about the mail server, "
+            "and what it does say is missing. Look for the traceback in the log of the exporter, with the endpoint's "
+            "name, and report it."
+        ),
+        dashboard="mail-exporter",
+        panel="Internal errors",
+        links=say.failure_links,
+    )

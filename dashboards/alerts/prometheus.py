@@ -1,0 +1,63 @@
+"""The rules as a file for Prometheus, and for whatever else reads its rules (Thanos, Mimir, VictoriaMetrics)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dashboards.alerts.book import alert_groups, recording_groups
+from dashboards.alerts.rule import Alert, Group, Recording
+from dashboards.alerts.yaml_text import as_yaml
+from dashboards.settings import Settings
+
+HEADER = """\
+Recording rules and alerts for mail-exporter. docs/alerts.md explains each.
+Made by `python -m dashboards`, which also makes one with other thresholds, labels and selectors: see its --help."""
+
+
+def rules_file(settings: Settings) -> str:
+    """The whole file.
+
+    Raises:
+        ValueError: As `alert_groups`.
+    """
+    groups = (*recording_groups(settings), *alert_groups(settings, recorded=True))
+    return as_yaml({"groups": [_group(group, settings) for group in groups]}, HEADER)
+
+
+def texts(alert: Alert, settings: Settings) -> dict[str, str]:
+    """All that an alert says: its texts, its section of the docs, its further links."""
+    return {
+        "summary": alert.summary,
+        "description": alert.description,
+        "runbook_url": f"{settings.docs_url}/alerts.md#{alert.name.lower()}",
+        **alert.links,
+    }
+
+
+def labels(alert: Alert, settings: Settings) -> dict[str, str]:
+    """What an alert is routed by, beside the labels of the series."""
+    severity: str = getattr(settings, alert.severity)
+    return {"severity": severity, **settings.extra_labels}
+
+
+def _group(group: Group, settings: Settings) -> dict[str, Any]:
+    return {
+        "name": group.name,
+        "interval": group.interval,
+        "rules": [_recording(rule) if isinstance(rule, Recording) else _alert(rule, settings) for rule in group.rules],
+    }
+
+
+def _recording(rule: Recording) -> dict[str, Any]:
+    return {"record": rule.name, "expr": rule.expression}
+
+
+def _alert(alert: Alert, settings: Settings) -> dict[str, Any]:
+    lasts = {} if alert.lasts == "0s" else {"for": alert.lasts}
+    return {
+        "alert": alert.name,
+        "expr": alert.expression,
+        **lasts,
+        "labels": labels(alert, settings),
+        "annotations": texts(alert, settings),
+    }

@@ -1,0 +1,72 @@
+"""What a recording rule and an alert are, before either is written out for Prometheus or Grafana. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Severity(StrEnum):
+    """What an alert asks for. The label's value is a setting; these are the settings' names."""
+
+    CRITICAL = "critical"
+    """Wake somebody: mail does not work, is being tampered with, or stops working in days."""
+    WARNING = "warning"
+    """The next working day."""
+    INFO = "info"
+    """Good to know; nobody has to act."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A figure that Prometheus keeps at hand because it is dear to work out.
+
+    Attributes:
+        name: As `level:metric:operation`.
+        expression: What Prometheus evaluates; may be of other recordings.
+        from_scratch: The same of the metrics alone, for where there are no recordings.
+    """
+
+    name: str
+    expression: str
+    from_scratch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert. Its texts are in the templating language that Prometheus and Grafana share.
+
+    Attributes:
+        name: Unique, and the heading of its section in docs/alerts.md.
+        expression: Has one series for each thing that is wrong.
+        summary: One line: what is wrong, where, and why.
+        description: What that means, and what to look at.
+        panel: The title of the panel that shows it, in `dashboard`.
+        lasts: How long it must be so, as Prometheus writes durations.
+        links: Further annotations, each a URL.
+    """
+
+    name: str
+    severity: Severity
+    expression: str
+    summary: str
+    description: str
+    dashboard: str
+    panel: str
+    lasts: str = "0s"
+    links: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rules that are evaluated together.
+
+    Attributes:
+        interval: As Prometheus writes durations. Below five minutes: a recorded value that is older has gone stale.
+    """
+
+    name: str
+    interval: str
+    rules: tuple[Recording | Alert, ...]

@@ -1,0 +1,126 @@
+"""A dashboard from its parts: places and ids of the panels, and the JSON.
+
+What is on a dashboard stands in the files beside this one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import dashboard as model
+
+from dashboards.boards.links import TAG, every_dashboard
+from dashboards.boards.parts import Panel
+from dashboards.boards.variables import Variable
+
+COLUMNS: Final = 24
+"""How wide Grafana's grid is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Panels beside each other.
+
+    Attributes:
+        height: In Grafana's units of 38 pixels.
+        panels: Each with its width; together they fill the line.
+    """
+
+    height: int
+    panels: tuple[tuple[int, Panel], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Lines below a heading.
+
+    Attributes:
+        title: Empty for the first screen, which needs none.
+    """
+
+    title: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A dashboard.
+
+    Attributes:
+        uid: What its address and the links to it have.
+        since: How much it shows at first, as `now-6h`.
+    """
+
+    uid: str
+    title: str
+    description: str
+    since: str
+    variables: Sequence[Variable]
+    sections: tuple[Section, ...]
+    annotations: tuple[dashboard.AnnotationQuery, ...] = ()
+
+
+def as_json(board: Board) -> str:
+    """The file to import into Grafana, or to provision it with.
+
+    Raises:
+        ValueError: A line does not fill the grid, or two panels have the same title.
+    """
+    made = (
+        dashboard.Dashboard(board.title)
+        .uid(board.uid)
+        .description(board.description)
+        .tags([TAG])
+        .readonly()
+        .tooltip(model.DashboardCursorSync.CROSSHAIR)
+        .time(board.since, "now")
+        .timezone("browser")
+        .refresh("1m")
+        .variables(list(board.variables))
+        .annotations(list(board.annotations))
+        .links(list(every_dashboard()))
+        .build()
+    )
+    made.panels = list(_placed(board))
+    return json.dumps(made, cls=JSONEncoder, indent=2, sort_keys=True) + "\n"
+
+
+def panel_ids(boards: Iterable[Board]) -> dict[tuple[str, str], int]:
+    """The id of every panel, by the dashboard's uid and the panel's title."""
+    return {
+        (board.uid, panel.title or ""): panel.id_val or 0
+        for board in boards
+        for panel in _placed(board)
+        if isinstance(panel, model.Panel)
+    }
+
+
+def _placed(board: Board) -> list[model.Panel | model.RowPanel]:
+    """The panels and headings in their places, counted from 1."""
+    placed: list[model.Panel | model.RowPanel] = []
+    top = 0
+    for section in board.sections:
+        if section.title:
+            place = model.GridPos(h=1, w=COLUMNS, x=0, y=top)
+            placed.append(model.RowPanel(id_val=len(placed) + 1, title=section.title, grid_pos=place))
+            top += 1
+        for line in section.lines:
+            left = 0
+            for width, builder in line.panels:
+                panel = builder.build()
+                panel.id_val = len(placed) + 1
+                panel.grid_pos = model.GridPos(h=line.height, w=width, x=left, y=top)
+                placed.append(panel)
+                left += width
+            if left != COLUMNS:
+                raise ValueError(f"a line of {board.title!r} is {left} wide, and the grid {COLUMNS}")
+            top += line.height
+    titles = [panel.title for panel in placed if isinstance(panel, model.Panel)]
+    if twice := {title for title in titles if titles.count(title) > 1}:
+        raise ValueError(f"{board.title!r} has more than one panel called {sorted(map(str, twice))}")
+    return placed

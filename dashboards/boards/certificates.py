@@ -1,0 +1,281 @@
+"""Mail certificates: every certificate by the days it has left, what is wrong with it, and what TLS is spoken."""
+
+from __future__ import annotations
+
+from dashboards.boards.board import Board, Line, Section
+from dashboards.boards.links import endpoint_dashboard, exporter_page
+from dashboards.boards.looks import ANY, BAD, GOOD, LOOK, NONE_IS_BETTER, NONE_IS_GOOD, UNKNOWN, Steps, flag
+from dashboards.boards.looks import days_left as of_days_left
+from dashboards.boards.panels import bars, figure, graph, timeline
+from dashboards.boards.parts import Panel, Query, Text, by_last_value
+from dashboards.boards.questions import days_left
+from dashboards.boards.tables import Column, bounds, cell_link, rows
+from dashboards.boards.variables import of_endpoints, scope_of_endpoints
+from dashboards.promql import Scope
+from dashboards.settings import Settings
+
+CELL = "${__value.raw:percentencode}"
+LABEL = "${__field.labels.endpoint:percentencode}"
+
+
+def board(settings: Settings) -> Board:
+    """For who renews certificates, and for who decides which TLS is still good enough."""
+    of = scope_of_endpoints(settings)
+    return Board(
+        uid="mail-certificates",
+        title="Mail certificates",
+        description="Every certificate by the days it has left, what is wrong with it, and what TLS is spoken.",
+        since="now-7d",
+        variables=of_endpoints(settings),
+        sections=(
+            Section(
+                "",
+                (
+                    Line(4, _tiles(of, settings)),
+                    Line(16, ((24, _table(of, settings)),)),
+                    Line(9, ((12, _problems(of)), (12, _issuers(of)))),
+                ),
+            ),
+            Section(
+                "TLS",
+                (
+                    Line(5, ((8, _versions(of)), (8, _groups(of)), (8, _keys(of)))),
+                    Line(9, ((10, _ciphers(of)), (10, _starttls(of)), (4, _staples(of)))),
+                ),
+            ),
+            Section("Over time", (Line(10, ((24, _over_time(of, settings)),)),)),
+        ),
+    )
+
+
+def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
+    left = days_left(of)
+    expired = of("mail_tls_verification_error_info", 'error="expired"')
+
+    def below(title: str, days: float, above: float, steps: Steps) -> Panel:
+        query = f"sum(({left} <= bool {days:g}) * ({left} > bool {above:g}))"
+        text = Text(
+            title, f"Endpoints whose first certificate to end does so in {above:g} to {days:g} days.", "None seen"
+        )
+        return figure(text, Query(query), "none", steps)
+
+    return (
+        (
+            4,
+            figure(
+                Text("With a certificate", "Endpoints that presented one to their last probe."),
+                Query(f"count({of('mail_tls_certificate_not_after_timestamp_seconds')})"),
+                "none",
+                ((None, GOOD),),
+            ),
+        ),
+        (
+            4,
+            figure(
+                Text("Not verified", "Endpoints whose chain or name is not good, for whatever reason."),
+                Query(f"sum({of('mail_tls_verified')} == bool 0)"),
+                "none",
+                NONE_IS_GOOD,
+            ),
+        ),
+        (
+            4,
+            figure(
+                Text(
+                    "Expired", "Endpoints with a certificate that has ended, where the verification needs it.", "None"
+                ),
+                Query(f"count({expired})"),
+                "none",
+                NONE_IS_GOOD,
+            ),
+        ),
+        (4, below(f"Within {settings.last_days:g} days", settings.last_days, 0, NONE_IS_BETTER)),
+        (
+            4,
+            below(
+                f"Within {settings.soon_days:g} days", settings.soon_days, settings.last_days, ((None, GOOD), (1, LOOK))
+            ),
+        ),
+        (
+            4,
+            below(
+                f"Within {settings.renewal_days:g} days",
+                settings.renewal_days,
+                settings.soon_days,
+                ((None, GOOD), (1, GOOD)),
+            ),
+        ),
+    )
+
+
+def _table(of: Scope, settings: Settings) -> Panel:
+    steps = {"thresholds": bounds(of_days_left(settings)), "color": {"mode": "thresholds"}}
+    return rows(
+        Text(
+            "Certificates",
+            "The certificate that each endpoint presented to its last probe. Days left are the server's own and "
+            "those of the first in its chain to end; below zero it has ended.",
+            "No certificate seen",
+        ),
+        [
+            Query(of("mail_tls_certificate_info")),
+            Query(f"({of('mail_tls_certificate_not_after_timestamp_seconds')} - time()) / 86400"),
+            Query(days_left(of)),
+            Query(of("mail_tls_verified")),
+        ],
+        [
+            Column(
+                "endpoint", "Endpoint", {"links": [cell_link(endpoint_dashboard(CELL)), cell_link(exporter_page(CELL))]}
+            ),
+            Column(
+                "Value #B",
+                "Days left",
+                {
+                    "unit": "none",
+                    "decimals": 1,
+                    "custom.cellOptions": {"type": "color-text"},
+                    "custom.width": 100,
+                    **steps,
+                },
+            ),
+            Column(
+                "Value #C",
+                "In its chain",
+                {
+                    "unit": "none",
+                    "decimals": 1,
+                    "custom.cellOptions": {"type": "color-text"},
+                    "custom.width": 110,
+                    **steps,
+                },
+            ),
+            Column(
+                "Value #D",
+                "Verified",
+                {
+                    "custom.width": 100,
+                    "custom.cellOptions": {"type": "color-text"},
+                    "mappings": [
+                        {
+                            "type": "value",
+                            "options": {
+                                "0": {"text": "No", "color": BAD, "index": 0},
+                                "1": {"text": "Yes", "color": GOOD, "index": 1},
+                            },
+                        }
+                    ],
+                },
+            ),
+            Column("subject", "Subject"),
+            Column("issuer", "Issuer"),
+            Column("key", "Key", {"custom.width": 120}),
+            Column("signature", "Signature", {"custom.width": 200}),
+        ],
+        sort_by="Days left",
+    )
+
+
+def _problems(of: Scope) -> Panel:
+    return bars(
+        Text(
+            "Verification problems",
+            "How many endpoints have which problem with their certificate; one may have several. incomplete_chain: "
+            "the server does not send the intermediate certificate.",
+            "All certificates are good",
+        ),
+        Query(f"sort_desc(count by (error) ({of('mail_tls_verification_error_info')}))", "{{error}}"),
+        "none",
+        ((None, BAD),),
+        decimals=0,
+    )
+
+
+def _issuers(of: Scope) -> Panel:
+    return _counted(
+        "Issuers",
+        "Who signed the certificates of how many endpoints.",
+        of("mail_tls_certificate_info"),
+        "issuer",
+    )
+
+
+def _versions(of: Scope) -> Panel:
+    return _counted(
+        "Protocol versions",
+        "Which version of TLS how many endpoints speak. RFC 8996 has put TLS 1.0 and 1.1 to rest.",
+        of("mail_tls_info"),
+        "version",
+    )
+
+
+def _groups(of: Scope) -> Panel:
+    return _counted(
+        "Key exchange",
+        "Which key exchange group how many endpoints agree on. X25519MLKEM768 is safe from who records today to "
+        "decrypt with a quantum computer.",
+        of("mail_tls_info"),
+        "group",
+    )
+
+
+def _keys(of: Scope) -> Panel:
+    return _counted("Keys", "Kind and size of the certificates' keys.", of("mail_tls_certificate_info"), "key")
+
+
+def _ciphers(of: Scope) -> Panel:
+    return _counted("Cipher suites", "Which cipher suite how many endpoints agree on.", of("mail_tls_info"), "cipher")
+
+
+def _starttls(of: Scope) -> Panel:
+    return timeline(
+        Text(
+            "STARTTLS over time",
+            "Endpoints that are to use STARTTLS, and whether it was offered. Without it opportunistic ones go on in "
+            "plain, and others fail.",
+            "No endpoint uses it",
+        ),
+        [Query(of("mail_starttls_offered"), "{{endpoint}}")],
+        flag("Offered", "Not offered"),
+        link=endpoint_dashboard(LABEL),
+    )
+
+
+def _staples(of: Scope) -> Panel:
+    return figure(
+        Text(
+            "OCSP stapled",
+            "The share of endpoints that send an OCSP response along. It is optional, and some authorities have "
+            "given up OCSP.",
+            "No TLS",
+        ),
+        Query(f"avg({of('mail_tls_ocsp_stapled')})"),
+        "percentunit",
+        ((None, UNKNOWN), (1e-9, GOOD)),
+    )
+
+
+def _over_time(of: Scope, settings: Settings) -> Panel:
+    return graph(
+        Text(
+            "Days left over time",
+            "Of each endpoint's first certificate to end. It falls by one a day, and a jump up is a renewal: one "
+            "that does not come is visible weeks before.",
+        ),
+        [Query(days_left(of), "{{endpoint}}")],
+        "none",
+        steps=of_days_left(settings),
+        color=by_last_value(),
+        filled=False,
+        low=None,
+    )
+
+
+def _counted(title: str, description: str, series: str, label: str) -> Panel:
+    """How many endpoints have which value of a label."""
+    return bars(
+        Text(title, description, "No TLS"),
+        Query(f"sort_desc(count by ({label}) ({series}))", f"{{{{{label}}}}}"),
+        "none",
+        ANY,
+        decimals=0,
+    )

@@ -1,0 +1,67 @@
+"""Where dashboards lead to: each other, the exporter's pages, the documentation."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.models import dashboard as model
+
+TAG: Final = "mail-exporter"
+"""What all four dashboards are tagged with, so that each lists the others."""
+
+_KEPT: Final = "${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${__url_time_range}"
+"""What stays chosen on the way from one dashboard to another."""
+
+ENDPOINT_DASHBOARD: Final = f"/d/mail-endpoint?{_KEPT}&var-endpoint="
+EXPORTER_PAGE: Final = "${exporter_url:raw}/endpoints/"
+FAILURES: Final = "${docs_url:raw}/failures.md"
+
+
+def every_dashboard() -> list[dashboard.DashboardLink]:
+    """The links at the top of each dashboard."""
+    others = (
+        dashboard.DashboardLink("Mail dashboards")
+        .type(model.DashboardLinkType.DASHBOARDS)
+        .tags([TAG])
+        .as_dropdown(False)
+        .include_vars(True)
+        .keep_time(True)
+    )
+    return [
+        others,
+        _away("The exporter", "${exporter_url:raw}/", "The exporter's own page: every endpoint as it is now"),
+        _away("What a failure means", FAILURES, "Every failure reason: what it means, what causes it, what to do"),
+    ]
+
+
+def exporter_page(endpoint: str) -> dashboard.DashboardLink:
+    """To the exporter's page of an endpoint, with the conversation of its last probe.
+
+    Args:
+        endpoint: The name, as Grafana is to fill it in.
+    """
+    return _away(
+        "The exporter's page of the endpoint", f"{EXPORTER_PAGE}{endpoint}", "Its last conversation and its chain"
+    )
+
+
+def endpoint_dashboard(endpoint: str) -> dashboard.DashboardLink:
+    """To the dashboard of one endpoint, likewise."""
+    return dashboard.DashboardLink("Show this endpoint").url(f"{ENDPOINT_DASHBOARD}{endpoint}")
+
+
+def meaning(reason: str) -> dashboard.DashboardLink:
+    """To what a failure reason means, likewise."""
+    return _away("What it means", f"{FAILURES}#{reason}", "What usually causes it, and what to do")
+
+
+def _away(title: str, url: str, tooltip: str) -> dashboard.DashboardLink:
+    return (
+        dashboard.DashboardLink(title)
+        .type(model.DashboardLinkType.LINK)
+        .icon("external link")
+        .url(url)
+        .tooltip(tooltip)
+        .target_blank(True)
+    )

@@ -1,0 +1,108 @@
+"""What colours, mappings and thresholds mean, the same on every dashboard. Values only.
+
+Green works, red does not, orange soon will not, yellow deserves a look, grey is unknown, blue is a figure without a
+judgement. The phases have hues of their own, those of the exporter's pages, and always in the order of a probe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from grafana_foundation_sdk.models import dashboard as model
+
+from dashboards.settings import Settings
+from exporter.model import Phase, Protocol
+
+GOOD: Final = "green"
+BAD: Final = "red"
+SOON_BAD: Final = "orange"
+LOOK: Final = "yellow"
+UNKNOWN: Final = "#808895"
+NEUTRAL: Final = "blue"
+
+PHASE_COLORS: Final[Mapping[Phase, str]] = MappingProxyType(
+    {
+        Phase.DNS: "#8b95a5",
+        Phase.CONNECT: "#4f86c6",
+        Phase.GREETING: "#3aa6b9",
+        Phase.CAPABILITY: "#6bb38a",
+        Phase.STARTTLS: "#c9b458",
+        Phase.TLS: "#d9894a",
+        Phase.AUTH: "#b565a7",
+        Phase.CHECK: "#7d70c9",
+        Phase.QUIT: "#a98b76",
+    }
+)
+
+PROTOCOL_COLORS: Final[Mapping[Protocol, str]] = MappingProxyType(
+    {Protocol.SMTP: "#b877d9", Protocol.IMAP: "#5794f2", Protocol.POP3: "#3aa6b9"}
+)
+
+QUANTILE_COLORS: Final = ("super-light-blue", "blue", "dark-blue")
+QUANTILES: Final = (("median", 0.5), ("90th", 0.9), ("99th percentile", 0.99))
+"""What histograms are asked for, by legend; the colours stand above."""
+
+OTHER: Final = ("blue", "purple", "#3aa6b9")
+"""For a few series of which none is better than the others."""
+
+UP: Final = model.ValueMappingResult(text="Up", color=GOOD, index=0)
+FAILING: Final = model.ValueMappingResult(text="Failing", color=BAD, index=1)
+
+Steps = tuple[tuple[float | None, str], ...]
+"""From which value on which colour; the first begins at `None`, below everything."""
+
+ANY: Final[Steps] = ((None, NEUTRAL),)
+NONE_IS_GOOD: Final[Steps] = ((None, GOOD), (1, BAD))
+NONE_IS_BETTER: Final[Steps] = ((None, GOOD), (1, SOON_BAD))
+SHARE_OF_SUCCESS: Final[Steps] = ((None, BAD), (0.9, SOON_BAD), (0.99, LOOK), (0.999, GOOD))
+USED_UP: Final[Steps] = ((None, GOOD), (0.75, LOOK), (0.9, SOON_BAD), (1, BAD))
+"""Of a quota or a budget."""
+
+
+def days_left(settings: Settings) -> Steps:
+    """Of a certificate, by the bounds of the alerts."""
+    return (
+        (None, BAD),
+        (0, BAD),
+        (settings.last_days, SOON_BAD),
+        (settings.soon_days, LOOK),
+        (settings.renewal_days, GOOD),
+    )
+
+
+def durations(settings: Settings) -> Steps:
+    """Of probes, by the bound of the alert."""
+    return ((None, GOOD), (settings.slow_seconds / 5, LOOK), (settings.slow_seconds, SOON_BAD))
+
+
+def values(**results: model.ValueMappingResult) -> model.ValueMap:
+    """A mapping of single values; `v1` stands for 1."""
+    return model.ValueMap(options={value.removeprefix("v"): result for value, result in results.items()})
+
+
+def value_range(low: float | None, high: float | None, result: model.ValueMappingResult) -> model.RangeMap:
+    """A mapping of the values from one to another, both included."""
+    return model.RangeMap(options=model.DashboardRangeMapOptions(from_val=low, to=high, result=result))
+
+
+def says(text: str | None, color: str, index: int = 0) -> model.ValueMappingResult:
+    """What a value is shown as; without a text, as itself in that colour."""
+    return model.ValueMappingResult(text=text, color=color, index=index)
+
+
+def success() -> list[model.ValueMapping]:
+    """Of 1 and 0, for probes."""
+    return [values(v0=FAILING, v1=UP)]
+
+
+def flag(yes: str, no: str, *, if_no: str = BAD) -> list[model.ValueMapping]:
+    """Of 1 and 0, in these words."""
+    return [values(v1=says(yes, GOOD, 0), v0=says(no, if_no, 1))]
+
+
+def reply_codes() -> list[model.ValueMapping]:
+    """Of SMTP's replies (RFC 5321, 4.2.1): positive, to be continued, not now, not at all."""
+    kinds = ((200, 299, GOOD), (300, 399, NEUTRAL), (400, 499, SOON_BAD), (500, 599, BAD))
+    return [value_range(low, high, says(None, color, index)) for index, (low, high, color) in enumerate(kinds)]

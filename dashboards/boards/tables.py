@@ -1,0 +1,96 @@
+"""Tables of what is so now. How a table looks, not what it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from grafana_foundation_sdk.builders import common, dashboard, table
+from grafana_foundation_sdk.models import common as common_model
+from grafana_foundation_sdk.models import dashboard as model
+from grafana_foundation_sdk.models import prometheus as prometheus_model
+
+from dashboards.boards.looks import ANY, Steps
+from dashboards.boards.parts import Query, Text, begun, thresholds
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How a column of a table looks.
+
+    Attributes:
+        source: The name of the field: a label, or the value of a query.
+        title: Its heading.
+        look: Properties of the field, by Grafana's names.
+    """
+
+    source: str
+    title: str
+    look: Mapping[str, Any] = field(default_factory=dict)
+
+
+def rows(
+    text: Text,
+    queries: Sequence[Query],
+    columns: Sequence[Column],
+    *,
+    sort_by: str,
+    descending: bool = False,
+) -> table.Panel:
+    """A table of what is so now, a row for each thing.
+
+    Args:
+        text: What it is.
+        queries: Each adds a value to the rows; they are brought together by the labels that they share.
+        columns: In their order. Whatever has none is not shown.
+        sort_by: The heading of a column.
+        descending: The highest first.
+    """
+    panel = (
+        begun(table.Panel(), text, queries, instant=True, form=prometheus_model.PromQueryFormat.TABLE)
+        .unit("none")
+        .thresholds(thresholds(ANY))
+        .show_header(True)
+        .cell_height(common_model.TableCellHeight.SM)
+        .sort_by([common.TableSortByFieldState().display_name(sort_by).desc(descending)])
+        .footer(common.TableFooterOptions().show(False).reducer(["sum"]))
+        # Rows are the same if their labels are, and the name of the metric is one that is not meant.
+        .with_transformation(
+            model.DataTransformerConfig(
+                id_val="filterFieldsByName", options={"exclude": {"pattern": "/^(Time|__name__)$/"}}
+            )
+        )
+        .with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
+        .with_transformation(
+            model.DataTransformerConfig(
+                id_val="filterFieldsByName", options={"include": {"names": [one.source for one in columns]}}
+            )
+        )
+        .with_transformation(
+            model.DataTransformerConfig(
+                id_val="organize",
+                options={
+                    "excludeByName": {},
+                    "indexByName": {one.source: place for place, one in enumerate(columns)},
+                    "renameByName": {one.source: one.title for one in columns},
+                },
+            )
+        )
+    )
+    for one in columns:
+        if one.look:
+            properties = [model.DynamicConfigValue(id_val=name, value=value) for name, value in one.look.items()]
+            panel = panel.override_by_name(one.title, properties)
+    return panel
+
+
+def cell_link(link: dashboard.DashboardLink) -> dict[str, Any]:
+    """A link as a property of a column."""
+    made = link.build()
+    return {"title": made.title, "url": made.url, "targetBlank": made.target_blank}
+
+
+def bounds(steps: Steps) -> dict[str, Any]:
+    """Thresholds as a property of a column."""
+    return {"mode": "absolute", "steps": [{"value": value, "color": color} for value, color in steps]}

@@ -1,0 +1,116 @@
+"""What people choose at the top of a dashboard, and how it narrows the queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models import dashboard as model
+
+from dashboards.boards.parts import DATASOURCE
+from dashboards.promql import Scope
+from dashboards.settings import Settings
+
+Variable = Builder[model.VariableModel]
+
+EVERYWHERE: Final = ('job=~"$job"', 'instance=~"$instance"')
+OF_ENDPOINTS: Final = ('protocol=~"$protocol"', 'endpoint=~"$endpoint"')
+
+
+def scope_of_endpoints(settings: Settings) -> Scope:
+    """What selectors are narrowed by on dashboards of many endpoints."""
+    return Scope(EVERYWHERE, (*OF_ENDPOINTS, *(f'{label}=~"${label}"' for label in settings.labels)))
+
+
+def scope_of_one_endpoint() -> Scope:
+    """What they are narrowed by on the dashboard of a single endpoint."""
+    return Scope(EVERYWHERE, ('endpoint="$endpoint"',))
+
+
+def scope_of_exporters() -> Scope:
+    """What they are narrowed by on the dashboard of the exporters themselves."""
+    return Scope(EVERYWHERE)
+
+
+def of_endpoints(settings: Settings) -> list[Variable]:
+    """For dashboards of many endpoints."""
+    narrowed = 'job=~"$job", instance=~"$instance"'
+    own = [
+        _several(label, label.capitalize(), f"label_values(mail_endpoint_info{{{narrowed}}}, {label})", all_value=".*")
+        for label in settings.labels
+    ]
+    labels = "".join(f', {label}=~"${label}"' for label in settings.labels)
+    return [
+        *_of_exporters(),
+        *own,
+        _several("protocol", "Protocol", f"label_values(mail_endpoint_info{{{narrowed}{labels}}}, protocol)"),
+        _several(
+            "endpoint",
+            "Endpoint",
+            f'label_values(mail_endpoint_info{{{narrowed}{labels}, protocol=~"$protocol"}}, endpoint)',
+        ),
+        *_for_all(settings),
+    ]
+
+
+def of_one_endpoint(settings: Settings) -> list[Variable]:
+    """For the dashboard of a single endpoint."""
+    query = 'label_values(mail_endpoint_info{job=~"$job", instance=~"$instance"}, endpoint)'
+    return [*_of_exporters(), _query("endpoint", "Endpoint", query), *_for_all(settings)]
+
+
+def of_exporters(settings: Settings) -> list[Variable]:
+    """For the dashboard of the exporters themselves."""
+    return [*_of_exporters(), *_for_all(settings)]
+
+
+def choice(name: str, label: str, options: Sequence[tuple[str, str]]) -> Variable:
+    """One of a few, the first by default.
+
+    Args:
+        name: As queries name it.
+        label: As people read it.
+        options: What is read, and what is filled in.
+    """
+    made = [
+        model.VariableOption(text=text, value=value, selected=place == 0) for place, (text, value) in enumerate(options)
+    ]
+    listed = ", ".join(f"{text} : {value}" for text, value in options)
+    return dashboard.CustomVariable(name).label(label).values(listed).options(made).current(made[0])
+
+
+def _of_exporters() -> list[Variable]:
+    source = dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus")
+    return [
+        source,
+        _several("job", "Job", "label_values(mail_exporter_build_info, job)"),
+        _several("instance", "Instance", 'label_values(mail_exporter_build_info{job=~"$job"}, instance)'),
+    ]
+
+
+def _for_all(settings: Settings) -> list[Variable]:
+    """Filters by any label, which Grafana adds to every query by itself, and where to find what is linked to."""
+    filters = dashboard.AdHocVariable("filters").label("Filters").datasource(DATASOURCE)
+    return [filters, _constant("exporter_url", settings.exporter_url), _constant("docs_url", settings.docs_url)]
+
+
+def _several(name: str, label: str, query: str, *, all_value: str = ".+") -> Variable:
+    everything = model.VariableOption(selected=True, text="All", value="$__all")
+    return _query(name, label, query).multi(True).include_all(True).all_value(all_value).current(everything)
+
+
+def _query(name: str, label: str, query: str) -> dashboard.QueryVariable:
+    return (
+        dashboard.QueryVariable(name)
+        .label(label)
+        .datasource(DATASOURCE)
+        .query(query)
+        .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(model.VariableSort.ALPHABETICAL_ASC)
+    )
+
+
+def _constant(name: str, value: str) -> Variable:
+    return dashboard.ConstantVariable(name).value(value)
