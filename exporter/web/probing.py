@@ -149,7 +149,7 @@ def _within(request: web.Request, endpoint: Endpoint) -> float:
         web.HTTPBadRequest: The header makes no sense.
     """
     written = request.headers.get(SCRAPE_TIMEOUT)
-    if written is None:
+    if not written:
         # Nobody says: the probe may take all of its time, and wait as long for its turn.
         return 2 * endpoint.timeout
     try:
