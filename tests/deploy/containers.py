@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any
 
 from tests.deploy.fetched import cache_directory
 from tests.deploy.package_index import package_index
-from tests.servers.programs import program, unavailable
+from tests.servers.programs import program, scratch_directory, unavailable
 
 BASE = "docker.io/library/python:3.13-slim"
 BASE_SCRIPT = Path(__file__).with_name("base-image.sh")
@@ -95,7 +96,8 @@ class Engine:
 
     def podman(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs podman to its end."""
-        return self._run("podman", "--cgroup-manager=cgroupfs", *arguments)
+        own = [f"--tmpdir={self.directory}/state", "--events-backend=none"]
+        return self._run("podman", "--cgroup-manager=cgroupfs", *own, *arguments)
 
     def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
         # Mounts of the tools' own, so that none outlives them.
@@ -155,21 +157,28 @@ class Engine:
 
 
 @contextmanager
-def engine(directory: Path) -> Iterator[Engine]:
-    """Tools with an empty storage below a directory, and the base that the Dockerfile is built on."""
+def engine() -> Iterator[Engine]:
+    """Tools with a storage that holds the base the Dockerfile is built on, and nothing else."""
     for name, package in {"buildah": "buildah", "podman": "podman", "crun": "crun"}.items():
         program(name, package=package)
     if os.geteuid() != 0:
         unavailable("containers are built and run as root here")
     if subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode != 0:
         unavailable("nothing can be mounted here; where this is a container, it has to be a privileged one")
-    driver = "vfs" if _filesystem(directory) == "overlayfs" else "overlay"  # overlayfs does not stack upon itself
-    (directory / "storage.conf").write_text(
-        f'[storage]\ndriver = "{driver}"\nrunroot = "{directory}/run"\ngraphroot = "{directory}/storage"\n'
-    )
-    made = Engine(directory)
-    _add_base(made)
-    yield made
+    # What is large lies in the cache: where all of this is a container, that may be outside of it, while /tmp is on
+    # overlayfs, which does not stack upon itself and leaves only a driver that copies an image for each container.
+    with (
+        scratch_directory() as directory,
+        tempfile.TemporaryDirectory(dir=cache_directory(), prefix="storage-") as large,
+    ):
+        driver = "vfs" if _filesystem(Path(large)) == "overlayfs" else "overlay"
+        (directory / "storage.conf").write_text(
+            # podman takes a runroot of 50 characters and no more
+            f'[storage]\ndriver = "{driver}"\nrunroot = "{directory}/run"\ngraphroot = "{large}"\n'
+        )
+        made = Engine(directory)
+        _add_base(made)
+        yield made
 
 
 def _filesystem(directory: Path) -> str:

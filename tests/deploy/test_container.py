@@ -16,7 +16,7 @@ from tests.deploy.containers import Container, Engine, engine
 from tests.servers.exporter import STOPS_WITHIN, Metrics
 from tests.servers.fetching import fetch
 from tests.servers.mail import ALICE, MailServers
-from tests.servers.programs import LOOPBACK, free_ports, scratch_directory, wait_until
+from tests.servers.programs import LOOPBACK, free_ports, wait_until
 
 ROOT = Path(__file__).parents[2]
 IMAGE = "localhost/mail-exporter:test"
@@ -30,7 +30,7 @@ BUILDERS = ("cc", "gcc", "ld", "make", "git", "pip", "pip3", "uv")
 @pytest.fixture(scope="module")
 def built() -> Iterator[Engine]:
     """The tools, with the image in their storage."""
-    with scratch_directory() as directory, engine(directory) as made:
+    with engine() as made:
         made.build(ROOT, IMAGE, REVISION="0123abc", CREATED="2026-01-02T03:04:05Z")
         yield made
 
