@@ -6,10 +6,12 @@ What is said is `exporter.protocol.oauth2`, whose turn it is to ask is `exporter
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import ssl
 import time
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -98,7 +100,17 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
 def _proxy(url: str) -> str | None:
     """The proxy of the environment. Not by aiohttp's `trust_env`, which would look into ~/.netrc for logins as well."""
     parts = urlsplit(url)
-    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+    if _is_this_machine(parts.hostname or "") or proxy_bypass(parts.netloc):
+        return None
+    return getproxies().get(parts.scheme)
+
+
+def _is_this_machine(host: str) -> bool:
+    """Whether it is, by its own word for itself. No proxy means the same machine by that."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _explained(error: Exception) -> tuple[TokenOutcome, str]:
@@ -110,7 +122,8 @@ def _explained(error: Exception) -> tuple[TokenOutcome, str]:
 
 
 def _because(error: Any) -> str:
-    return f"cannot be reached: {error.os_error.strerror or type(error.os_error).__name__}"
+    number = error.os_error.errno
+    return f"cannot be reached: {os.strerror(number)}" if number and number > 0 else "cannot be reached"
 
 
 _LOSSES: Final[tuple[tuple[type[Exception], TokenOutcome, Callable[[Any], str]], ...]] = (
