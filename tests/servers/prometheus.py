@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +59,22 @@ def prometheus(directory: Path, targets: list[str], *, scrape_interval: str = "1
         targets: `host:port` of each exporter.
         scrape_interval: As Prometheus writes durations.
     """
+    job = {"job_name": "mail", "static_configs": [{"targets": targets}]}
+    with prometheus_scraping(directory, [job], scrape_interval=scrape_interval) as server:
+        yield server
+
+
+@contextmanager
+def prometheus_scraping(
+    directory: Path, scrape_configs: Sequence[Mapping[str, object]], *, scrape_interval: str = "1s"
+) -> Iterator[Prometheus]:
+    """Runs one until the block ends.
+
+    Args:
+        directory: A new one.
+        scrape_configs: As in its configuration.
+        scrape_interval: As Prometheus writes durations.
+    """
     binary = program("prometheus", package="prometheus")
     directory.mkdir()
     configuration = directory / "prometheus.yml"
@@ -66,7 +82,7 @@ def prometheus(directory: Path, targets: list[str], *, scrape_interval: str = "1
         yaml.safe_dump(
             {
                 "global": {"scrape_interval": scrape_interval, "evaluation_interval": scrape_interval},
-                "scrape_configs": [{"job_name": "mail", "static_configs": [{"targets": targets}]}],
+                "scrape_configs": [dict(job) for job in scrape_configs],
             }
         )
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -201,3 +202,13 @@ modules:
 def test_modules_as_they_are_shown_load_again_and_mean_the_same() -> None:
     first = parse(EVERYTHING + MODULES, "f")
     assert first.modules == parse(first.redacted(), "f").modules
+
+
+def test_the_modules_on_the_page_for_those_who_come_from_blackbox_exporter_load() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "from-blackbox-exporter.md").read_text()
+    here = page.partition("### Here\n")[2]
+    blocks = [block for block in re.findall(r"```yaml\n(.*?)```", here, re.DOTALL) if "modules:" in block]
+
+    loaded = [parse(f"endpoints: [{{url: imaps://h}}]\n{block}", "f").modules for block in blocks]
+
+    assert [["imaps", "pop3s", "smtp_starttls"], ["imaps_login"]] == [list(modules) for modules in loaded]
