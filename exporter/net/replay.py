@@ -64,10 +64,9 @@ class Replay:
             self._feed()
         return octets
 
-    def require_silence(self) -> None:
-        """Refuse what came with the last piece and was not read."""
-        if len(self._buffer):
-            raise StreamError(FailureReason.STARTTLS_INJECTION, "octets came before the TLS handshake")
+    def take_unread(self) -> bytes:
+        """What came with the last piece and was not read."""
+        return self._buffer.take_all()
 
     async def start_tls(
         self,

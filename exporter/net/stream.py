@@ -19,11 +19,15 @@ from OpenSSL import SSL
 
 from exporter.model import FailureReason, TlsFacts
 from exporter.net import tls
+from exporter.net.alerts import NOT_TLS
 from exporter.net.buffer import OverflowingError, ReceiveBuffer
 from exporter.protocol.dialogue import ChannelBinding, quoted
 
 RECEIVE_SIZE: Final = 16384
 """Octets asked for at once: a whole TLS record's (RFC 8446 5.1), so that none stay behind inside OpenSSL unnoticed."""
+
+RECORDS: Final = frozenset({20, 21, 22, 23})
+"""The first octets of TLS records: their types (RFC 8446 5.1)."""
 
 CONNECT_ERRORS: Final[Mapping[int, FailureReason]] = {
     errno.ECONNREFUSED: FailureReason.CONNECT_REFUSED,
@@ -154,21 +158,14 @@ class Stream:
         """
         return await self._read(lambda: self._buffer.take_exactly(size))
 
-    def require_silence(self) -> None:
-        """Make sure that nothing came that was not read, as before a handshake that upgrades the connection.
-
-        Raises:
-            StreamError: Something did.
-        """
-        injected = self._buffer.take_all()
-        if not injected:
-            try:
-                injected = self._socket.recv(RECEIVE_SIZE, socket.MSG_PEEK)
-            except OSError:
-                return  # nothing there, as it should be; or a dead connection, which the handshake will report
-        if injected:
-            detail = f"octets came before the TLS handshake that must not be there: {quoted(injected)}"
-            raise StreamError(FailureReason.STARTTLS_INJECTION, detail)
+    def take_unread(self) -> bytes:
+        """What came and was not read, as far as it can be had without waiting."""
+        unread = self._buffer.take_all()
+        if not unread:
+            # Nothing there, as it should be before a handshake; or a dead connection, which the handshake will report.
+            with contextlib.suppress(OSError):
+                unread = self._socket.recv(RECEIVE_SIZE, socket.MSG_PEEK)
+        return unread
 
     async def start_tls(self, context: SSL.Context, server_name: str, now: float) -> TlsFacts:
         """Become TLS, whatever the certificate is like, and tell what the handshake showed.
@@ -182,19 +179,39 @@ class Stream:
             StreamError: The handshake failed.
         """
         connection = tls.begin(context, self._socket, server_name)
+        answered = False
 
         def attempt() -> Wait | None:
+            nonlocal answered
+            answered = answered or self._is_answered_with_tls()
             connection.do_handshake()
             return None
 
         try:
             await self._until(attempt)
         except StreamError as failed:
+            if failed.detail.startswith(NOT_TLS) and (rest := self.take_unread()):
+                # It came while we said hello, and OpenSSL has taken what it took for a record's header of five octets.
+                failed.detail = _in_plain(b"..." + rest)
             shown = connection.get_peer_certificate() is not None
             failed.facts = tls.facts(connection, server_name, now) if shown else None
             raise
         self._tls = connection
         return tls.facts(connection, server_name, now)
+
+    def _is_answered_with_tls(self) -> bool:
+        """Whether the first octets have come and look like TLS. OpenSSL would see that too, but quotes none of them.
+
+        Raises:
+            StreamError: They are something else.
+        """
+        try:
+            came = self._socket.recv(RECEIVE_SIZE, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        if came and came[0] not in RECORDS:
+            raise StreamError(FailureReason.TLS_HANDSHAKE_FAILED, _in_plain(came))
+        return True
 
     def channel_binding(self, kind: ChannelBinding) -> bytes | None:
         """What ties a login to this TLS session; `None` where there is no TLS, or none that has this binding."""
@@ -296,6 +313,10 @@ class Stream:
             self._loop.add_reader(self._fd, self._on_ready)
         elif wait is Wait.WRITE:
             self._loop.add_writer(self._fd, self._on_ready)
+
+
+def _in_plain(words: bytes) -> str:
+    return f"{NOT_TLS}, but in plain: {quoted(words)}"
 
 
 def _translated(error: Exception) -> StreamError:

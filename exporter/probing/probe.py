@@ -51,10 +51,10 @@ from exporter.protocol.dialogue import (
     ReadExactly,
     ReadLine,
     RequireSecure,
-    RequireSilence,
     SecurityStep,
     Send,
     StartTls,
+    TakeUnread,
 )
 from exporter.protocol.imap import Imap
 from exporter.protocol.pop3 import Pop3
@@ -92,8 +92,8 @@ class Connection(Interface):
     async def read_exactly(self, size: int) -> bytes:
         """The next `size` octets."""
 
-    def require_silence(self) -> None:
-        """Make sure that nothing came that was not read."""
+    def take_unread(self) -> bytes:
+        """What came and was not read."""
 
     async def start_tls(self, context: SSL.Context, server_name: str, now: float) -> TlsFacts:
         """Become TLS."""
@@ -329,8 +329,8 @@ class _Run:
     async def _carry_out(self, stream: Connection, step: SecurityStep) -> bytes:
         """Carry out one of the steps that come once in a conversation, if at all."""
         match step:
-            case RequireSilence():
-                stream.require_silence()
+            case TakeUnread():
+                return stream.take_unread()
             case StartTls():
                 await self._start_tls(stream)
             case RequireSecure():

@@ -7,6 +7,7 @@ in smtp.py, imap.py and pop3.py.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from typing import Protocol as Interface
 
@@ -19,10 +20,11 @@ from exporter.protocol.dialogue import (
     Learn,
     LoginTried,
     RequireSecure,
-    RequireSilence,
     StartTls,
     StarttlsOffered,
+    TakeUnread,
     missing_capabilities,
+    quoted,
 )
 
 UPGRADING: Final = frozenset({Encryption.STARTTLS, Encryption.OPPORTUNISTIC})
@@ -33,6 +35,10 @@ class Client(Interface):
 
     capabilities: tuple[str, ...] | None
     """What the server announced last; `None` while it has not, or has no way to."""
+
+    @property
+    def farewell(self) -> re.Pattern[bytes]:
+        """The line by which a server may say, at any time, that it hangs up."""
 
     def greet(self) -> Dialogue[None]:
         """Wait for the greeting, to its last line, and say nothing before."""
@@ -126,9 +132,22 @@ def _upgrade(client: Client, endpoint: Endpoint) -> Dialogue[bool]:
             FailureReason.STARTTLS_NOT_OFFERED, f"the server does not offer STARTTLS; {_offer(client.capabilities)}"
         )
     yield from client.starttls()
-    # Whoever sits in between can add words in plain behind the go-ahead, to be taken for words said under TLS.
-    yield RequireSilence()
+    unread = yield TakeUnread()
+    if unread and not client.farewell.fullmatch(unread):
+        # Whoever sits in between can add words in plain behind the go-ahead, to be taken for words said under TLS.
+        raise DialogueError(
+            FailureReason.STARTTLS_INJECTION,
+            f"octets came before the TLS handshake that must not be there: {quoted(unread)}",
+            in_step=False,
+        )
     yield Enter(Phase.TLS)
+    if unread:
+        # Dovecot that cannot load its key: it agrees first, and looks for the key then.
+        raise DialogueError(
+            FailureReason.TLS_HANDSHAKE_FAILED,
+            f"the server agrees to STARTTLS, and then gives up in plain: {quoted(unread)}",
+            in_step=False,
+        )
     yield StartTls()
     # RFC 3207 4.2, RFC 9051 6.2.1, RFC 2595 4: what was learnt before the handshake may be an attacker's: ask again.
     yield Enter(Phase.CAPABILITY)

@@ -65,8 +65,8 @@ class ReadExactly:
 
 
 @dataclass(frozen=True, slots=True)
-class RequireSilence:
-    """The server has nothing to say now: end here with `starttls_injection` if anything came that was not read."""
+class TakeUnread:
+    """Give me what came and was not asked for; it should be nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +129,7 @@ class Conceal:
     octets: bytes
 
 
-SecurityStep: TypeAlias = (
-    RequireSilence | StartTls | RequireSecure | GiveChannelBinding | GiveRandom | DeriveKey | Conceal
-)
+SecurityStep: TypeAlias = TakeUnread | StartTls | RequireSecure | GiveChannelBinding | GiveRandom | DeriveKey | Conceal
 Step: TypeAlias = Enter | Send | ReadLine | ReadExactly | Learn | SecurityStep
 Dialogue: TypeAlias = Generator[Step, bytes, T]
 

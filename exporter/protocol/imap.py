@@ -6,7 +6,9 @@ server's responses are read in imap_response.py, and what its refusals mean in i
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+from typing import Final
 
 from exporter.model import Endpoint, FailureReason, Login, MailboxFacts, Mechanism
 from exporter.protocol import imap_command, sasl
@@ -58,6 +60,8 @@ class Reply:
 
 class Imap:
     """The client's side of one IMAP connection; see `exporter.protocol.conversation.Client` for the methods."""
+
+    farewell: Final = re.compile(rb"\* BYE\b[^\r\n]*\r?\n", re.IGNORECASE)
 
     def __init__(self, endpoint: Endpoint, client_name: str) -> None:  # noqa: ARG002 - IMAP clients give no name
         self.capabilities: tuple[str, ...] | None = None

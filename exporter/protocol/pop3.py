@@ -66,6 +66,8 @@ class Pop3:
             there is none. It outlives the upgrade although it came in plain: it is hashed, and none of it believed.
     """
 
+    farewell: Final = re.compile(rb"-ERR\b[^\r\n]*\r?\n")
+
     def __init__(self, endpoint: Endpoint, client_name: str) -> None:  # noqa: ARG002 - a POP3 client does not say its name
         self.capabilities: tuple[str, ...] | None = None
         self.timestamp: bytes | None = None

@@ -53,6 +53,8 @@ class Reply:
 class Smtp:
     """The client's side of one SMTP connection; see `exporter.protocol.conversation.Client` for the methods."""
 
+    farewell: Final = re.compile(rb"[45][0-9]{2} [^\r\n]*\r?\n")
+
     def __init__(self, endpoint: Endpoint, client_name: str) -> None:
         self.capabilities: tuple[str, ...] | None = None
         self._endpoint = endpoint

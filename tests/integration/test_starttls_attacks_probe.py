@@ -101,13 +101,19 @@ ATTACKS = (
         "words are added into the handshake",
         lambda protocol, _: injects_into_the_handshake(protocol),
         NO_TLS,
-        "the server did not answer with TLS",
+        'the server did not answer with TLS, but in plain: "',
+    ),
+    Attack(
+        "the server agrees and gives up",
+        lambda protocol, _: injects_after_starttls(protocol, DIALECTS[protocol].going_down),
+        NO_TLS,
+        "the server agrees to STARTTLS, and then gives up in plain",
     ),
     Attack(
         "the server agrees and goes on in plain",
         lambda protocol, _: consents_and_goes_on_in_plain(protocol),
         NO_TLS,
-        "the server did not answer with TLS",
+        "unknown",
     ),
     Attack("the server agrees and hangs up", lambda protocol, _: consents_and_closes(protocol), HUNG_UP, "closed"),
     Attack("the server agrees and stalls", lambda protocol, _: consents_and_stalls(protocol), STALLED, "timeout"),
@@ -300,7 +306,7 @@ IMPLICIT: dict[str, tuple[Make, tuple[Reason, Phase], str]] = {
     "a greeting in plain": (
         lambda protocol, _: answers_the_handshake_in_plain(protocol),
         NO_TLS,
-        "the server did not answer with TLS",
+        "fake.example",
     ),
     "an alert": (
         lambda _, __: answers_the_handshake_with_an_alert(),

@@ -30,12 +30,12 @@ from exporter.protocol.dialogue import (
     ReadExactly,
     ReadLine,
     RequireSecure,
-    RequireSilence,
     ResponseTooLargeError,
     SecurityStep,
     Send,
     StartTls,
     Step,
+    TakeUnread,
 )
 
 Cut = Callable[[bytes], Iterator[bytes]]
@@ -212,9 +212,8 @@ def _carry_out(step: Step, script: Script, played: Played, circumstances: Circum
 
 def _carry_out_for_security(step: SecurityStep, script: Script, played: Played, circumstances: Circumstances) -> bytes:
     match step:
-        case RequireSilence():
-            if script.in_parts and script.rest():
-                raise DialogueError(FailureReason.STARTTLS_INJECTION, "the script goes on in plain", in_step=False)
+        case TakeUnread():
+            return script.rest() if script.in_parts else b""
         case StartTls():
             script.shake_hands()
         case RequireSecure():

@@ -14,11 +14,11 @@ from exporter.protocol.dialogue import (
     ReadExactly,
     ReadLine,
     RequireSecure,
-    RequireSilence,
     Send,
     SizeLimit,
     StartTls,
     StarttlsOffered,
+    TakeUnread,
 )
 from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
 from tests.protocol.samples import EVERY, IMAP, POP3, SMTP, Agreeable, login, tagged, untagged
@@ -31,6 +31,12 @@ PASSWORDS_REFUSED = {
     SMTP.protocol: b"535 5.7.8 no\r\n",
     POP3.protocol: b"-ERR [AUTH] no\r\n",
     IMAP.protocol: b"TAG NO [AUTHENTICATIONFAILED] no\r\n",
+}
+
+FAREWELL = {
+    SMTP.protocol: b"454 4.7.0 no TLS today\r\n",
+    POP3.protocol: b"-ERR [SYS/TEMP] no TLS today\r\n",
+    IMAP.protocol: b"* BYE [UNAVAILABLE] no TLS today\r\n",
 }
 TURNED_AWAY = {SMTP.protocol: b"554 no\r\n", POP3.protocol: b"-ERR no\r\n", IMAP.protocol: b"* BYE no\r\n"}
 
@@ -89,7 +95,7 @@ class TestOrder:
         handshake = steps.index(StartTls())
         before, after = steps[handshake - 3 : handshake], steps[handshake + 1 : handshake + 3]
         assert isinstance(before[0], Send)
-        assert [RequireSilence(), Enter(Phase.TLS)] == before[1:]
+        assert [TakeUnread(), Enter(Phase.TLS)] == before[1:]
         assert Enter(Phase.CAPABILITY) == after[0]
         assert isinstance(after[1], Send)
         assert [server.upgrade, server.ask] == untagged([before[0].line, after[1].line])
@@ -173,6 +179,33 @@ class TestUpgrade:
         assert (Phase.STARTTLS, FailureReason.STARTTLS_INJECTION) == played.failure
         assert StartTls() not in played.steps
         assert [] == played.secret
+
+    @every_protocol
+    @every_upgrade
+    @every_cut
+    def test_that_is_agreed_to_and_then_given_up_in_plain_is_no_injection(
+        self, server: Agreeable, encryption: Encryption, cut: Cut
+    ) -> None:
+        plain, _ = server.parts(encryption)
+
+        played = conversed(server, encryption, plain + FAREWELL[server.protocol], b"", cut=cut)
+
+        assert (Phase.TLS, FailureReason.TLS_HANDSHAKE_FAILED) == played.failure
+        assert played.error is not None
+        assert "gives up in plain" in played.error.detail
+        assert "no TLS today" in played.error.detail
+        assert StartTls() not in played.steps
+
+    @every_protocol
+    @every_upgrade
+    def test_with_more_than_a_farewell_behind_the_go_ahead_is_an_injection(
+        self, server: Agreeable, encryption: Encryption
+    ) -> None:
+        plain, encrypted = server.parts(encryption)
+
+        played = conversed(server, encryption, plain + FAREWELL[server.protocol] + encrypted, b"")
+
+        assert (Phase.STARTTLS, FailureReason.STARTTLS_INJECTION) == played.failure
 
     @every_protocol
     @every_upgrade
