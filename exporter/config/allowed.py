@@ -137,10 +137,9 @@ class AllowedTargets:
 
     entries: tuple[NamePattern | Network, ...]
 
-    @property
-    def holds_names(self) -> bool:
-        """Whether a target's name matters."""
-        return bool(self._patterns)
+    def as_allowed(self, host: str) -> str:
+        """What to look up for a target: a name that was allowed is that very name, and none below a search domain."""
+        return f"{host}." if self._patterns and _address(host) is None else host
 
     @property
     def everything(self) -> Network | None:

@@ -58,9 +58,7 @@ class _AllowedNames:
 
     async def resolve(self, host: str, family: IpFamily) -> Resolution:
         """All addresses of a host, if all of them are allowed."""
-        # A name that was allowed is that very name, and not one below a search domain.
-        absolute = f"{host}." if self._allowed.holds_names and not host.endswith(".") and ":" not in host else host
-        found = await self._names.resolve(absolute, family)
+        found = await self._names.resolve(self._allowed.as_allowed(host), family)
         self.objection = self._allowed.objection_to_addresses(host, found.addresses)
         if self.objection is not None:
             raise ResolveError(FailureReason.DNS_FAILED, self.objection)

@@ -167,13 +167,14 @@ def test_a_target_that_is_not_allowed_is_not_even_looked_up(host: str) -> None:
 
 def test_a_name_that_was_allowed_is_looked_up_as_a_whole() -> None:
     """Below a search domain it would be another name, which nobody allowed."""
-    bench = Bench(RebindingNames(("192.0.2.7",), ("192.0.2.7",), ("192.0.2.7",)))
+    bench = Bench(RebindingNames(*[("192.0.2.7",)] * 4))
 
     bench.probe(pop3(), allowed("*.example.com"))
+    bench.probe(pop3("192.0.2.7"), allowed("*.example.com", "192.0.2.0/24"))
     bench.probe(pop3(), allowed("192.0.2.0/24"))
     bench.probe(pop3(), None)
 
-    assert ["mail.example.com.", "mail.example.com", "mail.example.com"] == bench.names.asked
+    assert ["mail.example.com.", "192.0.2.7", "mail.example.com", "mail.example.com"] == bench.names.asked
 
 
 def test_a_name_that_leads_nowhere_is_a_failed_probe_and_no_refusal() -> None:
