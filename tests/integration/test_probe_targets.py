@@ -16,7 +16,7 @@ import pytest
 from tests.servers.dns import Query, nameserver, nsd, records
 from tests.servers.exporter import Exporter, Metrics, exporter_running
 from tests.servers.fetching import Response, fetch
-from tests.servers.programs import LOOPBACK, REMOTE_LOOPBACK, scratch_directory, unavailable
+from tests.servers.programs import LOOPBACK, REMOTE_LOOPBACK, scratch_directory
 
 ZONE = f"""\
 $ORIGIN example.test.
@@ -72,12 +72,10 @@ class Decoys:
     def __init__(self, stack: ExitStack) -> None:
         self.port = 0
         self._listeners: dict[str, socket.socket] = {}
-        for address in (LOOPBACK, REMOTE_LOOPBACK, "::1"):
+        addresses = (LOOPBACK, REMOTE_LOOPBACK, *(["::1"] if socket.has_dualstack_ipv6() else []))
+        for address in addresses:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
-            try:
-                listener = socket.create_server((address, self.port), family=family)
-            except OSError as error:
-                unavailable(f"cannot listen at {address}: {error}")
+            listener = socket.create_server((address, self.port), family=family)
             stack.enter_context(listener)
             listener.setblocking(False)
             self.port = listener.getsockname()[1]
