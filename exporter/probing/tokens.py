@@ -163,6 +163,7 @@ class Tokens:
         self._reader = reader
         self._observer = observer
         self._accounts: dict[Credentials, _Account] = {}
+        self._kept: frozenset[Credentials] | None = None
         self._answers = 0
 
     async def material(self, client: OAuth2Client) -> Material:
@@ -188,21 +189,24 @@ class Tokens:
         Raises:
             TokenError: There is none; the detail says when one is asked for again.
         """
-        account = self._accounts.setdefault(credentials, _Account(credentials, client))
+        account = self._accounts.get(credentials)
+        if account is None:
+            account = _Account(credentials, client, dropped=self._kept is not None and credentials not in self._kept)
+            self._accounts[credentials] = account
         now = account.asked_at = self._clock()
-        token, refusal = account.token, account.refusal
-        if token is not None and token.made_of == made_of and now < token.usable_until:
-            return token
+        before, refusal = account.token, account.refusal
+        if before is not None and before.made_of == made_of and now < before.usable_until:
+            return before
         if refusal is None or refusal.made_of != made_of or now >= refusal.retry_at:
             # The first may be one that was under way when the secrets were replaced.
             for _ in range(2):
                 # A probe that gives up must not take the request away from those that share it.
                 await asyncio.shield(self._request(account))
                 token, refusal = account.token, account.refusal
-                if made_of in {token and token.made_of, refusal and refusal.made_of}:
+                if token is not None and token is not before and token.made_of == made_of:
+                    return token
+                if refusal is not None and refusal.made_of == made_of:
                     break
-        if token is not None and token.made_of == made_of:
-            return token
         if refusal is None or refusal.made_of != made_of:
             raise TokenError(TokenOutcome.UNAVAILABLE, "the secrets of the client are being replaced")
         left = max(refusal.retry_at - self._clock(), 0.0)
@@ -217,8 +221,9 @@ class Tokens:
             self._request(account)
 
     def keep(self, credentials: Collection[Credentials]) -> None:
-        """Forget the tokens of all others."""
-        for gone in self._accounts.keys() - set(credentials):
+        """Forget the tokens of all others, now and should a probe that is under way still want one."""
+        self._kept = frozenset(credentials)
+        for gone in self._accounts.keys() - self._kept:
             account = self._accounts.pop(gone)
             account.dropped = True
             if account.timer is not None:
