@@ -389,6 +389,8 @@ class Endpoint:
         mail_from: SMTP: the reverse-path to ask about; empty for the null path `<>`.
         rcpt_to: SMTP: the recipient to ask about; `None` to ask about none.
         rcpt_expect: Reply codes that RCPT must be answered with; empty means that it must be accepted.
+        fingerprints: SHA-256 of the certificates or public keys that the server may show, in lower-case hexadecimal;
+            empty if it may show any.
         provider: The preset that it was made from; `None` if it was written out.
         addresses: Which of the host's addresses to probe.
         only_address: The one of them to probe, where each has series of its own; `None` to do as mail clients do.
@@ -414,6 +416,7 @@ class Endpoint:
     mail_from: str = ""
     rcpt_to: str | None = None
     rcpt_expect: tuple[int, ...] = ()
+    fingerprints: tuple[str, ...] = ()
     provider: str | None = None
     addresses: Addresses = Addresses.FIRST
     only_address: str | None = None
@@ -506,6 +509,8 @@ class CertificateProblem(StrEnum):
     """The server does not send the intermediate that issued its certificate."""
     UNKNOWN_AUTHORITY = "unknown_authority"
     """The path ends at an authority that is not trusted."""
+    FINGERPRINT_MISMATCH = "fingerprint_mismatch"
+    """Neither the certificate nor its key is one of those that the endpoint expects."""
     INVALID = "invalid"
     """A signature does not verify, an extension forbids it, or it cannot be read at all."""
     WRONG_PURPOSE = "wrong_purpose"
@@ -549,6 +554,7 @@ class CertificateFacts:
         fingerprint_sha256: Of the DER encoding, lower-case hexadecimal.
         key: Kind and size or curve, e.g. `RSA 2048`, `EC P-256`, `Ed25519`.
         signature: The signature algorithm, e.g. `sha256WithRSAEncryption`.
+        public_key_sha256: Of the DER encoding of the public key with its algorithm, lower-case hexadecimal.
     """
 
     subject: str
@@ -560,6 +566,7 @@ class CertificateFacts:
     fingerprint_sha256: str
     key: str
     signature: str
+    public_key_sha256: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 Pure: no socket, no clock, no file. `certificate` reads one certificate, `names` matches names, `strength` knows what is
 weak, `verification` names what OpenSSL reports, `trust` says why a path ends nowhere, `chain` puts these together once
-for each chain, `staple` judges a stapled OCSP response, and `judging` comes to the verdict of a probe.
+for each chain, `staple` judges a stapled OCSP response, and `judging` comes to the verdict of a probe, which `pins` may
+add to.
 
 Everything in a certificate is the server's word and hostile until checked; nothing in here raises over it.
 """
@@ -13,6 +14,17 @@ from exporter.certificates.certificate import subjects
 from exporter.certificates.chain import Chain, examine
 from exporter.certificates.judging import Verdict, failure_reason, judge
 from exporter.certificates.names import server_name_indication
+from exporter.certificates.pins import held_to
 from exporter.certificates.verification import Finding
 
-__all__ = ["Chain", "Finding", "Verdict", "examine", "failure_reason", "judge", "server_name_indication", "subjects"]
+__all__ = [
+    "Chain",
+    "Finding",
+    "Verdict",
+    "examine",
+    "failure_reason",
+    "held_to",
+    "judge",
+    "server_name_indication",
+    "subjects",
+]

@@ -5,6 +5,7 @@ No judgement here beyond strength, and nothing that depends on a time, a name or
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from exporter.certificates import names, strength, text
+from exporter.certificates.public_key import subject_public_key_info
 from exporter.model import CertificateFacts
 
 REMEMBERED: Final = 4096
@@ -112,6 +114,7 @@ def _taken_apart(der: bytes) -> Certificate:
         fingerprint_sha256=parsed.fingerprint(hashes.SHA256()).hex(),
         key=key,
         signature=signature,
+        public_key_sha256=hashlib.sha256(subject_public_key_info(der)).hexdigest(),
     )
     return Certificate(facts, der, identifiers, weak_key, weak_signature, flaw)
 

@@ -28,6 +28,7 @@ REASONS: Final[Mapping[Problem, FailureReason]] = {
     Problem.SELF_SIGNED: FailureReason.TLS_UNTRUSTED,
     Problem.INCOMPLETE_CHAIN: FailureReason.TLS_UNTRUSTED,
     Problem.UNKNOWN_AUTHORITY: FailureReason.TLS_UNTRUSTED,
+    Problem.FINGERPRINT_MISMATCH: FailureReason.TLS_UNTRUSTED,
     Problem.INVALID: FailureReason.TLS_CERTIFICATE_INVALID,
     Problem.WRONG_PURPOSE: FailureReason.TLS_CERTIFICATE_INVALID,
     Problem.WEAK_KEY: FailureReason.TLS_CERTIFICATE_INVALID,

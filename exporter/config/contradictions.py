@@ -38,6 +38,8 @@ _MECHANISM_ONLY_FOR: Mapping[Mechanism, Protocol] = MappingProxyType(
     {Mechanism.USERPASS: Protocol.POP3, Mechanism.APOP: Protocol.POP3}
 )
 
+_ALWAYS_ENCRYPTED = frozenset({Encryption.TLS, Encryption.STARTTLS})
+
 _FAMILIES = ((IpFamily.IPV4, is_ipv4), (IpFamily.IPV6, is_ipv6))
 
 
@@ -103,6 +105,12 @@ class Draft:
         """Expected replies of the defaults hold where there is a recipient to ask about."""
         asked = self.applies("rcpt_to") and self.keys.value("rcpt_to") is not None
         return tuple(self.keys.value("rcpt_expect") or ()) if asked else ()
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Those of the defaults hold where there is a certificate to look at."""
+        expected = self.keys.below("expect").value("fingerprints") or ()
+        return tuple(dict.fromkeys(expected)) if self.target.encryption in _ALWAYS_ENCRYPTED else ()
 
     @property
     def ip_family(self) -> IpFamily:
@@ -196,6 +204,13 @@ def _check_plain_login(draft: Draft) -> None:
     draft.journal.warning(draft.keys.place("encryption"), doubt)
 
 
+def _check_fingerprints(draft: Draft) -> None:
+    expected = draft.keys.below("expect")
+    if expected.own_value("fingerprints") and draft.target.encryption not in _ALWAYS_ENCRYPTED:
+        message = f"with encryption {draft.target.encryption} there may be no certificate; write encryption: starttls"
+        draft.journal.problem(expected.place("fingerprints"), message)
+
+
 def _check_addresses(draft: Draft) -> None:
     source, wanted = draft.keys.value("source_address"), draft.keys.value("ip_family")
     for family, belongs in _FAMILIES:
@@ -225,5 +240,6 @@ CHECKS: tuple[Callable[[Draft], None], ...] = (
     _check_secret,
     _check_preset,
     _check_plain_login,
+    _check_fingerprints,
     _check_addresses,
 )

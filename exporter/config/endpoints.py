@@ -120,6 +120,7 @@ class EndpointReader:
             tls=policy,
             capabilities=self._share(tuple(keys.below("expect").value("capabilities") or ())),
             rcpt_expect=self._share(draft.rcpt_expect),
+            fingerprints=self._share(draft.fingerprints),
             provider=None if target.preset is None else target.preset.name,
             **{key: value for key, value in values.items() if value is not None},
         )

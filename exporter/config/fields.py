@@ -142,6 +142,7 @@ Helo: TypeAlias = Annotated[str, Text(wire.helo)]
 MailAddress: TypeAlias = Annotated[str, Text(wire.mail_address)]
 ReversePath: TypeAlias = Annotated[str, Text(wire.reverse_path)]
 Capability: TypeAlias = Annotated[str, Text(wire.capability)]
+Fingerprint: TypeAlias = Annotated[str, Text(wire.fingerprint, wire.FINGERPRINT)]
 ReplyCode: TypeAlias = Annotated[int, Field(ge=200, le=599)]
 
 OneProtocol: TypeAlias = Annotated[Protocol, BeforeValidator(_OneOf(Protocol))]

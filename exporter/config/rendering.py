@@ -118,7 +118,9 @@ def _settings(
             continue
         if field.name in always or value != (field.default if field.default is not MISSING else {}):
             key, form = _FORMS.get(field.name, (field.name, _as_it_is))
-            written[key] = form(value)
+            shown = form(value)
+            # Several attributes may stand below one key.
+            written[key] = written[key] | shown if key in written else shown
     return written
 
 
@@ -138,6 +140,7 @@ _FORMS: Mapping[str, tuple[str, Callable[[Any], Any]]] = MappingProxyType(
         "credentials": ("credentials", lambda credentials: credentials.name),
         "tls": ("tls", _settings),
         "capabilities": ("expect", lambda capabilities: {"capabilities": capabilities}),
+        "fingerprints": ("expect", lambda fingerprints: {"fingerprints": fingerprints}),
         "initial": ("initial", format_duration),
         "maximum": ("max", format_duration),
         "nameservers": ("nameservers", lambda servers: [_nameserver(server) for server in servers]),

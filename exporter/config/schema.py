@@ -18,6 +18,7 @@ from exporter.config.fields import (
     AllowedTarget,
     Capability,
     FilePath,
+    Fingerprint,
     Helo,
     Host,
     Interval,
@@ -66,11 +67,17 @@ class TlsSection(Section):
 
 
 class ExpectSection(Section):
-    """What the server must offer for a probe to succeed."""
+    """What the server must offer, and be, for a probe to succeed."""
 
     capabilities: list[Capability] | None = key(
         "Capabilities that must be among those of the last EHLO, CAPABILITY or CAPA, in any case.",
         ["IDLE", "QUOTA"],
+        [],
+    )
+    fingerprints: list[Fingerprint] | None = key(
+        "SHA-256 of the certificates or public keys that the server may show: hexadecimal, with colons or without, or "
+        "sha256/ and base64.",
+        ["5D:1E:E6:8A:6B:3D:36:8B:9E:61:C8:75:83:C9:A9:4E:33:62:C4:A2:9A:3E:7E:66:04:8C:0D:2C:17:8D:5A:F5"],
         [],
     )
 

@@ -7,6 +7,7 @@ it does not live here.
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from urllib.parse import urlsplit
 
 from exporter.config.hosts import is_ipv4, is_ipv6, is_loopback, parse_address, parse_host
@@ -21,6 +22,11 @@ SCOPE = r"^[!#-\[\]-~]+( [!#-\[\]-~]+)*$"
 
 TENANT = "^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$"
 """A domain, or an id in hexadecimal and hyphens: a segment of a URL's path."""
+
+_HEXADECIMAL = "[0-9A-Fa-f]{64}|[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){31}"
+_PIN = "sha256//?([A-Za-z0-9+/]{43}=)"
+
+FINGERPRINT = f"^({_HEXADECIMAL}|{_PIN})$"
 
 _LOCAL_PART = re.compile(r'[!-;=?-~]{1,64}|"[ !#-;=?-\[\]-~]{1,62}"')
 """RFC 5321, 4.5.3.1.1 and a generous reading of 4.1.2, for relay tests are about odd ones. But no angle brackets: one
@@ -64,6 +70,18 @@ def capability(text: str) -> str:
     if not re.fullmatch("[!-~]+( [!-~]+)*", plain(text)):
         raise ValueError(f"{quoted(text)} is no capability; write it as the server announces it, such as IDLE")
     return text
+
+
+def fingerprint(text: str) -> str:
+    """SHA-256 as openssl prints it, or as curl and browsers write pins; in lower-case hexadecimal without colons."""
+    pin = re.fullmatch(_PIN, text)
+    if pin:
+        return b64decode(pin[1]).hex()
+    if not re.fullmatch(_HEXADECIMAL, text):
+        raise ValueError(
+            f"{quoted(text)} is no SHA-256; write 64 hexadecimal digits, with or without colons, or sha256/ and base64"
+        )
+    return text.replace(":", "").lower()
 
 
 def nameserver(text: str) -> tuple[str, int]:

@@ -111,7 +111,11 @@ ENDPOINT_METRICS = (
         GAUGE,
         "When the first of the certificates that the server presented expires.",
     ),
-    Metric("mail_tls_verified", GAUGE, "Whether chain and name were verified: 1 or 0."),
+    Metric(
+        "mail_tls_verified",
+        GAUGE,
+        "Whether chain and name were verified, and the fingerprint if one is expected: 1 or 0.",
+    ),
     Metric(
         "mail_tls_verification_error_info",
         GAUGE,

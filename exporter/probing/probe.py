@@ -19,6 +19,7 @@ from OpenSSL import SSL
 
 from exporter import certificates
 from exporter.model import (
+    CertificateProblem,
     Endpoint,
     FailureReason,
     IpFamily,
@@ -66,6 +67,9 @@ GOODBYE_TIMEOUT: Final = 2.0
 POLITE_AFTER_TIMEOUT: Final = frozenset({Phase.CAPABILITY, Phase.CHECK})
 """Phases in which a server that does not answer may still be told goodbye. In the others it would take the goodbye for
 part of a login or of a handshake, or has not greeted yet."""
+
+EXPECTED: Final = frozenset({CertificateProblem.FINGERPRINT_MISMATCH})
+"""Problems that are about what the endpoint expects, and not about what everybody does."""
 
 CLIENTS: Final[Mapping[Protocol, Callable[[Endpoint, str], Client]]] = {
     Protocol.SMTP: Smtp,
@@ -355,14 +359,17 @@ class _Run:
         except TlsSetupError as error:
             raise DialogueError(FailureReason.TLS_UNTRUSTED, str(error)) from None
         try:
-            notes.tls = await stream.start_tls(context, endpoint.server_name, self._world.wall_clock())
+            shown = await stream.start_tls(context, endpoint.server_name, self._world.wall_clock())
         except StreamError as error:
             notes.tls = error.facts
             raise
+        notes.tls = certificates.held_to(shown, endpoint.fingerprints) if endpoint.fingerprints else shown
         notes.note(f"{notes.tls.version} {notes.tls.cipher}; {_verdict(notes.tls)}")
         self._verified = notes.tls.verified
-        if endpoint.tls.verify and not notes.tls.verified:
-            raise DialogueError(certificates.failure_reason(notes.tls.problems), notes.tls.detail)
+        # What is expected in so many words is expected without verification, too.
+        counting = [each for each in notes.tls.problems if endpoint.tls.verify or each in EXPECTED]
+        if any(problem.fails for problem in counting):
+            raise DialogueError(certificates.failure_reason(counting), notes.tls.detail)
 
     def _require_secure(self) -> None:
         if not self._verified and not self.endpoint.allow_insecure_auth:

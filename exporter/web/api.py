@@ -167,6 +167,7 @@ def _certificate(certificate: CertificateFacts) -> JsonObject:
         "not_after": certificate.not_after,
         "names": list(certificate.names),
         "fingerprint_sha256": certificate.fingerprint_sha256,
+        "public_key_sha256": certificate.public_key_sha256,
         "key": certificate.key,
         "signature": certificate.signature,
     }

@@ -5,12 +5,14 @@ Each is held to its reason, to the figures that `/metrics` has of it, and to the
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import hashlib
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 
 from exporter.model import Encryption, Endpoint, FailureReason, Phase, ProbeResult, Protocol, StapleStatus, TlsPolicy
@@ -149,6 +151,76 @@ async def test_the_user_has_to_insist_twice_before_a_login_meets_a_bad_certifica
 
     assert leaves == bool(credentials_in(server.received))
     assert leaves == (result.failure is None)
+
+
+UNTRUSTED = next(situation for situation in BAD if situation.title == "self-signed")
+
+
+def pin_of_certificate(situation: Situation) -> str:
+    return situation.leaf.certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def pin_of_key(situation: Situation) -> str:
+    key = situation.leaf.certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(key).hexdigest()
+
+
+@each_encryption
+@each_protocol
+@pytest.mark.parametrize("pin", [pin_of_certificate, pin_of_key])
+async def test_an_expected_certificate_or_key_lets_the_login_pass(
+    pin: Callable[[Situation], str], protocol: Protocol, encryption: Encryption, policy: TlsPolicy
+) -> None:
+    fingerprints = ("00" * 32, pin(GOOD[0]))
+
+    endpoint, result, server = await met(GOOD[0], protocol, encryption, policy, fingerprints=fingerprints)
+
+    assert result.failure is None
+    assert credentials_in(server.received)
+    assert_exposes(exposed(endpoint, result), GOOD[0])
+
+
+@each_encryption
+@each_protocol
+@pytest.mark.parametrize("verify", [True, False])
+async def test_another_certificate_than_is_expected_fails_the_probe_and_no_credential_leaves(
+    protocol: Protocol, encryption: Encryption, policy: TlsPolicy, *, verify: bool
+) -> None:
+    fingerprints = (pin_of_certificate(BAD[0]), pin_of_key(BAD[1]))
+
+    endpoint, result, server = await met(
+        GOOD[0],
+        protocol,
+        encryption,
+        replace(policy, verify=verify),
+        fingerprints=fingerprints,
+        allow_insecure_auth=True,
+    )
+
+    assert result.failure is not None
+    assert (FailureReason.TLS_UNTRUSTED, Phase.TLS) == (result.failure.reason, result.failure.phase)
+    assert pin_of_certificate(GOOD[0]) in result.failure.detail
+    assert set() == credentials_in(server.received)
+    metrics = exposed(endpoint, result)
+    assert 0 == metrics.value("mail_tls_verified")
+    assert [{"endpoint": "test", "protocol": protocol, "error": "fingerprint_mismatch"}] == metrics.find(
+        "mail_tls_verification_error_info"
+    )
+
+
+@each_protocol
+async def test_a_pin_is_no_substitute_for_trust(protocol: Protocol, policy: TlsPolicy) -> None:
+    fingerprints = (pin_of_certificate(UNTRUSTED),)
+    lenient = replace(policy, verify=False)
+
+    _, strict, asked = await met(UNTRUSTED, protocol, Encryption.TLS, policy, fingerprints=fingerprints)
+    _, probed, server = await met(UNTRUSTED, protocol, Encryption.TLS, lenient, fingerprints=fingerprints)
+
+    assert strict.failure is not None
+    assert FailureReason.TLS_UNTRUSTED == strict.failure.reason
+    assert probed.failure is not None
+    assert FailureReason.AUTH_INSECURE == probed.failure.reason
+    assert set() == credentials_in(asked.received + server.received)
 
 
 def test_there_are_at_least_thirty_situations_of_each_kind_of_outcome() -> None:

@@ -55,6 +55,7 @@ CERTIFICATES = st.builds(
     not_after=MOMENTS,
     names=st.lists(HOSTILE, max_size=2).map(tuple),
     fingerprint_sha256=st.text("0123456789abcdef", min_size=64, max_size=64),
+    public_key_sha256=st.text("0123456789abcdef", min_size=64, max_size=64),
     key=HOSTILE,
     signature=HOSTILE,
 )

@@ -76,6 +76,7 @@ def certificate(subject: str = "CN=mail.example.com", *, not_after: float = NOON
         not_after=not_after,
         names=("mail.example.com", "imap.example.com", "smtp.example.com"),
         fingerprint_sha256="9f86d081884c7d659a2feaa0c55ad015" * 2,
+        public_key_sha256="2cf24dba5fb0a30e26e83b2ac5b9e29e" * 2,
         key="EC P-256",
         signature="sha256WithRSAEncryption",
     )

@@ -122,6 +122,18 @@ def test_the_addresses_of_a_host_are_one_server_unless_the_endpoint_or_the_defau
     assert one(URL, "addresses: all").only_address is None
 
 
+EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_fingerprints_of_the_defaults_pass_by_where_there_may_be_no_certificate() -> None:
+    defaults = f"expect: {{fingerprints: [{EMPTY}, {EMPTY.upper()}]}}"
+    assert (EMPTY,) == one(URL, defaults).fingerprints
+    assert (EMPTY,) == one("url: 'imap://h'", defaults).fingerprints
+    assert () == one("url: 'imap://h', encryption: none", defaults).fingerprints
+    assert () == one("url: 'imap://h', encryption: opportunistic", defaults).fingerprints
+    assert () == one(f"{URL}, expect: {{fingerprints: []}}", defaults).fingerprints
+
+
 def _some(endpoint: Endpoint) -> tuple[Any, ...]:
     user = endpoint.credentials.username if endpoint.credentials else None
     return endpoint.interval, endpoint.timeout, endpoint.ip_family, endpoint.allow_insecure_auth, user

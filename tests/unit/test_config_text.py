@@ -52,6 +52,42 @@ def test_a_password_that_cannot_be_meant_is_refused_without_repeating_it(value: 
     assert "PASSWORD" not in str(raised.value)
 
 
+EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        EMPTY,
+        EMPTY.upper(),
+        ":".join(EMPTY[at : at + 2] for at in range(0, 64, 2)),
+        "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+        "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+    ],
+)
+def test_a_fingerprint_has_one_form_however_it_is_written(value: str) -> None:
+    assert EMPTY == wire.fingerprint(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        EMPTY[1:],
+        EMPTY + "0",
+        EMPTY + "\n",
+        EMPTY[:-1] + "g",
+        "E3B0:" + EMPTY[4:],
+        f"SHA256:{EMPTY}",
+        "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU",
+        "sha1/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+    ],
+)
+def test_what_is_no_fingerprint_is_told_how_one_is_written(value: str) -> None:
+    with pytest.raises(ValueError, match="is no SHA-256; write 64 hexadecimal digits"):
+        wire.fingerprint(value)
+
+
 @pytest.mark.parametrize("value", ["$PASSWORD", "${PASSWORD}", "correct horse", "1st", "", "\u00c4"])
 def test_the_name_of_a_variable_is_bare(value: str) -> None:
     with pytest.raises(ValueError, match=r"; write letters|write the bare name"):

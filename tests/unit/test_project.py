@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from exporter.certificates import failure_reason
 from exporter.metrics import catalogue
-from exporter.model import FailureReason
+from exporter.model import CertificateProblem, FailureReason
 from tests.servers.exporter import run_command
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +55,14 @@ def test_every_failure_section_says_what_it_means_and_what_to_do(reason: Failure
 
     assert "**Means:**" in section
     assert "**Do:**" in section
+
+
+def test_every_problem_of_a_certificate_is_explained_with_the_reason_that_it_leads_to() -> None:
+    page = (ROOT / "docs" / "failures.md").read_text()
+    (table,) = re.findall(r"^\| error \| means \| reason \|\n\|---\|---\|---\|\n((?:\|.*\n)+)", page, re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| (?:\[(\w+)\]\(#\2\) )?\|$", table, re.MULTILINE)
+
+    assert [(each.value, failure_reason([each]).value if each.fails else "") for each in CertificateProblem] == rows
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -110,6 +110,7 @@ async def test_the_detail_has_chain_capabilities_transcript_last_failure_and_his
         "not_after": NOON + 60 * DAY,
         "names": ["mail.example.com", "imap.example.com", "smtp.example.com"],
         "fingerprint_sha256": "9f86d081884c7d659a2feaa0c55ad015" * 2,
+        "public_key_sha256": "2cf24dba5fb0a30e26e83b2ac5b9e29e" * 2,
         "key": "EC P-256",
         "signature": "sha256WithRSAEncryption",
     } == leaf
