@@ -1,6 +1,7 @@
 """Where the HTTP interface listens, and that it ends in order.
 
-Sockets and aiohttp's runner; what is answered is the subject of `application`.
+It puts the parts together; what is answered is the subject of `application`, who may ask that of `security`, and how
+connections come about that of `listener`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ import re
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ssl import SSLContext
 from types import MappingProxyType
 
 from aiohttp import web
+
+from exporter.web.connection import tell_connection
+from exporter.web.listener import Listener
+from exporter.web.policy import Policy, PolicyFile
+from exporter.web.security import Security
 
 SHUTDOWN_TIMEOUT = 1.0
 """Seconds that answers under way may take once the program ends: enough for a scrape, little of the 5 s it has."""
@@ -68,45 +73,72 @@ class ListenAddress:
 class Server:
     """The interface while it is served."""
 
-    def __init__(self, runner: web.AppRunner, urls: tuple[str, ...]) -> None:
+    def __init__(self, runner: web.AppRunner, listener: Listener, urls: tuple[str, ...]) -> None:
         self._runner = runner
+        self._listener = listener
+        self._following: asyncio.Task[None] | None = None
         self.urls = urls
         """Where a browser on this machine finds it, one for each address to listen on."""
 
     async def stop(self) -> None:
         """Takes no more requests, and lets those under way end."""
+        if self._following is not None:
+            self._following.cancel()
+        await self._listener.close()
         await self._runner.cleanup()
+
+    def follow(self, file: PolicyFile, security: Security) -> None:
+        """Keeps to what a web configuration says from now on."""
+
+        def change(policy: Policy) -> None:
+            renewed = policy.config.tls != security.policy.config.tls
+            security.replace(policy)
+            if renewed and self._runner.server is not None:
+                # What was let in by other rules has to come again.
+                self._runner.server.pre_shutdown()
+
+        self._following = asyncio.get_running_loop().create_task(file.follow(change))
 
 
 async def serve(
-    application: web.Application, addresses: Sequence[ListenAddress], *, tls: SSLContext | None = None
+    application: web.Application, addresses: Sequence[ListenAddress], *, web_config: PolicyFile | None = None
 ) -> Server:
     """Serves the interface.
 
     Args:
         application: What to answer.
         addresses: Where to listen.
-        tls: For HTTPS; `None` for HTTP.
+        web_config: By what TLS, by whom and how often it may be used; `None` for plain HTTP and everybody.
 
     Raises:
         ListenError: One of the addresses cannot be had; then none is listened on.
     """
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
-    await runner.setup()
-    scheme = "https" if tls else "http"
+    security = Security(Policy() if web_config is None else web_config.policy, asyncio.get_running_loop().time)
+    security.protect(application)
+    application.middlewares.insert(0, tell_connection)
+    scheme = "http" if security.policy.context is None else "https"
+    sockets: list[socket.socket] = []
     urls = []
     try:
         for address in addresses:
-            port = 0
-            for listener in await _listeners(address):
-                await web.SockSite(runner, listener, ssl_context=tls).start()
-                port = listener.getsockname()[1]
-            host = ListenAddress("localhost" if address.everywhere else address.host, port)
+            opened = await _listeners(address)
+            sockets += opened
+            host = ListenAddress("localhost" if address.everywhere else address.host, opened[-1].getsockname()[1])
             urls.append(f"{scheme}://{host}/")
-    except BaseException:
-        await runner.cleanup()
+    except ListenError:
+        for listening in sockets:
+            listening.close()
         raise
-    return Server(runner, tuple(urls))
+    runner = web.AppRunner(application, shutdown_timeout=SHUTDOWN_TIMEOUT)
+    await runner.setup()
+    if runner.server is None:
+        raise RuntimeError("a runner that is set up has a server")
+    listener = Listener(runner.server, lambda: security.policy.context)
+    listener.start(sockets)
+    server = Server(runner, listener, tuple(urls))
+    if web_config is not None:
+        server.follow(web_config, security)
+    return server
 
 
 async def _listeners(address: ListenAddress) -> list[socket.socket]:

@@ -1,0 +1,137 @@
+"""Accepts connections: a bounded number of them, each by the TLS context that is in force when it comes.
+
+asyncio's own servers accept whatever comes, by one context for ever. What is said on a connection is not the matter
+here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from collections.abc import Callable, Collection, Iterable
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from exporter.web.connection import Connection
+
+MAX_CONNECTIONS: Final = 512
+"""Several Prometheus servers that scrape hundreds of targets by /probe, and some people; and half of the file
+descriptors that a process has unless it is given more."""
+
+HANDSHAKE_TIMEOUT: Final = 10.0
+"""Seconds for a TLS handshake."""
+
+GOODBYE_TIMEOUT: Final = 2.0
+"""Seconds for a client to answer the end of its TLS session."""
+
+PAUSE: Final = 1.0
+"""Seconds to accept nothing after the system had nothing to give: file descriptors, or memory."""
+
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+log = structlog.get_logger()
+
+
+class Listener:
+    """Accepts connections for a server, from `start` until `close`."""
+
+    def __init__(
+        self, server: web.Server, context: Callable[[], ssl.SSLContext | None], limit: int = MAX_CONNECTIONS
+    ) -> None:
+        """Prepare to accept.
+
+        Args:
+            server: Who answers.
+            context: The TLS context for the next connection; `None` for plain HTTP.
+            limit: How many connections there may be.
+        """
+        self._server = server
+        self._context = context
+        self._limit = limit
+        self._connections: set[Connection] = set()
+        self._left = asyncio.Event()
+        self._accepting: list[asyncio.Task[None]] = []
+        self._handshakes: set[asyncio.Task[None]] = set()
+        self._sockets: list[socket.socket] = []
+
+    def start(self, sockets: Iterable[socket.socket]) -> None:
+        """Accept at these sockets, which belong to the listener from now on."""
+        loop = asyncio.get_running_loop()
+        for listening in sockets:
+            listening.setblocking(False)
+            self._sockets.append(listening)
+            self._accepting.append(loop.create_task(self._accept(listening)))
+
+    async def close(self) -> None:
+        """Accept no more. Open connections stay; those that are still shaking hands do not."""
+        await _cancel(self._accepting)
+        for listening in self._sockets:
+            listening.close()
+        # What was accepted last has to be begun, so that somebody closes it.
+        await asyncio.sleep(0)
+        await _cancel(tuple(self._handshakes))
+
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._room()
+            try:
+                accepted, _ = await loop.sock_accept(listening)
+            except OSError as error:
+                # Anything else is a client that was gone before it was accepted.
+                if error.errno in _EXHAUSTED:
+                    log.warning("cannot accept connections", problem=error.strerror)
+                    await asyncio.sleep(PAUSE)
+                continue
+            self._open(accepted)
+
+    async def _room(self) -> None:
+        """Wait until there may be one more; whoever has been idle for longest has to go for it."""
+        while len(self._connections) >= self._limit:
+            idle = [connection for connection in self._connections if not connection.busy]
+            if idle:
+                min(idle, key=lambda connection: connection.since).abandon()
+            self._left.clear()
+            await self._left.wait()
+
+    def _open(self, accepted: socket.socket) -> None:
+        connection = Connection(self._server, self._lost)
+        self._connections.add(connection)
+        task = asyncio.get_running_loop().create_task(self._establish(connection, accepted))
+        connection.opened_by(task)
+        self._handshakes.add(task)
+        task.add_done_callback(self._handshakes.discard)
+
+    async def _establish(self, connection: Connection, accepted: socket.socket) -> None:
+        loop, context = asyncio.get_running_loop(), self._context()
+        try:
+            if context is None:
+                await loop.connect_accepted_socket(lambda: connection, accepted)
+            else:
+                await loop.connect_accepted_socket(
+                    lambda: connection,
+                    accepted,
+                    ssl=context,
+                    ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
+                    ssl_shutdown_timeout=GOODBYE_TIMEOUT,
+                )
+        except OSError as error:
+            log.debug("a connection failed", problem=str(error))
+            self._lost(connection)
+        except BaseException:
+            self._lost(connection)
+            raise
+
+    def _lost(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._left.set()
+
+
+async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
