@@ -21,7 +21,17 @@ from exporter.config.modules import Module
 from exporter.config.problems import Problem
 from exporter.metrics.exposition import process_collectors
 from exporter.metrics.store import BuildInfo, Store
-from exporter.model import Addresses, DnsSettings, Endpoint, Limits, LoginBackoff, ProbeResult, SkipReason
+from exporter.model import (
+    Addresses,
+    Credentials,
+    DnsSettings,
+    Endpoint,
+    Limits,
+    LoginBackoff,
+    ProbeResult,
+    SkipReason,
+    TokenOutcome,
+)
 from exporter.net.resolve import Resolver
 from exporter.net.tls import TlsContexts, TlsSetupError
 from exporter.probing.addresses import AddressBook
@@ -67,6 +77,14 @@ class Configuration(Interface):
         """The bounds."""
 
     @property
+    def credentials(self) -> tuple[Credentials, ...]:
+        """Whom to log in as, used or not."""
+
+    @property
+    def login_backoff(self) -> LoginBackoff:
+        """How long rejected logins are left alone."""
+
+    @property
     def modules(self) -> Mapping[str, Module]:
         """How to probe what somebody names, by the names that they call it."""
 
@@ -75,7 +93,7 @@ class Configuration(Interface):
 
 
 class _StoreObserver:
-    """Tells the store how the schedule is kept."""
+    """Tells the store how the schedule is kept, and how tokens are come by."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -89,22 +107,30 @@ class _StoreObserver:
     def in_flight(self, count: int) -> None:
         self._store.set_in_flight(count)
 
+    def token_requested(self, credentials: str, outcome: TokenOutcome) -> None:
+        self._store.token_requested(credentials, outcome)
+
+    def token_held(self, credentials: str, lifetime: float | None) -> None:
+        self._store.token_held(credentials, None if lifetime is None else time.time() + lifetime)
+
 
 class Daemon:
     """Probes on schedule and keeps what it finds, between `start` and `stop`."""
 
     def __init__(self, configuration: Configuration, shard: Shard) -> None:
-        self.store = Store(BuildInfo(__version__, platform.python_version(), openssl_version()))
+        build = BuildInfo(__version__, platform.python_version(), openssl_version())
+        self.store = Store(build, lambda: self._logins.held_back())  # noqa: PLW0108 - they need the store first
+        observer = _StoreObserver(self.store)
         self.store.set_shard(shard.number, shard.total)
         self._configuration = configuration
         self._shard = shard
         self._names: frozenset[str] = frozenset()
         self._addresses = AddressBook()
         self._prober = Prober(World(Resolver(configuration.dns), TlsContexts()))
-        self._logins = Logins(time.monotonic, LoginBackoff())
+        self._logins = Logins(time.monotonic, configuration.login_backoff, observer)
         self._on_demand = OnDemand(self._prober, self._logins)
         self._journal = Journal()
-        self._scheduler = Scheduler(self._probe, _StoreObserver(self.store))
+        self._scheduler = Scheduler(self._probe, observer)
         self._lag = LagMonitor(self.store.observe_lag)
         self._hurried = False
         self.ready = False
@@ -129,6 +155,8 @@ class Daemon:
         endpoints = self._addresses.configure(self._shard.share(configuration.endpoints))
         before, self._names = self._names, frozenset(endpoint.name for endpoint in endpoints)
         self.store.configure(endpoints)
+        self.store.configure_tokens([each.name for each in configuration.credentials if each.oauth2 is not None])
+        self._logins.configure(configuration.credentials, configuration.login_backoff)
         self.store.reloaded(successful=True, at=time.time())
         self._journal.forget_all_but({endpoint.series for endpoint in endpoints})
         self._scheduler.replace(endpoints, configuration.limits)
@@ -160,6 +188,7 @@ class Daemon:
         self._prober.hurry()
         if not await self._scheduler.drain(GOODBYE_WITHIN):
             await self._scheduler.cancel()
+        await self._logins.close()
         self._lag.stop()
 
     def application(self, reload: Reload | None) -> Application:

@@ -77,17 +77,19 @@ class DemoConfiguration:
     endpoints: tuple[Endpoint, ...]
     dns: DnsSettings = field(default_factory=DnsSettings)
     limits: Limits = LIMITS
+    credentials: tuple[Credentials, ...] = (RIGHT, WRONG)
+    login_backoff: LoginBackoff = field(default_factory=LoginBackoff)
     modules: Mapping[str, Module] = field(default_factory=lambda: MappingProxyType({}))
 
     def redacted(self) -> str:
         """What a configuration file that says the same would hold, without the passwords."""
         lines = render(
-            credentials=(RIGHT, WRONG),
+            credentials=self.credentials,
             endpoints=self.endpoints,
             modules=self.modules.values(),
             dns=self.dns,
             limits=self.limits,
-            login_backoff=LoginBackoff(),
+            login_backoff=self.login_backoff,
         )
         return "".join(lines)
 

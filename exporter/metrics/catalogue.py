@@ -64,7 +64,12 @@ ADDRESS_LABEL = "address"
 """What the series have besides, where each address of the host has series of its own."""
 
 ENDPOINT_METRICS = (
-    Metric("mail_endpoint_info", GAUGE, "What the endpoint is; the value is always 1.", ("host", "port", "encryption")),
+    Metric(
+        "mail_endpoint_info",
+        GAUGE,
+        "What the endpoint is, and from which preset; the value is always 1.",
+        ("host", "port", "encryption", "provider"),
+    ),
     Metric("mail_endpoint_interval_seconds", GAUGE, "How often the endpoint is probed."),
     Metric("mail_probe_success", GAUGE, "Whether the last probe succeeded: 1 or 0."),
     Metric("mail_probe_last_duration_seconds", GAUGE, "How long the last probe took."),
@@ -99,6 +104,11 @@ ENDPOINT_METRICS = (
         GAUGE,
         "Whether the server took the login of the last probe: 1 or 0; absent if it did not come to that.",
         ("mechanism",),
+    ),
+    Metric(
+        "mail_auth_backoff_seconds",
+        GAUGE,
+        "Time until a rejected login is tried again, 0 if none is held back; only for endpoints that log in.",
     ),
     Metric("mail_tls_certificate_not_before_timestamp_seconds", GAUGE, "When the server's certificate becomes valid."),
     Metric(
@@ -151,6 +161,13 @@ ENDPOINT_METRICS = (
 
 EXPORTER_METRICS = (
     Metric(
+        "mail_oauth2_token_expiry_timestamp_seconds",
+        GAUGE,
+        "When the access token in use expires; absent while there is none, or its server does not say.",
+        ("credentials",),
+    ),
+    Metric("mail_oauth2_token_requests_total", COUNTER, "Requests for access tokens.", ("credentials", "outcome")),
+    Metric(
         "mail_exporter_build_info",
         GAUGE,
         "What this exporter is made of; the value is always 1.",
@@ -179,7 +196,7 @@ EXPORTER_METRICS = (
     ),
     Metric("mail_exporter_scrape_duration_seconds", HISTOGRAM, "How long it took to produce /metrics."),
 )
-"""Metrics of the exporter itself."""
+"""Metrics of the exporter itself, and of what it does for several endpoints together."""
 
 
 def label_names(metrics: Iterable[Metric] = ENDPOINT_METRICS) -> frozenset[str]:

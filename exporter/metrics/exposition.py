@@ -23,6 +23,7 @@ from exporter.metrics.families import (
     EXPORTER_HISTOGRAMS,
     HISTOGRAMS,
     OF_ENDPOINT,
+    OF_LOGIN,
     OF_RECORD,
     OF_TLS,
     PREPARED,
@@ -32,7 +33,7 @@ from exporter.metrics.families import (
 )
 from exporter.metrics.histogram import PROBE_BUCKETS, Histogram
 from exporter.metrics.record import MARK, Record
-from exporter.metrics.store import EndpointState, ExporterState, Snapshot
+from exporter.metrics.store import NONE_HELD_BACK, EndpointState, ExporterState, HeldBack, Snapshot
 from exporter.model import TlsFacts
 
 SLICE_SIZE = 64 * 1024
@@ -47,9 +48,10 @@ BATCH = 64
 _PROBE_METRICS = tuple(
     metric
     for metric in ENDPOINT_METRICS
-    if metric.type is MetricType.GAUGE and metric.name != "mail_endpoint_interval_seconds"
+    if metric.type is MetricType.GAUGE and metric.name not in {"mail_endpoint_interval_seconds", *OF_LOGIN}
 )
-"""What can be said of a single probe: no counts, for there is nothing that they would go on from, and no schedule."""
+"""What can be said of a single probe: no counts, for there is nothing that they would go on from, no schedule, and
+nothing of logins of its own, which it shares with the probes on schedule."""
 
 _END = "# EOF\n"
 
@@ -81,7 +83,7 @@ def expose(snapshot: Snapshot, form: Format, process: CollectorRegistry | None =
     Yields:
         Slices, the next of which is made when it is asked for. One may be empty.
     """
-    yield from _endpoints(snapshot.endpoints, form)
+    yield from _endpoints(snapshot.endpoints, form, held_back=snapshot.held_back)
     yield _exporter(snapshot.exporter, form).encode()
     if process is not None:
         yield _process(process, form).encode()
@@ -109,12 +111,16 @@ def expose_probe(states: tuple[EndpointState, ...], probed: Probed, form: Format
 
 
 def _endpoints(
-    states: tuple[EndpointState, ...], form: Format, metrics: Sequence[Metric] = ENDPOINT_METRICS
+    states: tuple[EndpointState, ...],
+    form: Format,
+    metrics: Sequence[Metric] = ENDPOINT_METRICS,
+    held_back: HeldBack = NONE_HELD_BACK,
 ) -> Iterator[bytes]:
     pending: list[str] = []
     size = visits = 0
+    writers = {**_WRITERS, **{name: _of_login(name, read, held_back) for name, read in OF_LOGIN.items()}}
     for metric in metrics:
-        write = _WRITERS[metric.name]
+        write = writers[metric.name]
         heading = _heading(metric, form)
         for start in range(0, len(states), BATCH):
             lines = write(states[start : start + BATCH])
@@ -188,6 +194,10 @@ def _of_endpoint(name: str, read: Callable[[EndpointState], str | None]) -> Writ
         )
 
     return write
+
+
+def _of_login(name: str, read: Callable[[EndpointState, HeldBack], str | None], held_back: HeldBack) -> Writer:
+    return _of_endpoint(name, lambda state: read(state, held_back))
 
 
 def _of_record(name: str, read: Callable[[Record], str | None]) -> Writer:

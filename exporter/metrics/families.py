@@ -13,7 +13,7 @@ from types import MappingProxyType
 from exporter.metrics.histogram import Histogram
 from exporter.metrics.labels import escaped, foreign, label_pairs
 from exporter.metrics.record import Record
-from exporter.metrics.store import EndpointState, ExporterState
+from exporter.metrics.store import EndpointState, ExporterState, HeldBack
 from exporter.model import (
     CertificateProblem,
     Encryption,
@@ -97,6 +97,17 @@ OF_TLS: Mapping[str, Callable[[TlsFacts], str | None]] = MappingProxyType(
 """Likewise; known once the last probe completed a handshake."""
 
 
+def _backoff(state: EndpointState, held_back: HeldBack) -> str | None:
+    credentials = state.endpoint.credentials
+    return None if credentials is None else seconds(held_back.get((credentials.username, state.endpoint.host), 0.0))
+
+
+OF_LOGIN: Mapping[str, Callable[[EndpointState, HeldBack], str | None]] = MappingProxyType(
+    {"mail_auth_backoff_seconds": _backoff}
+)
+"""Likewise; known for endpoints that log in, and the same for all that share a login."""
+
+
 _PHASE_PAIRS = {phase: label_pairs([("phase", phase.value)]) for phase in Phase}
 _ERROR_PAIRS = {problem: label_pairs([("error", problem.value)]) for problem in CertificateProblem}
 
@@ -107,7 +118,11 @@ def _failure_pairs(reason: FailureReason, phase: Phase) -> str:
 
 def _info(state: EndpointState) -> Samples:
     endpoint = state.endpoint
-    return [(f'host="{escaped(endpoint.host)}",port="{endpoint.port}",encryption="{endpoint.encryption.value}"', "1")]
+    pairs = (
+        f'host="{escaped(endpoint.host)}",port="{endpoint.port}",encryption="{endpoint.encryption.value}",'
+        f'provider="{escaped(endpoint.provider or "")}"'
+    )
+    return [(pairs, "1")]
 
 
 def _failures(state: EndpointState) -> Samples:
@@ -213,6 +228,16 @@ def _unlabelled(value: str | None) -> Samples:
 
 EXPORTER: Mapping[str, Callable[[ExporterState], Samples]] = MappingProxyType(
     {
+        "mail_oauth2_token_expiry_timestamp_seconds": lambda exporter: [
+            (label_pairs([("credentials", name)]), timestamp(state.expires_at))
+            for name, state in exporter.tokens.items()
+            if state.expires_at is not None
+        ],
+        "mail_oauth2_token_requests_total": lambda exporter: [
+            (label_pairs([("credentials", name), ("outcome", outcome.value)]), str(count))
+            for name, state in exporter.tokens.items()
+            for outcome, count in state.requests.items()
+        ],
         "mail_exporter_build_info": lambda exporter: [
             (
                 label_pairs(

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from exporter.metrics.catalogue import ADDRESS_LABEL, ENDPOINT_LABELS, ENDPOINT_METRICS, EXPORTER_METRICS, Metric
 from exporter.metrics.histogram import DELAY_BUCKETS, PROBE_BUCKETS, SCRAPE_BUCKETS
 from exporter.metrics.labels import VALUE_LIMIT
-from exporter.model import CertificateProblem, FailureReason, Phase, SkipReason
+from exporter.model import CertificateProblem, FailureReason, Phase, SkipReason, TokenOutcome
 
 _TEMPLATE = """\
 # Metrics
@@ -69,6 +69,10 @@ Either way `mail_probe_success == 0` tells.
 {exporter_metrics}
 
 - `reason` is one of {skips}.
+- `credentials` is the name of an entry in that section of the configuration. `outcome` is one of
+  {outcomes}: the token endpoint
+  gave a token, said no, could not answer, could not be asked, answered something else. The failures' sections say more:
+  [token_failed](failures.md#token_failed).
 - `mail_exporter_probe_start_delay_seconds` and `mail_exporter_event_loop_lag_seconds` have the buckets
   {delay_buckets} s, `mail_exporter_scrape_duration_seconds` has
   {scrape_buckets} s.
@@ -89,6 +93,7 @@ def reference() -> str:
         reasons=len(FailureReason),
         errors=_series(CertificateProblem),
         skips=_series(SkipReason),
+        outcomes=_series(TokenOutcome),
         combinations=len(FailureReason) * len(Phase),
         limit=VALUE_LIMIT,
         probe_buckets=_figures(PROBE_BUCKETS),

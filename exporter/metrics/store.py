@@ -7,16 +7,17 @@ endpoint fit together, while probes go on. One thread uses it: the event loop's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Final, TypeAlias
 
 from exporter.metrics.catalogue import ADDRESS_LABEL, ENDPOINT_LABELS, label_names
 from exporter.metrics.histogram import DELAY_BUCKETS, PROBE_BUCKETS, SCRAPE_BUCKETS, Histogram
 from exporter.metrics.labels import label_pairs
 from exporter.metrics.record import Attempt, Record, Shared, attempts, extend, fold
-from exporter.model import Endpoint, FailureReason, Phase, ProbeResult, Protocol, Series, SkipReason
+from exporter.model import Endpoint, FailureReason, Phase, ProbeResult, Protocol, Series, SkipReason, TokenOutcome
 
 
 class Health(StrEnum):
@@ -76,6 +77,25 @@ class EndpointState:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenState:
+    """How one entry of the credentials comes by its access tokens.
+
+    Attributes:
+        requests: How many became what.
+        expires_at: When the token in use expires, a Unix timestamp; `None` if that is not known, or there is none.
+    """
+
+    requests: Mapping[TokenOutcome, int]
+    expires_at: float | None = None
+
+
+HeldBack: TypeAlias = Mapping[tuple[str, str], float]
+"""The rejected logins, by username and host, and the seconds until each is tried again."""
+
+NONE_HELD_BACK: Final[HeldBack] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
 class ExporterState:
     """All that is known of the exporter itself at one moment.
 
@@ -88,6 +108,7 @@ class ExporterState:
         start_delay: How much later than due probes were started.
         lag: How late the event loop ran what was due.
         scrapes: How long it took to produce `/metrics`.
+        tokens: Of each entry of the credentials that tokens are got for.
     """
 
     build: BuildInfo
@@ -102,14 +123,16 @@ class ExporterState:
     reload_problems: tuple[str, ...] = ()
     shard: int = 0
     total_shards: int = 1
+    tokens: Mapping[str, TokenState] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One moment: the endpoints in the order of the configuration, and the exporter."""
+    """One moment: the endpoints in the order of the configuration, the exporter, and the logins that are held back."""
 
     endpoints: tuple[EndpointState, ...]
     exporter: ExporterState
+    held_back: HeldBack = field(default_factory=lambda: NONE_HELD_BACK)
 
 
 class Store:
@@ -117,9 +140,11 @@ class Store:
 
     Args:
         build: For `mail_exporter_build_info`.
+        held_back: Tells the rejected logins, when asked.
     """
 
-    def __init__(self, build: BuildInfo) -> None:
+    def __init__(self, build: BuildInfo, held_back: Callable[[], HeldBack] = lambda: NONE_HELD_BACK) -> None:
+        self._held_back = held_back
         self._states: dict[Series, EndpointState] = {}
         self._shared = Shared()
         self._exporter = ExporterState(
@@ -175,11 +200,34 @@ class Store:
                 states[series] = state
         self._states = states
 
+    def configure_tokens(self, credentials: Sequence[str]) -> None:
+        """Replaces the credentials that tokens are got for. Those that stay keep their counts."""
+        known = self._exporter.tokens
+        tokens = {name: known.get(name, _NO_TOKEN) for name in credentials}
+        self._exporter = replace(self._exporter, tokens=MappingProxyType(tokens))
+
     def record(self, result: ProbeResult) -> None:
         """Takes a result in. One of an endpoint that is not configured (any more) is ignored."""
         state = self._states.get(result.series)
         if state is not None:
             self._states[result.series] = advance(state, result, self._shared)
+
+    def token_requested(self, credentials: str, outcome: TokenOutcome) -> None:
+        """Counts a request for a token."""
+        state = self._exporter.tokens.get(credentials)
+        if state is not None:
+            requests = MappingProxyType({**state.requests, outcome: state.requests[outcome] + 1})
+            self._set_token(credentials, replace(state, requests=requests))
+
+    def token_held(self, credentials: str, expires_at: float | None) -> None:
+        """Says when the token in use expires, a Unix timestamp; `None` if nobody knows, or there is none."""
+        state = self._exporter.tokens.get(credentials)
+        if state is not None:
+            self._set_token(credentials, replace(state, expires_at=expires_at))
+
+    def _set_token(self, credentials: str, state: TokenState) -> None:
+        tokens = MappingProxyType({**self._exporter.tokens, credentials: state})
+        self._exporter = replace(self._exporter, tokens=tokens)
 
     def skipped(self, reason: SkipReason) -> None:
         """Counts a probe that was due but not started."""
@@ -221,7 +269,7 @@ class Store:
 
     def snapshot(self) -> Snapshot:
         """This moment, for as long as the caller holds it."""
-        return Snapshot(tuple(self._states.values()), self._exporter)
+        return Snapshot(tuple(self._states.values()), self._exporter, self._held_back())
 
     def states(self, name: str) -> tuple[EndpointState, ...]:
         """What is known of one endpoint, as a whole or of each of its addresses; nothing if there is no such name."""
@@ -274,6 +322,7 @@ def series_labels(endpoint: Endpoint) -> str:
     return label_pairs((*own, *sorted(endpoint.labels.items())))
 
 
+_NO_TOKEN: Final = TokenState(MappingProxyType(dict.fromkeys(TokenOutcome, 0)))
 _NONE_FAILED: Mapping[tuple[FailureReason, Phase], int] = MappingProxyType({})
 
 

@@ -90,6 +90,10 @@ class Rejections:
         """Forget the logins of all others."""
         self._rejections = {key: each for key, each in self._rejections.items() if key.username in usernames}
 
+    def pending(self, now: float) -> dict[LoginKey, float]:
+        """The logins that are held back, and the seconds until each is tried again."""
+        return {key: each.retry_at - now for key, each in self._rejections.items() if each.retry_at > now}
+
     def retry_in(self, key: LoginKey, now: float) -> float:
         """Seconds until a rejected login is tried again; 0 if none is held back."""
         rejection = self._rejections.get(key)

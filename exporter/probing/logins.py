@@ -113,6 +113,11 @@ class Logins:
         key = login_key(endpoint)
         return None if key is None else self._rejections.retry_in(key, self._clock())
 
+    def held_back(self) -> dict[tuple[str, str], float]:
+        """The logins that are held back, by username and host, and the seconds until each is tried again."""
+        pending = self._rejections.pending(self._clock())
+        return {(key.username, key.host): left for key, left in pending.items()}
+
     def configure(self, credentials: Collection[Credentials], backoff: LoginBackoff) -> None:
         """Go on with these credentials and this backoff, and forget what is known of all others."""
         self._tokens.keep(credentials)

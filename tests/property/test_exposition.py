@@ -116,6 +116,7 @@ def scenes(draw: st.DrawFn) -> list[tuple[Endpoint, list[ProbeResult]]]:
                 encryption=draw(st.sampled_from(Encryption)),
                 interval=float(draw(st.integers(1, 86_400))),
                 labels=draw(st.dictionaries(st.sampled_from(["team", "site"]), NAMES)),
+                provider=draw(st.sampled_from([None, "gmail"])),
             ),
             [replace(result, endpoint=name) for result in draw(st.lists(results(), max_size=3))],
         )
@@ -137,6 +138,7 @@ def expected(endpoint: Endpoint, probes: Sequence[ProbeResult]) -> Iterator[Samp
             "host": endpoint.host,
             "port": str(endpoint.port),
             "encryption": endpoint.encryption,
+            "provider": endpoint.provider or "",
         },
         1.0,
     )

@@ -12,6 +12,7 @@ from exporter.metrics.families import (
     EXPORTER_HISTOGRAMS,
     HISTOGRAMS,
     OF_ENDPOINT,
+    OF_LOGIN,
     OF_RECORD,
     OF_TLS,
     PREPARED,
@@ -20,7 +21,7 @@ from exporter.metrics.families import (
 from exporter.metrics.reference import reference
 
 METRICS = (*ENDPOINT_METRICS, *EXPORTER_METRICS)
-SINGLE = [*OF_ENDPOINT, *OF_RECORD, *OF_TLS]
+SINGLE = [*OF_ENDPOINT, *OF_LOGIN, *OF_RECORD, *OF_TLS]
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 

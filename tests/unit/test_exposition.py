@@ -9,9 +9,10 @@ import pytest
 from exporter.metrics.catalogue import ENDPOINT_LABELS, ENDPOINT_METRICS
 from exporter.metrics.exposition import SLICE_SIZE, Format, expose, process_collectors
 from exporter.metrics.labels import VALUE_LIMIT
-from exporter.metrics.store import BuildInfo, Snapshot, Store
+from exporter.metrics.store import BuildInfo, HeldBack, Snapshot, Store
 from exporter.model import (
     CertificateProblem,
+    Credentials,
     Encryption,
     Endpoint,
     FailureReason,
@@ -21,6 +22,7 @@ from exporter.model import (
     ProbeResult,
     Protocol,
     SkipReason,
+    TokenOutcome,
 )
 from tests.unit.results import DAY, NOON, certificate, endpoint, failure, success, tls
 from tests.unit.scraping import Samples, exposed, families, samples, series, value
@@ -28,6 +30,9 @@ from tests.unit.scraping import Samples, exposed, families, samples, series, val
 NAME = "imaps://mail.example.com"
 BUILD = BuildInfo(version="1.2.3", python_version="3.11.7", openssl_version="3.5.4")
 FORMATS = pytest.mark.parametrize("form", Format, ids=lambda form: form.name.lower())
+
+
+MONITOR = Credentials("monitor", "monitor@example.com")
 
 
 def snapshot_of(*results: ProbeResult, of: Endpoint | None = None) -> Snapshot:
@@ -45,9 +50,11 @@ def scraped(*results: ProbeResult, of: Endpoint | None = None) -> Samples:
 def rich_snapshot() -> Snapshot:
     """Endpoints of every kind, and an exporter of which everything is known."""
     store = Store(BUILD)
+    store.configure_tokens(["contoso"])
+    store.token_held("contoso", NOON + 3600)
     store.configure(
         [
-            endpoint("up", Protocol.SMTP, labels={"team": "mail"}),
+            endpoint("up", Protocol.SMTP, labels={"team": "mail"}, credentials=MONITOR, provider="gmail"),
             endpoint("failing"),
             endpoint("waiting", Protocol.POP3),
             endpoint('odd "name"\\\n', Protocol.IMAP),
@@ -68,9 +75,9 @@ def test_a_waiting_endpoint_is_written_as_prometheus_text() -> None:
 
     labels = f'endpoint="{NAME}",protocol="imap"'
     assert text.startswith(f"""\
-# HELP mail_endpoint_info What the endpoint is; the value is always 1.
+# HELP mail_endpoint_info What the endpoint is, and from which preset; the value is always 1.
 # TYPE mail_endpoint_info gauge
-mail_endpoint_info{{{labels},host="mail.example.com",port="993",encryption="tls"}} 1
+mail_endpoint_info{{{labels},host="mail.example.com",port="993",encryption="tls",provider=""}} 1
 # HELP mail_endpoint_interval_seconds How often the endpoint is probed.
 # TYPE mail_endpoint_interval_seconds gauge
 mail_endpoint_interval_seconds{{{labels}}} 60
@@ -166,6 +173,69 @@ def test_a_success_shows_all_that_was_learnt() -> None:
     assert value(read, "mail_mailbox_quota_limit_bytes", mailbox="INBOX") == 1_048_576.0
     assert {} == series(read, "mail_probe_failure_info")
     assert {} == series(read, "mail_tls_verification_error_info")
+
+
+def test_a_login_that_is_held_back_says_so_at_every_endpoint_that_shares_it() -> None:
+    held_back: HeldBack = {("monitor@example.com", "mail.example.com"): 299.5}
+    store = Store(BUILD, lambda: held_back)
+    store.configure(
+        [
+            endpoint("imap", credentials=MONITOR),
+            endpoint("smtp", Protocol.SMTP, credentials=replace(MONITOR, name="again")),
+            endpoint("elsewhere", credentials=MONITOR, host="other.example.com"),
+            endpoint("somebody", credentials=replace(MONITOR, username="somebody")),
+            endpoint("nobody"),
+        ]
+    )
+    before = store.snapshot()
+    held_back = {}
+
+    def backoffs(snapshot: Snapshot) -> dict[str, float]:
+        found = series(samples(exposed(snapshot)), "mail_auth_backoff_seconds")
+        return {dict(labels)["endpoint"]: figure for labels, figure in found.items()}
+
+    assert {"imap": 299.5, "smtp": 299.5, "elsewhere": 0.0, "somebody": 0.0} == backoffs(before)
+    assert {"imap": 0.0, "smtp": 0.0, "elsewhere": 0.0, "somebody": 0.0} == backoffs(store.snapshot())
+
+
+def test_requests_for_tokens_are_counted_from_the_start() -> None:
+    store = Store(BUILD)
+    store.configure_tokens(["contoso", "fabrikam"])
+    store.token_requested("contoso", TokenOutcome.REFUSED)
+    store.token_requested("contoso", TokenOutcome.REFUSED)
+    store.token_requested("unknown", TokenOutcome.SUCCESS)
+    read = samples(exposed(store.snapshot()))
+
+    requests = {
+        (dict(labels)["credentials"], dict(labels)["outcome"]): figure
+        for labels, figure in series(read, "mail_oauth2_token_requests_total").items()
+    }
+    nothing = {(name, outcome.value): 0.0 for name in ("contoso", "fabrikam") for outcome in TokenOutcome}
+    assert {**nothing, ("contoso", "refused"): 2.0} == requests
+
+
+def test_the_end_of_a_token_is_told_while_there_is_one() -> None:
+    store = Store(BUILD)
+    store.configure_tokens(["contoso"])
+    name = "mail_oauth2_token_expiry_timestamp_seconds"
+    assert {} == series(samples(exposed(store.snapshot())), name)
+    store.token_held("contoso", NOON + 3600)
+    store.token_held("unknown", NOON)
+    assert NOON + 3600 == value(samples(exposed(store.snapshot())), name, credentials="contoso")
+    store.token_held("contoso", None)
+
+    assert {} == series(samples(exposed(store.snapshot())), name)
+
+
+def test_credentials_that_stay_keep_their_counts() -> None:
+    store = Store(BUILD)
+    store.configure_tokens(["contoso", "fabrikam"])
+    store.token_requested("contoso", TokenOutcome.SUCCESS)
+    store.configure_tokens(["contoso"])
+    found = series(samples(exposed(store.snapshot())), "mail_oauth2_token_requests_total")
+
+    assert {"contoso"} == {dict(labels)["credentials"] for labels in found}
+    assert 1.0 == sum(found.values())
 
 
 def test_what_a_failed_probe_did_not_learn_is_absent() -> None:
@@ -315,7 +385,7 @@ def test_configured_labels_are_on_every_series_of_the_endpoint() -> None:
 
 def test_every_metric_of_the_catalogue_can_be_seen_with_its_labels_and_no_others() -> None:
     store = Store(BUILD)
-    store.configure([endpoint(NAME, encryption=Encryption.STARTTLS)])
+    store.configure([endpoint(NAME, encryption=Encryption.STARTTLS, credentials=MONITOR)])
     facts = replace(tls(CertificateProblem.EXPIRED), ocsp_next_update=NOON)
     store.record(success(NAME))
     failed = failure(FailureReason.TLS_CERTIFICATE_EXPIRED, Phase.TLS).failure
