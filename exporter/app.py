@@ -45,6 +45,7 @@ from exporter.reloading import Reloader
 from exporter.sharding import ALONE, Shard
 from exporter.watching import Watcher
 from exporter.web.application import create_application
+from exporter.web.policy import PolicyFile
 from exporter.web.probing import probe_routes
 from exporter.web.server import ListenAddress
 from exporter.web.server import serve as listen
@@ -258,6 +259,8 @@ async def serve(
     announce: Callable[[Sequence[str]], None],
     reloading: Reloading | None = None,
     shard: Shard = ALONE,
+    *,
+    web_config: PolicyFile | None = None,
 ) -> None:
     """Probe and answer HTTP until SIGTERM or SIGINT.
 
@@ -267,6 +270,7 @@ async def serve(
         announce: Is told the URLs of the status page once it can be read.
         reloading: Where a new configuration comes from; `None` where there is none.
         shard: Which of the configuration's endpoints to probe.
+        web_config: By what TLS and by whom HTTP may be used; `None` for no TLS, and everybody.
 
     Raises:
         ListenError: One of the addresses cannot be had; nothing was probed.
@@ -283,7 +287,7 @@ async def serve(
             reload = _telling_systemd(reloader.reload, daemon)
             stack.push_async_callback(reloader.close)
         by_request = reload if reloading is not None and reloading.by_request else None
-        server = await listen(daemon.application(by_request), addresses)
+        server = await listen(daemon.application(by_request), addresses, web_config=web_config)
         stack.push_async_callback(server.stop)
         daemon.start()
         stack.push_async_callback(daemon.stop)
