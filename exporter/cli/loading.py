@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
 from exporter.config.load import Configuration, load, parse
 from exporter.config.problems import ConfigurationError
 from exporter.model import Endpoint
+from exporter.web.policy import PolicyFile
 
 INVALID: Final = 1
 """The exit code for a configuration that cannot be used."""
@@ -22,9 +23,21 @@ def load_or_exit(path: Path) -> Configuration:
     try:
         return load(path)
     except ConfigurationError as error:
-        for problem in error.problems:
-            click.echo(str(problem), err=True)
-        sys.exit(INVALID)
+        _exit(error)
+
+
+def web_config_or_exit(path: Path) -> PolicyFile:
+    """The web configuration of a file; likewise."""
+    try:
+        return PolicyFile(path)
+    except ConfigurationError as error:
+        _exit(error)
+
+
+def _exit(error: ConfigurationError) -> NoReturn:
+    for problem in error.problems:
+        click.echo(str(problem), err=True)
+    sys.exit(INVALID)
 
 
 def endpoint_of_url(url: str) -> Endpoint:

@@ -12,8 +12,9 @@ import structlog
 
 from exporter import app, logs
 from exporter.cli.listening import listen_addresses
-from exporter.cli.loading import load_or_exit
+from exporter.cli.loading import load_or_exit, web_config_or_exit
 from exporter.cli.shards import chosen_shard, shard_options
+from exporter.cli.version import version_option
 from exporter.config.load import Configuration, load
 from exporter.watching import Watcher
 from exporter.web.server import ListenAddress, ListenError
@@ -25,12 +26,18 @@ log = structlog.get_logger()
 @click.option(
     "--config.file",
     "config_file",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     required=True,
     help="The configuration.",
 )
 @click.option("--config.watch", "watch", is_flag=True, help="Reload the configuration when its file changes.")
 @listen_addresses(default=":9925")
+@click.option(
+    "--web.config.file",
+    "web_config_file",
+    type=click.Path(path_type=Path),
+    help="TLS, users and limits of HTTP, in the format of Prometheus' exporter-toolkit.",
+)
 @click.option("--web.enable-lifecycle", "lifecycle", is_flag=True, help="Let POST /-/reload reload the configuration.")
 @shard_options
 @click.option(
@@ -49,10 +56,12 @@ log = structlog.get_logger()
     show_default=True,
     help="How to write them.",
 )
+@version_option
 def run(
     config_file: Path,
     addresses: tuple[ListenAddress, ...],
     *,
+    web_config_file: Path | None,
     shard: int | None,
     total_shards: int,
     log_level: str,
@@ -70,9 +79,10 @@ def run(
     watcher = Watcher(config_file) if watch else None
     configuration = load_or_exit(config_file)
     _warn(configuration)
+    web_config = None if web_config_file is None else web_config_or_exit(web_config_file)
     reloading = app.Reloading(lambda: _warn(load(config_file)), watcher, lifecycle)
     try:
-        asyncio.run(app.serve(configuration, addresses, _announce, reloading, share))
+        asyncio.run(app.serve(configuration, addresses, _announce, reloading, share, web_config=web_config))
     except ListenError as error:
         click.echo(f"mail-exporter: {error}", err=True)
         sys.exit(1)
