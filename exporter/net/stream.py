@@ -6,13 +6,11 @@ own: the probe has one deadline for everything and cancels whatever waits when i
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import os
 import socket
-from collections.abc import Callable, Mapping
-from enum import Enum, auto
+from collections.abc import Mapping
 from typing import Final, Self
 
 from OpenSSL import SSL
@@ -21,6 +19,7 @@ from exporter.model import FailureReason, TlsFacts
 from exporter.net import tls
 from exporter.net.alerts import NOT_TLS
 from exporter.net.buffer import OverflowingError, ReceiveBuffer
+from exporter.net.readiness import Readiness, Wait
 from exporter.protocol.dialogue import ChannelBinding, quoted
 
 RECEIVE_SIZE: Final = 16384
@@ -48,13 +47,6 @@ LOSSES: Final[Mapping[int, FailureReason]] = {
 }
 
 
-class Wait(Enum):
-    """What the socket must be ready for before an attempt is worth repeating."""
-
-    READ = auto()
-    WRITE = auto()
-
-
 class StreamError(OSError):
     """The connection cannot be made, or failed. The one family of exceptions that a stream raises.
 
@@ -74,21 +66,15 @@ class StreamError(OSError):
 class Stream:
     """An open connection. Made by `connect`; to be closed by `close`.
 
-    One thing is attempted at a time. What cannot be done at once is attempted again by the event loop when the socket
-    is ready, in the callback itself, so that the octets are read in the same turn of the loop that reported them. The
-    reader stays registered between two reads: a conversation is mostly waiting for the next reply.
+    One thing is attempted at a time. What cannot be done at once is attempted again when the socket is ready, in the
+    turn of the event loop that reports it.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        # A number, because the selector would write the socket's repr into a KeyError each time it looks it up.
-        self._fd = sock.fileno()
-        self._loop = asyncio.get_running_loop()
+        self._readiness = Readiness(sock.fileno())
         self._buffer = ReceiveBuffer()
         self._tls: SSL.Connection | None = None
-        self._attempt: Callable[[], Wait | None] | None = None
-        self._done: asyncio.Future[None] | None = None
-        self._watched: Wait | None = None
 
     @classmethod
     async def connect(cls, address: str, port: int, source_address: str | None = None) -> Self:
@@ -107,7 +93,7 @@ class Stream:
                 sock.bind((source_address, 0))
             error = sock.connect_ex((address, port))
             if error == errno.EINPROGRESS:
-                await stream._until(lambda: None, first=Wait.WRITE)
+                await stream._readiness.of(Wait.WRITE)
                 error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if error:
                 raise OSError(error, os.strerror(error))  # noqa: TRY301 - joins the errors of bind and socket below
@@ -133,14 +119,18 @@ class Stream:
         """
         sink = self._tls or self._socket
         left = memoryview(data)
-
-        def attempt() -> Wait | None:
-            nonlocal left
-            while left:
+        while left:
+            wait = Wait.WRITE
+            try:
                 left = left[sink.send(left) :]
-            return None
-
-        await self._until(attempt, blocked=Wait.WRITE)
+                continue
+            except SSL.WantReadError:
+                wait = Wait.READ
+            except (SSL.WantWriteError, BlockingIOError):
+                pass
+            except (SSL.Error, OSError) as error:
+                raise _translated(error) from None
+            await self._readiness.of(wait)
 
     async def read_line(self, limit: int) -> bytes:
         """The next line, without its ending.
@@ -148,7 +138,12 @@ class Stream:
         Raises:
             StreamError: The connection ended before it was complete, or it is longer than `limit` octets.
         """
-        return await self._read(lambda: self._buffer.take_line(limit))
+        try:
+            while (line := self._buffer.take_line(limit)) is None:
+                await self._receive()
+        except OverflowingError as overflow:
+            raise _translated(overflow) from None
+        return line
 
     async def read_exactly(self, size: int) -> bytes:
         """The next `size` octets.
@@ -156,7 +151,12 @@ class Stream:
         Raises:
             StreamError: The connection ended before they all came.
         """
-        return await self._read(lambda: self._buffer.take_exactly(size))
+        try:
+            while (octets := self._buffer.take_exactly(size)) is None:
+                await self._receive()
+        except OverflowingError as overflow:
+            raise _translated(overflow) from None
+        return octets
 
     def take_unread(self) -> bytes:
         """What came and was not read, as far as it can be had without waiting."""
@@ -180,22 +180,25 @@ class Stream:
         """
         connection = tls.begin(context, self._socket, server_name)
         answered = False
-
-        def attempt() -> Wait | None:
-            nonlocal answered
-            answered = answered or self._is_answered_with_tls()
-            connection.do_handshake()
-            return None
-
-        try:
-            await self._until(attempt)
-        except StreamError as failed:
-            if failed.detail.startswith(NOT_TLS) and (rest := self.take_unread()):
-                # It came while we said hello, and OpenSSL has taken what it took for a record's header of five octets.
-                failed.detail = _in_plain(b"..." + rest)
-            shown = connection.get_peer_certificate() is not None
-            failed.facts = tls.facts(connection, server_name, now) if shown else None
-            raise
+        while True:
+            try:
+                answered = answered or self._is_answered_with_tls()
+                connection.do_handshake()
+                break
+            except SSL.WantReadError:
+                wait = Wait.READ
+            except SSL.WantWriteError:
+                wait = Wait.WRITE
+            except (SSL.Error, OSError) as error:
+                failed = _translated(error)
+                if failed.detail.startswith(NOT_TLS) and (rest := self.take_unread()):
+                    # It came while we said hello, and OpenSSL has taken what it took for a record's header of five
+                    # octets.
+                    failed.detail = _in_plain(b"..." + rest)
+                shown = connection.get_peer_certificate() is not None
+                failed.facts = tls.facts(connection, server_name, now) if shown else None
+                raise failed from None
+            await self._readiness.of(wait)
         self._tls = connection
         return tls.facts(connection, server_name, now)
 
@@ -206,11 +209,11 @@ class Stream:
             StreamError: They are something else.
         """
         try:
-            came = self._socket.recv(RECEIVE_SIZE, socket.MSG_PEEK)
+            first = self._socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return False
-        if came and came[0] not in RECORDS:
-            raise StreamError(FailureReason.TLS_HANDSHAKE_FAILED, _in_plain(came))
+        if first and first[0] not in RECORDS:
+            raise StreamError(FailureReason.TLS_HANDSHAKE_FAILED, _in_plain(self.take_unread()))
         return True
 
     def channel_binding(self, kind: ChannelBinding) -> bytes | None:
@@ -219,100 +222,35 @@ class Stream:
 
     def close(self) -> None:
         """Close at once. A TLS session says so first (RFC 8446 6.1), as far as it can without waiting."""
-        self._watch(None)
+        self._readiness.close()
         if self._tls is not None:
             # The other side may be gone or not listening; then there is nobody to tell, and nothing to do about it.
             with contextlib.suppress(SSL.Error):
                 self._tls.shutdown()
         self._socket.close()
 
-    async def _read(self, take: Callable[[], bytes | None]) -> bytes:
-        try:
-            taken = take()
-        except OverflowingError as overflow:
-            raise _translated(overflow) from None
-        if taken is not None:
-            return taken
-
-        found: list[bytes] = []
-
-        def attempt() -> Wait | None:
-            while (complete := take()) is None:
-                self._buffer.feed(self._receive())
-            found.append(complete)
-            return None
-
-        await self._until(attempt, first=Wait.READ)
-        return found[0]
-
-    def _receive(self) -> bytes:
-        try:
-            data = (self._tls or self._socket).recv(RECEIVE_SIZE)
-        except SSL.ZeroReturnError:
-            data = b""
+    async def _receive(self) -> None:
+        """Wait for what comes next, and keep it."""
+        source = self._tls or self._socket
+        wait = Wait.READ
+        data: bytes | None = None
+        while data is None:
+            await self._readiness.of(wait)
+            try:
+                data = source.recv(RECEIVE_SIZE)
+            except (SSL.WantReadError, BlockingIOError):
+                wait = Wait.READ
+            except SSL.WantWriteError:
+                wait = Wait.WRITE
+            except SSL.ZeroReturnError:
+                data = b""
+            except (SSL.Error, OSError) as error:
+                raise _translated(error) from None
         if not data:
             left = self._buffer.take_all()
             where = f" after {quoted(left)}, in the middle of a line" if left else ""
             raise StreamError(FailureReason.CONNECTION_CLOSED, f"the server closed the connection{where}")
-        return data
-
-    async def _until(
-        self, attempt: Callable[[], Wait | None], *, first: Wait | None = None, blocked: Wait = Wait.READ
-    ) -> None:
-        """Attempt until it is done; with `first`, wait for the socket before the first attempt."""
-
-        def translated() -> Wait | None:
-            try:
-                return attempt()
-            except SSL.WantReadError:
-                return Wait.READ
-            except SSL.WantWriteError:
-                return Wait.WRITE
-            except BlockingIOError:
-                return blocked
-            except (SSL.Error, OSError, OverflowingError) as error:
-                raise _translated(error) from None
-
-        wait = first or translated()
-        if wait is None:
-            return
-        self._attempt = translated
-        self._done = self._loop.create_future()
-        try:
-            self._watch(wait)
-            await self._done
-        finally:
-            self._attempt = self._done = None
-
-    def _on_ready(self) -> None:
-        if self._attempt is None or self._done is None or self._done.done():
-            # Octets that nobody waits for yet: they stay where they are and are reported again when somebody does.
-            self._watch(None)
-            return
-        try:
-            wait = self._attempt()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the one who waits
-            self._done.set_exception(error)
-            return
-        if wait is None:
-            self._done.set_result(None)
-            if self._watched is Wait.WRITE:
-                self._watch(None)
-        else:
-            self._watch(wait)
-
-    def _watch(self, wait: Wait | None) -> None:
-        if wait is self._watched:
-            return
-        if self._watched is Wait.READ:
-            self._loop.remove_reader(self._fd)
-        elif self._watched is Wait.WRITE:
-            self._loop.remove_writer(self._fd)
-        self._watched = wait
-        if wait is Wait.READ:
-            self._loop.add_reader(self._fd, self._on_ready)
-        elif wait is Wait.WRITE:
-            self._loop.add_writer(self._fd, self._on_ready)
+        self._buffer.feed(data)
 
 
 def _in_plain(words: bytes) -> str:
