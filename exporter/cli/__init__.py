@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from exporter import __version__
+from exporter.cli.version import version_option
 
 COMMANDS: Final[Mapping[str, str]] = {
     "run": "Probe on schedule and serve the figures to Prometheus.",
@@ -41,6 +41,6 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="mail-exporter")
+@version_option
 def main() -> None:
     """Probes SMTP, POP3 and IMAP servers the way a mail client does, for Prometheus."""

@@ -11,16 +11,18 @@ from pathlib import Path
 
 import click
 
+from exporter.cli.version import version_option
 from exporter.config.load import load
 from exporter.config.problems import ConfigurationError
 from exporter.config.schema import json_schema
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, readable=False))
 @click.option(
     "--schema", is_flag=True, help="Print the JSON schema of configuration files, for editors, and do no more."
 )
+@version_option
 @click.pass_context
 def check(context: click.Context, paths: tuple[Path, ...], schema: bool) -> None:
     """Check configuration files.

@@ -10,11 +10,12 @@ from dataclasses import replace
 
 import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from exporter import app, logs
 from exporter.cli.listening import listen_addresses
+from exporter.cli.terminal import output, print_rows
+from exporter.cli.version import version_option
 from exporter.demo.scenes import INTERVAL, Scene
 from exporter.demo.stage import DemoConfiguration, Staged, demo_servers
 from exporter.web.server import ListenAddress, ListenError
@@ -22,6 +23,7 @@ from exporter.web.server import ListenAddress, ListenError
 
 @click.command()
 @listen_addresses(default="127.0.0.1:9925")
+@version_option
 def demo(addresses: tuple[ListenAddress, ...]) -> None:
     """See everything at work, against mail servers that misbehave on purpose.
 
@@ -30,7 +32,7 @@ def demo(addresses: tuple[ListenAddress, ...]) -> None:
     # What goes wrong here does so on purpose; only a bug would be news.
     logs.configure(logs.LogLevel.ERROR, logs.LogFormat.LOGFMT)
     try:
-        asyncio.run(_demo(addresses, Console(highlight=False)))
+        asyncio.run(_demo(addresses, output()))
     except ListenError as error:
         click.echo(f"mail-exporter: {error}", err=True)
         sys.exit(1)
@@ -60,30 +62,22 @@ def _announcer(console: Console, staged: Sequence[Staged]) -> Callable[[Sequence
 
     def announce(urls: Sequence[str]) -> None:
         servers = sum(one.scene.listens for one in staged)
-        places = Table.grid(padding=(0, 2), pad_edge=True)
-        for url in urls:
-            places.add_row("Status page", Text(url, "bold"))
-            places.add_row("Metrics", Text(f"{url}metrics", "bold"))
         console.print(
             f"{servers} mail servers run in this process. {len(staged)} endpoints are probed every {INTERVAL:g} s.\n"
         )
-        console.print(places)
+        for url in urls:
+            print_rows(console, [("Status page", Text(url, "bold")), ("Metrics", Text(f"{url}metrics", "bold"))])
         console.print("\nThese work:")
-        console.print(_scenes([one.scene for one in staged if one.scene.expected is None]))
+        print_rows(console, [_row(one.scene) for one in staged if one.scene.expected is None])
         console.print("\nThese fail, each for its own reason:")
-        console.print(_scenes([one.scene for one in staged if one.scene.expected is not None]))
+        print_rows(console, [_row(one.scene) for one in staged if one.scene.expected is not None])
         console.print("\nCtrl-C ends the demo.")
 
     return announce
 
 
-def _scenes(scenes: Sequence[Scene]) -> Table:
-    table = Table.grid(padding=(0, 2), pad_edge=True)
-    table.add_column(no_wrap=True)
-    table.add_column()
-    for scene in scenes:
-        words, expected = Text(scene.shows), scene.expected
-        if expected is not None:
-            words.append(": ").append(f"{expected.reason} in phase {expected.phase}", "red")
-        table.add_row(scene.name, words)
-    return table
+def _row(scene: Scene) -> tuple[str, Text]:
+    words = Text(scene.shows)
+    if scene.expected is not None:
+        words.append(": ").append(f"{scene.expected.reason} in phase {scene.expected.phase}", "red")
+    return scene.name, words

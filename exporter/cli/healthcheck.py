@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import click
 
+from exporter.cli.version import version_option
+
 PATH: Final = "/-/healthy"
 
 HERE: Final = "127.0.0.1"
@@ -61,6 +63,7 @@ class AddressType(click.ParamType[tuple[str, int]]):
     show_default=True,
     help="Seconds to wait for its answer.",
 )
+@version_option
 def healthcheck(address: tuple[str, int], timeout: float) -> None:
     """Ask the daemon on this machine whether it is well.
 

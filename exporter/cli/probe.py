@@ -9,10 +9,11 @@ import time
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from exporter import logs
 from exporter.cli.loading import endpoint_of_url, load_or_exit
+from exporter.cli.terminal import output
+from exporter.cli.version import version_option
 from exporter.cli.waterfall import print_result
 from exporter.config.load import Configuration
 from exporter.model import DnsSettings, Endpoint, LoginBackoff, ProbeResult
@@ -28,10 +29,11 @@ from exporter.web.api import probe_document
 @click.option(
     "--config.file",
     "config_file",
-    type=click.Path(path_type=Path),
-    help="The configuration that TARGET is an endpoint of.",
+    type=click.Path(path_type=Path, readable=False),
+    help="The configuration that has the endpoint.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@version_option
 def probe(target: str, config_file: Path | None, *, as_json: bool) -> None:
     """Probe once, now, and show what happens.
 
@@ -45,7 +47,7 @@ def probe(target: str, config_file: Path | None, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"endpoint": endpoint.name, **probe_document(result)}, indent=2))
     else:
-        print_result(Console(), endpoint, result)
+        print_result(output(), endpoint, result)
     sys.exit(0 if result.failure is None else 1)
 
 

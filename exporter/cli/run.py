@@ -35,7 +35,7 @@ log = structlog.get_logger()
 @click.option(
     "--web.config.file",
     "web_config_file",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     help="TLS, users and limits of HTTP, in the format of Prometheus' exporter-toolkit.",
 )
 @click.option("--web.enable-lifecycle", "lifecycle", is_flag=True, help="Let POST /-/reload reload the configuration.")

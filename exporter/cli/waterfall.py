@@ -7,16 +7,31 @@ from typing import Final
 
 from rich.console import Console
 from rich.filesize import decimal
-from rich.table import Table
 from rich.text import Text
 
-from exporter.model import CertificateFacts, Direction, Endpoint, MailboxFacts, ProbeResult, TlsFacts
+from exporter.cli.terminal import print_rows, room, takes
+from exporter.model import (
+    CertificateFacts,
+    Direction,
+    Endpoint,
+    Failure,
+    MailboxFacts,
+    ProbeResult,
+    Span,
+    TlsFacts,
+    TranscriptLine,
+)
 
 BAR_WIDTH: Final = 40
-"""Columns that stand for the whole duration of the probe."""
+"""Columns that stand for the whole duration of the probe, where the screen has that many."""
 
 EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 """Parts of a column, so that short phases next to long ones still show."""
+
+FULL: Final = "█"
+
+PLAIN: Final = "#"
+"""What bars are made of where nothing but ASCII comes out."""
 
 HOUR: Final = 3600.0
 DAY: Final = 24 * HOUR
@@ -24,27 +39,26 @@ DAY: Final = 24 * HOUR
 WARN_DAYS: Final = 28
 """From so many days left on, a certificate's end is shown in yellow: the alerts begin there too."""
 
+MAX_NAMES: Final = 10
+"""Names of a certificate that are listed. Some are for hundreds."""
+
 DIRECTION_STYLES: Final = {Direction.CLIENT: "cyan", Direction.SERVER: "", Direction.NOTE: "dim"}
 
 
 def print_result(console: Console, endpoint: Endpoint, result: ProbeResult) -> None:
     """Print the verdict, the waterfall, what was negotiated and found, why it failed, and the conversation."""
-    console.print(_headline(endpoint, result))
+    console.print(_headline(endpoint, result), soft_wrap=True)
     console.print()
-    console.print(_phases(result))
-    facts = Table.grid(padding=(0, 2), pad_edge=True)
-    facts.add_column(style="bold")
-    facts.add_column(overflow="fold")
-    for name, value in _facts(result):
-        facts.add_row(name, value)
-    if facts.row_count:
+    _print_phases(console, result)
+    facts = [(Text(name, "bold"), value) for name, value in _facts(result)]
+    if facts:
         console.print()
-        console.print(facts)
+        print_rows(console, facts)
     console.print()
-    console.print(_transcript(result))
+    print_rows(console, [_transcript_row(line) for line in result.transcript], right={0})
     if result.failure is not None:
         console.print()
-        console.print(_failure(result))
+        console.print(_failure(result.failure), soft_wrap=True)
 
 
 def _headline(endpoint: Endpoint, result: ProbeResult) -> Text:
@@ -63,27 +77,29 @@ def _headline(endpoint: Endpoint, result: ProbeResult) -> Text:
     return line
 
 
-def _phases(result: ProbeResult) -> Table:
-    table = Table.grid(padding=(0, 2), pad_edge=True)
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column(no_wrap=True)
+def _print_phases(console: Console, result: ProbeResult) -> None:
     failed_in = result.failure and result.failure.phase
-    last = max((span.start for span in result.spans if span.phase is failed_in), default=None)
-    for span in result.spans:
-        style = "red" if span.phase is failed_in and span.start == last else "blue"
-        bar = _bar(span.start, span.duration, result.duration)
-        table.add_row(Text(span.phase, style if style == "red" else ""), _milliseconds(span.duration), Text(bar, style))
-    return table
+    failed = max((span.start for span in result.spans if span.phase is failed_in), default=None)
+    heads = [
+        (Text(span.phase, "red" if span.start == failed else ""), _milliseconds(span.duration)) for span in result.spans
+    ]
+    width = min(room(console, heads), BAR_WIDTH)
+    plain = not takes(console, FULL + EIGHTHS)
+    rows = []
+    for head, span in zip(heads, result.spans, strict=True):
+        bar = _bar(span, result.duration, width)
+        drawn = bar.replace(bar.strip(), PLAIN * len(bar.strip())) if plain else bar
+        rows.append((*head, Text(drawn, head[0].style or "blue")))
+    print_rows(console, rows, right={1})
 
 
-def _bar(start: float, duration: float, whole: float) -> str:
+def _bar(span: Span, whole: float, width: int) -> str:
     """A bar that begins where the phase began, at least a sliver long."""
-    scale = BAR_WIDTH * 8 / whole if whole > 0 else 0.0
-    begin, end = round(start * scale), round((start + duration) * scale)
-    begin = min(begin, BAR_WIDTH * 8 - 1) // 8 * 8
+    scale = width * 8 / whole if whole > 0 else 0.0
+    begin, end = round(span.start * scale), round((span.start + span.duration) * scale)
+    begin = min(begin, width * 8 - 1) // 8 * 8
     full, part = divmod(max(end - begin, 1), 8)
-    return " " * (begin // 8) + "█" * full + EIGHTHS[part].strip()
+    return " " * (begin // 8) + FULL * full + EIGHTHS[part].strip()
 
 
 def _facts(result: ProbeResult) -> Iterator[tuple[str, Text]]:
@@ -109,11 +125,16 @@ def _facts(result: ProbeResult) -> Iterator[tuple[str, Text]]:
 def _certificate(tls: TlsFacts, now: float) -> Text:
     leaf = tls.chain[0]
     left = (leaf.not_after - now) / DAY
-    text = Text(f"{leaf.subject}\nfor {', '.join(leaf.names) or 'no name'}\nissued by {leaf.issuer}\n{leaf.key}, ")
+    text = Text(f"{leaf.subject}\nfor {_names(leaf)}\nissued by {leaf.issuer}\n{leaf.key}, ")
     style = "red" if left < 0 else "yellow" if left < WARN_DAYS else "green"
     text.append(_validity(leaf, now), style)
     text.append("\nverified" if tls.verified else f"\n{tls.detail}", "green" if tls.verified else "red")
     return text
+
+
+def _names(leaf: CertificateFacts) -> str:
+    more = len(leaf.names) - MAX_NAMES
+    return (", ".join(leaf.names[:MAX_NAMES]) or "no name") + (f" and {more} more" if more > 0 else "")
 
 
 def _validity(certificate: CertificateFacts, now: float) -> str:
@@ -140,20 +161,12 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _transcript(result: ProbeResult) -> Table:
-    table = Table.grid(padding=(0, 2), pad_edge=True)
-    table.add_column(justify="right", style="dim")
-    table.add_column()
-    table.add_column(overflow="fold")
-    for line in result.transcript:
-        style = DIRECTION_STYLES[line.direction]
-        table.add_row(_milliseconds(line.at), Text(line.direction, style), Text(line.text, style))
-    return table
+def _transcript_row(line: TranscriptLine) -> tuple[Text, Text, Text]:
+    style = DIRECTION_STYLES[line.direction]
+    return Text(_milliseconds(line.at), "dim"), Text(line.direction, style), Text(line.text, style)
 
 
-def _failure(result: ProbeResult) -> Text:
-    failure = result.failure
-    assert failure is not None  # noqa: S101 - the caller looked
+def _failure(failure: Failure) -> Text:
     return Text.assemble(
         (f"{failure.reason} in phase {failure.phase}: ", "bold red"),
         (failure.detail, "red"),

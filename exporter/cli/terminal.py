@@ -1,0 +1,77 @@
+"""Printing for people: columns and widths, for whatever terminal, pipe or file is at the other end. No words."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+UNFOLDED: Final = 10_000
+"""Columns where no screen ends: what is piped is searched and compared by lines, so none is folded."""
+
+LEAST: Final = 20
+"""Columns that the last of several columns has at least, however narrow the screen."""
+
+GAP: Final = "  "
+"""What stands before each column."""
+
+
+def output() -> Console:
+    """Standard output.
+
+    What it cannot take comes out as escapes: in the C locale of a cron job, a name with an umlaut is no reason to fail.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    folds = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(width=None if folds else UNFOLDED, highlight=False)
+
+
+def takes(console: Console, characters: str) -> bool:
+    """Whether these characters come out as they are."""
+    try:
+        characters.encode(console.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def room(console: Console, rows: Iterable[Sequence[str | Text]]) -> int:
+    """The columns that are left on the screen to the right of these."""
+    return max(console.width - sum(len(GAP) + width for width in _widths(rows)) - len(GAP), LEAST)
+
+
+def print_rows(console: Console, rows: Sequence[Sequence[str | Text]], *, right: Collection[int] = ()) -> None:
+    """Print rows in columns. The last column is folded where the screen ends, and nothing is ever cut off.
+
+    Args:
+        console: Where.
+        rows: As many cells each; the last may have several lines.
+        right: The columns that are aligned at their right.
+    """
+    heads = [row[:-1] for row in rows]
+    widths = _widths(heads)
+    margin = Text("".join(GAP + " " * width for width in widths) + GAP)
+    for head, row in zip(heads, rows, strict=True):
+        begin = Text()
+        for number, (cell, width) in enumerate(zip(head, widths, strict=True)):
+            padding = " " * (width - cell_len(str(cell)))
+            begin.append(GAP + padding if number in right else GAP).append(cell)
+            begin.append("" if number in right else padding)
+        begin.append(GAP)
+        last = Text() + row[-1]
+        for line in last.wrap(console, room(console, heads), overflow="fold"):
+            whole = begin + line
+            whole.rstrip()
+            console.print(whole, soft_wrap=True)
+            begin = margin
+
+
+def _widths(rows: Iterable[Sequence[str | Text]]) -> list[int]:
+    return [max(cell_len(str(cell)) for cell in column) for column in zip(*rows, strict=True)]
