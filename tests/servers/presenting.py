@@ -53,7 +53,13 @@ class _Session:
         self._outgoing = outgoing
 
     def do_handshake(self) -> None:
-        self._attempt(self._connection.do_handshake)
+        try:
+            self._attempt(self._connection.do_handshake)
+        except (ssl.SSLWantReadError, ssl.SSLEOFError):
+            raise
+        except ssl.SSLError:
+            # asyncio would hang up and keep the alert to itself. This way it is sent, and the client hangs up over it.
+            raise ssl.SSLWantReadError from None
 
     def read(self, size: int) -> bytes:
         try:
