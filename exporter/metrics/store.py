@@ -147,11 +147,14 @@ class Store:
         self._held_back = held_back
         self._states: dict[Series, EndpointState] = {}
         self._shared = Shared()
+        # These two change with every probe, and become part of the exporter's state when somebody looks at it.
+        self._start_delay = Histogram.empty(DELAY_BUCKETS)
+        self._in_flight = 0
         self._exporter = ExporterState(
             build=build,
             endpoints=MappingProxyType(dict.fromkeys(Protocol, 0)),
             skipped=MappingProxyType(dict.fromkeys(SkipReason, 0)),
-            start_delay=Histogram.empty(DELAY_BUCKETS),
+            start_delay=self._start_delay,
             lag=Histogram.empty(DELAY_BUCKETS),
             scrapes=Histogram.empty(SCRAPE_BUCKETS),
         )
@@ -236,7 +239,7 @@ class Store:
 
     def observe_start_delay(self, seconds: float) -> None:
         """Notes how much later than scheduled a probe was started."""
-        self._exporter = replace(self._exporter, start_delay=self._exporter.start_delay.observe(seconds))
+        self._start_delay = self._start_delay.observe(seconds)
 
     def observe_lag(self, seconds: float) -> None:
         """Notes how late the event loop ran what was due."""
@@ -248,7 +251,7 @@ class Store:
 
     def set_in_flight(self, probes: int) -> None:
         """Says how many probes are running."""
-        self._exporter = replace(self._exporter, probes_in_flight=probes)
+        self._in_flight = probes
 
     def set_shard(self, shard: int, total_shards: int) -> None:
         """Says which of how many shards this process is; without it, it is the only one."""
@@ -269,7 +272,8 @@ class Store:
 
     def snapshot(self) -> Snapshot:
         """This moment, for as long as the caller holds it."""
-        return Snapshot(tuple(self._states.values()), self._exporter, self._held_back())
+        exporter = replace(self._exporter, start_delay=self._start_delay, probes_in_flight=self._in_flight)
+        return Snapshot(tuple(self._states.values()), exporter, self._held_back())
 
     def states(self, name: str) -> tuple[EndpointState, ...]:
         """What is known of one endpoint, as a whole or of each of its addresses; nothing if there is no such name."""
