@@ -18,7 +18,8 @@ from typing import Any
 
 from tests.deploy.fetched import cache_directory
 from tests.deploy.package_index import package_index
-from tests.servers.programs import program, scratch_directory, unavailable
+from tests.deploy.privileges import require_mounts
+from tests.servers.programs import program, scratch_directory
 
 BASE = "docker.io/library/python:3.13-slim"
 BASE_SCRIPT = Path(__file__).with_name("base-image.sh")
@@ -161,10 +162,7 @@ def engine() -> Iterator[Engine]:
     """Tools with a storage that holds the base the Dockerfile is built on, and nothing else."""
     for name, package in {"buildah": "buildah", "podman": "podman", "crun": "crun"}.items():
         program(name, package=package)
-    if os.geteuid() != 0:
-        unavailable("containers are built and run as root here")
-    if subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode != 0:
-        unavailable("nothing can be mounted here; where this is a container, it has to be a privileged one")
+    require_mounts()
     # What is large lies in the cache: where all of this is a container, that may be outside of it, while /tmp is on
     # overlayfs, which does not stack upon itself and leaves only a driver that copies an image for each container.
     with (
