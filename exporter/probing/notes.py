@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -36,6 +37,7 @@ from exporter.protocol.dialogue import (
     StarttlsOffered,
     printable,
 )
+from exporter.protocol.redaction import MIN_HIDDEN, blotted, blotted_where_cut, forms_of
 
 MAX_TRANSCRIPT_LINES: Final = 400
 """A conversation takes about 30 lines; more than this is a server's chatter."""
@@ -43,10 +45,8 @@ MAX_TRANSCRIPT_LINES: Final = 400
 MAX_TRANSCRIPT_TEXT: Final = 400
 """Characters of one line that are kept: enough to recognise it."""
 
-MIN_HIDDEN: Final = 5
-"""Octets a secret must have to be looked for in what the server says; shorter ones would blot out ordinary words."""
-
-BLOT: Final = b"<redacted>"
+CUT: Final = "..."
+"""What stands where more was said."""
 
 _LITERAL: Final = re.compile(rb"\{[0-9]+\+?\}")
 """What announces that something follows in a line of its own (RFC 9051 4.3), and is no secret itself."""
@@ -105,7 +105,7 @@ class Notes:
         """The probe failed, in the phase under way. The first failure is the one that counts."""
         self.note(f"{reason}: {detail}")
         if self.failure is None:
-            self.failure = Failure(reason, self.phase, self._shown(detail.encode()))
+            self.failure = Failure(reason, self.phase, printable(self._blotted(detail.encode())))
 
     def learn(self, fact: Fact) -> None:
         """Keep what the dialogue found out."""
@@ -129,7 +129,7 @@ class Notes:
         """From now on, blot out this login's secret wherever the server repeats it."""
         secret = login.secret.reveal()
         self._hidden += tuple(form for form in (b64encode(secret), secret) if len(form) >= MIN_HIDDEN)
-        self._concealed += tuple(form for form in _within_base64(secret) if len(form) >= MIN_HIDDEN)
+        self._concealed += forms_of(secret)
 
     def conceal(self, octets: bytes) -> None:
         """From now on, do not show these octets, although they may be read."""
@@ -137,12 +137,12 @@ class Notes:
 
     def without_secrets(self, line: bytes) -> bytes:
         """The server's octets, with the secret blotted out."""
-        return _blotted(line, self._hidden)
+        return blotted(line, self._hidden)
 
     def sent(self, line: bytes, shown: str | None) -> None:
         """A line goes out. One that carries a secret is kept by its stand-in, and looked for in what comes back."""
         if shown is None:
-            self._write(Direction.CLIENT, printable(line[:MAX_TRANSCRIPT_TEXT]))
+            self._write(Direction.CLIENT, _shortened(line))
             return
         self._write(Direction.CLIENT, shown)
         carried = line.rpartition(b" ")[2]
@@ -151,11 +151,11 @@ class Notes:
 
     def received(self, line: bytes) -> None:
         """A line came in, already `without_secrets`."""
-        self._write(Direction.SERVER, self._shown(line, MAX_TRANSCRIPT_TEXT))
+        self._write(Direction.SERVER, _shortened(self._blotted(line)))
 
     def note(self, text: str) -> None:
         """Something that neither side said."""
-        self._write(Direction.NOTE, self._shown(text.encode(), MAX_TRANSCRIPT_TEXT))
+        self._write(Direction.NOTE, _shortened(self._blotted(text.encode())))
 
     def result(self) -> ProbeResult:
         """End the phase under way and sum up."""
@@ -183,31 +183,22 @@ class Notes:
             resolution=self.resolution,
         )
 
-    def _shown(self, octets: bytes, limit: int | None = None) -> str:
-        """Octets fit to be shown: everything is blotted out that is to be, and then they are cut."""
-        return printable(_blotted(self.without_secrets(octets), self._concealed)[:limit])
+    def _blotted(self, octets: bytes) -> bytes:
+        """Octets without anything that is not to be shown. They are cut after this, and not before."""
+        return blotted_where_cut(blotted(self.without_secrets(octets), self._concealed), self._hidden + self._concealed)
 
     def _end_phase(self, now: float) -> None:
         if self._phase is not None:
             self._spans.append(Span(self._phase, self._phase_start, now - self._phase_start))
 
     def _write(self, direction: Direction, text: str) -> None:
+        line = TranscriptLine(self._clock() - self._origin, direction, text)
         if len(self._transcript) < MAX_TRANSCRIPT_LINES:
-            self._transcript.append(TranscriptLine(self._clock() - self._origin, direction, text))
+            self._transcript.append(line)
+        elif len(self._transcript) == MAX_TRANSCRIPT_LINES:
+            self._transcript.append(replace(line, direction=Direction.NOTE, text=CUT))
 
 
-def _blotted(octets: bytes, forms: Iterable[bytes]) -> bytes:
-    for form in forms:
-        if form in octets:
-            octets = octets.replace(form, BLOT)
-    return octets
-
-
-def _within_base64(secret: bytes) -> Iterator[bytes]:
-    """The secret as it looks within something longer in base64, less the characters that it shares with what is around.
-
-    Three octets are four characters, so there are three ways for it to lie.
-    """
-    for before in range(3):
-        whole = b64encode(bytes(before) + secret)
-        yield whole[-(-before * 8 // 6) : (before + len(secret)) * 8 // 6]
+def _shortened(octets: bytes) -> str:
+    text = printable(octets[: MAX_TRANSCRIPT_TEXT + 1])
+    return text if len(text) <= MAX_TRANSCRIPT_TEXT else text[:MAX_TRANSCRIPT_TEXT] + CUT

@@ -30,6 +30,9 @@ MAX_LITERAL: Final = 65536
 MAX_QUOTE: Final = 160
 """Characters of a server's words that stand in a failure's detail: enough for a sentence and a URL."""
 
+CUT_QUOTE: Final = b'..."'
+"""How a quote ends that was shortened."""
+
 
 @dataclass(frozen=True, slots=True)
 class Enter:
@@ -216,7 +219,7 @@ def printable(data: bytes) -> str:
 def quoted(data: bytes) -> str:
     """The server's words for a failure's detail: printable, shortened, in quotes."""
     text = printable(data[: MAX_QUOTE + 1])
-    return f'"{text}"' if len(text) <= MAX_QUOTE else f'"{text[:MAX_QUOTE]}..."'
+    return f'"{text}"' if len(text) <= MAX_QUOTE else f'"{text[:MAX_QUOTE]}{CUT_QUOTE.decode()}'
 
 
 def keywords(capabilities: Collection[str]) -> dict[str, list[str]]:

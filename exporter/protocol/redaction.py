@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import quote_from_bytes, quote_plus
 
+from exporter.protocol.dialogue import CUT_QUOTE, printable
+
 MIN_HIDDEN: Final = 5
 """Octets a secret must have to be looked for in what a server says; shorter ones would blot out ordinary words."""
 
@@ -17,7 +19,7 @@ _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
 def forms_of(secret: bytes) -> tuple[bytes, ...]:
-    """What a secret looks like as it is, in base64, in a URL, in a form and in JSON; the longest first.
+    """What a secret looks like as it is, escaped, in base64, in a URL, in a form and in JSON; the longest first.
 
     A long form may hold a short one, and blotting that out first would leave the rest of the long one to be seen.
     """
@@ -33,6 +35,12 @@ def blotted(octets: bytes, forms: Iterable[bytes]) -> bytes:
     return octets
 
 
+def blotted_where_cut(octets: bytes, forms: Iterable[bytes]) -> bytes:
+    """The octets without what is left of a form where a quote of the server's words was cut off."""
+    *cut, rest = octets.split(CUT_QUOTE)
+    return CUT_QUOTE.join((*(_without_beginning(words, forms) for words in cut), rest))
+
+
 def within_base64(secret: bytes) -> Iterator[bytes]:
     """The secret as it looks within something longer in base64, less the characters that it shares with what is around.
 
@@ -43,8 +51,17 @@ def within_base64(secret: bytes) -> Iterator[bytes]:
         yield whole[-(-before * 8 // 6) : (before + len(secret)) * 8 // 6]
 
 
+def _without_beginning(octets: bytes, forms: Iterable[bytes]) -> bytes:
+    for form in forms:
+        for size in range(min(len(form), len(octets)), MIN_HIDDEN - 1, -1):
+            if octets.endswith(form[:size]):
+                return octets[:-size] + BLOT
+    return octets
+
+
 def _forms(secret: bytes) -> Iterator[bytes]:
     yield secret
+    yield printable(secret).encode()
     for encoded in (b64encode(secret), *within_base64(secret)):
         yield encoded
         yield encoded.translate(_URL_SAFE)

@@ -6,7 +6,8 @@ import pytest
 
 from exporter.model import Direction, Failure, FailureReason, Login, Mechanism, Phase, Secret, SecretKind, Span
 from exporter.probing.notes import MAX_TRANSCRIPT_LINES, MAX_TRANSCRIPT_TEXT, Notes
-from exporter.protocol.dialogue import LoginTaken, LoginTried, ReplyCode
+from exporter.protocol.dialogue import MAX_QUOTE, LoginTaken, LoginTried, ReplyCode, quoted
+from exporter.protocol.imap_command import quote
 
 PASSWORD = b"hunter2 & co"
 
@@ -147,6 +148,37 @@ def test_a_secret_within_something_in_base64_is_not_shown(notes: Notes, before: 
         assert len(b64encode(before + b'"}')) + 4 >= len(kept)
 
 
+@pytest.mark.parametrize(
+    ("password", "shown"),
+    [
+        (b'my "secret" pass', '\\"secret\\" pass'),  # as a quoted string of IMAP
+        ("p\N{LATIN SMALL LETTER A WITH DIAERESIS}ssword".encode(), "\\xc3\\xa4ssword"),  # as a detail shows it
+    ],
+)
+def test_a_secret_is_not_shown_in_the_form_that_it_was_sent_or_quoted_in(
+    notes: Notes, password: bytes, shown: str
+) -> None:
+    notes.hide(Login("user", Secret(password)))
+    said = quoted(b"unknown: LOGIN user " + (quote(password) or password))
+    notes.received(said.encode())
+    notes.fail(FailureReason.PROTOCOL_ERROR, said)
+
+    assert shown in said
+    assert shown not in repr(notes.result())
+
+
+def test_the_beginning_of_a_secret_is_not_shown_where_a_quote_was_cut(notes: Notes) -> None:
+    notes.hide(Login("user", Secret(PASSWORD)))
+    credentials = b64encode(b"\0user\0" + PASSWORD)
+    notes.sent(b"AUTH PLAIN " + credentials, "AUTH PLAIN <redacted>")
+    said = b"unknown: ".ljust(MAX_QUOTE - 9) + credentials
+    notes.fail(FailureReason.CONNECTION_CLOSED, f"the server closed the connection after {quoted(said)}, in a line")
+
+    failure = notes.result().failure
+    assert failure is not None
+    assert failure.detail.endswith(' <redacted>...", in a line')
+
+
 def test_what_is_to_be_concealed_is_read_and_not_shown(notes: Notes) -> None:
     notes.conceal(b"dj1wcm9vZg==")
 
@@ -177,7 +209,9 @@ def test_a_chatty_server_does_not_fill_the_memory(notes: Notes) -> None:
     for _ in range(10_000):
         notes.received(b"x" * 8000)
 
-    assert [MAX_TRANSCRIPT_TEXT] * MAX_TRANSCRIPT_LINES == [len(text) for text in texts(notes)]
+    kept = ["x" * MAX_TRANSCRIPT_TEXT + "..."] * MAX_TRANSCRIPT_LINES
+    assert [*kept, "..."] == texts(notes)
+    assert Direction.NOTE is notes.result().transcript[-1].direction
 
 
 def test_the_transcript_says_who_said_what_and_when(notes: Notes, clock: Clock) -> None:
