@@ -188,7 +188,7 @@ class WebConfigSection(Section):
     http_server_config: HttpServerSection | None = key("What is told to every client.", {"http2": False}, {})
     basic_auth_users: dict[User, Hash] | None = key(
         "Users, and the bcrypt hashes of their passwords.",
-        {"alice": "$2y$10$mDwo.lAisC94iLAyP81MCesa29IzH37oigHC/42V2pdJlUprsJPze"},
+        {"alice": "$2y$10$s4wQIiLbOMNL8w2Fl.SmUOALk3Ouz5MqfP9M1FPkkULfPRaEgaonK"},
         {},
     )
     rate_limit: RateLimitSection | None = key(
