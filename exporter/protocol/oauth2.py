@@ -42,8 +42,11 @@ MAX_LIFETIME: Final = 30 * 24 * 3600
 MAX_DETAIL: Final = 400
 """Characters of a server's explanation that are kept: Microsoft's fill half of it."""
 
-_OF_THE_REQUEST: Final = re.compile(rb"[\s.]*\b(?:Trace ID|Correlation ID|Timestamp):.*", re.DOTALL)
-"""What Microsoft appends to an explanation, and what is different each time."""
+_OF_THE_REQUEST: Final = re.compile(rb"\b(?:Trace ID|Correlation ID|Timestamp):")
+"""Where the part of an explanation begins that Microsoft appends, and that is different each time."""
+
+_REFRESH_TOKEN: Final = re.compile(r"[ -~]+")
+"""RFC 6749 appendix A.17."""
 
 _KNOWN: Final = frozenset({"access_token", "token_type", "refresh_token", "error", "error_description"})
 """The parameters of an answer that are text, and mean something here (RFC 6749 5.1, 5.2)."""
@@ -195,8 +198,9 @@ def token_answer(status: int, retry_after: str | None, body: bytes, hidden: tupl
     kind = known.get("token_type", "Bearer")
     if kind.lower() != "bearer" or not re.fullmatch("[!-~]+", token):
         raise TokenError(TokenOutcome.INVALID, "the token endpoint gives something else than a bearer token", wait)
-    renewed = known.get("refresh_token")
-    return TokenAnswer(Secret(token.encode()), _lifetime(document), Secret(renewed.encode()) if renewed else None)
+    renewed = known.get("refresh_token", "")
+    refresh_token = Secret(renewed.encode()) if _REFRESH_TOKEN.fullmatch(renewed) else None
+    return TokenAnswer(Secret(token.encode()), _lifetime(document), refresh_token)
 
 
 def _text(secret: Secret, key: str) -> str:
@@ -279,5 +283,6 @@ def _explained(error: OAuth2Error, hidden: tuple[Secret, ...]) -> str:
     for secret in hidden:
         # Before anything is cut off: the rest of a secret could not be told for one any more.
         text = blotted(text, forms_of(secret.reveal()))
-    shown = printable(b" ".join(_OF_THE_REQUEST.sub(b"", text).split()))
+    end = _OF_THE_REQUEST.search(text)
+    shown = printable(b" ".join((text[: end.start()].rstrip(b" .\r\n") if end else text).split()))
     return f"the token endpoint refuses: {shown if len(shown) <= MAX_DETAIL else shown[:MAX_DETAIL] + '...'}"
