@@ -35,10 +35,11 @@ _LEVELS: Final[Mapping[LogLevel, int]] = {
     LogLevel.ERROR: logging.ERROR,
 }
 
+_FIRST: Final = ("ts", "level", "msg")
+"""What every line begins with, in either format."""
+
 _RENDERERS: Final[Mapping[LogFormat, Processor]] = {
-    LogFormat.LOGFMT: structlog.processors.LogfmtRenderer(
-        key_order=["ts", "level", "msg"], drop_missing=True, bool_as_flag=False
-    ),
+    LogFormat.LOGFMT: structlog.processors.LogfmtRenderer(bool_as_flag=False),
     LogFormat.JSON: structlog.processors.JSONRenderer(),
 }
 
@@ -52,6 +53,7 @@ def configure(level: LogLevel, log_format: LogFormat) -> None:
         # Plain tracebacks: no values of local variables, which may be secrets.
         structlog.processors.format_exc_info,
         structlog.processors.EventRenamer("msg"),
+        _in_order,
     ]
     structlog.configure(
         processors=[*shared, _RENDERERS[log_format]],
@@ -67,6 +69,10 @@ def configure(level: LogLevel, log_format: LogFormat) -> None:
         )
     )
     logging.basicConfig(level=max(_LEVELS[level], logging.INFO), handlers=[handler], force=True)
+
+
+def _in_order(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    return {key: event[key] for key in _FIRST} | dict(event)
 
 
 def _prometheus_level(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

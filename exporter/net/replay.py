@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -51,18 +51,11 @@ class Replay:
 
     async def read_line(self, limit: int) -> bytes:
         """The next line of the script."""
-        try:
-            while (line := self._buffer.take_line(limit)) is None:
-                self._feed()
-        except OverflowingError as overflow:
-            raise StreamError(FailureReason.RESPONSE_TOO_LARGE, f"the server sent {overflow}") from None
-        return line
+        return self._read(lambda: self._buffer.take_line(limit))
 
     async def read_exactly(self, size: int) -> bytes:
         """The next octets of the script."""
-        while (octets := self._buffer.take_exactly(size)) is None:
-            self._feed()
-        return octets
+        return self._read(lambda: self._buffer.take_exactly(size))
 
     def take_unread(self) -> bytes:
         """What came with the last piece and was not read."""
@@ -86,6 +79,14 @@ class Replay:
     def close(self) -> None:
         """Record it."""
         self.closed = True
+
+    def _read(self, take: Callable[[], bytes | None]) -> bytes:
+        try:
+            while (taken := take()) is None:
+                self._feed()
+        except OverflowingError as overflow:
+            raise StreamError(FailureReason.RESPONSE_TOO_LARGE, f"the server sent {overflow}") from None
+        return taken
 
     def _feed(self) -> None:
         piece = next(self._pieces, None)
