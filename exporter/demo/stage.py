@@ -33,7 +33,7 @@ from exporter.demo.scenes import (
 )
 from exporter.demo.servers import LOOPBACK, mail_server
 from exporter.demo.site import Site
-from exporter.model import Credentials, DnsSettings, Endpoint, Limits, LoginBackoff, Secret, TlsPolicy
+from exporter.model import Credentials, DnsSettings, Endpoint, Limits, LoginBackoff, Protocol, Secret, TlsPolicy
 
 LIMITS: Final = Limits(connections_per_host=len(SCENES))
 """All servers of the demo share a host: under the usual limit the scenes would wait for each other."""
@@ -46,16 +46,19 @@ PASSWORD: Final = Secret(b"correct horse battery staple")
 """It opens nothing but the servers of the demo."""
 
 RIGHT: Final = Credentials("demo", f"monitor@{DOMAIN}", InlineSecret(PASSWORD))
-WRONG: Final = Credentials("demo-mistyped", f"forgetful@{DOMAIN}", InlineSecret(Secret(b"incorrect horse")))
-"""Of another user, so that holding back logins after a rejected one would not touch the scenes that can log in."""
+WRONG: Final[Mapping[Protocol, Credentials]] = MappingProxyType(
+    {
+        protocol: Credentials(
+            f"demo-mistyped-{protocol}", f"forgetful-{protocol}@{DOMAIN}", InlineSecret(Secret(b"incorrect horse"))
+        )
+        for protocol in sorted({scene.protocol for scene in SCENES if scene.password is Password.WRONG})
+    }
+)
+"""Each of another user: a rejected login is held back wherever it is used, and every scene is to show its own."""
 
-CREDENTIALS: Final[Mapping[Password, Credentials | None]] = {
-    Password.NONE: None,
-    Password.RIGHT: RIGHT,
-    Password.WRONG: WRONG,
-}
+ALL: Final = (RIGHT, *WRONG.values())
 
-ACCOUNTS: Final[Mapping[str, Secret]] = {RIGHT.username: PASSWORD, WRONG.username: PASSWORD}
+ACCOUNTS: Final[Mapping[str, Secret]] = {credentials.username: PASSWORD for credentials in ALL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class DemoConfiguration:
     endpoints: tuple[Endpoint, ...]
     dns: DnsSettings = field(default_factory=DnsSettings)
     limits: Limits = LIMITS
-    credentials: tuple[Credentials, ...] = (RIGHT, WRONG)
+    credentials: tuple[Credentials, ...] = ALL
     login_backoff: LoginBackoff = field(default_factory=LoginBackoff)
     modules: Mapping[str, Module] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -129,6 +132,17 @@ async def demo_servers(scenes: Sequence[Scene] = SCENES) -> AsyncIterator[tuple[
         yield tuple(staged)
 
 
+def credentials_of(scene: Scene) -> Credentials | None:
+    """Whom the daemon logs in as; `None` if it does not."""
+    match scene.password:
+        case Password.NONE:
+            return None
+        case Password.RIGHT:
+            return RIGHT
+        case Password.WRONG:
+            return WRONG[scene.protocol]
+
+
 def _endpoint(scene: Scene, port: int, wardrobe: Wardrobe) -> Endpoint:
     return Endpoint(
         name=scene.name,
@@ -138,7 +152,7 @@ def _endpoint(scene: Scene, port: int, wardrobe: Wardrobe) -> Endpoint:
         encryption=scene.encryption,
         interval=INTERVAL,
         timeout=scene.timeout,
-        credentials=CREDENTIALS[scene.password],
+        credentials=credentials_of(scene),
         helo=f"monitor.{DOMAIN}",
         tls=TlsPolicy(server_name=SERVER_NAME, ca_file=wardrobe.ca_file),
         mailbox=scene.mailbox,

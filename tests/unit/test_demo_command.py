@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from exporter import app, logs
 from exporter.cli.demo import demo
 from exporter.demo.scenes import SCENES
-from exporter.demo.stage import RIGHT, WRONG
+from exporter.demo.stage import ALL
 from exporter.web.server import ListenAddress, ListenError
 
 Announce = Callable[[Sequence[str]], None]
@@ -67,7 +67,7 @@ def test_it_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     assert daemon.configuration is not None
     shown = result.output + daemon.configuration.redacted()
     assert {scene.name for scene in SCENES} == {endpoint.name for endpoint in daemon.configuration.endpoints}
-    for credentials in (RIGHT, WRONG):
+    for credentials in ALL:
         assert credentials.name in shown
         assert credentials.password is not None
         assert credentials.password.read().reveal().decode() not in shown

@@ -11,9 +11,9 @@ import pytest
 from blockbuster import blockbuster_ctx
 from cryptography import x509
 
-from exporter.demo.scenes import DELAY, SCENES, CertificateKind, Scene
+from exporter.demo.scenes import DELAY, SCENES, CertificateKind, Password, Scene
 from exporter.demo.site import Behaviour
-from exporter.demo.stage import CREDENTIALS, LIMITS, demo_servers
+from exporter.demo.stage import LIMITS, credentials_of, demo_servers
 from exporter.model import Encryption, Endpoint, Protocol
 from tests.servers.raw_client import connected, trusting
 
@@ -57,7 +57,7 @@ async def test_an_endpoint_tells_the_daemon_all_it_needs() -> None:
                 endpoint.protocol,
                 endpoint.encryption,
             )
-            assert endpoint.credentials is CREDENTIALS[scene.password]
+            assert endpoint.credentials is credentials_of(scene)
             assert endpoint.timeout <= endpoint.interval
 
 
@@ -161,3 +161,9 @@ async def test_openssl_agrees_with_what_a_certificate_is_said_to_be(
         else:
             with pytest.raises(ssl.SSLCertVerificationError, match=complaint):
                 await visit()
+
+
+def test_no_two_scenes_share_a_login_that_is_rejected_and_then_held_back() -> None:
+    wrong = [credentials_of(scene) for scene in SCENES if scene.password is Password.WRONG]
+
+    assert len(wrong) == len({each.username for each in wrong if each is not None}) > 1
