@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -28,6 +27,7 @@ from exporter.model import (
     TranscriptLine,
 )
 from exporter.protocol.dialogue import (
+    CUT_QUOTE,
     Capabilities,
     Fact,
     LoginTaken,
@@ -37,7 +37,7 @@ from exporter.protocol.dialogue import (
     StarttlsOffered,
     printable,
 )
-from exporter.protocol.redaction import MIN_HIDDEN, blotted, blotted_where_cut, forms_of
+from exporter.protocol.redaction import MIN_HIDDEN, blotted, blotted_where_cut, forms_of, may_hold
 
 MAX_TRANSCRIPT_LINES: Final = 400
 """A conversation takes about 30 lines; more than this is a server's chatter."""
@@ -75,7 +75,8 @@ class Notes:
         self._phase: Phase | None = None
         self._phase_start = 0.0
         self._spans: list[Span] = []
-        self._transcript: list[TranscriptLine] = []
+        self._said: list[tuple[float, Direction, bytes | str]] = []
+        self._secret: bytes | None = None
         self._hidden: tuple[bytes, ...] = ()
         self._concealed: tuple[bytes, ...] = ()
         self._reply_codes: dict[Phase, int] = {}
@@ -128,8 +129,8 @@ class Notes:
     def hide(self, login: Login) -> None:
         """From now on, blot out this login's secret wherever the server repeats it."""
         secret = login.secret.reveal()
-        self._hidden += tuple(form for form in (b64encode(secret), secret) if len(form) >= MIN_HIDDEN)
-        self._concealed += forms_of(secret)
+        self._secret = secret
+        self._hidden += tuple([form for form in (b64encode(secret), secret) if len(form) >= MIN_HIDDEN])
 
     def conceal(self, octets: bytes) -> None:
         """From now on, do not show these octets, although they may be read."""
@@ -151,11 +152,11 @@ class Notes:
 
     def received(self, line: bytes) -> None:
         """A line came in, already `without_secrets`."""
-        self._write(Direction.SERVER, _shortened(self._blotted(line)))
+        self._write(Direction.SERVER, line)
 
     def note(self, text: str) -> None:
         """Something that neither side said."""
-        self._write(Direction.NOTE, _shortened(self._blotted(text.encode())))
+        self._write(Direction.NOTE, text.encode())
 
     def result(self) -> ProbeResult:
         """End the phase under way and sum up."""
@@ -178,25 +179,47 @@ class Notes:
             reply_codes=codes,
             size_limit=self._size_limit,
             mailbox=self._mailbox,
-            transcript=tuple(self._transcript),
+            transcript=self._transcript(),
             only_address=self.only_address,
             resolution=self.resolution,
         )
 
+    def _transcript(self) -> tuple[TranscriptLine, ...]:
+        """What was said, fit to be shown.
+
+        Hardly ever is there anything to blot out, and to ask all lines at once takes a fraction of asking each.
+        """
+        whole = b"\n".join([said for _, _, said in self._said if isinstance(said, bytes)])
+        fit = self._blotted if self._is_suspicious(whole) else bytes
+        lines = [
+            TranscriptLine(at, direction, said if isinstance(said, str) else _shortened(fit(said)))
+            for at, direction, said in self._said[:MAX_TRANSCRIPT_LINES]
+        ]
+        if len(self._said) > MAX_TRANSCRIPT_LINES:
+            lines.append(TranscriptLine(self._said[-1][0], Direction.NOTE, CUT))
+        return tuple(lines)
+
+    def _is_suspicious(self, octets: bytes) -> bool:
+        """Whether `_blotted` might have something to do."""
+        return (
+            any(form in octets for form in (*self._hidden, *self._concealed))
+            or (self._secret is not None and may_hold(octets, self._secret))
+            or CUT_QUOTE in octets
+        )
+
     def _blotted(self, octets: bytes) -> bytes:
         """Octets without anything that is not to be shown. They are cut after this, and not before."""
-        return blotted_where_cut(blotted(self.without_secrets(octets), self._concealed), self._hidden + self._concealed)
+        concealed = self._concealed if self._secret is None else self._concealed + forms_of(self._secret)
+        return blotted_where_cut(blotted(self.without_secrets(octets), concealed), self._hidden + concealed)
 
     def _end_phase(self, now: float) -> None:
         if self._phase is not None:
             self._spans.append(Span(self._phase, self._phase_start, now - self._phase_start))
 
-    def _write(self, direction: Direction, text: str) -> None:
-        line = TranscriptLine(self._clock() - self._origin, direction, text)
-        if len(self._transcript) < MAX_TRANSCRIPT_LINES:
-            self._transcript.append(line)
-        elif len(self._transcript) == MAX_TRANSCRIPT_LINES:
-            self._transcript.append(replace(line, direction=Direction.NOTE, text=CUT))
+    def _write(self, direction: Direction, said: bytes | str) -> None:
+        """Keep octets, which are made fit to be shown in the end, or a text that is; and one more than is shown."""
+        if len(self._said) <= MAX_TRANSCRIPT_LINES:
+            self._said.append((self._clock() - self._origin, direction, said))
 
 
 def _shortened(octets: bytes) -> str:

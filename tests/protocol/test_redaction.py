@@ -7,7 +7,7 @@ from urllib.parse import quote, quote_plus
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.protocol.redaction import BLOT, MIN_HIDDEN, blotted, forms_of
+from exporter.protocol.redaction import BLOT, MIN_HIDDEN, blotted, forms_of, may_hold
 
 SECRETS = st.text(st.characters(exclude_categories=["Cs"]), min_size=6, max_size=30).filter(
     lambda text: len(set(text)) > 3 and not set(text) & set("<redacted>")
@@ -30,6 +30,18 @@ def test_a_secret_is_found_in_every_form(text: str, before: bytes, after: bytes)
         assert BLOT in blotted(said, forms)
         assert secret not in blotted(said, forms)
     assert BLOT in blotted(b64encode(before + secret + after), forms)
+
+
+@given(st.binary(max_size=12), st.binary(max_size=5), st.binary(max_size=5))
+def test_no_form_of_a_secret_escapes_the_quick_look(secret: bytes, before: bytes, after: bytes) -> None:
+    assert all(may_hold(before + form + after, secret) for form in forms_of(secret))
+
+
+def test_the_quick_look_passes_what_servers_usually_say() -> None:
+    said = b"* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] ready\na1 OK Logged in\n* BYE Logging out\na2 OK Done."
+
+    assert not may_hold(said, b"correct horse battery staple")
+    assert not may_hold(said, "Прощай, оружие-7!".encode())
 
 
 def test_what_is_too_short_to_tell_from_other_words_is_left_alone() -> None:
