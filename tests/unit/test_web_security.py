@@ -1,0 +1,187 @@
+"""What stands in front of every request: the rate limit, the login, the headers, and that there is no body."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import bcrypt
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from exporter.web.application import create_application
+from exporter.web.policy import Policy
+from exporter.web.security import Security, TokenBucket
+from exporter.web.users import BusyError, Users
+from exporter.web.web_config import RateLimit, WebConfig
+from tests.unit.web import Client, store_with
+
+ALICE = {"alice": bcrypt.hashpw(b"p\xc3\xa4ss:word", bcrypt.gensalt(4))}
+PATHS = ["/", "/metrics", "/-/healthy", "/-/ready", "/config", "/static/style.css", "/api/v1/endpoints", "/nowhere"]
+
+
+def basic(login: bytes) -> str:
+    return f"Basic {b64encode(login).decode()}"
+
+
+LOGIN = {"Authorization": basic(b"alice:p\xc3\xa4ss:word")}
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@asynccontextmanager
+async def serving(config: WebConfig, clock: Clock | None = None) -> AsyncIterator[tuple[Client, Security]]:
+    application = create_application(store=store_with([]), ready=lambda: True, configuration=lambda: "")
+    security = Security(Policy(config), clock or Clock())
+    security.protect(application)
+    async with TestClient(TestServer(application)) as client:
+        yield client, security
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_without_users_everybody_may_see_everything(path: str) -> None:
+    async with serving(WebConfig()) as (client, _):
+        assert (404 if path == "/nowhere" else 200) == (await client.get(path)).status
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/-/reload"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS", "DELETE"])
+async def test_with_users_nobody_learns_anything_without_a_login(method: str, path: str) -> None:
+    async with serving(WebConfig(users=ALICE)) as (client, _):
+        answer = await client.request(method, path)
+        text = await answer.text()
+
+    assert (401, 'Basic realm="mail-exporter", charset="UTF-8"') == (answer.status, answer.headers["WWW-Authenticate"])
+    assert ("" if method == "HEAD" else "Log in as one of basic_auth_users of the web configuration.\n") == text
+
+
+async def test_a_user_is_let_in() -> None:
+    async with serving(WebConfig(users=ALICE)) as (client, _):
+        assert [200, 200] == [(await client.get("/metrics", headers=LOGIN)).status for _ in range(2)]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Basic",
+        "Basic ",
+        "Basic =",
+        "Basic !!!!",
+        basic(b"alice:wrong").replace("Basic", "Bearer"),
+        basic(b"alice"),
+        basic(b":"),
+        basic(b"\xff\xfe:"),
+        basic(b"alice:wrong"),
+        basic(b"bob:p\xc3\xa4ss:word"),
+        basic(b"alice:p\xe4ss:word"),
+        basic(b"alice:p\xc3\xa4ss:word")[:-2],
+        "Basic " + "A" * 8000,
+    ],
+)
+async def test_whatever_else_is_sent_is_no_login(header: str) -> None:
+    async with serving(WebConfig(users=ALICE)) as (client, _):
+        answer = await client.get("/metrics", headers={"Authorization": header})
+
+    assert 401 == answer.status
+
+
+async def test_when_too_many_log_in_at_once_one_is_asked_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def busy(*_: object) -> bool:
+        raise BusyError
+
+    monkeypatch.setattr(Users, "admit", busy)
+    async with serving(WebConfig(users=ALICE)) as (client, _):
+        answer = await client.get("/metrics", headers=LOGIN)
+        text = await answer.text()
+
+    assert (429, "1", "Too many logins at once. Try again later.\n") == (
+        answer.status,
+        answer.headers["Retry-After"],
+        text,
+    )
+
+
+async def test_users_are_replaced_while_the_program_runs() -> None:
+    async with serving(WebConfig(users=ALICE)) as (client, security):
+        before = (await client.get("/metrics", headers=LOGIN)).status
+        security.replace(Policy(WebConfig(users={"carol": ALICE["alice"]})))
+        after = (await client.get("/metrics", headers=LOGIN)).status
+
+    assert (200, 401) == (before, after)
+
+
+@pytest.mark.parametrize("status", [200, 401, 404])
+async def test_headers_of_the_web_configuration_stand_over_our_own_on_every_answer(status: int) -> None:
+    headers = {"X-Frame-Options": "sameorigin", "Strict-Transport-Security": "max-age=1"}
+    config = WebConfig(headers=headers, users=ALICE if status == 401 else {})
+    async with serving(config) as (client, _):
+        answer = await client.get("/nowhere" if status == 404 else "/")
+
+    assert status == answer.status
+    assert headers == {name: answer.headers[name] for name in headers}
+    assert 1 == len(answer.headers.getall("X-Frame-Options"))
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+async def test_no_path_takes_a_body(method: str) -> None:
+    async with serving(WebConfig()) as (client, _):
+        answer = await client.request(method, "/metrics", data=b"x" * 1_000_000)
+        text = await answer.text()
+
+    assert (413, "close", "No path takes a body. Leave it out.\n") == (
+        answer.status,
+        answer.headers["Connection"],
+        text,
+    )
+
+
+async def test_an_empty_body_is_none() -> None:
+    async with serving(WebConfig()) as (client, _):
+        assert 200 == (await client.get("/metrics", data=b"", headers={"Content-Length": "0"})).status
+
+
+async def test_more_requests_than_the_rate_allows_are_sent_away_before_anything_else() -> None:
+    clock = Clock()
+    async with serving(WebConfig(rate_limit=RateLimit(10.0, 2), users=ALICE), clock) as (client, _):
+        first = [(await client.get("/-/healthy", headers=LOGIN)).status for _ in range(2)]
+        refused = await client.get("/-/healthy")
+        clock.now = 10.0
+        later = [(await client.get("/-/healthy", headers=LOGIN)).status for _ in range(2)]
+
+    assert ([200, 200], 429, [200, 429]) == (first, refused.status, later)
+    assert "10" == refused.headers["Retry-After"]
+
+
+def test_a_bucket_fills_up_to_its_burst() -> None:
+    clock = Clock()
+    bucket = TokenBucket(RateLimit(0.5, 3), clock)
+
+    assert [0.0, 0.0, 0.0, 0.5] == [bucket.take() for _ in range(4)]
+    clock.now = 0.25
+    assert 0.25 == bucket.take()
+    clock.now = 100.0
+    assert [0.0, 0.0, 0.0, 0.5] == [bucket.take() for _ in range(4)]
+
+
+async def test_the_same_limit_again_gives_no_new_burst() -> None:
+    config = WebConfig(rate_limit=RateLimit(10.0, 1))
+    async with serving(config) as (client, security):
+        statuses = [(await client.get("/-/healthy")).status]
+        security.replace(Policy(WebConfig(rate_limit=RateLimit(10.0, 1))))
+        statuses.append((await client.get("/-/healthy")).status)
+        security.replace(Policy(WebConfig(rate_limit=RateLimit(10.0, 2))))
+        statuses.append((await client.get("/-/healthy")).status)
+        security.replace(Policy(WebConfig()))
+        statuses.append((await client.get("/-/healthy")).status)
+
+    assert [200, 429, 200, 200] == statuses
