@@ -12,13 +12,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from exporter.metrics.catalogue import ENDPOINT_LABELS, ENDPOINT_METRICS, EXPORTER_METRICS, Metric, MetricType
+from exporter.metrics.catalogue import (
+    ADDRESS_LABEL,
+    ENDPOINT_LABELS,
+    ENDPOINT_METRICS,
+    EXPORTER_METRICS,
+    Metric,
+    MetricType,
+)
 
 SCRAPE_LABELS: Final = frozenset({"job", "instance"})
 """What Prometheus adds to every series."""
-
-ADDRESS_LABEL: Final = "address"
-"""What series of an endpoint have in addition where each of its addresses is probed."""
 
 FOREIGN_METRICS: Final = frozenset(
     {
@@ -28,7 +32,6 @@ FOREIGN_METRICS: Final = frozenset(
         "process_open_fds",
         "process_resident_memory_bytes",
         "process_start_time_seconds",
-        "python_info",
     }
 )
 """Metrics beside ours: Prometheus' own of each scrape, and those of prometheus_client."""

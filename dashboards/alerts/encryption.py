@@ -108,8 +108,8 @@ def _not_verified(say: Vocabulary) -> Alert:
         lasts=say.settings.down_for,
         summary=f"The certificate of {ENDPOINT} is not good: {FAILURE}",
         description=(
-            f"Mail clients refuse the certificate of {ENDPOINT}: {FAILURE}. Every problem that was found is in "
-            "mail_tls_verification_error_info; the chain is on the exporter's page of the endpoint. If nothing was "
+            f"Mail clients refuse the certificate of {ENDPOINT}: {FAILURE}. Look at every problem that was found, in "
+            "mail_tls_verification_error_info, and at the chain on the exporter's page of the endpoint. If nothing was "
             "changed on the server, something in between intercepts TLS."
         ),
         dashboard="mail-certificates",
@@ -125,7 +125,7 @@ def _about_to_expire(say: Vocabulary) -> Alert:
         Severity.CRITICAL,
         days=(0, say.settings.last_days),
         in_short="renew it now",
-        look_at="Nothing will renew it by itself any more. Renew it now, reload the service, and see the new date arrive.",
+        look_at="Nothing renews it by itself any more. Renew it now, reload the service, and see the new date arrive.",
     )
 
 
@@ -136,7 +136,7 @@ def _expires_soon(say: Vocabulary) -> Alert:
         Severity.WARNING,
         days=(say.settings.last_days, say.settings.soon_days),
         in_short="why is it not renewed?",
-        look_at="Renewal by ACME should have happened by now. Look at why it did not, or why the service was not reloaded.",
+        look_at="Renewal by ACME should have happened. Look at why it did not, or why the service was not reloaded.",
     )
 
 
@@ -147,7 +147,7 @@ def _renewal_due(say: Vocabulary) -> Alert:
         Severity.INFO,
         days=(say.settings.soon_days, say.settings.renewal_days),
         in_short="renewal is due",
-        look_at="Renewal by ACME is about to happen. A certificate that is renewed by hand should be ordered.",
+        look_at="Look at who renews it: ACME is about to, and a certificate that people renew should be ordered.",
     )
 
 

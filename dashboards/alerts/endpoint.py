@@ -70,7 +70,7 @@ def _slow(say: Vocabulary) -> Alert:
     return Alert(
         name="MailEndpointSlow",
         severity=Severity.WARNING,
-        # Not `for`, which would begin anew whenever another phase takes longest. There must have been ten minutes of it.
+        # Not `for`, which would begin anew whenever another phase takes longest. And there must be ten minutes of it.
         expression="\n".join(
             (
                 in_parentheses(

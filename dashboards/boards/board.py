@@ -87,7 +87,12 @@ def as_json(board: Board) -> str:
         .build()
     )
     made.panels = list(_placed(board))
-    return json.dumps(made, cls=JSONEncoder, indent=2, sort_keys=True) + "\n"
+    document = json.loads(json.dumps(made, cls=JSONEncoder))
+    # The SDK writes what Grafana itself no longer does: a theme, and an id of zeros for each variable.
+    del document["style"]
+    for variable in document["templating"]["list"]:
+        del variable["id"]
+    return json.dumps(document, indent=2, sort_keys=True) + "\n"
 
 
 def panel_ids(boards: Iterable[Board]) -> dict[tuple[str, str], int]:

@@ -1,0 +1,176 @@
+"""The alerts: what promtool says of them, what they say to people, and that one cause is one alert."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dashboards.alerts.book import alert_groups, alerts_of
+from dashboards.alerts.reasons import ANSWERED_BY, reasons_of
+from dashboards.alerts.rule import Alert, Severity
+from dashboards.generate import RULES
+from dashboards.settings import Settings
+from exporter.model import FailureReason, Phase
+from tests.servers.programs import program
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "dashboards" / RULES
+TESTS = sorted((ROOT / "tests" / "dashboards").glob("*.test.yaml"))
+PAGE = (ROOT / "docs" / "alerts.md").read_text()
+ALERTS = alerts_of(alert_groups(Settings(), recorded=True))
+ABOUT_EXPORTERS = {
+    "MailExporterAbsent",
+    "MailExporterOverloaded",
+    "MailExporterReloadFailed",
+    "MailExporterShardsInconsistent",
+}
+
+LABELS = 'endpoint="mx", instance="exporter:9925", job="mail", protocol="smtp"'
+
+
+def promtool(*arguments: str | Path) -> None:
+    """Runs it, and shows what it says if it is not content."""
+    command = [program("promtool", package="prometheus"), *map(str, arguments)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def checks() -> list[tuple[str, list[Any]]]:
+    """The name of the alert and what is expected, of every check in the unit tests."""
+    groups = [group for file in TESTS for group in yaml.safe_load(file.read_text())["tests"]]
+    return [(check["alertname"], check["exp_alerts"]) for group in groups for check in group["alert_rule_test"]]
+
+
+def test_promtool_takes_the_rules() -> None:
+    promtool("check", "rules", FILE)
+
+
+@pytest.mark.parametrize("file", TESTS, ids=lambda file: file.name)
+def test_every_alert_fires_when_it_must_and_says_what_it_should(file: Path) -> None:
+    promtool("test", "rules", file)
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_every_alert_has_a_test_in_which_it_fires_and_a_near_miss(alert: Alert) -> None:
+    expected = [alerts for name, alerts in checks() if name == alert.name]
+    fired = [one for alerts in expected for one in alerts]
+
+    assert [] in expected
+    assert fired
+    assert all({"summary", "description", "runbook_url"} <= one["exp_annotations"].keys() for one in fired)
+
+
+def test_every_severity_is_used_and_every_name_once() -> None:
+    assert set(Severity) == {alert.severity for alert in ALERTS}
+    assert [1] * len(ALERTS) == list(Counter(alert.name for alert in ALERTS).values())
+
+
+@pytest.mark.parametrize(
+    "alert", [one for one in ALERTS if one.name not in ABOUT_EXPORTERS], ids=lambda alert: alert.name
+)
+def test_an_alert_on_an_endpoint_names_it_and_a_reason_and_a_phase_and_what_to_look_at(alert: Alert) -> None:
+    text = f"{alert.summary} {alert.description}"
+    reasons = "|".join(FailureReason)
+
+    assert "$labels.endpoint" in alert.summary
+    assert re.search(rf"\$labels\.reason|\b(?:{reasons})\b|reason", text)
+    assert re.search(rf"\$labels\.phase|phase (?:{'|'.join(Phase)})|whatever phase", text)
+    assert re.search(r"\b(?:[Ll]ook|Read|Try|Compare|Renew|changed secret)\b", alert.description)
+
+
+@pytest.mark.parametrize("alert", [one for one in ALERTS if one.name in ABOUT_EXPORTERS], ids=lambda alert: alert.name)
+def test_an_alert_on_an_exporter_says_which_and_what_to_look_at(alert: Alert) -> None:
+    assert re.search(r"\$labels\.(?:instance|job)", alert.summary)
+    assert re.search(r"\b(?:[Ll]ook|Run)\b", alert.description)
+
+
+def test_the_page_has_a_section_for_each_alert_in_the_order_of_the_rules() -> None:
+    assert [alert.name for alert in ALERTS] == re.findall(r"^## (\w+)$", PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_the_section_of_an_alert_says_when_it_fires_and_what_it_means_and_what_to_do(alert: Alert) -> None:
+    (section,) = re.findall(rf"^## {alert.name}\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
+
+    assert re.findall(r"^\*\*(Fires when|Means:|Do:)\*\*", section, re.MULTILINE) == ["Fires when", "Means:", "Do:"]
+    assert f"| [{alert.name}](#{alert.name.lower()}) | {alert.severity} |" in PAGE
+
+
+def test_every_runbook_is_the_section_of_its_alert() -> None:
+    rules = [rule for group in yaml.safe_load(FILE.read_text())["groups"] for rule in group["rules"] if "alert" in rule]
+
+    assert [f"alerts.md#{alert.name.lower()}" for alert in ALERTS] == [
+        rule["annotations"]["runbook_url"].rpartition("/")[2] for rule in rules
+    ]
+
+
+def test_every_failure_reason_belongs_to_one_alert_that_exists() -> None:
+    names = [alert.name for alert in ALERTS]
+
+    assert set(ANSWERED_BY.values()) <= set(names)
+    assert sorted(FailureReason) == sorted(reason for name in names for reason in reasons_of(name))
+
+
+FACTS = {
+    FailureReason.AUTH_REJECTED: {
+        "mail_auth_success{LABELS, mechanism='PLAIN'}": "0",
+        "mail_auth_backoff_seconds": "900",
+    },
+    FailureReason.TLS_CERTIFICATE_EXPIRED: {
+        "mail_tls_verified": "0",
+        "mail_tls_verification_error_info{LABELS, error='expired'}": "1",
+        "mail_tls_chain_not_after_timestamp_seconds": "60",
+    },
+    FailureReason.TLS_UNTRUSTED: {
+        "mail_tls_verified": "0",
+        "mail_tls_verification_error_info{LABELS, error='self_signed'}": "1",
+        "mail_tls_chain_not_after_timestamp_seconds": "8640000",
+    },
+    FailureReason.STARTTLS_NOT_OFFERED: {"mail_starttls_offered": "0"},
+}
+"""What else is known after a failure for the reason."""
+
+
+def outage(reason: FailureReason) -> dict[str, Any]:
+    """An endpoint that works for five minutes and then fails for the reason, for a test of promtool's."""
+    steady = {
+        "mail_endpoint_interval_seconds": "60x30",
+        "mail_probes_total": "10+1x30",
+        "mail_probe_success": "1x4 0x25",
+        "mail_probe_last_duration_seconds": "0.1x4 15x25",
+        "mail_probe_last_phase_duration_seconds{LABELS, phase='auth'}": "0.1x4 15x25",
+        "mail_probe_last_run_timestamp_seconds": "0+60x30",
+        "mail_probe_last_success_timestamp_seconds": "0+60x4 240x25",
+        f"mail_probe_failure_info{{LABELS, reason='{reason}', phase='auth'}}": "_x5 1x25",
+        f"mail_probe_failures_total{{LABELS, reason='{reason}', phase='auth'}}": "_x5 1+1x25",
+        "mail_exporter_build_info{instance='exporter:9925', job='mail'}": "1x30",
+        "up{instance='exporter:9925', job='mail'}": "1x30",
+    }
+    learnt = {series: f"_x5 {value}x25" for series, value in FACTS.get(reason, {}).items()}
+    series = {
+        (name if "{" in name else f"{name}{{LABELS}}").replace("LABELS", LABELS): values
+        for name, values in (steady | learnt).items()
+    }
+    firing = {"expr": "count by (alertname) (ALERTS{alertstate='firing'})", "eval_time": "14m"}
+    (alert,) = [one.name for one in ALERTS if reason in reasons_of(one.name)]
+    return {
+        "name": str(reason),
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [{**firing, "exp_samples": [{"labels": f'{{alertname="{alert}"}}', "value": 1}]}],
+    }
+
+
+def test_an_endpoint_that_fails_has_one_alert_whatever_the_reason(tmp_path: Path) -> None:
+    file = tmp_path / "reasons.test.yaml"
+    tests = [outage(reason) for reason in FailureReason]
+    file.write_text(yaml.safe_dump({"rule_files": [str(FILE)], "evaluation_interval": "1m", "tests": tests}))
+
+    promtool("test", "rules", file)
