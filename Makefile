@@ -16,7 +16,7 @@ TOOLS := $(VENV)/.tools-installed
 RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 
-.PHONY: help run test lint format bench lock clean
+.PHONY: help run test lint format bench dashboards pictures lock clean
 
 help:
 	@echo "make run     mail servers that misbehave, and the exporter probing them; Ctrl-C ends it"
@@ -24,6 +24,8 @@ help:
 	@echo "make lint    only lint and type check"
 	@echo "make format  put the code in order"
 	@echo "make bench   measure what is claimed about speed"
+	@echo "make dashboards  generate the Grafana dashboards and alert rules anew"
+	@echo "make pictures    draw the dashboards for docs/; takes ten minutes, and needs npm, chromium and prometheus"
 	@echo "make lock    resolve the dependencies anew into constraints.txt"
 	@echo "make clean   remove the environment and every cache"
 
@@ -47,6 +49,12 @@ format: $(DEVELOPMENT)
 bench: $(DEVELOPMENT)
 	@for benchmark in benchmarks/bench_*.py; do echo "== $$benchmark"; $(BIN)/python "$$benchmark" || exit 1; done
 
+dashboards: $(DEVELOPMENT)
+	$(BIN)/python -m dashboards
+
+pictures: $(DEVELOPMENT)
+	$(BIN)/python -m dashboards.preview
+
 # --universal: one file for every Python and platform, with markers where they differ.
 lock: $(TOOLS)
 	$(PIP) install --quiet --constraint constraints.txt --group lock
@@ -55,6 +63,7 @@ lock: $(TOOLS)
 		--group dev --group build --group lock --output-file constraints.txt pyproject.toml
 
 clean:
+	rm -rf dashboards/preview/node_modules dashboards/preview/dist
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

@@ -1,0 +1,229 @@
+"""`python -m dashboards.preview`, called by `make pictures`: watches mail servers for a while, draws the dashboards.
+
+Starts the demo's servers and some that fail from time to time, the exporter, Debian's Prometheus and a browser; all of
+it on loopback, and nothing stays but the pictures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import socket
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import click
+import yaml
+
+from dashboards.preview.weather import LOOPBACK, Weather, way_to
+from exporter.demo.scenes import SCENES
+from exporter.demo.stage import Staged, demo_servers
+from exporter.model import Credentials
+
+HERE: Final = Path(__file__).parent
+BOARDS: Final = ("mail-overview", "mail-endpoint", "mail-certificates", "mail-exporter")
+SCRAPE_SECONDS: Final = 5
+
+SHOWN: Final = (
+    "healthy-submission",
+    "healthy-submissions",
+    "healthy-imap",
+    "healthy-imaps",
+    "healthy-pop3",
+    "healthy-pop3s",
+    "slow-smtp",
+    "expiring-imap",
+    "expired-pop3",
+    "wrong-name-imap",
+    "wrong-password-imap",
+    "refusing-smtp",
+)
+"""The demo's scenes that are in the pictures: more of what works than the demo has, and so more like real life."""
+
+FLAKY: Final = (
+    (
+        "north-imap",
+        "healthy-imap",
+        (Weather(150), Weather(40, None), Weather(90, 0.08), Weather(30, 1.2), Weather(170), Weather(20, None)),
+    ),
+    (
+        "north-submission",
+        "healthy-submission",
+        (Weather(200, 0.02), Weather(45, None), Weather(60, 0.15), Weather(120)),
+    ),
+    ("south-pop3s", "healthy-pop3s", (Weather(320, 0.01), Weather(25, 1.5), Weather(150))),
+)
+"""Endpoints that are a scene seen through changing weather: name, scene, forecast."""
+
+PICTURED: Final = "north-imap"
+"""The endpoint of the dashboard of one endpoint."""
+
+
+@click.command()
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=HERE.parents[1] / "docs" / "images",
+    show_default="docs/images",
+    help="Where the pictures go.",
+)
+@click.option("--minutes", type=float, default=10.0, show_default=True, help="How long to watch before drawing.")
+@click.option("--width", "widths", type=int, multiple=True, default=(1400,), show_default=True, help="In pixels.")
+def main(output: Path, minutes: float, widths: tuple[int, ...]) -> None:
+    """Draw the four dashboards, dark and light."""
+    for program, package in (("prometheus", "prometheus"), ("npm", "npm"), ("chromium", "chromium")):
+        if shutil.which(program) is None:
+            raise click.UsageError(f"{program} is not installed (Debian package: {package})")
+    output.mkdir(parents=True, exist_ok=True)
+    problems = asyncio.run(_draw(output, minutes, widths))
+    for problem in problems:
+        click.echo(problem, err=True)
+    sys.exit(bool(problems))
+
+
+async def _draw(output: Path, minutes: float, widths: Sequence[int]) -> list[str]:
+    """Make the pictures; returns what went wrong with the pages."""
+    await _run("npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error", cwd=HERE)
+    async with AsyncExitStack() as stack:
+        directory = Path(stack.enter_context(TemporaryDirectory(prefix="dashboards-")))
+        staged = await stack.enter_async_context(demo_servers([one for one in SCENES if one.name in SHOWN]))
+        endpoints = await _endpoints(staged, stack)
+        exporter, prometheus = _free_address(), _free_address()
+        configuration = directory / "mail-exporter.yaml"
+        configuration.write_text(yaml.safe_dump(_configuration(staged, endpoints)))
+        await stack.enter_async_context(
+            _running(
+                *(sys.executable, "-m", "exporter", "run"),
+                *(f"--config.file={configuration}", f"--web.listen-address={exporter}", "--log.level=error"),
+            )
+        )
+        scraping = directory / "prometheus.yml"
+        scraping.write_text(yaml.safe_dump(_scraping(exporter)))
+        await stack.enter_async_context(
+            _running(
+                *("prometheus", f"--config.file={scraping}", f"--storage.tsdb.path={directory / 'data'}"),
+                *(f"--web.listen-address={prometheus}", "--log.level=warn"),
+            )
+        )
+        click.echo(f"watching for {minutes:g} minutes: http://{exporter}/ and http://{prometheus}/")
+        await asyncio.sleep(minutes * 60)
+        job = directory / "job.json"
+        job.write_text(json.dumps(_job(f"http://{prometheus}", output, minutes, widths)))
+        said = await _run("node", "draw.mjs", str(job), cwd=HERE)
+    reports = [json.loads(line) for line in said.splitlines()]
+    for report in reports:
+        click.echo(f"{report['picture']}: {report['asked']} queries, {len(report['empty'])} without an answer")
+    return [f"{one['picture']}: {error}" for one in reports for error in (*one["errors"], *one["unsupported"])]
+
+
+async def _endpoints(staged: Sequence[Staged], stack: AsyncExitStack) -> list[dict[str, Any]]:
+    """The scenes, and those that are seen through changing weather, as the configuration wants them."""
+    scenes = {one.scene.name: _endpoint(one) for one in staged}
+    for name, scene, forecast in FLAKY:
+        port = await stack.enter_async_context(way_to(scenes[scene]["port"], forecast))
+        scenes[name] = {**scenes[scene], "name": name, "port": port}
+    return list(scenes.values())
+
+
+def _endpoint(staged: Staged) -> dict[str, Any]:
+    endpoint = staged.endpoint
+    wanted = {
+        "name": endpoint.name,
+        "protocol": str(endpoint.protocol),
+        "host": endpoint.host,
+        "port": endpoint.port,
+        "encryption": str(endpoint.encryption),
+        "credentials": endpoint.credentials and endpoint.credentials.name,
+        "mailbox": endpoint.mailbox,
+        "rcpt_to": endpoint.rcpt_to,
+        "tls": {"server_name": endpoint.tls.server_name, "ca_file": str(endpoint.tls.ca_file)},
+    }
+    return {key: value for key, value in wanted.items() if value is not None}
+
+
+def _configuration(staged: Sequence[Staged], endpoints: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    used = {one.endpoint.credentials for one in staged if one.endpoint.credentials is not None}
+    credentials = {one.name: {"username": one.username, "password": _password(one)} for one in used}
+    return {
+        "limits": {"connections_per_host": len(endpoints)},
+        "credentials": credentials,
+        "defaults": {"interval": "5s", "timeout": "4s"},
+        "endpoints": list(endpoints),
+    }
+
+
+def _password(credentials: Credentials) -> str:
+    """One of the demo's, which opens nothing else.
+
+    Raises:
+        ValueError: A scene logs in with something else.
+    """
+    if credentials.password is None:
+        raise ValueError(f"{credentials.name} has no password")
+    return credentials.password.read().reveal().decode()
+
+
+def _scraping(exporter: str) -> dict[str, Any]:
+    return {
+        "global": {"scrape_interval": f"{SCRAPE_SECONDS}s"},
+        "scrape_configs": [{"job_name": "mail", "static_configs": [{"targets": [exporter]}]}],
+    }
+
+
+def _job(prometheus: str, output: Path, minutes: float, widths: Sequence[int]) -> dict[str, Any]:
+    """What draw.mjs is to do."""
+    return {
+        "prometheus": prometheus,
+        "scrape": SCRAPE_SECONDS,
+        "from": f"now-{minutes * 60:.0f}s",
+        "chromium": shutil.which("chromium"),
+        "pictures": [
+            {
+                "dashboard": str(HERE.parent / f"{board}.json"),
+                "width": width,
+                "theme": theme,
+                "variables": {"endpoint": PICTURED} if board == "mail-endpoint" else {},
+                "to": str(output / f"{board}-{theme}{'' if len(widths) == 1 else f'-{width}'}.png"),
+            }
+            for board in BOARDS
+            for width in widths
+            for theme in ("dark", "light")
+        ],
+    }
+
+
+async def _run(program: str, *arguments: str, cwd: Path) -> str:
+    """Runs a program to its end, and returns what it wrote.
+
+    Raises:
+        click.ClickException: It failed.
+    """
+    process = await asyncio.create_subprocess_exec(program, *arguments, cwd=cwd, stdout=asyncio.subprocess.PIPE)
+    said, _ = await process.communicate()
+    if process.returncode:
+        raise click.ClickException(f"{program} ended with {process.returncode}")
+    return said.decode()
+
+
+@asynccontextmanager
+async def _running(program: str, *arguments: str) -> AsyncIterator[None]:
+    """A program, from entry to exit."""
+    process = await asyncio.create_subprocess_exec(program, *arguments)
+    try:
+        yield
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+def _free_address() -> str:
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        return f"{LOOPBACK}:{listener.getsockname()[1]}"
+
+
+main(prog_name="python -m dashboards.preview")
