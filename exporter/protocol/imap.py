@@ -152,11 +152,14 @@ class Imap:
             yield from self._read(tag)
 
     def _announced(self) -> frozenset[str]:
-        return frozenset(item.upper() for item in self.capabilities or ())
+        return frozenset(self._capitals())
 
     def _mechanisms(self) -> tuple[str, ...]:
-        items = (item.upper() for item in self.capabilities or ())
-        return tuple(item.removeprefix("AUTH=") for item in items if item.startswith("AUTH="))
+        return tuple([item.removeprefix("AUTH=") for item in self._capitals() if item.startswith("AUTH=")])
+
+    def _capitals(self) -> list[str]:
+        """The capabilities; letter case means nothing in them (RFC 9051 9), and there are no spaces within one."""
+        return " ".join(self.capabilities or ()).upper().split()
 
     def _take_capabilities(self, response: Response) -> None:
         """RFC 9051 7.1, 7.2.2: they come as data or as the code of a status, asked for or not."""

@@ -67,7 +67,7 @@ def choose(
             FailureReason.SECRET_UNREADABLE, f"{wanted} takes a {wanted.takes}, and the credentials have a {login.kind}"
         )
     names = {name.upper() for name in offered}
-    usable = {mechanism for mechanism in MECHANISMS if mechanism.value in names}.union(own)
+    usable = {mechanism for mechanism in MECHANISMS if mechanism in names}.union(own)
     for mechanism in PREFERENCE if encrypted else PREFERENCE_IN_CLEAR:
         if mechanism not in usable or wanted not in {Mechanism.AUTO, mechanism} or mechanism.takes is not login.kind:
             continue

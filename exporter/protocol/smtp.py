@@ -57,6 +57,8 @@ class Smtp:
 
     def __init__(self, endpoint: Endpoint, client_name: str) -> None:
         self.capabilities: tuple[str, ...] | None = None
+        self._keywords: dict[str, list[str]] = {}
+        """The capabilities, taken apart."""
         self._endpoint = endpoint
         self._client_name = (endpoint.helo or client_name).encode()
         self._left_open: bytes | None = None
@@ -71,30 +73,32 @@ class Smtp:
     def ask_capabilities(self) -> Dialogue[None]:
         reply = yield from command(b"EHLO " + self._client_name)
         if reply.code == 250:
-            self.capabilities = tuple(printable(line) for line in reply.lines[1:] if line.strip())
+            self.capabilities = tuple([printable(line) for line in reply.lines[1:] if line.strip()])
+            # `AUTH=PLAIN` is from before RFC 2554, and some still write it beside `AUTH PLAIN`.
+            self._keywords = keywords([_AUTH.sub("AUTH ", item) for item in self.capabilities])
         elif reply.code >= 500:
             # RFC 5321 3.2: a server that does not know EHLO may still know HELO; a temporary refusal means this client.
             reply = yield from command(b"HELO " + self._client_name)
         if reply.code != 250:
             raise _refusal(FailureReason.COMMAND_REFUSED, "EHLO and HELO are answered with", reply)
         # Also where there is none: a limit that was announced before the handshake is no longer believed.
-        yield Learn(SizeLimit(_size_limit(self.capabilities or ())))
+        yield Learn(SizeLimit(_size_limit(self._keywords.get("SIZE"))))
 
     def offers_starttls(self) -> bool:
-        return "STARTTLS" in keywords(self.capabilities or ())
+        return "STARTTLS" in self._keywords
 
     def starttls(self) -> Dialogue[None]:
         reply = yield from command(b"STARTTLS")
         if reply.code != 220:
             # RFC 3207 section 4: 454 is a refusal too; for a client that insists on TLS the session ends either way.
             raise DialogueError(FailureReason.STARTTLS_REFUSED, f"STARTTLS is answered with {reply}")
-        self.capabilities = None
+        self.capabilities, self._keywords = None, {}
 
     def logged_in_already(self) -> bool:
         return False
 
     def log_in(self, login: Login, *, encrypted: bool) -> Dialogue[None]:
-        offered = self._mechanisms()
+        offered = self._keywords.get("AUTH", ())
         mechanism = yield from sasl.choose(login, offered, encrypted=encrypted)
         exchange = sasl.exchange(mechanism, login, self._endpoint, offered)
         reply = yield from self._authenticate(exchange)
@@ -118,10 +122,6 @@ class Smtp:
         if self._left_open is not None:
             yield from command(self._left_open)
         yield from command(b"QUIT")
-
-    def _mechanisms(self) -> list[str]:
-        # `AUTH=PLAIN` is from before RFC 2554, and some still write it beside `AUTH PLAIN`.
-        return keywords([_AUTH.sub("AUTH ", item) for item in self.capabilities or ()]).get("AUTH", [])
 
     def _authenticate(self, exchange: Exchange) -> Dialogue[Reply]:
         """RFC 4954 section 4. Returns the reply that ends the exchange, whatever its code."""
@@ -186,9 +186,9 @@ def command(line: bytes, shown: str | None = None) -> Dialogue[Reply]:
     return (yield from read_reply())
 
 
-def _size_limit(capabilities: tuple[str, ...]) -> int | None:
+def _size_limit(parameters: list[str] | None) -> int | None:
     """RFC 1870 section 4: SIZE alone, and SIZE 0, announce no fixed limit."""
-    limit = next(iter(keywords(capabilities).get("SIZE", ())), "")
+    limit = parameters[0] if parameters else ""
     return (int(limit) or None) if re.fullmatch("[0-9]{1,20}", limit) else None
 
 
