@@ -1,0 +1,58 @@
+"""The nouns of the program: what is probed, what a probe learns, and why it failed.
+
+Frozen values and closed sets only. Nothing here does I/O, reads a clock or knows of a library; every other floor may
+import this one. `None` means unknown, never zero, and each docstring says when a value is unknown.
+
+`from exporter.model import ...` is the only way in; which file a noun lies in is this package's own affair.
+"""
+
+from __future__ import annotations
+
+from exporter.model.certificates import CertificateFacts, CertificateProblem, StapleStatus, TlsFacts
+from exporter.model.endpoints import Addresses, Encryption, Endpoint, IpFamily, Protocol, Series, TlsPolicy, TlsVersion
+from exporter.model.logins import Credentials, Login, Mechanism, SecretKind, Withheld
+from exporter.model.phases import FailureReason, Phase, SkipReason
+from exporter.model.results import Direction, Failure, MailboxFacts, ProbeResult, Resolution, Span, TranscriptLine
+from exporter.model.secrets import Secret, SecretSource
+from exporter.model.settings import DnsSettings, Limits, LoginBackoff
+from exporter.model.tokens import OAuth2Authentication, OAuth2Client, OAuth2Grant, OAuth2Provider, TokenOutcome
+
+__all__ = [
+    "Addresses",
+    "CertificateFacts",
+    "CertificateProblem",
+    "Credentials",
+    "Direction",
+    "DnsSettings",
+    "Encryption",
+    "Endpoint",
+    "Failure",
+    "FailureReason",
+    "IpFamily",
+    "Limits",
+    "Login",
+    "LoginBackoff",
+    "MailboxFacts",
+    "Mechanism",
+    "OAuth2Authentication",
+    "OAuth2Client",
+    "OAuth2Grant",
+    "OAuth2Provider",
+    "Phase",
+    "ProbeResult",
+    "Protocol",
+    "Resolution",
+    "Secret",
+    "SecretKind",
+    "SecretSource",
+    "Series",
+    "SkipReason",
+    "Span",
+    "StapleStatus",
+    "TlsFacts",
+    "TlsPolicy",
+    "TlsVersion",
+    "TokenOutcome",
+    "TranscriptLine",
+    "Withheld",
+]

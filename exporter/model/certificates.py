@@ -1,0 +1,125 @@
+"""What a TLS handshake shows: the session, the certificates, and what is wrong with them.
+
+Who comes to that judgement is `exporter.certificates`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class CertificateProblem(StrEnum):
+    """What can be wrong with a chain: the values of the label `error` of `mail_tls_verification_error_info`.
+
+    In the order in which an administrator would mend them: one that stands earlier either means a new certificate,
+    which may take the later ones along, or keeps the later ones from mattering.
+    """
+
+    REVOKED = "revoked"
+    """The server staples a verified OCSP response in which the authority takes the certificate back (RFC 6960)."""
+    EXPIRED = "expired"
+    """A certificate on the path, not only the leaf, is past its notAfter."""
+    NOT_YET_VALID = "not_yet_valid"
+    """A certificate on the path is ahead of its notBefore; often it is a clock that is wrong."""
+    NAME_MISMATCH = "name_mismatch"
+    """No subjectAltName is for the name asked for (RFC 9525); the common name is never looked at."""
+    SELF_SIGNED = "self_signed"
+    """The leaf vouches for itself, and is not among the trusted certificates."""
+    INCOMPLETE_CHAIN = "incomplete_chain"
+    """The server does not send the intermediate that issued its certificate."""
+    UNKNOWN_AUTHORITY = "unknown_authority"
+    """The path ends at an authority that is not trusted."""
+    FINGERPRINT_MISMATCH = "fingerprint_mismatch"
+    """Neither the certificate nor its key is one of those that the endpoint expects."""
+    INVALID = "invalid"
+    """A signature does not verify, an extension forbids it, or it cannot be read at all."""
+    WRONG_PURPOSE = "wrong_purpose"
+    """A certificate is used for what its key usages exclude, e.g. a client's for a server."""
+    WEAK_KEY = "weak_key"
+    """A key on the path has less than 112 bits of strength, e.g. RSA below 2048 bits."""
+    WEAK_SIGNATURE = "weak_signature"
+    """A certificate below the trust anchor is signed over a hash of less than 112 bits: SHA-1, MD5."""
+    WRONG_ORDER = "wrong_order"
+    """The path is there, but not in the order in which TLS 1.2 wants it sent; clients cope, mostly."""
+
+    @property
+    def fails(self) -> bool:
+        """Whether a chain with this problem counts as not verified.
+
+        `WRONG_ORDER` does not: RFC 8446 4.4.2 asks clients to accept any order, and OpenSSL does.
+        """
+        return self is not CertificateProblem.WRONG_ORDER
+
+
+class StapleStatus(StrEnum):
+    """What a stapled OCSP response is worth."""
+
+    GOOD = "good"
+    REVOKED = "revoked"
+    UNKNOWN = "unknown"
+    """The responder does not know the certificate."""
+    INVALID = "invalid"
+    """Unreadable, not for this certificate, not signed by who may, or outside its own validity."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """One certificate, as an administrator reads it. Times are Unix timestamps.
+
+    Attributes:
+        subject: The distinguished name in RFC 4514 form.
+        issuer: Likewise.
+        serial: In lower-case hexadecimal, as `openssl x509 -serial` prints it.
+        names: The DNS names and IP addresses of subjectAltName.
+        fingerprint_sha256: Of the DER encoding, lower-case hexadecimal.
+        key: Kind and size or curve, e.g. `RSA 2048`, `EC P-256`, `Ed25519`.
+        signature: The signature algorithm, e.g. `sha256WithRSAEncryption`.
+        public_key_sha256: Of the DER encoding of the public key with its algorithm, lower-case hexadecimal.
+    """
+
+    subject: str
+    issuer: str
+    serial: str
+    not_before: float
+    not_after: float
+    names: tuple[str, ...]
+    fingerprint_sha256: str
+    key: str
+    signature: str
+    public_key_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFacts:
+    """What one handshake showed.
+
+    Attributes:
+        version: e.g. `TLSv1.3`.
+        cipher: OpenSSL's name of the cipher suite.
+        group: The key exchange group; `None` where OpenSSL does not tell.
+        chain: The certificates as presented, the leaf first; empty if none could be read.
+        problems: Everything that is wrong with the chain, in the order of `CertificateProblem`.
+        detail: The problems in words, for people, printable ASCII, one line; empty if there are none.
+        ocsp_stapled: Whether the server sent an OCSP response.
+        verified_chain: The path that was judged, from the leaf to the trust anchor, or to where it broke off.
+        ocsp_status: What the stapled response is worth; `None` if there is none.
+        ocsp_next_update: When newer revocation information is due, as a Unix timestamp; `None` unless a response that
+            the authority signed for this certificate says so. It may lie in the past.
+    """
+
+    version: str
+    cipher: str
+    group: str | None
+    chain: tuple[CertificateFacts, ...]
+    problems: tuple[CertificateProblem, ...]
+    detail: str
+    ocsp_stapled: bool
+    verified_chain: tuple[CertificateFacts, ...] = ()
+    ocsp_status: StapleStatus | None = None
+    ocsp_next_update: float | None = None
+
+    @property
+    def verified(self) -> bool:
+        """Chain and name are good: nothing was found that `CertificateProblem.fails`."""
+        return not any(problem.fails for problem in self.problems)

@@ -1,0 +1,146 @@
+"""What is probed, with every default already applied. Nothing that a probe finds out lives here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
+
+from exporter.model.logins import Credentials, Mechanism
+
+
+class Protocol(StrEnum):
+    """The mail protocols that can be probed."""
+
+    SMTP = "smtp"
+    IMAP = "imap"
+    POP3 = "pop3"
+
+
+class Encryption(StrEnum):
+    """When a connection becomes TLS."""
+
+    TLS = "tls"
+    """At once, before the greeting (RFC 8314 "implicit TLS")."""
+    STARTTLS = "starttls"
+    """By the protocol's upgrade command; a server that does not offer it fails the probe."""
+    OPPORTUNISTIC = "opportunistic"
+    """By the upgrade command where it is offered, in plain where it is not."""
+    NONE = "none"
+    """Never."""
+
+
+class IpFamily(StrEnum):
+    """Which addresses of a name are tried."""
+
+    ANY = "any"
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+
+
+class Addresses(StrEnum):
+    """What a host with several addresses is to the probes."""
+
+    FIRST = "first"
+    """One server: its addresses are tried in order until one connects, as mail clients do."""
+    ALL = "all"
+    """As many servers as addresses: each is probed, and has series of its own."""
+
+
+class TlsVersion(StrEnum):
+    """Protocol versions, as OpenSSL and the configuration spell them."""
+
+    TLS1_0 = "TLSv1"
+    TLS1_1 = "TLSv1.1"
+    TLS1_2 = "TLSv1.2"
+    TLS1_3 = "TLSv1.3"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPolicy:
+    """How the server's certificate is to be judged.
+
+    Attributes:
+        verify: Whether a bad judgement fails the probe. It is made and exported either way.
+        server_name: The name to send in SNI and to find in the certificate; `None` for the endpoint's host.
+        ca_file: PEM file of trusted authorities; `None` for the system's.
+        min_version: The lowest protocol version to accept.
+        client_cert_file: PEM chain to present if the server asks; `None` to present none.
+        client_key_file: Its key; `None` if it stands in `client_cert_file`.
+    """
+
+    verify: bool = True
+    server_name: str | None = None
+    ca_file: Path | None = None
+    min_version: TlsVersion = TlsVersion.TLS1_2
+    client_cert_file: Path | None = None
+    client_key_file: Path | None = None
+
+
+Series: TypeAlias = tuple[str, str]
+"""Whose a result is: an endpoint's name, and the address where it has series for each; else an empty one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One thing to probe, with every default already applied.
+
+    Attributes:
+        name: Unique; the value of the `endpoint` label.
+        host: A DNS name in A-label form, or an IP address without brackets.
+        interval: Seconds between the starts of two probes.
+        timeout: Seconds that a whole probe may take.
+        labels: Further labels on every series of the endpoint.
+        credentials: `None` to probe without logging in.
+        allow_insecure_auth: Send the password also over a connection that is not encrypted and verified.
+        source_address: Local IP address to connect from; `None` lets the system choose.
+        helo: The name for EHLO; `None` for this machine's.
+        capabilities: What the server must offer, compared without regard to case.
+        mailbox: IMAP: the mailbox to examine; `None` to look at none.
+        mail_from: SMTP: the reverse-path to ask about; empty for the null path `<>`.
+        rcpt_to: SMTP: the recipient to ask about; `None` to ask about none.
+        rcpt_expect: Reply codes that RCPT must be answered with; empty means that it must be accepted.
+        fingerprints: SHA-256 of the certificates or public keys that the server may show, in lower-case hexadecimal;
+            empty if it may show any.
+        provider: The preset that it was made from; `None` if it was written out.
+        addresses: Which of the host's addresses to probe.
+        only_address: The one of them to probe, where each has series of its own; `None` to do as mail clients do.
+    """
+
+    name: str
+    protocol: Protocol
+    host: str
+    port: int
+    encryption: Encryption
+    interval: float = 60.0
+    timeout: float = 15.0
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    credentials: Credentials | None = None
+    mechanism: Mechanism = Mechanism.AUTO
+    allow_insecure_auth: bool = False
+    ip_family: IpFamily = IpFamily.ANY
+    source_address: str | None = None
+    helo: str | None = None
+    tls: TlsPolicy = TlsPolicy()
+    capabilities: tuple[str, ...] = ()
+    mailbox: str | None = None
+    mail_from: str = ""
+    rcpt_to: str | None = None
+    rcpt_expect: tuple[int, ...] = ()
+    fingerprints: tuple[str, ...] = ()
+    provider: str | None = None
+    addresses: Addresses = Addresses.FIRST
+    only_address: str | None = None
+
+    @property
+    def series(self) -> Series:
+        """Which series its results belong to."""
+        return self.name, self.only_address or ""
+
+    @property
+    def server_name(self) -> str:
+        """The name that the certificate has to be for."""
+        return self.tls.server_name or self.host

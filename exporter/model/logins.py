@@ -1,0 +1,101 @@
+"""Who logs in and by what means: as configured, in the hands of a probe, and held back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from exporter.model.phases import FailureReason
+from exporter.model.secrets import Secret, SecretSource
+from exporter.model.tokens import OAuth2Client
+
+
+class SecretKind(StrEnum):
+    """What proves who logs in."""
+
+    PASSWORD = "password"  # noqa: S105 - the name of a kind, not a secret
+    TOKEN = "token"  # noqa: S105 - the name of a kind, not a secret
+    """An OAuth 2 access token (RFC 6750)."""
+    CERTIFICATE = "certificate"
+    """The client certificate of the TLS handshake: nothing is left to say but who one is."""
+
+
+class Mechanism(StrEnum):
+    """How to log in: SASL mechanisms by their registered names, and POP3's own USERPASS and APOP."""
+
+    AUTO = "auto"
+    """Whichever is best of those that the server offers and the secret fits."""
+    PLAIN = "PLAIN"
+    LOGIN = "LOGIN"
+    CRAM_MD5 = "CRAM-MD5"
+    SCRAM_SHA_1 = "SCRAM-SHA-1"
+    SCRAM_SHA_1_PLUS = "SCRAM-SHA-1-PLUS"
+    SCRAM_SHA_256 = "SCRAM-SHA-256"
+    SCRAM_SHA_256_PLUS = "SCRAM-SHA-256-PLUS"
+    XOAUTH2 = "XOAUTH2"
+    OAUTHBEARER = "OAUTHBEARER"
+    EXTERNAL = "EXTERNAL"
+    USERPASS = "USERPASS"
+    APOP = "APOP"
+
+    @property
+    def takes(self) -> SecretKind | None:
+        """What it proves a login with; `None` for `AUTO`, which goes by what there is."""
+        match self:
+            case Mechanism.AUTO:
+                return None
+            case Mechanism.XOAUTH2 | Mechanism.OAUTHBEARER:
+                return SecretKind.TOKEN
+            case Mechanism.EXTERNAL:
+                return SecretKind.CERTIFICATE
+            case _:
+                return SecretKind.PASSWORD
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An entry of the `credentials` section. With neither password nor tokens, a client certificate logs in.
+
+    Attributes:
+        name: Its key in the configuration, for messages and labels.
+        username: As sent to the server.
+        password: Where the password comes from; `None` if it is not one that logs in.
+        oauth2: Where access tokens come from; likewise.
+    """
+
+    name: str
+    username: str
+    password: SecretSource | None = None
+    oauth2: OAuth2Client | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Credentials with the secret in hand, made for one probe and dropped with it.
+
+    Attributes:
+        username: As sent to the server.
+        secret: The password or the access token; empty where a certificate vouches.
+        mechanism: The configured mechanism; `AUTO` lets the dialogue pick from what the server offers.
+        kind: What the secret is.
+    """
+
+    username: str
+    secret: Secret
+    mechanism: Mechanism = Mechanism.AUTO
+    kind: SecretKind = SecretKind.PASSWORD
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A login that is not to be tried now, although everything before it is.
+
+    Attributes:
+        reason: What the probe then fails with.
+        detail: Why, for people.
+        mechanism: How it was tried when it was rejected; `None` if it was not.
+    """
+
+    reason: FailureReason
+    detail: str
+    mechanism: Mechanism | None = None

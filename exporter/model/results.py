@@ -1,0 +1,156 @@
+"""What one probe learnt, whatever became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from exporter.model.certificates import TlsFacts
+from exporter.model.endpoints import Series
+from exporter.model.logins import Mechanism
+from exporter.model.phases import FailureReason, Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What a name was found to lead to.
+
+    Attributes:
+        addresses: In the order to try them.
+        unanswered: Why there may be more of them, for people; empty if these are all.
+    """
+
+    addresses: tuple[str, ...]
+    unanswered: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxFacts:
+    """Figures of one mailbox; each is `None` where the server did not tell.
+
+    Attributes:
+        name: As configured; `INBOX` for POP3's maildrop.
+        size: Bytes.
+        quota_used: Bytes, of the quota root with the least room left.
+        quota_limit: Bytes.
+    """
+
+    name: str
+    messages: int | None = None
+    unseen: int | None = None
+    size: int | None = None
+    quota_used: int | None = None
+    quota_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One stretch of a probe. A phase may have several: EHLO is said again after STARTTLS.
+
+    Attributes:
+        start: Seconds since the probe began.
+        duration: Seconds.
+    """
+
+    phase: Phase
+    start: float
+    duration: float
+
+
+class Direction(StrEnum):
+    """Who said a line of the transcript."""
+
+    CLIENT = ">"
+    SERVER = "<"
+    NOTE = "-"
+    """Neither: what the probe did, such as connecting."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptLine:
+    """A line of the conversation, fit to be shown: secrets were never in it, and it holds printable ASCII only.
+
+    Attributes:
+        at: Seconds since the probe began.
+    """
+
+    at: float
+    direction: Direction
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why and where a probe failed.
+
+    Attributes:
+        phase: The phase that did not end well.
+        detail: For people: what was expected and what came, without secrets, printable ASCII, one line.
+    """
+
+    reason: FailureReason
+    phase: Phase
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """All that one probe learnt, whatever became of it.
+
+    Attributes:
+        endpoint: The endpoint's name.
+        started_at: Unix timestamp.
+        duration: Seconds from the first to the last step.
+        spans: The phases reached, in order; the last is where a failed probe ended (or its goodbye).
+        failure: `None` if the probe succeeded.
+        address: The IP address talked to; `None` if no connection was made.
+        tls: `None` if no handshake was completed.
+        starttls_offered: `None` unless the server was asked for its capabilities in plain.
+        capabilities: The last that the server announced; `None` if it never did.
+        auth_mechanism: What was used to log in; `None` if it did not come to that.
+        auth_success: Whether the server took the login; `None` if it did not come to that.
+        reply_codes: SMTP: the last reply code of each phase.
+        size_limit: SMTP: the SIZE limit in bytes; `None` if the server announced none, or none that is fixed.
+        mailbox: `None` unless a mailbox was looked at.
+        transcript: The conversation.
+        only_address: As the endpoint's.
+        resolution: Where the host's name leads to; `None` if that could not be found out.
+    """
+
+    endpoint: str
+    started_at: float
+    duration: float
+    spans: tuple[Span, ...]
+    failure: Failure | None
+    address: str | None = None
+    tls: TlsFacts | None = None
+    starttls_offered: bool | None = None
+    capabilities: tuple[str, ...] | None = None
+    auth_mechanism: Mechanism | None = None
+    auth_success: bool | None = None
+    reply_codes: Mapping[Phase, int] = field(default_factory=lambda: MappingProxyType({}))
+    size_limit: int | None = None
+    mailbox: MailboxFacts | None = None
+    transcript: tuple[TranscriptLine, ...] = ()
+    only_address: str | None = None
+    resolution: Resolution | None = None
+
+    @property
+    def series(self) -> Series:
+        """Which series it belongs to."""
+        return self.endpoint, self.only_address or ""
+
+    @property
+    def ended_at(self) -> float:
+        """Unix timestamp of the end."""
+        return self.started_at + self.duration
+
+    @property
+    def phase_durations(self) -> dict[Phase, float]:
+        """Seconds spent in each phase reached, a phase's several stretches added up."""
+        total: dict[Phase, float] = {}
+        for span in self.spans:
+            total[span.phase] = total.get(span.phase, 0.0) + span.duration
+        return total
