@@ -174,3 +174,60 @@ def test_an_endpoint_that_fails_has_one_alert_whatever_the_reason(tmp_path: Path
     file.write_text(yaml.safe_dump({"rule_files": [str(FILE)], "evaluation_interval": "1m", "tests": tests}))
 
     promtool("test", "rules", file)
+
+
+EXAMPLES = [
+    yaml.safe_load(block)
+    for block in re.findall(
+        r"^```yaml\n(.*?)^```$", (ROOT / "docs/dashboards.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+]
+"""The configurations that the page about dashboards and alerts shows."""
+
+
+def example(key: str) -> dict[str, Any]:
+    """The one that has this section."""
+    (found,) = [one for one in EXAMPLES if key in one]
+    return dict(found)
+
+
+def alerts_matched(matchers: list[str]) -> set[str]:
+    """The alerts that Alertmanager takes these matchers to mean; what they say of the instance left aside."""
+    matcher, *_ = matchers
+    found = re.fullmatch(r'alertname(=~?)"(.+)"', matcher)
+    assert found is not None, matcher
+    pattern = found[2] if found[1] == "=~" else re.escape(found[2])
+    return {alert.name for alert in ALERTS if re.fullmatch(pattern, alert.name)}
+
+
+@pytest.mark.parametrize("rule", example("inhibit_rules")["inhibit_rules"], ids=lambda rule: rule["source_matchers"][0])
+def test_alertmanager_is_shown_to_mute_alerts_that_exist_by_others_that_do(rule: dict[str, Any]) -> None:
+    muting, muted = alerts_matched(rule["source_matchers"]), alerts_matched(rule["target_matchers"])
+
+    assert muting
+    assert muted - muting
+    # An exporter mutes what is its own, and the absence of all exporters everything.
+    assert {"job", "instance"} <= set(rule.get("equal", [])) or 'instance=""' in rule["source_matchers"]
+
+
+def test_without_the_exporter_every_alert_on_endpoints_is_muted() -> None:
+    absent = [
+        rule
+        for rule in example("inhibit_rules")["inhibit_rules"]
+        if "MailExporterAbsent" in alerts_matched(rule["source_matchers"])
+    ]
+    muted = set().union(*(alerts_matched(rule["target_matchers"]) for rule in absent))
+
+    assert {alert.name for alert in ALERTS} - ABOUT_EXPORTERS <= muted
+
+
+def test_every_severity_has_a_route_in_both_examples() -> None:
+    alertmanager = example("inhibit_rules")["route"]
+    (grafana,) = example("policies")["policies"]
+    routed = {route["matchers"][0]: route["receiver"] for route in alertmanager["routes"]}
+    policies = {tuple(route["object_matchers"][1]): route["receiver"] for route in grafana["routes"]}
+
+    assert {'severity="critical"': "pager", 'severity="info"': "nobody"} == routed
+    assert {("severity", "=", "critical"): "pager", ("severity", "=", "info"): "nobody"} == policies
+    assert "tickets" == alertmanager["receiver"] == grafana["receiver"]
+    assert {"reason", "phase"} <= set(alertmanager["group_by"]) & set(grafana["group_by"])

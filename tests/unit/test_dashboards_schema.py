@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped] # it brings no types
 import pytest
+import yaml
 
-from tests.dashboards.asked import BOARDS, GRAFANA_GROUPS, panels
+from tests.dashboards.asked import BOARDS, GRAFANA_GROUPS, ROOT, panels
 
 SCHEMAS = Path(__file__).parents[1] / "dashboards" / "schemas"
 
@@ -109,3 +111,12 @@ def test_the_uid_of_every_alert_is_unique() -> None:
     uids = [rule["uid"] for group in GRAFANA_GROUPS for rule in group["rules"]]
 
     assert len(uids) == len(set(uids))
+
+
+def test_the_notification_policy_in_the_docs_is_one_by_grafanas_schema() -> None:
+    page = (ROOT / "docs" / "dashboards.md").read_text()
+    (shown,) = re.findall(r"^```yaml\n((?:(?!^```$).*\n)*?policies:\n(?:.*\n)*?)^```$", page, re.MULTILINE)
+    (policy,) = yaml.safe_load(shown)["policies"]
+
+    assert 1 == policy.pop("orgId")
+    assert complaints(policy, "alerting", "NotificationPolicy") == []
