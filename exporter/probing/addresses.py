@@ -76,7 +76,8 @@ class AddressBook:
 
     def _is_probed(self, endpoint: Endpoint) -> bool:
         """Whether exactly this is to be probed, and not a former self of it."""
-        return self._probed.get(endpoint.series) == endpoint
+        probed = self._probed.get(endpoint.series)
+        return probed is endpoint or probed == endpoint
 
     def _follow(self, endpoint: Endpoint, result: ProbeResult) -> Exchange | None:
         name, found = endpoint.name, result.resolution

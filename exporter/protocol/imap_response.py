@@ -65,6 +65,9 @@ class Condition(StrEnum):
     BYE = "BYE"
 
 
+_CONDITIONS: Final = {condition.value.encode(): condition for condition in Condition}
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """A status response.
@@ -139,7 +142,7 @@ def read_response() -> Dialogue[Response]:
         code = _CODE.match(words)
         return Status(
             tag,
-            Condition(condition.upper().decode()),
+            _CONDITIONS[condition.upper()],
             code[1].upper().decode("ascii", "backslashreplace") if code else "",
             code[2] or b"" if code else b"",
             words,
