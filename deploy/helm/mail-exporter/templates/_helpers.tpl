@@ -1,0 +1,82 @@
+{{- define "mail-exporter.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* Of everything. 52 characters, so that a pod of a StatefulSet, whose name has to be a label's value, can add its own. */}}
+{{- define "mail-exporter.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- else if contains (include "mail-exporter.name" .) .Release.Name }}
+{{- .Release.Name | trunc 52 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name (include "mail-exporter.name" .) | trunc 52 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "mail-exporter.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "mail-exporter.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "mail-exporter.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "mail-exporter.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "mail-exporter.serviceAccountName" -}}
+{{- .Values.serviceAccount.name | default (ternary (include "mail-exporter.fullname" .) "default" .Values.serviceAccount.create) }}
+{{- end }}
+
+{{- define "mail-exporter.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+{{- end }}
+
+{{- define "mail-exporter.configMapName" -}}
+{{- .Values.existingConfigMap | default (include "mail-exporter.fullname" .) }}
+{{- end }}
+
+{{/* How Kubernetes asks whether the daemon is well. Where strangers are kept out of HTTP, only from inside. */}}
+{{- define "mail-exporter.probe" -}}
+{{- if .root.Values.web.restricted -}}
+exec:
+  command: [mail-exporter, healthcheck]
+{{- else -}}
+httpGet:
+  path: {{ .path }}
+  port: http
+  scheme: {{ ternary "HTTPS" "HTTP" .root.Values.web.tls }}
+{{- end }}
+{{- end }}
+
+{{/* What PodMonitor and ServiceMonitor say alike of how to scrape. */}}
+{{- define "mail-exporter.scrape" -}}
+port: http
+path: /metrics
+scheme: {{ ternary "https" "http" .root.Values.web.tls }}
+{{- with .monitor.interval }}
+interval: {{ . }}
+{{- end }}
+{{- with .monitor.scrapeTimeout }}
+scrapeTimeout: {{ . }}
+{{- end }}
+{{- with .monitor.authentication }}
+{{ toYaml . }}
+{{- end }}
+relabelings:
+  # The operator makes a label `endpoint` of the port's name, and Prometheus would rename ours.
+  - action: labeldrop
+    regex: endpoint
+  {{- with .monitor.relabelings }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with .monitor.metricRelabelings }}
+metricRelabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
