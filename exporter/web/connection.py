@@ -45,14 +45,15 @@ class Connection(web.RequestHandler):
         since: When that began or ended, on the loop's clock.
     """
 
-    __slots__ = ("_deadline", "_head", "_lost", "_opened", "_tls_handshake", "busy", "since")
+    __slots__ = ("_deadline", "_head", "_idle", "_lost", "_opened", "_tls_handshake", "busy", "since")
 
-    def __init__(self, server: web.Server, lost: Callable[[Connection], None]) -> None:
+    def __init__(self, server: web.Server, *, lost: Callable[[Connection], None], idle: Callable[[], None]) -> None:
         """Make one that is not open yet.
 
         Args:
             server: Whose requests these are.
             lost: Is told when it is no more.
+            idle: Is told when it is not busy any more.
         """
         loop = asyncio.get_running_loop()
         super().__init__(
@@ -68,7 +69,7 @@ class Connection(web.RequestHandler):
         )
         self.busy = False
         self.since = loop.time()
-        self._lost = lost
+        self._lost, self._idle = lost, idle
         self._head = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._opened: asyncio.Transport | None = None
@@ -85,6 +86,15 @@ class Connection(web.RequestHandler):
         elif self._tls_handshake is not None:
             self._tls_handshake.cancel()
 
+    def retire(self) -> None:
+        """Close, if need be once the request that is here is answered."""
+        if self.busy:
+            self.close()
+        elif self._opened is not None:
+            self.force_close()
+        else:
+            self.abandon()
+
     def begin(self) -> None:
         """A request is here, and is going to be answered."""
         self._relax()
@@ -94,6 +104,7 @@ class Connection(web.RequestHandler):
         """It is answered."""
         self._head = 0
         self.busy, self.since = False, self._loop.time()
+        self._idle()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The handshake, if there is one, is done."""

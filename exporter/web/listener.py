@@ -53,7 +53,7 @@ class Listener:
         self._context = context
         self._limit = limit
         self._connections: set[Connection] = set()
-        self._left = asyncio.Event()
+        self._changed = asyncio.Event()
         self._accepting: list[asyncio.Task[None]] = []
         self._handshakes: set[asyncio.Task[None]] = set()
         self._sockets: list[socket.socket] = []
@@ -65,6 +65,11 @@ class Listener:
             listening.setblocking(False)
             self._sockets.append(listening)
             self._accepting.append(loop.create_task(self._accept(listening)))
+
+    def renew(self) -> None:
+        """Have every client connect anew, once it is answered."""
+        for connection in tuple(self._connections):
+            connection.retire()
 
     async def close(self) -> None:
         """Accept no more. Open connections stay; those that are still shaking hands do not."""
@@ -78,7 +83,6 @@ class Listener:
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await self._room()
             try:
                 accepted, _ = await loop.sock_accept(listening)
             except OSError as error:
@@ -87,19 +91,24 @@ class Listener:
                     log.warning("cannot accept connections", problem=error.strerror)
                     await asyncio.sleep(PAUSE)
                 continue
+            try:
+                await self._room()
+            except BaseException:
+                accepted.close()
+                raise
             self._open(accepted)
 
     async def _room(self) -> None:
-        """Wait until there may be one more; whoever has been idle for longest has to go for it."""
+        """Wait until there is room for one more; whoever has been idle for longest has to go for it."""
         while len(self._connections) >= self._limit:
             idle = [connection for connection in self._connections if not connection.busy]
             if idle:
                 min(idle, key=lambda connection: connection.since).abandon()
-            self._left.clear()
-            await self._left.wait()
+            self._changed.clear()
+            await self._changed.wait()
 
     def _open(self, accepted: socket.socket) -> None:
-        connection = Connection(self._server, self._lost)
+        connection = Connection(self._server, lost=self._lost, idle=self._changed.set)
         self._connections.add(connection)
         task = asyncio.get_running_loop().create_task(self._establish(connection, accepted))
         connection.opened_by(task)
@@ -128,7 +137,7 @@ class Listener:
 
     def _lost(self, connection: Connection) -> None:
         self._connections.discard(connection)
-        self._left.set()
+        self._changed.set()
 
 
 async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:

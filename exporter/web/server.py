@@ -73,9 +73,10 @@ class ListenAddress:
 class Server:
     """The interface while it is served."""
 
-    def __init__(self, runner: web.AppRunner, listener: Listener, urls: tuple[str, ...]) -> None:
+    def __init__(self, runner: web.AppRunner, listener: Listener, security: Security, urls: tuple[str, ...]) -> None:
         self._runner = runner
         self._listener = listener
+        self._security = security
         self._following: asyncio.Task[None] | None = None
         self.urls = urls
         """Where a browser on this machine finds it, one for each address to listen on."""
@@ -87,17 +88,16 @@ class Server:
         await self._listener.close()
         await self._runner.cleanup()
 
-    def follow(self, file: PolicyFile, security: Security) -> None:
+    def follow(self, file: PolicyFile) -> None:
         """Keeps to what a web configuration says from now on."""
+        self._following = asyncio.get_running_loop().create_task(file.follow(self.keep_to))
 
-        def change(policy: Policy) -> None:
-            renewed = policy.config.tls != security.policy.config.tls
-            security.replace(policy)
-            if renewed and self._runner.server is not None:
-                # What was let in by other rules has to come again.
-                self._runner.server.pre_shutdown()
-
-        self._following = asyncio.get_running_loop().create_task(file.follow(change))
+    def keep_to(self, policy: Policy) -> None:
+        """From now on this is in force. Who was let in by other rules of TLS has to come again."""
+        same = policy.context is self._security.policy.context
+        self._security.replace(policy)
+        if not same:
+            self._listener.renew()
 
 
 async def serve(
@@ -135,9 +135,9 @@ async def serve(
         raise RuntimeError("a runner that is set up has a server")
     listener = Listener(runner.server, lambda: security.policy.context)
     listener.start(sockets)
-    server = Server(runner, listener, tuple(urls))
+    server = Server(runner, listener, security, tuple(urls))
     if web_config is not None:
-        server.follow(web_config, security)
+        server.follow(web_config)
     return server
 
 
