@@ -189,6 +189,8 @@ class Stream:
                 wait = Wait.READ
             except SSL.WantWriteError:
                 wait = Wait.WRITE
+            except StreamError:
+                raise
             except (SSL.Error, OSError) as error:
                 failed = _translated(error)
                 if failed.detail.startswith(NOT_TLS) and (rest := self.take_unread()):

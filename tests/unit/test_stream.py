@@ -1,0 +1,174 @@
+"""One connection: octets in, octets out, and what the system reports in the words of the closed set."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from OpenSSL import SSL
+
+from exporter.model import FailureReason, TlsPolicy
+from exporter.net.buffer import MAX_CONVERSATION
+from exporter.net.stream import Stream, StreamError
+from exporter.net.tls import TlsContexts
+from tests.authority import pem
+from tests.certificates import NAME, world
+
+LOOPBACK = "127.0.0.1"
+LIMIT = 8192
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory) -> SSL.Context:
+    file: Path = tmp_path_factory.mktemp("trust") / "authorities.pem"
+    file.write_bytes(pem(*world().trusted))
+    return TlsContexts().context(TlsPolicy(ca_file=file))
+
+
+@asynccontextmanager
+async def connected(serve: Serve) -> AsyncIterator[Stream]:
+    """A stream to a server that does this, and then closes the connection."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await serve(reader, writer)
+        writer.close()
+
+    server = await asyncio.start_server(handle, LOOPBACK, 0)
+    async with server:
+        stream = await Stream.connect(LOOPBACK, server.sockets[0].getsockname()[1])
+        try:
+            yield stream
+        finally:
+            stream.close()
+
+
+def says(*pieces: bytes) -> Serve:
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+
+    return serve
+
+
+async def failure(work: Awaitable[object]) -> tuple[FailureReason, str]:
+    with pytest.raises(StreamError) as raised:
+        await work
+    return raised.value.reason, raised.value.detail
+
+
+async def test_lines_and_counts_are_read_as_they_are_asked_for() -> None:
+    async with connected(says(b"* {3}\r\na\r\n", b")\r\nlast\n")) as stream:
+        assert [b"* {3}", b"a\r\n", b")", b"last"] == [
+            await stream.read_line(LIMIT),
+            await stream.read_exactly(3),
+            await stream.read_line(LIMIT),
+            await stream.read_line(LIMIT),
+        ]
+
+
+async def test_all_of_it_is_sent_however_slowly_the_server_reads() -> None:
+    sent = bytes(range(256)) * 40_000
+    heard = asyncio.get_running_loop().create_future()
+
+    async def serve(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        heard.set_result(await reader.readexactly(len(sent)))
+
+    async with connected(serve) as stream:
+        await stream.send(sent)
+        assert sent == await heard
+
+
+async def test_a_connection_that_ends_says_what_came_last() -> None:
+    async with connected(says(b"220 hello\r\n421 goodb")) as stream:
+        assert b"220 hello" == await stream.read_line(LIMIT)
+        expected = 'the server closed the connection after "421 goodb", in the middle of a line'
+        assert (FailureReason.CONNECTION_CLOSED, expected) == await failure(stream.read_line(LIMIT))
+
+
+async def test_a_connection_that_is_torn_down_is_reset() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(4)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async with connected(serve) as stream:
+        await stream.send(b"EHLO")
+        assert (FailureReason.CONNECTION_RESET, "Connection reset by peer") == await failure(stream.read_line(LIMIT))
+
+
+@pytest.mark.parametrize(
+    ("pieces", "limit", "detail"),
+    [
+        ((b"x" * 101,), 100, "the server sent a line of more than 100 octets"),
+        ((b"x" * 101 + b"\r\n",), 100, "the server sent a line of more than 100 octets"),
+        (
+            (b"x" * 100 + b"\n",) * (MAX_CONVERSATION // 100),
+            100,
+            f"the server sent more than {MAX_CONVERSATION} octets in one conversation",
+        ),
+    ],
+    ids=["without end", "with an end", "of many lines"],
+)
+async def test_more_than_a_cap_is_too_large(pieces: tuple[bytes, ...], limit: int, detail: str) -> None:
+    async def read_all(stream: Stream) -> None:
+        while True:
+            await stream.read_line(limit)
+
+    async with connected(says(*pieces)) as stream:
+        assert (FailureReason.RESPONSE_TOO_LARGE, detail) == await failure(read_all(stream))
+
+
+async def test_a_port_that_nobody_listens_at_refuses() -> None:
+    with socket.socket() as reserved:
+        reserved.bind((LOOPBACK, 0))
+        reason, detail = await failure(Stream.connect(LOOPBACK, reserved.getsockname()[1]))
+
+    assert (FailureReason.CONNECT_REFUSED, "Connection refused") == (reason, detail)
+
+
+async def test_a_source_address_that_is_not_this_machine_s_is_a_failure_to_connect() -> None:
+    reason, detail = await failure(Stream.connect(LOOPBACK, 9, source_address="192.0.2.7"))
+
+    assert (FailureReason.CONNECT_FAILED, "Cannot assign requested address") == (reason, detail)
+
+
+async def test_what_came_and_was_not_read_can_be_looked_at() -> None:
+    async with connected(says(b"220 ready\r\n250 injected\r\n")) as stream:
+        await stream.read_line(LIMIT)
+
+        assert b"250 injected\r\n" == stream.take_unread()
+
+
+@pytest.mark.parametrize("waits_for_hello", [False, True])
+async def test_a_server_that_answers_a_handshake_in_plain_is_quoted_from_its_first_octet_on(
+    context: SSL.Context, waits_for_hello: bool
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if waits_for_hello:
+            await reader.read(1)
+        writer.write(b"* OK IMAP ready\r\n")
+
+    async with connected(serve) as stream:
+        expected = r'the server did not answer with TLS, but in plain: "* OK IMAP ready\x0d\x0a"'
+        told = await failure(stream.start_tls(context, NAME, time.time()))
+
+    assert (FailureReason.TLS_HANDSHAKE_FAILED, expected) == told
+
+
+async def test_a_wait_that_is_cancelled_leaves_a_stream_that_can_be_closed() -> None:
+    async def serve(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with connected(serve) as stream:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await stream.read_line(LIMIT)
