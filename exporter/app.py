@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, TypeAlias
 from typing import Protocol as Interface
 
@@ -32,7 +33,9 @@ from exporter.model import (
     SkipReason,
     TokenOutcome,
 )
+from exporter.net.readiness import best_watch
 from exporter.net.resolve import Resolver
+from exporter.net.stream import Stream
 from exporter.net.tls import TlsContexts, TlsSetupError
 from exporter.probing.addresses import AddressBook
 from exporter.probing.journal import Journal
@@ -127,7 +130,9 @@ class Daemon:
         self._shard = shard
         self._names: frozenset[str] = frozenset()
         self._addresses = AddressBook()
-        self._prober = Prober(World(Resolver(configuration.dns), TlsContexts()))
+        self._watch = best_watch()
+        connect = partial(Stream.connect, watch=self._watch)
+        self._prober = Prober(World(Resolver(configuration.dns), TlsContexts(), connect=connect))
         self._logins = Logins(time.monotonic, configuration.login_backoff, observer)
         self._on_demand = OnDemand(self._prober, self._logins)
         self._journal = Journal()
@@ -191,6 +196,10 @@ class Daemon:
             await self._scheduler.cancel()
         await self._logins.close()
         self._lag.stop()
+
+    def close(self) -> None:
+        """To be called at last, when nobody asks for probes any more."""
+        self._watch.close()
 
     def application(self, reload: Reload | None) -> Application:
         """The HTTP interface to what is found; with `reload`, one may ask for that."""
@@ -281,6 +290,7 @@ async def serve(
         loop.add_signal_handler(number, asked_to_stop.set)
     daemon = Daemon(configuration, shard)
     async with AsyncExitStack() as stack:
+        stack.callback(daemon.close)
         reload = None
         if reloading is not None:
             reloader = Reloader(reloading.load, daemon.configure, daemon.not_reloaded)

@@ -19,7 +19,7 @@ from exporter.model import FailureReason, TlsFacts
 from exporter.net import tls
 from exporter.net.alerts import NOT_TLS
 from exporter.net.buffer import OverflowingError, ReceiveBuffer
-from exporter.net.readiness import Readiness, Wait
+from exporter.net.readiness import Readiness, Wait, Watch
 from exporter.protocol.dialogue import ChannelBinding, quoted
 
 RECEIVE_SIZE: Final = 16384
@@ -70,21 +70,29 @@ class Stream:
     turn of the event loop that reports it.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, watch: Watch | None = None) -> None:
         self._socket = sock
-        self._readiness = Readiness(sock.fileno())
+        self._readiness = Readiness(sock.fileno(), watch)
         self._buffer = ReceiveBuffer()
         self._tls: SSL.Connection | None = None
 
     @classmethod
-    async def connect(cls, address: str, port: int, source_address: str | None = None) -> Self:
+    async def connect(
+        cls, address: str, port: int, source_address: str | None = None, watch: Watch | None = None
+    ) -> Self:
         """Connect to an IP address.
+
+        Args:
+            address: Without brackets.
+            port: Where to.
+            source_address: This machine's, to connect from; `None` lets the system choose.
+            watch: Who reports the socket ready; the event loop by default.
 
         Raises:
             StreamError: It is refused, unreachable, or the source address is not this machine's.
         """
         sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
-        stream = cls(sock)
+        stream = cls(sock, watch)
         try:
             sock.setblocking(False)
             # Commands are small and each waits for its reply: Nagle's delay would be measured as the server's.

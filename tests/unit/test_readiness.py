@@ -1,12 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 
 import pytest
 
-from exporter.net.readiness import Readiness, Wait
+from exporter.net.readiness import MOST_AT_ONCE, LoopWatch, Poller, Readiness, Wait, Watch, best_watch
+
+
+@pytest.fixture(params=[LoopWatch, Poller])
+async def watch(request: pytest.FixtureRequest) -> AsyncIterator[Watch]:
+    watch: Watch = request.param()
+    yield watch
+    watch.close()
 
 
 @pytest.fixture
@@ -21,10 +30,10 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 Pair = tuple[socket.socket, socket.socket]
 
 
-async def test_a_task_goes_on_in_the_callback_that_reports_the_socket(pair: Pair) -> None:
+async def test_a_task_goes_on_in_the_callback_that_reports_the_socket(watch: Watch, pair: Pair) -> None:
     near, far = pair
     loop, order = asyncio.get_running_loop(), list[str]()
-    readiness = Readiness(near.fileno())
+    readiness = Readiness(near.fileno(), watch)
 
     async def wait() -> None:
         await readiness.of(Wait.READ)
@@ -45,9 +54,9 @@ async def test_a_task_goes_on_in_the_callback_that_reports_the_socket(pair: Pair
     assert ["read b'x'", "the turn after"] == order
 
 
-async def test_one_socket_can_be_waited_for_again_and_again_in_both_directions(pair: Pair) -> None:
+async def test_one_socket_can_be_waited_for_again_and_again_in_both_directions(watch: Watch, pair: Pair) -> None:
     near, far = pair
-    readiness = Readiness(near.fileno())
+    readiness = Readiness(near.fileno(), watch)
     for octet in (b"1", b"2", b"3"):
         await readiness.of(Wait.WRITE)
         near.send(octet)
@@ -57,9 +66,9 @@ async def test_one_socket_can_be_waited_for_again_and_again_in_both_directions(p
     readiness.close()
 
 
-async def test_the_end_of_a_connection_is_something_to_read(pair: Pair) -> None:
+async def test_the_end_of_a_connection_is_something_to_read(watch: Watch, pair: Pair) -> None:
     near, far = pair
-    readiness = Readiness(near.fileno())
+    readiness = Readiness(near.fileno(), watch)
     far.close()
 
     await readiness.of(Wait.READ)
@@ -68,9 +77,9 @@ async def test_the_end_of_a_connection_is_something_to_read(pair: Pair) -> None:
     readiness.close()
 
 
-async def test_a_wait_can_time_out_and_be_begun_anew(pair: Pair) -> None:
+async def test_a_wait_can_time_out_and_be_begun_anew(watch: Watch, pair: Pair) -> None:
     near, far = pair
-    readiness = Readiness(near.fileno())
+    readiness = Readiness(near.fileno(), watch)
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.001):
@@ -82,9 +91,9 @@ async def test_a_wait_can_time_out_and_be_begun_anew(pair: Pair) -> None:
     readiness.close()
 
 
-async def test_a_wait_can_be_cancelled_in_the_turn_in_which_the_socket_is_ready(pair: Pair) -> None:
+async def test_a_wait_can_be_cancelled_in_the_turn_in_which_the_socket_is_ready(watch: Watch, pair: Pair) -> None:
     near, far = pair
-    readiness = Readiness(near.fileno())
+    readiness = Readiness(near.fileno(), watch)
     went_on = 0
 
     async def wait() -> None:
@@ -107,9 +116,9 @@ async def test_a_wait_can_be_cancelled_in_the_turn_in_which_the_socket_is_ready(
     readiness.close()
 
 
-async def test_a_task_that_fails_when_it_goes_on_fails_like_any_other(pair: Pair) -> None:
+async def test_a_task_that_fails_when_it_goes_on_fails_like_any_other(watch: Watch, pair: Pair) -> None:
     near, far = pair
-    readiness = Readiness(near.fileno())
+    readiness = Readiness(near.fileno(), watch)
 
     async def wait() -> None:
         await readiness.of(Wait.READ)
@@ -121,9 +130,9 @@ async def test_a_task_that_fails_when_it_goes_on_fails_like_any_other(pair: Pair
     readiness.close()
 
 
-async def test_octets_that_nobody_waits_for_are_reported_once_and_stay(pair: Pair) -> None:
+async def test_octets_that_nobody_waits_for_are_reported_once_and_stay(watch: Watch, pair: Pair) -> None:
     near, far = pair
-    readiness = Readiness(near.fileno())
+    readiness = Readiness(near.fileno(), watch)
     far.send(b"a")
     await readiness.of(Wait.READ)
 
@@ -137,9 +146,9 @@ async def test_octets_that_nobody_waits_for_are_reported_once_and_stay(pair: Pai
     readiness.close()
 
 
-async def test_tasks_take_it_for_a_future(pair: Pair) -> None:
+async def test_tasks_take_it_for_a_future(watch: Watch, pair: Pair) -> None:
     near, far = pair
-    readiness = Readiness(near.fileno())
+    readiness = Readiness(near.fileno(), watch)
     far.send(b"x")
 
     async def wait() -> bytes:
@@ -150,3 +159,80 @@ async def test_tasks_take_it_for_a_future(pair: Pair) -> None:
     # The implementation in Python, which the one in C stands in for, holds futures to the same interface.
     assert b"x" == await asyncio.tasks._PyTask(wait())  # type: ignore[attr-defined]  # not in the type stubs
     readiness.close()
+
+
+@pytest.mark.skipif(not hasattr(select, "epoll"), reason="there is no epoll here")
+class TestPoller:
+    async def test_it_is_what_this_system_does_best(self) -> None:
+        watch = best_watch()
+
+        assert isinstance(watch, Poller)
+        watch.close()
+
+    async def test_a_socket_that_takes_the_place_of_another_is_not_reported_in_its_stead(self) -> None:
+        watch = Poller()
+        pairs = [socket.socketpair() for _ in range(2)]
+        opened: list[socket.socket] = []
+        reported: list[str] = []
+
+        def take_the_place_of(other: int) -> None:
+            """Both are ready in this very turn; the other's number goes to a socket that is not."""
+            if opened:
+                return
+            number = pairs[other][0].fileno()
+            watch.change(number, Wait.READ, None, lambda: None)
+            pairs[other][0].close()
+            opened.extend(socket.socketpair())
+            assert number == opened[0].fileno()
+            watch.change(number, None, Wait.READ, lambda: reported.append("the new one"))
+
+        for own, other in ((0, 1), (1, 0)):
+            watch.change(pairs[own][0].fileno(), None, Wait.READ, partial(take_the_place_of, other))
+            pairs[own][1].send(b"x")
+        for _ in range(3):
+            await asyncio.sleep(0)
+        watch.close()
+        for one in (*opened, *(one for pair in pairs for one in pair)):
+            one.close()
+
+        assert opened
+        assert [] == reported
+
+    async def test_many_sockets_leave_the_loop_to_others_in_between(self) -> None:
+        watch = Poller()
+        pairs = [socket.socketpair() for _ in range(3 * MOST_AT_ONCE)]
+        reported: list[int] = []
+
+        async def wait(number: int) -> None:
+            await Readiness(pairs[number][0].fileno(), watch).of(Wait.READ)
+            pairs[number][0].recv(1)
+            reported.append(number)
+
+        tasks = [asyncio.create_task(wait(number)) for number in range(len(pairs))]
+        await asyncio.sleep(0)
+        for _, far in pairs:
+            far.send(b"x")
+        seen = []
+        while len(reported) < len(pairs):
+            await asyncio.sleep(0)
+            seen.append(len(reported))
+        await asyncio.gather(*tasks)
+        watch.close()
+        for one in (one for pair in pairs for one in pair):
+            one.close()
+
+        assert [MOST_AT_ONCE, 2 * MOST_AT_ONCE, 3 * MOST_AT_ONCE] == [count for count in dict.fromkeys(seen) if count]
+
+    async def test_a_connection_may_outlive_it(self) -> None:
+        watch = Poller()
+        near, far = socket.socketpair()
+        readiness = Readiness(near.fileno(), watch)
+        far.send(b"x")
+        await readiness.of(Wait.READ)
+
+        watch.close()
+        readiness.close()
+
+        assert b"x" == near.recv(1)
+        near.close()
+        far.close()
