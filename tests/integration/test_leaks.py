@@ -1,0 +1,359 @@
+"""A search for secrets in everything that the product shows, while servers repeat to it whatever they get to hear.
+
+Passwords and tokens, right and wrong, go to mail servers that echo them in every form, and client secrets to a token
+endpoint that does. Then every log line, metric, page, transcript, command line and process title is searched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import b64decode, b64encode, urlsafe_b64encode
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import quote, quote_from_bytes, quote_plus, unquote_plus
+
+import pytest
+import yaml
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from exporter.model import Mechanism, Protocol
+from tests.servers.authorisation import Answer, AuthorisationServer, Client, Request, authorisation
+from tests.servers.authority import Authority
+from tests.servers.dialects import Command, Server
+from tests.servers.exporter import Exporter, exporter_running, run_command
+from tests.servers.fetching import fetch
+from tests.servers.programs import LOOPBACK, wait_until
+from tests.servers.scripted import FakeServer, Peer, Script, scripted, server_context
+
+PASSWORD = 'pä55 "w/o+rd%21\\'
+WRONG = "wr0ng/pass+word?"
+CLIENT_SECRET = "cl13nt~s&cr:t/+="
+WRONG_CLIENT_SECRET = "m1staken~s&cr:t/+="
+REFRESH_TOKEN = "1//0refresh-t0ken_abc"
+SCHEMES: Mapping[Protocol, str] = {Protocol.SMTP: "submissions", Protocol.IMAP: "imaps", Protocol.POP3: "pop3s"}
+
+OFFERS: Mapping[Protocol, Callable[[str], tuple[bytes, ...]]] = {
+    Protocol.SMTP: lambda mechanism: (f"AUTH {mechanism}".encode(), b"SIZE 1000"),
+    Protocol.IMAP: lambda mechanism: (f"AUTH={mechanism}".encode(), b"SASL-IR"),
+    Protocol.POP3: lambda mechanism: (f"SASL {mechanism}".encode(), b"USER", b"RESP-CODES"),
+}
+
+
+def forms(secret: bytes) -> Iterator[bytes]:
+    """How a server may repeat a secret."""
+    yield secret
+    for before in range(3):
+        yield b64encode(b"." * before + secret + b"...")
+        yield urlsafe_b64encode(b"." * before + secret + b"...")
+    yield quote_from_bytes(secret, safe="").encode()
+    yield quote_from_bytes(secret, safe="").lower().encode()
+
+
+def decoded(line: bytes) -> Iterator[bytes]:
+    """What may be in a line of a login: itself, and the parts that its mechanism separates by control characters."""
+    yield line
+    try:
+        message = b64decode(line, validate=True)
+    except ValueError:
+        return
+    for part in message.replace(b"\1", b"\0").split(b"\0"):
+        yield part
+        yield part.removeprefix(b"auth=Bearer ")
+
+
+def repeats(protocol: Protocol, mechanism: Mechanism, *, takes: bool) -> Script:
+    """Repeats all of every login in every form: in the answer, whether it takes the login or not, and after it."""
+
+    async def act(server: Server, command: Command) -> None:
+        heard = list(await server.whole_login(command))
+        if mechanism is Mechanism.LOGIN:
+            await server.peer.say(server.dialect.challenge)
+            heard.append(await server.peer.line())
+        said = b" ".join(form for line in heard for part in decoded(line) if part for form in forms(part))
+        words = server.dialect.accepted if takes else server.dialect.rejected
+        end = words.rindex(b"\r\n")
+        await server.reply(command, words[:end] + b" " + said.replace(b"\r", b"")[:7000] + words[end:])
+
+    async def script(peer: Peer) -> None:
+        server = Server(protocol, peer)
+        server.dialect = replace(server.dialect, tls_offer=OFFERS[protocol](mechanism.value))
+        await server.converse(dict.fromkeys(server.dialect.login, act))
+
+    return script
+
+
+def repeats_in_a_challenge(protocol: Protocol) -> Script:
+    """Explains a refused token as XOAUTH2 does, in a challenge, with the token in it; then refuses."""
+
+    async def act(server: Server, command: Command) -> None:
+        heard = await server.whole_login(command)
+        error = json.dumps({"status": "400", "token": b64decode(heard[-1]).decode(), "encoded": heard[-1].decode()})
+        challenge = b64encode(error.encode())
+        await server.peer.say(server.dialect.challenge.replace(b"\r\n", challenge + b"\r\n"))
+        await server.peer.line()
+        await server.reply(command, server.dialect.rejected)
+
+    async def script(peer: Peer) -> None:
+        server = Server(protocol, peer)
+        server.dialect = replace(server.dialect, tls_offer=OFFERS[protocol](Mechanism.XOAUTH2.value))
+        await server.converse(dict.fromkeys(server.dialect.login, act))
+
+    return script
+
+
+def repeats_the_request(request: Request) -> Answer:
+    """A token endpoint that answers with all that it was told."""
+    pair = b64decode((request.authorization or "").partition(" ")[2]).decode()
+    # The most telling first, for what follows is cut off.
+    told = [unquote_plus(pair.partition(":")[2]), pair, *reversed(list(request.form.values()))]
+    said = " ".join(form.decode("utf-8", "replace") for text in told for form in forms(text.encode()))
+    return Answer(401, json.dumps({"error": "invalid_client", "error_description": f"AADSTS7: {said}"}).encode())
+
+
+@dataclass
+class Stage:
+    """What the daemon is told, and what it must not tell.
+
+    Attributes:
+        secrets: Every one, with what it is.
+        endpoints: As in the configuration.
+    """
+
+    directory: Path
+    authority: Authority
+    idp: AuthorisationServer
+    secrets: dict[str, str] = field(default_factory=dict)
+    credentials: dict[str, object] = field(default_factory=dict)
+    endpoints: list[dict[str, object]] = field(default_factory=list)
+    servers: list[FakeServer] = field(default_factory=list)
+
+    def secret_file(self, name: str, content: str) -> str:
+        """The path of a file with a secret."""
+        self.secrets[name] = content
+        file = self.directory / f"{len(self.secrets)}.secret"
+        file.write_text(content)
+        # Everybody may read it, which is warned about.
+        file.chmod(0o644)
+        return str(file)
+
+    def client(self, name: str, **keys: object) -> None:
+        """An entry of the credentials that gets tokens."""
+        oauth2 = {"provider": "custom", "token_url": self.idp.token_url, **keys}
+        self.credentials[name] = {"username": f"{name}@example.com", "oauth2": oauth2}
+
+    def endpoint(self, server: FakeServer, protocol: Protocol, credentials: str, mechanism: Mechanism) -> None:
+        """One that logs in, every second."""
+        self.servers.append(server)
+        self.endpoints.append(
+            {
+                "name": f"{len(self.endpoints)} {protocol} {credentials} {mechanism}",
+                "url": f"{SCHEMES[protocol]}://{LOOPBACK}:{server.port}",
+                "tls": {"ca_file": str(self.authority.file)},
+                "credentials": credentials,
+                "mechanism": mechanism.value,
+                "interval": "1s",
+            }
+        )
+
+    def configuration(self) -> str:
+        return yaml.safe_dump(
+            {
+                "credentials": self.credentials,
+                "endpoints": self.endpoints,
+                "login_backoff": {"initial": "1s", "max": "1s"},
+                "limits": {"connections_per_host": 100},
+                "modules": {
+                    "m": {
+                        "url": "imaps://",
+                        "credentials": "right",
+                        "allowed_targets": [LOOPBACK],
+                        "tls": {"ca_file": str(self.authority.file)},
+                    }
+                },
+            },
+            allow_unicode=True,
+        )
+
+
+@pytest.fixture
+def idp() -> Iterator[AuthorisationServer]:
+    with authorisation() as server:
+        yield server
+
+
+@asynccontextmanager
+async def staged(directory: Path, authority: Authority, idp: AuthorisationServer) -> AsyncIterator[Stage]:
+    """Every kind of secret, each at servers that repeat it."""
+    context = server_context(authority.issue("leaks", names=[LOOPBACK]))
+    stage = Stage(directory, authority, idp)
+    stage.credentials["right"] = {"username": "r", "password_file": stage.secret_file("password", PASSWORD)}
+    stage.secrets["inline password"] = WRONG
+    stage.credentials["wrong"] = {"username": "w", "password": WRONG}
+    idp.clients["monitor"] = Client("tokens@example.com", CLIENT_SECRET)
+    idp.refresh_tokens[REFRESH_TOKEN] = "monitor"
+    idp.rotate = True
+    secret = stage.secret_file("client secret", CLIENT_SECRET)
+    stage.client("tokens", client_id="monitor", client_secret_file=secret)
+    stage.client(
+        "refreshed",
+        client_id="monitor",
+        client_secret=CLIENT_SECRET,
+        authentication="client_secret_post",
+        refresh_token_file=stage.secret_file("refresh token", REFRESH_TOKEN),
+    )
+    wrong = stage.secret_file("wrong client secret", WRONG_CLIENT_SECRET)
+    stage.client("mistaken", client_id="mistaken", client_secret_file=wrong)
+    key = rsa.generate_private_key(65537, 2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    stage.client("signing", client_id="signing", private_key_file=stage.secret_file("private key", pem))
+    account = json.dumps({"client_email": "a@p.example.com", "private_key": pem})
+    stage.client("account", service_account_file=stage.secret_file("service account", account))
+    # Whatever the clients that cannot get a token say is repeated to them.
+    idp.instead = lambda request: None if _is_known(request) else repeats_the_request(request)
+    async with AsyncExitStack() as stack:
+
+        async def serving(script: Script) -> FakeServer:
+            return await stack.enter_async_context(scripted(script, tls=context, implicit=True))
+
+        for protocol in Protocol:
+            for mechanism in (Mechanism.PLAIN, Mechanism.LOGIN):
+                stage.endpoint(await serving(repeats(protocol, mechanism, takes=True)), protocol, "right", mechanism)
+                stage.endpoint(await serving(repeats(protocol, mechanism, takes=False)), protocol, "wrong", mechanism)
+            for mechanism in (Mechanism.XOAUTH2, Mechanism.OAUTHBEARER):
+                stage.endpoint(await serving(repeats(protocol, mechanism, takes=True)), protocol, "tokens", mechanism)
+                server = await serving(repeats(protocol, mechanism, takes=False))
+                stage.endpoint(server, protocol, "refreshed", mechanism)
+            stage.endpoint(await serving(repeats_in_a_challenge(protocol)), protocol, "tokens", Mechanism.XOAUTH2)
+            unable = await serving(repeats(protocol, Mechanism.XOAUTH2, takes=False))
+            for credentials in ("mistaken", "signing", "account"):
+                stage.endpoint(unable, protocol, credentials, Mechanism.XOAUTH2)
+        pop3 = await serving(repeats(Protocol.POP3, Mechanism.PLAIN, takes=False))
+        stage.endpoint(pop3, Protocol.POP3, "wrong", Mechanism.USERPASS)
+        yield stage
+
+
+def _is_known(request: Request) -> bool:
+    shown = request.authorization or ""
+    return request.form.get("client_id") == "monitor" or "bW9uaXRvc" in shown
+
+
+def shown_by(exporter: Exporter, names: list[str]) -> Iterator[tuple[str, bytes]]:
+    """Everything that can be asked of a daemon, and of the system about it."""
+    paths = ["/", "/metrics", "/api/v1/endpoints", "/config", "/nowhere"]
+    for name in names:
+        escaped = quote(name, safe="")
+        paths += [f"/endpoints/{escaped}", f"/api/v1/endpoints/{escaped}"]
+        paths.append(f"/probe?endpoint={escaped}&debug=true")
+    for path in paths:
+        yield path, fetch(f"{exporter.url}{path}", timeout=30).body
+    openmetrics = {"Accept": "application/openmetrics-text"}
+    yield "/metrics as OpenMetrics", fetch(f"{exporter.url}/metrics", openmetrics).body
+    process = Path(f"/proc/{exporter.process.pid}")
+    for name in ("cmdline", "comm"):
+        yield name, (process / name).read_bytes()
+    for thread in (process / "task").iterdir():
+        yield f"title of thread {thread.name}", (thread / "comm").read_bytes()
+
+
+def probed(exporter: Exporter, names: list[str], times: int) -> bool:
+    """Whether each endpoint has been probed that often."""
+    metrics = exporter.metrics()
+    return all((metrics.get("mail_probes_total", endpoint=name) or 0) >= times for name in names)
+
+
+def collect(stage: Stage, log_format: str) -> dict[str, bytes]:
+    """All that the daemon and the other commands show, by where."""
+    file = stage.directory / f"{log_format}.yaml"
+    file.write_text(stage.configuration())
+    names = [str(endpoint["name"]) for endpoint in stage.endpoints]
+    with exporter_running(
+        file, "--log.level=debug", f"--log.format={log_format}", "--web.enable-lifecycle"
+    ) as exporter:
+        wait_until(lambda: probed(exporter, names, 3), what="each endpoint was probed three times", within=60)
+        seen = dict(shown_by(exporter, names))
+        (server, *_) = stage.servers
+        target = f"/probe?module=m&target={LOOPBACK}:{server.port}&debug=true"
+        seen[target] = fetch(f"{exporter.url}{target}").body
+        exporter.stop()
+        seen[f"log as {log_format}"] = exporter.log.read_bytes()
+    return seen
+
+
+def commands(stage: Stage) -> Iterator[tuple[str, bytes]]:
+    """What the commands that end by themselves print."""
+    file = stage.directory / "commands.yaml"
+    file.write_text(stage.configuration())
+    checked = run_command("check", file)
+    yield "check", (checked.stdout + checked.stderr).encode()
+    for endpoint in stage.endpoints[:: len(stage.endpoints) // 3]:
+        for flags in ((), ("--json",)):
+            ended = run_command("probe", str(endpoint["name"]), f"--config.file={file}", *flags)
+            yield f"probe {endpoint['name']} {flags}", (ended.stdout + ended.stderr).encode()
+
+
+def needles(secret: str) -> set[bytes]:
+    """What a secret can be found by: itself, whatever of it is the same wherever it lies in base64, and in a URL."""
+    octets = secret.encode()
+    plain = {octets, quote_plus(octets).encode(), quote_from_bytes(octets, safe="").encode()}
+    plain |= {form.lower() for form in plain if b"%" in form}
+    found = set(plain)
+    for form in plain:
+        for before in range(3):
+            for encode in (b64encode, urlsafe_b64encode):
+                whole = encode(bytes(before) + form)
+                found.add(whole[-(-before * 8 // 6) : (before + len(form)) * 8 // 6])
+    return found
+
+
+def leaks(secrets: Mapping[str, str], seen: Mapping[str, bytes]) -> list[str]:
+    return [
+        f"{what} in {where}: {text[max(at - 80, 0) : at + 40]!r}"
+        for what, secret in secrets.items()
+        for needle in needles(secret)
+        for where, text in seen.items()
+        if (at := text.find(needle)) >= 0
+    ]
+
+
+async def test_no_secret_is_shown_anywhere(
+    tmp_path: Path, authority: Authority, idp: AuthorisationServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # asyncio says more about what it does.
+    monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")
+    async with staged(tmp_path, authority, idp) as stage:
+        issued: dict[str, str] = {}
+        grant = idp.token
+
+        def remembering(request: Request) -> Answer:
+            answer = grant(request)
+            document = json.loads(answer.body)
+            for key in ("access_token", "refresh_token"):
+                if key in document:
+                    issued[f"{key} {len(issued)}"] = document[key]
+            issued.update(
+                {f"{key} {len(issued)}": value for key, value in request.form.items() if key.endswith("assertion")}
+            )
+            return answer
+
+        monkeypatch.setattr(AuthorisationServer, "token", lambda _, request: remembering(request))
+        seen: dict[str, bytes] = {}
+        for log_format in ("logfmt", "json"):
+            seen |= await asyncio.to_thread(collect, stage, log_format)
+        seen |= await asyncio.to_thread(lambda: dict(commands(stage)))
+        heard = b"".join(server.received for server in stage.servers)
+
+    secrets = {**stage.secrets, **issued}
+    # The search would find them: the servers and the token endpoint have heard, and repeated, every kind.
+    for secret in (PASSWORD, WRONG):
+        assert any(needle in heard for needle in needles(secret))
+    tokens = [text for what, text in issued.items() if what.startswith("access_token")]
+    assert any(needle in heard for token in tokens for needle in needles(token))
+    assert {"access_token", "refresh_token", "assertion", "client_assertion"} <= {what.split()[0] for what in issued}
+    pages = b"".join(seen.values())
+    assert b"&lt;redacted&gt;" in pages
+    assert b"refuses: invalid_client: AADSTS7: " in pages
+    assert [] == leaks(secrets, seen)
