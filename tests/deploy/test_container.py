@@ -18,6 +18,9 @@ from tests.servers.fetching import fetch
 from tests.servers.mail import ALICE, MailServers
 from tests.servers.programs import LOOPBACK, free_ports, wait_until
 
+pytestmark = pytest.mark.timeout(600)
+"""Seconds. Whichever test comes first waits for the image, and once on a machine for the image's base."""
+
 ROOT = Path(__file__).parents[2]
 IMAGE = "localhost/mail-exporter:test"
 DIRECTORY = "/etc/mail-exporter"

@@ -21,6 +21,9 @@ from tests.deploy.workloads import (
     workload,
 )
 
+pytestmark = pytest.mark.timeout(600)
+"""Seconds. Whichever test comes first waits, once on a machine, until helm and kubectl are fetched."""
+
 DEPLOY = Path(__file__).parents[2] / "deploy"
 CHART = DEPLOY / "helm" / "mail-exporter"
 WAYS = {"base": DEPLOY / "kustomize" / "base", "shards": DEPLOY / "kustomize" / "shards", "sidecar": DEPLOY / "sidecar"}

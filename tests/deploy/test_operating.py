@@ -19,6 +19,9 @@ from tests.deploy.kubernetes import problems, tools
 from tests.deploy.test_systemd import SERVICE
 from tests.deploy.workloads import check_configuration
 
+pytestmark = pytest.mark.timeout(600)
+"""Seconds. Whichever test comes first waits, once on a machine, until helm and kubectl are fetched."""
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operating.md").read_text()
 CHART = ROOT / "deploy" / "helm" / "mail-exporter"
