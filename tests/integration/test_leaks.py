@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -26,7 +27,7 @@ from tests.servers.authority import Authority
 from tests.servers.dialects import Command, Server
 from tests.servers.exporter import Exporter, exporter_running, run_command
 from tests.servers.fetching import fetch
-from tests.servers.programs import LOOPBACK, wait_until
+from tests.servers.programs import LOOPBACK, free_ports, running, wait_until
 from tests.servers.scripted import FakeServer, Peer, Script, scripted, server_context
 
 PASSWORD = 'pä55 "w/o+rd%21\\'
@@ -357,3 +358,43 @@ async def test_no_secret_is_shown_anywhere(
     assert b"&lt;redacted&gt;" in pages
     assert b"refuses: invalid_client: AADSTS7: " in pages
     assert [] == leaks(secrets, seen)
+
+
+BROKEN = """
+import sys
+import exporter.net.token_endpoint
+import exporter.probing.notes
+from exporter.cli import main
+
+def broken(*arguments):
+    raise ZeroDivisionError
+
+exporter.probing.notes.Notes.sent = broken
+exporter.net.token_endpoint.token_answer = broken
+main(sys.argv[1:], prog_name="mail-exporter")
+"""
+"""The product with two bugs, where passwords and client secrets are in all the frames that a traceback goes through."""
+
+
+async def test_no_traceback_shows_a_secret(tmp_path: Path, authority: Authority, idp: AuthorisationServer) -> None:
+    async with staged(tmp_path, authority, idp) as stage:
+        file, log = tmp_path / "broken.yaml", tmp_path / "broken.log"
+        file.write_text(stage.configuration())
+        (port,) = free_ports(1)
+        url = f"http://{LOOPBACK}:{port}"
+        arguments = [f"--config.file={file}", f"--web.listen-address={LOOPBACK}:{port}", "--log.level=debug"]
+
+        def broke() -> bool:
+            told = log.read_bytes()
+            return b"bug: fetching a token raised" in told and b"bug: a probe raised" in told
+
+        def run() -> bytes:
+            command = [sys.executable, "-c", BROKEN, "run", *arguments]
+            with running(command, log=log, ready=lambda: fetch(f"{url}/-/ready").status == 200):
+                wait_until(broke, what="both bugs have shown themselves")
+            return log.read_bytes()
+
+        told = await asyncio.to_thread(run)
+
+    assert 2 <= told.count(b"ZeroDivisionError")
+    assert [] == leaks(stage.secrets, {"log": told})
