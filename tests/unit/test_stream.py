@@ -7,7 +7,7 @@ import socket
 import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -37,9 +37,16 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> SSL.Context:
 async def connected(serve: Serve) -> AsyncIterator[Stream]:
     """A stream to a server that does this, and then closes the connection."""
 
+    served = asyncio.Event()
+
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await serve(reader, writer)
-        writer.close()
+        try:
+            await serve(reader, writer)
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+            served.set()
 
     server = await asyncio.start_server(handle, LOOPBACK, 0)
     async with server:
@@ -48,6 +55,7 @@ async def connected(serve: Serve) -> AsyncIterator[Stream]:
             yield stream
         finally:
             stream.close()
+            await served.wait()
 
 
 def says(*pieces: bytes) -> Serve:
