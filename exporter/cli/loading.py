@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Final, NoReturn
 
 import click
 
-from exporter.config.load import Configuration, load, parse
+from exporter.config.endpoints import endpoint_from_url
+from exporter.config.load import Configuration, load
 from exporter.config.problems import ConfigurationError
 from exporter.model import Endpoint
 from exporter.web.policy import PolicyFile
@@ -47,7 +47,6 @@ def endpoint_of_url(url: str) -> Endpoint:
         click.UsageError: It describes none.
     """
     try:
-        # JSON is YAML: whatever is in the URL, it stays one string.
-        return parse(json.dumps({"endpoints": [{"url": url}]}), "URL").endpoints[0]
-    except ConfigurationError as error:
-        raise click.UsageError("; ".join(problem.message for problem in error.problems)) from None
+        return endpoint_from_url(url)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
