@@ -33,6 +33,9 @@ PAUSE: Final = 1.0
 
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
+_NOT_LET_IN: Final = frozenset({"CERTIFICATE_VERIFY_FAILED", "PEER_DID_NOT_RETURN_A_CERTIFICATE"})
+"""OpenSSL's words for it. asyncio does not send clients the alert that would tell them, so the log has to."""
+
 log = structlog.get_logger()
 
 
@@ -84,7 +87,7 @@ class Listener:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                accepted, _ = await loop.sock_accept(listening)
+                accepted, remote = await loop.sock_accept(listening)
             except OSError as error:
                 # Anything else is a client that was gone before it was accepted.
                 if error.errno in _EXHAUSTED:
@@ -96,7 +99,7 @@ class Listener:
             except BaseException:
                 accepted.close()
                 raise
-            self._open(accepted)
+            self._open(accepted, remote[0])
 
     async def _room(self) -> None:
         """Wait until there is room for one more; whoever has been idle for longest has to go for it."""
@@ -107,15 +110,15 @@ class Listener:
             self._changed.clear()
             await self._changed.wait()
 
-    def _open(self, accepted: socket.socket) -> None:
+    def _open(self, accepted: socket.socket, remote: str) -> None:
         connection = Connection(self._server, lost=self._lost, idle=self._changed.set)
         self._connections.add(connection)
-        task = asyncio.get_running_loop().create_task(self._establish(connection, accepted))
+        task = asyncio.get_running_loop().create_task(self._establish(connection, accepted, remote))
         connection.opened_by(task)
         self._handshakes.add(task)
         task.add_done_callback(self._handshakes.discard)
 
-    async def _establish(self, connection: Connection, accepted: socket.socket) -> None:
+    async def _establish(self, connection: Connection, accepted: socket.socket, remote: str) -> None:
         loop, context = asyncio.get_running_loop(), self._context()
         try:
             if context is None:
@@ -129,7 +132,10 @@ class Listener:
                     ssl_shutdown_timeout=GOODBYE_TIMEOUT,
                 )
         except OSError as error:
-            log.debug("a connection failed", problem=str(error))
+            if isinstance(error, ssl.SSLError) and error.reason in _NOT_LET_IN:
+                log.info("a client's certificate is not good", remote=remote, problem=error.reason)
+            else:
+                log.debug("a connection failed", remote=remote, problem=str(error))
             self._lost(connection)
         except BaseException:
             self._lost(connection)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,22 +150,30 @@ class StartExporter(Protocol):
 
 
 @contextmanager
-def exporter_running(configuration: Path, *arguments: str) -> Iterator[Exporter]:
+def exporter_running(
+    configuration: Path, *arguments: str, ready: Callable[[str], bool] | None = None
+) -> Iterator[Exporter]:
     """Runs `mail-exporter run` until the block ends, and holds it to its exit code.
 
     Args:
         configuration: The file.
         arguments: More flags.
+        ready: Whether it serves at an address; `None` to ask by plain HTTP, as anybody may unless it is told otherwise.
     """
     (port,) = free_ports(1)
     address = f"{LOOPBACK}:{port}"
     log = configuration.with_suffix(".log")
     command = [*COMMAND, "run", f"--config.file={configuration}", f"--web.listen-address={address}", *arguments]
-    with running(command, log=log, ready=lambda: fetch(f"http://{address}/-/ready").status == 200) as process:
+    is_ready = ready or _ready
+    with running(command, log=log, ready=lambda: is_ready(address)) as process:
         exporter = Exporter(address=address, log=log, process=process)
         yield exporter
         if process.poll() is None:
             exporter.stop()
+
+
+def _ready(address: str) -> bool:
+    return fetch(f"http://{address}/-/ready").status == 200
 
 
 def run_command(

@@ -43,6 +43,12 @@ class Prometheus:
             raise ValueError(f"{expression}: {answer}")
         return [Sample(labels=one["metric"], value=float(one["value"][1])) for one in answer["data"]["result"]]
 
+    def targets(self) -> list[dict[str, str]]:
+        """What its HTTP API says of what it scrapes: `health`, `lastError` and more."""
+        answer = json.loads(fetch(f"{self.url}/api/v1/targets").body)
+        targets: list[dict[str, str]] = answer["data"]["activeTargets"]
+        return targets
+
 
 class StartPrometheus(Protocol):
     """The fixture `start_prometheus`: one that scrapes the given daemon, for as long as the test runs."""

@@ -7,7 +7,7 @@ import errno
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ from exporter.web.policy import PolicyFile
 from exporter.web.server import ListenAddress, Server, serve
 
 HERE = "127.0.0.1"
+SUITE = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -122,10 +123,13 @@ class Tls:
 
     def require(self, names: str | None) -> None:
         """Asks clients for certificates from now on, for one of these names."""
-        keys = "cert_file: server.pem, key_file: server.pem, client_ca_file: ca.pem"
         sans = "" if names is None else f", client_allowed_sans: {names}"
-        text = f"tls_server_config: {{{keys}, client_auth_type: RequireAndVerifyClientCert{sans}}}\n"
-        (self.directory / "web.yml").write_text(text)
+        self.write(f"client_ca_file: ca.pem, client_auth_type: RequireAndVerifyClientCert{sans}")
+
+    def write(self, settings: str) -> None:
+        """Adds settings to the certificate, from now on."""
+        keys = "cert_file: server.pem, key_file: server.pem"
+        (self.directory / "web.yml").write_text(f"tls_server_config: {{{keys}, {settings}}}\n")
         assert self.file.refresh()
 
 
@@ -402,12 +406,17 @@ async def test_a_client_with_a_certificate_is_let_in_by_its_names(tls: Tls, name
         assert status == (await client.hears()).split()[1]
 
 
-async def test_a_client_without_a_certificate_is_not_let_in(tls: Tls) -> None:
+async def test_a_client_without_a_certificate_is_not_let_in_and_logged(tls: Tls) -> None:
     tls.require(None)
-    async with serving(tls.file) as served:
-        with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
-            # With TLS 1.3 a client has shaken hands before the server has looked at its certificate.
-            await (await served.connect(tls.client())).hears()
+    with capture_logs() as logs:
+        async with serving(tls.file) as served:
+            with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
+                # With TLS 1.3 a client has shaken hands before the server has looked at its certificate.
+                await (await served.connect(tls.client())).hears()
+
+    assert [("info", HERE, "PEER_DID_NOT_RETURN_A_CERTIFICATE")] == [
+        (line["log_level"], line["remote"], line["problem"]) for line in logs
+    ]
 
 
 async def test_a_client_with_a_certificate_of_somebody_else_is_not_let_in(tls: Tls) -> None:
@@ -431,6 +440,51 @@ async def test_whoever_is_being_answered_when_the_certificate_changes_gets_the_a
         served.answers.released.set()
 
         assert (await client.hears_the_end()).endswith(b"at last")
+
+
+def only_tls_1_2(context: ssl.SSLContext) -> None:
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+
+def only_suite(suite: str) -> Callable[[ssl.SSLContext], None]:
+    def limit(context: ssl.SSLContext) -> None:
+        only_tls_1_2(context)
+        context.set_ciphers(suite)
+
+    return limit
+
+
+def only_curve(curve: str) -> Callable[[ssl.SSLContext], None]:
+    return lambda context: context.set_ecdh_curve(curve)
+
+
+@pytest.mark.parametrize(
+    ("settings", "limit", "served"),
+    [
+        ("min_version: TLS13", only_tls_1_2, False),
+        ("min_version: TLS12", only_tls_1_2, True),
+        ("max_version: TLS12", only_tls_1_2, True),
+        (f"cipher_suites: [{SUITE}]", only_suite("ECDHE-ECDSA-AES256-GCM-SHA384"), True),
+        (f"cipher_suites: [{SUITE}]", only_suite("ECDHE-ECDSA-AES128-GCM-SHA256"), False),
+        ("curve_preferences: [CurveP384]", only_curve("secp384r1"), True),
+        ("curve_preferences: [CurveP384]", only_curve("X25519"), False),
+    ],
+)
+async def test_versions_suites_and_curves_are_kept_to(
+    tls: Tls, settings: str, limit: Callable[[ssl.SSLContext], None], served: bool
+) -> None:
+    tls.write(settings)
+    context = tls.client()
+    limit(context)
+    async with serving(tls.file) as serving_now:
+        try:
+            client = await serving_now.connect(context)
+        except (ssl.SSLError, ConnectionError):
+            assert not served
+        else:
+            await client.says()
+            assert served
+            assert b"here" in await client.hears()
 
 
 async def test_who_came_before_certificates_were_asked_for_is_not_answered_any_more(tls: Tls) -> None:
