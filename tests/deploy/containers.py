@@ -124,7 +124,7 @@ class Engine:
 
     @contextmanager
     def running(
-        self, image: str, *command: str, mounts: Mapping[Path, str], network: str = "none"
+        self, image: str, *command: str, mounts: Mapping[Path, str], network: str = "none", hostname: str = "container"
     ) -> Iterator[Container]:
         """Runs a hardened container until the block ends.
 
@@ -133,9 +133,10 @@ class Engine:
             command: In place of the image's.
             mounts: What of this machine is seen where, and cannot be written to.
             network: `none`: a loopback of its own and nothing else; or `host`.
+            hostname: What it is called.
         """
         volumes = [f"--volume={source}:{target}:ro" for source, target in mounts.items()]
-        options = ["--detach", f"--network={network}", *_PLAIN, *HARDENED, *volumes]
+        options = ["--detach", f"--network={network}", f"--hostname={hostname}", *_PLAIN, *HARDENED, *volumes]
         name = self.check(self.podman("run", *options, image, *command)).strip()
         container = Container(self, name)
         try:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from exporter import __version__
 from tests.deploy.containers import Container, Engine, engine
@@ -39,11 +40,17 @@ def built() -> Iterator[Engine]:
 
 
 @pytest.fixture
-def at_work(built: Engine, tmp_path: Path) -> Iterator[Container]:
+def configuration(tmp_path: Path) -> Path:
+    """A directory with a configuration, which the container's user may enter, as it may not enter pytest's own."""
+    directory = tmp_path / "configuration"
+    directory.mkdir()
+    (directory / "mail-exporter.yaml").write_text(NOBODY_LISTENS)
+    return directory
+
+
+@pytest.fixture
+def at_work(built: Engine, configuration: Path) -> Iterator[Container]:
     """The image's own command, with a configuration where it looks for it."""
-    configuration = tmp_path / "configuration"
-    configuration.mkdir()
-    (configuration / "mail-exporter.yaml").write_text(NOBODY_LISTENS)
     with built.running(IMAGE, mounts={configuration: DIRECTORY}) as container:
         healthy(container)
         yield container
@@ -144,6 +151,19 @@ def test_it_ends_on_sigterm_with_exit_code_0(at_work: Container) -> None:
     assert 0 == at_work.stop()
     assert time.monotonic() - begun < STOPS_WITHIN
     assert "msg=stopping" in at_work.log()
+
+
+def test_a_pod_of_a_stateful_set_finds_its_shard(built: Engine, configuration: Path) -> None:
+    manifest = yaml.safe_load((ROOT / "deploy" / "kustomize" / "base" / "deployment.yaml").read_text())
+    (specified,) = manifest["spec"]["template"]["spec"]["containers"]
+    command = [*specified["args"], "--total-shards=3"]
+    with built.running(IMAGE, *command, mounts={configuration: DIRECTORY}, hostname="mail-exporter-2") as container:
+        healthy(container)
+        ask = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:9925/metrics').read().decode())"
+        metrics = Metrics.parse(container.run("python", "-c", ask).stdout)
+
+    assert 2 == metrics.value("mail_exporter_shard")
+    assert 3 == metrics.value("mail_exporter_total_shards")
 
 
 def test_it_logs_in_to_real_servers(built: Engine, mail: MailServers, server_directory: Path) -> None:
