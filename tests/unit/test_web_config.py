@@ -15,7 +15,13 @@ from exporter.config.problems import ConfigurationError
 from exporter.web.cipher_suites import CIPHER_SUITES, TLS1_3
 from exporter.web.policy import PolicyFile
 from exporter.web.web_config import RateLimit, TlsSettings, WebConfig
-from exporter.web.web_config_schema import ClientAuth
+from exporter.web.web_config_schema import (
+    ClientAuth,
+    HttpServerSection,
+    RateLimitSection,
+    TlsServerSection,
+    WebConfigSection,
+)
 
 FOLDER = Path(__file__).parent / "bad_web_configs"
 HASH = "$2y$10$s4wQIiLbOMNL8w2Fl.SmUOALk3Ouz5MqfP9M1FPkkULfPRaEgaonK"
@@ -345,3 +351,24 @@ def test_tls_does_not_come_or_go_while_the_program_runs(directory: Path, before:
     assert ["tls_server_config comes or goes only with a restart; what was in force stays so"] == [
         line["problem"] for line in logs
     ]
+
+
+def test_every_key_is_explained() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "web-configuration.md").read_text()
+
+    for name in WebConfigSection.model_fields:
+        assert f"\n## {name}\n" in page
+    for section in (TlsServerSection, HttpServerSection, RateLimitSection):
+        for key in section.model_fields:
+            assert re.search(rf"^\| .*`{key}`", page, re.MULTILINE), key
+
+
+def test_the_example_on_the_page_is_good(directory: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "web-configuration.md").read_text()
+    text = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0]
+
+    policy = PolicyFile(write(directory, text)).policy
+
+    assert ["prometheus"] == list(policy.config.users)
+    assert policy.config.tls is not None
+    assert ClientAuth.REQUIRE is policy.config.tls.client_auth
