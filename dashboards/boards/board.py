@@ -15,7 +15,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards.boards.links import TAG, every_dashboard
-from dashboards.boards.parts import Panel
+from dashboards.boards.parts import DATASOURCE, Panel
 from dashboards.boards.variables import Variable
 
 COLUMNS: Final = 24
@@ -48,6 +48,21 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Marks:
+    """What is marked in every graph of a dashboard: from where a series begins to where it ends.
+
+    Attributes:
+        expression: The series; not 0.
+        title: What a mark says, with `{{label}}` for labels.
+    """
+
+    name: str
+    color: str
+    expression: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     """A dashboard.
 
@@ -62,7 +77,7 @@ class Board:
     since: str
     variables: Sequence[Variable]
     sections: tuple[Section, ...]
-    annotations: tuple[dashboard.AnnotationQuery, ...] = ()
+    marks: tuple[Marks, ...] = ()
 
 
 def as_json(board: Board) -> str:
@@ -82,7 +97,7 @@ def as_json(board: Board) -> str:
         .timezone("browser")
         .refresh("1m")
         .variables(list(board.variables))
-        .annotations(list(board.annotations))
+        .annotations([_annotation(marks) for marks in board.marks])
         .links(list(every_dashboard()))
         .build()
     )
@@ -92,6 +107,9 @@ def as_json(board: Board) -> str:
     del document["style"]
     for variable in document["templating"]["list"]:
         del variable["id"]
+    # What a mark says, it does not know yet.
+    for annotation, marks in zip(document["annotations"].get("list", []), board.marks, strict=True):
+        annotation["titleFormat"] = marks.title
     return json.dumps(document, indent=2, sort_keys=True) + "\n"
 
 
@@ -103,6 +121,18 @@ def panel_ids(boards: Iterable[Board]) -> dict[tuple[str, str], int]:
         for panel in _placed(board)
         if isinstance(panel, model.Panel)
     }
+
+
+def _annotation(marks: Marks) -> dashboard.AnnotationQuery:
+    return (
+        dashboard.AnnotationQuery()
+        .name(marks.name)
+        .datasource(DATASOURCE)
+        .enable(True)
+        .hide(False)
+        .icon_color(marks.color)
+        .expr(marks.expression)
+    )
 
 
 def _placed(board: Board) -> list[model.Panel | model.RowPanel]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dashboards.boards.board import Board, Line, Section
-from dashboards.boards.links import endpoint_dashboard, exporter_page
+from dashboards.boards.columns import endpoint
+from dashboards.boards.links import endpoint_dashboard
 from dashboards.boards.looks import ANY, BAD, GOOD, LOOK, NONE_IS_BETTER, NONE_IS_GOOD, UNKNOWN, Steps, flag
 from dashboards.boards.looks import days_left as of_days_left
-from dashboards.boards.panels import bars, figure, graph, timeline
+from dashboards.boards.panels import figure, graph, timeline
 from dashboards.boards.parts import Panel, Query, Text, by_last_value
 from dashboards.boards.questions import days_left
-from dashboards.boards.tables import Column, bounds, cell_link, rows
+from dashboards.boards.tables import Column, bounds, ranked, rows
 from dashboards.boards.variables import of_endpoints, scope_of_endpoints
 from dashboards.promql import Scope
 from dashboards.settings import Settings
 
-CELL = "${__value.raw:percentencode}"
 LABEL = "${__field.labels.endpoint:percentencode}"
 
 
@@ -39,7 +39,7 @@ def board(settings: Settings) -> Board:
             Section(
                 "TLS",
                 (
-                    Line(5, ((8, _versions(of)), (8, _groups(of)), (8, _keys(of)))),
+                    Line(6, ((8, _versions(of)), (8, _groups(of)), (8, _keys(of)))),
                     Line(9, ((10, _ciphers(of)), (10, _starttls(of)), (4, _staples(of)))),
                 ),
             ),
@@ -124,9 +124,7 @@ def _table(of: Scope, settings: Settings) -> Panel:
             Query(of("mail_tls_verified")),
         ],
         [
-            Column(
-                "endpoint", "Endpoint", {"links": [cell_link(endpoint_dashboard(CELL)), cell_link(exporter_page(CELL))]}
-            ),
+            endpoint(),
             Column(
                 "Value #B",
                 "Days left",
@@ -176,26 +174,25 @@ def _table(of: Scope, settings: Settings) -> Panel:
 
 
 def _problems(of: Scope) -> Panel:
-    return bars(
+    return ranked(
         Text(
             "Verification problems",
-            "How many endpoints have which problem with their certificate; one may have several. incomplete_chain: "
-            "the server does not send the intermediate certificate.",
+            "How many endpoints have which problem with their certificate; one may have several. incomplete_chain: the "
+            "server does not send the intermediate certificate.",
             "All certificates are good",
         ),
-        Query(f"sort_desc(count by (error) ({of('mail_tls_verification_error_info')}))", "{{error}}"),
-        "none",
-        ((None, BAD),),
+        Query(f"count by (error) ({of('mail_tls_verification_error_info')})"),
+        [Column("error", "Problem")],
+        "Endpoints",
+        unit="none",
+        steps=((None, BAD),),
         decimals=0,
     )
 
 
 def _issuers(of: Scope) -> Panel:
     return _counted(
-        "Issuers",
-        "Who signed the certificates of how many endpoints.",
-        of("mail_tls_certificate_info"),
-        "issuer",
+        "Issuers", "Who signed the certificates of how many endpoints.", of("mail_tls_certificate_info"), "issuer"
     )
 
 
@@ -211,8 +208,8 @@ def _versions(of: Scope) -> Panel:
 def _groups(of: Scope) -> Panel:
     return _counted(
         "Key exchange",
-        "Which key exchange group how many endpoints agree on. X25519MLKEM768 is safe from who records today to "
-        "decrypt with a quantum computer.",
+        "Which key exchange group how many endpoints agree on. X25519MLKEM768 is safe from who records today and has a "
+        "quantum computer later.",
         of("mail_tls_info"),
         "group",
     )
@@ -272,10 +269,12 @@ def _over_time(of: Scope, settings: Settings) -> Panel:
 
 def _counted(title: str, description: str, series: str, label: str) -> Panel:
     """How many endpoints have which value of a label."""
-    return bars(
+    return ranked(
         Text(title, description, "No TLS"),
-        Query(f"sort_desc(count by ({label}) ({series}))", f"{{{{{label}}}}}"),
-        "none",
-        ANY,
+        Query(f"count by ({label}) ({series})"),
+        [Column(label, label.capitalize())],
+        "Endpoints",
+        unit="none",
+        steps=ANY,
         decimals=0,
     )

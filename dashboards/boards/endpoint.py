@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.builders import dashboard
-
-from dashboards.boards.board import Board, Line, Section
+from dashboards.boards.board import Board, Line, Marks, Section
 from dashboards.boards.links import exporter_page, meaning
 from dashboards.boards.looks import (
     BAD,
@@ -27,7 +25,7 @@ from dashboards.boards.looks import (
 )
 from dashboards.boards.looks import days_left as of_days_left
 from dashboards.boards.panels import figure, graph, spread, timeline
-from dashboards.boards.parts import DATASOURCE, Panel, Query, Text, neutral, shades_of_red
+from dashboards.boards.parts import Panel, Query, Text, neutral, shades_of_red
 from dashboards.boards.questions import days_left, failed, stale
 from dashboards.boards.tables import Column, rows
 from dashboards.boards.variables import of_one_endpoint, scope_of_one_endpoint
@@ -47,7 +45,7 @@ def board(settings: Settings) -> Board:
         description="One endpoint: whether it works, why not, how long each step takes, its certificate, its mailbox.",
         since="now-6h",
         variables=of_one_endpoint(settings),
-        annotations=(_changes(of),),
+        marks=(Marks("Failures", BAD, of("mail_probe_failure_info"), "{{reason}} in {{phase}}"),),
         sections=(
             Section("", (Line(4, _tiles(of, settings)), Line(7, ((14, _states(of)), (10, _failures(of)))))),
             Section(
@@ -73,19 +71,6 @@ def board(settings: Settings) -> Board:
             ),
             Section("Mailbox", (Line(8, ((10, _mailbox(of)), (8, _mailbox_size(of)), (6, _quota(of)))),)),
         ),
-    )
-
-
-def _changes(of: Scope) -> dashboard.AnnotationQuery:
-    """A mark from where a reason begins to where it ends, in every graph."""
-    return (
-        dashboard.AnnotationQuery()
-        .name("Failures")
-        .datasource(DATASOURCE)
-        .enable(True)
-        .hide(False)
-        .icon_color(BAD)
-        .expr(of("mail_probe_failure_info"))
     )
 
 
@@ -310,7 +295,7 @@ def _login(of: Scope) -> Panel:
             "Login",
             "Whether the server took the login, by mechanism. A gap: it did not come to a login. Held back: after a "
             "rejection the exporter waits before it tries again.",
-            "No credentials",
+            "No login was tried",
         ),
         [
             Query(of("mail_auth_success"), "{{mechanism}}"),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.builders import dashboard
-
-from dashboards.boards.board import Board, Line, Section
+from dashboards.boards.board import Board, Line, Marks, Section
+from dashboards.boards.columns import endpoint
 from dashboards.boards.looks import (
     ANY,
     BAD,
     GOOD,
     LOOK,
+    NEUTRAL,
     NONE_IS_GOOD,
     PROTOCOL_COLORS,
     QUANTILE_COLORS,
@@ -17,9 +17,9 @@ from dashboards.boards.looks import (
     SOON_BAD,
     flag,
 )
-from dashboards.boards.panels import bars, figure, graph, spread, timeline
-from dashboards.boards.parts import DATASOURCE, Panel, Query, Text, shades_of_red
-from dashboards.boards.tables import Column, rows
+from dashboards.boards.panels import figure, graph, spread, timeline
+from dashboards.boards.parts import Panel, Query, Text, shades_of_red
+from dashboards.boards.tables import Column, ranked, rows
 from dashboards.boards.variables import of_exporters, scope_of_exporters
 from dashboards.promql import Scope
 from dashboards.settings import Settings
@@ -34,7 +34,7 @@ def board(settings: Settings) -> Board:
         description="The exporter itself: whether it keeps its schedule, what it costs, its configuration, its tokens.",
         since="now-6h",
         variables=of_exporters(settings),
-        annotations=_events(of),
+        marks=_events(of),
         sections=(
             Section("", (Line(4, _tiles(of, settings)), Line(5, ((24, _exporters(of)),)))),
             Section(
@@ -56,21 +56,15 @@ def board(settings: Settings) -> Board:
     )
 
 
-def _events(of: Scope) -> tuple[dashboard.AnnotationQuery, ...]:
-    """Marks where an exporter was started and where a configuration was loaded."""
+def _events(of: Scope) -> tuple[Marks, ...]:
+    """Where an exporter was started, and where a configuration was loaded."""
     started = (
         f"time() - {of('process_start_time_seconds')} < 60 and on (job, instance) {of('mail_exporter_build_info')}"
     )
     loaded = f"time() - {of('mail_exporter_config_last_reload_success_timestamp_seconds')} < 60"
-    return tuple(
-        dashboard.AnnotationQuery()
-        .name(name)
-        .datasource(DATASOURCE)
-        .enable(True)
-        .hide(False)
-        .icon_color(color)
-        .expr(expression)
-        for name, color, expression in (("Started", LOOK, started), ("Configuration loaded", "blue", loaded))
+    return (
+        Marks("Started", LOOK, started, "{{instance}} was started"),
+        Marks("Configuration loaded", NEUTRAL, loaded, "{{instance}} loaded its configuration"),
     )
 
 
@@ -292,15 +286,17 @@ def _configuration(of: Scope) -> Panel:
 
 def _errors(of: Scope) -> Panel:
     failure = of("mail_probe_failure_info", 'reason="internal_error"')
-    return bars(
+    return ranked(
         Text(
             "Internal errors",
             "Endpoints whose probes met a bug of the exporter in the time shown. The log has the tracebacks.",
             "None",
         ),
-        Query(f"count by (endpoint) (count_over_time({failure}[$__range]))", "{{endpoint}}"),
-        "none",
-        ((None, BAD),),
+        Query(f"count by (endpoint) (count_over_time({failure}[$__range]))"),
+        [endpoint()],
+        "Phases",
+        unit="none",
+        steps=((None, BAD),),
     )
 
 
@@ -316,11 +312,14 @@ def _tokens(of: Scope) -> Panel:
 
 
 def _expiry(of: Scope) -> Panel:
-    return bars(
+    return ranked(
         Text("Tokens expire in", "When the token of each credentials has to be renewed.", "No OAuth 2"),
-        Query(f"{of('mail_oauth2_token_expiry_timestamp_seconds')} - time()", "{{credentials}}"),
-        "s",
-        ((None, BAD), (0, GOOD)),
+        Query(f"{of('mail_oauth2_token_expiry_timestamp_seconds')} - time()"),
+        [Column("credentials", "Credentials")],
+        "In",
+        unit="s",
+        steps=((None, BAD), (0, GOOD)),
+        descending=False,
     )
 
 

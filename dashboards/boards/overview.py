@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dashboards.boards.board import Board, Line, Section
-from dashboards.boards.links import endpoint_dashboard, exporter_page, meaning
+from dashboards.boards.columns import endpoint, phase, reason
+from dashboards.boards.links import endpoint_dashboard
 from dashboards.boards.looks import (
     BAD,
     GOOD,
@@ -23,10 +24,10 @@ from dashboards.boards.looks import (
     values,
 )
 from dashboards.boards.looks import days_left as of_days_left
-from dashboards.boards.panels import bars, figure, graph, timeline
+from dashboards.boards.panels import figure, graph, timeline
 from dashboards.boards.parts import Panel, Query, Text
 from dashboards.boards.questions import days_left, failed, stale
-from dashboards.boards.tables import Column, cell_link, rows
+from dashboards.boards.tables import Column, ranked, rows
 from dashboards.boards.variables import choice, of_endpoints, scope_of_endpoints
 from dashboards.promql import Scope
 from dashboards.settings import Settings
@@ -34,8 +35,6 @@ from dashboards.settings import Settings
 LABEL = "${__field.labels.endpoint:percentencode}"
 """The endpoint of a series, in a link."""
 
-CELL = "${__value.raw:percentencode}"
-"""The cell's own text, in a link."""
 
 MOST = 10
 """Of what is ranked, so many are shown."""
@@ -171,22 +170,10 @@ def _failing(of: Scope) -> Panel:
         ),
         [Query(f"{since} * ignoring (reason, phase) group_right () {failure} or {failure} * -1")],
         [
-            Column(
-                "endpoint",
-                "Endpoint",
-                {"links": [cell_link(endpoint_dashboard(CELL)), cell_link(exporter_page(CELL))]},
-            ),
+            endpoint(),
             Column("protocol", "Protocol", {"custom.width": 80}),
-            Column(
-                "reason",
-                "Reason",
-                {
-                    "links": [cell_link(meaning(CELL))],
-                    "color": {"mode": "fixed", "fixedColor": BAD},
-                    "custom.cellOptions": {"type": "color-text"},
-                },
-            ),
-            Column("phase", "Phase", {"custom.width": 100}),
+            reason(),
+            phase(),
             Column(
                 "Value",
                 "Worked last",
@@ -203,16 +190,13 @@ def _failing(of: Scope) -> Panel:
 
 
 def _by_reason(of: Scope) -> Panel:
-    reasons = f"count by (reason, phase) ({of('mail_probe_failure_info')})"
-    return bars(
-        Text(
-            "Failing by reason",
-            f"How many endpoints fail for which reason in which phase, now: the {MOST} most frequent.",
-            "Nothing fails",
-        ),
-        Query(f"sort_desc(topk({MOST}, {reasons}))", "{{reason}} in {{phase}}"),
-        "none",
-        ((None, BAD),),
+    return ranked(
+        Text("Failing by reason", "How many endpoints fail for which reason in which phase, now.", "Nothing fails"),
+        Query(f"count by (reason, phase) ({of('mail_probe_failure_info')})"),
+        [reason(), phase()],
+        "Endpoints",
+        unit="none",
+        steps=((None, BAD),),
         decimals=0,
     )
 
@@ -234,12 +218,13 @@ def _over_time(of: Scope) -> Panel:
 
 def _slowest(of: Scope, settings: Settings) -> Panel:
     median = f"quantile_over_time(0.5, {of('mail_probe_last_duration_seconds')}[$__range])"
-    return bars(
+    return ranked(
         Text("Slowest endpoints", f"The {MOST} endpoints whose probes take longest: the median of the time shown."),
-        Query(f"sort_desc(topk({MOST}, {median}))", "{{endpoint}}"),
-        "s",
-        durations(settings),
-        link=endpoint_dashboard(LABEL),
+        Query(f"topk({MOST}, {median})"),
+        [endpoint()],
+        "Duration",
+        unit="s",
+        steps=durations(settings),
     )
 
 
@@ -275,33 +260,37 @@ def _logins(of: Scope) -> Panel:
 
 
 def _held_back(of: Scope) -> Panel:
-    return bars(
+    return ranked(
         Text(
             "Logins held back",
             "After a rejected login the exporter waits before it tries that account again, so that it is not locked. "
             "How long it still waits.",
             "No login is held back",
         ),
-        Query(f"sort_desc(topk({MOST}, {of('mail_auth_backoff_seconds')} > 0))", "{{endpoint}}"),
-        "s",
-        ((None, LOOK),),
-        link=endpoint_dashboard(LABEL),
+        Query(f"{of('mail_auth_backoff_seconds')} > 0"),
+        [endpoint()],
+        "For another",
+        unit="s",
+        steps=((None, LOOK),),
     )
 
 
 def _certificates(of: Scope, settings: Settings) -> Panel:
-    return bars(
+    return ranked(
         Text(
             "Certificates that end first",
-            f"Days until the first certificate that the server presents ends, of the {MOST} endpoints that have "
-            "least. Below zero it has ended.",
+            f"Days until the first certificate that the server presents ends, of the {MOST} endpoints that have least. "
+            "Below zero it has ended.",
+            "No certificate seen",
         ),
-        Query(f"sort(bottomk({MOST}, {days_left(of)}))", "{{endpoint}}"),
-        "none",
-        of_days_left(settings),
+        Query(f"bottomk({MOST}, {days_left(of)})"),
+        [endpoint()],
+        "Days left",
+        unit="none",
+        steps=of_days_left(settings),
         high=90,
         decimals=1,
-        link=endpoint_dashboard(LABEL),
+        descending=False,
     )
 
 
@@ -309,17 +298,19 @@ def _budgets(of: Scope, settings: Settings) -> Panel:
     share = f"{settings.objective * 100:g} %"
     budget = f"{1 - settings.objective:.6g}"
     burnt = f"(1 - avg_over_time({of('mail_probe_success')}[$__range])) / {budget}"
-    return bars(
+    return ranked(
         Text(
             "Error budget burnt",
-            f"What the failures of the time shown are of those that the objective of {share} allows in as long a "
-            f"time, of the {MOST} endpoints that burnt most. Choose 30 days to see how the objective fares.",
+            f"What the failures of the time shown are of those that the objective of {share} allows in as long a time, "
+            f"of the {MOST} endpoints that burnt most. Choose 30 days to see how the objective fares.",
         ),
-        Query(f"sort_desc(topk({MOST}, {burnt}))", "{{endpoint}}"),
-        "percentunit",
-        USED_UP,
+        Query(f"topk({MOST}, {burnt})"),
+        [endpoint()],
+        "Burnt",
+        unit="percentunit",
+        steps=USED_UP,
         high=1,
-        link=endpoint_dashboard(LABEL),
+        decimals=0,
     )
 
 
@@ -341,14 +332,14 @@ def _failed_by_phase(of: Scope) -> Panel:
 
 def _failed_by_reason(of: Scope) -> Panel:
     failures = f"sum by (reason) (increase({of('mail_probe_failures_total')}[$__range]))"
-    return bars(
+    return ranked(
         Text(
-            "Failed probes by reason",
-            f"How many probes failed in the time shown, and why: the {MOST} most frequent reasons.",
-            "No failures",
+            "Failed probes by reason", "How many probes failed in the time shown, and for which reason.", "No failures"
         ),
-        Query(f"sort_desc(topk({MOST}, {failures} > 0))", "{{reason}}"),
-        "none",
-        ((None, BAD),),
+        Query(f"{failures} > 0"),
+        [reason()],
+        "Probes",
+        unit="none",
+        steps=((None, BAD),),
         decimals=0,
     )

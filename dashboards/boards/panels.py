@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from grafana_foundation_sdk.builders import bargauge, common, dashboard, heatmap, stat, statetimeline, timeseries
+from grafana_foundation_sdk.builders import common, dashboard, heatmap, stat, statetimeline, timeseries
 from grafana_foundation_sdk.models import common as common_model
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import heatmap as heatmap_model
@@ -16,10 +16,6 @@ from grafana_foundation_sdk.models import prometheus as prometheus_model
 
 from dashboards.boards.looks import ANY, UNKNOWN, Steps
 from dashboards.boards.parts import Query, Text, begun, by_thresholds, shades, thresholds
-
-NAME_SIZE: Final = 13
-VALUE_SIZE: Final = 18
-"""Of bars, in pixels; left alone, a single bar has letters as high as itself and no room for its name."""
 
 
 def figure(
@@ -131,38 +127,6 @@ def graph(
         panel = panel.override_by_name(series, [_DASHES])
     panel = panel if low is None else panel.min(low)
     return panel if high is None else panel.max(high)
-
-
-def bars(
-    text: Text,
-    query: Query,
-    unit: str,
-    steps: Steps,
-    *,
-    low: float = 0,
-    high: float | None = None,
-    link: dashboard.DashboardLink | None = None,
-    decimals: int | None = None,
-) -> bargauge.Panel:
-    """The most telling of many values now, as bars, one below the other."""
-    panel = (
-        begun(bargauge.Panel(), text, [query], instant=True)
-        .unit(unit)
-        .thresholds(thresholds(steps))
-        .color_scheme(by_thresholds())
-        .min(low)
-        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))
-        .orientation(common_model.VizOrientation.HORIZONTAL)
-        .display_mode(common_model.BarGaugeDisplayMode.BASIC)
-        .value_mode(common_model.BarGaugeValueMode.COLOR)
-        .show_unfilled(True)
-        .text(common.VizTextDisplayOptions().title_size(NAME_SIZE).value_size(VALUE_SIZE))
-        .min_viz_height(10)
-        .min_viz_width(0)
-    )
-    panel = panel if high is None else panel.max(high)
-    panel = panel if decimals is None else panel.decimals(decimals)
-    return panel if link is None else panel.data_links([link])
 
 
 def timeline(

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from grafana_foundation_sdk.builders import (
-    bargauge,
     dashboard,
     heatmap,
     prometheus,
@@ -27,8 +26,8 @@ from dashboards.boards.looks import NEUTRAL, Steps
 DATASOURCE: Final = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 """The one that is chosen at the top of the dashboard."""
 
-Panel = timeseries.Panel | stat.Panel | table.Panel | statetimeline.Panel | heatmap.Panel | bargauge.Panel
-P = TypeVar("P", timeseries.Panel, stat.Panel, table.Panel, statetimeline.Panel, heatmap.Panel, bargauge.Panel)
+Panel = timeseries.Panel | stat.Panel | table.Panel | statetimeline.Panel | heatmap.Panel
+P = TypeVar("P", timeseries.Panel, stat.Panel, table.Panel, statetimeline.Panel, heatmap.Panel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,45 @@ def rows(
     return panel
 
 
+def ranked(
+    text: Text,
+    query: Query,
+    named_by: Sequence[Column],
+    value: str,
+    *,
+    unit: str,
+    steps: Steps,
+    low: float = 0,
+    high: float | None = None,
+    decimals: int | None = None,
+    descending: bool = True,
+) -> table.Panel:
+    """What has most of something now, a bar for each; as a table, so that names are whole however many there are.
+
+    Args:
+        text: What it is.
+        query: The values.
+        named_by: The columns that say what has the value.
+        value: The heading of the values.
+        unit: As Grafana names it.
+        steps: The colours of the bars.
+        low: Where a bar begins.
+        high: Where it ends; by default at the highest value.
+        decimals: Digits after the point; by default what fits.
+        descending: The highest first.
+    """
+    look = {
+        "unit": unit,
+        "min": low,
+        "custom.cellOptions": {"type": "gauge", "mode": "basic", "valueDisplayMode": "color"},
+        "thresholds": bounds(steps),
+        "color": {"mode": "thresholds"},
+        **({} if high is None else {"max": high}),
+        **({} if decimals is None else {"decimals": decimals}),
+    }
+    return rows(text, [query], [*named_by, Column("Value", value, look)], sort_by=value, descending=descending)
+
+
 def cell_link(link: dashboard.DashboardLink) -> dict[str, Any]:
     """A link as a property of a column."""
     made = link.build()

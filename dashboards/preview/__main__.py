@@ -63,6 +63,18 @@ FLAKY: Final = (
 PICTURED: Final = "north-imap"
 """The endpoint of the dashboard of one endpoint."""
 
+EMPTY: Final = {
+    "mail_probe_last_reply_code": "only SMTP has reply codes",
+    "mail_smtp_size_limit_bytes": "only SMTP has a limit",
+    "mail_auth_backoff_seconds": "its logins are not rejected",
+    "mail_tls_verification_error_info": "its certificate is good",
+    "mail_tls_ocsp_next_update_timestamp_seconds": "the demo's authority has no OCSP responder",
+    "mail_oauth2_token": "nothing here logs in with OAuth 2",
+    'reason="internal_error"': "no bug is known that a server could provoke",
+    "mail_probe_failure_info": "it may work when the picture is drawn",
+}
+"""What may have no data, and why: a part of the query."""
+
 
 @click.command()
 @click.option(
@@ -72,9 +84,9 @@ PICTURED: Final = "north-imap"
     show_default="docs/images",
     help="Where the pictures go.",
 )
-@click.option("--minutes", type=float, default=10.0, show_default=True, help="How long to watch before drawing.")
+@click.option("--minutes", type=int, default=10, show_default=True, help="How long to watch before drawing.")
 @click.option("--width", "widths", type=int, multiple=True, default=(1400,), show_default=True, help="In pixels.")
-def main(output: Path, minutes: float, widths: tuple[int, ...]) -> None:
+def main(output: Path, minutes: int, widths: tuple[int, ...]) -> None:
     """Draw the four dashboards, dark and light."""
     for program, package in (("prometheus", "prometheus"), ("npm", "npm"), ("chromium", "chromium")):
         if shutil.which(program) is None:
@@ -86,7 +98,7 @@ def main(output: Path, minutes: float, widths: tuple[int, ...]) -> None:
     sys.exit(bool(problems))
 
 
-async def _draw(output: Path, minutes: float, widths: Sequence[int]) -> list[str]:
+async def _draw(output: Path, minutes: int, widths: Sequence[int]) -> list[str]:
     """Make the pictures; returns what went wrong with the pages."""
     await _run("npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error", cwd=HERE)
     async with AsyncExitStack() as stack:
@@ -110,7 +122,7 @@ async def _draw(output: Path, minutes: float, widths: Sequence[int]) -> list[str
                 *(f"--web.listen-address={prometheus}", "--log.level=warn"),
             )
         )
-        click.echo(f"watching for {minutes:g} minutes: http://{exporter}/ and http://{prometheus}/")
+        click.echo(f"watching for {minutes} minutes: http://{exporter}/ and http://{prometheus}/")
         await asyncio.sleep(minutes * 60)
         job = directory / "job.json"
         job.write_text(json.dumps(_job(f"http://{prometheus}", output, minutes, widths)))
@@ -118,7 +130,17 @@ async def _draw(output: Path, minutes: float, widths: Sequence[int]) -> list[str
     reports = [json.loads(line) for line in said.splitlines()]
     for report in reports:
         click.echo(f"{report['picture']}: {report['asked']} queries, {len(report['empty'])} without an answer")
-    return [f"{one['picture']}: {error}" for one in reports for error in (*one["errors"], *one["unsupported"])]
+    return [f"{report['picture']}: {problem}" for report in reports for problem in _problems(report)]
+
+
+def _problems(report: dict[str, Any]) -> list[str]:
+    """What went wrong with one picture: errors of the page, panels that are not drawn, answers that should be there."""
+    unexplained = [query for query in report["empty"] if not any(part in query for part in EMPTY)]
+    return [
+        *report["errors"],
+        *(f"panels of type {kind} are not drawn" for kind in report["unsupported"]),
+        *(f"no data: {query}" for query in unexplained),
+    ]
 
 
 async def _endpoints(staged: Sequence[Staged], stack: AsyncExitStack) -> list[dict[str, Any]]:
@@ -175,12 +197,12 @@ def _scraping(exporter: str) -> dict[str, Any]:
     }
 
 
-def _job(prometheus: str, output: Path, minutes: float, widths: Sequence[int]) -> dict[str, Any]:
+def _job(prometheus: str, output: Path, minutes: int, widths: Sequence[int]) -> dict[str, Any]:
     """What draw.mjs is to do."""
     return {
         "prometheus": prometheus,
         "scrape": SCRAPE_SECONDS,
-        "from": f"now-{minutes * 60:.0f}s",
+        "from": f"now-{minutes}m",
         "chromium": shutil.which("chromium"),
         "pictures": [
             {

@@ -46,6 +46,7 @@ async function answer(url) {
     return [Buffer.from(await reply.arrayBuffer()), 'application/json'];
   }
   const { pathname } = new URL(url, 'http://localhost');
+  if (pathname === '/favicon.ico') return [NO_ICON, TYPES['.svg']];
   if (pathname === '/dashboard.json') return [await readFile(dashboard), 'application/json'];
   const [font] = Object.keys(FONTS).filter((name) => pathname.endsWith(name));
   if (font) return fromFolder(FONT_FILES, FONTS[font]);

@@ -86,7 +86,7 @@ def of_variables() -> list[Asked]:
 def of_annotations() -> list[Asked]:
     """What is asked for the marks in graphs."""
     return [
-        Asked(f"{uid}: {one['name']}", one["expr"])
+        Asked(f"{uid}: {one['name']}", one["expr"], tuple(re.findall(r"{{(\w+)}}", one["titleFormat"])))
         for uid, board in BOARDS.items()
         for one in board["annotations"].get("list", [])
     ]

@@ -17,7 +17,6 @@ from tests.dashboards.asked import BOARDS, GRAFANA_GROUPS, ROOT, panels
 SCHEMAS = Path(__file__).parents[1] / "dashboards" / "schemas"
 
 PANELS = {
-    "bargauge": "bargauge",
     "heatmap": "heatmap",
     "stat": "stat",
     "state-timeline": "statetimeline",

@@ -1,8 +1,8 @@
-// The panels that mail-exporter's dashboards have. Time series, figures, bars and tables are Grafana's own components;
+// The panels that mail-exporter's dashboards have. Time series, figures and tables are Grafana's own components;
 // state timelines and heatmaps, which its packages do not export, are drawn in drawn.jsx after their likeness.
-import { FieldType, PanelPlugin, VizOrientation, cacheFieldDisplayNames, getFieldDisplayValues } from '@grafana/data';
+import { FieldType, PanelPlugin, cacheFieldDisplayNames, getFieldDisplayValues } from '@grafana/data';
 import { sceneUtils } from '@grafana/scenes';
-import { BarGauge, BigValue, TimeSeries, VizRepeater, useTheme2 } from '@grafana/ui';
+import { BigValue, TimeSeries, VizRepeater, useTheme2 } from '@grafana/ui';
 import { TableNG } from '@grafana/ui/unstable';
 import { Heatmap, StateTimeline } from './drawn.jsx';
 
@@ -117,38 +117,6 @@ function Figure(props) {
   );
 }
 
-function Bars(props) {
-  const theme = useTheme2();
-  const values = useDisplayed(props);
-  if (!props.data.series.length) return <Nothing fieldConfig={props.fieldConfig} />;
-  const { displayMode, orientation, showUnfilled, text, valueMode } = props.options;
-  return (
-    <VizRepeater
-      width={props.width}
-      height={props.height}
-      source={props.data}
-      renderCounter={props.renderCounter}
-      orientation={VizOrientation.Horizontal}
-      itemSpacing={8}
-      minVizHeight={props.options.minVizHeight}
-      minVizWidth={8}
-      getValues={() => values}
-      renderValue={({ value, width, height }) => (
-        <BarGauge
-          value={value.display}
-          field={value.field}
-          display={value.view?.getFieldDisplayProcessor(value.colIndex)}
-          valueDisplayMode={valueMode}
-          lcdCellWidth={12}
-          itemSpacing={4}
-          theme={theme}
-          {...{ width, height, displayMode, orientation, showUnfilled, text }}
-        />
-      )}
-    />
-  );
-}
-
 function Rows({ data, fieldConfig, width, height, timeRange, options, replaceVariables }) {
   cacheFieldDisplayNames(data.series);
   const [frame] = data.series;
@@ -159,7 +127,7 @@ function Rows({ data, fieldConfig, width, height, timeRange, options, replaceVar
       noHeader={!options.showHeader}
       showTypeIcons={false}
       resizable
-      initialSortBy={options.sortBy}
+      sortBy={options.sortBy}
       cellHeight={options.cellHeight}
       enablePagination={false}
       getActions={() => []}
@@ -196,7 +164,6 @@ const TABLE_OPTIONS = { align: 'auto', cellOptions: { type: 'auto' }, inspect: f
 export const PANELS = {
   timeseries: [Graph, GRAPH_OPTIONS, 'palette-classic'],
   stat: [Figure, {}, 'thresholds'],
-  bargauge: [Bars, {}, 'thresholds'],
   table: [Rows, TABLE_OPTIONS, 'thresholds'],
   'state-timeline': [StateTimeline, { lineWidth: 0, fillOpacity: 70 }, 'thresholds'],
   heatmap: [Heatmap, {}, 'thresholds'],

@@ -1,6 +1,7 @@
 // A data source that asks a real Prometheus through /prometheus, in place of Grafana's own, which needs its server.
 import { FieldType, createDataFrame } from '@grafana/data';
 import { getTemplateSrv } from '@grafana/runtime';
+import { of } from 'rxjs';
 
 const MAX_POINTS = 11000; // what Prometheus gives at most
 
@@ -130,30 +131,25 @@ export class PrometheusSource {
     return (await ask(`label/${label}/values`, { 'match[]': selector })).map((value) => ({ text: value }));
   }
 
-  async annotationQuery({ annotation, range, scopedVars }) {
-    const query = getTemplateSrv().replace(annotation.expr, scopedVars ?? {}, inPromql);
-    const from = range.from.valueOf() / 1000;
-    const to = range.to.valueOf() / 1000;
-    const step = this.scrape;
-    const data = await ask('query_range', { query, start: Math.floor(from / step) * step, end: to, step });
-    return data.result.flatMap((one) => regions(one.values, step).map(([begin, end]) => ({
-      time: begin * 1000,
-      timeEnd: end * 1000,
-      isRegion: end > begin,
-      title: named(annotation.titleFormat ?? annotation.name, one.metric),
-      color: annotation.iconColor,
-      annotation,
-      source: annotation,
-    })));
-  }
+  /** Annotations are asked like any query; what comes back is made into marks. */
+  annotations = {
+    prepareAnnotation: (annotation) => annotation,
+    prepareQuery: (annotation) => ({ expr: annotation.expr, legendFormat: annotation.titleFormat }),
+    processEvents: (annotation, frames) =>
+      of(
+        frames.flatMap((frame) =>
+          regions(frame.fields[0].values, this.scrape * 1000).map(([time, timeEnd]) => ({ time, timeEnd, title: frame.name })),
+        ),
+      ),
+  };
 }
 
 /** The stretches in which a series was there, as Grafana makes regions of them. */
-function regions(values, step) {
+function regions(times, step) {
   const found = [];
-  for (const [time] of values) {
+  for (const time of times) {
     const last = found.at(-1);
-    if (last && time - last[1] <= step) last[1] = time;
+    if (last && time - last[1] <= 1.5 * step) last[1] = time;
     else found.push([time, time]);
   }
   return found;
