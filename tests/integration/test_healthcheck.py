@@ -8,13 +8,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 import trustme
 from click.testing import CliRunner, Result
 
 from exporter.cli.healthcheck import healthcheck
-from tests.servers.exporter import StartExporter, run_command
+from tests.servers.exporter import StartExporter, exporter_running, run_command
 from tests.servers.programs import LOOPBACK
 
 CONFIGURATION = """
@@ -69,6 +70,34 @@ def test_the_running_daemon_is_well(start_exporter: StartExporter) -> None:
     asked = run_command("healthcheck", f"--web.listen-address={exporter.address}")
 
     assert (0, "") == (asked.returncode, asked.stderr)
+
+
+@pytest.mark.parametrize(
+    "web_config",
+    [
+        "basic_auth_users: {prometheus: $2y$10$s4wQIiLbOMNL8w2Fl.SmUOALk3Ouz5MqfP9M1FPkkULfPRaEgaonK}",
+        "tls_server_config: {cert_file: own.pem, key_file: own.pem}",
+        "tls_server_config: {cert_file: own.pem, key_file: own.pem, client_ca_file: authority.pem,\n"
+        + "  client_auth_type: RequireAndVerifyClientCert}",
+    ],
+    ids=["users", "HTTPS", "certificates of clients"],
+)
+def test_the_running_daemon_is_well_also_where_strangers_are_kept_out(
+    web_config: str, authority: trustme.CA, tmp_path: Path
+) -> None:
+    (tmp_path / "mail-exporter.yaml").write_text(CONFIGURATION)
+    (tmp_path / "web-config.yaml").write_text(web_config)
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    authority.issue_cert("exporter.example.com").private_key_and_cert_chain_pem.write_to_path(tmp_path / "own.pem")
+
+    def well(address: str) -> bool:
+        return run_command("healthcheck", f"--web.listen-address={address}").returncode == 0
+
+    flag = f"--web.config.file={tmp_path / 'web-config.yaml'}"
+    with exporter_running(tmp_path / "mail-exporter.yaml", flag, ready=well) as exporter:
+        exporter.stop()
+
+    assert not well(exporter.address)
 
 
 def test_a_daemon_that_ended_is_not(start_exporter: StartExporter) -> None:
