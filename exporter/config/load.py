@@ -111,7 +111,8 @@ def _sections(root: YamlMapping, path: Path, journal: Journal) -> Configuration:
         endpoint for index, value in enumerate(_endpoints(root, journal)) for endpoint in reader.read(value, index)
     ]
     modules = read_modules(root.get("modules"), reader, defaults, journal)
-    check_for_secrets(credentials.values(), endpoints, journal)
+    users = [*endpoints, *(module.template for module in modules.values())]
+    check_for_secrets(credentials.values(), users, journal)
     return Configuration(
         path=path,
         endpoints=tuple(endpoints),

@@ -6,10 +6,12 @@ import json
 import string
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from exporter.config import wire
 from exporter.config.document import read_document
 from exporter.config.durations import format_duration, parse_duration
 from exporter.config.hosts import parse_host
@@ -17,6 +19,7 @@ from exporter.config.load import Configuration, parse
 from exporter.config.problems import ConfigurationError, Problem, quoted
 from exporter.config.schema import json_schema
 from exporter.config.urls import SCHEMES, parse_url
+from exporter.model import Mechanism
 
 KEYS = sorted({key for section in json_schema()["$defs"].values() for key in section.get("properties", {})})
 TOP = sorted(json_schema()["properties"])
@@ -44,6 +47,12 @@ PLAUSIBLE = [
     "any",
     "ipv6",
     "monitor",
+    "gmail",
+    "microsoft",
+    "custom",
+    "https://h/token",
+    "XOAUTH2",
+    "EXTERNAL",
     "${X}",
     "mail example",
 ]
@@ -62,6 +71,14 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 SECTION = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=5)
+CLIENT = st.fixed_dictionaries(
+    {"provider": st.sampled_from(["microsoft", "google", "custom", "x"])},
+    optional={
+        key: st.sampled_from(["https://h/token", "http://127.0.0.1:1/", "http://h/", "x", "x y", "/nowhere", None, ""])
+        for key in json_schema()["$defs"]["OAuth2Section"]["properties"]
+        if key != "provider"
+    },
+)
 FILES = st.fixed_dictionaries(
     {"endpoints": st.one_of(VALUES, st.lists(SECTION, max_size=4))},
     optional={
@@ -69,6 +86,7 @@ FILES = st.fixed_dictionaries(
         "credentials": st.one_of(VALUES, st.dictionaries(st.text(max_size=5), st.one_of(VALUES, SECTION), max_size=2)),
         "dns": st.one_of(VALUES, SECTION),
         "limits": st.one_of(VALUES, SECTION),
+        "login_backoff": st.one_of(VALUES, SECTION),
     },
 )
 
@@ -109,6 +127,40 @@ def test_whatever_has_the_keys_of_a_configuration_is_one_or_has_problems(documen
         assert configuration.endpoints
         for endpoint in configuration.endpoints:
             assert endpoint.timeout <= endpoint.interval
+
+
+@given(st.sampled_from([None, "gmail", "office365", "kokuyou.ne.jp"]), st.sampled_from(list(Mechanism)), CLIENT)
+def test_whatever_is_written_about_tokens_is_a_client_or_has_problems(
+    preset: str | None, mechanism: Mechanism, client: Any
+) -> None:
+    target = {"url": "imaps://h"} if preset is None else {"provider": preset}
+    document = {
+        "credentials": {"c": {"username": "u", "oauth2": client}},
+        "endpoints": [{**target, "credentials": "c", "mechanism": mechanism}],
+    }
+    configuration = read(json.dumps(document))
+    if isinstance(configuration, Configuration):
+        (credentials,) = configuration.credentials
+        assert credentials.oauth2 is not None
+        assert credentials.oauth2.token_url.startswith(("https://", "http://127.0.0.1:1/"))
+        assert configuration.credentials == parse(configuration.redacted(), "f").credentials
+
+
+@given(st.text(max_size=40) | st.text("htps:/.[]@#%?:01a ", max_size=40).map("https://".__add__))
+def test_whatever_a_token_url_is_it_is_safe_or_refused(text: str) -> None:
+    url = value_or_refusal(wire.token_url, text)
+    if url is not None:
+        assert url.isascii()
+        assert url.isprintable()
+        assert urlsplit(url).hostname
+        assert urlsplit(url).username is None
+
+
+@given(st.text(max_size=40))
+def test_whatever_a_scope_or_a_tenant_is_it_is_plain_or_refused(text: str) -> None:
+    for parse_text in (wire.scope, wire.tenant):
+        value = value_or_refusal(parse_text, text)
+        assert value is None or (value.isascii() and value.isprintable() and "  " not in value)
 
 
 FRAGMENTS = st.sampled_from(

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trustme
 
 from exporter.config.load import Configuration, load, parse
 from exporter.config.secrets import EnvSecret, FileSecret, InlineSecret
@@ -249,3 +250,39 @@ def test_a_mechanism_of_the_defaults_passes_by_credentials_that_it_does_not_fit(
 ) -> None:
     found = parse(MECHANISMS.format(mechanism=mechanism), "f").endpoints
     assert [Mechanism(each) for each in expected] == [endpoint.mechanism for endpoint in found]
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A client's certificate, with its key."""
+    file = tmp_path / "client.pem"
+    trustme.CA().issue_cert("client.example.com").private_key_and_cert_chain_pem.write_to_path(file)
+    return file
+
+
+@pytest.mark.parametrize("mechanism", ["auto", "EXTERNAL"])
+def test_credentials_without_a_secret_log_in_by_the_client_certificate(certificate: Path, mechanism: str) -> None:
+    configuration = parse(
+        f"""\
+defaults: {{tls: {{client_cert_file: {certificate}}}, mechanism: {mechanism}}}
+credentials: {{c: {{username: u}}}}
+endpoints: [{{url: imaps://a, credentials: c}}]
+modules: {{m: {{url: "imaps://", credentials: c, allowed_targets: [h]}}}}
+""",
+        "f",
+    )
+    assert (Credentials("c", "u"),) == configuration.credentials
+    assert Credentials("c", "u") == parse(configuration.redacted(), "f").credentials[0]
+
+
+def test_a_module_may_be_the_only_one_to_log_in_by_a_certificate(certificate: Path) -> None:
+    configuration = parse(
+        f"""\
+credentials: {{c: {{username: u}}}}
+endpoints: [{{url: imaps://a}}]
+modules:
+  m: {{url: "imaps://", credentials: c, allowed_targets: [h], tls: {{client_cert_file: {certificate}}}}}
+""",
+        "f",
+    )
+    assert Credentials("c", "u") == configuration.modules["m"].template.credentials

@@ -145,3 +145,15 @@ def test_the_operating_system_s_error_is_said_once_in_a_traceback(file: Path) ->
 
 def test_unreadable_secrets_are_caught_as_the_errors_of_the_operating_system_they_stand_for() -> None:
     assert issubclass(SecretUnreadable, OSError)
+
+
+@pytest.mark.parametrize(("mode", "exposed"), [(0o600, False), (0o640, False), (0o644, True), (0o604, True)])
+def test_a_file_that_every_user_may_read_is_exposed(file: Path, mode: int, exposed: bool) -> None:
+    file.touch()
+    file.chmod(mode)
+    assert exposed is FileSecret(file).exposed()
+
+
+def test_whether_a_missing_file_is_exposed_is_not_known(file: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        FileSecret(file).exposed()
