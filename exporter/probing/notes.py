@@ -106,7 +106,8 @@ class Notes:
         """The probe failed, in the phase under way. The first failure is the one that counts."""
         self.note(f"{reason}: {detail}")
         if self.failure is None:
-            self.failure = Failure(reason, self.phase, printable(self._blotted(detail.encode())))
+            forms = self._forms()
+            self.failure = Failure(reason, self.phase, printable(_blotted_quote(detail.encode(), forms)))
 
     def learn(self, fact: Fact) -> None:
         """Keep what the dialogue found out."""
@@ -190,9 +191,9 @@ class Notes:
         Hardly ever is there anything to blot out, and to ask all lines at once takes a fraction of asking each.
         """
         whole = b"\n".join([said for _, _, said in self._said if isinstance(said, bytes)])
-        fit = self._blotted if self._is_suspicious(whole) else bytes
+        forms = self._forms() if self._is_suspicious(whole) else ()
         lines = [
-            TranscriptLine(at, direction, said if isinstance(said, str) else _shortened(fit(said)))
+            TranscriptLine(at, direction, _fit(direction, said, forms))
             for at, direction, said in self._said[:MAX_TRANSCRIPT_LINES]
         ]
         if len(self._said) > MAX_TRANSCRIPT_LINES:
@@ -200,17 +201,16 @@ class Notes:
         return tuple(lines)
 
     def _is_suspicious(self, octets: bytes) -> bool:
-        """Whether `_blotted` might have something to do."""
+        """Whether there might be something to blot out."""
         return (
             any(form in octets for form in (*self._hidden, *self._concealed))
             or (self._secret is not None and may_hold(octets, self._secret))
             or CUT_QUOTE in octets
         )
 
-    def _blotted(self, octets: bytes) -> bytes:
-        """Octets without anything that is not to be shown. They are cut after this, and not before."""
-        concealed = self._concealed if self._secret is None else self._concealed + forms_of(self._secret)
-        return blotted_where_cut(blotted(self.without_secrets(octets), concealed), self._hidden + concealed)
+    def _forms(self) -> tuple[bytes, ...]:
+        """All that is not to be shown."""
+        return self._hidden + self._concealed + (() if self._secret is None else forms_of(self._secret))
 
     def _end_phase(self, now: float) -> None:
         if self._phase is not None:
@@ -220,6 +220,18 @@ class Notes:
         """Keep octets, which are made fit to be shown in the end, or a text that is; and one more than is shown."""
         if len(self._said) <= MAX_TRANSCRIPT_LINES:
             self._said.append((self._clock() - self._origin, direction, said))
+
+
+def _fit(direction: Direction, said: bytes | str, forms: tuple[bytes, ...]) -> str:
+    """Text as it is; octets without any of the forms, and only then cut short."""
+    if isinstance(said, str):
+        return said
+    return _shortened(_blotted_quote(said, forms) if direction is Direction.NOTE else blotted(said, forms))
+
+
+def _blotted_quote(words: bytes, forms: tuple[bytes, ...]) -> bytes:
+    """Words of ours, which may quote a server and cut the quote."""
+    return blotted_where_cut(blotted(words, forms), forms)
 
 
 def _shortened(octets: bytes) -> str:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import time
 from base64 import b64encode
 
 import pytest
 
 from exporter.model import Direction, Failure, FailureReason, Login, Mechanism, Phase, Secret, SecretKind, Span
+from exporter.net.buffer import MAX_CONVERSATION
 from exporter.probing.notes import MAX_TRANSCRIPT_LINES, MAX_TRANSCRIPT_TEXT, Notes
 from exporter.protocol.dialogue import MAX_QUOTE, LoginTaken, LoginTried, ReplyCode, quoted
 from exporter.protocol.imap_command import quote
@@ -223,3 +225,14 @@ def test_the_transcript_says_who_said_what_and_when(notes: Notes, clock: Clock) 
     assert [(0.0, Direction.NOTE), (1.5, Direction.SERVER), (1.5, Direction.CLIENT)] == [
         (line.at, line.direction) for line in notes.result().transcript
     ]
+
+
+@pytest.mark.parametrize("line", [b'250-x..."'.ljust(8000, b"y"), b'..."' * 2000, PASSWORD * 600])
+def test_a_server_cannot_make_the_search_for_secrets_take_long(notes: Notes, line: bytes) -> None:
+    notes.hide(Login("user", Secret(PASSWORD)))
+    for _ in range(MAX_CONVERSATION // len(line)):
+        notes.received(line)
+    began = time.process_time()
+    notes.result()
+
+    assert time.process_time() - began < 0.2
