@@ -24,6 +24,14 @@ endpoints:
     timeout: 1s
 """
 
+MUTUAL_TLS = """
+tls_server_config:
+  cert_file: own.pem
+  key_file: own.pem
+  client_auth_type: RequireAndVerifyClientCert
+  client_ca_file: authority.pem
+"""
+
 
 def ask(address: str, *arguments: str) -> Result:
     return CliRunner().invoke(healthcheck, [f"--web.listen-address={address}", *arguments])
@@ -77,8 +85,7 @@ def test_the_running_daemon_is_well(start_exporter: StartExporter) -> None:
     [
         "basic_auth_users: {prometheus: $2y$10$s4wQIiLbOMNL8w2Fl.SmUOALk3Ouz5MqfP9M1FPkkULfPRaEgaonK}",
         "tls_server_config: {cert_file: own.pem, key_file: own.pem}",
-        "tls_server_config: {cert_file: own.pem, key_file: own.pem, client_ca_file: authority.pem,\n"
-        + "  client_auth_type: RequireAndVerifyClientCert}",
+        MUTUAL_TLS,
     ],
     ids=["users", "HTTPS", "certificates of clients"],
 )
