@@ -31,6 +31,7 @@ class SecretReader:
             clock: Monotonic seconds.
         """
         self._clock = clock
+        # In the order of their times.
         self._reads: dict[SecretSource, tuple[float, asyncio.Future[tuple[Secret, bool]]]] = {}
         self._warned: set[SecretSource] = set()
 
@@ -45,7 +46,7 @@ class SecretReader:
             OSError: It cannot be read, or it is empty; the message names the source.
         """
         now = self._clock()
-        self._reads = {key: read for key, read in self._reads.items() if now - read[0] < FRESH_FOR}
+        self._forget_before(now - FRESH_FOR)
         if source not in self._reads:
             reading = asyncio.ensure_future(asyncio.to_thread(_read, source))
             # Should every probe that waits for it give up, its failure has been seen: here.
@@ -57,6 +58,13 @@ class SecretReader:
             self._warned.add(source)
             log.warning("every user of this machine may read a secret; better chmod o-r", secret=str(source))
         return secret
+
+    def _forget_before(self, time: float) -> None:
+        while self._reads:
+            source, (read_at, _) = next(iter(self._reads.items()))
+            if read_at > time:
+                return
+            del self._reads[source]
 
 
 def _read(source: SecretSource) -> tuple[Secret, bool]:
