@@ -36,8 +36,8 @@ PLAIN: Final = "#"
 HOUR: Final = 3600.0
 DAY: Final = 24 * HOUR
 
-WARN_DAYS: Final = 28
-"""From so many days left on, a certificate's end is shown in yellow: the alerts begin there too."""
+WARN_DAYS: Final = 14
+"""From so many days left on, a certificate's end is shown in yellow, as on the pages: it should have been renewed by then."""
 
 MAX_NAMES: Final = 10
 """Names of a certificate that are listed. Some are for hundreds."""
