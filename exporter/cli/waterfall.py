@@ -37,7 +37,7 @@ HOUR: Final = 3600.0
 DAY: Final = 24 * HOUR
 
 WARN_DAYS: Final = 14
-"""From so many days left on, a certificate's end is shown in yellow, as on the pages: it should have been renewed by then."""
+"""From so many days left on, a certificate's end is shown in yellow, as on the pages: it is late for its renewal."""
 
 MAX_NAMES: Final = 10
 """Names of a certificate that are listed. Some are for hundreds."""
