@@ -177,7 +177,8 @@ class Daemon:
     @property
     def status(self) -> str:
         """One line about what is being done."""
-        return f"probing {len(self._names)} endpoints"
+        count = len(self._names)
+        return f"probing {count} endpoint{'' if count == 1 else 's'}"
 
     def not_reloaded(self, problems: Sequence[Problem]) -> None:
         """Say that a configuration could not be used, and that the one in force stays."""
