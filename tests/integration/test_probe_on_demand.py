@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -9,10 +10,10 @@ from contextlib import closing
 
 import pytest
 
-from tests.servers.exporter import Exporter, Metrics, exporter_running
+from tests.servers.exporter import Exporter, Metrics, StartExporter, exporter_running
 from tests.servers.fetching import fetch
 from tests.servers.mail import ALICE, ALICES_MESSAGES, MailServers
-from tests.servers.programs import LOOPBACK
+from tests.servers.programs import LOOPBACK, wait_until
 
 STRANGER = "stranger-on-demand@example.test"
 
@@ -99,3 +100,19 @@ def test_the_answer_is_there_in_time_although_the_server_is_silent(exporter: Exp
 
     assert 1.0 <= took < 1.5
     assert Metrics.parse(text).value("mail_probe_failure_info", reason="timeout", phase="greeting") == 1
+
+
+def test_modules_come_and_go_with_a_reload(start_exporter: StartExporter) -> None:
+    endpoint = f"endpoints: [{{url: 'imaps://{LOOPBACK}:1', interval: 1h, timeout: 1s}}]\n"
+    exporter = start_exporter(f"{endpoint}modules: {{old: {{url: imaps://}}}}\n")
+    file = exporter.log.with_suffix(".yaml")
+
+    def status(module: str) -> int:
+        return fetch(f"{exporter.url}/probe?module={module}&target={LOOPBACK}:1").status
+
+    assert (200, 400) == (status("old"), status("new"))
+    file.write_text(f"{endpoint}modules: {{new: {{url: imaps://}}}}\n")
+    exporter.process.send_signal(signal.SIGHUP)
+
+    wait_until(lambda: status("new") == 200, what="the new module is in force")
+    assert 400 == status("old")
