@@ -30,9 +30,9 @@ FIGURES = (
 
 
 def written(heading: str) -> Mapping[str, dict[str, object]]:
-    """The modules that the page for those who come from blackbox_exporter shows under a heading."""
+    """The modules that the page for those who come from blackbox_exporter shows first under a heading."""
     (section,) = re.findall(rf"^### {heading}\n(.*?)^#", PAGE.read_text(), re.DOTALL | re.MULTILINE)
-    (block,) = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
+    block, *_ = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
     modules: Mapping[str, dict[str, object]] = yaml.safe_load(block)["modules"]
     return modules
 
