@@ -97,7 +97,10 @@ class PolicyFile:
             return Policy(config, server_context(config.tls))
         except TlsFileError as error:
             journal.problem(("tls_server_config", error.key), str(error))
-            raise ConfigurationError(journal.problems) from None
+        except OSError as error:
+            # It was there a moment ago: somebody is at work, and will be done at a later look.
+            journal.problem(("tls_server_config",), f"one of its files cannot be read ({error.strerror}); put it back")
+        raise ConfigurationError(journal.problems)
 
     def _check_scheme(self, policy: Policy) -> None:
         """Clients would take HTTP where there was HTTPS for an attack, and passwords would go in plain."""

@@ -60,7 +60,10 @@ def _choose_ciphers(context: ssl.SSLContext, settings: TlsSettings) -> None:
     """As Go has it, the choice is among the suites up to TLS 1.2; without any of those there is only TLS 1.3."""
     older = [suite for suite in settings.cipher_suites if suite not in TLS1_3]
     if older:
-        context.set_ciphers(":".join(older))
+        try:
+            context.set_ciphers(":".join(older))
+        except ssl.SSLError:
+            raise TlsFileError("cipher_suites", "OpenSSL has none of them here; write others, or none") from None
     elif settings.cipher_suites:
         if settings.max_version < ssl.TLSVersion.TLSv1_3:
             raise TlsFileError("cipher_suites", "are all of TLS 1.3, above max_version; write some of TLS 1.2 as well")
@@ -69,7 +72,10 @@ def _choose_ciphers(context: ssl.SSLContext, settings: TlsSettings) -> None:
 
 def _choose_curves(context: ssl.SSLContext, settings: TlsSettings) -> None:
     if len(settings.curves) == 1:
-        context.set_ecdh_curve(settings.curves[0])
+        try:
+            context.set_ecdh_curve(settings.curves[0])
+        except (ssl.SSLError, ValueError):
+            raise TlsFileError("curve_preferences", "OpenSSL does not have it here; write another, or none") from None
     elif settings.curves:
         set_groups = getattr(context, "set_groups", None)
         if set_groups is None:
@@ -93,11 +99,11 @@ def _load_certificate(context: ssl.SSLContext, settings: TlsSettings) -> None:
         if error.reason == "KEY_VALUES_MISMATCH":
             message = f"the key in {_shown(settings.key_file)} belongs to another certificate; name its own"
             raise TlsFileError("key_file", message) from None
-        raise _unusable(settings) from None
+        raise _unusable(settings, error.reason) from None
 
 
-def _unusable(settings: TlsSettings) -> TlsFileError:
-    """Which of the two files it is that OpenSSL cannot use."""
+def _unusable(settings: TlsSettings, reason: str) -> TlsFileError:
+    """Which of the two files it is that OpenSSL cannot use, and why."""
     probe = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         probe.load_verify_locations(settings.cert_file)
@@ -105,7 +111,12 @@ def _unusable(settings: TlsSettings) -> TlsFileError:
         return TlsFileError(
             "cert_file", f"{_shown(settings.cert_file)} holds no certificate in PEM; name a file with one"
         )
-    return TlsFileError("key_file", f"{_shown(settings.key_file)} holds no private key in PEM; name a file with one")
+    if b"PRIVATE KEY-----" not in settings.key_file.read_bytes():
+        return TlsFileError(
+            "key_file", f"{_shown(settings.key_file)} holds no private key in PEM; name a file with one"
+        )
+    words = reason.lower().replace("_", " ")
+    return TlsFileError("cert_file", f"OpenSSL does not take this certificate and key ({words}); use others")
 
 
 def _load_authorities(context: ssl.SSLContext, file: Path) -> None:

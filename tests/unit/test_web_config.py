@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import trustme
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 from structlog.testing import capture_logs
 
 from exporter.config.problems import ConfigurationError
@@ -54,6 +58,17 @@ def renew(directory: Path, authority: trustme.CA, name: str = "localhost") -> No
     for number, pem in enumerate(issued.cert_chain_pems):
         pem.write_to_path(directory / "new", append=number > 0)
     (directory / "new").replace(directory / "server.crt")
+
+
+def weak() -> bytes:
+    """A certificate with a key that is too short to be taken."""
+    key = rsa.generate_private_key(65537, 1024)  # noqa: S505 - that is the point
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, begin, begin + timedelta(days=3650))
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    pem = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    return pem + key.private_bytes(*form)
 
 
 def write(directory: Path, text: str) -> Path:
@@ -215,6 +230,10 @@ def test_suites_of_tls_1_3_alone_mean_tls_1_3_alone(directory: Path) -> None:
         ("cert_file: server.crt\n  key_file: server.crt", 'key_file: "{}/server.crt" holds no private key in PEM'),
         ("cert_file: server.crt\n  key_file: other.key", 'key_file: the key in "{}/other.key" belongs to another'),
         ("cert_file: server.crt\n  key_file: locked.key", 'key_file: the key in "{}/locked.key" is encrypted'),
+        (
+            "cert_file: weak.pem\n  key_file: weak.pem",
+            "cert_file: OpenSSL does not take this certificate and key (ee key",
+        ),
         ("cert_file: .\n  key_file: server.key", 'cert_file: "{}" cannot be read (Is a directory)'),
         (
             f"{GOOD}\n  client_ca_file: server.key\n  client_auth_type: RequireAndVerifyClientCert",
@@ -234,6 +253,8 @@ def test_what_is_wrong_with_a_file_that_it_names_is_told_at_the_key(
     locked = serialization.BestAvailableEncryption(b"hunter2")
     form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     (directory / "locked.key").write_bytes(key.private_bytes(*form, locked))
+
+    (directory / "weak.pem").write_bytes(weak())
 
     (problem,) = problems_of(write(directory, f"tls_server_config:\n  {settings}\n"))
 
@@ -287,6 +308,26 @@ def test_a_certificate_without_its_key_waits_for_it(directory: Path, authority: 
 
     issued.cert_chain_pems[0].write_to_path(directory / "server.crt")
     assert file.refresh()
+
+
+def test_a_file_that_goes_away_while_it_is_read_leaves_the_old_one_in_force(
+    directory: Path, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = PolicyFile(write(directory, TLS))
+    before = file.policy
+    renew(directory, authority)
+
+    def gone(*_: object, **__: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    with monkeypatch.context() as patched, capture_logs() as logs:
+        patched.setattr(ssl.SSLContext, "load_cert_chain", gone)
+        assert not file.refresh()
+
+    assert before is file.policy
+    assert ["tls_server_config: one of its files cannot be read (No such file or directory); put it back"] == [
+        line["problem"] for line in logs
+    ]
 
 
 def test_a_secret_that_is_swapped_by_its_symlink_is_read(directory: Path, authority: trustme.CA) -> None:
