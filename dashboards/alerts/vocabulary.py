@@ -70,7 +70,8 @@ class Vocabulary:
         """The endpoints that fail for one of the reasons, with the labels `reason` and `phase`.
 
         A probe in between that succeeds ends it. A probe in between that fails for another reason does not: a load
-        balancer with two broken servers may give two reasons in turn, and neither alone would ever last.
+        balancer with two broken servers may give two reasons in turn, and neither alone would ever last. What is probed
+        on demand has no counter, and as many failures as Prometheus asks for.
         """
         wanted = "|".join(reasons)
         failure = self.metric("mail_probe_failure_info", f'reason=~"{wanted}"')
@@ -81,7 +82,7 @@ class Vocabulary:
             (
                 f"count_over_time({failure}[{remembered}])",
                 "and ignoring (reason, phase)",
-                f"({self.metric('mail_probe_success')} == 0 and {self.metric('mail_probes_total')} >= {probes})",
+                f"({self.metric('mail_probe_success')} == 0 unless {self.metric('mail_probes_total')} < {probes})",
                 "unless ignoring (reason, phase)",
                 f"({since_success} < {probes} * {self.metric('mail_endpoint_interval_seconds')})",
             )
@@ -106,13 +107,13 @@ class Vocabulary:
         return f"(topk without (phase) (1, {phases}) > bool 0)"
 
     def probed(self, *further: str) -> str:
-        """Whether the endpoint is still configured, for figures that are remembered. Ends an expression.
+        """Whether the endpoint is still probed, for figures that are remembered. Ends an expression.
 
         Args:
             further: Labels that the figure has and the endpoint has not.
         """
         matching = f" ignoring ({', '.join(further)})" if further else ""
-        return f"and{matching} {self.metric('mail_endpoint_interval_seconds')}"
+        return f"and{matching} {self.metric('mail_probe_success')}"
 
     @property
     def endpoint_links(self) -> MappingProxyType[str, str]:

@@ -83,7 +83,7 @@ def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
             "and a minute.",
             "Not probed",
         ),
-        Query(f"min({probe}) + 2 * max({stale(of, settings)})"),
+        Query(f"min({probe}) + 2 * max({stale(of, settings)}) or min({probe})"),
         "none",
         ((None, UNKNOWN),),
         [*success(), values(v2=says("Stale", SOON_BAD), v3=says("Stale", SOON_BAD))],

@@ -80,7 +80,8 @@ def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
             "three intervals. No: all of them.",
             "Unknown",
         ),
-        Query(f"avg(clamp_max(({probe} == bool 0) + ({stale(of, settings)}), 1))"),
+        # What is probed on demand has no interval, and is never stale.
+        Query(f"avg(clamp_max(({probe} == bool 0) + ({stale(of, settings)}), 1) or {probe} == bool 0)"),
         "percentunit",
         ((None, GOOD), (1e-9, SOON_BAD), (1, BAD)),
         [values(v0=says("Yes", GOOD), v1=says("No", BAD, 2)), value_range(1e-9, 1 - 1e-9, says("Partly", SOON_BAD, 1))],

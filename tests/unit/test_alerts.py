@@ -57,6 +57,13 @@ def test_every_alert_fires_when_it_must_and_says_what_it_should(file: Path) -> N
     promtool("test", "rules", file)
 
 
+@pytest.mark.parametrize("file", TESTS, ids=lambda file: file.name)
+def test_the_order_of_evaluation_is_said_or_it_would_be_another_each_time(file: Path) -> None:
+    groups = [group["name"] for group in yaml.safe_load(FILE.read_text())["groups"]]
+
+    assert groups == yaml.safe_load(file.read_text())["group_eval_order"]
+
+
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
 def test_every_alert_has_a_test_in_which_it_fires_and_a_near_miss(alert: Alert) -> None:
     expected = [alerts for name, alerts in checks() if name == alert.name]
@@ -171,7 +178,9 @@ def outage(reason: FailureReason) -> dict[str, Any]:
 def test_an_endpoint_that_fails_has_one_alert_whatever_the_reason(tmp_path: Path) -> None:
     file = tmp_path / "reasons.test.yaml"
     tests = [outage(reason) for reason in FailureReason]
-    file.write_text(yaml.safe_dump({"rule_files": [str(FILE)], "evaluation_interval": "1m", "tests": tests}))
+    order = [group["name"] for group in yaml.safe_load(FILE.read_text())["groups"]]
+    settings = {"rule_files": [str(FILE)], "evaluation_interval": "1m", "group_eval_order": order}
+    file.write_text(yaml.safe_dump(settings | {"tests": tests}))
 
     promtool("test", "rules", file)
 

@@ -198,6 +198,15 @@ def test_the_same_series_has_the_same_colour_everywhere() -> None:
     assert dict.fromkeys(colours, 1) == {name: len(used) for name, used in colours.items()}
 
 
+def test_the_pictures_in_the_docs_are_there_and_of_every_dashboard() -> None:
+    images = ROOT / "docs" / "images"
+    shown = set(re.findall(r'(?:src|srcset)="images/([^"]+)"', (ROOT / "docs" / "dashboards.md").read_text()))
+
+    assert shown == {f"{uid}-{theme}.png" for uid in BOARDS for theme in ("dark", "light")}
+    assert shown <= {file.name for file in images.iterdir()}
+    assert sum((images / name).stat().st_size for name in shown) < 3_000_000
+
+
 # What users choose.
 
 

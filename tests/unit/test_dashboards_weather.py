@@ -1,0 +1,62 @@
+"""The way to a server that is not always good, which the pictures of the dashboards are taken with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from dashboards.preview.weather import LOOPBACK, Weather, way_to
+
+GREETING = b"220 ready\r\n"
+
+
+@asynccontextmanager
+async def greeting_server() -> AsyncIterator[int]:
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(GREETING)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(greet, LOOPBACK, 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def heard(port: int) -> bytes:
+    reader, writer = await asyncio.open_connection(LOOPBACK, port)
+    try:
+        return await reader.read()
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.mark.parametrize(
+    ("weather", "expected"), [(Weather(60), GREETING), (Weather(60, 0.01), GREETING), (Weather(60, None), b"")]
+)
+async def test_in_good_weather_the_server_is_heard_and_in_bad_nobody_is(weather: Weather, expected: bytes) -> None:
+    async with greeting_server() as server, way_to(server, [weather]) as port:
+        assert expected == await heard(port)
+
+
+async def test_slow_weather_takes_its_time() -> None:
+    async with greeting_server() as server, way_to(server, [Weather(60, 0.2)]) as port:
+        begun = asyncio.get_running_loop().time()
+        await heard(port)
+
+        assert asyncio.get_running_loop().time() - begun > 0.2
+
+
+async def test_after_the_last_weather_comes_the_first_again() -> None:
+    async with greeting_server() as server, way_to(server, [Weather(0.2, None), Weather(0.2)]) as port:
+        seen: list[bytes] = []
+        while seen[-3:] != [b"", GREETING, b""]:
+            words = await heard(port)
+            if seen[-1:] != [words]:
+                seen.append(words)
+
+        assert b"" == seen[0]
