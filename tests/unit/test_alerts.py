@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def promtool(*arguments: str | Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@cache
 def checks() -> list[tuple[str, list[Any]]]:
     """The name of the alert and what is expected, of every check in the unit tests."""
     groups = [group for file in TESTS for group in yaml.safe_load(file.read_text())["tests"]]
