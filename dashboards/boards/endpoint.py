@@ -122,7 +122,7 @@ def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
         durations(settings),
     )
     left = figure(
-        Text("Days left", "Until the first certificate that the server presents ends.", "No certificate"),
+        Text("Days left", "Until the first certificate that the server presents ends.", "None seen"),
         Query(f"min({days_left(of)})"),
         "none",
         of_days_left(settings),
@@ -216,7 +216,11 @@ def _success(of: Scope, settings: Settings) -> Panel:
 
 def _certificate(of: Scope) -> Panel:
     return rows(
-        Text("Certificate of the server", "The leaf that the server presented to the last probe.", "None seen"),
+        Text(
+            "Certificate of the server",
+            "The leaf that the server presented to the last probe.",
+            "The last probe saw none",
+        ),
         [
             Query(of("mail_tls_certificate_info")),
             Query(f"{of('mail_tls_certificate_not_before_timestamp_seconds')} * 1000"),
@@ -241,7 +245,7 @@ def _session(of: Scope) -> Panel:
             "TLS session",
             "What was agreed on: protocol version, cipher suite, key exchange group. X25519MLKEM768 is safe from "
             "quantum computers.",
-            "No TLS",
+            "The last probe had none",
         ),
         [Query(of("mail_tls_info"))],
         [
@@ -276,7 +280,7 @@ def _days_left(of: Scope) -> Panel:
             "Days left over time",
             "Until the server's certificate ends, until the first of its chain does, and until its OCSP response is "
             "due to be renewed. A jump up is a renewal.",
-            "No certificate",
+            "None seen",
         ),
         [
             Query(f"({of('mail_tls_certificate_not_after_timestamp_seconds')} - time()) / 86400", "certificate"),
@@ -323,7 +327,7 @@ def _capabilities(of: Scope) -> tuple[tuple[int, Panel], ...]:
         (
             5,
             figure(
-                Text("STARTTLS", "Whether the server offered it, for endpoints that are to use it.", "Not used"),
+                Text("STARTTLS", "Whether the server offered it, for endpoints that are to use it.", "Not asked"),
                 Query(f"min({of('mail_starttls_offered')})"),
                 "none",
                 ((None, UNKNOWN),),

@@ -40,6 +40,11 @@ PROTOCOL_COLORS: Final[Mapping[Protocol, str]] = MappingProxyType(
     {Protocol.SMTP: "#b877d9", Protocol.IMAP: "#5794f2", Protocol.POP3: "#3aa6b9"}
 )
 
+PALE_PROTOCOL_COLORS: Final[Mapping[Protocol, str]] = MappingProxyType(
+    {Protocol.SMTP: "#d9b8ea", Protocol.IMAP: "#a3c4f8", Protocol.POP3: "#93cfd9"}
+)
+"""Of what is below the same in its full colour, such as a median below a higher quantile."""
+
 QUANTILE_COLORS: Final = ("super-light-blue", "blue", "dark-blue")
 QUANTILES: Final = (("median", 0.5), ("90th", 0.9), ("99th percentile", 0.99))
 """What histograms are asked for, by legend; the colours stand above."""

@@ -11,6 +11,7 @@ from dashboards.boards.looks import (
     LOOK,
     NONE_IS_BETTER,
     NONE_IS_GOOD,
+    PALE_PROTOCOL_COLORS,
     PHASE_COLORS,
     PROTOCOL_COLORS,
     SHARE_OF_SUCCESS,
@@ -231,19 +232,18 @@ def _slowest(of: Scope, settings: Settings) -> Panel:
 
 def _latency(of: Scope) -> Panel:
     buckets = f"sum by (protocol, le) (rate({of('mail_probe_duration_seconds_bucket')}[$__rate_interval]))"
-    quantiles = (("median", 0.5), ("95th percentile", 0.95))
+    quantiles = (("median", 0.5, PALE_PROTOCOL_COLORS), ("95th percentile", 0.95, PROTOCOL_COLORS))
     return graph(
         Text(
             "Latency by protocol",
-            "Of all probes of each protocol, failed ones included: the median, and dashed the 95th percentile.",
+            "Median (pale) and 95th percentile of all probes of a protocol, failed ones included.",
         ),
         [
             Query(f"histogram_quantile({quantile}, {buckets})", f"{{{{protocol}}}} {name}")
-            for name, quantile in quantiles
+            for name, quantile, _ in quantiles
         ],
         "s",
-        colors=[(f"{protocol} {name}", color) for protocol, color in PROTOCOL_COLORS.items() for name, _ in quantiles],
-        dashed=[f"{protocol} 95th percentile" for protocol in PROTOCOL_COLORS],
+        colors=[(f"{protocol} {name}", color) for name, _, colors in quantiles for protocol, color in colors.items()],
     )
 
 

@@ -31,13 +31,12 @@ async def way_to(port: int, forecast: Sequence[Weather]) -> AsyncIterator[int]:
 
     Args:
         port: Where it leads to.
-        forecast: How the way is, one after the other and then from the beginning.
+        forecast: How the way is, one after the other; the last lasts.
     """
     begun = asyncio.get_running_loop().time()
-    total = sum(weather.lasts for weather in forecast)
 
     def now() -> Weather:
-        passed = (asyncio.get_running_loop().time() - begun) % total
+        passed = asyncio.get_running_loop().time() - begun
         for weather in forecast:
             if passed < weather.lasts:
                 return weather

@@ -158,6 +158,7 @@ const GRAPH_OPTIONS = {
   axisCenteredZero: false,
   hideFrom: { tooltip: false, viz: false, legend: false },
   thresholdsStyle: { mode: 'off' },
+  lineStyle: undefined,
 };
 const TABLE_OPTIONS = { align: 'auto', cellOptions: { type: 'auto' }, inspect: false, width: undefined };
 
