@@ -6,7 +6,7 @@ import asyncio
 import platform
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +20,7 @@ from OpenSSL import SSL
 from exporter import __version__, sd_notify
 from exporter.config.modules import Module
 from exporter.config.problems import Problem
+from exporter.interpreter import favour_the_loop, settle, uncollected
 from exporter.metrics.exposition import process_collectors
 from exporter.metrics.store import BuildInfo, Store
 from exporter.model import (
@@ -92,8 +93,22 @@ class Configuration(Interface):
     def modules(self) -> Mapping[str, Module]:
         """How to probe what somebody names, by the names that they call it."""
 
-    def redacted(self) -> str:
-        """All of it as YAML, without secrets."""
+    def redacted(self) -> Iterator[str]:
+        """All of it as YAML, line by line, without secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A configuration for which all is done that takes time.
+
+    Attributes:
+        endpoints: This process's share. Those that are in force already are the very same objects.
+        names: Theirs.
+    """
+
+    configuration: Configuration
+    endpoints: tuple[Endpoint, ...]
+    names: frozenset[str]
 
 
 class _StoreObserver:
@@ -129,10 +144,12 @@ class Daemon:
         self._configuration = configuration
         self._shard = shard
         self._names: frozenset[str] = frozenset()
+        self._in_force: Mapping[str, Endpoint] = {}
         self._addresses = AddressBook()
         self._watch = best_watch()
         connect = partial(Stream.connect, watch=self._watch)
-        self._prober = Prober(World(Resolver(configuration.dns), TlsContexts(), connect=connect))
+        self._contexts = TlsContexts()
+        self._prober = Prober(World(Resolver(configuration.dns), self._contexts, connect=connect))
         self._logins = Logins(time.monotonic, configuration.login_backoff, observer)
         self._on_demand = OnDemand(self._prober, self._logins)
         self._journal = Journal()
@@ -143,23 +160,34 @@ class Daemon:
 
     def start(self) -> None:
         """Begin to probe."""
-        templates = [module.template for module in self._configuration.modules.values()]
-        for policy in {endpoint.tls for endpoint in (*self._configuration.endpoints, *templates)}:
-            # Reading authorities takes milliseconds, which would count as the first server's. What cannot be read is
-            # the affected endpoints' failure, and theirs alone.
-            with suppress(TlsSetupError):
-                self._prober.world.contexts.context(policy)
-        self.configure(self._configuration)
+        self.configure(self.prepare(self._configuration))
         self._lag.start()
         self.ready = True
 
-    def configure(self, configuration: Configuration) -> None:
+    def prepare(self, configuration: Configuration) -> Prepared:
+        """Do all that takes time before a configuration can be put in force; in a thread, once the loop runs probes."""
+        templates = [module.template for module in configuration.modules.values()]
+        for policy in {endpoint.tls for endpoint in (*configuration.endpoints, *templates)}:
+            # Reading authorities takes milliseconds, for which the first probe would wait. What cannot be read is the
+            # affected endpoints' failure, and theirs alone.
+            with suppress(TlsSetupError):
+                self._contexts.context(policy)
+        known = self._in_force
+        endpoints = tuple(
+            before if (before := known.get(endpoint.name)) == endpoint and before is not None else endpoint
+            for endpoint in self._shard.share(configuration.endpoints)
+        )
+        return Prepared(configuration, endpoints, frozenset(endpoint.name for endpoint in endpoints))
+
+    def configure(self, prepared: Prepared) -> None:
         """Put a configuration in force. What it leaves unchanged keeps its schedule, counters and history."""
+        configuration = prepared.configuration
         if configuration.dns != self._configuration.dns:
             self._prober.world = replace(self._prober.world, names=Resolver(configuration.dns))
         self._configuration = configuration
-        endpoints = self._addresses.configure(self._shard.share(configuration.endpoints))
-        before, self._names = self._names, frozenset(endpoint.name for endpoint in endpoints)
+        before, self._names = self._names, prepared.names
+        self._in_force = {endpoint.name: endpoint for endpoint in prepared.endpoints}
+        endpoints = self._addresses.configure(prepared.endpoints)
         self.store.configure(endpoints)
         self.store.configure_tokens([each.name for each in configuration.credentials if each.oauth2 is not None])
         self._logins.configure(configuration.credentials, configuration.login_backoff)
@@ -285,6 +313,7 @@ async def serve(
     Raises:
         ListenError: One of the addresses cannot be had; nothing was probed.
     """
+    favour_the_loop()
     asked_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -294,13 +323,14 @@ async def serve(
         stack.callback(daemon.close)
         reload = None
         if reloading is not None:
-            reloader = Reloader(reloading.load, daemon.configure, daemon.not_reloaded)
+            reloader = _reloader(reloading, daemon)
             reload = _telling_systemd(reloader.reload, daemon)
             stack.push_async_callback(reloader.close)
         by_request = reload if reloading is not None and reloading.by_request else None
         server = await listen(daemon.application(by_request), addresses, web_config=web_config)
         stack.push_async_callback(server.stop)
         daemon.start()
+        settle()
         stack.push_async_callback(daemon.stop)
         if reloading is not None and reload is not None:
             await stack.enter_async_context(_reload_when_asked(reload, reloading.watcher))
@@ -309,6 +339,18 @@ async def serve(
         await asked_to_stop.wait()
         sd_notify.stopping()
         log.info("stopping")
+
+
+def _reloader(reloading: Reloading, daemon: Daemon) -> Reloader[Prepared]:
+    def load() -> Prepared:
+        with uncollected():
+            return daemon.prepare(reloading.load())
+
+    def apply(prepared: Prepared) -> None:
+        daemon.configure(prepared)
+        settle()
+
+    return Reloader(load, apply, daemon.not_reloaded)
 
 
 def _telling_systemd(reload: Reload, daemon: Daemon) -> Reload:

@@ -16,6 +16,7 @@ from exporter.cli.loading import load_or_exit, web_config_or_exit
 from exporter.cli.shards import chosen_shard, shard_options
 from exporter.cli.version import version_option
 from exporter.config.load import Configuration, load
+from exporter.interpreter import uncollected
 from exporter.watching import Watcher
 from exporter.web.server import ListenAddress, ListenError
 
@@ -77,7 +78,8 @@ def run(
     logs.configure(logs.LogLevel(log_level), logs.LogFormat(log_format))
     # Before the file is read, so that no change after that is missed.
     watcher = Watcher(config_file) if watch else None
-    configuration = load_or_exit(config_file)
+    with uncollected():
+        configuration = load_or_exit(config_file)
     _warn(configuration)
     web_config = None if web_config_file is None else web_config_or_exit(web_config_file)
     reloading = app.Reloading(lambda: _warn(load(config_file)), watcher, lifecycle)

@@ -5,7 +5,7 @@ This file knows the order of things: octets, document, sections, endpoints. How 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -49,12 +49,12 @@ class Configuration:
     modules: Mapping[str, Module] = field(default_factory=lambda: MappingProxyType({}))
     warnings: tuple[Problem, ...] = ()
 
-    def redacted(self) -> str:
-        """The configuration in force as YAML, with `<redacted>` for the secrets that the file holds.
+    def redacted(self) -> Iterator[str]:
+        """The configuration in force as YAML, with `<redacted>` for the secrets that the file holds: line by line.
 
-        It takes time in proportion to the number of endpoints: 10,000 of them hold an event loop up.
+        To be taken piece by piece: 10,000 endpoints take a fifth of a second.
         """
-        lines = render(
+        return render(
             credentials=self.credentials,
             endpoints=self.endpoints,
             modules=self.modules.values(),
@@ -62,7 +62,6 @@ class Configuration:
             limits=self.limits,
             login_backoff=self.login_backoff,
         )
-        return "".join(lines)
 
 
 def load(path: Path) -> Configuration:

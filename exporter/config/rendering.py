@@ -114,7 +114,7 @@ def _settings(
     written: dict[str, Any] = {}
     for field in fields(source):
         value = getattr(source, field.name)
-        if field.name in _SAID_ELSEWHERE:
+        if field.name in _SAID_ELSEWHERE or not field.init:
             continue
         if field.name in always or value != (field.default if field.default is not MISSING else {}):
             key, form = _FORMS.get(field.name, (field.name, _as_it_is))

@@ -84,9 +84,9 @@ class DemoConfiguration:
     login_backoff: LoginBackoff = field(default_factory=LoginBackoff)
     modules: Mapping[str, Module] = field(default_factory=lambda: MappingProxyType({}))
 
-    def redacted(self) -> str:
+    def redacted(self) -> Iterator[str]:
         """What a configuration file that says the same would hold, without the passwords."""
-        lines = render(
+        return render(
             credentials=self.credentials,
             endpoints=self.endpoints,
             modules=self.modules.values(),
@@ -94,7 +94,6 @@ class DemoConfiguration:
             limits=self.limits,
             login_backoff=self.login_backoff,
         )
-        return "".join(lines)
 
 
 @dataclass(frozen=True, slots=True)

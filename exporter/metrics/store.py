@@ -168,21 +168,15 @@ class Store:
         Raises:
             ValueError: A label of an endpoint has the name of a label that its series have anyway.
         """
-        reserved = label_names()
         states: dict[Series, EndpointState] = {}
         counts = dict.fromkeys(Protocol, 0)
         names: set[str] = set()
         for endpoint in endpoints:
-            if clashing := reserved.intersection(endpoint.labels):
-                taken = min(clashing)
-                raise ValueError(
-                    f"endpoint {endpoint.name!r} cannot have a label {taken!r}: its series have one anyway"
-                )
             known = self._states.get(endpoint.series)
-            if known is not None and _whereabouts(known.endpoint) == _whereabouts(endpoint):
-                states[endpoint.series] = replace(known, endpoint=endpoint, labels=series_labels(endpoint))
-            else:
-                states[endpoint.series] = unprobed(endpoint)
+            # Most of a configuration that is loaded anew is what it was, and not even copied.
+            if known is None or known.endpoint is not endpoint:
+                known = _configured(endpoint, known)
+            states[endpoint.series] = known
             counts[endpoint.protocol] += endpoint.name not in names
             names.add(endpoint.name)
         self._states = states
@@ -281,6 +275,20 @@ class Store:
         if whole is not None:
             return (whole,)
         return tuple([state for (each, _), state in self._states.items() if each == name])
+
+
+def _configured(endpoint: Endpoint, known: EndpointState | None) -> EndpointState:
+    """The state of an endpoint that is new, or other than it was.
+
+    Raises:
+        ValueError: See `Store.configure`.
+    """
+    if clashing := label_names().intersection(endpoint.labels):
+        taken = min(clashing)
+        raise ValueError(f"endpoint {endpoint.name!r} cannot have a label {taken!r}: its series have one anyway")
+    if known is not None and _whereabouts(known.endpoint) == _whereabouts(endpoint):
+        return replace(known, endpoint=endpoint, labels=series_labels(endpoint))
+    return unprobed(endpoint)
 
 
 def unprobed(endpoint: Endpoint) -> EndpointState:

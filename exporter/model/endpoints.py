@@ -108,6 +108,7 @@ class Endpoint:
         provider: The preset that it was made from; `None` if it was written out.
         addresses: Which of the host's addresses to probe.
         only_address: The one of them to probe, where each has series of its own; `None` to do as mail clients do.
+        series: Which series its results belong to: made once, as it is asked for more often than all the rest.
     """
 
     name: str
@@ -134,11 +135,10 @@ class Endpoint:
     provider: str | None = None
     addresses: Addresses = Addresses.FIRST
     only_address: str | None = None
+    series: Series = field(init=False, repr=False, compare=False)
 
-    @property
-    def series(self) -> Series:
-        """Which series its results belong to."""
-        return self.name, self.only_address or ""
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "series", (self.name, self.only_address or ""))
 
     @property
     def server_name(self) -> str:

@@ -7,6 +7,7 @@ store, or a client key that is rotated, needs no restart.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 import time
@@ -92,19 +93,40 @@ class TlsContexts:
         self._wall = wall
         self._environment = environment
         self._made: dict[_Recipe, _Made] = {}
+        self._looks: dict[_Recipe, asyncio.Task[SSL.Context]] = {}
+
+    async def current(self, policy: TlsPolicy) -> SSL.Context:
+        """As `context`, for the event loop: a thread looks at the files, once for all who want the same ones then.
+
+        Raises:
+            TlsSetupError: As there.
+        """
+        recipe = _recipe(policy)
+        made = self._made.get(recipe)
+        if made is not None and self._is_fresh(made):
+            return made.context
+        look = self._looks.get(recipe)
+        if look is None:
+            look = asyncio.get_running_loop().create_task(asyncio.to_thread(self.context, policy))
+            self._looks[recipe] = look
+            look.add_done_callback(lambda _: self._looks.pop(recipe))
+            # Should everybody who waits for it give up, its failure has been seen: here.
+            look.add_done_callback(lambda done: done.cancelled() or done.exception())
+        # One who gives up must not take the look away from those that share it.
+        return await asyncio.shield(look)
 
     def context(self, policy: TlsPolicy) -> SSL.Context:
         """The context for a policy, made of its files as they are now (or were a second ago).
 
-        Reads files: the system's store takes some 10 ms the first time and after each change.
+        Reads files: the system's store takes some 10 ms the first time and after each change, and a disk may hang.
 
         Raises:
             TlsSetupError: A file is missing or useless, or OpenSSL does not speak the version.
         """
-        recipe = _Recipe(policy.ca_file, policy.min_version, policy.client_cert_file, policy.client_key_file)
+        recipe = _recipe(policy)
         now = self._clock()
         made = self._made.get(recipe)
-        if made is not None and now - made.checked_at < CHECK_EVERY:
+        if made is not None and self._is_fresh(made):
             return made.context
         store = {policy.ca_file: "ca_file"} if policy.ca_file else self._system_store()
         # Identities come before contents: a file that changes in between is read again, rather than never.
@@ -118,6 +140,9 @@ class TlsContexts:
             self._made[recipe] = made
         made.checked_at = now
         return made.context
+
+    def _is_fresh(self, made: _Made) -> bool:
+        return self._clock() - made.checked_at < CHECK_EVERY
 
     def _system_store(self) -> dict[Path, str]:
         """Where the system's trusted authorities are, and what to call each place."""
@@ -150,6 +175,10 @@ class TlsContexts:
         if recipe.client_cert_file is not None:
             _present(context, recipe.client_cert_file, recipe.client_key_file or recipe.client_cert_file)
         return context
+
+
+def _recipe(policy: TlsPolicy) -> _Recipe:
+    return _Recipe(policy.ca_file, policy.min_version, policy.client_cert_file, policy.client_key_file)
 
 
 def _identity(place: Path, called: str) -> Identity:

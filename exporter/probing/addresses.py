@@ -41,15 +41,17 @@ class AddressBook:
 
         Addresses that are known of a host stay known, unless it is asked for others.
         """
-        before, known = self._configured(), self._addresses
-        self._addresses = {}
+        known, self._addresses = self._addresses, {}
+        before = {each.name: each for each in self._probed.values() if each.name in known}
         probed: list[Endpoint] = []
         for endpoint in endpoints:
             if endpoint.addresses is Addresses.ALL:
                 former = before.get(endpoint.name)
                 same = former is not None and _question(former) == _question(endpoint)
-                self._addresses[endpoint.name] = known.get(endpoint.name, ()) if same else ()
-            probed += _each(endpoint, self._addresses.get(endpoint.name, ()))
+                self._addresses[endpoint.name] = known[endpoint.name] if same else ()
+                probed += _each(endpoint, self._addresses[endpoint.name])
+            else:
+                probed.append(endpoint)
         self._probed = {endpoint.series: endpoint for endpoint in probed}
         return tuple(probed)
 
@@ -100,9 +102,6 @@ class AddressBook:
             del self._probed[each.series]
         self._probed |= {each.series: each for each in exchange.come}
         return exchange
-
-    def _configured(self) -> dict[str, Endpoint]:
-        return {endpoint.name: endpoint for endpoint in self._probed.values()}
 
 
 def _each(endpoint: Endpoint, addresses: Iterable[str]) -> tuple[Endpoint, ...]:

@@ -20,6 +20,7 @@ from OpenSSL import SSL
 from exporter import certificates
 from exporter.model import (
     CertificateProblem,
+    Encryption,
     Endpoint,
     FailureReason,
     IpFamily,
@@ -71,6 +72,9 @@ part of a login or of a handshake, or has not greeted yet."""
 EXPECTED: Final = frozenset({CertificateProblem.FINGERPRINT_MISMATCH})
 """Problems that are about what the endpoint expects, and not about what everybody does."""
 
+BUG: Final = "a bug of mail-exporter; its log has the traceback"
+"""All that a result says of one."""
+
 CLIENTS: Final[Mapping[Protocol, Callable[[Endpoint, str], Client]]] = {
     Protocol.SMTP: Smtp,
     Protocol.IMAP: Imap,
@@ -119,8 +123,8 @@ class Names(Interface):
 class Contexts(Interface):
     """What a probe asks of the keeper of TLS contexts."""
 
-    def context(self, policy: TlsPolicy) -> SSL.Context:
-        """The context for a policy."""
+    async def current(self, policy: TlsPolicy) -> SSL.Context:
+        """The context for a policy, by its files as they are now."""
 
 
 Connect = Callable[[str, int, str | None], Awaitable[Connection]]
@@ -163,28 +167,35 @@ class Prober:
             login: Who to log in as; `None` for nobody.
             names: Looks the name up instead of the world's.
         """
-        return await self._attempt(endpoint, login, self._world_with(names), _Run.converse)
+        world = self._world_with(names)
+        context = None if endpoint.encryption is Encryption.NONE else await _context(endpoint, world)
+        return await self._attempt(_Run.converse, endpoint, login, world, context)
 
     async def look_up(self, endpoint: Endpoint, names: Names | None = None) -> ProbeResult:
         """Only look up where the endpoint's name leads to: a probe that ends after its first phase."""
-        return await self._attempt(endpoint, None, self._world_with(names), _Run.look_up)
+        return await self._attempt(_Run.look_up, endpoint, None, self._world_with(names))
 
     def _world_with(self, names: Names | None) -> World:
         return self.world if names is None else replace(self.world, names=names)
 
     async def _attempt(
-        self, endpoint: Endpoint, login: Login | Withheld | None, world: World, course: Course
+        self,
+        course: Course,
+        endpoint: Endpoint,
+        login: Login | Withheld | None,
+        world: World,
+        context: SSL.Context | DialogueError | None = None,
     ) -> ProbeResult:
         notes = Notes(endpoint.name, world.wall_clock(), world.clock)
         notes.only_address = endpoint.only_address
-        run = _Run(endpoint, login, notes, world, self._keys)
+        run = _Run(endpoint, login, notes, world, self._keys, context=context)
         expires = asyncio.get_running_loop().time() + endpoint.timeout
         try:
             await self._follow(course, run, notes, expires)
             await run.say_goodbye(expires)
         except Exception:
             log.exception("bug: a probe raised", endpoint=endpoint.name, phase=notes.phase)
-            notes.fail(FailureReason.INTERNAL_ERROR, "a bug of mail-exporter; its log has the traceback")
+            notes.fail(FailureReason.INTERNAL_ERROR, BUG)
         finally:
             run.close()
         return notes.result()
@@ -219,9 +230,17 @@ class _Run:
     """
 
     def __init__(
-        self, endpoint: Endpoint, login: Login | Withheld | None, notes: Notes, world: World, keys: DerivedKeys
+        self,
+        endpoint: Endpoint,
+        login: Login | Withheld | None,
+        notes: Notes,
+        world: World,
+        keys: DerivedKeys,
+        *,
+        context: SSL.Context | DialogueError | None,
     ) -> None:
         self.endpoint = endpoint
+        self._context = context
         self._login = login
         self._notes = notes
         self._world = world
@@ -354,12 +373,12 @@ class _Run:
     async def _start_tls(self, stream: Connection) -> None:
         endpoint, notes = self.endpoint, self._notes
         self._cleared = False
+        if isinstance(self._context, DialogueError):
+            raise self._context
+        if self._context is None:
+            raise RuntimeError("a dialogue starts TLS on an endpoint without encryption")
         try:
-            context = self._world.contexts.context(endpoint.tls)
-        except TlsSetupError as error:
-            raise DialogueError(FailureReason.TLS_UNTRUSTED, str(error)) from None
-        try:
-            shown = await stream.start_tls(context, endpoint.server_name, self._world.wall_clock())
+            shown = await stream.start_tls(self._context, endpoint.server_name, self._world.wall_clock())
         except StreamError as error:
             notes.tls = error.facts
             raise
@@ -385,6 +404,21 @@ class _Run:
 
 Course = Callable[[_Run, float], Awaitable[object]]
 """What a probe does until a point in time, but for the goodbye."""
+
+
+async def _context(endpoint: Endpoint, world: World) -> SSL.Context | DialogueError:
+    """What to shake hands with, or why that fails: had before the first phase, so that none is charged with it."""
+    try:
+        async with asyncio.timeout(endpoint.timeout):
+            return await world.contexts.current(endpoint.tls)
+    except TlsSetupError as error:
+        return DialogueError(FailureReason.TLS_UNTRUSTED, str(error))
+    except TimeoutError:
+        waited = f"the files that TLS needs could not be read within {endpoint.timeout:g} s; does their disk hang?"
+        return DialogueError(FailureReason.TLS_UNTRUSTED, waited)
+    except Exception:
+        log.exception("bug: preparing TLS raised", endpoint=endpoint.name)
+        return DialogueError(FailureReason.INTERNAL_ERROR, BUG)
 
 
 def _verdict(tls: TlsFacts) -> str:

@@ -72,17 +72,16 @@ class Scheduler:
 
     def replace(self, endpoints: Iterable[Endpoint], limits: Limits) -> None:
         """Go on with these endpoints and bounds. What is under way ends as it was begun; what waits begins anew."""
-        now = asyncio.get_running_loop().time()
-        known = {endpoint.series: endpoint for endpoint in endpoints}
         self._limits = limits
-        self._timetable.replace(known.values(), now)
+        self._timetable.replace(endpoints, asyncio.get_running_loop().time())
         waiting, self._waiting = self._waiting, {}
         self._queue.clear()
         for host in self._hosts.values():
             host.queue.clear()
         for series, entry in waiting.items():
-            if series in known:
-                self._start_or_queue(Due(known[series], entry.due.at))
+            endpoint = self._timetable.endpoint(series)
+            if endpoint is not None:
+                self._start_or_queue(Due(endpoint, entry.due.at))
         self._tick()
 
     def exchange(self, gone: Iterable[Endpoint], come: Iterable[Endpoint]) -> None:

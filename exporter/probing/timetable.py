@@ -45,12 +45,17 @@ class Timetable:
     def replace(self, endpoints: Iterable[Endpoint], now: float) -> None:
         """From now on these are the endpoints; those that keep name and interval keep their turns."""
         before, self._endpoints = self._endpoints, {endpoint.series: endpoint for endpoint in endpoints}
+        turns, self._next = self._next, {}
         for series, endpoint in self._endpoints.items():
-            if series not in before or before[series].interval != endpoint.interval:
-                self._next[series] = _first(endpoint, now)
-        self._next = {series: self._next[series] for series in self._endpoints}
+            known = before.get(series)
+            keeps = known is not None and known.interval == endpoint.interval
+            self._next[series] = turns[series] if keeps else _first(endpoint, now)
         self._heap = [(at, series) for series, at in self._next.items()]
         heapq.heapify(self._heap)
+
+    def endpoint(self, series: Series) -> Endpoint | None:
+        """The endpoint that has these series, if there still is one."""
+        return self._endpoints.get(series)
 
     def exchange(self, gone: Iterable[Endpoint], come: Iterable[Endpoint], now: float) -> None:
         """Some endpoints go and others come; the rest keep their turns, and nobody looks at them."""

@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
+from itertools import islice
 from types import MappingProxyType
+from typing import Final
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
@@ -46,6 +48,9 @@ SECURITY_HEADERS: Mapping[str, str] = MappingProxyType(
 
 _URGENCY = tuple(Health)
 
+LINES_A_SLICE: Final = 256
+"""Lines of the configuration that are made at a time: below a millisecond's work."""
+
 STATIC_TYPES: Mapping[str, str] = MappingProxyType({"style.css": "text/css", "icon.svg": "image/svg+xml"})
 
 
@@ -53,7 +58,7 @@ def create_application(
     *,
     store: Store,
     ready: Callable[[], bool],
-    configuration: Callable[[], str],
+    configuration: Callable[[], Iterator[str]],
     process: CollectorRegistry | None = None,
     clock: Callable[[], float] = time.time,
     documentation: str | None = None,
@@ -64,7 +69,7 @@ def create_application(
     Args:
         store: What to show.
         ready: Whether probes run: what `/-/ready` says.
-        configuration: The configuration in force as YAML, without secrets. It is called on the event loop.
+        configuration: The lines of the configuration in force as YAML, without secrets, each with its line feed.
         process: Metrics of the process to add to `/metrics`.
         clock: The time as a Unix timestamp.
         documentation: Where the documentation is, with a slash at its end; `None` for no links to it.
@@ -106,7 +111,7 @@ class _Interface:
         *,
         store: Store,
         ready: Callable[[], bool],
-        configuration: Callable[[], str],
+        configuration: Callable[[], Iterator[str]],
         process: CollectorRegistry | None,
         clock: Callable[[], float],
         documentation: str | None,
@@ -156,7 +161,8 @@ class _Interface:
         return await self._streamer.respond(request, body, JSON)
 
     async def configuration(self, request: web.Request) -> web.StreamResponse:
-        body = iter([self._configuration().encode()])
+        lines = self._configuration()
+        body = iter(lambda: "".join(islice(lines, LINES_A_SLICE)).encode(), b"")
         return await self._streamer.respond(request, body, "text/plain; charset=utf-8")
 
     async def healthy(self, _: web.Request) -> web.Response:

@@ -190,7 +190,7 @@ endpoints: [{url: imaps://h, credentials: a}]
 
 def test_what_is_shown_loads_again_and_means_the_same() -> None:
     first = parse(EVERY_WAY, "/etc/f")
-    second = parse(first.redacted(), "/etc/f")
+    second = parse("".join(first.redacted()), "/etc/f")
 
     assert first.credentials == second.credentials
     assert first.endpoints == second.endpoints
@@ -207,8 +207,8 @@ endpoints: [{url: imaps://h}]
 """
     configuration = parse(text, "f")
 
-    assert "hunter" not in configuration.redacted() + repr(configuration)
-    assert 'client_secret: "<redacted>", refresh_token: "<redacted>"' in configuration.redacted()
+    assert "hunter" not in "".join(configuration.redacted()) + repr(configuration)
+    assert 'client_secret: "<redacted>", refresh_token: "<redacted>"' in "".join(configuration.redacted())
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ modules: {{m: {{url: "imaps://", credentials: c, allowed_targets: [h]}}}}
         "f",
     )
     assert (Credentials("c", "u"),) == configuration.credentials
-    assert Credentials("c", "u") == parse(configuration.redacted(), "f").credentials[0]
+    assert Credentials("c", "u") == parse("".join(configuration.redacted()), "f").credentials[0]
 
 
 def test_a_module_may_be_the_only_one_to_log_in_by_a_certificate(certificate: Path) -> None:

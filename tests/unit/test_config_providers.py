@@ -203,7 +203,7 @@ def test_a_provider_that_takes_both_is_no_warning() -> None:
 
 def test_the_configuration_in_force_tells_the_preset_and_loads_again() -> None:
     first = endpoints("  - {provider: office365, name: contoso, protocols: [imap]}")
-    second = parse(first.redacted(), "f")
+    second = parse("".join(first.redacted()), "f")
 
-    assert "  # from the preset office365\n  - name: contoso-imap\n" in first.redacted()
+    assert "  # from the preset office365\n  - name: contoso-imap\n" in "".join(first.redacted())
     assert ["contoso-imap"] == [endpoint.name for endpoint in second.endpoints]

@@ -96,7 +96,7 @@ def test_every_dependency_is_pinned_once_within_the_declared_bounds(python: str)
 )
 def test_every_import_is_of_something_declared(folder: str, groups: tuple[str, ...]) -> None:
     allowed = {canonicalize_name(one.name) for one in declared(groups)}
-    own = {*sys.stdlib_module_names, "exporter", "tests", "dashboards"}
+    own = {*sys.stdlib_module_names, "exporter", "tests", "dashboards", "benchmarks"}
     homes = packages_distributions()
     undeclared = {
         f"{file.relative_to(ROOT)} imports {name}"

@@ -59,7 +59,7 @@ class Names:
 
 
 class Contexts:
-    def context(self, _policy: TlsPolicy) -> SSL.Context:
+    async def current(self, _policy: TlsPolicy) -> SSL.Context:
         raise AssertionError("nothing here speaks TLS")
 
 

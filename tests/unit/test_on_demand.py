@@ -63,7 +63,7 @@ class RebindingNames:
 
 
 class Contexts:
-    def context(self, policy: TlsPolicy) -> SSL.Context:
+    async def current(self, policy: TlsPolicy) -> SSL.Context:
         return cast("SSL.Context", policy)
 
 

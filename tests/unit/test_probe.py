@@ -36,6 +36,7 @@ from exporter.model import (
 from exporter.net.replay import Replay
 from exporter.net.resolve import ResolveError
 from exporter.net.stream import StreamError
+from exporter.net.tls import TlsSetupError
 from exporter.probing.probe import Connection, Prober, World
 from exporter.protocol.dialogue import ChannelBinding
 from tests import virtual_time
@@ -86,7 +87,7 @@ class Names:
 class Contexts:
     """Has no contexts: a replay shakes no hands."""
 
-    def context(self, policy: TlsPolicy) -> SSL.Context:
+    async def current(self, policy: TlsPolicy) -> SSL.Context:
         return cast("SSL.Context", policy)
 
 
@@ -469,6 +470,55 @@ def test_a_bug_of_ours_is_a_result_and_a_traceback_in_the_log() -> None:
     assert (FailureReason.INTERNAL_ERROR, Phase.GREETING) == failed(result)
     assert [("bug: a probe raised", True)] == [(line["event"], line["exc_info"]) for line in logs]
     assert server.closed
+
+
+@dataclass
+class Unready:
+    """Has no context to give, for a reason, or for ever."""
+
+    error: Exception | None
+
+    async def current(self, policy: TlsPolicy) -> SSL.Context:
+        if self.error is None:
+            await asyncio.sleep(3600)
+            raise AssertionError(f"nobody waits this long for {policy}")
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "detail"),
+    [
+        (TlsSetupError("ca_file /ca.pem: No such file"), FailureReason.TLS_UNTRUSTED, "ca_file /ca.pem: No such file"),
+        (None, FailureReason.TLS_UNTRUSTED, "could not be read within 4 s; does their disk hang?"),
+        (ZeroDivisionError(), FailureReason.INTERNAL_ERROR, "its log has the traceback"),
+    ],
+)
+def test_without_a_context_the_probe_fails_where_it_is_needed_and_no_phase_waits_for_it(
+    error: Exception | None, reason: FailureReason, detail: str
+) -> None:
+    async def scenario() -> ProbeResult:
+        clock = asyncio.get_running_loop().time
+        network = Network({"192.0.2.10": Replay([POP3_GREETING])})
+        world = World(Names(), Unready(error), clock=clock, connect=network.connect)
+        return await Prober(world).probe(pop3(timeout=4.0), None)
+
+    with capture_logs() as logs:
+        result = virtual_time.run(scenario())
+
+    assert (reason, Phase.TLS) == failed(result)
+    assert result.failure is not None
+    assert detail in result.failure.detail
+    assert 0.0 == result.duration
+    assert (reason is FailureReason.INTERNAL_ERROR) == bool(logs)
+
+
+def test_an_endpoint_without_encryption_asks_for_no_context() -> None:
+    async def scenario() -> ProbeResult:
+        network = Network({"192.0.2.10": Replay([POP3_GREETING, POP3_CAPA, POP3_BYE])})
+        world = World(Names(), Unready(AssertionError("nobody needs it")), connect=network.connect)
+        return await Prober(world).probe(pop3(Encryption.NONE), None)
+
+    assert virtual_time.run(scenario()).failure is None
 
 
 def test_cancellation_passes_through_and_closes_the_connection() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +89,73 @@ def test_a_store_that_changes_is_in_force_a_second_later(contexts: TlsContexts, 
     clock.now += 0.2
 
     assert Problem.UNKNOWN_AUTHORITY in learn(contexts.context(policy)).problems
+
+
+async def test_on_the_loop_a_thread_looks_at_the_files_once_for_all_who_ask(
+    contexts: TlsContexts, ca_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    context = contexts.context
+
+    def look(policy: TlsPolicy) -> SSL.Context:
+        looks.append(threading.current_thread().name)
+        return context(policy)
+
+    monkeypatch.setattr(contexts, "context", look)
+    policy = TlsPolicy(ca_file=ca_file)
+    unverified = TlsPolicy(ca_file=ca_file, verify=False)
+    found = await asyncio.gather(*(contexts.current(each) for each in (policy, unverified) * 5))
+
+    assert 1 == len(set(found))
+    assert 1 == len(looks)
+    assert threading.main_thread().name not in looks
+    assert found[0] is await contexts.current(policy)
+    assert 1 == len(looks)
+
+
+async def test_on_the_loop_too_a_store_that_changes_is_in_force_a_second_later(
+    contexts: TlsContexts, clock: Clock, ca_file: Path
+) -> None:
+    policy = TlsPolicy(ca_file=ca_file)
+    before = await contexts.current(policy)
+    replace(ca_file, pem(world().stranger.certificate))
+    assert before is await contexts.current(policy)
+    clock.now += 1.1
+
+    assert before is not await contexts.current(policy)
+
+
+async def test_one_who_gives_up_does_not_take_the_look_away_from_the_others(
+    contexts: TlsContexts, ca_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, context = threading.Event(), contexts.context
+
+    def look(policy: TlsPolicy) -> SSL.Context:
+        gate.wait(10)
+        return context(policy)
+
+    monkeypatch.setattr(contexts, "context", look)
+    impatient = asyncio.create_task(contexts.current(TlsPolicy(ca_file=ca_file)))
+    patient = asyncio.create_task(contexts.current(TlsPolicy(ca_file=ca_file)))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await impatient
+    gate.set()
+
+    assert learn(await patient).verified
+
+
+def test_a_look_that_fails_is_repeated_by_the_next_who_asks(contexts: TlsContexts, ca_file: Path) -> None:
+    policy = TlsPolicy(ca_file=ca_file)
+    content = ca_file.read_bytes()
+    ca_file.unlink()
+    for _ in range(2):
+        with pytest.raises(TlsSetupError, match="No such file"):
+            asyncio.run(contexts.current(policy))
+
+    ca_file.write_bytes(content)
+    assert learn(asyncio.run(contexts.current(policy))).verified
 
 
 def test_a_store_that_stays_is_not_read_again(contexts: TlsContexts, clock: Clock, ca_file: Path) -> None:

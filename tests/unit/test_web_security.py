@@ -39,7 +39,7 @@ class Clock:
 
 @asynccontextmanager
 async def serving(config: WebConfig, clock: Clock | None = None) -> AsyncIterator[tuple[Client, Security]]:
-    application = create_application(store=store_with([]), ready=lambda: True, configuration=lambda: "")
+    application = create_application(store=store_with([]), ready=lambda: True, configuration=lambda: iter(()))
     security = Security(Policy(config), clock or Clock())
     security.protect(application)
     async with TestClient(TestServer(application)) as client:

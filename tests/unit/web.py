@@ -43,7 +43,7 @@ async def served(
     application = create_application(
         store=store,
         ready=lambda: told.ready,
-        configuration=lambda: told.configuration,
+        configuration=lambda: iter(told.configuration.splitlines(keepends=True)),
         process=process_collectors(),
         clock=lambda: told.now,
         documentation=documentation,
