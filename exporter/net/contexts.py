@@ -95,6 +95,11 @@ class TlsContexts:
         self._made: dict[_Recipe, _Made] = {}
         self._looks: dict[_Recipe, asyncio.Task[SSL.Context]] = {}
 
+    def fresh(self, policy: TlsPolicy) -> SSL.Context | None:
+        """The context for a policy, if its files were looked at a moment ago."""
+        made = self._made.get(_recipe(policy))
+        return made.context if made is not None and self._is_fresh(made) else None
+
     async def current(self, policy: TlsPolicy) -> SSL.Context:
         """As `context`, for the event loop: a thread looks at the files, once for all who want the same ones then.
 
@@ -102,9 +107,6 @@ class TlsContexts:
             TlsSetupError: As there.
         """
         recipe = _recipe(policy)
-        made = self._made.get(recipe)
-        if made is not None and self._is_fresh(made):
-            return made.context
         look = self._looks.get(recipe)
         if look is None:
             look = asyncio.get_running_loop().create_task(asyncio.to_thread(self.context, policy))
@@ -123,11 +125,11 @@ class TlsContexts:
         Raises:
             TlsSetupError: A file is missing or useless, or OpenSSL does not speak the version.
         """
-        recipe = _recipe(policy)
-        now = self._clock()
+        known = self.fresh(policy)
+        if known is not None:
+            return known
+        recipe, now = _recipe(policy), self._clock()
         made = self._made.get(recipe)
-        if made is not None and self._is_fresh(made):
-            return made.context
         store = {policy.ca_file: "ca_file"} if policy.ca_file else self._system_store()
         # Identities come before contents: a file that changes in between is read again, rather than never.
         sources = {place: _identity(place, called) for place, called in store.items()}

@@ -12,6 +12,7 @@ import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Generic, TypeVar
@@ -29,6 +30,9 @@ MAX_NAMESERVERS = 3
 
 MAX_NDOTS = 15
 """As in the C library (RES_MAXNDOTS in resolv.h)."""
+
+ADDRESSES_REMEMBERED = 4096
+"""Texts whose usual spelling is kept: endpoints that are addresses ask for theirs at every probe."""
 
 _DEFAULT_NDOTS = 1
 _NO_HOSTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
@@ -105,6 +109,7 @@ def parse_resolv_conf(text: str) -> ResolvConf:
     )
 
 
+@lru_cache(ADDRESSES_REMEMBERED)
 def normal_address(text: str) -> str | None:
     """An IP address in its usual spelling; `None` if this is none, or has a zone.
 

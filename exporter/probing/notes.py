@@ -188,15 +188,16 @@ class Notes:
     def _transcript(self) -> tuple[TranscriptLine, ...]:
         """What was said, fit to be shown.
 
-        Hardly ever is there anything to blot out, and to ask all lines at once takes a fraction of asking each.
+        Hardly ever is there anything to blot out or to make fit, and to ask all lines at once takes a fraction of
+        asking each.
         """
-        whole = b"\n".join([said for _, _, said in self._said if isinstance(said, bytes)])
-        forms = self._forms() if self._is_suspicious(whole) else ()
-        lines = [
-            TranscriptLine(at, direction, _fit(direction, said, forms))
-            for at, direction, said in self._said[:MAX_TRANSCRIPT_LINES]
-        ]
-        if len(self._said) > MAX_TRANSCRIPT_LINES:
+        said = self._said[:MAX_TRANSCRIPT_LINES]
+        whole = b"\n".join([line if isinstance(line, bytes) else line.encode() for _, _, line in said])
+        if self._is_suspicious(whole) or (texts := _texts(whole, len(said))) is None:
+            forms = self._forms()
+            texts = [_fit(direction, line, forms) for _, direction, line in said]
+        lines = [TranscriptLine(at, direction, text) for (at, direction, _), text in zip(said, texts, strict=True)]
+        if len(self._said) > len(said):
             lines.append(TranscriptLine(self._said[-1][0], Direction.NOTE, CUT))
         return tuple(lines)
 
@@ -220,6 +221,16 @@ class Notes:
         """Keep octets, which are made fit to be shown in the end, or a text that is; and one more than is shown."""
         if len(self._said) <= MAX_TRANSCRIPT_LINES:
             self._said.append((self._clock() - self._origin, direction, said))
+
+
+def _texts(whole: bytes, count: int) -> list[str] | None:
+    """All lines as text, if they are fit to be shown as they are, as they mostly are."""
+    if not whole.isascii():
+        return None
+    texts = whole.decode("ascii").split("\n")
+    # More lines than were said: one of them holds a line feed.
+    fit = len(texts) == count and "".join(texts).isprintable() and max(map(len, texts)) <= MAX_TRANSCRIPT_TEXT
+    return texts if fit else None
 
 
 def _fit(direction: Direction, said: bytes | str, forms: tuple[bytes, ...]) -> str:

@@ -123,6 +123,9 @@ class Names(Interface):
 class Contexts(Interface):
     """What a probe asks of the keeper of TLS contexts."""
 
+    def fresh(self, policy: TlsPolicy) -> SSL.Context | None:
+        """The context for a policy, if it can be had without waiting."""
+
     async def current(self, policy: TlsPolicy) -> SSL.Context:
         """The context for a policy, by its files as they are now."""
 
@@ -305,9 +308,9 @@ class _Run:
             self._notes.address = address
             others = len(addresses) - tried - 1
             share = (expires - loop.time()) / (others + 1)
+            connecting = self._world.connect(address, endpoint.port, endpoint.source_address)
             try:
-                async with asyncio.timeout(share if others else None):
-                    stream = await self._world.connect(address, endpoint.port, endpoint.source_address)
+                stream = await (_within(share, connecting) if others else connecting)
             except (StreamError, TimeoutError) as error:
                 detail = error.detail if isinstance(error, StreamError) else f"no answer within {share:.1f} s"
                 self._notes.note(f"{address} port {endpoint.port}: {detail}")
@@ -326,21 +329,22 @@ class _Run:
             while True:
                 answer = b""
                 match step:
-                    case Send(line, shown):
-                        if shown is not None and not self._cleared:
-                            raise RuntimeError("a dialogue sends a secret without asking whether it may")
-                        notes.sent(line, shown)
-                        await stream.send(line + b"\r\n")
+                    # The most frequent first.
                     case ReadLine():
                         answer = notes.without_secrets(await stream.read_line(MAX_LINE))
-                        notes.received(answer)
-                    case ReadExactly(size):
-                        answer = notes.without_secrets(await stream.read_exactly(size))
                         notes.received(answer)
                     case Enter(phase):
                         notes.enter(phase)
                     case Learn(fact):
                         notes.learn(fact)
+                    case Send(line, shown):
+                        if shown is not None and not self._cleared:
+                            raise RuntimeError("a dialogue sends a secret without asking whether it may")
+                        notes.sent(line, shown)
+                        await stream.send(line + b"\r\n")
+                    case ReadExactly(size):
+                        answer = notes.without_secrets(await stream.read_exactly(size))
+                        notes.received(answer)
                     case _:
                         answer = await self._carry_out(stream, step)
                 step = dialogue.send(answer)
@@ -409,6 +413,9 @@ Course = Callable[[_Run, float], Awaitable[object]]
 async def _context(endpoint: Endpoint, world: World) -> SSL.Context | DialogueError:
     """What to shake hands with, or why that fails: had before the first phase, so that none is charged with it."""
     try:
+        known = world.contexts.fresh(endpoint.tls)
+        if known is not None:
+            return known
         async with asyncio.timeout(endpoint.timeout):
             return await world.contexts.current(endpoint.tls)
     except TlsSetupError as error:
@@ -419,6 +426,11 @@ async def _context(endpoint: Endpoint, world: World) -> SSL.Context | DialogueEr
     except Exception:
         log.exception("bug: preparing TLS raised", endpoint=endpoint.name)
         return DialogueError(FailureReason.INTERNAL_ERROR, BUG)
+
+
+async def _within(seconds: float, connecting: Awaitable[Connection]) -> Connection:
+    async with asyncio.timeout(seconds):
+        return await connecting
 
 
 def _verdict(tls: TlsFacts) -> str:

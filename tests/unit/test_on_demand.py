@@ -63,8 +63,11 @@ class RebindingNames:
 
 
 class Contexts:
-    async def current(self, policy: TlsPolicy) -> SSL.Context:
+    def fresh(self, policy: TlsPolicy) -> SSL.Context:
         return cast("SSL.Context", policy)
+
+    async def current(self, policy: TlsPolicy) -> SSL.Context:
+        return self.fresh(policy)
 
 
 @dataclass

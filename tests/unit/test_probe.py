@@ -87,8 +87,11 @@ class Names:
 class Contexts:
     """Has no contexts: a replay shakes no hands."""
 
-    async def current(self, policy: TlsPolicy) -> SSL.Context:
+    def fresh(self, policy: TlsPolicy) -> SSL.Context:
         return cast("SSL.Context", policy)
+
+    async def current(self, policy: TlsPolicy) -> SSL.Context:
+        return self.fresh(policy)
 
 
 @dataclass
@@ -477,6 +480,9 @@ class Unready:
     """Has no context to give, for a reason, or for ever."""
 
     error: Exception | None
+
+    def fresh(self, _policy: TlsPolicy) -> None:
+        """Nothing is."""
 
     async def current(self, policy: TlsPolicy) -> SSL.Context:
         if self.error is None:
