@@ -147,13 +147,14 @@ class Store:
         self._held_back = held_back
         self._states: dict[Series, EndpointState] = {}
         self._shared = Shared()
-        # These two change with every probe, and become part of the exporter's state when somebody looks at it.
+        # These change with every probe, and become part of the exporter's state when somebody looks at it.
         self._start_delay = Histogram.empty(DELAY_BUCKETS)
         self._in_flight = 0
+        self._skipped = dict.fromkeys(SkipReason, 0)
         self._exporter = ExporterState(
             build=build,
             endpoints=MappingProxyType(dict.fromkeys(Protocol, 0)),
-            skipped=MappingProxyType(dict.fromkeys(SkipReason, 0)),
+            skipped=MappingProxyType(self._skipped.copy()),
             start_delay=self._start_delay,
             lag=Histogram.empty(DELAY_BUCKETS),
             scrapes=Histogram.empty(SCRAPE_BUCKETS),
@@ -228,8 +229,7 @@ class Store:
 
     def skipped(self, reason: SkipReason) -> None:
         """Counts a probe that was due but not started."""
-        counts = {**self._exporter.skipped, reason: self._exporter.skipped[reason] + 1}
-        self._exporter = replace(self._exporter, skipped=MappingProxyType(counts))
+        self._skipped[reason] += 1
 
     def observe_start_delay(self, seconds: float) -> None:
         """Notes how much later than scheduled a probe was started."""
@@ -266,7 +266,12 @@ class Store:
 
     def snapshot(self) -> Snapshot:
         """This moment, for as long as the caller holds it."""
-        exporter = replace(self._exporter, start_delay=self._start_delay, probes_in_flight=self._in_flight)
+        exporter = replace(
+            self._exporter,
+            start_delay=self._start_delay,
+            probes_in_flight=self._in_flight,
+            skipped=MappingProxyType(self._skipped.copy()),
+        )
         return Snapshot(tuple(self._states.values()), exporter, self._held_back())
 
     def states(self, name: str) -> tuple[EndpointState, ...]:

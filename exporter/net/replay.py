@@ -22,6 +22,7 @@ class Replay:
     Attributes:
         sent: What the client sent, secrets included.
         closed: Whether the client closed the connection.
+        unfinished: As a stream's: no handshake here shows anything and fails.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Replay:
         """
         self.sent: list[bytes] = []
         self.closed = False
+        self.unfinished: TlsFacts | None = None
         self.local_address = LOCAL_ADDRESS
         self._pieces = iter(pieces)
         self._tls_facts = tls_facts

@@ -6,6 +6,7 @@ own: the probe has one deadline for everything and cancels whatever waits when i
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import os
@@ -53,14 +54,12 @@ class StreamError(OSError):
     Attributes:
         reason: Which of the closed set.
         detail: For people.
-        facts: What an unfinished handshake showed nevertheless; `None` in all other cases.
     """
 
-    def __init__(self, reason: FailureReason, detail: str, facts: TlsFacts | None = None) -> None:
+    def __init__(self, reason: FailureReason, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
-        self.facts = facts
 
 
 class Stream:
@@ -68,6 +67,9 @@ class Stream:
 
     One thing is attempted at a time. What cannot be done at once is attempted again when the socket is ready, in the
     turn of the event loop that reports it.
+
+    Attributes:
+        unfinished: What a handshake has shown that failed or was given up; `None` if it showed nothing.
     """
 
     def __init__(self, sock: socket.socket, watch: Watch | None = None) -> None:
@@ -75,6 +77,7 @@ class Stream:
         self._readiness = Readiness(sock.fileno(), watch)
         self._buffer = ReceiveBuffer()
         self._tls: SSL.Connection | None = None
+        self.unfinished: TlsFacts | None = None
 
     @classmethod
     async def connect(
@@ -187,12 +190,21 @@ class Stream:
             StreamError: The handshake failed.
         """
         connection = tls.begin(context, self._socket, server_name)
+        try:
+            await self._shake_hands(connection)
+        except (StreamError, asyncio.CancelledError):
+            if connection.get_peer_certificate() is not None:
+                self.unfinished = tls.facts(connection, server_name, now)
+            raise
+        self._tls = connection
+        return tls.facts(connection, server_name, now)
+
+    async def _shake_hands(self, connection: SSL.Connection) -> None:
         answered = False
         while True:
             try:
                 answered = answered or self._is_answered_with_tls()
                 connection.do_handshake()
-                break
             except SSL.WantReadError:
                 wait = Wait.READ
             except SSL.WantWriteError:
@@ -205,12 +217,10 @@ class Stream:
                     # It came while we said hello, and OpenSSL has taken what it took for a record's header of five
                     # octets.
                     failed.detail = _in_plain(b"..." + rest)
-                shown = connection.get_peer_certificate() is not None
-                failed.facts = tls.facts(connection, server_name, now) if shown else None
                 raise failed from None
+            else:
+                return
             await self._readiness.of(wait)
-        self._tls = connection
-        return tls.facts(connection, server_name, now)
 
     def _is_answered_with_tls(self) -> bool:
         """Whether the first octets have come and look like TLS. OpenSSL would see that too, but quotes none of them.

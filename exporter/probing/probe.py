@@ -91,6 +91,10 @@ class Connection(Interface):
     def local_address(self) -> str:
         """This side's IP address."""
 
+    @property
+    def unfinished(self) -> TlsFacts | None:
+        """What a handshake has shown that failed or was given up; `None` if it showed nothing."""
+
     async def send(self, data: bytes) -> None:
         """Send all of it."""
 
@@ -383,8 +387,8 @@ class _Run:
             raise RuntimeError("a dialogue starts TLS on an endpoint without encryption")
         try:
             shown = await stream.start_tls(self._context, endpoint.server_name, self._world.wall_clock())
-        except StreamError as error:
-            notes.tls = error.facts
+        except (StreamError, asyncio.CancelledError):
+            notes.tls = stream.unfinished
             raise
         notes.tls = certificates.held_to(shown, endpoint.fingerprints) if endpoint.fingerprints else shown
         notes.note(f"{notes.tls.version} {notes.tls.cipher}; {_verdict(notes.tls)}")

@@ -17,8 +17,9 @@ from exporter.model import FailureReason, TlsPolicy
 from exporter.net.buffer import MAX_CONVERSATION
 from exporter.net.stream import Stream, StreamError
 from exporter.net.tls import TlsContexts
-from tests.authority import pem
+from tests.authority import issue, pem
 from tests.certificates import NAME, world
+from tests.handshakes import server_context
 
 LOOPBACK = "127.0.0.1"
 LIMIT = 8192
@@ -170,6 +171,31 @@ async def test_a_server_that_answers_a_handshake_in_plain_is_quoted_from_its_fir
         told = await failure(stream.start_tls(context, NAME, time.time()))
 
     assert (FailureReason.TLS_HANDSHAKE_FAILED, expected) == told
+
+
+async def test_a_handshake_that_is_given_up_keeps_what_it_has_shown(context: SSL.Context) -> None:
+    # In TLS 1.2 the certificate comes two messages before the end: time enough to stall.
+    leaf = issue(NAME, world().root, alternatives=[NAME])
+    server = server_context(leaf, versions=(SSL.TLS1_2_VERSION, SSL.TLS1_2_VERSION))
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = SSL.Connection(server)
+        connection.set_accept_state()
+        connection.bio_write(await reader.read(65536))
+        with pytest.raises(SSL.WantReadError):
+            connection.do_handshake()
+        writer.write(connection.bio_read(65536))
+        await reader.read()
+
+    async with connected(serve) as stream:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await stream.start_tls(context, NAME, time.time())
+        shown = stream.unfinished
+
+    assert shown is not None
+    assert "TLSv1.2" == shown.version
+    assert NAME in shown.chain[0].names
 
 
 async def test_a_wait_that_is_cancelled_leaves_a_stream_that_can_be_closed() -> None:
