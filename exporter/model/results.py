@@ -20,10 +20,13 @@ class Resolution:
     Attributes:
         addresses: In the order to try them.
         unanswered: Why there may be more of them, for people; empty if these are all.
+        waited: Seconds from the first question's leaving to the last answer's coming; `None` if that is not known, or
+            nobody had to be asked.
     """
 
     addresses: tuple[str, ...]
     unanswered: str = ""
+    waited: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

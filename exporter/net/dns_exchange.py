@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
+from dataclasses import dataclass, replace
 
 import dns.exception
 import dns.flags
@@ -20,7 +22,9 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 
+from exporter.net.lateness import ask_for_stamps, receive
 from exporter.net.nameserver import Nameserver
+from exporter.net.readiness import Readiness, Wait
 
 EDNS_PAYLOAD = 1232
 """Octets we offer to take by UDP: what passes every path without fragments, as agreed on DNS flag day 2020."""
@@ -42,9 +46,21 @@ class BadAnswer(ValueError):
     """What the server sent cannot be used. The message completes "192.0.2.53 ...", e.g. "answered SERVFAIL"."""
 
 
-async def exchange(
-    name: dns.name.Name, rdtype: dns.rdatatype.RdataType, server: Nameserver, patience: float
-) -> dns.message.QueryMessage:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered.
+
+    Attributes:
+        asked_at: When the question had been made and left, by `time.perf_counter`.
+        answered_at: When the answer had come, whenever it was noticed and read; likewise.
+    """
+
+    message: dns.message.QueryMessage
+    asked_at: float
+    answered_at: float
+
+
+async def exchange(name: dns.name.Name, rdtype: dns.rdatatype.RdataType, server: Nameserver, patience: float) -> Answer:
     """Asks once, and returns whatever answer comes, error codes included.
 
     Args:
@@ -58,37 +74,42 @@ async def exchange(
         BadAnswer: Something came that ends the exchange.
         OSError: The server cannot be talked to.
     """
-    response = await _ask(name, rdtype, server, patience, edns=True)
-    if response.rcode() in _NO_EDNS and response.edns < 0:
+    answer = await _ask(name, rdtype, server, patience, edns=True)
+    if answer.message.rcode() in _NO_EDNS and answer.message.edns < 0:
         # RFC 6891 section 7: a server that knows no EDNS answers like this, and knows the question without it.
-        response = await _ask(name, rdtype, server, patience, edns=False)
-    return response
+        second = await _ask(name, rdtype, server, patience, edns=False)
+        answer = replace(second, asked_at=answer.asked_at)
+    return answer
 
 
 async def _ask(
     name: dns.name.Name, rdtype: dns.rdatatype.RdataType, server: Nameserver, patience: float, *, edns: bool
-) -> dns.message.QueryMessage:
+) -> Answer:
     query = dns.message.make_query(name, rdtype, use_edns=0 if edns else False, payload=EDNS_PAYLOAD)
-    response = await _by_udp(query, server, patience)
-    if response.flags & dns.flags.TC:
+    answer = await _by_udp(query, server, patience)
+    if answer.message.flags & dns.flags.TC:
         # RFC 2181 section 9: what is in a truncated answer is not used; it is asked for again by TCP.
-        response = await _by_tcp(query, server, patience)
-    return response
+        message = await _by_tcp(query, server, patience)
+        answer = Answer(message, answer.asked_at, time.perf_counter())
+    return answer
 
 
-async def _by_udp(query: dns.message.QueryMessage, server: Nameserver, patience: float) -> dns.message.QueryMessage:
-    loop = asyncio.get_running_loop()
+async def _by_udp(query: dns.message.QueryMessage, server: Nameserver, patience: float) -> Answer:
     stray: BadAnswer | None = None
     with socket.socket(server.family, socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)
+        ask_for_stamps(sock)
         sock.connect(server.socket_address())
-        sock.send(query.to_wire())
+        wire = query.to_wire()
+        asked_at = time.perf_counter()
+        sock.send(wire)
         try:
             async with asyncio.timeout(patience):
                 for _ in range(MAX_STRAYS):
-                    wire = await loop.sock_recv(sock, MAX_MESSAGE + 1)
+                    received, lateness = await _datagram(sock)
+                    answered_at = time.perf_counter() - lateness
                     try:
-                        return await _read(wire, query)
+                        return Answer(await _read(received, query), asked_at, answered_at)
                     except BadAnswer as error:
                         # RFC 5452 section 9.1: may be a forger's attempt; the true answer may still come.
                         stray = error
@@ -97,6 +118,20 @@ async def _by_udp(query: dns.message.QueryMessage, server: Nameserver, patience:
                 raise
             raise TimeoutError(str(stray)) from None
     raise BadAnswer(f"sent {MAX_STRAYS} datagrams that answer nothing, the last of which {stray}")
+
+
+async def _datagram(sock: socket.socket) -> tuple[bytes, float]:
+    """The next one, and for how many seconds it lay here before it was noticed."""
+    readiness = Readiness(sock.fileno())
+    try:
+        while True:
+            await readiness.of(Wait.READ)
+            try:
+                return receive(sock, MAX_MESSAGE + 1)
+            except BlockingIOError:
+                continue  # its checksum was wrong (select(2))
+    finally:
+        readiness.close()
 
 
 async def _by_tcp(query: dns.message.QueryMessage, server: Nameserver, patience: float) -> dns.message.QueryMessage:

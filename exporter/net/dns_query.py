@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from math import inf
 from typing import cast
 
 import dns.edns
@@ -49,11 +50,15 @@ class Records:
         rdatas: At least one, in the order of the answer.
         ttl: Seconds for which they may be reused: the smallest of the records and the aliases that led to them.
         server: Who says so.
+        asked_at: When the first question left, by `time.perf_counter`.
+        answered_at: When the last answer had come, likewise.
     """
 
     rdatas: tuple[dns.rdata.Rdata, ...]
     ttl: float
     server: Nameserver
+    asked_at: float = field(default=0.0, compare=False)
+    answered_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +70,16 @@ class Absent:
         exists: Whether the name has records of other kinds.
         ttl: Seconds for which this may be reused.
         server: Who says so.
+        asked_at: As of `Records`.
+        answered_at: Likewise.
     """
 
     name: str
     exists: bool
     ttl: float
     server: Nameserver
+    asked_at: float = field(default=0.0, compare=False)
+    answered_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +102,8 @@ class _Alias:
 
     target: dns.name.Name
     ttl: float
+    asked_at: float = 0.0
+    answered_at: float = 0.0
 
 
 async def ask(
@@ -106,15 +117,16 @@ async def ask(
         servers: In order of preference; at least one.
         deadline: When to give up, on the loop's clock.
     """
-    ttl = MAX_TTL
+    ttl, asked_at = MAX_TTL, inf
     target = name
     for _ in range(MAX_ALIASES):
         verdict = await _ask_in_turn(target, rdtype, servers, deadline)
         match verdict:
             case _Alias():
                 target, ttl = verdict.target, min(ttl, verdict.ttl)
+                asked_at = min(asked_at, verdict.asked_at)
             case Records() | Absent():
-                return replace(verdict, ttl=min(ttl, verdict.ttl))
+                return replace(verdict, ttl=min(ttl, verdict.ttl), asked_at=min(asked_at, verdict.asked_at))
             case Failed():
                 return verdict if target == name else Failed(f"an alias of {shown(target)}: {verdict.detail}")
     return Failed(f"{shown(name)} is an alias of an alias without end")
@@ -137,8 +149,9 @@ async def _ask_in_turn(
                 hopeful.clear()
                 break
             try:
-                response = await exchange(name, rdtype, server, min(patience, left))
-                return judge(response, server)
+                answer = await exchange(name, rdtype, server, min(patience, left))
+                verdict = judge(answer.message, server)
+                return replace(verdict, asked_at=answer.asked_at, answered_at=answer.answered_at)
             except TimeoutError as error:
                 complaints[server] = str(error) or f"did not answer within {round(budget, 1):g} s"
             except BadAnswer as error:

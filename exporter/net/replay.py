@@ -10,6 +10,7 @@ from OpenSSL import SSL
 
 from exporter.model import FailureReason, TlsFacts
 from exporter.net.buffer import OverflowingError, ReceiveBuffer
+from exporter.net.lateness import Lateness
 from exporter.net.stream import StreamError
 from exporter.protocol.dialogue import ChannelBinding
 
@@ -23,6 +24,7 @@ class Replay:
         sent: What the client sent, secrets included.
         closed: Whether the client closed the connection.
         unfinished: As a stream's: no handshake here shows anything and fails.
+        lateness: As a stream's: there is none.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Replay:
         self.sent: list[bytes] = []
         self.closed = False
         self.unfinished: TlsFacts | None = None
+        self.lateness = Lateness()
         self.local_address = LOCAL_ADDRESS
         self._pieces = iter(pieces)
         self._tls_facts = tls_facts

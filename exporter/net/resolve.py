@@ -126,14 +126,16 @@ class Resolver:
 
     async def _from_dns(self, name: str, host: str, family: IpFamily, names: SystemNames) -> Resolution:
         answers = self._answers_of(names)
+        begun, heard = time.perf_counter(), list[Outcome]()
         deadline = asyncio.get_running_loop().time() + self._settings.timeout
         absences: list[Absent] = []
         for candidate in self._candidates(name, host, names):
             outcomes = await answers.ask([(candidate, rdtype) for rdtype in _TYPES[family]], deadline)
+            heard += outcomes
             addresses = _addresses(outcomes, family)
             failures = dict.fromkeys(outcome.detail for outcome in outcomes if isinstance(outcome, Failed))
             if addresses:
-                return Resolution(self._order(addresses), "; ".join(failures))
+                return Resolution(self._order(addresses), "; ".join(failures), _waited(heard, begun))
             absence = _absence(outcomes, candidate)
             if absence is None:
                 # The search ends here: where a name leads may not depend on which question got lost.
@@ -211,6 +213,20 @@ def _addresses(outcomes: Sequence[Outcome], family: IpFamily) -> tuple[str, ...]
                 if _is_of(family, address):
                     found[address] = None
     return tuple(found)[:MAX_ADDRESSES]
+
+
+def _waited(outcomes: Sequence[Outcome], begun: float) -> float | None:
+    """Seconds from the first question's leaving to the last answer's coming, without what we did before and after.
+
+    Args:
+        outcomes: Of all the questions.
+        begun: When the name was begun to be looked up: what others asked before is not waited for since then.
+    """
+    times = [(outcome.asked_at, outcome.answered_at) for outcome in outcomes if not isinstance(outcome, Failed)]
+    fresh = [(max(asked, begun), answered) for asked, answered in times if answered > begun]
+    if not fresh or len(times) < len(outcomes):
+        return None
+    return max(answered for _, answered in fresh) - min(asked for asked, _ in fresh)
 
 
 def _absence(outcomes: Sequence[Outcome], name: str) -> Absent | None:

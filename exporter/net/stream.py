@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import socket
+import time
 from collections.abc import Mapping
 from typing import Final, Self
 
@@ -20,6 +21,7 @@ from exporter.model import FailureReason, TlsFacts
 from exporter.net import tls
 from exporter.net.alerts import NOT_TLS
 from exporter.net.buffer import OverflowingError, ReceiveBuffer
+from exporter.net.lateness import Lateness, ask_for_stamps, connected, receive
 from exporter.net.readiness import Readiness, Wait, Watch
 from exporter.protocol.dialogue import ChannelBinding, quoted
 
@@ -28,6 +30,9 @@ RECEIVE_SIZE: Final = 16384
 
 RECORDS: Final = frozenset({20, 21, 22, 23})
 """The first octets of TLS records: their types (RFC 8446 5.1)."""
+
+WROTE: Final = b" write "
+"""Part of OpenSSL's name for the state of a handshake in which the last word is ours."""
 
 CONNECT_ERRORS: Final[Mapping[int, FailureReason]] = {
     errno.ECONNREFUSED: FailureReason.CONNECT_REFUSED,
@@ -70,9 +75,11 @@ class Stream:
 
     Attributes:
         unfinished: What a handshake has shown that failed or was given up; `None` if it showed nothing.
+        lateness: How late this side was to notice what the other did.
     """
 
     def __init__(self, sock: socket.socket, watch: Watch | None = None) -> None:
+        self.lateness = Lateness()
         self._socket = sock
         self._readiness = Readiness(sock.fileno(), watch)
         self._buffer = ReceiveBuffer()
@@ -102,6 +109,8 @@ class Stream:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if source_address is not None:
                 sock.bind((source_address, 0))
+            ask_for_stamps(sock)
+            begun = time.perf_counter()
             error = sock.connect_ex((address, port))
             if error == errno.EINPROGRESS:
                 await stream._readiness.of(Wait.WRITE)
@@ -115,6 +124,7 @@ class Stream:
         except BaseException:
             stream.close()
             raise
+        stream.lateness.noticed(connected(sock, time.perf_counter() - begun))
         return stream
 
     @property
@@ -142,6 +152,7 @@ class Stream:
             except (SSL.Error, OSError) as error:
                 raise _translated(error) from None
             await self._readiness.of(wait)
+        self.lateness.answered()
 
     async def read_line(self, limit: int) -> bytes:
         """The next line, without its ending.
@@ -207,6 +218,8 @@ class Stream:
                 connection.do_handshake()
             except SSL.WantReadError:
                 wait = Wait.READ
+                if WROTE in connection.get_state_string():
+                    self.lateness.answered()
             except SSL.WantWriteError:
                 wait = Wait.WRITE
             except StreamError:
@@ -219,8 +232,11 @@ class Stream:
                     failed.detail = _in_plain(b"..." + rest)
                 raise failed from None
             else:
+                self.lateness.answered()
                 return
             await self._readiness.of(wait)
+            if answered:
+                self._look()
 
     def _is_answered_with_tls(self) -> bool:
         """Whether the first octets have come and look like TLS. OpenSSL would see that too, but quotes none of them.
@@ -228,13 +244,21 @@ class Stream:
         Raises:
             StreamError: They are something else.
         """
-        try:
-            first = self._socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
+        first = self._look()
+        if first is None:
             return False
         if first and first[0] not in RECORDS:
             raise StreamError(FailureReason.TLS_HANDSHAKE_FAILED, _in_plain(self.take_unread()))
         return True
+
+    def _look(self) -> bytes | None:
+        """What has come and was not yet read by OpenSSL; `None` if nothing has. Notes how long it has lain there."""
+        try:
+            octets, lateness = receive(self._socket, RECEIVE_SIZE, socket.MSG_PEEK)
+        except BlockingIOError:
+            return None
+        self.lateness.noticed(lateness)
+        return octets
 
     def channel_binding(self, kind: ChannelBinding) -> bytes | None:
         """What ties a login to this TLS session; `None` where there is no TLS, or none that has this binding."""
@@ -251,13 +275,12 @@ class Stream:
 
     async def _receive(self) -> None:
         """Wait for what comes next, and keep it."""
-        source = self._tls or self._socket
         wait = Wait.READ
         data: bytes | None = None
         while data is None:
             await self._readiness.of(wait)
             try:
-                data = source.recv(RECEIVE_SIZE)
+                data = self._read()
             except (SSL.WantReadError, BlockingIOError):
                 wait = Wait.READ
             except SSL.WantWriteError:
@@ -271,6 +294,15 @@ class Stream:
             where = f" after {quoted(left)}, in the middle of a line" if left else ""
             raise StreamError(FailureReason.CONNECTION_CLOSED, f"the server closed the connection{where}")
         self._buffer.feed(data)
+
+    def _read(self) -> bytes:
+        """What has come, at once. Notes how long it has lain there."""
+        if self._tls is not None:
+            self._look()
+            return self._tls.recv(RECEIVE_SIZE)
+        octets, lateness = receive(self._socket, RECEIVE_SIZE)
+        self.lateness.noticed(lateness)
+        return octets
 
 
 def _in_plain(words: bytes) -> str:

@@ -1,7 +1,8 @@
 """What a probe writes down while it runs, so that nothing learnt is lost whatever ends it.
 
-The notes stamp phases and transcript lines with a monotonic clock that they are given, and keep secrets out: a line
-that carries one is shown by its stand-in, and a server that repeats one finds it blotted out.
+The notes stamp phases and transcript lines with a monotonic clock that they are given, less the time for which this
+process was late to notice what the server did; and they keep secrets out: a line that carries one is shown by its
+stand-in, and a server that repeats one finds it blotted out.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from exporter.model import (
     TlsFacts,
     TranscriptLine,
 )
+from exporter.net.lateness import Lateness
 from exporter.protocol.dialogue import (
     CUT_QUOTE,
     Capabilities,
@@ -68,6 +70,7 @@ class Notes:
         self.failure: Failure | None = None
         self.only_address: str | None = None
         self.resolution: Resolution | None = None
+        self.lateness = Lateness()
         self._endpoint = endpoint
         self._started_at = started_at
         self._clock = clock
@@ -94,9 +97,13 @@ class Notes:
 
     def enter(self, phase: Phase) -> None:
         """A phase begins, and the one before it ends."""
-        now = self._clock() - self._origin
+        now = self._now()
         self._end_phase(now)
         self._phase, self._phase_start = phase, now
+
+    def took(self, seconds: float) -> None:
+        """The phase under way has taken so long; what is over that is our own time, and not counted."""
+        self._origin += max(self._now() - self._phase_start - seconds, 0.0)
 
     def reached(self, phase: Phase) -> bool:
         """Whether this phase began."""
@@ -161,7 +168,7 @@ class Notes:
 
     def result(self) -> ProbeResult:
         """End the phase under way and sum up."""
-        duration = self._clock() - self._origin
+        duration = self._now()
         self._end_phase(duration)
         self._phase = None
         codes: Mapping[Phase, int] = MappingProxyType(self._reply_codes)
@@ -213,14 +220,19 @@ class Notes:
         """All that is not to be shown."""
         return self._hidden + self._concealed + (() if self._secret is None else forms_of(self._secret))
 
+    def _now(self) -> float:
+        """Seconds since the probe began, as they would be had we noticed everything at once."""
+        return self._clock() - self._origin - self.lateness.total
+
     def _end_phase(self, now: float) -> None:
         if self._phase is not None:
-            self._spans.append(Span(self._phase, self._phase_start, now - self._phase_start))
+            # What came before we had noticed that it could took no time.
+            self._spans.append(Span(self._phase, self._phase_start, max(now - self._phase_start, 0.0)))
 
     def _write(self, direction: Direction, said: bytes | str) -> None:
         """Keep octets, which are made fit to be shown in the end, or a text that is; and one more than is shown."""
         if len(self._said) <= MAX_TRANSCRIPT_LINES:
-            self._said.append((self._clock() - self._origin, direction, said))
+            self._said.append((self._now(), direction, said))
 
 
 def _texts(whole: bytes, count: int) -> list[str] | None:

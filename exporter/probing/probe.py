@@ -33,6 +33,7 @@ from exporter.model import (
     TlsPolicy,
     Withheld,
 )
+from exporter.net.lateness import Lateness
 from exporter.net.resolve import ResolveError
 from exporter.net.stream import Stream, StreamError
 from exporter.net.tls import TlsSetupError
@@ -90,6 +91,10 @@ class Connection(Interface):
     @property
     def local_address(self) -> str:
         """This side's IP address."""
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late this side was to notice what the other did."""
 
     @property
     def unfinished(self) -> TlsFacts | None:
@@ -278,6 +283,8 @@ class _Run:
                 self._notes.resolution = Resolution(())
             raise
         self._notes.resolution = resolution
+        if resolution.waited is not None:
+            self._notes.took(resolution.waited)
         return resolution
 
     async def say_goodbye(self, expires: float) -> None:
@@ -321,6 +328,7 @@ class _Run:
                 if not others:
                     raise _connect_failure(error, address, endpoint.port, len(addresses)) from None
             else:
+                self._notes.lateness = stream.lateness
                 self._notes.note(f"connected to {address} port {endpoint.port}")
                 return stream
         raise ResolveError(FailureReason.DNS_NOT_FOUND, f"{endpoint.host} has no address")

@@ -56,6 +56,39 @@ def test_a_phase_that_comes_twice_is_added_up(notes: Notes, clock: Clock) -> Non
     assert {Phase.CAPABILITY: 0.75, Phase.TLS: 1.0} == notes.result().phase_durations
 
 
+def test_what_we_were_late_to_notice_is_not_counted(notes: Notes, clock: Clock) -> None:
+    notes.enter(Phase.GREETING)
+    clock.now += 1.0
+    notes.lateness.total = 0.25
+    notes.enter(Phase.CAPABILITY)
+    clock.now += 1.0
+    notes.received(b"250 yes")
+    result = notes.result()
+
+    assert (Span(Phase.GREETING, 0.0, 0.75), Span(Phase.CAPABILITY, 0.75, 1.0)) == result.spans
+    assert 1.75 == result.duration
+    assert [1.75] == [line.at for line in result.transcript]
+
+
+def test_what_came_before_it_was_waited_for_took_no_time(notes: Notes, clock: Clock) -> None:
+    notes.enter(Phase.GREETING)
+    clock.now += 1.0
+    notes.lateness.total = 1.25
+
+    assert (Span(Phase.GREETING, 0.0, 0.0),) == notes.result().spans
+
+
+@pytest.mark.parametrize(("said", "counted"), [(0.25, 0.25), (0.0, 0.0), (2.0, 1.0)])
+def test_a_phase_that_is_known_to_have_been_shorter_is(notes: Notes, clock: Clock, said: float, counted: float) -> None:
+    notes.enter(Phase.DNS)
+    clock.now += 1.0
+    notes.took(said)
+    notes.enter(Phase.CONNECT)
+    clock.now += 0.5
+
+    assert (Span(Phase.DNS, 0.0, counted), Span(Phase.CONNECT, counted, 0.5)) == notes.result().spans
+
+
 def test_the_first_failure_counts_and_the_rest_is_in_the_transcript(notes: Notes) -> None:
     notes.enter(Phase.AUTH)
     notes.fail(FailureReason.AUTH_REJECTED, "no")

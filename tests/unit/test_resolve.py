@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import dns.message
 import dns.rcode
 import dns.rrset
 import pytest
 from blockbuster import blockbuster_ctx
 
 from exporter.model import DnsSettings, FailureReason, IpFamily, Resolution
-from exporter.net import dns_answers
+from exporter.net import dns_answers, dns_query
 from exporter.net.dns_query import MAX_NEGATIVE_TTL
+from exporter.net.nameserver import Nameserver as Address
 from exporter.net.resolve import MAX_ADDRESSES, ResolveError, Resolver
 from exporter.net.system_names import CHECK_INTERVAL
 from tests.servers import dns as servers
@@ -236,6 +239,37 @@ async def test_it_says_whether_the_addresses_are_all_there_are(bench: Bench, los
 async def test_a_family_that_has_no_addresses_leaves_nothing_open(bench: Bench) -> None:
     async with nameserver(servers.records(f"{MAIL}. 300 IN A 192.0.2.1")) as server:
         assert Resolution(("192.0.2.1",)) == await bench.resolver(server).resolve(MAIL, ANY)
+
+
+async def test_it_says_how_long_the_nameserver_took_and_not_how_long_we_did(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge, now = dns_query.judge, time.perf_counter
+
+    def dawdle(response: dns.message.QueryMessage, server: Address) -> object:
+        monkeypatch.setattr(time, "perf_counter", lambda: now() + 3600.0)
+        return judge(response, server)
+
+    async with nameserver(BOTH) as server:
+        resolver = bench.resolver(server)
+        monkeypatch.setattr(dns_query, "judge", dawdle)
+        asked = await resolver.resolve(MAIL, IPV4)
+        known = await resolver.resolve(MAIL, IPV4)
+
+    assert asked.waited is not None
+    assert 0.0 < asked.waited < 3600.0
+    assert known.waited is None
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "localhost"])
+async def test_where_nobody_is_asked_nothing_is_said_of_how_long_it_took(bench: Bench, host: str) -> None:
+    assert (await bench.resolver().resolve(host, IPV4)).waited is None
+
+
+async def test_how_long_it_took_is_not_said_where_an_answer_is_missing(bench: Bench) -> None:
+    behaviour = servers.by_type(A=BOTH, AAAA=servers.rcode(dns.rcode.SERVFAIL))
+    async with nameserver(behaviour) as server:
+        assert (await bench.resolver(server).resolve(MAIL, ANY)).waited is None
 
 
 async def test_a_family_that_stays_silent_leaves_it_open(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
