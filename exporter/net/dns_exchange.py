@@ -22,9 +22,9 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 
-from exporter.net.lateness import ask_for_stamps, receive
 from exporter.net.nameserver import Nameserver
 from exporter.net.readiness import Readiness, Wait
+from exporter.net.turns import ask_for_stamps, receive
 
 EDNS_PAYLOAD = 1232
 """Octets we offer to take by UDP: what passes every path without fragments, as agreed on DNS flag day 2020."""

@@ -21,8 +21,8 @@ from exporter.model import FailureReason, TlsFacts
 from exporter.net import tls
 from exporter.net.alerts import NOT_TLS
 from exporter.net.buffer import OverflowingError, ReceiveBuffer
-from exporter.net.lateness import Lateness, ask_for_stamps, connected, receive
 from exporter.net.readiness import Readiness, Wait, Watch
+from exporter.net.turns import Turns, ask_for_stamps, connected, receive
 from exporter.protocol.dialogue import ChannelBinding, quoted
 
 RECEIVE_SIZE: Final = 16384
@@ -75,11 +75,11 @@ class Stream:
 
     Attributes:
         unfinished: What a handshake has shown that failed or was given up; `None` if it showed nothing.
-        lateness: How late this side was to notice what the other did.
+        turns: Whose turn it is.
     """
 
     def __init__(self, sock: socket.socket, watch: Watch | None = None) -> None:
-        self.lateness = Lateness()
+        self.turns = Turns()
         self._socket = sock
         self._readiness = Readiness(sock.fileno(), watch)
         self._buffer = ReceiveBuffer()
@@ -124,7 +124,7 @@ class Stream:
         except BaseException:
             stream.close()
             raise
-        stream.lateness.noticed(connected(sock, time.perf_counter() - begun))
+        stream.turns.noticed(connected(sock, time.perf_counter() - begun))
         return stream
 
     @property
@@ -140,6 +140,7 @@ class Stream:
         """
         sink = self._tls or self._socket
         left = memoryview(data)
+        self.turns.answered()
         while left:
             wait = Wait.WRITE
             try:
@@ -152,7 +153,6 @@ class Stream:
             except (SSL.Error, OSError) as error:
                 raise _translated(error) from None
             await self._readiness.of(wait)
-        self.lateness.answered()
 
     async def read_line(self, limit: int) -> bytes:
         """The next line, without its ending.
@@ -219,7 +219,9 @@ class Stream:
             except SSL.WantReadError:
                 wait = Wait.READ
                 if WROTE in connection.get_state_string():
-                    self.lateness.answered()
+                    self.turns.answered()
+                else:
+                    self.turns.waiting()
             except SSL.WantWriteError:
                 wait = Wait.WRITE
             except StreamError:
@@ -232,7 +234,7 @@ class Stream:
                     failed.detail = _in_plain(b"..." + rest)
                 raise failed from None
             else:
-                self.lateness.answered()
+                self.turns.answered()
                 return
             await self._readiness.of(wait)
             if answered:
@@ -257,7 +259,7 @@ class Stream:
             octets, lateness = receive(self._socket, RECEIVE_SIZE, socket.MSG_PEEK)
         except BlockingIOError:
             return None
-        self.lateness.noticed(lateness)
+        self.turns.noticed(lateness)
         return octets
 
     def channel_binding(self, kind: ChannelBinding) -> bytes | None:
@@ -278,6 +280,7 @@ class Stream:
         wait = Wait.READ
         data: bytes | None = None
         while data is None:
+            self.turns.waiting()
             await self._readiness.of(wait)
             try:
                 data = self._read()
@@ -301,7 +304,7 @@ class Stream:
             self._look()
             return self._tls.recv(RECEIVE_SIZE)
         octets, lateness = receive(self._socket, RECEIVE_SIZE)
-        self.lateness.noticed(lateness)
+        self.turns.noticed(lateness)
         return octets
 
 

@@ -1,8 +1,8 @@
 """What a probe writes down while it runs, so that nothing learnt is lost whatever ends it.
 
-The notes stamp phases and transcript lines with a monotonic clock that they are given, less the time for which this
-process was late to notice what the server did; and they keep secrets out: a line that carries one is shown by its
-stand-in, and a server that repeats one finds it blotted out.
+The notes stamp phases and transcript lines with a monotonic clock that they are given, less the time in which it was
+our turn (see `exporter.net.turns`); and they keep secrets out: a line that carries one is shown by its stand-in, and a
+server that repeats one finds it blotted out.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from exporter.model import (
     TlsFacts,
     TranscriptLine,
 )
-from exporter.net.lateness import Lateness
+from exporter.net.turns import Turns
 from exporter.protocol.dialogue import (
     CUT_QUOTE,
     Capabilities,
@@ -70,7 +70,7 @@ class Notes:
         self.failure: Failure | None = None
         self.only_address: str | None = None
         self.resolution: Resolution | None = None
-        self.lateness = Lateness()
+        self.turns = Turns()
         self._endpoint = endpoint
         self._started_at = started_at
         self._clock = clock
@@ -221,12 +221,11 @@ class Notes:
         return self._hidden + self._concealed + (() if self._secret is None else forms_of(self._secret))
 
     def _now(self) -> float:
-        """Seconds since the probe began, as they would be had we noticed everything at once."""
-        return self._clock() - self._origin - self.lateness.total
+        """Seconds that the other side has taken since the probe began: none passes while it waits for us."""
+        return self._clock() - self._origin - self.turns.behind()
 
     def _end_phase(self, now: float) -> None:
         if self._phase is not None:
-            # What came before we had noticed that it could took no time.
             self._spans.append(Span(self._phase, self._phase_start, max(now - self._phase_start, 0.0)))
 
     def _write(self, direction: Direction, said: bytes | str) -> None:

@@ -33,10 +33,10 @@ from exporter.model import (
     TlsPolicy,
     Withheld,
 )
-from exporter.net.lateness import Lateness
 from exporter.net.resolve import ResolveError
 from exporter.net.stream import Stream, StreamError
 from exporter.net.tls import TlsSetupError
+from exporter.net.turns import Turns
 from exporter.probing.keys import DerivedKeys
 from exporter.probing.notes import Notes
 from exporter.protocol.conversation import Client, converse
@@ -93,8 +93,8 @@ class Connection(Interface):
         """This side's IP address."""
 
     @property
-    def lateness(self) -> Lateness:
-        """How late this side was to notice what the other did."""
+    def turns(self) -> Turns:
+        """Whose turn it is."""
 
     @property
     def unfinished(self) -> TlsFacts | None:
@@ -328,7 +328,7 @@ class _Run:
                 if not others:
                     raise _connect_failure(error, address, endpoint.port, len(addresses)) from None
             else:
-                self._notes.lateness = stream.lateness
+                self._notes.turns = stream.turns
                 self._notes.note(f"connected to {address} port {endpoint.port}")
                 return stream
         raise ResolveError(FailureReason.DNS_NOT_FOUND, f"{endpoint.host} has no address")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from base64 import b64encode
+from typing import Any, cast
 
 import pytest
 
@@ -56,10 +57,17 @@ def test_a_phase_that_comes_twice_is_added_up(notes: Notes, clock: Clock) -> Non
     assert {Phase.CAPABILITY: 0.75, Phase.TLS: 1.0} == notes.result().phase_durations
 
 
-def test_what_we_were_late_to_notice_is_not_counted(notes: Notes, clock: Clock) -> None:
+def test_what_was_our_turn_is_not_counted(notes: Notes, clock: Clock) -> None:
+    class Turns:
+        ours = 0.0
+
+        def behind(self) -> float:
+            return self.ours
+
+    notes.turns = turns = cast("Any", Turns())
     notes.enter(Phase.GREETING)
     clock.now += 1.0
-    notes.lateness.total = 0.25
+    turns.ours = 0.25
     notes.enter(Phase.CAPABILITY)
     clock.now += 1.0
     notes.received(b"250 yes")
@@ -68,14 +76,6 @@ def test_what_we_were_late_to_notice_is_not_counted(notes: Notes, clock: Clock) 
     assert (Span(Phase.GREETING, 0.0, 0.75), Span(Phase.CAPABILITY, 0.75, 1.0)) == result.spans
     assert 1.75 == result.duration
     assert [1.75] == [line.at for line in result.transcript]
-
-
-def test_what_came_before_it_was_waited_for_took_no_time(notes: Notes, clock: Clock) -> None:
-    notes.enter(Phase.GREETING)
-    clock.now += 1.0
-    notes.lateness.total = 1.25
-
-    assert (Span(Phase.GREETING, 0.0, 0.0),) == notes.result().spans
 
 
 @pytest.mark.parametrize(("said", "counted"), [(0.25, 0.25), (0.0, 0.0), (2.0, 1.0)])

@@ -1,4 +1,4 @@
-"""What lay in the kernel while nobody looked is not counted as the other side's latency."""
+"""What lay in the kernel while nobody looked, and what we did ourselves, is not counted as the other side's latency."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from exporter.net import lateness
-from exporter.net.lateness import Lateness, ask_for_stamps, connected, receive
+from exporter.net import turns as module
 from exporter.net.stream import Stream
+from exporter.net.turns import Turns, ask_for_stamps, connected, receive
 from tests.servers.programs import wait_until
 
 LOOPBACK = "127.0.0.1"
@@ -33,7 +36,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(lateness, "time", made)
+    monkeypatch.setattr(module, "time", made)
     return made
 
 
@@ -57,51 +60,91 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
             yield near, far
 
 
-class TestLateness:
-    def test_who_has_noticed_nothing_late_is_not_behind(self) -> None:
-        assert 0.0 == Lateness().total
-
-    def test_who_notices_late_is_behind(self, clock: Clock) -> None:
-        late = Lateness()
+class TestTurns:
+    def test_while_the_other_side_is_at_it_nothing_is_ours(self, clock: Clock) -> None:
+        turns = Turns()
         clock.now += 1
-        late.noticed(0.25)
 
-        assert 0.25 == late.total
+        assert 0.0 == turns.behind()
 
-    def test_what_is_on_its_way_meanwhile_is_not_noticed_late_twice(self, clock: Clock) -> None:
-        late = Lateness()
+    def test_from_the_moment_when_something_came_time_is_ours(self, clock: Clock) -> None:
+        turns = Turns()
         clock.now += 1
-        late.noticed(0.75)
-        # The greeting came a quarter of a second after the connection, and is read at once after that was noticed.
-        late.noticed(0.5)
+        turns.noticed(0.25)
+        assert 0.25 == turns.behind()
+        clock.now += 0.5
+        assert 0.75 == turns.behind()
 
-        assert 0.5 == late.total
+    def test_until_we_answer(self, clock: Clock) -> None:
+        turns = Turns()
+        clock.now += 1
+        turns.noticed(0.25)
+        clock.now += 0.5
+        turns.answered()
+        clock.now += 10
 
-    def test_every_answer_of_ours_settles_what_went_before(self, clock: Clock) -> None:
-        late = Lateness()
-        for seconds in (0.25, 0.0, 0.5):
+        assert 0.75 == turns.behind()
+
+    def test_all_our_turns_add_up(self, clock: Clock) -> None:
+        turns = Turns()
+        for lateness in (0.25, 0.0, 0.5):
             clock.now += 1
-            late.noticed(seconds)
-            late.answered()
+            turns.noticed(lateness)
+            turns.answered()
 
-        assert 0.75 == late.total
+        assert 0.75 == turns.behind()
 
-    def test_it_was_never_late_before_it_was_its_turn(self, clock: Clock) -> None:
-        late = Lateness()
+    def test_a_greeting_is_on_its_way_while_the_connection_is_not_yet_noticed(self, clock: Clock) -> None:
+        turns = Turns()
         clock.now += 1
-        late.answered()
+        turns.noticed(0.75)
+        turns.waiting()
+        assert 0.0 == turns.behind()
+        # It came a quarter of a second after the connection.
+        turns.noticed(0.5)
+
+        assert 0.5 == turns.behind()
+
+    def test_nothing_came_before_it_was_waited_for(self, clock: Clock) -> None:
+        turns = Turns()
+        clock.now += 1
+        turns.answered()
         clock.now += 0.125
         # Said before we had asked, as nobody should; or the system's clock was set meanwhile.
-        late.noticed(3600.0)
+        turns.noticed(3600.0)
 
-        assert 0.125 == late.total
+        assert 0.125 == turns.behind()
 
     def test_a_clock_that_was_set_back_makes_nobody_early(self, clock: Clock) -> None:
-        late = Lateness()
+        turns = Turns()
         clock.now += 1
-        late.noticed(-3600.0)
+        turns.noticed(-3600.0)
 
-        assert 0.0 == late.total
+        assert 0.0 == turns.behind()
+
+    @given(
+        st.lists(st.tuples(st.floats(0, 10), st.sampled_from(["noticed", "answered", "waiting"]), st.floats(-1, 20)))
+    )
+    def test_the_other_side_s_time_never_runs_backwards_from_turn_to_turn(
+        self, steps: list[tuple[float, str, float]]
+    ) -> None:
+        clock = Clock()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "time", clock)
+            turns, stamps = Turns(), [clock.now]
+            for passes, what, lateness in steps:
+                clock.now += passes
+                if what == "noticed":
+                    turns.noticed(lateness)
+                    stamps.append(clock.now - turns.behind())
+                elif what == "answered":
+                    turns.answered()
+                    stamps.append(clock.now - turns.behind())
+                else:
+                    turns.waiting()
+
+        assert all(after - before > -1e-9 for before, after in pairwise(stamps))
+        assert stamps[-1] <= clock.now
 
 
 class TestStamps:
@@ -173,8 +216,9 @@ async def test_a_loop_that_is_held_up_does_not_make_a_server_slow() -> None:
     server = threading.Thread(target=serve)
     server.start()
     stream = await Stream.connect(LOOPBACK, listener.getsockname()[1])
-    before = stream.lateness.total
     await stream.send(b"NOOP\r\n")
+
+    settled = stream.turns.behind()
 
     def hold_up() -> None:
         assert answered.wait(10)
@@ -182,7 +226,7 @@ async def test_a_loop_that_is_held_up_does_not_make_a_server_slow() -> None:
 
     asyncio.get_running_loop().call_soon(hold_up)
     assert b"250 yes" == await stream.read_line(100)
-    late = stream.lateness.total - before
+    late = stream.turns.behind() - settled
     stream.close()
     await asyncio.to_thread(server.join)
 

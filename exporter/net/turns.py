@@ -1,8 +1,9 @@
-"""How late this side was to notice what had come: the time that octets lay in the kernel before anybody looked.
+"""Whose turn it is in a conversation, and so whose time passes: what a probe measures is the other side's.
 
-All probes share one event loop. When it is busy with another, an answer lies there, and a clock that is read when its
-turn comes would add that to the server's latency. The kernel notes when each packet comes (SO_TIMESTAMPNS, and for a
-connection the round trip in TCP_INFO), so that it can be taken off again. Where a system does not tell, nothing is.
+All probes share one event loop. When it is busy with another, an answer lies in the kernel, and a clock that is read
+when its turn comes would add that to the server's latency; so would our own work on an answer before the next question
+leaves. The kernel notes when each packet comes (SO_TIMESTAMPNS, and for a connection the round trip in TCP_INFO), so
+that all of it can be taken off. Where a system does not tell, only our own work is.
 
 What a probe does with it is the matter of its notes; nothing here waits.
 """
@@ -27,32 +28,43 @@ _TCP_INFO: Final = struct.Struct("=68xI28xI")
 """Of struct tcp_info (linux/tcp.h): tcpi_rtt, in microseconds, and tcpi_total_retrans."""
 
 
-class Lateness:
-    """By how much one side of a conversation is behind, in seconds.
+class Turns:
+    """How far a probe is behind the other side, which waits for its answer, in seconds.
 
-    The other side waits for an answer of ours from the moment when it sent its own, and so what we dawdle in between
-    is nobody's latency; that is settled when we answer. Until then it goes on in its own time: the greeting that comes
-    after a connection, or the rest of a reply, is on its way while we have not yet noticed what came before.
-
-    Attributes:
-        total: All of it, until now.
+    From the moment when something of the other side's comes until we answer it, time is ours and counts for nobody.
+    Where there is nothing to be answered, such as between a connection and the greeting, or two pieces of a reply, the
+    other side goes on in its own time, which we may not have noticed yet.
     """
 
-    __slots__ = ("_settled", "_since", "total")
+    __slots__ = ("_came", "_ours", "_settled")
 
     def __init__(self) -> None:
-        self.total = 0.0
         self._settled = 0.0
-        self._since = time.perf_counter()
+        self._ours = False
+        self._came = time.perf_counter()
+        """When the last of theirs came, or our last answer left: nothing can have come before that."""
 
-    def noticed(self, seconds: float) -> None:
-        """The newest of what came lay here so long before it was noticed; never before it was our turn to wait."""
-        self.total = self._settled + min(max(seconds, 0.0), time.perf_counter() - self._since)
+    def behind(self) -> float:
+        """All the time until now that was ours."""
+        return self._settled + (time.perf_counter() - self._came if self._ours else 0.0)
+
+    def noticed(self, lateness: float) -> None:
+        """Something came so many seconds ago."""
+        now = time.perf_counter()
+        self._came = max(now - max(lateness, 0.0), self._came)
+        self._ours = True
 
     def answered(self) -> None:
-        """It is the other side's turn."""
-        self._settled = self.total
-        self._since = time.perf_counter()
+        """Something of ours leaves."""
+        now = time.perf_counter()
+        if self._ours:
+            self._settled += now - self._came
+            self._ours = False
+        self._came = now
+
+    def waiting(self) -> None:
+        """There is nothing to say; the other side goes on."""
+        self._ours = False
 
 
 def ask_for_stamps(sock: socket.socket) -> bool:
