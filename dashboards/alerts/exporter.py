@@ -61,9 +61,9 @@ def _overloaded(say: Vocabulary) -> Alert:
         lasts="10m",
         summary=f"mail-exporter at {INSTANCE} is overloaded: {SYMPTOM}",
         description=(
-            f"mail-exporter at {INSTANCE} cannot keep its schedule: {SYMPTOM}. Its latencies, in every phase, may be "
-            "too long for this reason alone. Look at the CPU that it gets, at the number of endpoints and their "
-            "intervals, and at what its probes wait for; then shard."
+            f"mail-exporter at {INSTANCE} cannot keep its schedule: {SYMPTOM}. Probes may run out of time for this "
+            "reason alone. Look at the CPU that it gets, at the number of endpoints and their intervals, and at what "
+            "its probes wait for; then shard."
         ),
         dashboard="mail-exporter",
         panel="Event loop lag",

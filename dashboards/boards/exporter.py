@@ -217,8 +217,8 @@ def _lag(of: Scope, settings: Settings) -> Panel:
     return _quantiles(
         Text(
             "Event loop lag",
-            "How late the process ran what was due: by as much it may lengthen any latency. The line is the alert's "
-            "bound.",
+            "How late the process ran what was due. Latencies are freed of it where the system is Linux. The line is "
+            "the alert's bound.",
         ),
         of("mail_exporter_event_loop_lag_seconds_bucket"),
         settings.lag_seconds,

@@ -72,16 +72,20 @@ ENDPOINT_METRICS = (
     ),
     Metric("mail_endpoint_interval_seconds", GAUGE, "How often the endpoint is probed."),
     Metric("mail_probe_success", GAUGE, "Whether the last probe succeeded: 1 or 0."),
-    Metric("mail_probe_last_duration_seconds", GAUGE, "How long the last probe took."),
+    Metric("mail_probe_last_duration_seconds", GAUGE, "How long server and network took in the last probe."),
     Metric(
         "mail_probe_last_phase_duration_seconds",
         GAUGE,
-        "How long each phase of the last probe took; phases that were not reached are absent.",
+        "How long server and network took in each phase of the last probe; phases that were not reached are absent.",
         ("phase",),
     ),
     Metric("mail_probe_last_run_timestamp_seconds", GAUGE, "When the last probe ended."),
     Metric("mail_probe_last_success_timestamp_seconds", GAUGE, "When the last successful probe ended."),
-    Metric("mail_probe_duration_seconds", HISTOGRAM, "How long probes took, successful and failed ones."),
+    Metric(
+        "mail_probe_duration_seconds",
+        HISTOGRAM,
+        "How long server and network took, in good probes and failed ones.",
+    ),
     Metric("mail_probes_total", COUNTER, "Probes finished."),
     Metric(
         "mail_probe_failures_total",
