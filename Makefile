@@ -23,7 +23,7 @@ help:
 	@echo "make test    lint, type check and every test; tests against real servers if those are installed"
 	@echo "make lint    only lint and type check"
 	@echo "make format  put the code in order"
-	@echo "make bench   measure what is claimed about speed"
+	@echo "make bench   measure what is claimed about speed, beside others; half an hour, on a machine that does nothing else"
 	@echo "make dashboards  generate the Grafana dashboards and alert rules anew"
 	@echo "make pictures    draw the dashboards for docs/; takes ten minutes, and needs npm, chromium and prometheus"
 	@echo "make lock    resolve the dependencies anew into constraints.txt"
@@ -46,8 +46,11 @@ format: $(DEVELOPMENT)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# One of them, say: make bench BENCH="scrape memory". Results: a table each, and all of them in RESULTS as JSON.
+BENCH ?=
+RESULTS ?= benchmarks/results.json
 bench: $(DEVELOPMENT)
-	@for benchmark in benchmarks/bench_*.py; do echo "== $$benchmark"; $(BIN)/python "$$benchmark" || exit 1; done
+	$(BIN)/python -m benchmarks --json $(RESULTS) $(BENCH)
 
 dashboards: $(DEVELOPMENT)
 	$(BIN)/python -m dashboards
