@@ -18,7 +18,7 @@ from aiohttp.web import Application
 from OpenSSL import SSL
 
 from exporter import __version__, sd_notify
-from exporter.config.modules import Module
+from exporter.config.module import Module
 from exporter.config.problems import Problem
 from exporter.interpreter import favour_the_loop, settle, uncollected
 from exporter.metrics.exposition import process_collectors
@@ -49,7 +49,7 @@ from exporter.reloading import Reloader
 from exporter.sharding import ALONE, Shard
 from exporter.watching import Watcher
 from exporter.web.application import create_application
-from exporter.web.policy import PolicyFile
+from exporter.web.policy import Policies
 from exporter.web.probing import probe_routes
 from exporter.web.server import ListenAddress
 from exporter.web.server import serve as listen
@@ -298,7 +298,7 @@ async def serve(
     reloading: Reloading | None = None,
     shard: Shard = ALONE,
     *,
-    web_config: PolicyFile | None = None,
+    web_config: Policies | None = None,
 ) -> None:
     """Probe and answer HTTP until SIGTERM or SIGINT.
 

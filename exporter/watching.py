@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
-from watchfiles import awatch
-
 RETRY: Final = 1.0
 """Seconds to wait for a directory that is gone: it is being replaced, or it is not coming back."""
 
@@ -37,6 +35,9 @@ class Watcher:
         that Kubernetes mounts is a symlink through `..data`, which is swapped. Where the file is reached by a symlink,
         the directory that it leads to is watched as well, wherever it leads to by then.
         """
+        # Only here, because a daemon that watches nothing has no use for it.
+        from watchfiles import awatch  # noqa: PLC0415
+
         while True:
             watched = await asyncio.to_thread(_directories, self._path)
             try:

@@ -6,6 +6,7 @@ No judgement here beyond strength, and nothing that depends on a time, a name or
 from __future__ import annotations
 
 import hashlib
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,10 @@ REMEMBERED: Final = 4096
 
 MAX_NAMES: Final = 256
 """Names of one certificate that are shown; matching looks at all. Public authorities sign up to 100, rarely 250."""
+
+
+_PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+"""RFC 7468 section 5.1."""
 
 
 class UnreadableError(ValueError):
@@ -82,7 +87,8 @@ def read(der: bytes) -> Certificate:
 def subjects(bundle: bytes) -> frozenset[bytes]:
     """The names of all certificates of a PEM file, DER; none if something in it cannot be read."""
     try:
-        return frozenset(found.subject.public_bytes() for found in x509.load_pem_x509_certificates(bundle))
+        # One by one: all of them at once would take megabytes.
+        return frozenset(x509.load_pem_x509_certificate(pem).subject.public_bytes() for pem in _PEM.findall(bundle))
     except ValueError:
         return frozenset()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 import click
@@ -31,6 +33,10 @@ class Commands(click.Group):
         """The command of a name; `None` if there is none."""
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name == "run":
+            # structlog would load rich, which colours terminals: 3 MiB of every daemon.
+            with _absent("rich"):
+                importlib.import_module("structlog")
         command = getattr(importlib.import_module(f"exporter.cli.{cmd_name}"), cmd_name)
         return command if isinstance(command, click.Command) else None
 
@@ -38,6 +44,19 @@ class Commands(click.Group):
         """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+@contextmanager
+def _absent(module: str) -> Iterator[None]:
+    """While this lasts, a module that was not yet imported cannot be."""
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]  # what the import system takes for "there is none"
+    try:
+        yield
+    finally:
+        del sys.modules[module]
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

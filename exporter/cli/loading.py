@@ -3,50 +3,24 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Final, NoReturn
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 import click
 
-from exporter.config.endpoints import endpoint_from_url
-from exporter.config.load import Configuration, load
 from exporter.config.problems import ConfigurationError
-from exporter.model import Endpoint
-from exporter.web.policy import PolicyFile
 
 INVALID: Final = 1
 """The exit code for a configuration that cannot be used."""
 
+T = TypeVar("T")
 
-def load_or_exit(path: Path) -> Configuration:
-    """The configuration of a file; prints all its problems and ends the process if it has any."""
+
+def or_exit(load: Callable[[], T]) -> T:
+    """What is loaded; prints all that is wrong with it and ends the process if anything is."""
     try:
-        return load(path)
+        return load()
     except ConfigurationError as error:
-        _exit(error)
-
-
-def web_config_or_exit(path: Path) -> PolicyFile:
-    """The web configuration of a file; likewise."""
-    try:
-        return PolicyFile(path)
-    except ConfigurationError as error:
-        _exit(error)
-
-
-def _exit(error: ConfigurationError) -> NoReturn:
-    for problem in error.problems:
-        click.echo(str(problem), err=True)
-    sys.exit(INVALID)
-
-
-def endpoint_of_url(url: str) -> Endpoint:
-    """The endpoint that a URL describes, with every default.
-
-    Raises:
-        click.UsageError: It describes none.
-    """
-    try:
-        return endpoint_from_url(url)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
+        for problem in error.problems:
+            click.echo(str(problem), err=True)
+        sys.exit(INVALID)

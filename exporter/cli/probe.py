@@ -11,11 +11,13 @@ from pathlib import Path
 import click
 
 from exporter import logs
-from exporter.cli.loading import endpoint_of_url, load_or_exit
+from exporter.cli.loading import or_exit
 from exporter.cli.terminal import output
 from exporter.cli.version import version_option
 from exporter.cli.waterfall import print_result
-from exporter.config.load import Configuration
+from exporter.config.configuration import Configuration
+from exporter.config.endpoints import endpoint_from_url
+from exporter.config.load import load
 from exporter.model import DnsSettings, Endpoint, LoginBackoff, ProbeResult
 from exporter.net.resolve import Resolver
 from exporter.net.tls import TlsContexts
@@ -41,7 +43,7 @@ def probe(target: str, config_file: Path | None, *, as_json: bool) -> None:
     then probed with all that the configuration says of it. Exits with 0 if the probe succeeded and with 1 if not.
     """
     logs.configure(logs.LogLevel.WARN, logs.LogFormat.LOGFMT)
-    configuration = None if config_file is None else load_or_exit(config_file)
+    configuration = None if config_file is None else or_exit(lambda: load(config_file))
     endpoint = _endpoint(target, configuration)
     result = asyncio.run(_probe(endpoint, configuration.dns if configuration else DnsSettings()))
     if as_json:
@@ -57,7 +59,10 @@ def _endpoint(target: str, configuration: Configuration | None) -> Endpoint:
     if configuration is not None and target in names:
         return configuration.endpoints[names.index(target)]
     if "://" in target:
-        return endpoint_of_url(target)
+        try:
+            return endpoint_from_url(target)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
     if configuration is None:
         raise click.UsageError(
             f"{target!r} is not a URL such as imaps://mail.example.com; for the name of an endpoint add --config.file"

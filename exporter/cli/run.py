@@ -12,12 +12,14 @@ import structlog
 
 from exporter import app, logs
 from exporter.cli.listening import listen_addresses
-from exporter.cli.loading import load_or_exit, web_config_or_exit
+from exporter.cli.loading import or_exit
 from exporter.cli.shards import chosen_shard, shard_options
 from exporter.cli.version import version_option
-from exporter.config.load import Configuration, load
+from exporter.config.apart import load_apart
+from exporter.config.configuration import Configuration
 from exporter.interpreter import uncollected
 from exporter.watching import Watcher
+from exporter.web.policy import Policies
 from exporter.web.server import ListenAddress, ListenError
 
 log = structlog.get_logger()
@@ -79,10 +81,10 @@ def run(
     # Before the file is read, so that no change after that is missed.
     watcher = Watcher(config_file) if watch else None
     with uncollected():
-        configuration = load_or_exit(config_file)
+        configuration = or_exit(lambda: load_apart(config_file))
     _warn(configuration)
-    web_config = None if web_config_file is None else web_config_or_exit(web_config_file)
-    reloading = app.Reloading(lambda: _warn(load(config_file)), watcher, lifecycle)
+    web_config = None if web_config_file is None else or_exit(lambda: _policies(web_config_file))
+    reloading = app.Reloading(lambda: _warn(load_apart(config_file)), watcher, lifecycle)
     try:
         asyncio.run(app.serve(configuration, addresses, _announce, reloading, share, web_config=web_config))
     except ListenError as error:
@@ -95,6 +97,13 @@ def _warn(configuration: Configuration) -> Configuration:
     for warning in configuration.warnings:
         log.warning("configuration", file=warning.file, line=warning.line, warning=warning.message)
     return configuration
+
+
+def _policies(web_config_file: Path) -> Policies:
+    # Only here: what reads a file takes more memory than most daemons have use for.
+    from exporter.web.policy_file import PolicyFile  # noqa: PLC0415
+
+    return PolicyFile(web_config_file)
 
 
 def _announce(urls: Sequence[str]) -> None:

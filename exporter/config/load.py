@@ -5,12 +5,11 @@ This file knows the order of things: octets, document, sections, endpoints. How 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from exporter.config.configuration import Configuration
 from exporter.config.credentials import check_for_secrets, read_credentials
 from exporter.config.document import Value, YamlMapping, YamlSequence, read_document
 from exporter.config.durations import format_duration
@@ -18,50 +17,13 @@ from exporter.config.endpoints import EndpointReader
 from exporter.config.files import read_text
 from exporter.config.keys import Section
 from exporter.config.login_schema import LoginBackoffSection
-from exporter.config.modules import Module, read_modules
-from exporter.config.problems import ConfigurationError, Journal, Problem
-from exporter.config.rendering import render
+from exporter.config.modules import read_modules
+from exporter.config.problems import ConfigurationError, Journal
 from exporter.config.schema import DefaultsSection, DnsSection, FileSection, LimitsSection
 from exporter.config.sections import Read, S, read_section, unknown_key
-from exporter.model import Credentials, DnsSettings, Endpoint, Limits, LoginBackoff
+from exporter.model import DnsSettings, Limits, LoginBackoff
 
 _MINIMUM = "endpoints: [{url: imaps://mail.example.com}]"
-
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """What a file says, with every default applied.
-
-    Attributes:
-        path: The file, as it was given.
-        endpoints: In the order of the file, with unique names; at least one.
-        modules: By name.
-        credentials: Every entry, used or not.
-        warnings: What works, but deserves a look, in the order of its lines.
-    """
-
-    path: Path
-    endpoints: tuple[Endpoint, ...]
-    credentials: tuple[Credentials, ...] = ()
-    dns: DnsSettings = field(default_factory=DnsSettings)
-    limits: Limits = field(default_factory=Limits)
-    login_backoff: LoginBackoff = field(default_factory=LoginBackoff)
-    modules: Mapping[str, Module] = field(default_factory=lambda: MappingProxyType({}))
-    warnings: tuple[Problem, ...] = ()
-
-    def redacted(self) -> Iterator[str]:
-        """The configuration in force as YAML, with `<redacted>` for the secrets that the file holds: line by line.
-
-        To be taken piece by piece: 10,000 endpoints take a fifth of a second.
-        """
-        return render(
-            credentials=self.credentials,
-            endpoints=self.endpoints,
-            modules=self.modules.values(),
-            dns=self.dns,
-            limits=self.limits,
-            login_backoff=self.login_backoff,
-        )
 
 
 def load(path: Path) -> Configuration:

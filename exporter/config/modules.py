@@ -1,12 +1,12 @@
-"""The section `modules`: how to probe a target that somebody names, and which targets those may be.
+"""The section `modules`, read: how to probe a target that somebody names, and which targets those may be.
 
-A module is an endpoint that lacks its host. Of the defaults, those hold for it that are about the way to a server; what
-is done there it has to say itself, above all whether to log in: credentials go only where the configuration binds them.
+A module is an endpoint that lacks its host (see `module`). Of the defaults, those hold for it that are about the way to
+a server; what is done there it has to say itself, above all whether to log in: credentials go only where the
+configuration binds them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -15,12 +15,12 @@ from exporter.config.allowed import AllowedTargets, parse_allowed
 from exporter.config.document import Value, YamlMapping
 from exporter.config.endpoints import EndpointReader
 from exporter.config.layers import Layer, Layers
+from exporter.config.module import Module
 from exporter.config.problems import Journal, Location
 from exporter.config.schema import DefaultsSection, ModuleSection
 from exporter.config.sections import Read, read_section
 from exporter.config.targets import read_module_target
-from exporter.config.urls import Asked, parse_asked, shortest_url
-from exporter.model import Encryption, Endpoint
+from exporter.model import Endpoint
 
 _INHERITED: Final = frozenset({"timeout", "labels", "ip_family", "source_address", "helo", "tls"})
 """Keys of the defaults that hold for modules."""
@@ -31,52 +31,6 @@ _SCHEDULED: Final = MappingProxyType(
 """Keys that mean nothing to a module, and why."""
 
 _NAME_THEM = "write allowed_targets, such as [mail.example.com, 192.0.2.0/24]"
-
-
-@dataclass(frozen=True, slots=True)
-class Module:
-    """How to probe what somebody names.
-
-    Attributes:
-        template: An endpoint, but for its name; its host is empty unless there is one for requests that name none.
-        allowed: `None` if every target is.
-    """
-
-    name: str
-    template: Endpoint
-    allowed: AllowedTargets | None
-
-    def endpoint(self, target: str) -> Endpoint:
-        """The endpoint that a target stands for, called by its shortest URL.
-
-        Whether it is allowed is another matter.
-
-        Args:
-            target: A URL, a host, or a host and port; empty for the module's own.
-
-        Raises:
-            ValueError: It is none, or none that the module is for; the message says what to write.
-        """
-        template = self.template
-        if not target and not template.host:
-            raise ValueError("is missing; write target=mail.example.com")
-        asked = parse_asked(target) if target else Asked(None, template.host, None)
-        scheme = asked.scheme
-        if scheme is not None and (scheme.protocol, _at_once(scheme.encryption)) != (
-            template.protocol,
-            _at_once(template.encryption),
-        ):
-            own = shortest_url(template.protocol, template.encryption, "", template.port)
-            raise ValueError(
-                f"{scheme.name}:// is not what the module {self.name} is for; write {own}, or only the host"
-            )
-        port = asked.port or (template.port if scheme is None else scheme.port)
-        name = shortest_url(template.protocol, template.encryption, asked.host, port)
-        return replace(template, name=name, host=asked.host, port=port)
-
-
-def _at_once(encryption: Encryption) -> bool:
-    return encryption is Encryption.TLS
 
 
 def read_modules(

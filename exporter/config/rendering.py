@@ -16,7 +16,7 @@ from typing import Any
 from exporter.config.allowed import NamePattern, Network
 from exporter.config.durations import format_duration
 from exporter.config.hosts import is_ipv6
-from exporter.config.modules import Module
+from exporter.config.module import Module
 from exporter.config.secrets import EnvSecret, FileSecret
 from exporter.config.urls import shortest_url
 from exporter.model import (

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Final
 
-from exporter.config.modules import Module
+from exporter.config.module import Module
 from exporter.config.rendering import render
 from exporter.config.secrets import InlineSecret
 from exporter.demo.authority import Authority, Issued, Validity, self_signed

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from itertools import islice
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
@@ -24,9 +24,12 @@ from exporter.metrics.exposition import expose
 from exporter.metrics.store import EndpointState, Health, Store
 from exporter.web.api import endpoint_detail, endpoint_list
 from exporter.web.negotiation import preferred_format
-from exporter.web.pages import Page, Pages
+from exporter.web.page import Page
 from exporter.web.streaming import Streamer
 from exporter.web.survey import Selection, survey
+
+if TYPE_CHECKING:
+    from exporter.web.pages import Pages
 
 Reload = Callable[[], Awaitable[Sequence[object]]]
 
@@ -122,7 +125,7 @@ class _Interface:
         self._process = process
         self._clock = clock
         self._documentation = documentation
-        self._pages = Pages()
+        self._pages: asyncio.Task[Pages] | None = None
         self._streamer = Streamer()
 
     async def close(self, _: web.Application) -> None:
@@ -133,13 +136,21 @@ class _Interface:
         number = _page_number(request)
         snapshot = self._store.snapshot()
         found = await survey(snapshot, selection, self._streamer.give_way)
-        body = self._pages.status(self._page(request), found, snapshot.exporter, selection, number)
+        pages = await self._made_pages()
+        body = pages.status(self._page(request), found, snapshot.exporter, selection, number)
         return await self._streamer.respond(request, body, HTML)
 
     async def endpoint_page(self, request: web.Request) -> web.StreamResponse:
         state, others = self._states(request)
-        body = self._pages.endpoint(self._page(request), state, others)
+        body = (await self._made_pages()).endpoint(self._page(request), state, others)
         return await self._streamer.respond(request, body, HTML)
+
+    async def _made_pages(self) -> Pages:
+        """What makes the pages; had when somebody looks at one for the first time, which many daemons never see."""
+        if self._pages is None:
+            self._pages = asyncio.create_task(asyncio.to_thread(_pages))
+        # One who goes away must not take it from those who wait too.
+        return await asyncio.shield(self._pages)
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
         form = preferred_format(",".join(request.headers.getall(hdrs.ACCEPT, ())))
@@ -198,6 +209,13 @@ class _Interface:
         depth = request.rel_url.raw_path.count("/") - 1
         root = "../" * depth or "./"
         return Page(root, self._clock(), self._store.snapshot().exporter.build.version, self._documentation)
+
+
+def _pages() -> Pages:
+    # Only here: it takes a tenth of a second and some megabytes.
+    from exporter.web.pages import Pages  # noqa: PLC0415
+
+    return Pages()
 
 
 def _reloading(reload: Reload | None) -> Handler:

@@ -17,6 +17,7 @@ from exporter.metrics.store import EndpointState, ExporterState, Health
 from exporter.model import Endpoint, Phase, ProbeResult
 from exporter.web import wording
 from exporter.web.charts import HISTORY_HEIGHT, SCALE, Bar, columns, stack, waterfall
+from exporter.web.page import Page
 from exporter.web.survey import Selection, Survey
 
 PAGE_LENGTH = 100
@@ -27,23 +28,6 @@ SLICE_SIZE = 8 * 1024
 
 WARNING_DAYS = 14.0
 """What is left of a certificate when its figure changes colour: authorities renew a month ahead, so this is late."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What every page needs.
-
-    Attributes:
-        root: The way from the page to `/`, so that the pages work behind a proxy that puts them elsewhere.
-        now: Unix timestamp.
-        version: The exporter's.
-        documentation: Where the documentation is, with a slash at its end; `None` if there is no link to it.
-    """
-
-    root: str
-    now: float
-    version: str
-    documentation: str | None
 
 
 @dataclass(frozen=True, slots=True)

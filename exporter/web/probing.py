@@ -15,7 +15,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from exporter.config.allowed import AllowedTargets
-from exporter.config.modules import Module
+from exporter.config.module import Module
 from exporter.config.problems import quoted
 from exporter.config.rendering import render_endpoint, render_module
 from exporter.metrics.blackbox import Probed

@@ -16,8 +16,7 @@ from aiohttp.typedefs import Handler
 
 from exporter.web.policy import Policy
 from exporter.web.users import BusyError, Users
-from exporter.web.web_config import RateLimit
-from exporter.web.web_config_schema import ClientAuth
+from exporter.web.web_settings import ClientAuth, RateLimit
 
 CHALLENGE: Final = 'Basic realm="mail-exporter", charset="UTF-8"'
 """RFC 7617 sections 2 and 2.1."""

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from exporter.web.connection import tell_connection
 from exporter.web.listener import Listener
-from exporter.web.policy import Policy, PolicyFile
+from exporter.web.policy import Policies, Policy
 from exporter.web.security import Security
 
 SHUTDOWN_TIMEOUT = 1.0
@@ -88,7 +88,7 @@ class Server:
         await self._listener.close()
         await self._runner.cleanup()
 
-    def follow(self, file: PolicyFile) -> None:
+    def follow(self, file: Policies) -> None:
         """Keeps to what a web configuration says from now on."""
         self._following = asyncio.get_running_loop().create_task(file.follow(self.keep_to))
 
@@ -101,7 +101,7 @@ class Server:
 
 
 async def serve(
-    application: web.Application, addresses: Sequence[ListenAddress], *, web_config: PolicyFile | None = None
+    application: web.Application, addresses: Sequence[ListenAddress], *, web_config: Policies | None = None
 ) -> Server:
     """Serves the interface.
 

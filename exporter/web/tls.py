@@ -11,8 +11,7 @@ from typing import Final, NoReturn
 
 from exporter.config.problems import MAX_PATH, quoted
 from exporter.web.cipher_suites import TLS1_3
-from exporter.web.web_config import TlsSettings
-from exporter.web.web_config_schema import ClientAuth
+from exporter.web.web_settings import ClientAuth, TlsSettings
 
 _VERIFY: Final = {
     ClientAuth.NONE: ssl.CERT_NONE,

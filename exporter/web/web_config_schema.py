@@ -9,7 +9,6 @@ import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Generic, TypeAlias, TypeVar
 
@@ -20,26 +19,12 @@ from exporter.config.fields import FilePath, PlainText, Text
 from exporter.config.keys import Section, key
 from exporter.config.problems import did_you_mean, quoted
 from exporter.web.cipher_suites import CIPHER_SUITES
+from exporter.web.web_settings import ClientAuth
 
 MAX_COST = 16
 """Of a bcrypt hash: five seconds on a machine of 2020. Each step more doubles that, and nothing can interrupt it."""
 
 T = TypeVar("T")
-
-
-class ClientAuth(StrEnum):
-    """What is asked of clients, in the words of Go's `tls.ClientAuthType`."""
-
-    NONE = "NoClientCert"
-    REQUEST = "RequestClientCert"
-    """As good as none: what comes is neither verified nor looked at."""
-    VERIFY_IF_GIVEN = "VerifyClientCertIfGiven"
-    REQUIRE = "RequireAndVerifyClientCert"
-
-    @property
-    def verifies(self) -> bool:
-        """Whether a certificate that comes is verified."""
-        return self in (ClientAuth.VERIFY_IF_GIVEN, ClientAuth.REQUIRE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,10 +12,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.config import wire
+from exporter.config.configuration import Configuration
 from exporter.config.document import read_document
 from exporter.config.durations import format_duration, parse_duration
 from exporter.config.hosts import parse_host
-from exporter.config.load import Configuration, parse
+from exporter.config.load import parse
 from exporter.config.problems import ConfigurationError, Problem, quoted
 from exporter.config.schema import json_schema
 from exporter.config.urls import SCHEMES, parse_url

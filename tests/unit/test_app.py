@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from exporter.app import Daemon, Prepared
-from exporter.config.load import Configuration, parse
+from exporter.config.configuration import Configuration
+from exporter.config.load import parse
 from exporter.sharding import Shard
 from tests.authority import pem
 from tests.certificates import world

@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from exporter.config import contradictions
-from exporter.config.load import Configuration, load, parse
+from exporter.config.configuration import Configuration
+from exporter.config.load import load, parse
 from exporter.config.problems import ConfigurationError
 from exporter.config.secrets import EnvSecret, FileSecret, InlineSecret
 from exporter.model import (

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from exporter.config.load import parse
-from exporter.config.modules import Module
+from exporter.config.module import Module
 from exporter.model import Encryption, Endpoint, Limits, Mechanism, Protocol
 from tests.unit.test_config_rendering import EVERYTHING
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from exporter.config.load import Configuration, load, parse
+from exporter.config.configuration import Configuration
+from exporter.config.load import load, parse
 from exporter.config.secrets import EnvSecret, FileSecret, InlineSecret
 from exporter.model import (
     Credentials,

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config.load import Configuration, parse
+from exporter.config.configuration import Configuration
+from exporter.config.load import parse
 from exporter.config.provider_reference import reference
 from exporter.config.providers import all_presets, find_preset
 from exporter.model import Encryption, Mechanism, Protocol, SecretKind

@@ -17,15 +17,14 @@ from structlog.testing import capture_logs
 
 from exporter.config.problems import ConfigurationError
 from exporter.web.cipher_suites import CIPHER_SUITES, TLS1_3
-from exporter.web.policy import PolicyFile
-from exporter.web.web_config import RateLimit, TlsSettings, WebConfig
+from exporter.web.policy_file import PolicyFile
 from exporter.web.web_config_schema import (
-    ClientAuth,
     HttpServerSection,
     RateLimitSection,
     TlsServerSection,
     WebConfigSection,
 )
+from exporter.web.web_settings import ClientAuth, RateLimit, TlsSettings, WebConfig
 
 FOLDER = Path(__file__).parent / "bad_web_configs"
 HASH = "$2y$10$s4wQIiLbOMNL8w2Fl.SmUOALk3Ouz5MqfP9M1FPkkULfPRaEgaonK"

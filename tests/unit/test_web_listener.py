@@ -22,7 +22,7 @@ from exporter.web import connection as connection_module
 from exporter.web import listener as listener_module
 from exporter.web import policy as policy_module
 from exporter.web.listener import Listener
-from exporter.web.policy import PolicyFile
+from exporter.web.policy_file import PolicyFile
 from exporter.web.server import ListenAddress, Server, serve
 
 HERE = "127.0.0.1"

@@ -15,7 +15,7 @@ from exporter.web.application import create_application
 from exporter.web.policy import Policy
 from exporter.web.security import Security, TokenBucket
 from exporter.web.users import BusyError, Users
-from exporter.web.web_config import RateLimit, WebConfig
+from exporter.web.web_settings import RateLimit, WebConfig
 from tests.unit.web import Client, store_with
 
 ALICE = {"alice": bcrypt.hashpw(b"p\xc3\xa4ss:word", bcrypt.gensalt(4))}

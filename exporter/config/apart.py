@@ -1,0 +1,91 @@
+"""Reading a configuration in a process of its own, which ends with what it took.
+
+The libraries that read a file, find all that is wrong with it and say where take 12 MiB that nobody needs any more once
+that is done; and while a file of ten thousand endpoints is read, for a second or two, the interpreter would be taken
+from the event loop again and again. So the daemon has it done elsewhere, and gets what comes of it through a pipe.
+
+What a file says is the matter of `load`, here as everywhere.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import IO, Any, Final
+
+from exporter.config.configuration import Configuration
+from exporter.config.problems import ConfigurationError, Problem
+from exporter.model import Endpoint, Secret
+
+COMMAND: Final = (sys.executable, "-P", "-c", "from exporter.config.apart import answer; answer()")
+"""What is run, with the file's path behind it. -P: what happens to lie in the working directory is not imported."""
+
+ENDPOINTS_AT_ONCE: Final = 128
+"""Endpoints that are passed on in one piece: a millisecond's work for whoever takes them, after which others may have
+the interpreter."""
+
+
+def load_apart(path: Path) -> Configuration:
+    """As `load.load`, by another process.
+
+    Raises:
+        ConfigurationError: As there; or that process came to an end before it was done.
+    """
+    command = [*COMMAND, str(path)]  # the path is only ever read from
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:  # noqa: S603 - ourselves
+        try:
+            found, endpoints = _taken(process.stdout)
+        except (EOFError, pickle.UnpicklingError):
+            message = (
+                f"the process that reads it ended with {process.wait()} before it was done; see what it wrote above"
+            )
+            raise ConfigurationError([Problem(str(path), 1, message)]) from None
+    if isinstance(found, Configuration):
+        return replace(found, endpoints=endpoints)
+    raise ConfigurationError(found)
+
+
+def answer() -> None:
+    """What that process does: reads the file that its argument names, and passes on what comes of it."""
+    # Only here, because this is what the other process is spared.
+    from exporter.config.load import load  # noqa: PLC0415
+
+    # Whatever else might write there must not get in between.
+    output, sys.stdout = sys.stdout.buffer, sys.stderr
+    pickler = pickle.Pickler(output)
+    pickler.dispatch_table = {
+        **copyreg.dispatch_table,
+        MappingProxyType: lambda mapping: (_frozen, (dict(mapping),)),
+        # The one exception from the rule that secrets are not pickled: these go nowhere but through the pipe.
+        Secret: lambda secret: (Secret, (secret.reveal(),)),
+    }
+    try:
+        configuration = load(Path(sys.argv[1]))
+    except ConfigurationError as error:
+        pickler.dump(error.problems)
+    else:
+        pickler.dump(replace(configuration, endpoints=()))
+        for start in range(0, len(configuration.endpoints), ENDPOINTS_AT_ONCE):
+            pickler.dump(configuration.endpoints[start : start + ENDPOINTS_AT_ONCE])
+    pickler.dump(())
+    output.flush()
+
+
+def _taken(pipe: IO[bytes] | None) -> tuple[Any, tuple[Endpoint, ...]]:
+    """What comes through the pipe: a configuration without its endpoints, or problems; and then the endpoints."""
+    if pipe is None:
+        raise RuntimeError("a pipe was asked for")
+    # One for all pieces, like the pickler: what endpoints share in one piece, they share in all. It is our own process
+    # that they come from.
+    pieces = pickle.Unpickler(pipe)  # noqa: S301
+    found = pieces.load()
+    return found, tuple(endpoint for piece in iter(pieces.load, ()) for endpoint in piece)
+
+
+def _frozen(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
+    return MappingProxyType(mapping)

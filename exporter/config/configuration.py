@@ -1,0 +1,49 @@
+"""What a configuration file says, once it has been read: a value, which says nothing of how files are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from exporter.config.module import Module
+from exporter.config.problems import Problem
+from exporter.config.rendering import render
+from exporter.model import Credentials, DnsSettings, Endpoint, Limits, LoginBackoff
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What a file says, with every default applied.
+
+    Attributes:
+        path: The file, as it was given.
+        endpoints: In the order of the file, with unique names; at least one.
+        modules: By name.
+        credentials: Every entry, used or not.
+        warnings: What works, but deserves a look, in the order of its lines.
+    """
+
+    path: Path
+    endpoints: tuple[Endpoint, ...]
+    credentials: tuple[Credentials, ...] = ()
+    dns: DnsSettings = field(default_factory=DnsSettings)
+    limits: Limits = field(default_factory=Limits)
+    login_backoff: LoginBackoff = field(default_factory=LoginBackoff)
+    modules: Mapping[str, Module] = field(default_factory=lambda: MappingProxyType({}))
+    warnings: tuple[Problem, ...] = ()
+
+    def redacted(self) -> Iterator[str]:
+        """The configuration in force as YAML, with `<redacted>` for the secrets that the file holds: line by line.
+
+        To be taken piece by piece: 10,000 endpoints take a fifth of a second.
+        """
+        return render(
+            credentials=self.credentials,
+            endpoints=self.endpoints,
+            modules=self.modules.values(),
+            dns=self.dns,
+            limits=self.limits,
+            login_backoff=self.login_backoff,
+        )
