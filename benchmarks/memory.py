@@ -1,7 +1,8 @@
 """What the daemon has in memory: with ten endpoints, and for each further one, when it has been probed and scraped.
 
 What an endpoint takes comes in parts, since ten thousand of them would take an hour to fill their histories: the growth
-from ten to ten thousand that were probed once, and what a full history and a chain of its own add, of a thousand each.
+from ten to ten thousand that were probed once; and what a full history and a chain of its own add, of some hundreds.
+All are probed at leisure: a probe under way takes many times as much as an endpoint, which Python does not give back.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Effort:
 
     Attributes:
         many: Instead of `FEW`.
-        interval: Of those, in seconds: half a core's work.
+        interval: Of those, in seconds.
         some: Of which the parts are told.
         often: The interval of those that fill their histories, in seconds.
         history: Probes of each of these.
@@ -80,8 +81,8 @@ class Parts:
 
 
 def measure(lab: Lab) -> Report:
-    """Ten endpoints, ten thousand, and three times a thousand."""
-    effort = lab.amount(Effort(10_000, 30, 1_000, 2, HISTORY_LENGTH + 1, 10), Effort(40, 1, 20, 1, 2, 1))
+    """Ten endpoints, ten thousand, and three times five hundred."""
+    effort = lab.amount(Effort(10_000, 60, 500, 2, HISTORY_LENGTH + 1, 5), Effort(40, 1, 20, 1, 2, 1))
     peer = find_blackbox()
     with installed():
         few, shown, parts = _ours(lab.directory, effort)

@@ -54,11 +54,11 @@ async def test_slow_weather_takes_its_time() -> None:
 async def test_one_weather_follows_the_other_and_the_last_lasts() -> None:
     async with (
         greeting_server() as server,
-        way_to(server, [Weather(0.1, None), Weather(0.1), Weather(0.1, None)]) as port,
+        way_to(server, [Weather(0.4, None), Weather(0.4), Weather(0.4, None)]) as port,
     ):
         begun = asyncio.get_running_loop().time()
         seen: list[bytes] = []
-        while asyncio.get_running_loop().time() - begun < 0.6:
+        while asyncio.get_running_loop().time() - begun < 1.6:
             words = await heard(port)
             if seen[-1:] != [words]:
                 seen.append(words)
