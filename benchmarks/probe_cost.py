@@ -88,7 +88,7 @@ def measure(lab: Lab) -> Report:
             for at_once in lab.amount(AT_ONCE, (4,)):
                 costs = Costs()
                 count = round(_ours(lab, server, dialogue, at_once, lab.amount(PLENTY, 300)).rate * MORE_THAN_ENOUGH)
-                for _ in range(lab.amount(5, 1)):
+                for _ in range(lab.amount(3, 1)):
                     costs.ours.append(_ours(lab, server, dialogue, at_once, count).cpu)
                     for peer, cost in _theirs(lab, server, dialogue, at_once, blackbox):
                         costs.peers.setdefault(peer, []).append(cost)

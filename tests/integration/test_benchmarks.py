@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks.__main__ import BENCHMARKS
+from benchmarks.figures import PAGE, RESULTS, page
 from tests.servers.programs import program, unavailable
 
 ROOT = Path(__file__).parents[2]
@@ -50,3 +51,11 @@ def test_it_measures_and_tells_what_it_found_beside_a_peer(name: str, tmp_path: 
     for row in rows:
         assert row["peers"].keys() == row["ratios"].keys()
         assert all(pytest.approx(row["ours"]) == ratio * row["peers"][peer] for peer, ratio in row["ratios"].items())
+
+
+def test_the_figures_on_the_page_are_those_that_were_measured() -> None:
+    results = json.loads(RESULTS.read_text())
+    shown = PAGE.read_text()
+
+    assert list(BENCHMARKS) == [report["name"] for report in results["benchmarks"]]
+    assert page(shown, results) == shown, "run: python -m benchmarks.figures"
