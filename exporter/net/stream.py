@@ -152,6 +152,7 @@ class Stream:
                 pass
             except (SSL.Error, OSError) as error:
                 raise _translated(error) from None
+            self.turns.waiting()
             await self._readiness.of(wait)
 
     async def read_line(self, limit: int) -> bytes:
@@ -220,8 +221,6 @@ class Stream:
                 wait = Wait.READ
                 if WROTE in connection.get_state_string():
                     self.turns.answered()
-                else:
-                    self.turns.waiting()
             except SSL.WantWriteError:
                 wait = Wait.WRITE
             except StreamError:
@@ -236,6 +235,7 @@ class Stream:
             else:
                 self.turns.answered()
                 return
+            self.turns.waiting()
             await self._readiness.of(wait)
             if answered:
                 self._look()

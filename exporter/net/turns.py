@@ -31,40 +31,38 @@ _TCP_INFO: Final = struct.Struct("=68xI28xI")
 class Turns:
     """How far a probe is behind the other side, which waits for its answer, in seconds.
 
-    From the moment when something of the other side's comes until we answer it, time is ours and counts for nobody.
-    Where there is nothing to be answered, such as between a connection and the greeting, or two pieces of a reply, the
-    other side goes on in its own time, which we may not have noticed yet.
+    Time is the other side's while we wait for it, and counts from when our last words left. All the rest is ours and
+    counts for nobody: from the moment when something came, whenever that is noticed, until we answer it. Where there is
+    nothing to be answered, such as between a connection and the greeting, or two pieces of a reply, the other side went
+    on in its own time meanwhile.
     """
 
-    __slots__ = ("_came", "_ours", "_settled")
+    __slots__ = ("_last", "_settled", "_waiting")
 
     def __init__(self) -> None:
         self._settled = 0.0
-        self._ours = False
-        self._came = time.perf_counter()
-        """When the last of theirs came, or our last answer left: nothing can have come before that."""
+        self._waiting = True
+        self._last = time.perf_counter()
+        """When the last of theirs came or the last of ours left: nothing can have come before that."""
 
     def behind(self) -> float:
         """All the time until now that was ours."""
-        return self._settled + (time.perf_counter() - self._came if self._ours else 0.0)
+        return self._settled if self._waiting else self._settled + time.perf_counter() - self._last
 
     def noticed(self, lateness: float) -> None:
         """Something came so many seconds ago."""
-        now = time.perf_counter()
-        self._came = max(now - max(lateness, 0.0), self._came)
-        self._ours = True
+        self._last = max(time.perf_counter() - max(lateness, 0.0), self._last)
+        self._waiting = False
 
     def answered(self) -> None:
         """Something of ours leaves."""
-        now = time.perf_counter()
-        if self._ours:
-            self._settled += now - self._came
-            self._ours = False
-        self._came = now
+        self._settled = self.behind()
+        self._last = time.perf_counter()
+        self._waiting = False
 
     def waiting(self) -> None:
-        """There is nothing to say; the other side goes on."""
-        self._ours = False
+        """We have said all that we have to say, and wait."""
+        self._waiting = True
 
 
 def ask_for_stamps(sock: socket.socket) -> bool:

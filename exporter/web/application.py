@@ -212,8 +212,7 @@ class _Interface:
 
 
 def _pages() -> Pages:
-    # Only here: it takes a tenth of a second and some megabytes.
-    from exporter.web.pages import Pages  # noqa: PLC0415
+    from exporter.web.pages import Pages  # noqa: PLC0415 - it takes a tenth of a second and some megabytes
 
     return Pages()
 

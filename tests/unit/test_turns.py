@@ -81,6 +81,7 @@ class TestTurns:
         turns.noticed(0.25)
         clock.now += 0.5
         turns.answered()
+        turns.waiting()
         clock.now += 10
 
         assert 0.75 == turns.behind()
@@ -91,6 +92,7 @@ class TestTurns:
             clock.now += 1
             turns.noticed(lateness)
             turns.answered()
+            turns.waiting()
 
         assert 0.75 == turns.behind()
 
@@ -105,10 +107,29 @@ class TestTurns:
 
         assert 0.5 == turns.behind()
 
+    def test_what_we_do_after_our_last_words_is_not_the_other_side_s_time_unless_it_is_at_work(
+        self, clock: Clock
+    ) -> None:
+        turns = Turns()
+        turns.answered()
+        # The certificate is judged once the handshake is over; the greeting is on its way, or waits for our hello.
+        clock.now += 0.5
+        assert 0.5 == turns.behind()
+        turns.waiting()
+        assert 0.0 == turns.behind()
+        turns.noticed(0.25)
+        assert 0.25 == turns.behind()
+
+        turns.answered()
+        clock.now += 0.5
+        turns.answered()
+        assert 0.75 == turns.behind()
+
     def test_nothing_came_before_it_was_waited_for(self, clock: Clock) -> None:
         turns = Turns()
         clock.now += 1
         turns.answered()
+        turns.waiting()
         clock.now += 0.125
         # Said before we had asked, as nobody should; or the system's clock was set meanwhile.
         turns.noticed(3600.0)

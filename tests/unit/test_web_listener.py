@@ -20,7 +20,7 @@ from structlog.testing import capture_logs
 
 from exporter.web import connection as connection_module
 from exporter.web import listener as listener_module
-from exporter.web import policy as policy_module
+from exporter.web import policy_file as policy_module
 from exporter.web.listener import Listener
 from exporter.web.policy_file import PolicyFile
 from exporter.web.server import ListenAddress, Server, serve
