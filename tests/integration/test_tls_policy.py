@@ -106,7 +106,7 @@ async def test_an_authority_that_leaves_or_joins_the_file_is_noticed_with_the_ne
 
         file.unlink()
         assert FailureReason.TLS_UNTRUSTED is await daemon.probe(server.port, policy)
-        await server.all_gone()
+        await server.all_gone(4)
 
     assert 2 == sum(bool(credentials_in(bytes(visit.encrypted))) for visit in server.visits)
 

@@ -153,14 +153,18 @@ class FakeServer:
         """All that anybody in between could have read so far."""
         return b"".join(bytes(visit.plain) for visit in self.visits)
 
-    async def all_gone(self) -> None:
-        """Wait until there has been a client, and every client has left: then `received` is complete.
+    async def all_gone(self, clients: int = 1) -> None:
+        """Wait until there have been so many clients, and every client has left: then `received` is complete.
 
         Raises:
-            TimeoutError: Somebody stays.
+            TimeoutError: Somebody stays, or does not come.
         """
         async with asyncio.timeout(PATIENCE):
             await self._nobody.wait()
+            while len(self.visits) < clients:
+                # Who hangs up at once has gone before the server knows of him.
+                await asyncio.sleep(0)
+                await self._nobody.wait()
 
     def enter(self, visit: Visit) -> None:
         """A client has come."""
