@@ -166,15 +166,15 @@ def _configuration(lab: Lab, server: MailServer, dialogue: Dialogue, at_once: in
     defaults: dict[str, object] = {"interval": "1s", "timeout": "1s", "tls": tls}
     if dialogue.login:
         defaults["credentials"] = "monitor"
-    if dialogue is PLAIN:
-        defaults["encryption"] = "none"
+    # The scheme of a URL says more than a default, so that this has to stand with each.
+    own = {"encryption": "none"} if dialogue is PLAIN else {}
     url = f"{dialogue.scheme}://{server.address(dialogue.scheme)}"
     return yaml.safe_dump(
         {
             "limits": {"concurrent_probes": at_once, "connections_per_host": at_once},
             "credentials": {"monitor": {"username": server.username, "password_file": str(password)}},
             "defaults": defaults,
-            "endpoints": [{"name": f"mail{number}", "url": url} for number in range(count)],
+            "endpoints": [{"name": f"mail{number}", "url": url, **own} for number in range(count)],
         }
     )
 

@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 import time
 from typing import Final
 
 TIMESTAMP: Final = 64
 """SO_TIMESTAMPNS_NEW of Linux (asm-generic/socket.h, since 5.1), which Python's socket module does not name: two
-64-bit integers whatever the machine. Systems that do not know the option refuse it."""
+64-bit integers whatever the machine. Elsewhere the number means other things."""
+
+_IS_LINUX: Final = sys.platform == "linux"
 
 _STAMP: Final = struct.Struct("=qq")
 """struct __kernel_timespec: seconds and nanoseconds of the system's time."""
@@ -68,10 +71,11 @@ class Turns:
 def ask_for_stamps(sock: socket.socket) -> bool:
     """Have the kernel note when packets come for this socket, from now on; whether it does."""
     try:
-        sock.setsockopt(socket.SOL_SOCKET, TIMESTAMP, 1)
+        if _IS_LINUX:
+            sock.setsockopt(socket.SOL_SOCKET, TIMESTAMP, 1)
     except OSError:
         return False
-    return True
+    return _IS_LINUX
 
 
 def receive(sock: socket.socket, size: int, flags: int = 0) -> tuple[bytes, float]:
