@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.report import shown
+
 ROOT: Final = Path(__file__).parents[1]
 RESULTS: Final = ROOT / "benchmarks" / "results.json"
 PAGE: Final = ROOT / "docs" / "scaling.md"
@@ -46,7 +48,7 @@ def _lines(results: Mapping[str, Any]) -> Iterator[str]:
         yield f"\n**{report['name']}**: {report['title']}\n\n"
         yield "| case | figure | ours | peers | bound |\n|---|---|---:|---|---|\n"
         for row in _worst(report["rows"]):
-            ours = f"{_shown(row['ours'])} {row['unit']}"
+            ours = f"{shown(row['ours'])} {row['unit']}"
             yield f"| {row['case']} | {row['figure']} | {ours} | {_peers(row)} | {_bounds(row)} |\n"
         if report["remarks"]:
             yield "\n" + "".join(f"- {remark}\n" for remark in report["remarks"])
@@ -64,7 +66,7 @@ def _worst(rows: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
 
 
 def _peers(row: Mapping[str, Any]) -> str:
-    return "; ".join(f"{peer} {_shown(value)}, ratio {row['ratios'][peer]:.2f}" for peer, value in row["peers"].items())
+    return "; ".join(f"{peer} {shown(value)}, ratio {row['ratios'][peer]:.2f}" for peer, value in row["peers"].items())
 
 
 def _bounds(row: Mapping[str, Any]) -> str:
@@ -74,11 +76,6 @@ def _bounds(row: Mapping[str, Any]) -> str:
 def _bound(bound: Mapping[str, Any]) -> str:
     limit = f"{bound['limit']:g}" + (f" of {bound['of']}" if bound["of"] else "")
     return limit if bound["kept"] else f"{limit}, missed by {100 * (bound['excess'] - 1):.0f} %"
-
-
-def _shown(value: float) -> str:
-    """Three digits that count."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 - from there on they are all whole
 
 
 def main() -> None:

@@ -82,7 +82,7 @@ def missed(reports: Iterable[Report]) -> Iterator[str]:
             for bound in row.bounds:
                 if row.excess(bound) > 1:
                     yield (
-                        f"{report.name}: {row.case}: {row.figure} is {_shown(row.ours)} {row.unit}, "
+                        f"{report.name}: {row.case}: {row.figure} is {shown(row.ours)} {row.unit}, "
                         f"{row.excess(bound):.2f} times {_bound_in_words(bound, row.unit)}"
                     )
 
@@ -99,8 +99,8 @@ def show(report: Report, console: Console) -> None:
             row.case,
             row.figure,
             row.unit,
-            _shown(row.ours),
-            "\n".join(f"{peer} {_shown(value)}" for peer, value in row.peers.items()),
+            shown(row.ours),
+            "\n".join(f"{peer} {shown(value)}" for peer, value in row.peers.items()),
             "\n".join(f"{row.ratio(peer):.2f}" for peer in row.peers),
             "\n".join(_verdict(row, bound) for bound in row.bounds),
         )
@@ -149,6 +149,6 @@ def _bound_in_words(bound: Bound, unit: str) -> str:
     return f"{bound.limit:g} {unit}" if bound.of is None else f"{bound.limit:g} of {bound.of}"
 
 
-def _shown(value: float) -> str:
-    """Three digits that count."""
+def shown(value: float) -> str:
+    """A figure with the three digits that count."""
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 - from there on they are all whole

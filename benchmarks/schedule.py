@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from benchmarks.blackbox import ask_at, blackbox_running, probe_url
+from benchmarks.blackbox import ask_at, blackbox_running, cpu_told, probe_url
 from benchmarks.daemon import daemon, installed, logging_in
 from benchmarks.dialogues import IMAPS
 from benchmarks.lab import Lab
@@ -186,14 +186,10 @@ def _buckets(metrics: Metrics, histogram: str) -> dict[float, float]:
 def _theirs(directory: Path, peer: Peer, server: MailServer, effort: Effort) -> float:
     """The peer's CPU time by its own account, in percent of one core."""
     with blackbox_running(directory, peer, {"imaps": IMAPS.module(server)}) as address:
-        cpu, begun = _cpu_told(address), time.monotonic()
+        cpu, begun = cpu_told(address), time.monotonic()
         url = probe_url(address, "imaps", server.address("imaps"))
         asked = ask_at(effort.rate, url, seconds=effort.peer_seconds, warm_up=0)
-        cpu, elapsed = _cpu_told(address) - cpu, time.monotonic() - begun
+        cpu, elapsed = cpu_told(address) - cpu, time.monotonic() - begun
     if asked.failed:
         raise RuntimeError(f"{asked.failed} probes of {peer.name} failed")
     return 100 * cpu / elapsed
-
-
-def _cpu_told(address: str) -> float:
-    return Metrics.parse(fetch(f"http://{address}/metrics").body.decode()).value("process_cpu_seconds_total")
