@@ -96,7 +96,9 @@ class Notes:
         return self._phase or Phase.DNS
 
     def enter(self, phase: Phase) -> None:
-        """A phase begins, and the one before it ends."""
+        """A phase begins, and the one before it ends. A probe begins with its first."""
+        if self._phase is None and not self._spans:
+            self._origin = self._clock()
         now = self._now()
         self._end_phase(now)
         self._phase, self._phase_start = phase, now

@@ -49,6 +49,16 @@ def test_phases_are_stamped_with_their_start_and_duration(notes: Notes, clock: C
     assert (1.7e9, 0.75, 1.7e9 + 0.75) == (result.started_at, result.duration, result.ended_at)
 
 
+def test_a_probe_begins_with_its_first_phase(notes: Notes, clock: Clock) -> None:
+    clock.now += 0.125
+    notes.enter(Phase.DNS)
+    clock.now += 0.25
+    result = notes.result()
+
+    assert (Span(Phase.DNS, 0.0, 0.25),) == result.spans
+    assert 0.25 == result.duration
+
+
 def test_a_phase_that_comes_twice_is_added_up(notes: Notes, clock: Clock) -> None:
     for phase, takes in ((Phase.CAPABILITY, 0.25), (Phase.TLS, 1.0), (Phase.CAPABILITY, 0.5)):
         notes.enter(phase)
