@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Final
 
 SWITCH_INTERVAL: Final = 0.0005
-"""Seconds for which a thread that computes, such as one that reads a configuration, may keep the event loop waiting for
+"""Seconds for which a thread that computes, such as one that takes a configuration in, may keep the loop waiting for
 the interpreter. Python's own 5 ms would be added to every step of every probe that is under way meanwhile."""
 
 

@@ -41,10 +41,11 @@ def load_apart(path: Path) -> Configuration:
         try:
             found, endpoints = _taken(process.stdout)
         except (EOFError, pickle.UnpicklingError):
-            message = (
-                f"the process that reads it ended with {process.wait()} before it was done; see what it wrote above"
-            )
-            raise ConfigurationError([Problem(str(path), 1, message)]) from None
+            found, endpoints = None, ()
+    # Only now, when the pipe is closed: a process that still wants to write would be waited for in vain.
+    if found is None:
+        message = f"the process that reads it ended with {process.returncode} before it was done; see what it logged"
+        raise ConfigurationError([Problem(str(path), 1, message)])
     if isinstance(found, Configuration):
         return replace(found, endpoints=endpoints)
     raise ConfigurationError(found)

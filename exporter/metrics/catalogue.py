@@ -196,7 +196,7 @@ EXPORTER_METRICS = (
     Metric(
         "mail_exporter_event_loop_lag_seconds",
         HISTOGRAM,
-        "How late the event loop ran what was due: by as much may this process distort a latency.",
+        "How late the event loop ran what was due; where the kernel stamps no packets, latencies may be so much off.",
     ),
     Metric("mail_exporter_scrape_duration_seconds", HISTOGRAM, "How long it took to produce /metrics."),
 )

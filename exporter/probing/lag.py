@@ -1,4 +1,4 @@
-"""How late the event loop runs what is due: the most by which this process itself can distort a latency."""
+"""How late the event loop runs what is due: by as much may a latency be off where the kernel stamps no packets."""
 
 from __future__ import annotations
 

@@ -228,6 +228,7 @@ class Notes:
 
     def _end_phase(self, now: float) -> None:
         if self._phase is not None:
+            # Two clocks are read one after the other, so that nothing at all may come out as less than that.
             self._spans.append(Span(self._phase, self._phase_start, max(now - self._phase_start, 0.0)))
 
     def _write(self, direction: Direction, said: bytes | str) -> None:
