@@ -38,15 +38,15 @@ from exporter.net.readiness import best_watch
 from exporter.net.resolve import Resolver
 from exporter.net.stream import Stream
 from exporter.net.tls import TlsContexts, TlsSetupError
-from exporter.probing.addresses import AddressBook
-from exporter.probing.journal import Journal
-from exporter.probing.lag import LagMonitor
-from exporter.probing.logins import Logins
-from exporter.probing.on_demand import OnDemand
-from exporter.probing.probe import Prober, World
-from exporter.probing.scheduler import Scheduler
 from exporter.reloading import Reloader
+from exporter.schedule.lag import LagMonitor
+from exporter.schedule.roster import AddressBook
+from exporter.schedule.scheduler import Scheduler
+from exporter.schedule.state_log import StateLog
 from exporter.sharding import ALONE, Shard
+from exporter.visiting.logins import Logins
+from exporter.visiting.on_demand import OnDemand
+from exporter.visiting.visit import Prober, World
 from exporter.watching import Watcher
 from exporter.web.application import create_application
 from exporter.web.policy import Policies
@@ -152,7 +152,7 @@ class Daemon:
         self._prober = Prober(World(Resolver(configuration.dns), self._contexts, connect=connect))
         self._logins = Logins(time.monotonic, configuration.login_backoff, observer)
         self._on_demand = OnDemand(self._prober, self._logins)
-        self._journal = Journal()
+        self._state_log = StateLog()
         self._scheduler = Scheduler(self._probe, observer)
         self._lag = LagMonitor(self.store.observe_lag)
         self._hurried = False
@@ -192,7 +192,7 @@ class Daemon:
         self.store.configure_tokens([each.name for each in configuration.credentials if each.oauth2 is not None])
         self._logins.configure(configuration.credentials, configuration.login_backoff)
         self.store.reloaded(successful=True, at=time.time())
-        self._journal.forget_all_but({endpoint.series for endpoint in endpoints})
+        self._state_log.forget_all_but({endpoint.series for endpoint in endpoints})
         self._scheduler.replace(endpoints, configuration.limits)
         self._on_demand.configure(configuration.limits)
         log.info(
@@ -260,10 +260,10 @@ class Daemon:
             self._scheduler.exchange(exchange.gone, exchange.come)
             self.store.spread(exchange.all)
             for gone in exchange.gone:
-                self._journal.forget(gone.series)
+                self._state_log.forget(gone.series)
         if kept is not None:
             self.store.record(kept)
-            self._journal.write(kept)
+            self._state_log.write(kept)
 
     async def _log_in(self, endpoint: Endpoint) -> ProbeResult:
         """Probe, with a login if the endpoint has one."""

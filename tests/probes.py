@@ -18,7 +18,7 @@ from exporter.metrics.store import BuildInfo, Store
 from exporter.model import DnsSettings, Encryption, Endpoint, Login, ProbeResult, Protocol, Secret, Withheld
 from exporter.net.resolve import Resolver
 from exporter.net.tls import TlsContexts
-from exporter.probing.probe import Prober, World
+from exporter.visiting.visit import Prober, World
 from tests.servers.exporter import Metrics
 
 USERNAME = "monitor-4711@example.com"

@@ -21,8 +21,8 @@ from exporter.config.load import load
 from exporter.model import DnsSettings, Endpoint, LoginBackoff, ProbeResult
 from exporter.net.resolve import Resolver
 from exporter.net.tls import TlsContexts
-from exporter.probing.logins import Logins
-from exporter.probing.probe import Prober, World
+from exporter.visiting.logins import Logins
+from exporter.visiting.visit import Prober, World
 from exporter.web.api import probe_document
 
 

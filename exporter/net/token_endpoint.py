@@ -1,6 +1,6 @@
 """One request to a token endpoint: octets there and back, over verified TLS and within bounds.
 
-What is said is `exporter.protocol.oauth2`, whose turn it is to ask is `exporter.probing.tokens`.
+What is said is `exporter.protocol.oauth2`, whose turn it is to ask is `exporter.visiting.tokens`.
 """
 
 from __future__ import annotations

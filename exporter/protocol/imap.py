@@ -59,7 +59,7 @@ class Reply:
 
 
 class Imap:
-    """The client's side of one IMAP connection; see `exporter.protocol.conversation.Client` for the methods."""
+    """The client's side of one IMAP connection; see `exporter.protocol.session.Client` for the methods."""
 
     farewell: Final = re.compile(rb"\* BYE\b[^\r\n]*\r?\n", re.IGNORECASE)
 

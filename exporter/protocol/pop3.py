@@ -59,7 +59,7 @@ class Response:
 
 
 class Pop3:
-    """The client's side of one POP3 connection; see `exporter.protocol.conversation.Client` for the methods.
+    """The client's side of one POP3 connection; see `exporter.protocol.session.Client` for the methods.
 
     Attributes:
         timestamp: The message identifier in the greeting of a server that knows APOP (RFC 1939 section 7); `None` if

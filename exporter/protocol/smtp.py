@@ -51,7 +51,7 @@ class Reply:
 
 
 class Smtp:
-    """The client's side of one SMTP connection; see `exporter.protocol.conversation.Client` for the methods."""
+    """The client's side of one SMTP connection; see `exporter.protocol.session.Client` for the methods."""
 
     farewell: Final = re.compile(rb"[45][0-9]{2} [^\r\n]*\r?\n")
 

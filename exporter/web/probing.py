@@ -1,7 +1,7 @@
 """The route `/probe`: what somebody asks to be probed, and the answer in blackbox_exporter's manner.
 
 Queries to endpoints, results to text. Whether a target is allowed, and how many probes run at once, is the subject of
-`exporter.probing.on_demand`.
+`exporter.visiting.on_demand`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from exporter.metrics.exposition import Format, expose_probe
 from exporter.metrics.record import Shared
 from exporter.metrics.store import advance, unprobed
 from exporter.model import Endpoint, ProbeResult
-from exporter.probing.on_demand import NotAllowedError, OnDemand, UnavailableError
+from exporter.visiting.on_demand import NotAllowedError, OnDemand, UnavailableError
 from exporter.web.negotiation import preferred_format
 
 SCRAPE_TIMEOUT = "X-Prometheus-Scrape-Timeout-Seconds"

@@ -363,13 +363,13 @@ async def test_no_secret_is_shown_anywhere(
 BROKEN = """
 import sys
 import exporter.net.token_endpoint
-import exporter.probing.notes
+import exporter.visiting.notes
 from exporter.cli import main
 
 def broken(*arguments):
     raise ZeroDivisionError
 
-exporter.probing.notes.Notes.sent = broken
+exporter.visiting.notes.Notes.sent = broken
 exporter.net.token_endpoint.token_answer = broken
 main(sys.argv[1:], prog_name="mail-exporter")
 """

@@ -15,7 +15,7 @@ from exporter.model import DnsSettings, Encryption, FailureReason, Phase, ProbeR
 from exporter.net.contexts import CHECK_EVERY
 from exporter.net.resolve import Resolver
 from exporter.net.tls import TlsContexts
-from exporter.probing.probe import Prober, World
+from exporter.visiting.visit import Prober, World
 from exporter.web.api import probe_document
 from tests.authority import Party, issue, key_pem, pem
 from tests.certificates import NAME, situations, world

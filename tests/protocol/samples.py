@@ -9,9 +9,9 @@ from itertools import count
 from typing import Any, Final
 
 from exporter.model import Encryption, Endpoint, Login, Mechanism, Protocol, Secret, SecretKind
-from exporter.protocol.conversation import Client
 from exporter.protocol.imap import Imap
 from exporter.protocol.pop3 import Pop3
+from exporter.protocol.session import Client
 from exporter.protocol.smtp import Smtp
 
 USERNAME: Final = "monitor@example.com"

@@ -8,7 +8,6 @@ from typing import Any, Final
 import pytest
 
 from exporter.model import Encryption, FailureReason, Login, MailboxFacts, Mechanism, Phase, Protocol
-from exporter.protocol.conversation import converse
 from exporter.protocol.dialogue import (
     Capabilities,
     Dialogue,
@@ -20,6 +19,7 @@ from exporter.protocol.dialogue import (
     StarttlsOffered,
 )
 from exporter.protocol.imap import Imap
+from exporter.protocol.session import converse
 from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
 from tests.protocol.samples import PLAIN, endpoint, login
 

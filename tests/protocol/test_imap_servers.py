@@ -11,9 +11,9 @@ from typing import Final
 import pytest
 
 from exporter.model import Encryption, Endpoint, MailboxFacts, Mechanism, Protocol
-from exporter.protocol.conversation import converse
 from exporter.protocol.dialogue import Dialogue, LoginTaken, LoginTried
 from exporter.protocol.imap import Imap
+from exporter.protocol.session import converse
 from tests.protocol.player import Cut, every_cut, play
 from tests.protocol.samples import PLAIN, endpoint, login
 

@@ -9,9 +9,9 @@ from typing import Final
 import pytest
 
 from exporter.model import Secret
-from exporter.probing import keys
-from exporter.probing.keys import AT_ONCE, DerivedKeys
 from exporter.protocol.dialogue import DeriveKey
+from exporter.visiting import keys
+from exporter.visiting.keys import AT_ONCE, DerivedKeys
 
 WANTED: Final = DeriveKey("sha1", Secret(b"password"), b"salt", 4096)
 KEY: Final = bytes.fromhex("4b007901b765489abead49d926f721d065a429c1")  # RFC 6070 section 2

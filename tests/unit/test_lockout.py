@@ -30,9 +30,9 @@ from exporter.model import (
     TlsPolicy,
 )
 from exporter.net.replay import Replay
-from exporter.probing.logins import Logins
-from exporter.probing.probe import Prober, World
-from exporter.probing.scheduler import Scheduler
+from exporter.schedule.scheduler import Scheduler
+from exporter.visiting.logins import Logins
+from exporter.visiting.visit import Prober, World
 from tests import virtual_time
 
 DAY = 24 * 3600

@@ -19,8 +19,8 @@ from exporter.model import (
     Secret,
     Withheld,
 )
-from exporter.probing.logins import Logins
-from exporter.probing.reading import FRESH_FOR
+from exporter.visiting.logins import Logins
+from exporter.visiting.reading import FRESH_FOR
 
 
 @dataclass(eq=False)

@@ -31,9 +31,9 @@ from exporter.model import (
     TokenOutcome,
     Withheld,
 )
-from exporter.probing.logins import Logins
-from exporter.probing.reading import FRESH_FOR
 from exporter.protocol.oauth2 import Material, TokenAnswer, TokenError
+from exporter.visiting.logins import Logins
+from exporter.visiting.reading import FRESH_FOR
 
 
 @dataclass(eq=False)

@@ -8,9 +8,9 @@ import pytest
 
 from exporter.model import Direction, Failure, FailureReason, Login, Mechanism, Phase, Secret, SecretKind, Span
 from exporter.net.buffer import MAX_CONVERSATION
-from exporter.probing.notes import MAX_TRANSCRIPT_LINES, MAX_TRANSCRIPT_TEXT, Notes
 from exporter.protocol.dialogue import MAX_QUOTE, LoginTaken, LoginTried, ReplyCode, quoted
 from exporter.protocol.imap_command import quote
+from exporter.visiting.notes import MAX_TRANSCRIPT_LINES, MAX_TRANSCRIPT_TEXT, Notes
 
 PASSWORD = b"hunter2 & co"
 

@@ -29,9 +29,9 @@ from exporter.model import (
 from exporter.net.replay import Replay
 from exporter.net.resolve import ResolveError
 from exporter.net.stream import StreamError
-from exporter.probing.logins import Logins
-from exporter.probing.on_demand import NotAllowedError, OnDemand, UnavailableError
-from exporter.probing.probe import Connection, Prober, World
+from exporter.visiting.logins import Logins
+from exporter.visiting.on_demand import NotAllowedError, OnDemand, UnavailableError
+from exporter.visiting.visit import Connection, Prober, World
 from tests import virtual_time
 
 GOOD = (b"+OK ready\r\n", b"+OK\r\nUSER\r\n.\r\n", b"+OK bye\r\n")

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from exporter.model import Encryption, Endpoint, Limits, Protocol, SkipReason
-from exporter.probing.scheduler import Scheduler
+from exporter.schedule.scheduler import Scheduler
 from tests import virtual_time
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from exporter.cli import shards
 from exporter.cli.shards import chosen_shard
 from exporter.model import Encryption, Endpoint, Protocol
-from exporter.probing.timetable import fraction
+from exporter.schedule.timetable import fraction
 from exporter.sharding import ALONE, Shard, ordinal, shard_of
 
 NAMES = [f"imaps://mail{number}.example.com" for number in range(10_000)]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model import Encryption, Endpoint, Protocol
-from exporter.probing.timetable import FIRST_WITHIN, Timetable, fraction
+from exporter.schedule.timetable import FIRST_WITHIN, Timetable, fraction
 
 
 def endpoint(name: str, interval: float = 60.0) -> Endpoint:

@@ -9,10 +9,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.model import Credentials, OAuth2Client, OAuth2Provider, Secret, TokenOutcome
-from exporter.probing.reading import FRESH_FOR, SecretReader
-from exporter.probing.tokens import IDLE, UNKNOWN_LIFETIME, Token, Tokens
 from exporter.protocol.assertion import KeyUnusable
 from exporter.protocol.oauth2 import Material, TokenAnswer, TokenError
+from exporter.visiting.reading import FRESH_FOR, SecretReader
+from exporter.visiting.tokens import IDLE, UNKNOWN_LIFETIME, Token, Tokens
 from tests import virtual_time
 
 

@@ -15,7 +15,7 @@ from exporter.config.allowed import AllowedTargets
 from exporter.config.load import parse
 from exporter.metrics.exposition import Format
 from exporter.model import Endpoint, FailureReason, Phase, ProbeResult
-from exporter.probing.on_demand import NotAllowedError, OnDemand, UnavailableError
+from exporter.visiting.on_demand import NotAllowedError, OnDemand, UnavailableError
 from exporter.web.application import create_application
 from exporter.web.probing import probe_routes
 from tests.unit.results import failure, success

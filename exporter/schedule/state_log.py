@@ -24,7 +24,7 @@ class _Down:
     failure: Failure
 
 
-class Journal:
+class StateLog:
     """Remembers which endpoints fail, and since when."""
 
     def __init__(self) -> None:

@@ -28,8 +28,8 @@ from exporter.model import (
     Withheld,
 )
 from exporter.net.resolve import ResolveError
-from exporter.probing.logins import Logins
-from exporter.probing.probe import Names, Prober
+from exporter.visiting.logins import Logins
+from exporter.visiting.visit import Names, Prober
 
 SHARE: Final = 0.5
 """Of the time that there is, what may go by before the probe: waiting for its turn, and then again for its login."""

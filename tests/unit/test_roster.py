@@ -19,7 +19,7 @@ from exporter.model import (
     Protocol,
     Resolution,
 )
-from exporter.probing.addresses import AddressBook, Exchange
+from exporter.schedule.roster import AddressBook, Exchange
 
 ALL = Endpoint("mx", Protocol.SMTP, "mx.example.com", 25, Encryption.STARTTLS, addresses=Addresses.ALL)
 FIRST = Endpoint("imap", Protocol.IMAP, "imap.example.com", 993, Encryption.TLS)

@@ -24,10 +24,10 @@ from exporter.model import (
     Withheld,
 )
 from exporter.net.token_endpoint import fetch_token
-from exporter.probing.backoff import LoginKey, Rejections, login_key
-from exporter.probing.reading import SecretReader
-from exporter.probing.tokens import Fetch, Token, TokenObserver, Tokens, Unobserved
 from exporter.protocol.oauth2 import TokenError
+from exporter.visiting.backoff import LoginKey, Rejections, login_key
+from exporter.visiting.reading import SecretReader
+from exporter.visiting.tokens import Fetch, Token, TokenObserver, Tokens, Unobserved
 
 log = structlog.get_logger()
 

@@ -14,9 +14,9 @@ from typing import Protocol as Interface
 import structlog
 
 from exporter.model import Credentials, OAuth2Client, Secret, TokenOutcome
-from exporter.probing.reading import SecretReader
 from exporter.protocol.assertion import KeyUnusable
 from exporter.protocol.oauth2 import Material, TokenAnswer, TokenError
+from exporter.visiting.reading import SecretReader
 
 UNKNOWN_LIFETIME: Final = 300.0
 """Seconds for which a token is used whose server does not say how long it is good (RFC 6749 5.1 lets it)."""

@@ -37,9 +37,6 @@ from exporter.net.resolve import ResolveError
 from exporter.net.stream import Stream, StreamError
 from exporter.net.tls import TlsSetupError
 from exporter.net.turns import Turns
-from exporter.probing.keys import DerivedKeys
-from exporter.probing.notes import Notes
-from exporter.protocol.conversation import Client, converse
 from exporter.protocol.dialogue import (
     MAX_LINE,
     ChannelBinding,
@@ -61,7 +58,10 @@ from exporter.protocol.dialogue import (
 )
 from exporter.protocol.imap import Imap
 from exporter.protocol.pop3 import Pop3
+from exporter.protocol.session import Client, converse
 from exporter.protocol.smtp import Smtp
+from exporter.visiting.keys import DerivedKeys
+from exporter.visiting.notes import Notes
 
 GOODBYE_TIMEOUT: Final = 2.0
 """Seconds to wait for the answer to a goodbye: all of interest is known by then, and a failed one changes nothing."""

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from exporter.model import Encryption, FailureReason, Login, Mechanism, Phase, Withheld
-from exporter.protocol.conversation import converse
 from exporter.protocol.dialogue import (
     Capabilities,
     Enter,
@@ -20,6 +19,7 @@ from exporter.protocol.dialogue import (
     StarttlsOffered,
     TakeUnread,
 )
+from exporter.protocol.session import converse
 from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
 from tests.protocol.samples import EVERY, IMAP, POP3, SMTP, Agreeable, login, tagged, untagged
 

@@ -13,7 +13,7 @@ from typing import Final
 from typing import Protocol as Interface
 
 from exporter.model import Endpoint, Limits, Series, SkipReason
-from exporter.probing.timetable import Due, Timetable
+from exporter.schedule.timetable import Due, Timetable
 
 MAX_STARTS_A_TURN: Final = 16
 """Probes that one turn of the event loop may start, each at about 0.1 ms, before whoever else waits for the loop."""

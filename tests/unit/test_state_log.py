@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.model import Failure, FailureReason, Phase, ProbeResult
-from exporter.probing.journal import Journal
+from exporter.schedule.state_log import StateLog
 
 IMAP = ("imap", "")
 REFUSED = Failure(FailureReason.CONNECT_REFUSED, Phase.CONNECT, "127.0.0.1 port 993: Connection refused")
@@ -21,10 +21,10 @@ def result(failure: Failure | None, at: float, name: str = "imap") -> ProbeResul
 
 def lines(*results: ProbeResult) -> list[dict[str, Any]]:
     """What is logged above debug."""
-    journal = Journal()
+    state_log = StateLog()
     with capture_logs() as logs:
         for each in results:
-            journal.write(each)
+            state_log.write(each)
     return [dict(line) for line in logs if line["log_level"] != "debug"]
 
 
@@ -85,20 +85,20 @@ def test_the_addresses_of_an_endpoint_do_not_mix() -> None:
 
 
 def test_every_probe_is_logged_at_debug() -> None:
-    journal = Journal()
+    state_log = StateLog()
     with capture_logs() as logs:
         for at in range(3):
-            journal.write(result(None, at))
+            state_log.write(result(None, at))
 
     assert 3 == sum(line["log_level"] == "debug" for line in logs)
 
 
-@pytest.mark.parametrize("forget", [lambda journal: journal.forget_all_but(()), lambda journal: journal.forget(IMAP)])
-def test_an_endpoint_that_was_forgotten_begins_anew(forget: Callable[[Journal], None]) -> None:
-    journal = Journal()
+@pytest.mark.parametrize("forget", [lambda log: log.forget_all_but(()), lambda log: log.forget(IMAP)])
+def test_an_endpoint_that_was_forgotten_begins_anew(forget: Callable[[StateLog], None]) -> None:
+    state_log = StateLog()
     with capture_logs() as logs:
-        journal.write(result(REFUSED, 0))
-        forget(journal)
-        journal.write(result(REFUSED, 60))
+        state_log.write(result(REFUSED, 0))
+        forget(state_log)
+        state_log.write(result(REFUSED, 60))
 
     assert 2 == sum(line["event"] == "endpoint down" for line in logs)

@@ -37,8 +37,8 @@ from exporter.net.replay import Replay
 from exporter.net.resolve import ResolveError
 from exporter.net.stream import StreamError
 from exporter.net.tls import TlsSetupError
-from exporter.probing.probe import Connection, Prober, World
 from exporter.protocol.dialogue import ChannelBinding
+from exporter.visiting.visit import Connection, Prober, World
 from tests import virtual_time
 
 SECRET = b"correct horse"

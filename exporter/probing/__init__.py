@@ -1,1 +1,0 @@
-"""One probe, and the timetable of all of them."""
