@@ -467,7 +467,7 @@ def only_curve(curve: str) -> Callable[[ssl.SSLContext], None]:
         (f"cipher_suites: [{SUITE}]", only_suite("ECDHE-ECDSA-AES256-GCM-SHA384"), True),
         (f"cipher_suites: [{SUITE}]", only_suite("ECDHE-ECDSA-AES128-GCM-SHA256"), False),
         ("curve_preferences: [CurveP384]", only_curve("secp384r1"), True),
-        ("curve_preferences: [CurveP384]", only_curve("X25519"), False),
+        ("curve_preferences: [CurveP384]", only_curve("prime256v1"), False),
     ],
 )
 async def test_versions_suites_and_curves_are_kept_to(
