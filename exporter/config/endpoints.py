@@ -34,7 +34,8 @@ def endpoint_from_url(text: str) -> Endpoint:
         ValueError: It is no URL of ours; the message says what to write.
     """
     target = target_of(parse_url(text))
-    return Endpoint(target.name, target.protocol, target.host, target.port, target.encryption)
+    host, absolute = target.host.removesuffix("."), target.host.endswith(".")
+    return Endpoint(target.name, target.protocol, host, target.port, target.encryption, absolute=absolute)
 
 
 class EndpointReader:
@@ -108,7 +109,8 @@ class EndpointReader:
         return Endpoint(
             name=name,
             protocol=target.protocol,
-            host=target.host,
+            host=target.host.removesuffix("."),
+            absolute=target.host.endswith("."),
             port=target.port,
             encryption=target.encryption,
             interval=self._share(interval),

@@ -19,7 +19,7 @@ from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 from exporter.config import text, wire
 from exporter.config.allowed import NamePattern, Network, parse_allowed
 from exporter.config.durations import PATTERN, format_duration, parse_duration
-from exporter.config.hosts import parse_address, parse_host
+from exporter.config.hosts import parse_address, parse_host, parse_target_host
 from exporter.config.problems import did_you_mean, quoted
 from exporter.config.urls import MAX_PORT, SCHEMES, MailUrl, parse_module_url, parse_url
 from exporter.model import (
@@ -111,6 +111,7 @@ Url: TypeAlias = Annotated[MailUrl, Text(parse_url, f"^({'|'.join(s.name for s i
 ModuleUrl: TypeAlias = Annotated[MailUrl, Text(parse_module_url, f"^({'|'.join(s.name for s in SCHEMES)})://[^/?#@]*$")]
 AllowedTarget: TypeAlias = Annotated[NamePattern | Network, Text(parse_allowed, r"^(\*\.)?[^\s*?#@]+$")]
 Host: TypeAlias = Annotated[str, Text(parse_host, r"^[^\s/?#@]+$")]
+TargetHost: TypeAlias = Annotated[str, Text(parse_target_host, r"^[^\s/?#@]+$")]
 Port: TypeAlias = Annotated[int, Field(ge=1, le=MAX_PORT)]
 Address: TypeAlias = Annotated[str, Text(parse_address)]
 Nameserver: TypeAlias = Annotated[tuple[str, int], Text(wire.nameserver)]

@@ -38,12 +38,22 @@ def parse_host(text: str) -> str:
     bracketed = text.startswith("[") and text.endswith("]")
     address = _address(text[1:-1] if bracketed else text)
     if address is not None and (not bracketed or address.version == 6):  # noqa: PLR2004 - the family's own name
-        return address.compressed
+        return _shortest(address)
     if bracketed:
         raise ValueError(f"{quoted(text)} is no IPv6 address; brackets belong around nothing else")
     if "%" in text and _address(text.partition("%")[0]):
         raise ValueError(f"{quoted(text)} has a zone after the %; write an address that needs none")
     return _name(text)
+
+
+def parse_target_host(text: str) -> str:
+    """As `parse_host`, with the final dot of a name that has one: it makes the name absolute.
+
+    Raises:
+        ValueError: As there.
+    """
+    host = parse_host(text)
+    return f"{host}." if _a_labels(text).endswith(".") else host
 
 
 def parse_address(text: str) -> str:
@@ -55,7 +65,7 @@ def parse_address(text: str) -> str:
     address = _address(text)
     if address is None:
         raise ValueError(f"{quoted(text)} is no IP address; write one like 192.0.2.1 or 2001:db8::1")
-    return address.compressed
+    return _shortest(address)
 
 
 def is_ipv4(host: str) -> bool:
@@ -75,6 +85,12 @@ def is_loopback(host: str) -> bool:
     return host == "localhost" or (address is not None and address.is_loopback)
 
 
+def _shortest(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    """RFC 5952, also for IPv4 addresses in IPv6 ones (section 5): Python writes those so since 3.13 only."""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return f"::ffff:{mapped}" if mapped is not None else address.compressed
+
+
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     if "%" in text:  # ipaddress knows zones; they name interfaces of one machine and are no part of an address
         return None
@@ -89,7 +105,7 @@ def _name(text: str) -> str:
         raise ValueError("is empty; write a name like mail.example.com")
     if len(text) > _MAX_WRITTEN:
         raise ValueError(f"{quoted(text)} is longer than the {MAX_NAME} characters of a DNS name; write a shorter one")
-    # A name with a dot is looked up as it stands, so one at the end adds nothing; certificates do without it.
+    # Certificates, greetings and labels do without a final dot; who looks names up asks `parse_target_host`.
     name = _a_labels(text).lower().removesuffix(".")
     if _ENDS_IN_A_NUMBER.fullmatch(name):
         raise ValueError(

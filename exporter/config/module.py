@@ -36,7 +36,7 @@ class Module:
         template = self.template
         if not target and not template.host:
             raise ValueError("is missing; write target=mail.example.com")
-        asked = parse_asked(target) if target else Asked(None, template.host, None)
+        asked = parse_asked(target) if target else Asked(None, template.lookup_name, None)
         scheme = asked.scheme
         if scheme is not None and (scheme.protocol, _at_once(scheme.encryption)) != (
             template.protocol,
@@ -48,7 +48,8 @@ class Module:
             )
         port = asked.port or (template.port if scheme is None else scheme.port)
         name = shortest_url(template.protocol, template.encryption, asked.host, port)
-        return replace(template, name=name, host=asked.host, port=port)
+        host, absolute = asked.host.removesuffix("."), asked.host.endswith(".")
+        return replace(template, name=name, host=host, port=port, absolute=absolute)
 
 
 def _at_once(encryption: Encryption) -> bool:

@@ -38,7 +38,7 @@ _ALWAYS = frozenset({"name", "protocol", "host", "port", "encryption", "interval
 _SAID_BY_THE_URL = frozenset({"name", "protocol", "host", "port"})
 """Keys of an endpoint that a module has no use for."""
 
-_SAID_ELSEWHERE = frozenset({"provider"})
+_SAID_ELSEWHERE = frozenset({"provider", "absolute"})
 """Keys of an endpoint that cannot stand beside what they stood for."""
 
 _BARE = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*|[0-9]+(h|m|s|ms)([0-9]+(m|s|ms))*")
@@ -84,7 +84,7 @@ def render_endpoint(endpoint: Endpoint) -> Iterator[str]:
     if endpoint.provider is not None:
         yield f"  # from the preset {endpoint.provider}\n"
     indent = "  - "
-    for key, value in _settings(endpoint, _ALWAYS).items():
+    for key, value in (_settings(endpoint, _ALWAYS) | {"host": endpoint.lookup_name}).items():
         yield f"{indent}{key}: {_flow(value)}\n"
         indent = "    "
 
@@ -93,6 +93,8 @@ def render_module(module: Module) -> Iterator[str]:
     """The lines of an entry of `modules`."""
     template = module.template
     url = shortest_url(template.protocol, template.encryption, template.host, template.port)
+    if template.absolute:
+        url = url.replace(template.host, template.lookup_name, 1)
     settings = {"url": url} | _settings(template, frozenset({"encryption", "timeout"}))
     if module.allowed is not None:
         settings["allowed_targets"] = [_allowed(entry) for entry in module.allowed.entries]

@@ -38,6 +38,7 @@ from exporter.config.fields import (
     Port,
     ReplyCode,
     ReversePath,
+    TargetHost,
     Timeout,
     Url,
 )
@@ -138,7 +139,7 @@ class EndpointSection(DefaultsSection):
         "submission",
     )
     url: Url | None = key("Protocol, encryption, host and port in one.", "imaps://mail.example.com")
-    host: Host | None = key("A DNS name or an IP address.", "mail.example.com")
+    host: TargetHost | None = key("A DNS name or an IP address.", "mail.example.com")
     port: Port | None = key("The usual one of protocol and encryption unless set.", 993)
     provider: Name | None = key(
         "A preset instead of a url, by its name or a mail domain: an endpoint for each protocol of that provider.",
@@ -178,7 +179,16 @@ class DnsSection(Section):
         [],
     )
     timeout: LookupTimeout | None = key("Time that one lookup may take, within the timeout of the probe.", "2s", "5s")
-    search: list[Host] | None = key("Domains to append to names without a dot.", ["example.com"], [])
+    search: list[Host] | None = key(
+        "Domains to append to names without a dot: [] for none. The system's unless set, or none with nameservers.",
+        ["example.com"],
+    )
+    trust_ad: bool | None = key(
+        "Whether to believe these servers that they validated an answer by DNSSEC (the AD bit). Servers on loopback "
+        "are believed, and those of a resolv.conf with the option trust-ad.",
+        True,
+        False,
+    )
 
 
 class LimitsSection(Section):

@@ -24,6 +24,7 @@ class Target:
     """Where to connect, and how.
 
     Attributes:
+        host: With the final dot, if it was written.
         name: The shortest URL: what the endpoint is called unless it has a name.
         preset: The provider whose server it is; `None` if it was written out.
         server: That provider's server; likewise.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from exporter.config.hosts import is_ipv6, parse_host
+from exporter.config.hosts import is_ipv6, parse_target_host
 from exporter.config.problems import nearest, quoted
 from exporter.model import Encryption, Protocol
 
@@ -51,7 +51,7 @@ class MailUrl:
     """The parts of a URL.
 
     Attributes:
-        host: As `hosts.parse_host` gives it; empty only in the URL of a module.
+        host: As `hosts.parse_target_host` gives it; empty only in the URL of a module.
         port: `None` where the URL leaves it to the scheme.
     """
 
@@ -60,8 +60,8 @@ class MailUrl:
     port: int | None
 
     def __str__(self) -> str:
-        """Without what is default."""
-        host = f"[{self.host}]" if is_ipv6(self.host) else self.host
+        """Without what is default, and without a final dot."""
+        host = f"[{self.host}]" if is_ipv6(self.host) else self.host.removesuffix(".")
         return f"{self.scheme.name}://{host}" + ("" if self.port in (None, self.scheme.port) else f":{self.port}")
 
 
@@ -71,7 +71,7 @@ class Asked:
 
     Attributes:
         scheme: `None` where only a host is named.
-        host: As `hosts.parse_host` gives it.
+        host: As `hosts.parse_target_host` gives it.
         port: `None` where none is named.
     """
 
@@ -93,7 +93,7 @@ def parse_asked(text: str) -> Asked:
     host, port = (text, None) if parts is None else parts.groups()
     if port is not None and not 1 <= int(port) <= MAX_PORT:
         raise ValueError(f"port {port} is outside 1 to {MAX_PORT}; leave it out for the usual one")
-    return Asked(None, parse_host(host), None if port is None else int(port))
+    return Asked(None, parse_target_host(host), None if port is None else int(port))
 
 
 def parse_module_url(text: str) -> MailUrl:
@@ -139,7 +139,7 @@ def parse_url(text: str, *, host_may_lack: bool = False) -> MailUrl:
         raise ValueError(f"the URL has no host; write it like {scheme.name}://mail.example.com")
     if port is not None and not 1 <= int(port) <= MAX_PORT:
         raise ValueError(f"port {port} is outside 1 to {MAX_PORT}; leave it out for {scheme.port}")
-    return MailUrl(scheme, parse_host(host) if host else "", None if port is None else int(port))
+    return MailUrl(scheme, parse_target_host(host) if host else "", None if port is None else int(port))
 
 
 def shortest_url(protocol: Protocol, encryption: Encryption, host: str, port: int) -> str:

@@ -90,7 +90,7 @@ class Endpoint:
 
     Attributes:
         name: Unique; the value of the `endpoint` label.
-        host: A DNS name in A-label form, or an IP address without brackets.
+        host: A DNS name in A-label form without a final dot, or an IP address without brackets.
         interval: Seconds between the starts of two probes.
         timeout: Seconds that a whole probe may take.
         labels: Further labels on every series of the endpoint.
@@ -108,6 +108,7 @@ class Endpoint:
         provider: The preset that it was made from; `None` if it was written out.
         addresses: Which of the host's addresses to probe.
         only_address: The one of them to probe, where each has series of its own; `None` to do as mail clients do.
+        absolute: Whether the host is looked up as it stands, below no search domain.
         series: Which series its results belong to: made once, as it is asked for more often than all the rest.
     """
 
@@ -135,10 +136,16 @@ class Endpoint:
     provider: str | None = None
     addresses: Addresses = Addresses.FIRST
     only_address: str | None = None
+    absolute: bool = False
     series: Series = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "series", (self.name, self.only_address or ""))
+
+    @property
+    def lookup_name(self) -> str:
+        """The host as it is to be looked up."""
+        return f"{self.host}." if self.absolute else self.host
 
     @property
     def server_name(self) -> str:

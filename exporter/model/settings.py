@@ -12,12 +12,16 @@ class DnsSettings:
     Attributes:
         nameservers: Address and port of each server to ask; empty for the system's.
         timeout: Seconds that one lookup may take, within the probe's own timeout.
-        search: Domains to append to names without a dot; empty for the system's where `nameservers` is empty too.
+        search: Domains to append to names without a dot; empty for none, `None` for the system's where `nameservers`
+            is empty, and for none where it is not.
+        trust_ad: Whether the nameservers are believed when they say that they validated an answer (the AD bit); those
+            on loopback are anyway, and those of a resolv.conf with the option `trust-ad`.
     """
 
     nameservers: tuple[tuple[str, int], ...] = ()
     timeout: float = 5.0
-    search: tuple[str, ...] = ()
+    search: tuple[str, ...] | None = None
+    trust_ad: bool = False
 
 
 @dataclass(frozen=True, slots=True)

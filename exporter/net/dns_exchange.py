@@ -13,24 +13,21 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import dns.exception
 import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
 import dns.rdatatype
 
+from exporter.net.dns_wire import MAX_MESSAGE, Answer, BadAnswer, read_answer
 from exporter.net.nameserver import Nameserver
 from exporter.net.readiness import Readiness, Wait
 from exporter.net.turns import ask_for_stamps, receive
 
 EDNS_PAYLOAD = 1232
 """Octets we offer to take by UDP: what passes every path without fragments, as agreed on DNS flag day 2020."""
-
-MAX_MESSAGE = 4096
-"""Octets of an answer: ten times what the longest one of a mail host needs."""
 
 MAX_AT_ONCE = 512
 """Octets that are read at once. dnspython takes 0.2 ms for a usual answer, but 50 ms for 4 KiB of records whose name is
@@ -42,25 +39,38 @@ MAX_STRAYS = 16
 _NO_EDNS = frozenset({dns.rcode.FORMERR, dns.rcode.NOTIMP})
 
 
-class BadAnswer(ValueError):
-    """What the server sent cannot be used. The message completes "192.0.2.53 ...", e.g. "answered SERVFAIL"."""
+@dataclass(slots=True)
+class Stamps:
+    """When a question was on its way: from its first packet to the last one that answered it.
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a server answered.
+    One question may take several exchanges: with servers that are dead or err, with repetitions, by TCP. All that lies
+    between the first packet and the last is time that the network took, whichever exchange succeeded.
 
     Attributes:
-        asked_at: When the question had been made and left, by `time.perf_counter`.
-        answered_at: When the answer had come, whenever it was noticed and read; likewise.
+        asked_at: When the first packet of the first exchange left, by `time.perf_counter`; `None` if none has.
+        answered_at: When the last answer had come, whenever it was noticed and read; likewise.
     """
 
-    message: dns.message.QueryMessage
-    asked_at: float
-    answered_at: float
+    asked_at: float | None = None
+    answered_at: float | None = None
+
+    def leaves(self) -> float:
+        """A packet leaves now. Returns the time."""
+        now = time.perf_counter()
+        if self.asked_at is None:
+            self.asked_at = now
+        return now
+
+    def comes(self, left: float, lateness: float) -> None:
+        """An answer came so many seconds ago, to a packet that left at that time."""
+        now = time.perf_counter()
+        # The kernel's stamps are of the system's time: an answer from before its question shows that it was set.
+        self.answered_at = now - lateness if 0.0 <= lateness <= now - left else now
 
 
-async def exchange(name: dns.name.Name, rdtype: dns.rdatatype.RdataType, server: Nameserver, patience: float) -> Answer:
+async def exchange(
+    name: dns.name.Name, rdtype: dns.rdatatype.RdataType, server: Nameserver, patience: float, stamps: Stamps
+) -> Answer:
     """Asks once, and returns whatever answer comes, error codes included.
 
     Args:
@@ -68,48 +78,63 @@ async def exchange(name: dns.name.Name, rdtype: dns.rdatatype.RdataType, server:
         rdtype: The kind of records.
         server: Whom to ask.
         patience: Seconds to wait for each of the answers this may take.
+        stamps: Of the question that this exchange is for; stamped also if it fails.
 
     Raises:
         TimeoutError: No usable answer in time; the message is a `BadAnswer`'s if unusable ones came.
         BadAnswer: Something came that ends the exchange.
         OSError: The server cannot be talked to.
     """
-    answer = await _ask(name, rdtype, server, patience, edns=True)
+    question = _Question(server, patience, stamps)
+    answer = await _ask(name, rdtype, question, edns=True)
     if answer.message.rcode() in _NO_EDNS and answer.message.edns < 0:
         # RFC 6891 section 7: a server that knows no EDNS answers like this, and knows the question without it.
-        second = await _ask(name, rdtype, server, patience, edns=False)
-        answer = replace(second, asked_at=answer.asked_at)
+        answer = await _ask(name, rdtype, question, edns=False)
     return answer
 
 
-async def _ask(
-    name: dns.name.Name, rdtype: dns.rdatatype.RdataType, server: Nameserver, patience: float, *, edns: bool
-) -> Answer:
-    query = dns.message.make_query(name, rdtype, use_edns=0 if edns else False, payload=EDNS_PAYLOAD)
-    answer = await _by_udp(query, server, patience)
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Whom to ask, for how long, and where to note when."""
+
+    server: Nameserver
+    patience: float
+    stamps: Stamps
+
+
+async def _ask(name: dns.name.Name, rdtype: dns.rdatatype.RdataType, question: _Question, *, edns: bool) -> Answer:
+    query = _query(name, rdtype, edns=edns)
+    answer = await _by_udp(query, question)
     if answer.message.flags & dns.flags.TC:
         # RFC 2181 section 9: what is in a truncated answer is not used; it is asked for again by TCP.
-        message = await _by_tcp(query, server, patience)
-        answer = Answer(message, answer.asked_at, time.perf_counter())
+        answer = await _by_tcp(query, question)
     return answer
 
 
-async def _by_udp(query: dns.message.QueryMessage, server: Nameserver, patience: float) -> Answer:
+def _query(name: dns.name.Name, rdtype: dns.rdatatype.RdataType, *, edns: bool) -> dns.message.QueryMessage:
+    """A question that a resolver may answer with what it knows of the answer's authenticity (RFC 6840 section 5.7)."""
+    query = dns.message.make_query(name, rdtype, use_edns=0 if edns else False, payload=EDNS_PAYLOAD)
+    query.flags |= dns.flags.AD
+    return query
+
+
+async def _by_udp(query: dns.message.QueryMessage, question: _Question) -> Answer:
+    server, stamps = question.server, question.stamps
     stray: BadAnswer | None = None
     with socket.socket(server.family, socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)
         ask_for_stamps(sock)
         sock.connect(server.socket_address())
         wire = query.to_wire()
-        asked_at = time.perf_counter()
+        left = stamps.leaves()
         sock.send(wire)
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(question.patience):
                 for _ in range(MAX_STRAYS):
                     received, lateness = await _datagram(sock)
-                    answered_at = time.perf_counter() - lateness
+                    stamps.comes(left, lateness)
                     try:
-                        return Answer(await _read(received, query), asked_at, answered_at)
+                        return await _read(received, query)
                     except BadAnswer as error:
                         # RFC 5452 section 9.1: may be a forger's attempt; the true answer may still come.
                         stray = error
@@ -134,18 +159,23 @@ async def _datagram(sock: socket.socket) -> tuple[bytes, float]:
         readiness.close()
 
 
-async def _by_tcp(query: dns.message.QueryMessage, server: Nameserver, patience: float) -> dns.message.QueryMessage:
+async def _by_tcp(query: dns.message.QueryMessage, question: _Question) -> Answer:
     loop = asyncio.get_running_loop()
+    server, stamps = question.server, question.stamps
     with socket.socket(server.family, socket.SOCK_STREAM) as sock:
         sock.setblocking(False)
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(question.patience):
+            left = stamps.leaves()
             await loop.sock_connect(sock, server.socket_address())
             await loop.sock_sendall(sock, query.to_wire(prepend_length=True))
             length = int.from_bytes(await _exactly(2, sock))
             if length > MAX_MESSAGE:
                 raise BadAnswer(f"sent an answer of {length} octets, more than the {MAX_MESSAGE} we take")
-            response = await _read(await _exactly(length, sock), query)
-    if response.flags & dns.flags.TC:
+            received = await _exactly(length, sock)
+            # A stamp of the kernel may be older than the segment that a stream had to wait for: none is asked for.
+            stamps.comes(left, 0.0)
+            response = await _read(received, query)
+    if response.message.flags & dns.flags.TC:
         raise BadAnswer("sent an answer that is cut short even by TCP")
     return response
 
@@ -161,29 +191,8 @@ async def _exactly(count: int, sock: socket.socket) -> bytes:
     return received
 
 
-async def _read(wire: bytes, query: dns.message.QueryMessage) -> dns.message.QueryMessage:
-    """As `_answer`, without holding up the loop."""
+async def _read(wire: bytes, query: dns.message.QueryMessage) -> Answer:
+    """As `read_answer`, without holding up the loop."""
     if len(wire) <= MAX_AT_ONCE or len(wire) > MAX_MESSAGE:
-        return _answer(wire, query)
-    return await asyncio.to_thread(_answer, wire, query)
-
-
-def _answer(wire: bytes, query: dns.message.QueryMessage) -> dns.message.QueryMessage:
-    """Reads a message, and makes sure that it answers this question (RFC 5452 section 9.1).
-
-    A truncated one is returned whatever its records are worth; the caller sees its TC flag.
-
-    Raises:
-        BadAnswer: It does not answer it, or is no DNS message.
-    """
-    if len(wire) > MAX_MESSAGE:
-        raise BadAnswer(f"sent a datagram of more than {MAX_MESSAGE} octets")
-    try:
-        message = dns.message.from_wire(wire, raise_on_truncation=True)
-    except dns.message.Truncated as truncated:
-        message = truncated.message()  # type: ignore[no-untyped-call] # dnspython left this one out
-    except dns.exception.DNSException as error:
-        raise BadAnswer(f"sent what is no DNS message ({type(error).__name__})") from error
-    if not isinstance(message, dns.message.QueryMessage) or not query.is_response(message):
-        raise BadAnswer("sent an answer to another question")
-    return message
+        return read_answer(wire, query)
+    return await asyncio.to_thread(read_answer, wire, query)

@@ -10,11 +10,11 @@ import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from math import inf
 from typing import cast
 
 import dns.edns
 import dns.exception
+import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
@@ -22,7 +22,8 @@ import dns.rdata
 import dns.rdatatype
 from dns.rdtypes.ANY.SOA import SOA
 
-from exporter.net.dns_exchange import BadAnswer, exchange
+from exporter.net.dns_exchange import Stamps, exchange
+from exporter.net.dns_wire import Answer, BadAnswer
 from exporter.net.nameserver import Nameserver
 
 FIRST_PATIENCE = 1.0
@@ -41,6 +42,19 @@ is found by the next probe or the one after it."""
 
 _MAX_EXTRA_TEXT = 80
 
+_BOGUS = frozenset(
+    {
+        dns.edns.EDECode.DNSSEC_BOGUS,
+        dns.edns.EDECode.SIGNATURE_EXPIRED,
+        dns.edns.EDECode.SIGNATURE_NOT_YET_VALID,
+        dns.edns.EDECode.DNSKEY_MISSING,
+        dns.edns.EDECode.RRSIGS_MISSING,
+        dns.edns.EDECode.NO_ZONE_KEY_BIT_SET,
+        dns.edns.EDECode.NSEC_MISSING,
+    }
+)
+"""RFC 8914, 4.7 to 4.13: the zone is signed, and wrongly."""
+
 
 @dataclass(frozen=True, slots=True)
 class Records:
@@ -50,6 +64,10 @@ class Records:
         rdatas: At least one, in the order of the answer.
         ttl: Seconds for which they may be reused: the smallest of the records and the aliases that led to them.
         server: Who says so.
+        authentic: Whether the server says, of all of the way, that it has validated it by DNSSEC (RFC 4035 section
+            3.2.3). Whether that server can be believed is another matter.
+        name: The name that has them: the one asked for, or the one that its aliases lead to. Fit to be shown.
+        unreadable: How many more there are that cannot be read.
         asked_at: When the first question left, by `time.perf_counter`.
         answered_at: When the last answer had come, likewise.
     """
@@ -57,6 +75,9 @@ class Records:
     rdatas: tuple[dns.rdata.Rdata, ...]
     ttl: float
     server: Nameserver
+    authentic: bool = False
+    name: str = ""
+    unreadable: int = 0
     asked_at: float = field(default=0.0, compare=False)
     answered_at: float = field(default=0.0, compare=False)
 
@@ -70,7 +91,8 @@ class Absent:
         exists: Whether the name has records of other kinds.
         ttl: Seconds for which this may be reused.
         server: Who says so.
-        asked_at: As of `Records`.
+        authentic: As of `Records`.
+        asked_at: Likewise.
         answered_at: Likewise.
     """
 
@@ -78,6 +100,7 @@ class Absent:
     exists: bool
     ttl: float
     server: Nameserver
+    authentic: bool = False
     asked_at: float = field(default=0.0, compare=False)
     answered_at: float = field(default=0.0, compare=False)
 
@@ -88,9 +111,11 @@ class Failed:
 
     Attributes:
         detail: Who did what instead, in printable ASCII.
+        bogus: Whether a server said that the answer's signatures are wrong (RFC 8914 section 4.7 and its kin).
     """
 
     detail: str
+    bogus: bool = field(default=False, compare=False)
 
 
 Outcome = Records | Absent | Failed
@@ -102,8 +127,7 @@ class _Alias:
 
     target: dns.name.Name
     ttl: float
-    asked_at: float = 0.0
-    answered_at: float = 0.0
+    authentic: bool
 
 
 async def ask(
@@ -117,23 +141,38 @@ async def ask(
         servers: In order of preference; at least one.
         deadline: When to give up, on the loop's clock.
     """
-    ttl, asked_at = MAX_TTL, inf
+    ttl, authentic, stamps = MAX_TTL, True, Stamps()
     target = name
     for _ in range(MAX_ALIASES):
-        verdict = await _ask_in_turn(target, rdtype, servers, deadline)
+        verdict = await _ask_in_turn(target, rdtype, servers, deadline, stamps)
         match verdict:
             case _Alias():
                 target, ttl = verdict.target, min(ttl, verdict.ttl)
-                asked_at = min(asked_at, verdict.asked_at)
+                authentic = authentic and verdict.authentic
             case Records() | Absent():
-                return replace(verdict, ttl=min(ttl, verdict.ttl), asked_at=min(asked_at, verdict.asked_at))
+                asked_at, answered_at = stamps.asked_at or 0.0, stamps.answered_at or 0.0
+                return replace(
+                    verdict,
+                    ttl=min(ttl, verdict.ttl),
+                    authentic=authentic and verdict.authentic,
+                    asked_at=asked_at,
+                    answered_at=answered_at,
+                )
             case Failed():
-                return verdict if target == name else Failed(f"an alias of {shown(target)}: {verdict.detail}")
+                return (
+                    verdict
+                    if target == name
+                    else Failed(f"an alias of {shown(target)}: {verdict.detail}", verdict.bogus)
+                )
     return Failed(f"{shown(name)} is an alias of an alias without end")
 
 
 async def _ask_in_turn(
-    name: dns.name.Name, rdtype: dns.rdatatype.RdataType, servers: Sequence[Nameserver], deadline: float
+    name: dns.name.Name,
+    rdtype: dns.rdatatype.RdataType,
+    servers: Sequence[Nameserver],
+    deadline: float,
+    stamps: Stamps,
 ) -> Outcome | _Alias:
     """Goes round the servers; one that did not answer in time is asked again, one that erred is not."""
     loop = asyncio.get_running_loop()
@@ -141,6 +180,7 @@ async def _ask_in_turn(
     # Short enough that each server is asked within the budget, however small that is.
     patience = min(FIRST_PATIENCE, budget / (len(servers) + 1))
     complaints: dict[Nameserver, str] = {}
+    bogus = False
     hopeful = list(servers)
     while hopeful:
         for server in tuple(hopeful):
@@ -149,31 +189,37 @@ async def _ask_in_turn(
                 hopeful.clear()
                 break
             try:
-                answer = await exchange(name, rdtype, server, min(patience, left))
-                verdict = judge(answer.message, server)
-                return replace(verdict, asked_at=answer.asked_at, answered_at=answer.answered_at)
+                return judge(await exchange(name, rdtype, server, min(patience, left), stamps), server)
             except TimeoutError as error:
                 complaints[server] = str(error) or f"did not answer within {round(budget, 1):g} s"
             except BadAnswer as error:
                 complaints[server] = str(error)
+                bogus = bogus or isinstance(error, _Bogus)
                 hopeful.remove(server)
             except OSError as error:
                 complaints[server] = f"cannot be asked: {_reason(error)}"
                 hopeful.remove(server)
         patience *= 2
     told = [f"{server} {complaint}" for server, complaint in complaints.items()]
-    return Failed("; ".join(told) or "no time was left to ask")
+    return Failed("; ".join(told) or "no time was left to ask", bogus)
 
 
-def judge(response: dns.message.QueryMessage, server: Nameserver) -> Records | Absent | _Alias:
+class _Bogus(BadAnswer):
+    """The server says that the answer's signatures are wrong."""
+
+
+def judge(answer: Answer, server: Nameserver) -> Records | Absent | _Alias:
     """Says what an answer means.
 
     Raises:
         BadAnswer: It is an error, contradicts itself, or comes from a server that does not resolve names for us.
     """
+    response = answer.message
     rcode = response.rcode()
     if rcode not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
-        raise BadAnswer(f"answered {dns.rcode.to_text(rcode)}{_extended_error(response)}")
+        kind = _Bogus if _is_bogus(response) else BadAnswer
+        raise kind(f"answered {dns.rcode.to_text(rcode)}{_extended_error(response)}")
+    authentic = bool(response.flags & dns.flags.AD)
     try:
         chain = response.resolve_chaining()
     except dns.message.ChainTooLong as error:
@@ -182,11 +228,14 @@ def judge(response: dns.message.QueryMessage, server: Nameserver) -> Records | A
         raise BadAnswer(f"gave an answer that contradicts itself ({type(error).__name__})") from error
     ttl = float(chain.minimum_ttl)
     if chain.answer is not None:
-        return Records(tuple(chain.answer), min(ttl, MAX_TTL), server)
+        name = shown(chain.canonical_name)
+        return Records(tuple(chain.answer), min(ttl, MAX_TTL), server, authentic, name, answer.unreadable)
+    if answer.unreadable:
+        raise BadAnswer("answered with records that cannot be read")
     negative_ttl = _negative_ttl(response, chain.canonical_name)
     if rcode == dns.rcode.NOERROR and negative_ttl is None:
         if chain.cnames:
-            return _Alias(chain.canonical_name, ttl)
+            return _Alias(chain.canonical_name, ttl, authentic)
         if any(rrset.rdtype == dns.rdatatype.NS for rrset in response.authority):
             # RFC 2308 section 2.2: nameservers without an SOA are a referral, which only a resolver can follow.
             raise BadAnswer("answered with a referral: it does not resolve names for its clients")
@@ -196,6 +245,7 @@ def judge(response: dns.message.QueryMessage, server: Nameserver) -> Records | A
         # RFC 2308 section 5: an answer without an SOA is not cached.
         ttl=0.0 if negative_ttl is None else min(ttl, negative_ttl, MAX_NEGATIVE_TTL),
         server=server,
+        authentic=authentic,
     )
 
 
@@ -211,6 +261,10 @@ def _negative_ttl(response: dns.message.QueryMessage, name: dns.name.Name) -> fl
             # RFC 2308 section 5: the smaller of the record's own TTL and its MINIMUM field.
             return float(min(rrset.ttl, cast("SOA", rrset[0]).minimum))
     return None
+
+
+def _is_bogus(response: dns.message.QueryMessage) -> bool:
+    return any(isinstance(option, dns.edns.EDEOption) and option.code in _BOGUS for option in response.options)
 
 
 def _extended_error(response: dns.message.QueryMessage) -> str:

@@ -57,12 +57,14 @@ class ResolveError(OSError):
     Attributes:
         reason: `DNS_NOT_FOUND` if that is how things are, `DNS_FAILED` if it could not be found out.
         detail: For people: the name, who was asked and what came. One line of printable ASCII.
+        waited: As of `Resolution`.
     """
 
-    def __init__(self, reason: FailureReason, detail: str) -> None:
+    def __init__(self, reason: FailureReason, detail: str, waited: float | None = None) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+        self.waited = waited
 
 
 class Resolver:
@@ -142,7 +144,7 @@ class Resolver:
                 told = "; ".join((*failures, *names.problems))
                 raise ResolveError(FailureReason.DNS_FAILED, f"{candidate}: {told}")
             absences.append(absence)
-        raise _not_found(_described(absences, host, family))
+        raise ResolveError(FailureReason.DNS_NOT_FOUND, _described(absences, host, family), _waited(heard, begun))
 
     def _answers_of(self, names: SystemNames) -> Answers:
         """The answers of the nameservers in force; others' answers are forgotten."""
@@ -158,8 +160,10 @@ class Resolver:
         would be somebody else's host.
         """
         search, ndots = self._settings.search, 1
-        if not search and not self._nameservers:
-            search, ndots = names.resolv_conf.search, names.resolv_conf.ndots
+        if search is None:
+            search = ()
+            if not self._nameservers:
+                search, ndots = names.resolv_conf.search, names.resolv_conf.ndots
         if not host.endswith(".") and name.count(".") < ndots:
             for domain in search:
                 candidate = f"{name}.{domain.lower().strip('.')}"

@@ -48,11 +48,13 @@ class ResolvConf:
         nameservers: At least one: without any, it is the one on this machine.
         search: Domains in lower case, without final dots.
         ndots: A name with fewer dots is tried below the search domains first.
+        trust_ad: Whether the nameservers are believed when they say that they validated an answer.
     """
 
     nameservers: tuple[Nameserver, ...] = (Nameserver("127.0.0.1"),)
     search: tuple[str, ...] = ()
     ndots: int = _DEFAULT_NDOTS
+    trust_ad: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def parse_resolv_conf(text: str) -> ResolvConf:
     """Reads resolv.conf(5). Of `domain` and `search` the last one counts."""
     nameservers: list[Nameserver] = []
     search: tuple[str, ...] = ()
-    ndots = _DEFAULT_NDOTS
+    ndots, trust_ad = _DEFAULT_NDOTS, False
     for line in text.splitlines():
         match line.partition("#")[0].partition(";")[0].split():
             case ["nameserver", address, *_] if is_nameserver_address(address):
@@ -102,10 +104,12 @@ def parse_resolv_conf(text: str) -> ResolvConf:
                     key, _, value = option.partition(":")
                     if key == "ndots" and value.isascii() and value.isdecimal():
                         ndots = min(int(value[:4]), MAX_NDOTS)
+                    trust_ad = trust_ad or option == "trust-ad"
     return ResolvConf(
         nameservers=tuple(nameservers[:MAX_NAMESERVERS]) or ResolvConf().nameservers,
         search=tuple(domain for domain in (written.lower().strip(".") for written in search) if domain),
         ndots=ndots,
+        trust_ad=trust_ad,
     )
 
 

@@ -103,9 +103,14 @@ class Notes:
         self._end_phase(now)
         self._phase, self._phase_start = phase, now
 
-    def took(self, seconds: float) -> None:
-        """The phase under way has taken so long; what is over that is our own time, and not counted."""
-        self._origin += max(self._now() - self._phase_start - seconds, 0.0)
+    def took(self, seconds: float | None) -> None:
+        """The phase under way has taken so long; what is over that is our own time, and not counted.
+
+        Args:
+            seconds: `None` if that is not known: then all of it counts.
+        """
+        if seconds is not None:
+            self._origin += max(self._now() - self._phase_start - seconds, 0.0)
 
     def reached(self, phase: Phase) -> bool:
         """Whether this phase began."""

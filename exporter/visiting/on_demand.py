@@ -58,8 +58,9 @@ class _AllowedNames:
 
     async def resolve(self, host: str, family: IpFamily) -> Resolution:
         """All addresses of a host, if all of them are allowed."""
-        found = await self._names.resolve(self._allowed.as_allowed(host), family)
-        self.objection = self._allowed.objection_to_addresses(host, found.addresses)
+        name = host.removesuffix(".")
+        found = await self._names.resolve(host if name != host else self._allowed.as_allowed(host), family)
+        self.objection = self._allowed.objection_to_addresses(name, found.addresses)
         if self.objection is not None:
             raise ResolveError(FailureReason.DNS_FAILED, self.objection)
         return found

@@ -277,14 +277,14 @@ class _Run:
         """From the name to its addresses."""
         self._notes.enter(Phase.DNS)
         try:
-            resolution = await self._world.names.resolve(self.endpoint.host, _family(self.endpoint))
+            resolution = await self._world.names.resolve(self.endpoint.lookup_name, _family(self.endpoint))
         except ResolveError as error:
             if error.reason is FailureReason.DNS_NOT_FOUND:
                 self._notes.resolution = Resolution(())
+            self._notes.took(error.waited)
             raise
         self._notes.resolution = resolution
-        if resolution.waited is not None:
-            self._notes.took(resolution.waited)
+        self._notes.took(resolution.waited)
         return resolution
 
     async def say_goodbye(self, expires: float) -> None:

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from exporter.model import DnsSettings, FailureReason, IpFamily
 from exporter.net import dns_answers
 from exporter.net.address_order import in_order
-from exporter.net.dns_exchange import BadAnswer, _answer
 from exporter.net.dns_query import MAX_NEGATIVE_TTL, MAX_TTL, Absent, Failed, Outcome, Records, _Alias, judge
+from exporter.net.dns_wire import BadAnswer, read_answer
 from exporter.net.nameserver import Nameserver
 from exporter.net.resolve import ResolveError, Resolver
 from exporter.net.system_names import MAX_NAMESERVERS, MAX_NDOTS, parse_hosts, parse_resolv_conf
@@ -68,7 +68,7 @@ def read(wire: bytes) -> Records | Absent | _Alias | BadAnswer:
     """What is made of an answer to `QUERY`."""
     assert isinstance(QUERY, dns.message.QueryMessage)
     try:
-        return judge(_answer(wire, QUERY), SERVER)
+        return judge(read_answer(wire, QUERY), SERVER)
     except BadAnswer as error:
         return error
 

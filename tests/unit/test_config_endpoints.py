@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import ssl
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from exporter.config import contradictions
 from exporter.config.configuration import Configuration
 from exporter.config.load import load, parse
 from exporter.config.problems import ConfigurationError
+from exporter.config.rendering import render
 from exporter.config.secrets import EnvSecret, FileSecret, InlineSecret
 from exporter.model import (
     Addresses,
@@ -60,6 +62,49 @@ def problems(text: str) -> list[str]:
 def test_a_url_is_enough() -> None:
     expected = Endpoint("imaps://mail.example.com", Protocol.IMAP, "mail.example.com", 993, Encryption.TLS)
     assert expected == one(URL)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "url: imaps://mail.example.com.",
+        "protocol: imap, host: mail.example.com., port: 993",
+        "protocol: imap, host: mail.example.com\N{IDEOGRAPHIC FULL STOP}, port: 993",
+    ],
+)
+def test_a_final_dot_makes_the_name_absolute_and_changes_nothing_else(written: str) -> None:
+    with_dot = one(written)
+    assert (True, "mail.example.com.") == (with_dot.absolute, with_dot.lookup_name)
+    assert one(URL) == replace(with_dot, absolute=False)
+    assert "mail.example.com" == with_dot.server_name
+
+
+def test_a_final_dot_survives_being_shown() -> None:
+    text = "endpoints: [{url: imaps://mail.}]\nmodules: {m: {url: imaps://mail.}}\n"
+    read = parse(text, "f")
+    shown = "".join(
+        render(
+            credentials=(),
+            endpoints=read.endpoints,
+            modules=read.modules.values(),
+            dns=read.dns,
+            limits=read.limits,
+            login_backoff=read.login_backoff,
+        )
+    )
+    again = parse(shown, "f")
+    assert read.endpoints == again.endpoints
+    assert read.modules == again.modules
+    assert [True, True] == [again.endpoints[0].absolute, again.modules["m"].template.absolute]
+
+
+def test_the_name_of_an_address_is_the_same_with_every_python() -> None:
+    assert "imaps://[::ffff:192.0.2.1]" == one('url: "imaps://[::FFFF:c000:0201]"').name
+
+
+def test_no_search_domains_is_something_else_than_the_systems() -> None:
+    read = [parse(f"endpoints: [{{{URL}}}]\n{dns}", "f").dns.search for dns in ("", "dns: {search: []}")]
+    assert [None, ()] == read
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from exporter.config.hosts import is_ipv4, is_ipv6, parse_address, parse_host
         ("192.0.2.1", "192.0.2.1"),
         ("2001:DB8:0::1", "2001:db8::1"),
         ("[2001:db8::1]", "2001:db8::1"),
-        ("::ffff:192.0.2.1", "::ffff:c000:201"),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.1"),
         ("a" * 63 + ".example", "a" * 63 + ".example"),
         ("1.example", "1.example"),
         ("3com.example", "3com.example"),

@@ -16,6 +16,7 @@ from blockbuster import blockbuster_ctx
 from exporter.model import DnsSettings, FailureReason, IpFamily, Resolution
 from exporter.net import dns_answers, dns_query
 from exporter.net.dns_query import MAX_NEGATIVE_TTL
+from exporter.net.dns_wire import Answer
 from exporter.net.nameserver import Nameserver as Address
 from exporter.net.resolve import MAX_ADDRESSES, ResolveError, Resolver
 from exporter.net.system_names import CHECK_INTERVAL
@@ -39,12 +40,12 @@ class Bench:
         self,
         *of: Nameserver,
         timeout: float = 5.0,
-        search: Sequence[str] = (),
+        search: Sequence[str] | None = None,
         source_for: Callable[[str], str | None] = lambda address: address,
     ) -> Resolver:
         """One that asks these nameservers, or those of resolv.conf."""
         return Resolver(
-            DnsSettings(tuple(server.address for server in of), timeout, tuple(search)),
+            DnsSettings(tuple(server.address for server in of), timeout, None if search is None else tuple(search)),
             clock=lambda: self.now,
             hosts=self.hosts,
             resolv_conf=self.resolv_conf,
@@ -246,7 +247,7 @@ async def test_it_says_how_long_the_nameserver_took_and_not_how_long_we_did(
 ) -> None:
     judge, now = dns_query.judge, time.perf_counter
 
-    def dawdle(response: dns.message.QueryMessage, server: Address) -> object:
+    def dawdle(response: Answer, server: Address) -> object:
         monkeypatch.setattr(time, "perf_counter", lambda: now() + 3600.0)
         return judge(response, server)
 
@@ -385,6 +386,24 @@ def test_configured_nameservers_know_nothing_of_the_systems_search_domains(bench
         DnsSettings((("192.0.2.53", 53),)), clock=lambda: 0.0, hosts=bench.hosts, resolv_conf=bench.resolv_conf
     )
     assert candidates(resolver, "mail") == ["mail"]
+
+
+def test_an_empty_list_means_that_no_name_is_searched(bench: Bench) -> None:
+    bench.resolv_conf.write_text("search system.test\noptions ndots:3\n")
+    assert candidates(bench.resolver(search=[]), "mail") == ["mail"]
+    assert candidates(bench.resolver(), "mail") == ["mail.system.test", "mail"]
+
+
+async def test_a_name_with_a_final_dot_is_asked_for_as_it_stands_whatever_ndots_says(bench: Bench) -> None:
+    async with nameserver(
+        servers.records("ok.example.test. 300 IN A 192.0.2.1", "*.example. 300 IN A 192.0.2.66")
+    ) as server:
+        bench.resolv_conf.write_text("search example.test\noptions ndots:9\n")
+        resolver = Resolver(
+            DnsSettings((server.address,), search=("example.test",)), hosts=bench.hosts, resolv_conf=bench.resolv_conf
+        )
+        await not_found(resolver, "ok.", IPV4)
+        assert server.asked == [("ok", "A")]
 
 
 # What is not found, and what fails

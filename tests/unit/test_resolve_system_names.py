@@ -225,3 +225,10 @@ async def test_a_probe_that_is_cancelled_while_the_files_are_read_takes_nobody_w
     first.cancel()
     assert (await second).hosts["mail"] == ("192.0.2.1",)
     assert first.cancelled()
+
+
+@pytest.mark.parametrize(
+    ("options", "trusted"), [("trust-ad", True), ("edns0 trust-ad ndots:2", True), ("edns0", False)]
+)
+def test_a_resolver_that_validates_can_be_trusted_as_the_c_library_does(options: str, *, trusted: bool) -> None:
+    assert trusted is parse_resolv_conf(f"options {options}\n").trust_ad
