@@ -10,7 +10,7 @@ from types import MappingProxyType
 from exporter.config.module import Module
 from exporter.config.problems import Problem
 from exporter.config.rendering import render
-from exporter.model import Credentials, DnsSettings, Endpoint, Limits, LoginBackoff
+from exporter.model import Credentials, DnsSettings, Endpoint, Flows, Limits, LoginBackoff
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Configuration:
     limits: Limits = field(default_factory=Limits)
     login_backoff: LoginBackoff = field(default_factory=LoginBackoff)
     modules: Mapping[str, Module] = field(default_factory=lambda: MappingProxyType({}))
+    flows: Flows = field(default_factory=Flows)
     warnings: tuple[Problem, ...] = ()
 
     def redacted(self) -> Iterator[str]:
@@ -46,4 +47,5 @@ class Configuration:
             dns=self.dns,
             limits=self.limits,
             login_backoff=self.login_backoff,
+            flows=self.flows,
         )

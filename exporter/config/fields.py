@@ -60,7 +60,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class _Duration:
+class Duration:
     """Seconds, read from a duration within bounds."""
 
     shortest: float
@@ -68,6 +68,7 @@ class _Duration:
     instead: str
 
     def __call__(self, written: str) -> float:
+        """The seconds."""
         seconds = parse_duration(written)
         if not self.shortest <= seconds <= self.longest:
             bounds = f"{format_duration(self.shortest)} to {format_duration(self.longest)}"
@@ -76,12 +77,13 @@ class _Duration:
 
 
 @dataclass(frozen=True, slots=True)
-class _OneOf:
+class OneOf:
     """A member of an enumeration, by its value."""
 
     members: type[StrEnum]
 
     def __call__(self, written: object) -> object:
+        """The value, for pydantic to make the member of."""
         values = tuple(member.value for member in self.members)
         if not isinstance(written, str):
             raise PydanticKnownError("string_type")
@@ -91,12 +93,13 @@ class _OneOf:
 
 
 @dataclass(frozen=True, slots=True)
-class _Inline:
+class InlineSecret:
     """A secret in the configuration itself, under this key."""
 
     key: str
 
     def __call__(self, written: str) -> Secret:
+        """The secret."""
         return Secret(text.secret(written, self.key).encode())
 
 
@@ -104,9 +107,9 @@ def _path(written: str) -> Path:
     return Path(text.path(written))
 
 
-Interval: TypeAlias = Annotated[float, Text(_Duration(1, 24 * 3600, "60s"), PATTERN)]
-Timeout: TypeAlias = Annotated[float, Text(_Duration(0.001, 24 * 3600, "15s"), PATTERN)]
-LookupTimeout: TypeAlias = Annotated[float, Text(_Duration(0.001, 60, "5s"), PATTERN)]
+Interval: TypeAlias = Annotated[float, Text(Duration(1, 24 * 3600, "60s"), PATTERN)]
+Timeout: TypeAlias = Annotated[float, Text(Duration(0.001, 24 * 3600, "15s"), PATTERN)]
+LookupTimeout: TypeAlias = Annotated[float, Text(Duration(0.001, 60, "5s"), PATTERN)]
 Url: TypeAlias = Annotated[MailUrl, Text(parse_url, f"^({'|'.join(s.name for s in SCHEMES)})://[^/?#@]+$")]
 ModuleUrl: TypeAlias = Annotated[MailUrl, Text(parse_module_url, f"^({'|'.join(s.name for s in SCHEMES)})://[^/?#@]*$")]
 AllowedTarget: TypeAlias = Annotated[NamePattern | Network, Text(parse_allowed, r"^(\*\.)?[^\s*?#@]+$")]
@@ -132,13 +135,13 @@ Labels: TypeAlias = Annotated[
 ]
 FilePath: TypeAlias = Annotated[Path, Text(_path)]
 VariableName: TypeAlias = Annotated[str, Text(text.variable_name, text.VARIABLE_NAME)]
-InlinePassword: TypeAlias = Annotated[Secret, Text(_Inline("password"))]
-InlineClientSecret: TypeAlias = Annotated[Secret, Text(_Inline("client_secret"))]
-InlineRefreshToken: TypeAlias = Annotated[Secret, Text(_Inline("refresh_token"))]
+InlinePassword: TypeAlias = Annotated[Secret, Text(InlineSecret("password"))]
+InlineClientSecret: TypeAlias = Annotated[Secret, Text(InlineSecret("client_secret"))]
+InlineRefreshToken: TypeAlias = Annotated[Secret, Text(InlineSecret("refresh_token"))]
 TokenUrl: TypeAlias = Annotated[str, Text(wire.token_url, r"^https?://[^\s#@]+$")]
 Scope: TypeAlias = Annotated[str, Text(wire.scope, wire.SCOPE)]
 Tenant: TypeAlias = Annotated[str, Text(wire.tenant, wire.TENANT)]
-Backoff: TypeAlias = Annotated[float, Text(_Duration(1, 24 * 3600, "5m"), PATTERN)]
+Backoff: TypeAlias = Annotated[float, Text(Duration(1, 24 * 3600, "5m"), PATTERN)]
 Helo: TypeAlias = Annotated[str, Text(wire.helo)]
 MailAddress: TypeAlias = Annotated[str, Text(wire.mail_address)]
 ReversePath: TypeAlias = Annotated[str, Text(wire.reverse_path)]
@@ -146,11 +149,11 @@ Capability: TypeAlias = Annotated[str, Text(wire.capability)]
 Fingerprint: TypeAlias = Annotated[str, Text(wire.fingerprint, wire.FINGERPRINT)]
 ReplyCode: TypeAlias = Annotated[int, Field(ge=200, le=599)]
 
-OneProtocol: TypeAlias = Annotated[Protocol, BeforeValidator(_OneOf(Protocol))]
-OneEncryption: TypeAlias = Annotated[Encryption, BeforeValidator(_OneOf(Encryption))]
-OneMechanism: TypeAlias = Annotated[Mechanism, BeforeValidator(_OneOf(Mechanism))]
-OneIpFamily: TypeAlias = Annotated[IpFamily, BeforeValidator(_OneOf(IpFamily))]
-OneAddresses: TypeAlias = Annotated[Addresses, BeforeValidator(_OneOf(Addresses))]
-OneTlsVersion: TypeAlias = Annotated[TlsVersion, BeforeValidator(_OneOf(TlsVersion))]
-OneOAuth2Provider: TypeAlias = Annotated[OAuth2Provider, BeforeValidator(_OneOf(OAuth2Provider))]
-OneOAuth2Authentication: TypeAlias = Annotated[OAuth2Authentication, BeforeValidator(_OneOf(OAuth2Authentication))]
+OneProtocol: TypeAlias = Annotated[Protocol, BeforeValidator(OneOf(Protocol))]
+OneEncryption: TypeAlias = Annotated[Encryption, BeforeValidator(OneOf(Encryption))]
+OneMechanism: TypeAlias = Annotated[Mechanism, BeforeValidator(OneOf(Mechanism))]
+OneIpFamily: TypeAlias = Annotated[IpFamily, BeforeValidator(OneOf(IpFamily))]
+OneAddresses: TypeAlias = Annotated[Addresses, BeforeValidator(OneOf(Addresses))]
+OneTlsVersion: TypeAlias = Annotated[TlsVersion, BeforeValidator(OneOf(TlsVersion))]
+OneOAuth2Provider: TypeAlias = Annotated[OAuth2Provider, BeforeValidator(OneOf(OAuth2Provider))]
+OneOAuth2Authentication: TypeAlias = Annotated[OAuth2Authentication, BeforeValidator(OneOf(OAuth2Authentication))]

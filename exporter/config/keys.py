@@ -10,9 +10,18 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 
-def key(meaning: str, example: Any, default: Any = None) -> Any:
-    """A key of the file, with what a reference says about it; `default` is how one would write it."""
-    return Field(default=None, description=meaning, examples=[example], json_schema_extra={"default": default})
+def key(meaning: str, example: Any, default: Any = None, *, alias: str | None = None) -> Any:
+    """A key of the file, with what a reference says about it.
+
+    Args:
+        meaning: What it is for.
+        example: A value as one would write it.
+        default: Likewise, what holds without it.
+        alias: How it is written, where Python has another use for the word.
+    """
+    return Field(
+        default=None, description=meaning, examples=[example], json_schema_extra={"default": default}, alias=alias
+    )
 
 
 class Section(BaseModel):

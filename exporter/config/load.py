@@ -15,6 +15,7 @@ from exporter.config.document import Value, YamlMapping, YamlSequence, read_docu
 from exporter.config.durations import format_duration
 from exporter.config.endpoints import EndpointReader
 from exporter.config.files import read_text
+from exporter.config.flows import read_flows
 from exporter.config.keys import Section
 from exporter.config.login_schema import LoginBackoffSection
 from exporter.config.modules import read_modules
@@ -72,6 +73,7 @@ def _sections(root: YamlMapping, path: Path, journal: Journal) -> Configuration:
         endpoint for index, value in enumerate(_endpoints(root, journal)) for endpoint in reader.read(value, index)
     ]
     modules = read_modules(root.get("modules"), reader, defaults, journal)
+    flows = read_flows(root, endpoints, defaults, directory, journal)
     users = [*endpoints, *(module.template for module in modules.values())]
     check_for_secrets(credentials.values(), users, journal)
     return Configuration(
@@ -82,6 +84,7 @@ def _sections(root: YamlMapping, path: Path, journal: Journal) -> Configuration:
         limits=Limits(**_set(limits.section)),
         login_backoff=login_backoff,
         modules=MappingProxyType(modules),
+        flows=flows,
         warnings=tuple(sorted(set(journal.warnings))),
     )
 

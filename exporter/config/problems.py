@@ -116,9 +116,9 @@ class Journal:
 
 
 def key_path(location: Location) -> str:
-    """How a message calls a place: `tls.ca_file`, `dns.nameservers[1]`. Keys of endpoints go without the number."""
+    """How a message calls a place: `tls.ca_file`, `dns.nameservers[1]`; those of endpoints and flows have no number."""
     match location:
-        case ("endpoints", int(), _, *_):
+        case ("endpoints" | "flows", int(), _, *_):
             parts = location[2:]
         case _:
             parts = location

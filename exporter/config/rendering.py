@@ -23,6 +23,8 @@ from exporter.model import (
     Credentials,
     DnsSettings,
     Endpoint,
+    Flow,
+    Flows,
     Limits,
     LoginBackoff,
     OAuth2Client,
@@ -32,8 +34,14 @@ from exporter.model import (
 
 REDACTED = "<redacted>"
 
+NO_FLOWS = Flows()
+
 _ALWAYS = frozenset({"name", "protocol", "host", "port", "encryption", "interval", "timeout"})
 """Keys of an endpoint that are shown even if they have their default."""
+
+_TIMED = frozenset({"timeout"})
+_OF_EXCHANGERS = frozenset({"timeout", "ip_family", "source_address", "helo"})
+"""Keys of the defaults that hold for visits to MX hosts."""
 
 _SAID_BY_THE_URL = frozenset({"name", "protocol", "host", "port"})
 """Keys of an endpoint that a module has no use for."""
@@ -60,6 +68,7 @@ def render(
     dns: DnsSettings,
     limits: Limits,
     login_backoff: LoginBackoff,
+    flows: Flows = NO_FLOWS,
 ) -> Iterator[str]:
     """The lines, each with its newline, to be joined or sent piece by piece."""
     entries = [f"  {_scalar(each.name)}: {_flow(_credentials(each))}\n" for each in credentials]
@@ -74,6 +83,7 @@ def render(
         yield heading
         yield from render_module(module)
         heading = ""
+    yield from render_flows(flows)
     yield f"dns: {_flow(_settings(dns))}\n"
     yield f"limits: {_flow(_settings(limits, _LIMITS))}\n"
     yield f"login_backoff: {_flow(_settings(login_backoff, _BACKOFF))}\n"
@@ -102,6 +112,48 @@ def render_module(module: Module) -> Iterator[str]:
     for key, value in settings.items():
         if key not in _SAID_BY_THE_URL:
             yield f"    {key}: {_flow(value)}\n"
+
+
+def render_flows(flows: Flows) -> Iterator[str]:
+    """The lines about mail flow; none if there is no flow."""
+    if flows.key is not None:
+        ((key, value),) = _source("flow_key", flows.key).items()
+        yield f"{key}: {_flow(value)}\n"
+    exchangers = [each.sending.endpoint for each in flows.flows if each.sending is not None and each.sending.mx]
+    if exchangers:
+        # Visits to MX hosts have no entry that would say it.
+        shown = {key: value for key, value in _settings(exchangers[0], _TIMED).items() if key in _OF_EXCHANGERS}
+        yield f"defaults: {_flow(shown)}\n"
+    heading = "flows:\n"
+    for flow in flows.flows:
+        yield heading
+        heading = ""
+        indent = "  - "
+        for key, value in _settings_of_flow(flow).items():
+            yield f"{indent}{key}: {_flow(value)}\n"
+            indent = "    "
+
+
+def _settings_of_flow(flow: Flow) -> dict[str, Any]:
+    sending, receiving, expected, awaited = flow.sending, flow.receiving, flow.expected, flow.awaited
+    written: dict[str, Any] = {"name": flow.name}
+    if sending is not None:
+        by = {"endpoint": sending.endpoint.name} if sending.mx is None else {"mx": sending.mx}
+        bounces = {} if sending.bounces is None else {"bounces": sending.bounces.name}
+        written["send"] = {**by, "from": sending.sender, "to": sending.recipient, **bounces}
+    pin = {} if receiving.authserv_id is None else {"authserv_id": receiving.authserv_id}
+    written["receive"] = {"endpoint": receiving.endpoint.name, "mailboxes": receiving.mailboxes, **pin}
+    if awaited is not None:
+        patterns = {"from": awaited.sender, "subject": awaited.subject}
+        shown = {key: pattern for key, pattern in patterns.items() if pattern is not None}
+        written["expect"] = {**shown, "every": format_duration(awaited.every)}
+    else:
+        within = {} if expected.within is None else {"within": format_duration(expected.within)}
+        auth = {"auth": expected.auth} if expected.auth else {}
+        written["expect"] = {**within, "mailbox": expected.mailbox, **auth}
+        written["give_up"] = format_duration(flow.give_up)
+    written["interval"] = format_duration(flow.interval)
+    return written | ({"labels": flow.labels} if flow.labels else {})
 
 
 def _allowed(entry: NamePattern | Network) -> str:

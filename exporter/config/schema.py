@@ -42,6 +42,7 @@ from exporter.config.fields import (
     Timeout,
     Url,
 )
+from exporter.config.flow_schema import FlowKeySection, FlowSection
 from exporter.config.keys import Section, key
 from exporter.config.login_schema import CredentialsSection, LoginBackoffSection
 
@@ -220,7 +221,7 @@ class LimitsSection(Section):
     )
 
 
-class FileSection(Section):
+class FileSection(FlowKeySection):
     """The configuration of mail-exporter."""
 
     model_config = ConfigDict(title="mail-exporter configuration", json_schema_extra={"required": ["endpoints"]})
@@ -241,6 +242,11 @@ class FileSection(Section):
         "How names are looked up; as the system does unless set.", {"nameservers": ["192.0.2.53"]}, {}
     )
     limits: LimitsSection | None = key("Bounds on what happens at once.", {"concurrent_probes": 64}, {})
+    flows: list[FlowSection] | None = key(
+        "Mail that is sent here and looked for there.",
+        [{"name": "to-gmail", "send": {"endpoint": "out", "to": "me@example.net"}, "receive": {"endpoint": "in"}}],
+        [],
+    )
     login_backoff: LoginBackoffSection | None = key(
         "How long a rejected login is left alone, so that no account gets locked.", {"initial": "10m"}, {}
     )

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar, get_args
 
 import yaml
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from exporter.config.keys import Section
@@ -111,14 +112,19 @@ def _report(model: type[Section], detail: ErrorDetails, at: Location, journal: J
     journal.problem(at + place, message)
 
 
+def written_keys(section: type[Section]) -> dict[str, FieldInfo]:
+    """The keys that a section may have, as they are written."""
+    return {field.alias or name: field for name, field in section.model_fields.items()}
+
+
 def unknown_key(section: type[Section], key: str) -> str:
     """What to say about a key that a section does not have."""
-    keys = tuple(section.model_fields)
+    keys = tuple(written_keys(section))
     if issubclass(section, DefaultsSection) and key in CredentialsSection.model_fields:
         return "belongs into an entry of credentials; write it there, and here credentials: with the entry's name"
     for name in keys:
         nested = _section_at(section, (name,))
-        if nested and key in nested.model_fields:
+        if nested and key in written_keys(nested):
             return f"belongs under {name}; write {name}: {{{key}: ...}}"
     if section is DefaultsSection and key in EndpointSection.model_fields:
         return "has no default, for it is what tells endpoints apart; write it at each endpoint"
@@ -147,11 +153,11 @@ def _example(model: type[Section], at: Location, place: Location) -> str | None:
         at: Where the section stands; empty for a file that is one section.
         place: Within it.
     """
-    key, fields = (str(at[0]), FileSection.model_fields) if at else ("", model.model_fields)
+    key, fields = (str(at[0]), FileSection.model_fields) if at else ("", written_keys(model))
     for depth, part in enumerate(place):
         section = _section_at(model, place[:depth])
         if section is not None and isinstance(part, str):
-            key, fields = part, section.model_fields
+            key, fields = part, written_keys(section)
     examples = fields[key].examples
     if not examples:
         return None

@@ -7,6 +7,7 @@ server is told) lives in files of its own; which key holds which kind is the sch
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from exporter.config.problems import quoted
 
@@ -138,13 +139,13 @@ def secret(text: str, key: str) -> str:
     return text
 
 
-def label_name(text: str) -> str:
-    """The name of a label that endpoints may be given."""
+def label_name(text: str, reserved: Collection[str] = RESERVED_LABELS) -> str:
+    """The name of a label that series may be given; `reserved` are those that they have of themselves."""
     if not re.fullmatch(LABEL_NAME, text):
         raise ValueError(f"{quoted(text)} is no label name; write letters, digits and underscores, no digit first")
     if text.startswith("__"):
         raise ValueError(f"{quoted(text)}: labels that begin with __ are Prometheus' own; choose another name")
-    if text in RESERVED_LABELS:
+    if text in reserved:
         raise ValueError(f"the label {quoted(text)} is used by the metrics themselves; choose another name")
     return text
 

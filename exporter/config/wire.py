@@ -33,6 +33,10 @@ _LOCAL_PART = re.compile(r'[!-;=?-~]{1,64}|"[ !#-;=?-\[\]-~]{1,62}"')
 ends the path."""
 
 
+_UTF8_LOCAL_PART = re.compile(r"""[^\x00-\x20\x7f-\x9f\s"(),:;<>@\[\]\\]{1,64}""")
+"""RFC 6531, 3.3: an atom may hold all of UTF-8 above ASCII."""
+
+
 def helo(text: str) -> str:
     """RFC 5321, 4.1.1.1: a domain, or an address literal where there is none."""
     if not text.startswith("["):
@@ -58,6 +62,16 @@ def mail_address(text: str) -> str:
     if not at or not domain or not _LOCAL_PART.fullmatch(local):
         raise ValueError(f"{quoted(text)} is no mail address in ASCII; write one like monitor@example.com")
     return f"{local}@{_address_literal(domain) if domain.startswith('[') else parse_host(domain)}"
+
+
+def flow_address(text: str) -> str:
+    """An address that mail is sent to or from; its local part may hold any letters (RFC 6531)."""
+    local, _, domain = plain(text).rpartition("@")
+    if domain and not local.isascii() and _UTF8_LOCAL_PART.fullmatch(local):
+        return f"{local}@{parse_host(domain)}"
+    if not domain or not local:
+        raise ValueError(f"{quoted(text)} is not a mail address; write one like monitor@example.com")
+    return mail_address(text)
 
 
 def reverse_path(text: str) -> str:

@@ -11,6 +11,21 @@ from __future__ import annotations
 from exporter.model.certificates import CertificateFacts, CertificateProblem, StapleStatus, TlsFacts
 from exporter.model.endpoints import Addresses, Encryption, Endpoint, IpFamily, Protocol, Series, TlsPolicy, TlsVersion
 from exporter.model.logins import Credentials, Login, Mechanism, SecretKind, Withheld
+from exporter.model.mail_flow import (
+    BLAMED,
+    MIN_FLOW_KEY,
+    AuthMethod,
+    AuthResult,
+    Awaited,
+    Expected,
+    Flow,
+    Flows,
+    Leg,
+    Outcome,
+    Receiving,
+    Removal,
+    Sending,
+)
 from exporter.model.phases import FailureReason, Phase, SkipReason
 from exporter.model.results import Direction, Failure, MailboxFacts, ProbeResult, Resolution, Span, TranscriptLine
 from exporter.model.secrets import Secret, SecretSource
@@ -18,7 +33,12 @@ from exporter.model.settings import DnsSettings, Limits, LoginBackoff
 from exporter.model.tokens import OAuth2Authentication, OAuth2Client, OAuth2Grant, OAuth2Provider, TokenOutcome
 
 __all__ = [
+    "BLAMED",
+    "MIN_FLOW_KEY",
     "Addresses",
+    "AuthMethod",
+    "AuthResult",
+    "Awaited",
     "CertificateFacts",
     "CertificateProblem",
     "Credentials",
@@ -26,9 +46,13 @@ __all__ = [
     "DnsSettings",
     "Encryption",
     "Endpoint",
+    "Expected",
     "Failure",
     "FailureReason",
+    "Flow",
+    "Flows",
     "IpFamily",
+    "Leg",
     "Limits",
     "Login",
     "LoginBackoff",
@@ -38,13 +62,17 @@ __all__ = [
     "OAuth2Client",
     "OAuth2Grant",
     "OAuth2Provider",
+    "Outcome",
     "Phase",
     "ProbeResult",
     "Protocol",
+    "Receiving",
+    "Removal",
     "Resolution",
     "Secret",
     "SecretKind",
     "SecretSource",
+    "Sending",
     "Series",
     "SkipReason",
     "Span",

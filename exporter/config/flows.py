@@ -1,0 +1,302 @@
+"""The sections about mail flow: each flow with its endpoints found and its defaults applied, or what is wrong with it.
+
+What a flow's endpoints are for decides what they must have: a login to read a mailbox, SMTP to send. That a key file or
+a password cannot be read is no problem of the configuration: the flow fails when it needs it, and it alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from exporter.config import wire
+from exporter.config.document import YamlMapping, YamlSequence
+from exporter.config.durations import format_duration
+from exporter.config.flow_schema import FlowKeySection, FlowSection, ReceiveSection
+from exporter.config.problems import Journal, Location, did_you_mean, quoted
+from exporter.config.schema import DefaultsSection
+from exporter.config.secret_sources import Secrets
+from exporter.config.secrets import EnvSecret, InlineSecret
+from exporter.config.sections import Read, read_section
+from exporter.model import (
+    MIN_FLOW_KEY,
+    Addresses,
+    Awaited,
+    Encryption,
+    Endpoint,
+    Expected,
+    Flow,
+    Flows,
+    Protocol,
+    Receiving,
+    SecretSource,
+    Sending,
+    TlsPolicy,
+)
+
+DEFAULT_MAILBOXES: Final = ("INBOX", "\\Junk")
+DEFAULT_GIVE_UP: Final = 3600.0
+DEFAULT_INTERVAL: Final = 300.0
+
+_READERS: Final = frozenset({Protocol.IMAP, Protocol.POP3})
+_SENT: Final = ("within", "mailbox", "auth")
+_AWAITED: Final = ("from", "subject", "every")
+_FIELDS: Final = MappingProxyType({"from": "sender"})
+"""Keys that the model calls otherwise."""
+
+
+def read_flows(
+    root: YamlMapping,
+    endpoints: Sequence[Endpoint],
+    defaults: Read[DefaultsSection],
+    directory: Path,
+    journal: Journal,
+) -> Flows:
+    """All flows; those with problems are left out.
+
+    Args:
+        root: The whole file.
+        endpoints: Those that flows may name.
+        defaults: What holds for visits to MX hosts as well.
+        directory: What the path of the key file is relative to.
+        journal: Takes the problems.
+    """
+    key = _read_key(root, directory, journal)
+    value = root.get("flows")
+    if value is not None and not isinstance(value, YamlSequence):
+        journal.problem(("flows",), "must be a list; write for example flows: [{name: ..., send: ..., receive: ...}]")
+        return Flows((), key)
+    reader = _FlowReader({endpoint.name: endpoint for endpoint in endpoints}, defaults, journal)
+    flows = [reader.read(entry, index) for index, entry in enumerate(value or ())]
+    if key is None and reader.sends is not None and not any(each in root for each in FlowKeySection.model_fields):
+        ways = "flow_key_file, flow_key_env or flow_key at the top of the file"
+        journal.problem(reader.sends, f"messages are sent, and nothing marks them as ours; write {ways}")
+    return Flows(tuple(flow for flow in flows if flow is not None), key)
+
+
+def _read_key(root: YamlMapping, directory: Path, journal: Journal) -> SecretSource | None:
+    written = {key: root[key] for key in FlowKeySection.model_fields if key in root}
+    read = read_section(FlowKeySection, written, (), journal)
+    if read is None:
+        return None
+    source = Secrets(read, directory, (), journal).source("flow_key")
+    if isinstance(source, InlineSecret | EnvSecret):
+        key = "flow_key" if isinstance(source, InlineSecret) else "flow_key_env"
+        try:
+            length = len(source.read().reveal())
+        except OSError:
+            return source
+        if length < MIN_FLOW_KEY:
+            journal.problem((key,), f"is {length} octets long; write at least {MIN_FLOW_KEY} that nobody can guess")
+    return source
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """A section of a flow, where it stands, and what was wrong in it."""
+
+    section: Any
+    at: Location
+    broken: frozenset[Location]
+
+    def value(self, key: str) -> Any:
+        return None if self.section is None else getattr(self.section, _FIELDS.get(key, key))
+
+    def has(self, key: str) -> bool:
+        return self.section is not None and _FIELDS.get(key, key) in self.section.model_fields_set
+
+    def missing(self, key: str) -> bool:
+        """Whether nothing usable was written, and nothing unusable that was reported."""
+        return self.value(key) is None and not any(place[0] == key for place in self.broken)
+
+    def below(self, key: str) -> _Keys:
+        broken = frozenset(place[1:] for place in self.broken if place[0] == key and place[1:])
+        return _Keys(self.value(key), (*self.at, key), broken)
+
+
+class _FlowReader:
+    """Reads the flows of one configuration, one after the other.
+
+    Attributes:
+        sends: The place of the first flow that sends; `None` if none does.
+    """
+
+    def __init__(self, endpoints: Mapping[str, Endpoint], defaults: Read[DefaultsSection], journal: Journal) -> None:
+        self.sends: Location | None = None
+        self._endpoints = endpoints
+        self._defaults = defaults.section
+        self._journal = journal
+        self._names: dict[str, Location] = {}
+
+    def read(self, value: object, index: int) -> Flow | None:
+        """The flow at an index of the section; `None` if it has problems."""
+        before = len(self._journal.problems)
+        read = read_section(FlowSection, value, ("flows", index), self._journal)
+        if read is None:
+            return None
+        keys = _Keys(read.section, ("flows", index), read.broken)
+        name = self._name(keys)
+        sends = keys.has("send") or any(place[0] == "send" for place in keys.broken)
+        if sends and self.sends is None:
+            self.sends = (*keys.at, "send")
+        sending = self._sending(keys.below("send")) if keys.value("send") is not None else None
+        receiving = self._receiving(keys)
+        expect = keys.below("expect")
+        give_up = read.section.give_up or DEFAULT_GIVE_UP
+        self._check_kind(expect, keys, sends=sends)
+        if len(self._journal.problems) > before or receiving is None or (sends and sending is None):
+            return None
+        expected = self._expected(expect, receiving, give_up) if sends else Expected(mailbox=receiving.mailboxes[0])
+        if len(self._journal.problems) > before:
+            return None
+        return Flow(
+            name=name,
+            receiving=receiving,
+            sending=sending,
+            expected=expected,
+            awaited=None if sends else Awaited(expect.value("every"), expect.value("from"), expect.value("subject")),
+            give_up=give_up,
+            interval=read.section.interval or DEFAULT_INTERVAL,
+            labels=MappingProxyType({k: v for k, v in sorted((read.section.labels or {}).items()) if v}),
+        )
+
+    def _name(self, keys: _Keys) -> str:
+        name: str | None = keys.value("name")
+        if name is None:
+            if keys.missing("name"):
+                self._journal.problem(keys.at, "has no name; write name: and one that says from where to where")
+            return ""
+        place = (*keys.at, "name")
+        if name in self._names:
+            line = self._journal.line_of(self._names[name])
+            self._journal.problem(place, f"{quoted(name)} is the name of the flow at line {line} too; write another")
+        self._names.setdefault(name, place)
+        return name
+
+    def _endpoint(self, keys: _Keys, key: str, *, protocols: frozenset[Protocol], login: str | None) -> Endpoint | None:
+        """The endpoint that a key names, if it can do what it is to do; `login` says what it needs one for."""
+        name = keys.value(key)
+        if name is None:
+            return None
+        place = (*keys.at, key)
+        endpoint = self._endpoints.get(name)
+        if endpoint is None:
+            names = tuple(each.name for each in self._endpoints.values() if each.protocol in protocols)
+            mend = did_you_mean(name, names[:50]) if names else "write it below endpoints"
+            self._journal.problem(place, f"there is no endpoint {quoted(name)}; {mend}")
+            return None
+        if endpoint.protocol not in protocols:
+            wanted = " or ".join(each.value.upper() for each in sorted(protocols))
+            self._journal.problem(place, f"{quoted(name)} speaks {endpoint.protocol.upper()}; name one for {wanted}")
+            return None
+        if login is not None and endpoint.credentials is None:
+            self._journal.problem(
+                place, f"{quoted(name)} has no credentials, and {login} needs a login; add them there"
+            )
+            return None
+        return replace(endpoint, addresses=Addresses.FIRST)
+
+    def _sending(self, keys: _Keys) -> Sending | None:
+        endpoint = self._endpoint(keys, "endpoint", protocols=frozenset({Protocol.SMTP}), login=None)
+        mx, recipient = keys.value("mx"), keys.value("to")
+        if keys.missing("endpoint") and keys.missing("mx"):
+            self._journal.problem(keys.at, "says neither endpoint nor mx; write endpoint: with an SMTP endpoint's name")
+        elif keys.has("endpoint") and mx is not None:
+            self._journal.problem((*keys.at, "mx"), "endpoint is there too; write only one of the two")
+        if keys.missing("to"):
+            self._journal.problem(keys.at, "says no recipient; write to: and an address that receive reads")
+        bounces = self._endpoint(keys, "bounces", protocols=_READERS, login="reading a mailbox")
+        sender = self._sender(keys, endpoint)
+        if mx is not None and endpoint is None:
+            endpoint = self._exchanger(mx)
+        if endpoint is None or recipient is None or sender is None:
+            return None
+        return Sending(sender, recipient, endpoint, mx, bounces)
+
+    def _sender(self, keys: _Keys, endpoint: Endpoint | None) -> str | None:
+        sender: str | None = keys.value("from")
+        if sender is not None or not keys.missing("from"):
+            return sender
+        username = endpoint.credentials.username if endpoint is not None and endpoint.credentials is not None else ""
+        try:
+            return wire.flow_address(username)
+        except ValueError:
+            if keys.value("mx") is not None or endpoint is not None:
+                why = f"{quoted(username)} is no mail address" if username else "there is no login to take it from"
+                self._journal.problem(keys.at, f"says no sender, and {why}; write from: monitor@example.com")
+            return None
+
+    def _exchanger(self, domain: str) -> Endpoint:
+        """What an MX host of the domain is visited as; its own name takes the domain's place."""
+        defaults = {
+            key: value
+            for key in ("timeout", "ip_family", "source_address", "helo")
+            if (value := getattr(self._defaults, key)) is not None
+        }
+        # RFC 7435: mail is handed over with whatever encryption there is, by whatever certificate.
+        policy = TlsPolicy(verify=False)
+        return Endpoint(f"mx {domain}", Protocol.SMTP, domain, 25, Encryption.OPPORTUNISTIC, tls=policy, **defaults)
+
+    def _receiving(self, keys: _Keys) -> Receiving | None:
+        section: ReceiveSection | None = keys.value("receive")
+        if section is None:
+            if keys.missing("receive"):
+                self._journal.problem(keys.at, "says not where to look; write receive: {endpoint: ...}")
+            return None
+        below = keys.below("receive")
+        endpoint = self._endpoint(below, "endpoint", protocols=_READERS, login="reading a mailbox")
+        if below.missing("endpoint"):
+            self._journal.problem(below.at, "says no endpoint; write endpoint: with an IMAP or POP3 endpoint's name")
+        mailboxes = tuple(dict.fromkeys(section.mailboxes or ()))
+        if section.mailboxes == []:
+            self._journal.problem((*below.at, "mailboxes"), "is empty; write [INBOX], or leave it out")
+        if endpoint is None:
+            return None
+        if endpoint.protocol is Protocol.POP3:
+            if mailboxes and mailboxes != ("INBOX",):
+                self._journal.problem(
+                    (*below.at, "mailboxes"), "POP3 has no mailbox but INBOX; leave it out, or name an IMAP endpoint"
+                )
+            mailboxes = ("INBOX",)
+        return Receiving(endpoint, mailboxes or DEFAULT_MAILBOXES, section.authserv_id)
+
+    def _check_kind(self, expect: _Keys, keys: _Keys, *, sends: bool) -> None:
+        """What is expected of a message that is sent, and of one that somebody else sends, are different things."""
+        for key in _AWAITED if sends else _SENT:
+            if expect.has(key):
+                why = "a message of our own is recognised by its signature" if sends else "nothing is sent"
+                self._journal.problem((*expect.at, key), f"{why}; leave it out")
+        if sends:
+            return
+        if keys.has("give_up"):
+            self._journal.problem((*keys.at, "give_up"), "nothing is sent; leave it out")
+        if expect.missing("every"):
+            place = expect.at if expect.section is not None else keys.at
+            wish = "every: and how old the newest message may become, such as 26h"
+            self._journal.problem(place, f"sends nothing, so it has to say what is awaited; write expect: with {wish}")
+
+    def _expected(self, keys: _Keys, receiving: Receiving, give_up: float) -> Expected:
+        within: float | None = keys.value("within")
+        if within is not None and within >= give_up:
+            shown = format_duration(give_up)
+            self._journal.problem(
+                (*keys.at, "within"),
+                f"is not below give_up, which is {shown}; write a shorter time here or a longer there",
+            )
+        mailbox = keys.value("mailbox") or receiving.mailboxes[0]
+        if mailbox not in receiving.mailboxes:
+            looked_in = ", ".join(map(quoted, receiving.mailboxes))
+            self._journal.problem(
+                (*keys.at, "mailbox"),
+                f"{quoted(mailbox)} is not looked in, only {looked_in}; add it to receive.mailboxes",
+            )
+        auth = keys.value("auth") or {}
+        if auth and receiving.authserv_id is None:
+            self._journal.problem(
+                (*keys.at, "auth"),
+                "nobody's Authentication-Results count; write receive.authserv_id, the server's own name in them",
+            )
+        return Expected(within, mailbox, MappingProxyType(dict(sorted(auth.items()))))

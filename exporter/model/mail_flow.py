@@ -1,0 +1,206 @@
+"""Mail flow: what is sent from where to where, what is expected of it, and what can become of a message.
+
+Values only. How a message is built, recognised and judged is `exporter.flows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from exporter.model.endpoints import Endpoint
+from exporter.model.secrets import SecretSource
+
+
+class Outcome(StrEnum):
+    """What became of a message: one for each, label `outcome` of `mail_flow_messages_total`."""
+
+    DELIVERED = "delivered"
+    """It arrived in time, where it should, as it was sent, once, and authenticated as expected."""
+    LATE = "late"
+    JUNK = "junk"
+    """It arrived in another mailbox than the expected one."""
+    DUPLICATE = "duplicate"
+    ALTERED = "altered"
+    UNAUTHENTICATED = "unauthenticated"
+    LOST = "lost"
+    """The mailbox can be read, and the message was not in it until `give_up`."""
+    BOUNCED = "bounced"
+    REFUSED = "refused"
+    """5xx at submission."""
+    DEFERRED = "deferred"
+    """4xx at submission."""
+    SEND_FAILED = "send_failed"
+    """The visit that submits failed in another way."""
+    RECEIVE_FAILED = "receive_failed"
+    """The mailbox could not be read until `give_up`."""
+
+
+class Leg(StrEnum):
+    """The parts of a message's way, in their order: label `leg`."""
+
+    SUBMIT = "submit"
+    """From before the visit begins until the server has taken the message."""
+    TRANSIT = "transit"
+    """From there until the message can be read."""
+    RETRIEVE = "retrieve"
+    """Fetching what is needed to judge it."""
+    REMOVE = "remove"
+
+
+BLAMED: Mapping[Outcome, Leg] = MappingProxyType(
+    {
+        Outcome.LATE: Leg.TRANSIT,
+        Outcome.JUNK: Leg.TRANSIT,
+        Outcome.DUPLICATE: Leg.TRANSIT,
+        Outcome.ALTERED: Leg.TRANSIT,
+        Outcome.UNAUTHENTICATED: Leg.TRANSIT,
+        Outcome.LOST: Leg.TRANSIT,
+        Outcome.BOUNCED: Leg.TRANSIT,
+        Outcome.REFUSED: Leg.SUBMIT,
+        Outcome.DEFERRED: Leg.SUBMIT,
+        Outcome.SEND_FAILED: Leg.SUBMIT,
+        Outcome.RECEIVE_FAILED: Leg.RETRIEVE,
+    }
+)
+"""The leg to blame for each outcome but `delivered`."""
+
+
+class AuthMethod(StrEnum):
+    """Methods of RFC 8601 whose results are looked at: label `method` of `mail_flow_auth_result_info`."""
+
+    SPF = "spf"
+    DKIM = "dkim"
+    DMARC = "dmarc"
+    ARC = "arc"
+
+
+class AuthResult(StrEnum):
+    """Results that these methods can have (RFC 8601 2.7): label `result`."""
+
+    PASS = "pass"  # noqa: S105 - a result, not a secret
+    FAIL = "fail"
+    SOFTFAIL = "softfail"
+    NEUTRAL = "neutral"
+    NONE = "none"
+    POLICY = "policy"
+    BESTGUESSPASS = "bestguesspass"
+    """Microsoft's DMARC result for domains without a record."""
+    TEMPERROR = "temperror"
+    PERMERROR = "permerror"
+
+
+class Removal(StrEnum):
+    """What was removed from a mailbox: label `kind` of `mail_flow_removed_total`."""
+
+    OWN = "own"
+    """A message of the present run, or a copy of it."""
+    LEFTOVER = "leftover"
+    """A message that was settled, or given up, before it was found."""
+    BOUNCE = "bounce"
+    """A delivery status notification about one of our messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How a flow's messages are handed in.
+
+    Attributes:
+        sender: The envelope's and the header's.
+        recipient: Likewise.
+        endpoint: The SMTP endpoint that takes them. With `mx` its host is that domain, and each MX host is visited.
+        mx: A domain to whose MX hosts messages are handed as another server would; `None` to use the endpoint.
+        bounces: Reads the sender's mailbox, for delivery status notifications; `None` if nobody does.
+    """
+
+    sender: str
+    recipient: str
+    endpoint: Endpoint
+    mx: str | None = None
+    bounces: Endpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receiving:
+    """Where a flow's messages are looked for.
+
+    Attributes:
+        endpoint: An IMAP or POP3 endpoint with credentials.
+        mailboxes: By name, or by special use (RFC 6154) with a leading backslash; in the order to look.
+        authserv_id: Whose Authentication-Results count (RFC 8601 section 5); `None` for nobody's.
+    """
+
+    endpoint: Endpoint
+    mailboxes: tuple[str, ...] = ("INBOX",)
+    authserv_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a message that was sent has to be like.
+
+    Attributes:
+        within: Seconds from before its submission until it can be read; `None` if any time before `give_up` will do.
+        mailbox: The one of the mailboxes that it belongs into.
+        auth: The result that each method must have.
+    """
+
+    within: float | None = None
+    mailbox: str = "INBOX"
+    auth: Mapping[AuthMethod, AuthResult] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """A message that somebody else sends regularly.
+
+    Attributes:
+        every: Seconds after which the newest one is overdue.
+        sender: A pattern with `*` and `?` for the address in From; `None` for anybody.
+        subject: Likewise for the subject.
+    """
+
+    every: float
+    sender: str | None = None
+    subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Mail from one place to another, or from somebody else, with every default applied.
+
+    Attributes:
+        name: Unique; the value of the label `flow`.
+        sending: `None` where nothing is sent.
+        awaited: What is waited for where nothing is sent; `None` where something is.
+        give_up: Seconds after which a message that was not found is `lost`.
+        interval: Seconds from one message, or look, to the next.
+        labels: Further labels on every series of the flow.
+    """
+
+    name: str
+    receiving: Receiving
+    sending: Sending | None = None
+    expected: Expected = field(default_factory=Expected)
+    awaited: Awaited | None = None
+    give_up: float = 3600.0
+    interval: float = 300.0
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """The flows of a configuration, and what marks their messages.
+
+    Attributes:
+        key: Where the key comes from that signs messages; `None` if none is sent.
+    """
+
+    flows: tuple[Flow, ...] = ()
+    key: SecretSource | None = None
+
+
+MIN_FLOW_KEY = 16
+"""Octets of a flow key: 128 bits, the least that nobody can guess."""
