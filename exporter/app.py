@@ -30,7 +30,6 @@ from exporter.model import (
     Endpoint,
     Limits,
     LoginBackoff,
-    ProbeResult,
     SkipReason,
     TokenOutcome,
 )
@@ -44,9 +43,10 @@ from exporter.schedule.roster import AddressBook
 from exporter.schedule.scheduler import Scheduler
 from exporter.schedule.state_log import StateLog
 from exporter.sharding import ALONE, Shard
+from exporter.visiting.connect import World
 from exporter.visiting.logins import Logins
 from exporter.visiting.on_demand import OnDemand
-from exporter.visiting.visit import Prober, World
+from exporter.visiting.visit import Visitor
 from exporter.watching import Watcher
 from exporter.web.application import create_application
 from exporter.web.policy import Policies
@@ -149,9 +149,9 @@ class Daemon:
         self._watch = best_watch()
         connect = partial(Stream.connect, watch=self._watch)
         self._contexts = TlsContexts()
-        self._prober = Prober(World(Resolver(configuration.dns), self._contexts, connect=connect))
         self._logins = Logins(time.monotonic, configuration.login_backoff, observer)
-        self._on_demand = OnDemand(self._prober, self._logins)
+        self.visitor = Visitor(World(Resolver(configuration.dns), self._contexts, connect=connect), self._logins)
+        self._on_demand = OnDemand(self.visitor)
         self._state_log = StateLog()
         self._scheduler = Scheduler(self._probe, observer)
         self._lag = LagMonitor(self.store.observe_lag)
@@ -183,7 +183,7 @@ class Daemon:
         """Put a configuration in force. What it leaves unchanged keeps its schedule, counters and history."""
         configuration = prepared.configuration
         if configuration.dns != self._configuration.dns:
-            self._prober.world = replace(self._prober.world, names=Resolver(configuration.dns))
+            self.visitor.world = replace(self.visitor.world, names=Resolver(configuration.dns))
         self._configuration = configuration
         before, self._names = self._names, prepared.names
         self._in_force = {endpoint.name: endpoint for endpoint in prepared.endpoints}
@@ -220,7 +220,7 @@ class Daemon:
         # What ends now ends because we say so, and says nothing about the servers.
         self._hurried = True
         self._on_demand.stop()
-        self._prober.hurry()
+        self.visitor.hurry()
         if not await self._scheduler.drain(GOODBYE_WITHIN):
             await self._scheduler.cancel()
         await self._logins.close()
@@ -249,9 +249,9 @@ class Daemon:
 
     async def _probe(self, endpoint: Endpoint) -> None:
         if endpoint.addresses is Addresses.ALL and endpoint.only_address is None:
-            result = await self._prober.look_up(endpoint)
+            result = await self.visitor.look_up(endpoint)
         else:
-            result = await self._log_in(endpoint)
+            result = await self.visitor.probe(endpoint)
         if self._hurried:
             return
         # The result of a probe that outlived its endpoint, or the endpoint's former self, is nobody's.
@@ -264,16 +264,6 @@ class Daemon:
         if kept is not None:
             self.store.record(kept)
             self._state_log.write(kept)
-
-    async def _log_in(self, endpoint: Endpoint) -> ProbeResult:
-        """Probe, with a login if the endpoint has one."""
-        login = await self._logins.for_probe(endpoint)
-        result = None
-        try:
-            result = await self._prober.probe(endpoint, login)
-        finally:
-            self._logins.learn(endpoint, login, result)
-        return result
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from exporter.metrics.store import BuildInfo, Store
 from exporter.model import DnsSettings, Encryption, Endpoint, Login, ProbeResult, Protocol, Secret, Withheld
 from exporter.net.resolve import Resolver
 from exporter.net.tls import TlsContexts
-from exporter.visiting.visit import Prober, World
+from exporter.visiting.connect import World
 from tests.servers.exporter import Metrics
+from tests.visits import visitor
 
 USERNAME = "monitor-4711@example.com"
 PASSWORD = "a-password-that-must-not-leave"
@@ -29,7 +30,7 @@ LOGIN = Login(USERNAME, Secret(PASSWORD.encode()))
 async def probe(endpoint: Endpoint, login: Login | Withheld | None = LOGIN) -> ProbeResult:
     """Probe once with everything real, and hold the probe to its promise that nothing of ours breaks."""
     with capture_logs() as logs:
-        result = await Prober(World(Resolver(DnsSettings()), TlsContexts())).probe(endpoint, login)
+        result = await visitor(World(Resolver(DnsSettings()), TlsContexts()), login).probe(endpoint)
     assert [] == logs
     return result
 

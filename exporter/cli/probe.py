@@ -21,8 +21,9 @@ from exporter.config.load import load
 from exporter.model import DnsSettings, Endpoint, LoginBackoff, ProbeResult
 from exporter.net.resolve import Resolver
 from exporter.net.tls import TlsContexts
+from exporter.visiting.connect import World
 from exporter.visiting.logins import Logins
-from exporter.visiting.visit import Prober, World
+from exporter.visiting.visit import Visitor
 from exporter.web.api import probe_document
 
 
@@ -71,5 +72,4 @@ def _endpoint(target: str, configuration: Configuration | None) -> Endpoint:
 
 
 async def _probe(endpoint: Endpoint, dns: DnsSettings) -> ProbeResult:
-    login = await Logins(time.monotonic, LoginBackoff()).for_probe(endpoint)
-    return await Prober(World(Resolver(dns), TlsContexts())).probe(endpoint, login)
+    return await Visitor(World(Resolver(dns), TlsContexts()), Logins(time.monotonic, LoginBackoff())).probe(endpoint)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from exporter.model.certificates import CertificateFacts, CertificateProblem, StapleStatus, TlsFacts
 from exporter.model.endpoints import Addresses, Encryption, Endpoint, IpFamily, Protocol, Series, TlsPolicy, TlsVersion
+from exporter.model.errands import Errand
 from exporter.model.logins import Credentials, Login, Mechanism, SecretKind, Withheld
 from exporter.model.mail_flow import (
     BLAMED,
@@ -46,6 +47,7 @@ __all__ = [
     "DnsSettings",
     "Encryption",
     "Endpoint",
+    "Errand",
     "Expected",
     "Failure",
     "FailureReason",

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
+from exporter.model.errands import Errand
 from exporter.model.logins import Credentials, Mechanism
 
 
@@ -146,6 +147,17 @@ class Endpoint:
     def lookup_name(self) -> str:
         """The host as it is to be looked up."""
         return f"{self.host}." if self.absolute else self.host
+
+    @property
+    def errands(self) -> tuple[Errand, ...]:
+        """What its probes look at besides."""
+        wanted = {
+            Errand.RECIPIENT: self.rcpt_to is not None,
+            # A maildrop has no name to ask for: whoever logs in by POP3 is in it.
+            Errand.MAILBOX: self.mailbox is not None or self.protocol is Protocol.POP3,
+            Errand.CAPABILITIES: bool(self.capabilities),
+        }
+        return tuple([errand for errand in Errand if wanted[errand]])
 
     @property
     def server_name(self) -> str:

@@ -81,12 +81,16 @@ class Recorder:
             self._finished = True
         return True
 
-    def chain(self, connection: SSL.Connection) -> Chain:
-        """What the server presented, examined."""
+    def presented(self, connection: SSL.Connection) -> tuple[bytes, ...]:
+        """What the server presented, DER."""
         if self._presented is None:
             self._read(connection)
+        return tuple(self._presented or ())
+
+    def chain(self, connection: SSL.Connection) -> Chain:
+        """What the server presented, examined."""
+        presented = list(self.presented(connection))
         if self._known is None:
-            presented = self._presented or []
             path = [_der(step) for step in connection.get_verified_chain() or ()]
             self._known = examine(
                 presented, path, self._findings, finished=self._finished, anchors=self._verified.anchors

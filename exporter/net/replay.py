@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
@@ -62,6 +63,16 @@ class Replay:
         """The next octets of the script."""
         return self._read(lambda: self._buffer.take_exactly(size))
 
+    async def heard_within(self, seconds: float) -> bool:
+        """Whether the script goes on; if not, the time passes."""
+        try:
+            if not self._buffer:
+                self._feed()
+        except StreamError:
+            await asyncio.sleep(seconds)
+            return False
+        return True
+
     def take_unread(self) -> bytes:
         """What came with the last piece and was not read."""
         return self._buffer.take_all()
@@ -80,6 +91,10 @@ class Replay:
     def channel_binding(self, kind: ChannelBinding) -> bytes | None:
         """What the script was given."""
         return self._channel_bindings.get(kind)
+
+    def presented_chain(self) -> tuple[bytes, ...]:
+        """None: the script has no certificates."""
+        return ()
 
     def close(self) -> None:
         """Record it."""

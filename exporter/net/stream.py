@@ -181,6 +181,23 @@ class Stream:
             raise _translated(overflow) from None
         return octets
 
+    async def heard_within(self, seconds: float) -> bool:
+        """Whether there is something to read before so many seconds have passed.
+
+        Raises:
+            StreamError: The connection ended.
+        """
+        if self._buffer:
+            return True
+        try:
+            async with asyncio.timeout(seconds):
+                await self._receive()
+        except TimeoutError:
+            return False
+        except OverflowingError as overflow:
+            raise _translated(overflow) from None
+        return True
+
     def take_unread(self) -> bytes:
         """What came and was not read, as far as it can be had without waiting."""
         unread = self._buffer.take_all()
@@ -265,6 +282,10 @@ class Stream:
     def channel_binding(self, kind: ChannelBinding) -> bytes | None:
         """What ties a login to this TLS session; `None` where there is no TLS, or none that has this binding."""
         return None if self._tls is None else tls.channel_binding(self._tls, kind)
+
+    def presented_chain(self) -> tuple[bytes, ...]:
+        """The certificates that the server showed, DER, its own first; none without TLS."""
+        return () if self._tls is None else tls.presented(self._tls)
 
     def close(self) -> None:
         """Close at once. A TLS session says so first (RFC 8446 6.1), as far as it can without waiting."""

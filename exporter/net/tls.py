@@ -21,7 +21,7 @@ from exporter.net.contexts import TlsContexts, TlsSetupError
 from exporter.net.recording import Recorder
 from exporter.protocol.dialogue import ChannelBinding
 
-__all__ = ["TlsContexts", "TlsSetupError", "begin", "channel_binding", "facts", "handshake_failure"]
+__all__ = ["TlsContexts", "TlsSetupError", "begin", "channel_binding", "facts", "handshake_failure", "presented"]
 
 EXPORTER_LABEL: Final = b"EXPORTER-Channel-Binding"
 EXPORTER_LENGTH: Final = 32
@@ -74,6 +74,12 @@ def facts(connection: SSL.Connection, server_name: str, now: float) -> TlsFacts:
         ocsp_status=verdict.ocsp_status,
         ocsp_next_update=verdict.ocsp_next_update,
     )
+
+
+def presented(connection: SSL.Connection) -> tuple[bytes, ...]:
+    """The certificates that the server showed in a handshake that was completed, DER, its own first."""
+    recorder: Recorder = connection.get_app_data()
+    return recorder.presented(connection)
 
 
 def _group(connection: SSL.Connection) -> str | None:

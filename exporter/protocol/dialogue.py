@@ -132,8 +132,26 @@ class Conceal:
     octets: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Let this many seconds pass."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitServer:
+    """Wait until the server says something, or until this many seconds have passed.
+
+    Give me nothing if they have; else something, whatever it is: what the server says is to be read then.
+    """
+
+    seconds: float
+
+
 SecurityStep: TypeAlias = TakeUnread | StartTls | RequireSecure | GiveChannelBinding | GiveRandom | DeriveKey | Conceal
-Step: TypeAlias = Enter | Send | ReadLine | ReadExactly | Learn | SecurityStep
+RareStep: TypeAlias = SecurityStep | Pause | AwaitServer
+Step: TypeAlias = Enter | Send | ReadLine | ReadExactly | Learn | RareStep
 Dialogue: TypeAlias = Generator[Step, bytes, T]
 
 

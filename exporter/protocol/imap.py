@@ -7,10 +7,10 @@ server's responses are read in imap_response.py, and what its refusals mean in i
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
-from exporter.model import Endpoint, FailureReason, Login, MailboxFacts, Mechanism
+from exporter.model import Endpoint, FailureReason, Login, Mechanism
 from exporter.protocol import imap_command, sasl
 from exporter.protocol.dialogue import (
     MAX_LINE,
@@ -34,9 +34,7 @@ from exporter.protocol.imap_response import (
     Data,
     Response,
     Status,
-    mailbox_status,
     read_response,
-    storage_quota,
 )
 from exporter.protocol.sasl_exchange import REDACTED, Exchange
 
@@ -92,10 +90,10 @@ class Imap:
             yield from self._ask_capabilities()
 
     def offers_starttls(self) -> bool:
-        return "STARTTLS" in self._announced()
+        return "STARTTLS" in self.announced()
 
     def starttls(self) -> Dialogue[None]:
-        reply = yield from self._command(b"STARTTLS")
+        reply = yield from self.command(b"STARTTLS")
         if reply.end.condition is not Condition.OK:
             raise DialogueError(FailureReason.STARTTLS_REFUSED, f"STARTTLS is answered with {reply.end}")
         # RFC 9051 6.2.1: also those that came with this very answer.
@@ -107,7 +105,7 @@ class Imap:
     def log_in(self, login: Login, *, encrypted: bool) -> Dialogue[None]:
         offered = self._mechanisms()
         # RFC 9051 6.2.3: the LOGIN command is there unless the server says that it is not.
-        disabled = "LOGINDISABLED" in self._announced()
+        disabled = "LOGINDISABLED" in self.announced()
         mechanism = yield from sasl.choose(
             login,
             offered,
@@ -129,29 +127,24 @@ class Imap:
         if self.capabilities is not None and not self._capabilities_are_old:
             yield Learn(Capabilities(self.capabilities))
 
-    def has_more_to_check(self, *, logged_in: bool) -> bool:
-        expects_news = bool(self._endpoint.capabilities) and self._capabilities_are_old
-        return logged_in and (self._endpoint.mailbox is not None or expects_news)
-
-    def check(self) -> Dialogue[None]:
+    def refresh_capabilities(self) -> Dialogue[None]:
         if self._capabilities_are_old:
             yield from self._ask_capabilities()
             yield Learn(Capabilities(self.capabilities or ()))
-        if self._endpoint.mailbox is not None:
-            yield from self._look_at(self._endpoint.mailbox)
 
     def quit(self) -> Dialogue[None]:
         if self._exchange_is_open:
             # RFC 9051 6.2.2: "*" cancels; anything else said now would be taken for the response.
             yield Send(b"*")
-        tag = self._new_tag()
+        tag = self.new_tag()
         yield Send(tag + b" LOGOUT")
-        reply = yield from self._read(tag)
+        reply = yield from self.read(tag)
         # RFC 9051 6.1.3: BYE, and then the tagged response.
         if isinstance(reply, Reply) and reply.end.condition is Condition.BYE:
-            yield from self._read(tag)
+            yield from self.read(tag)
 
-    def _announced(self) -> frozenset[str]:
+    def announced(self) -> frozenset[str]:
+        """The capabilities in upper case."""
         return frozenset(self._capitals())
 
     def _mechanisms(self) -> tuple[str, ...]:
@@ -174,7 +167,7 @@ class Imap:
         self._capabilities_are_old = False
 
     def _ask_capabilities(self) -> Dialogue[None]:
-        reply = yield from self._command(b"CAPABILITY")
+        reply = yield from self.command(b"CAPABILITY")
         if reply.end.condition is not Condition.OK:
             raise refusal(FailureReason.COMMAND_REFUSED, "CAPABILITY is answered with", reply.end)
         # RFC 9051 6.1.1: the server MUST tell before it says OK.
@@ -183,12 +176,12 @@ class Imap:
 
     def _authenticate(self, exchange: Exchange) -> Dialogue[Status]:
         """RFC 9051 6.2.2. Returns the response that ends the exchange, whatever it says."""
-        tag = self._new_tag()
+        tag = self.new_tag()
         # RFC 4959 section 3; RFC 9051 appendix E: SASL-IR is part of IMAP4rev2.
-        takes_initial_response = not self._announced().isdisjoint({"SASL-IR", "IMAP4REV2"})
+        takes_initial_response = not self.announced().isdisjoint({"SASL-IR", "IMAP4REV2"})
         # A response that would make the line too long is sent when the server asks for it.
         yield from exchange.begin(f"{tag.decode()} AUTHENTICATE", MAX_LINE if takes_initial_response else 0)
-        while isinstance(answer := (yield from self._read(tag)), Continuation):
+        while isinstance(answer := (yield from self.read(tag)), Continuation):
             try:
                 yield from exchange.respond(answer.text)
             except DialogueError as error:
@@ -206,79 +199,55 @@ class Imap:
             raise DialogueError(
                 FailureReason.SECRET_UNREADABLE, "the login holds a NUL octet, which LOGIN cannot carry"
             )
-        tag = self._new_tag()
+        tag = self.new_tag()
         verb = tag + b" LOGIN"
         lines, waits = imap_command.lines(verb, arguments, unasked=self._largest_unasked_literal())
         yield Learn(LoginTried(Mechanism.LOGIN))
         yield Send(lines[0], f"{verb.decode()} {REDACTED}")
         for line in lines[1:]:
-            if waits and isinstance(answer := (yield from self._read(tag)), Reply):
+            if waits and isinstance(answer := (yield from self.read(tag)), Reply):
                 if answer.end.condition is Condition.OK:
                     raise ProtocolError(f"the login is taken before it was sent, with {answer.end}")
                 return answer.end
             yield Send(line, REDACTED)
-        return (yield from self._read_reply(tag)).end
+        return (yield from self.read_reply(tag)).end
 
     def _largest_unasked_literal(self) -> int:
         """RFC 7888; IMAP4rev2 has LITERAL- built in (RFC 9051 appendix E)."""
-        announced = self._announced()
+        announced = self.announced()
         if "LITERAL+" in announced:
             return MAX_LINE
         return 0 if announced.isdisjoint({"LITERAL-", "IMAP4REV2"}) else imap_command.MAX_SHORT_LITERAL
 
-    def _look_at(self, name: str) -> Dialogue[None]:
-        """Figures first, then the proof that it opens: STATUS is not for a selected mailbox (RFC 9051 6.3.11)."""
-        announced = self._announced()
-        mailbox = imap_command.mailbox(name, in_utf8="IMAP4REV1" not in announced and "IMAP4REV2" in announced)
-        with_size = b" SIZE" if not announced.isdisjoint({"STATUS=SIZE", "IMAP4REV2"}) else b""
-        # A refusal is not judged here: EXAMINE asks for more than STATUS does, and its answer says what is wrong.
-        reply = yield from self._command(b"STATUS " + mailbox + b" (MESSAGES UNSEEN" + with_size + b")")
-        figures = {figure: value for data in reply.named("STATUS") for figure, value in mailbox_status(data).items()}
-        facts = MailboxFacts(name, figures.get("MESSAGES"), figures.get("UNSEEN"), figures.get("SIZE"))
-        if figures:
-            yield Learn(facts)
-        # RFC 9051 6.3.3: EXAMINE, never SELECT: looking must not change \Recent or \Seen.
-        reply = yield from self._command(b"EXAMINE " + mailbox)
-        if reply.end.condition is not Condition.OK:
-            # NO by the RFC; BAD from Exchange Online ("authenticated but not connected") for a mailbox of others.
-            raise refusal(FailureReason.MAILBOX_UNAVAILABLE, "EXAMINE is answered with", reply.end)
-        if facts.messages is None:
-            facts = replace(facts, messages=next((data.number for data in reply.named("EXISTS")), None))
-        yield Learn(facts)
-        # RFC 9208 section 1: QUOTA is from RFC 2087, and the newer edition names the resources that it counts.
-        if any(item == "QUOTA" or item.startswith("QUOTA=RES-") for item in announced):
-            yield from self._learn_quota(mailbox, facts)
+    def mailbox(self, name: str) -> bytes:
+        """A mailbox name as this server wants it written."""
+        announced = self.announced()
+        return imap_command.mailbox(name, in_utf8="IMAP4REV1" not in announced and "IMAP4REV2" in announced)
 
-    def _learn_quota(self, mailbox: bytes, facts: MailboxFacts) -> Dialogue[None]:
-        """RFC 9208 4.1.2. Of several quota roots the one with the least room left counts; a refusal is no figure."""
-        reply = yield from self._command(b"GETQUOTAROOT " + mailbox)
-        quotas = [quota for data in reply.named("QUOTA") if (quota := storage_quota(data)) is not None]
-        if quotas:
-            used, limit = min(quotas, key=lambda quota: quota[1] - quota[0])
-            yield Learn(replace(facts, quota_used=used, quota_limit=limit))
-
-    def _new_tag(self) -> bytes:
+    def new_tag(self) -> bytes:
+        """The tag for the next command (RFC 9051 2.2.1)."""
         self._commands += 1
         tag = b"a%d" % self._commands
         self._unanswered.add(tag)
         return tag
 
-    def _command(self, line: bytes) -> Dialogue[Reply]:
+    def command(self, line: bytes) -> Dialogue[Reply]:
         """Send a command and read its answer, in a state in which the server should not hang up."""
-        tag = self._new_tag()
+        tag = self.new_tag()
         yield Send(tag + b" " + line)
-        reply = yield from self._read_reply(tag)
+        reply = yield from self.read_reply(tag)
         if reply.end.condition is Condition.BYE:
             raise refusal(FailureReason.CONNECTION_CLOSED, "the server ends the session with", reply.end)
         return reply
 
-    def _read_reply(self, tag: bytes) -> Dialogue[Reply]:
-        reply = yield from self._read(tag)
+    def read_reply(self, tag: bytes) -> Dialogue[Reply]:
+        """Read until the command ends, which has said all that it has to say."""
+        reply = yield from self.read(tag)
         if isinstance(reply, Continuation):
             raise ProtocolError(f"the server asks to go on where nothing is left to say: {reply}")
         return reply
 
-    def _read(self, tag: bytes) -> Dialogue[Reply | Continuation]:
+    def read(self, tag: bytes) -> Dialogue[Reply | Continuation]:
         """Read until the command ends, or the server asks to go on with it."""
         data: list[Data] = []
         for _ in range(MAX_REPLY_LINES):

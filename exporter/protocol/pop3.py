@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from exporter.model import Encryption, Endpoint, FailureReason, Login, MailboxFacts, Mechanism
+from exporter.model import Encryption, Endpoint, FailureReason, Login, Mechanism
 from exporter.protocol import login_refusals, sasl
 from exporter.protocol.dialogue import (
     MAX_REPLY_LINES,
@@ -37,7 +37,6 @@ BUSY: Final = frozenset({"IN-USE", "LOGIN-DELAY", "SYS/TEMP"})
 _STATUS: Final = re.compile(rb"(\+OK|-ERR)\b ?([^\0]*)")
 _RESPONSE_CODE: Final = re.compile(rb"\[([^\[\]]{1,64})\]")
 _CHALLENGE: Final = re.compile(rb"\+(?: (.*))?", re.DOTALL)
-_DROP_LISTING: Final = re.compile(rb"([0-9]{1,18}) +([0-9]{1,18})(?: .*)?", re.DOTALL)
 _TIMESTAMP: Final = re.compile(rb"<[!-;=?A-~]+@[!-;=?A-~]+>")
 
 
@@ -77,20 +76,18 @@ class Pop3:
     def greet(self) -> Dialogue[None]:
         response = yield from read_response()
         if not response.positive:
-            raise _refusal(FailureReason.SERVER_REFUSED, "the greeting is", response)
+            raise refusal(FailureReason.SERVER_REFUSED, "the greeting is", response)
         found = _TIMESTAMP.search(response.text)
         self.timestamp = found[0] if found else None
 
     def ask_capabilities(self) -> Dialogue[None]:
-        # RFC 2449 section 5 lets the answer change with the login. It is not asked for again then: STAT and QUIT need
-        # no capability, and expectations are about what every client is told.
         response = yield from command(b"CAPA")
         if response.positive:
             lines = yield from read_lines()
             self.capabilities = tuple(printable(line) for line in lines if line.strip())
         elif response.code.startswith("SYS/"):
             # RFC 3206 section 4: trouble of the server's, which is another thing than not to know CAPA.
-            raise _refusal(FailureReason.COMMAND_REFUSED, "CAPA is answered with", response)
+            raise refusal(FailureReason.COMMAND_REFUSED, "CAPA is answered with", response)
 
     def offers_starttls(self) -> bool:
         if self.capabilities is None:
@@ -131,18 +128,10 @@ class Pop3:
                 raise exchange.explained(_login_refusal(response))
         yield Learn(LoginTaken())
 
-    def has_more_to_check(self, *, logged_in: bool) -> bool:
-        return logged_in
-
-    def check(self) -> Dialogue[None]:
-        response = yield from command(b"STAT")
-        if not response.positive:
-            raise _refusal(FailureReason.MAILBOX_UNAVAILABLE, "STAT is answered with", response)
-        # RFC 1939 section 5: the number of messages, one space, their size in octets; what follows is free.
-        found = _DROP_LISTING.fullmatch(response.text)
-        if found is None:
-            raise ProtocolError(f"STAT is answered with {response}")
-        yield Learn(MailboxFacts("INBOX", messages=int(found[1]), size=int(found[2])))
+    def refresh_capabilities(self) -> Dialogue[None]:
+        # RFC 2449 section 5 lets the answer change with the login. It is not asked for again then: STAT and QUIT need
+        # no capability, and expectations are about what every client is told.
+        yield from ()
 
     def quit(self) -> Dialogue[None]:
         # RFC 1939 section 6: QUIT removes the messages that were marked as deleted, and none were.
@@ -237,7 +226,8 @@ def _response(line: bytes) -> Response:
     return Response(positive=found[1] == b"+OK", text=found[2])
 
 
-def _refusal(permanent: FailureReason, context: str, response: Response) -> DialogueError:
+def refusal(permanent: FailureReason, context: str, response: Response) -> DialogueError:
+    """The failure that a negative response means."""
     reason = FailureReason.SERVER_BUSY if response.code in BUSY else permanent
     return DialogueError(reason, f"{context} {response}")
 

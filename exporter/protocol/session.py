@@ -1,14 +1,15 @@
-"""The order of things: what a mail client says first, next and last, whichever protocol it speaks.
+"""From the greeting to the login: what a mail client says first and next, whichever protocol it speaks.
 
 The rules that keep credentials safe are here, once for all three protocols: nothing the server said in plain is
 believed after the upgrade, and no login begins on a connection that is not good enough. How each thing is said stands
-in smtp.py, imap.py and pop3.py.
+in smtp.py, imap.py and pop3.py. What is done after the login stands in `errands`.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 from typing import Protocol as Interface
 
 from exporter.model import Encryption, Endpoint, FailureReason, Login, Phase, Withheld
@@ -23,7 +24,6 @@ from exporter.protocol.dialogue import (
     StartTls,
     StarttlsOffered,
     TakeUnread,
-    missing_capabilities,
     quoted,
 )
 
@@ -58,18 +58,32 @@ class Client(Interface):
     def log_in(self, login: Login, *, encrypted: bool) -> Dialogue[None]:
         """Log in, over a connection that nobody else can read, or not."""
 
-    def has_more_to_check(self, *, logged_in: bool) -> bool:
-        """Whether `check` has anything to do."""
-
-    def check(self) -> Dialogue[None]:
-        """Look at what the endpoint asks to look at, and change nothing."""
+    def refresh_capabilities(self) -> Dialogue[None]:
+        """Ask again what the server can do, if it may announce other things since the login."""
 
     def quit(self) -> Dialogue[None]:
         """Say goodbye and wait for the answer."""
 
 
-def converse(client: Client, endpoint: Endpoint, login: Login | Withheld | None) -> Dialogue[None]:
-    """The whole conversation but for the goodbye, which is due also when this fails.
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A connection on which errands can be run.
+
+    Attributes:
+        client: The client's side: an `Imap`, a `Pop3` or an `Smtp`.
+        encrypted: Whether nobody else can read along.
+        logged_in: Whether the server knows who we are.
+        announced: The capabilities that were announced before the login; `None` if none were.
+    """
+
+    client: Any
+    encrypted: bool
+    logged_in: bool
+    announced: tuple[str, ...] | None
+
+
+def open_session(client: Client, endpoint: Endpoint, login: Login | Withheld | None) -> Dialogue[Session]:
+    """From the greeting to the login.
 
     Args:
         client: The client's side of the endpoint's protocol.
@@ -79,17 +93,8 @@ def converse(client: Client, endpoint: Endpoint, login: Login | Withheld | None)
     Raises:
         DialogueError: The server refused, or broke the protocol, or is not what the endpoint asks for.
     """
-    if endpoint.encryption is Encryption.TLS:
-        yield Enter(Phase.TLS)
-        yield StartTls()
-    yield Enter(Phase.GREETING)
-    yield from client.greet()
-    yield Enter(Phase.CAPABILITY)
-    yield from _learn_capabilities(client)
-    encrypted = endpoint.encryption is Encryption.TLS
-    if endpoint.encryption in UPGRADING:
-        encrypted = yield from _upgrade(client, endpoint)
-    before_login = client.capabilities
+    encrypted = yield from shake_hands(client, endpoint)
+    announced = client.capabilities
     logged_in = client.logged_in_already()
     if login is not None and not logged_in:
         yield Enter(Phase.AUTH)
@@ -101,11 +106,25 @@ def converse(client: Client, endpoint: Endpoint, login: Login | Withheld | None)
         yield RequireSecure()
         yield from client.log_in(login, encrypted=encrypted)
         logged_in = True
-    if endpoint.capabilities or client.has_more_to_check(logged_in=logged_in):
-        yield Enter(Phase.CHECK)
-        if client.has_more_to_check(logged_in=logged_in):
-            yield from client.check()
-        _expect_capabilities(endpoint, before_login, client.capabilities)
+    return Session(client, encrypted, logged_in, announced)
+
+
+def shake_hands(client: Client, endpoint: Endpoint) -> Dialogue[bool]:
+    """From the greeting to what the server can do, with the upgrade in between. Returns whether it is encrypted then.
+
+    Raises:
+        DialogueError: See `open_session`.
+    """
+    if endpoint.encryption is Encryption.TLS:
+        yield Enter(Phase.TLS)
+        yield StartTls()
+    yield Enter(Phase.GREETING)
+    yield from client.greet()
+    yield Enter(Phase.CAPABILITY)
+    yield from _learn_capabilities(client)
+    if endpoint.encryption in UPGRADING:
+        return (yield from _upgrade(client, endpoint))
+    return endpoint.encryption is Encryption.TLS
 
 
 def _learn_capabilities(client: Client) -> Dialogue[None]:
@@ -129,7 +148,7 @@ def _upgrade(client: Client, endpoint: Endpoint) -> Dialogue[bool]:
         )
     if not offered:
         raise DialogueError(
-            FailureReason.STARTTLS_NOT_OFFERED, f"the server does not offer STARTTLS; {_offer(client.capabilities)}"
+            FailureReason.STARTTLS_NOT_OFFERED, f"the server does not offer STARTTLS; {offer(client.capabilities)}"
         )
     yield from client.starttls()
     unread = yield TakeUnread()
@@ -155,20 +174,8 @@ def _upgrade(client: Client, endpoint: Endpoint) -> Dialogue[bool]:
     return True
 
 
-def _expect_capabilities(
-    endpoint: Endpoint, before_login: tuple[str, ...] | None, last: tuple[str, ...] | None
-) -> None:
-    """What is expected may be announced before the login or after it: AUTH=PLAIN is told first, QUOTA often last."""
-    announced = tuple(dict.fromkeys((*(before_login or ()), *(last or ()))))
-    missing = missing_capabilities(endpoint.capabilities, announced)
-    if missing:
-        offer = _offer(None if before_login is None and last is None else announced)
-        raise DialogueError(
-            FailureReason.CAPABILITY_MISSING, f"the server does not announce {', '.join(missing)}; {offer}"
-        )
-
-
-def _offer(announced: tuple[str, ...] | None) -> str:
+def offer(announced: tuple[str, ...] | None) -> str:
+    """What a server announces, for a failure's detail."""
     if announced is None:
         return "it announces nothing at all"
     return f"it announces {', '.join(announced)[:200] or 'nothing'}"

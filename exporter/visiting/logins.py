@@ -26,6 +26,7 @@ from exporter.model import (
 from exporter.net.token_endpoint import fetch_token
 from exporter.protocol.oauth2 import TokenError
 from exporter.visiting.backoff import LoginKey, Rejections, login_key
+from exporter.visiting.notes import BUG
 from exporter.visiting.reading import SecretReader
 from exporter.visiting.tokens import Fetch, Token, TokenObserver, Tokens, Unobserved
 
@@ -72,15 +73,15 @@ class Logins:
         self._doubted: dict[LoginKey, int] = {}
 
     async def for_probe(self, endpoint: Endpoint) -> Login | Withheld | None:
-        """The login for a probe that starts now; `None` if the endpoint has no credentials. Raises nothing of its own.
+        """The login for a visit that starts now; `None` if the endpoint has no credentials. Raises nothing of its own.
 
-        Who gets a `Login` must `learn` what came of it, also if the probe was cancelled.
+        Who gets a `Login` must `learn` what came of it, also if the visit was cancelled.
         """
         try:
             return await self._for_probe(endpoint)
         except Exception:
             log.exception("bug: preparing a login raised", endpoint=endpoint.name)
-            return Withheld(FailureReason.INTERNAL_ERROR, "a bug of mail-exporter; its log has the traceback")
+            return Withheld(FailureReason.INTERNAL_ERROR, BUG)
 
     def learn(self, endpoint: Endpoint, login: Login | Withheld | None, result: ProbeResult | None) -> None:
         """Take in what came of a login.
@@ -88,7 +89,7 @@ class Logins:
         Args:
             endpoint: Whose it was.
             login: What `for_probe` gave.
-            result: `None` if the probe did not end.
+            result: `None` if the visit did not end.
         """
         key = login_key(endpoint)
         if key is None or not isinstance(login, Login):

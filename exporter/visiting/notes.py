@@ -47,6 +47,9 @@ MAX_TRANSCRIPT_LINES: Final = 400
 MAX_TRANSCRIPT_TEXT: Final = 400
 """Characters of one line that are kept: enough to recognise it."""
 
+BUG: Final = "a bug of mail-exporter; its log has the traceback"
+"""All that a result says of one."""
+
 CUT: Final = "..."
 """What stands where more was said."""
 

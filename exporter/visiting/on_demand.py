@@ -22,20 +22,15 @@ from exporter.model import (
     FailureReason,
     IpFamily,
     Limits,
-    Login,
     ProbeResult,
     Resolution,
-    Withheld,
 )
 from exporter.net.resolve import ResolveError
-from exporter.visiting.logins import Logins
-from exporter.visiting.visit import Names, Prober
+from exporter.visiting.connect import Names
+from exporter.visiting.visit import Visitor
 
 SHARE: Final = 0.5
-"""Of the time that there is, what may go by before the probe: waiting for its turn, and then again for its login."""
-
-LEAST_TIMEOUT: Final = 0.05
-"""Seconds, so that a probe for which no time is left says so, instead of failing in ways of its own."""
+"""Of the time that there is, what may go by before the probe: waiting for its turn."""
 
 log = structlog.get_logger()
 
@@ -67,11 +62,10 @@ class _AllowedNames:
 
 
 class OnDemand:
-    """Probes when asked to, with the prober and the logins of the schedule."""
+    """Probes when asked to, with the visitor of the schedule."""
 
-    def __init__(self, prober: Prober, logins: Logins) -> None:
-        self._prober = prober
-        self._logins = logins
+    def __init__(self, visitor: Visitor) -> None:
+        self._visitor = visitor
         self._limits = Limits()
         self._hosts: Counter[str] = Counter()
         self._waiting: list[asyncio.Future[None]] = []
@@ -121,12 +115,10 @@ class OnDemand:
         self, endpoint: Endpoint, allowed: AllowedTargets | None, expires: float, *, only_look_up: bool = False
     ) -> ProbeResult:
         """One probe in its place, and what is to be said of it."""
-        names = None if allowed is None else _AllowedNames(self._prober.world.names, allowed)
+        names = None if allowed is None else _AllowedNames(self._visitor.world.names, allowed)
         async with self._place(endpoint.only_address or endpoint.host, expires):
-            if only_look_up:
-                result = await self._prober.look_up(_within(endpoint, expires), names)
-            else:
-                result = await self._log_in(endpoint, names, expires)
+            go = self._visitor.look_up if only_look_up else self._visitor.probe
+            result = await go(endpoint, names=names, expires=expires)
         failure = result.failure
         if names is not None and names.objection is not None:
             raise NotAllowedError(names.objection)
@@ -141,26 +133,6 @@ class OnDemand:
             phase=failure and failure.phase.value,
         )
         return result
-
-    async def _log_in(self, endpoint: Endpoint, names: Names | None, expires: float) -> ProbeResult:
-        """Probe, with a login if the endpoint has one."""
-        login = await self._login(endpoint, (expires - asyncio.get_running_loop().time()) * SHARE)
-        result = None
-        try:
-            result = await self._prober.probe(_within(endpoint, expires), login, names)
-        finally:
-            self._logins.learn(endpoint, login, result)
-        return result
-
-    async def _login(self, endpoint: Endpoint, within: float) -> Login | Withheld | None:
-        try:
-            async with asyncio.timeout(within):
-                return await self._logins.for_probe(endpoint)
-        except TimeoutError:
-            credentials = endpoint.credentials
-            tokens = credentials is not None and credentials.oauth2 is not None
-            reason = FailureReason.TOKEN_FAILED if tokens else FailureReason.SECRET_UNREADABLE
-            return Withheld(reason, f"it took longer than {within:.1f} s to get at the secret")
 
     @asynccontextmanager
     async def _place(self, host: str, expires: float) -> AsyncIterator[None]:
@@ -197,9 +169,3 @@ class OnDemand:
     def _has_room(self, host: str) -> bool:
         limits = self._limits
         return self._hosts.total() < limits.on_demand_probes and self._hosts[host] < limits.connections_per_host
-
-
-def _within(endpoint: Endpoint, expires: float) -> Endpoint:
-    """The endpoint with no more time than there is."""
-    left = max(expires - asyncio.get_running_loop().time(), LEAST_TIMEOUT)
-    return replace(endpoint, timeout=min(endpoint.timeout, left))

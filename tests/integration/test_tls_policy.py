@@ -15,7 +15,7 @@ from exporter.model import DnsSettings, Encryption, FailureReason, Phase, ProbeR
 from exporter.net.contexts import CHECK_EVERY
 from exporter.net.resolve import Resolver
 from exporter.net.tls import TlsContexts
-from exporter.visiting.visit import Prober, World
+from exporter.visiting.connect import World
 from exporter.web.api import probe_document
 from tests.authority import Party, issue, key_pem, pem
 from tests.certificates import NAME, situations, world
@@ -24,6 +24,7 @@ from tests.probes import LOGIN, at, credentials_in, exposed, nothing_left_behind
 from tests.servers.misbehaving import behaves_well
 from tests.servers.presenting import PresentingContext
 from tests.servers.scripted import FakeServer, scripted
+from tests.visits import visitor
 
 each_protocol = pytest.mark.parametrize("protocol", Protocol)
 each_encryption = pytest.mark.parametrize("encryption", [Encryption.TLS, Encryption.STARTTLS])
@@ -78,12 +79,12 @@ class Daemon:
 
     def __post_init__(self) -> None:
         contexts = TlsContexts(clock=lambda: self.now, environment=self.environment)
-        self._prober = Prober(World(Resolver(DnsSettings()), contexts))
+        self._visitor = visitor(World(Resolver(DnsSettings()), contexts), LOGIN)
 
     async def probe(self, port: int, policy: TlsPolicy) -> FailureReason | None:
         """Why a probe fails, if it does, once files may have been looked at again."""
         self.now += CHECK_EVERY
-        result = await self._prober.probe(at(port, Protocol.IMAP, Encryption.TLS, tls=policy), LOGIN)
+        result = await self._visitor.probe(at(port, Protocol.IMAP, Encryption.TLS, tls=policy))
         return result.failure.reason if result.failure else None
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from exporter.model import Encryption, Login
 from exporter.protocol.dialogue import Dialogue, ReadLine, RequireSecure, Send, StartTls
-from exporter.protocol.session import converse
+from exporter.protocol.errands import converse
 from tests.property.hostile import cuts, encryptions, lines, logins, parts, surroundings
 from tests.protocol.player import IN_CLEAR, Circumstances, Cut, Played, ScriptEndedError, play, whole
 from tests.protocol.samples import (

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from exporter.model import Encryption, MailboxFacts, Mechanism, Protocol
 from exporter.protocol import imap_command
 from exporter.protocol.dialogue import Dialogue, DialogueError, ProtocolError
+from exporter.protocol.errands import converse
 from exporter.protocol.imap import Imap
 from exporter.protocol.imap_response import (
     MAX_DEPTH,
@@ -25,7 +26,6 @@ from exporter.protocol.imap_response import (
     read_response,
     storage_quota,
 )
-from exporter.protocol.session import converse
 from tests.protocol.player import Played, ScriptEndedError, byte_by_byte, play, whole
 from tests.protocol.samples import PASSWORD, PLAIN, endpoint, login
 

@@ -17,6 +17,7 @@ from exporter.model import FailureReason, Phase
 from exporter.net.buffer import OverflowingError, ReceiveBuffer
 from exporter.protocol.dialogue import (
     MAX_LINE,
+    AwaitServer,
     ChannelBinding,
     Conceal,
     DeriveKey,
@@ -27,11 +28,12 @@ from exporter.protocol.dialogue import (
     GiveChannelBinding,
     GiveRandom,
     Learn,
+    Pause,
+    RareStep,
     ReadExactly,
     ReadLine,
     RequireSecure,
     ResponseTooLargeError,
-    SecurityStep,
     Send,
     StartTls,
     Step,
@@ -147,6 +149,10 @@ class Script:
             raise ResponseTooLargeError(str(overflow)) from None
         return found
 
+    def goes_on(self) -> bool:
+        """Whether there is more to read."""
+        return self.read(lambda buffer: b"!" if len(buffer) else None) is not None
+
     def rest(self) -> bytes:
         """What nobody has read."""
         return self._buffer.take_all() + b"".join(self._pieces)
@@ -204,13 +210,13 @@ def _carry_out(step: Step, script: Script, played: Played, circumstances: Circum
         case Learn(fact):
             played.learnt.append(fact)
         case _:
-            answer = _carry_out_for_security(step, script, played, circumstances)
+            answer = _carry_out_rare(step, script, played, circumstances)
     if answer is None:
         raise ScriptEndedError(played)
     return answer
 
 
-def _carry_out_for_security(step: SecurityStep, script: Script, played: Played, circumstances: Circumstances) -> bytes:
+def _carry_out_rare(step: RareStep, script: Script, played: Played, circumstances: Circumstances) -> bytes:
     match step:
         case TakeUnread():
             return script.rest() if script.in_parts else b""
@@ -226,6 +232,10 @@ def _carry_out_for_security(step: SecurityStep, script: Script, played: Played, 
             return hashlib.pbkdf2_hmac(digest, password.reveal(), salt, iterations)
         case Conceal(octets):
             played.concealed.append(octets)
+        case Pause():
+            pass
+        case AwaitServer():
+            return b"!" if script.goes_on() else b""
         case _:
             assert_never(step)
     return b""

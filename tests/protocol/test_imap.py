@@ -6,6 +6,7 @@ import pytest
 
 from exporter.model import Encryption, FailureReason, MailboxFacts, Protocol
 from exporter.protocol.dialogue import MAX_REPLY_LINES, Capabilities
+from exporter.protocol.errands.mailbox import look_at_mailbox
 from exporter.protocol.imap import Imap
 from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
 from tests.protocol.samples import endpoint, login
@@ -31,8 +32,8 @@ def client(greeting: bytes = GREETING, **others: Any) -> Imap:
 
 def looked_at(script: bytes, capabilities: bytes = b"IMAP4rev1", name: str = "INBOX", cut: Cut = whole) -> Played:
     """What comes of looking at a mailbox."""
-    imap = client(b"* PREAUTH [CAPABILITY " + capabilities + b"] welcome\r\n", mailbox=name)
-    return play(imap.check(), script, cut)
+    imap = client(b"* PREAUTH [CAPABILITY " + capabilities + b"] welcome\r\n")
+    return play(look_at_mailbox(imap, name), script, cut)
 
 
 class TestGreeting:
@@ -336,28 +337,14 @@ class TestMailbox:
         assert FailureReason.PROTOCOL_ERROR is played.error.reason
 
     def test_figures_that_nobody_asked_for_are_not_taken_for_the_mailbox(self) -> None:
-        imap = client(mailbox="INBOX")
+        imap = client()
         # RFC 9051 11.3: before the login, responses that belong behind it are to be ignored.
         login_script = b"* 99 EXISTS\r\n* STATUS INBOX (MESSAGES 99)\r\n* 1 FETCH (BODY[] {3}\r\nabc)\r\n" + LOGGED_IN
         assert play(imap.log_in(login(), encrypted=True), login_script).error is None
 
-        played = play(imap.check(), b"a2 OK\r\n* 5 EXISTS\r\na3 OK\r\na4 OK\r\n")
+        played = play(look_at_mailbox(imap, "INBOX"), b"a2 OK\r\n* 5 EXISTS\r\na3 OK\r\na4 OK\r\n")
 
         assert MailboxFacts("INBOX", messages=5) == played.learnt[-1]
-
-    @pytest.mark.parametrize(
-        ("others", "logged_in", "expected"),
-        [
-            ({"mailbox": "INBOX"}, True, True),
-            ({"mailbox": "INBOX"}, False, False),
-            ({}, True, False),
-            ({"capabilities": ("QUOTA",)}, False, False),
-        ],
-    )
-    def test_is_looked_at_only_when_one_is_configured_and_somebody_is_logged_in(
-        self, others: dict[str, Any], *, logged_in: bool, expected: bool
-    ) -> None:
-        assert expected is client(**others).has_more_to_check(logged_in=logged_in)
 
 
 class TestCapabilitiesAfterTheLogin:
@@ -371,36 +358,29 @@ class TestCapabilitiesAfterTheLogin:
         ],
     )
     def test_are_taken_as_told(self, answer: bytes, cut: Cut) -> None:
-        imap = client(capabilities=("QUOTA",))
+        imap = client()
         played = play(imap.log_in(login(), encrypted=True), answer, cut)
 
         assert Capabilities(("IMAP4rev1", "QUOTA")) == played.learnt[-1]
         assert ("IMAP4rev1", "QUOTA") == imap.capabilities
-        assert not imap.has_more_to_check(logged_in=True)
+        assert [] == play(imap.refresh_capabilities(), b"").sent
 
     @every_cut
     def test_are_asked_for_where_they_matter_and_were_not_told(self, cut: Cut) -> None:
-        imap = client(capabilities=("QUOTA",))
+        imap = client()
         assert play(imap.log_in(login(), encrypted=True), b"a1 OK welcome\r\n").error is None
-        assert imap.has_more_to_check(logged_in=True)
 
-        played = play(imap.check(), b"* CAPABILITY IMAP4rev1 QUOTA\r\na2 OK done\r\n", cut)
+        played = play(imap.refresh_capabilities(), b"* CAPABILITY IMAP4rev1 QUOTA\r\na2 OK done\r\n", cut)
 
         assert [b"a2 CAPABILITY"] == played.sent
         assert [Capabilities(("IMAP4rev1", "QUOTA"))] == played.learnt
 
-    def test_are_not_asked_for_where_they_do_not_matter(self) -> None:
+    def test_decide_whether_there_is_a_quota(self) -> None:
         imap = client()
         assert play(imap.log_in(login(), encrypted=True), b"a1 OK welcome\r\n").error is None
 
-        assert not imap.has_more_to_check(logged_in=True)
-
-    def test_decide_whether_there_is_a_quota(self) -> None:
-        imap = client(mailbox="INBOX")
-        assert play(imap.log_in(login(), encrypted=True), b"a1 OK welcome\r\n").error is None
-
         played = play(
-            imap.check(),
+            look_at_mailbox(imap, "INBOX"),
             b"* CAPABILITY IMAP4rev1 QUOTA\r\na2 OK\r\n* STATUS INBOX (MESSAGES 1 UNSEEN 0)\r\na3 OK\r\na4 OK\r\n"
             b"* QUOTA q (STORAGE 1 2)\r\na5 OK\r\n",
         )
@@ -433,9 +413,9 @@ class TestGoodbye:
         assert [b"a1 LOGOUT"] == ended.value.played.sent
 
     def test_lets_the_late_answer_to_a_command_that_was_given_up_pass(self) -> None:
-        imap = client(b"* PREAUTH [CAPABILITY IMAP4rev1] welcome\r\n", mailbox="INBOX")
+        imap = client(b"* PREAUTH [CAPABILITY IMAP4rev1] welcome\r\n")
         with pytest.raises(ScriptEndedError):
-            play(imap.check(), b"")
+            play(look_at_mailbox(imap, "INBOX"), b"")
 
         played = play(imap.quit(), FIGURES + b"* BYE logging out\r\na2 OK done\r\n")
 

@@ -18,8 +18,8 @@ from exporter.protocol.dialogue import (
     StartTls,
     StarttlsOffered,
 )
+from exporter.protocol.errands import converse
 from exporter.protocol.imap import Imap
-from exporter.protocol.session import converse
 from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
 from tests.protocol.samples import PLAIN, endpoint, login
 

@@ -12,8 +12,8 @@ import pytest
 
 from exporter.model import Encryption, Endpoint, MailboxFacts, Mechanism, Protocol
 from exporter.protocol.dialogue import Dialogue, LoginTaken, LoginTried
+from exporter.protocol.errands import converse
 from exporter.protocol.imap import Imap
-from exporter.protocol.session import converse
 from tests.protocol.player import Cut, every_cut, play
 from tests.protocol.samples import PLAIN, endpoint, login
 

@@ -4,6 +4,7 @@ import pytest
 
 from exporter.model import Encryption, FailureReason, MailboxFacts, Protocol
 from exporter.protocol.dialogue import MAX_REPLY_LINES, StarttlsOffered
+from exporter.protocol.errands.mailbox import look_at_maildrop
 from exporter.protocol.pop3 import Pop3, Response, command, read_lines, read_response
 from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
 from tests.protocol.samples import endpoint
@@ -321,7 +322,7 @@ class TestMaildrop:
         ],
     )
     def test_has_a_count_and_a_size(self, response: bytes, messages: int, size: int, cut: Cut) -> None:
-        played = play(client().check(), response + TRAILING, cut)
+        played = play(look_at_maildrop(client()), response + TRAILING, cut)
 
         assert [b"STAT"] == played.sent
         assert [MailboxFacts("INBOX", messages=messages, size=size)] == played.learnt
@@ -345,11 +346,7 @@ class TestMaildrop:
         ],
     )
     def test_that_cannot_be_looked_at_fails(self, response: bytes, reason: FailureReason) -> None:
-        assert (None, reason) == play(client().check(), response + b"\r\n").failure
-
-    @pytest.mark.parametrize("logged_in", [True, False])
-    def test_is_looked_at_after_a_login_only(self, *, logged_in: bool) -> None:
-        assert logged_in is client().has_more_to_check(logged_in=logged_in)
+        assert (None, reason) == play(look_at_maildrop(client()), response + b"\r\n").failure
 
 
 @every_cut

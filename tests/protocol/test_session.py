@@ -19,7 +19,7 @@ from exporter.protocol.dialogue import (
     StarttlsOffered,
     TakeUnread,
 )
-from exporter.protocol.session import converse
+from exporter.protocol.errands import converse
 from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
 from tests.protocol.samples import EVERY, IMAP, POP3, SMTP, Agreeable, login, tagged, untagged
 

@@ -6,6 +6,7 @@ import pytest
 
 from exporter.model import Encryption, FailureReason, Protocol
 from exporter.protocol.dialogue import MAX_REPLY_LINES, ReplyCode, SizeLimit
+from exporter.protocol.errands.recipient import ask_about_recipient
 from exporter.protocol.smtp import Reply, Smtp, command, read_reply
 from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
 from tests.protocol.samples import endpoint
@@ -51,8 +52,8 @@ def asked(script: bytes, cut: Cut = whole) -> tuple[Smtp, Played]:
     return smtp, play(smtp.ask_capabilities(), script, cut)
 
 
-def checked(script: bytes, **others: Any) -> Played:
-    return play(client(rcpt_to="postmaster@example.com", **others).check(), script)
+def checked(script: bytes, expected: tuple[int, ...] = ()) -> Played:
+    return play(ask_about_recipient(client(), "", "postmaster@example.com", expected), script)
 
 
 class TestReply:
@@ -293,10 +294,10 @@ class TestStarttls:
 class TestRecipient:
     @pytest.mark.parametrize("reply", [b"250 2.1.5 Ok", b"251 User not local; will forward", b"252 Cannot VRFY user"])
     def test_is_asked_about_and_nothing_is_sent(self, reply: bytes) -> None:
-        smtp = client(mail_from="probe@example.com", rcpt_to="postmaster@example.com")
-        assert smtp.has_more_to_check(logged_in=False)
+        smtp = client()
+        asking = ask_about_recipient(smtp, "probe@example.com", "postmaster@example.com")
 
-        played = play(smtp.check(), b"250 Ok\r\n" + reply + b"\r\n" + TRAILING)
+        played = play(asking, b"250 Ok\r\n" + reply + b"\r\n" + TRAILING)
         goodbye = play(smtp.quit(), b"250 2.0.0 Ok\r\n221 2.0.0 Bye\r\n")
 
         assert played.error is None
@@ -304,11 +305,8 @@ class TestRecipient:
         assert TRAILING == played.unread
         assert [b"RSET", b"QUIT"] == goodbye.sent
 
-    def test_is_asked_about_for_the_null_path_unless_a_sender_is_configured(self) -> None:
+    def test_is_asked_about_for_the_null_path(self) -> None:
         assert b"MAIL FROM:<>" == checked(b"250 Ok\r\n250 Ok\r\n").sent[0]
-
-    def test_is_nobody_unless_configured(self) -> None:
-        assert not client().has_more_to_check(logged_in=True)
 
     @pytest.mark.parametrize(
         "refusal",
@@ -348,12 +346,12 @@ class TestRecipient:
     def test_can_be_expected_to_be_refused(
         self, reply: bytes, expected: tuple[int, ...], reason: FailureReason | None
     ) -> None:
-        played = checked(b"250 Ok\r\n" + reply + b"\r\n", rcpt_expect=expected)
+        played = checked(b"250 Ok\r\n" + reply + b"\r\n", expected)
 
         assert (None if reason is None else (None, reason)) == played.failure
 
     def test_the_detail_of_an_accepted_recipient_says_what_was_expected(self) -> None:
-        played = checked(b"250 Ok\r\n250 2.1.5 Ok\r\n", rcpt_expect=(550, 554))
+        played = checked(b"250 Ok\r\n250 2.1.5 Ok\r\n", (550, 554))
 
         assert played.error is not None
         assert 'RCPT is answered with "250 2.1.5 Ok", which should be 550 or 554' == played.error.detail
@@ -369,9 +367,9 @@ class TestRecipient:
         ],
     )
     def test_is_not_named_where_the_sender_is_refused(self, reply: bytes, reason: FailureReason) -> None:
-        smtp = client(rcpt_to="postmaster@example.com", rcpt_expect=(550,))
+        smtp = client()
 
-        played = play(smtp.check(), reply + b"\r\n")
+        played = play(ask_about_recipient(smtp, "", "postmaster@example.com", (550,)), reply + b"\r\n")
 
         assert (None, reason) == played.failure
         assert [b"MAIL FROM:<>"] == played.sent

@@ -22,7 +22,6 @@ from exporter.model import (
     IpFamily,
     Limits,
     LoginBackoff,
-    ProbeResult,
     Protocol,
     Resolution,
     Secret,
@@ -31,8 +30,9 @@ from exporter.model import (
 )
 from exporter.net.replay import Replay
 from exporter.schedule.scheduler import Scheduler
+from exporter.visiting.connect import World
 from exporter.visiting.logins import Logins
-from exporter.visiting.visit import Prober, World
+from exporter.visiting.visit import Visitor
 from tests import virtual_time
 
 DAY = 24 * 3600
@@ -122,7 +122,7 @@ class Day:
         ]
         clock = asyncio.get_running_loop().time
         self.logins = Logins(clock, LoginBackoff())
-        self._prober = Prober(World(Names(), Contexts(), clock=clock, connect=self.server.connect))
+        self._visitor = Visitor(World(Names(), Contexts(), clock=clock, connect=self.server.connect), self.logins)
         self._scheduler = Scheduler(self._probe, Unobserved())
 
     async def begin(self) -> None:
@@ -133,12 +133,7 @@ class Day:
         assert await self._scheduler.drain(10)
 
     async def _probe(self, endpoint: Endpoint) -> None:
-        login = await self.logins.for_probe(endpoint)
-        result: ProbeResult | None = None
-        try:
-            result = await self._prober.probe(endpoint, login)
-        finally:
-            self.logins.learn(endpoint, login, result)
+        result = await self._visitor.probe(endpoint)
         self.reasons[result.failure.reason if result.failure else None] += 1
 
 

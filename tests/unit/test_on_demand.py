@@ -29,9 +29,10 @@ from exporter.model import (
 from exporter.net.replay import Replay
 from exporter.net.resolve import ResolveError
 from exporter.net.stream import StreamError
+from exporter.visiting.connect import Connection, World
 from exporter.visiting.logins import Logins
 from exporter.visiting.on_demand import NotAllowedError, OnDemand, UnavailableError
-from exporter.visiting.visit import Connection, Prober, World
+from exporter.visiting.visit import Visitor
 from tests import virtual_time
 
 GOOD = (b"+OK ready\r\n", b"+OK\r\nUSER\r\n.\r\n", b"+OK bye\r\n")
@@ -119,7 +120,7 @@ class Bench:
     def on_demand(self) -> OnDemand:
         loop = asyncio.get_running_loop()
         world = World(self.names, Contexts(), lambda: 0.0, loop.time, self.network.connect)
-        made = OnDemand(Prober(world), self.logins(loop.time, LoginBackoff()))
+        made = OnDemand(Visitor(world, self.logins(loop.time, LoginBackoff())))
         made.configure(self.limits)
         return made
 
@@ -285,13 +286,13 @@ def test_nothing_begins_once_the_program_ends_and_what_it_cuts_short_is_no_failu
     async def cut_short() -> list[str]:
         loop = asyncio.get_running_loop()
         world = World(bench.names, Contexts(), lambda: 0.0, loop.time, bench.network.connect)
-        prober = Prober(world)
-        on_demand = OnDemand(prober, Logins(loop.time, LoginBackoff()))
+        visitor = Visitor(world, Logins(loop.time, LoginBackoff()))
+        on_demand = OnDemand(visitor)
         on_demand.configure(bench.limits)
         asked = [asyncio.ensure_future(on_demand.probe(pop3(), allowed=None, within=20.0)) for _ in range(2)]
         await asyncio.sleep(1.0)
         on_demand.stop()
-        prober.hurry()
+        visitor.hurry()
         asked.append(asyncio.ensure_future(on_demand.probe(pop3(), allowed=None, within=20.0)))
         outcomes = await asyncio.gather(*asked, return_exceptions=True)
         assert loop.time() == pytest.approx(1.0)

@@ -206,3 +206,20 @@ async def test_a_wait_that_is_cancelled_leaves_a_stream_that_can_be_closed() -> 
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
                 await stream.read_line(LIMIT)
+
+
+async def test_whoever_waits_for_the_server_learns_whether_it_spoke_in_time_and_misses_nothing() -> None:
+    heard = asyncio.Event()
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard.wait()
+        writer.write(b"* 1 EXISTS\r\n")
+        await writer.drain()
+
+    async with connected(serve) as stream:
+        assert not await stream.heard_within(0.01)
+        heard.set()
+        assert await stream.heard_within(30.0)
+        assert await stream.heard_within(0.0)
+        assert b"* 1 EXISTS" == await stream.read_line(LIMIT)
+        assert FailureReason.CONNECTION_CLOSED == (await failure(stream.heard_within(30.0)))[0]

@@ -38,8 +38,9 @@ from exporter.net.resolve import ResolveError
 from exporter.net.stream import StreamError
 from exporter.net.tls import TlsSetupError
 from exporter.protocol.dialogue import ChannelBinding
-from exporter.visiting.visit import Connection, Prober, World
+from exporter.visiting.connect import Connection, World
 from tests import virtual_time
+from tests.visits import visitor
 
 SECRET = b"correct horse"
 LOGIN = Login("monitor", Secret(SECRET))
@@ -130,7 +131,7 @@ def run(endpoint: Endpoint, network: Network, names: Names, login: Login | Withh
     async def scenario() -> ProbeResult:
         clock = asyncio.get_running_loop().time
         world = World(names, Contexts(), wall_clock=lambda: 1.7e9, clock=clock, connect=network.connect)
-        return await Prober(world).probe(endpoint, login)
+        return await visitor(world, login).probe(endpoint)
 
     return virtual_time.run(scenario())
 
@@ -436,7 +437,7 @@ def test_a_name_without_addresses_is_told_from_one_that_cannot_be_looked_up(
 def test_a_name_can_be_looked_up_without_a_probe() -> None:
     async def scenario() -> ProbeResult:
         world = World(Names(("192.0.2.1", "192.0.2.2")), Contexts(), connect=Network({}).connect)
-        return await Prober(world).look_up(pop3())
+        return await visitor(world).look_up(pop3())
 
     result = virtual_time.run(scenario())
     assert result.failure is None
@@ -448,7 +449,7 @@ def test_a_look_up_fails_as_a_probe_does() -> None:
     names = Names(error=ResolveError(FailureReason.DNS_FAILED, "nobody answers"))
 
     async def scenario() -> ProbeResult:
-        return await Prober(World(names, Contexts())).look_up(pop3())
+        return await visitor(World(names, Contexts())).look_up(pop3())
 
     assert Failure(FailureReason.DNS_FAILED, Phase.DNS, "nobody answers") == virtual_time.run(scenario()).failure
 
@@ -506,7 +507,7 @@ def test_without_a_context_the_probe_fails_where_it_is_needed_and_no_phase_waits
         clock = asyncio.get_running_loop().time
         network = Network({"192.0.2.10": Replay([POP3_GREETING])})
         world = World(Names(), Unready(error), clock=clock, connect=network.connect)
-        return await Prober(world).probe(pop3(timeout=4.0), None)
+        return await visitor(world).probe(pop3(timeout=4.0))
 
     with capture_logs() as logs:
         result = virtual_time.run(scenario())
@@ -522,7 +523,7 @@ def test_an_endpoint_without_encryption_asks_for_no_context() -> None:
     async def scenario() -> ProbeResult:
         network = Network({"192.0.2.10": Replay([POP3_GREETING, POP3_CAPA, POP3_BYE])})
         world = World(Names(), Unready(AssertionError("nobody needs it")), connect=network.connect)
-        return await Prober(world).probe(pop3(Encryption.NONE), None)
+        return await visitor(world).probe(pop3(Encryption.NONE))
 
     assert virtual_time.run(scenario()).failure is None
 
@@ -532,7 +533,7 @@ def test_cancellation_passes_through_and_closes_the_connection() -> None:
 
     async def scenario() -> None:
         world = World(Names(), Contexts(), connect=Network({"192.0.2.10": server}).connect)
-        task = asyncio.create_task(Prober(world).probe(pop3(), None))
+        task = asyncio.create_task(visitor(world).probe(pop3()))
         await asyncio.sleep(1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -547,10 +548,10 @@ def test_a_probe_in_a_hurry_ends_at_once_and_says_goodbye() -> None:
 
     async def scenario() -> float:
         loop = asyncio.get_running_loop()
-        prober = Prober(World(Names(), Contexts(), connect=Network({"192.0.2.10": server}).connect))
-        task = asyncio.create_task(prober.probe(pop3(timeout=60.0), None))
+        hasty = visitor(World(Names(), Contexts(), connect=Network({"192.0.2.10": server}).connect))
+        task = asyncio.create_task(hasty.probe(pop3(timeout=60.0)))
         await asyncio.sleep(1)
-        prober.hurry()
+        hasty.hurry()
         await task
         return loop.time()
 

@@ -1,0 +1,88 @@
+"""What is done after the login: one errand a file, and the table of those that endpoints can ask for.
+
+An errand takes the client's side of a session and is a dialogue with a value. It says what is to be said, learns facts
+on the way and raises `DialogueError`; which errands a visit runs, and what becomes of their values, is the visit's
+matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from exporter.model import Endpoint, Errand, Login, Phase, Protocol, Withheld
+from exporter.protocol.dialogue import Dialogue, Enter
+from exporter.protocol.errands.capabilities import expect_capabilities
+from exporter.protocol.errands.mailbox import look_at_mailbox, look_at_maildrop
+from exporter.protocol.errands.recipient import ask_about_recipient
+from exporter.protocol.session import Client, Session, open_session
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How the protocols go about one errand.
+
+    Attributes:
+        by: What each does of those that can do it, for what an endpoint asks for.
+        needs_login: Whether it can only be done, and is only done, by somebody who is logged in.
+    """
+
+    by: Mapping[Protocol, Callable[[Session, Endpoint], Dialogue[object]]]
+    needs_login: bool = False
+
+
+ERRANDS: Final[Mapping[Errand, Row]] = MappingProxyType(
+    {
+        Errand.RECIPIENT: Row(
+            {
+                Protocol.SMTP: lambda session, endpoint: ask_about_recipient(
+                    session.client, endpoint.mail_from, endpoint.rcpt_to or "", endpoint.rcpt_expect
+                )
+            }
+        ),
+        Errand.MAILBOX: Row(
+            {
+                Protocol.IMAP: lambda session, endpoint: look_at_mailbox(session.client, endpoint.mailbox or "INBOX"),
+                Protocol.POP3: lambda session, _: look_at_maildrop(session.client),
+            },
+            needs_login=True,
+        ),
+        Errand.CAPABILITIES: Row(
+            dict.fromkeys(Protocol, lambda session, endpoint: expect_capabilities(session, endpoint.capabilities))
+        ),
+    }
+)
+
+
+def converse(client: Client, endpoint: Endpoint, login: Login | Withheld | None) -> Dialogue[None]:
+    """The whole conversation of a probe but for the goodbye, which is due also when this fails.
+
+    Args:
+        client: The client's side of the endpoint's protocol.
+        endpoint: What is asked for.
+        login: `None` to look without logging in.
+
+    Raises:
+        DialogueError: The server refused, or broke the protocol, or is not what the endpoint asks for.
+    """
+    session = yield from open_session(client, endpoint, login)
+    yield from run_errands(session, endpoint)
+
+
+def run_errands(session: Session, endpoint: Endpoint) -> Dialogue[None]:
+    """Do all that the endpoint asks for and that its protocol and session allow.
+
+    Raises:
+        DialogueError: One of them found something amiss. Those behind it are not done.
+    """
+    wanted = [
+        row.by[endpoint.protocol]
+        for errand in endpoint.errands
+        if endpoint.protocol in (row := ERRANDS[errand]).by and (session.logged_in or not row.needs_login)
+    ]
+    if wanted:
+        yield Enter(Phase.CHECK)
+    for errand in wanted:
+        yield from errand(session, endpoint)

@@ -1,0 +1,28 @@
+"""Does the server announce what it should? In every protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from exporter.model import FailureReason
+from exporter.protocol.dialogue import Dialogue, DialogueError, missing_capabilities
+from exporter.protocol.session import Session, offer
+
+
+def expect_capabilities(session: Session, expected: Collection[str]) -> Dialogue[None]:
+    """Hold what the server announced against what it should.
+
+    It may be announced before the login or after it: AUTH=PLAIN is told first, QUOTA often last.
+
+    Raises:
+        DialogueError: Something is missing.
+    """
+    yield from session.client.refresh_capabilities()
+    last: tuple[str, ...] | None = session.client.capabilities
+    announced = tuple(dict.fromkeys((*(session.announced or ()), *(last or ()))))
+    missing = missing_capabilities(expected, announced)
+    if missing:
+        offered = offer(None if session.announced is None and last is None else announced)
+        raise DialogueError(
+            FailureReason.CAPABILITY_MISSING, f"the server does not announce {', '.join(missing)}; {offered}"
+        )

@@ -1,0 +1,74 @@
+"""Can the mailbox be opened, and what is in it? By IMAP and POP3. Looking changes nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from exporter.model import FailureReason, MailboxFacts
+from exporter.protocol import pop3
+from exporter.protocol.dialogue import Dialogue, Learn, ProtocolError
+from exporter.protocol.imap import Imap
+from exporter.protocol.imap_refusal import refusal
+from exporter.protocol.imap_response import Condition, mailbox_status, storage_quota
+
+_DROP_LISTING: Final = re.compile(rb"([0-9]{1,18}) +([0-9]{1,18})(?: .*)?", re.DOTALL)
+
+
+def look_at_mailbox(imap: Imap, name: str) -> Dialogue[MailboxFacts]:
+    """Figures first, then the proof that it opens: STATUS is not for a selected mailbox (RFC 9051 6.3.11).
+
+    Raises:
+        DialogueError: It cannot be opened.
+    """
+    yield from imap.refresh_capabilities()
+    announced, mailbox = imap.announced(), imap.mailbox(name)
+    with_size = b" SIZE" if not announced.isdisjoint({"STATUS=SIZE", "IMAP4REV2"}) else b""
+    # A refusal is not judged here: EXAMINE asks for more than STATUS does, and its answer says what is wrong.
+    reply = yield from imap.command(b"STATUS " + mailbox + b" (MESSAGES UNSEEN" + with_size + b")")
+    figures = {figure: value for data in reply.named("STATUS") for figure, value in mailbox_status(data).items()}
+    facts = MailboxFacts(name, figures.get("MESSAGES"), figures.get("UNSEEN"), figures.get("SIZE"))
+    if figures:
+        yield Learn(facts)
+    # RFC 9051 6.3.3: EXAMINE, never SELECT: looking must not change \Recent or \Seen.
+    reply = yield from imap.command(b"EXAMINE " + mailbox)
+    if reply.end.condition is not Condition.OK:
+        # NO by the RFC; BAD from Exchange Online ("authenticated but not connected") for a mailbox of others.
+        raise refusal(FailureReason.MAILBOX_UNAVAILABLE, "EXAMINE is answered with", reply.end)
+    if facts.messages is None:
+        facts = replace(facts, messages=next((data.number for data in reply.named("EXISTS")), None))
+    yield Learn(facts)
+    # RFC 9208 section 1: QUOTA is from RFC 2087, and the newer edition names the resources that it counts.
+    if any(item == "QUOTA" or item.startswith("QUOTA=RES-") for item in announced):
+        facts = yield from _with_quota(imap, mailbox, facts)
+    return facts
+
+
+def _with_quota(imap: Imap, mailbox: bytes, facts: MailboxFacts) -> Dialogue[MailboxFacts]:
+    """RFC 9208 4.1.2. Of several quota roots the one with the least room left counts; a refusal is no figure."""
+    reply = yield from imap.command(b"GETQUOTAROOT " + mailbox)
+    quotas = [quota for data in reply.named("QUOTA") if (quota := storage_quota(data)) is not None]
+    if quotas:
+        used, limit = min(quotas, key=lambda quota: quota[1] - quota[0])
+        facts = replace(facts, quota_used=used, quota_limit=limit)
+        yield Learn(facts)
+    return facts
+
+
+def look_at_maildrop(_: pop3.Pop3) -> Dialogue[MailboxFacts]:
+    """The one mailbox that a login by POP3 leads to (RFC 1939 section 5).
+
+    Raises:
+        DialogueError: The server does not tell.
+    """
+    response = yield from pop3.command(b"STAT")
+    if not response.positive:
+        raise pop3.refusal(FailureReason.MAILBOX_UNAVAILABLE, "STAT is answered with", response)
+    # RFC 1939 section 5: the number of messages, one space, their size in octets; what follows is free.
+    found = _DROP_LISTING.fullmatch(response.text)
+    if found is None:
+        raise ProtocolError(f"STAT is answered with {response}")
+    facts = MailboxFacts("INBOX", messages=int(found[1]), size=int(found[2]))
+    yield Learn(facts)
+    return facts

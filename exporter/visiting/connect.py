@@ -1,0 +1,220 @@
+"""How a visit gets to its server: a name to addresses, an address to a connection, and what to shake hands with.
+
+What a visit depends on outside this process is one value, the `World`. What is said is `drive`'s matter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol as Interface
+
+import structlog
+from OpenSSL import SSL
+
+from exporter.model import Encryption, Endpoint, FailureReason, IpFamily, Phase, Resolution, TlsFacts, TlsPolicy
+from exporter.net.resolve import ResolveError
+from exporter.net.stream import Stream, StreamError
+from exporter.net.tls import TlsSetupError
+from exporter.net.turns import Turns
+from exporter.protocol.dialogue import ChannelBinding
+from exporter.visiting.notes import BUG, Notes
+
+log = structlog.get_logger()
+
+
+class Connection(Interface):
+    """What a visit asks of a stream; `exporter.net.replay.Replay` is its other kind."""
+
+    @property
+    def local_address(self) -> str:
+        """This side's IP address."""
+
+    @property
+    def turns(self) -> Turns:
+        """Whose turn it is."""
+
+    @property
+    def unfinished(self) -> TlsFacts | None:
+        """What a handshake has shown that failed or was given up; `None` if it showed nothing."""
+
+    async def send(self, data: bytes) -> None:
+        """Send all of it."""
+
+    async def read_line(self, limit: int) -> bytes:
+        """The next line, without its ending."""
+
+    async def read_exactly(self, size: int) -> bytes:
+        """The next `size` octets."""
+
+    async def heard_within(self, seconds: float) -> bool:
+        """Whether there is something to read before so many seconds have passed."""
+
+    def take_unread(self) -> bytes:
+        """What came and was not read."""
+
+    async def start_tls(self, context: SSL.Context, server_name: str, now: float) -> TlsFacts:
+        """Become TLS."""
+
+    def channel_binding(self, kind: ChannelBinding) -> bytes | None:
+        """What ties a login to the TLS session; `None` if there is nothing of the kind."""
+
+    def presented_chain(self) -> tuple[bytes, ...]:
+        """The certificates that the server showed, DER, its own first; none without TLS."""
+
+    def close(self) -> None:
+        """Close at once."""
+
+
+class Names(Interface):
+    """What a visit asks of a resolver."""
+
+    async def resolve(self, host: str, family: IpFamily) -> Resolution:
+        """Where a name leads to."""
+
+
+class Contexts(Interface):
+    """What a visit asks of the keeper of TLS contexts."""
+
+    def fresh(self, policy: TlsPolicy) -> SSL.Context | None:
+        """The context for a policy, if it can be had without waiting."""
+
+    async def current(self, policy: TlsPolicy) -> SSL.Context:
+        """The context for a policy, by its files as they are now."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything outside that a visit depends on.
+
+    Attributes:
+        names: Looks names up.
+        contexts: Makes TLS contexts.
+        wall_clock: Unix time.
+        clock: Monotonic seconds, finer than a millisecond.
+        connect: Opens a connection to an address and port, from a source address.
+    """
+
+    names: Names
+    contexts: Contexts
+    wall_clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = time.perf_counter
+    connect: Callable[[str, int, str | None], Awaitable[Connection]] = Stream.connect
+
+
+@dataclass(frozen=True, slots=True)
+class NoContext:
+    """Why there is nothing to shake hands with: what the visit fails with when it comes to that."""
+
+    reason: FailureReason
+    detail: str
+
+
+async def tls_context(endpoint: Endpoint, contexts: Contexts) -> SSL.Context | NoContext | None:
+    """What to shake hands with; `None` if the endpoint has no encryption. Raises nothing of its own.
+
+    It is had before the first phase, so that none is charged with the reading of files.
+    """
+    if endpoint.encryption is Encryption.NONE:
+        return None
+    try:
+        known = contexts.fresh(endpoint.tls)
+        if known is not None:
+            return known
+        async with asyncio.timeout(endpoint.timeout):
+            return await contexts.current(endpoint.tls)
+    except TlsSetupError as error:
+        return NoContext(FailureReason.TLS_UNTRUSTED, str(error))
+    except TimeoutError:
+        waited = f"the files that TLS needs could not be read within {endpoint.timeout:g} s; does their disk hang?"
+        return NoContext(FailureReason.TLS_UNTRUSTED, waited)
+    except Exception:
+        log.exception("bug: preparing TLS raised", endpoint=endpoint.name)
+        return NoContext(FailureReason.INTERNAL_ERROR, BUG)
+
+
+async def look_up(endpoint: Endpoint, names: Names, notes: Notes) -> Resolution:
+    """From the endpoint's name to its addresses: the first phase.
+
+    Raises:
+        ResolveError: There are none, or nobody tells.
+    """
+    notes.enter(Phase.DNS)
+    try:
+        resolution = await names.resolve(endpoint.lookup_name, _family(endpoint))
+    except ResolveError as error:
+        if error.reason is FailureReason.DNS_NOT_FOUND:
+            notes.resolution = Resolution(())
+        notes.took(error.waited)
+        raise
+    notes.resolution = resolution
+    notes.took(resolution.waited)
+    return resolution
+
+
+def to_try(endpoint: Endpoint, resolution: Resolution) -> tuple[str, ...]:
+    """Which of the addresses a visit may connect to, in the order to try them.
+
+    Raises:
+        ResolveError: The one that the endpoint is about is none of them any more, or that could not be found out.
+    """
+    only = endpoint.only_address
+    if only is None:
+        return resolution.addresses
+    if only in resolution.addresses:
+        return (only,)
+    if resolution.unanswered:
+        raise ResolveError(FailureReason.DNS_FAILED, resolution.unanswered)
+    raise ResolveError(FailureReason.DNS_NOT_FOUND, f"{only} is no longer among the host's addresses")
+
+
+async def connect_any(
+    endpoint: Endpoint, addresses: tuple[str, ...], world: World, notes: Notes, expires: float
+) -> Connection:
+    """Try the addresses in order until one connects, each for its share of the time that is left.
+
+    Raises:
+        StreamError: None can be connected to; the failure of the last stands for all: a mail client reports that one.
+        TimeoutError: The last did not answer in its time.
+        ResolveError: There are none.
+    """
+    notes.enter(Phase.CONNECT)
+    loop = asyncio.get_running_loop()
+    for tried, address in enumerate(addresses):
+        notes.address = address
+        others = len(addresses) - tried - 1
+        share = (expires - loop.time()) / (others + 1)
+        connecting = world.connect(address, endpoint.port, endpoint.source_address)
+        try:
+            stream = await (_within(share, connecting) if others else connecting)
+        except (StreamError, TimeoutError) as error:
+            detail = error.detail if isinstance(error, StreamError) else f"no answer within {share:.1f} s"
+            notes.note(f"{address} port {endpoint.port}: {detail}")
+            if others:
+                continue
+            if isinstance(error, TimeoutError):
+                raise
+            raise StreamError(error.reason, f"{address} port {endpoint.port}: {detail}{_besides(tried)}") from None
+        else:
+            notes.turns = stream.turns
+            notes.note(f"connected to {address} port {endpoint.port}")
+            return stream
+    raise ResolveError(FailureReason.DNS_NOT_FOUND, f"{endpoint.host} has no address")
+
+
+async def _within(seconds: float, connecting: Awaitable[Connection]) -> Connection:
+    async with asyncio.timeout(seconds):
+        return await connecting
+
+
+def _besides(others: int) -> str:
+    return f"; {others} other address{'' if others == 1 else 'es'} failed as well" if others else ""
+
+
+def _family(endpoint: Endpoint) -> IpFamily:
+    """A source address can only reach addresses of its own family."""
+    if endpoint.source_address is None:
+        return endpoint.ip_family
+    return IpFamily.IPV6 if ":" in endpoint.source_address else IpFamily.IPV4

@@ -1,0 +1,164 @@
+"""Drives dialogues over one connection: carries out each step and sends back what came of it.
+
+What is said and heard is written down in the notes as it happens. Which dialogues there are, and what a failure means,
+is the visit's matter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from typing import Final, TypeVar, assert_never
+
+from OpenSSL import SSL
+
+from exporter import certificates
+from exporter.model import CertificateProblem, Endpoint, FailureReason, Login, TlsFacts, Withheld
+from exporter.net.stream import StreamError
+from exporter.protocol.dialogue import (
+    MAX_LINE,
+    AwaitServer,
+    Conceal,
+    DeriveKey,
+    Dialogue,
+    DialogueError,
+    Enter,
+    GiveChannelBinding,
+    GiveRandom,
+    Learn,
+    Pause,
+    RareStep,
+    ReadExactly,
+    ReadLine,
+    RequireSecure,
+    Send,
+    StartTls,
+    TakeUnread,
+)
+from exporter.visiting.connect import Connection, NoContext
+from exporter.visiting.keys import DerivedKeys
+from exporter.visiting.notes import Notes
+
+T = TypeVar("T")
+
+EXPECTED: Final = frozenset({CertificateProblem.FINGERPRINT_MISMATCH})
+"""Problems that are about what the endpoint expects, and not about what everybody does."""
+
+
+class Driver:
+    """Carries out dialogues on one connection. Raises what they and the connection raise."""
+
+    def __init__(
+        self,
+        stream: Connection,
+        endpoint: Endpoint,
+        login: Login | Withheld | None,
+        notes: Notes,
+        *,
+        context: SSL.Context | NoContext | None,
+        keys: DerivedKeys,
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self._stream = stream
+        self._endpoint = endpoint
+        self._login = login
+        self._notes = notes
+        self._context = context
+        self._keys = keys
+        self._wall_clock = wall_clock
+        self._verified = False
+        self._cleared = False
+
+    async def carry_out(self, dialogue: Dialogue[T]) -> T:
+        """Carry out the steps of a dialogue until it ends, and give its value."""
+        notes, stream = self._notes, self._stream
+        try:
+            step = next(dialogue)
+            while True:
+                answer = b""
+                match step:
+                    # The most frequent first.
+                    case ReadLine():
+                        answer = notes.without_secrets(await stream.read_line(MAX_LINE))
+                        notes.received(answer)
+                    case Enter(phase):
+                        notes.enter(phase)
+                    case Learn(fact):
+                        notes.learn(fact)
+                    case Send(line, shown):
+                        if shown is not None and not self._cleared:
+                            raise RuntimeError("a dialogue sends a secret without asking whether it may")
+                        notes.sent(line, shown)
+                        await stream.send(line + b"\r\n")
+                    case ReadExactly(size):
+                        answer = notes.without_secrets(await stream.read_exactly(size))
+                        notes.received(answer)
+                    case _:
+                        answer = await self._carry_out_rare(step)
+                step = dialogue.send(answer)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+        finally:
+            dialogue.close()
+
+    async def _carry_out_rare(self, step: RareStep) -> bytes:
+        """Carry out one of the steps that come once in a conversation, if at all."""
+        match step:
+            case TakeUnread():
+                return self._stream.take_unread()
+            case StartTls():
+                await self._start_tls()
+            case RequireSecure():
+                self._require_secure()
+            case GiveChannelBinding(kind):
+                return self._stream.channel_binding(kind) or b""
+            case GiveRandom(size):
+                return secrets.token_bytes(size)
+            case DeriveKey():
+                return await self._keys.derive(step)
+            case Conceal(octets):
+                self._notes.conceal(octets)
+            case Pause(seconds):
+                await asyncio.sleep(seconds)
+            case AwaitServer(seconds):
+                return b"!" if await self._stream.heard_within(seconds) else b""
+            case _:
+                assert_never(step)
+        return b""
+
+    async def _start_tls(self) -> None:
+        endpoint, notes = self._endpoint, self._notes
+        self._cleared = False
+        if isinstance(self._context, NoContext):
+            raise DialogueError(self._context.reason, self._context.detail)
+        if self._context is None:
+            raise RuntimeError("a dialogue starts TLS on an endpoint without encryption")
+        try:
+            shown = await self._stream.start_tls(self._context, endpoint.server_name, self._wall_clock())
+        except (StreamError, asyncio.CancelledError):
+            notes.tls = self._stream.unfinished
+            raise
+        notes.tls = certificates.held_to(shown, endpoint.fingerprints) if endpoint.fingerprints else shown
+        notes.note(f"{notes.tls.version} {notes.tls.cipher}; {_verdict(notes.tls)}")
+        self._verified = notes.tls.verified
+        # What is expected in so many words is expected without verification, too.
+        counting = [each for each in notes.tls.problems if endpoint.tls.verify or each in EXPECTED]
+        if any(problem.fails for problem in counting):
+            raise DialogueError(certificates.failure_reason(counting), notes.tls.detail)
+
+    def _require_secure(self) -> None:
+        if not self._verified and not self._endpoint.allow_insecure_auth:
+            lack = "not encrypted" if self._notes.tls is None else "not verified"
+            raise DialogueError(
+                FailureReason.AUTH_INSECURE,
+                f"the connection is {lack}, so no credentials are sent; allow_insecure_auth: true would send them",
+            )
+        if isinstance(self._login, Login):
+            self._notes.hide(self._login)
+        self._cleared = True
+
+
+def _verdict(tls: TlsFacts) -> str:
+    return "; ".join(filter(None, ("certificate verified" if tls.verified else "", tls.detail)))

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from exporter.model import Encryption, Errand, FailureReason, Phase, Protocol
+from exporter.protocol.dialogue import AwaitServer, Dialogue, Pause, ReadLine
+from exporter.protocol.errands import ERRANDS, run_errands
+from exporter.protocol.session import Session
+from tests.protocol.player import Cut, Played, every_cut, play
+from tests.protocol.samples import EVERY, IMAP, POP3, SMTP, Agreeable, tagged, untagged
+
+WISHES: dict[Errand, dict[str, Any]] = {
+    Errand.RECIPIENT: {"rcpt_to": "postmaster@example.com"},
+    Errand.MAILBOX: {"mailbox": "INBOX"},
+    Errand.CAPABILITIES: {"capabilities": ("IDLE",)},
+}
+
+
+def _none_of(others: dict[str, Any]) -> dict[str, Any]:
+    return dict.fromkeys(others)
+
+
+def errands_of(server: Agreeable, *, logged_in: bool, script: bytes = b"", **wishes: Any) -> Played:
+    """What comes of the errands of an endpoint, which has nothing to do but what it is asked for."""
+    where = server.endpoint(Encryption.TLS, **(_none_of(server.others) | wishes))
+    client = server.client(where, "probe.example.com")
+    return play(run_errands(Session(client, True, logged_in, ("IDLE",)), where), tagged(script)[0])
+
+
+@pytest.mark.parametrize("errand", Errand)
+def test_every_errand_has_a_row_a_wish_and_a_protocol(errand: Errand) -> None:
+    assert ERRANDS[errand].by
+    assert {*ERRANDS[errand].by} <= {*Protocol}
+    assert errand in IMAP.endpoint(Encryption.TLS, **WISHES[errand]).errands
+
+
+@pytest.mark.parametrize(
+    ("server", "wish", "needs_login"), [(SMTP, Errand.RECIPIENT, False), (IMAP, Errand.MAILBOX, True)]
+)
+def test_an_errand_is_run_where_it_is_wished_for_and_possible(
+    server: Agreeable, wish: Errand, *, needs_login: bool
+) -> None:
+    after = errands_of(server, logged_in=True, script=server.checked, **WISHES[wish])
+    before = errands_of(server, logged_in=False, script=server.checked, **WISHES[wish])
+
+    assert [*server.checks] == untagged(after.sent)
+    assert ([] if needs_login else [*server.checks]) == untagged(before.sent)
+    assert ([] if needs_login else [Phase.CHECK]) == before.phases
+
+
+def test_whoever_logs_in_by_pop3_is_in_a_maildrop() -> None:
+    assert [b"STAT"] == errands_of(POP3, logged_in=True, script=POP3.checked).sent
+    assert [] == errands_of(POP3, logged_in=False).sent
+
+
+@pytest.mark.parametrize("server", [SMTP, IMAP], ids=lambda server: server.protocol.value)
+@pytest.mark.parametrize("logged_in", [True, False])
+def test_without_wishes_there_is_nothing_to_check(server: Agreeable, *, logged_in: bool) -> None:
+    assert [] == errands_of(server, logged_in=logged_in).phases
+
+
+@pytest.mark.parametrize("server", EVERY, ids=lambda server: server.protocol.value)
+def test_capabilities_are_expected_of_every_protocol_with_or_without_a_login(server: Agreeable) -> None:
+    assert errands_of(server, logged_in=False, capabilities=("idle",)).error is None
+    assert (Phase.CHECK, FailureReason.CAPABILITY_MISSING) == errands_of(
+        server, logged_in=False, capabilities=("IDLE", "MOVE")
+    ).failure
+
+
+@every_cut
+def test_a_dialogue_can_wait_for_the_server_and_for_time_to_pass(cut: Cut) -> None:
+    def listening() -> Dialogue[list[bytes]]:
+        heard = []
+        while (yield AwaitServer(60.0)):
+            heard.append((yield ReadLine()))
+        yield Pause(1.0)
+        return heard
+
+    assert [b"* 1 EXISTS", b"* 2 EXISTS"] == play(listening(), b"* 1 EXISTS\r\n* 2 EXISTS\r\n", cut).value
