@@ -26,7 +26,7 @@ from benchmarks.peers import Peer, find_blackbox
 from benchmarks.populations import configuration, login_modules, name_of
 from benchmarks.processes import resident_bytes
 from benchmarks.report import Bound, Report, Row
-from exporter.metrics.record import HISTORY_LENGTH
+from exporter.metrics.history import ATTEMPTS_KEPT
 from tests.servers.exporter import Exporter, Metrics
 from tests.servers.fetching import fetch
 from tests.servers.programs import LOOPBACK
@@ -82,7 +82,7 @@ class Parts:
 
 def measure(lab: Lab) -> Report:
     """Ten endpoints, ten thousand, and three times five hundred."""
-    effort = lab.amount(Effort(10_000, 60, 500, 2, HISTORY_LENGTH + 1, 5), Effort(40, 1, 20, 1, 2, 1))
+    effort = lab.amount(Effort(10_000, 60, 500, 2, ATTEMPTS_KEPT + 1, 5), Effort(40, 1, 20, 1, 2, 1))
     peer = find_blackbox()
     with installed():
         few, shown, parts = _ours(lab.directory, effort)

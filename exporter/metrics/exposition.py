@@ -5,7 +5,7 @@ interpreter for 9 us a line, which is four seconds for ten thousand endpoints an
 meanwhile. Here a scrape is an iterator, and whoever runs it gives way to the probes between two slices.
 
 Both formats write samples alike, so that a series does not change when another format is negotiated; they differ in the
-lines about a family. A family without a sample is left out.
+lines about a family, and in the exemplars that only OpenMetrics has. A family without a sample is left out.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 
 from exporter.metrics.blackbox import BLACKBOX, BLACKBOX_METRICS, Probed
 from exporter.metrics.catalogue import ENDPOINT_METRICS, EXPORTER_METRICS, Metric, MetricType
+from exporter.metrics.endpoint_state import EndpointState
 from exporter.metrics.families import (
     EXPORTER,
     EXPORTER_HISTOGRAMS,
@@ -28,12 +29,13 @@ from exporter.metrics.families import (
     OF_TLS,
     PREPARED,
     SEVERAL,
+    WITH_EXEMPLARS,
     Samples,
     seconds,
 )
 from exporter.metrics.histogram import PROBE_BUCKETS, Histogram
 from exporter.metrics.record import MARK, Record
-from exporter.metrics.store import NONE_HELD_BACK, EndpointState, ExporterState, HeldBack, Snapshot
+from exporter.metrics.store import NONE_HELD_BACK, ExporterState, HeldBack, Snapshot
 from exporter.model import TlsFacts
 
 SLICE_SIZE = 64 * 1024
@@ -118,7 +120,8 @@ def _endpoints(
 ) -> Iterator[bytes]:
     pending: list[str] = []
     size = visits = 0
-    writers = {**_WRITERS, **{name: _of_login(name, read, held_back) for name, read in OF_LOGIN.items()}}
+    further = _EXEMPLAR_WRITERS if form is Format.OPENMETRICS else {}
+    writers = {**_WRITERS, **further, **{name: _of_login(name, read, held_back) for name, read in OF_LOGIN.items()}}
     for metric in metrics:
         write = writers[metric.name]
         heading = _heading(metric, form)
@@ -277,3 +280,5 @@ _WRITERS: dict[str, Writer] = {
     **{name: _prepared(name, read) for name, read in PREPARED.items()},
     **{name: _endpoint_histogram(name, read) for name, read in HISTOGRAMS.items()},
 }
+
+_EXEMPLAR_WRITERS: dict[str, Writer] = {name: _several(name, read) for name, read in WITH_EXEMPLARS.items()}

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
+from exporter.metrics.endpoint_state import EndpointState
 from exporter.metrics.histogram import Histogram
 from exporter.metrics.labels import escaped, foreign, label_pairs
 from exporter.metrics.record import Record
-from exporter.metrics.store import EndpointState, ExporterState, HeldBack
+from exporter.metrics.store import ExporterState, HeldBack
 from exporter.model import (
     CertificateProblem,
     Encryption,
@@ -131,6 +132,25 @@ def _failures(state: EndpointState) -> Samples:
     return [(_failure_pairs(reason, phase), str(count)) for (reason, phase), count in state.failures.items()]
 
 
+def _failures_with_exemplars(state: EndpointState) -> Samples:
+    """OpenMetrics 1.0 4.6.1: of each kind the last failure, if it is still kept, so that its page can be looked at."""
+    if not state.failures:
+        return ()
+    kept = {}
+    for each in state.history.failures:
+        if each.failure is not None:
+            kept[each.failure.reason, each.failure.phase] = each
+    return [
+        (
+            _failure_pairs(*kind),
+            f'{count} # {{failure_id="{kept[kind].id}"}} 1 {timestamp(kept[kind].ended_at)}'
+            if kind in kept
+            else str(count),
+        )
+        for kind, count in state.failures.items()
+    ]
+
+
 def _failure(state: EndpointState) -> Samples:
     if state.latest is None or state.latest.failure is None:
         return ()
@@ -206,6 +226,11 @@ SEVERAL: Mapping[str, Callable[[EndpointState], Samples]] = MappingProxyType(
     }
 )
 """Metrics whose series have further labels; an endpoint has any number of them."""
+
+WITH_EXEMPLARS: Mapping[str, Callable[[EndpointState], Samples]] = MappingProxyType(
+    {"mail_probe_failures_total": _failures_with_exemplars}
+)
+"""What OpenMetrics says more of; Prometheus' text format has no exemplars."""
 
 PREPARED: Mapping[str, Callable[[Record], str]] = MappingProxyType(
     {

@@ -2,11 +2,11 @@
 
 Ten thousand endpoints keep their last result and their last failure, each with its transcript. As the objects that a
 probe returns they would take some ten KiB each; here the many small ones - spans, transcript lines, capabilities - are
-packed into one string each, and values that are equal are kept once. The history is packed likewise.
+packed into one string each, and values that are equal are kept once.
 
 The one thing that is spread out instead is a text for `/metrics` that would otherwise be made anew for each scrape.
 
-Nothing is lost but digits: a transcript's times are kept to the microsecond, a history's durations to seven digits.
+Nothing is lost but digits: a transcript's times are kept to the microsecond.
 """
 
 from __future__ import annotations
@@ -32,9 +32,6 @@ from exporter.model import (
     TranscriptLine,
 )
 
-HISTORY_LENGTH = 60
-"""Probes: an hour's at the default interval."""
-
 SHARED_VALUES = 4096
 """As many distinct values are remembered to be shared. A server that makes up a new one each time can fill this, and
 then costs others their sharing, but no more memory."""
@@ -49,15 +46,8 @@ not pay for it."""
 _PHASES = tuple(Phase)
 _PHASE_NUMBERS = {phase: number for number, phase in enumerate(_PHASES)}
 _PHASE_PAIRS = {phase: label_pairs([("phase", phase)]) for phase in Phase}
-_REASONS = tuple(FailureReason)
-_REASON_NUMBERS = {reason: number for number, reason in enumerate(_REASONS)}
-_SUCCEEDED = len(_REASONS)
-
 _SPAN = Struct("=Bdd")
 """A stretch of a probe: the number of its phase, its start, its duration."""
-
-_ATTEMPT = Struct("=dfBB")
-"""An entry of the history: its end, its duration, the number of its reason and of its phase."""
 
 Value = TypeVar("Value", bound=Hashable)
 
@@ -113,6 +103,13 @@ class Record:
         """Unix timestamp of the end."""
         return self.started_at + self.duration
 
+    @property
+    def login_paused(self) -> bool:
+        """Whether it only reports an earlier rejection: the login was not tried, so that no account gets locked."""
+        if self.failure is None or self.failure.reason is not FailureReason.AUTH_REJECTED:
+            return False
+        return _PHASE_NUMBERS[Phase.AUTH] not in self.packed_spans[:: _SPAN.size]
+
 
 def fold(result: ProbeResult, previous: Record | None, shared: Shared) -> Record:
     """The result made small.
@@ -137,7 +134,7 @@ def fold(result: ProbeResult, previous: Record | None, shared: Shared) -> Record
         phase_lines="".join(
             [f"{MARK}{_PHASE_PAIRS[phase]}}} {duration:.6f}\n" for phase, duration in result.phase_durations.items()]
         ),
-        failure=result.failure,
+        failure=_kept(result.failure, previous and previous.failure, shared),
         address=_kept(result.address, previous and previous.address, shared),
         tls=tls,
         chain_not_after=chain_not_after,
@@ -178,7 +175,7 @@ def unfold(record: Record, endpoint: str, *, transcript: bool = True) -> ProbeRe
         reply_codes=MappingProxyType(dict(record.reply_codes)),
         size_limit=record.size_limit,
         mailbox=record.mailbox,
-        transcript=tuple(_unpack_transcript(record.packed_transcript)) if transcript else (),
+        transcript=tuple(transcript_lines(transcript_text(record.packed_transcript))) if transcript else (),
     )
 
 
@@ -194,47 +191,13 @@ def _pack_transcript(lines: tuple[TranscriptLine, ...]) -> str | bytes:
     return joined if len(joined) <= PLAIN_TRANSCRIPT else zlib.compress(joined.encode(), level=1)
 
 
-def _unpack_transcript(packed: str | bytes) -> Iterator[TranscriptLine]:
-    joined = packed if isinstance(packed, str) else zlib.decompress(packed).decode()
-    for line in joined.split("\n") if joined else ():
+def transcript_text(packed: str | bytes) -> str:
+    """A record's conversation in one text: a line each, which begins with its direction and its time."""
+    return packed if isinstance(packed, str) else zlib.decompress(packed).decode()
+
+
+def transcript_lines(text: str) -> Iterator[TranscriptLine]:
+    """The lines of such a text."""
+    for line in text.split("\n") if text else ():
         at, _, text = line[1:].partition(" ")
         yield TranscriptLine(float(at), Direction(line[0]), text)
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One probe, as the history remembers it.
-
-    Attributes:
-        ended_at: Unix timestamp.
-        duration: Seconds.
-        reason: `None` if it succeeded.
-        phase: Where it failed; `None` if it succeeded.
-    """
-
-    ended_at: float
-    duration: float
-    reason: FailureReason | None
-    phase: Phase | None
-
-
-def extend(history: bytes, record: Record) -> bytes:
-    """The history and one probe more, without what is older than `HISTORY_LENGTH` probes."""
-    failure = record.failure
-    entry = _ATTEMPT.pack(
-        record.ended_at,
-        record.duration,
-        _REASON_NUMBERS[failure.reason] if failure else _SUCCEEDED,
-        _PHASE_NUMBERS[failure.phase] if failure else 0,
-    )
-    return (history + entry)[-HISTORY_LENGTH * _ATTEMPT.size :]
-
-
-def attempts(history: bytes) -> tuple[Attempt, ...]:
-    """What a history remembers, the oldest first."""
-    return tuple(
-        Attempt(ended_at, duration, None, None)
-        if reason == _SUCCEEDED
-        else Attempt(ended_at, duration, _REASONS[reason], _PHASES[phase])
-        for ended_at, duration, reason, phase in _ATTEMPT.iter_unpack(history)
-    )

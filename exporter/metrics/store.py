@@ -9,24 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from exporter.metrics.catalogue import ADDRESS_LABEL, ENDPOINT_LABELS, label_names
-from exporter.metrics.histogram import DELAY_BUCKETS, PROBE_BUCKETS, SCRAPE_BUCKETS, Histogram
-from exporter.metrics.labels import label_pairs
-from exporter.metrics.record import Attempt, Record, Shared, attempts, extend, fold
-from exporter.model import Endpoint, FailureReason, Phase, ProbeResult, Protocol, Series, SkipReason, TokenOutcome
-
-
-class Health(StrEnum):
-    """How an endpoint is, by its last probe. In order of urgency."""
-
-    FAILING = "failing"
-    WAITING = "waiting"
-    """Not yet probed."""
-    UP = "up"
+from exporter.metrics.catalogue import label_names
+from exporter.metrics.endpoint_state import EndpointState, advance, series_labels, unprobed
+from exporter.metrics.histogram import DELAY_BUCKETS, SCRAPE_BUCKETS, Histogram
+from exporter.metrics.record import Shared
+from exporter.metrics.remembering import Memory, Remembered, server_of
+from exporter.model import Endpoint, ProbeResult, Protocol, Series, SkipReason, TokenOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,44 +27,6 @@ class BuildInfo:
     version: str
     python_version: str
     openssl_version: str
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointState:
-    """All that is known of one endpoint, or of one of its addresses, at one moment.
-
-    Attributes:
-        labels: The labels that all its series have, as written between the braces of a sample.
-        latest: Its last result; `None` if it was not probed yet.
-        last_failed: Its last result that was a failure; `None` if there was none.
-        last_success_at: When its last successful probe ended, a Unix timestamp; `None` if there was none.
-        probes: How many were finished.
-        failures: How many of them failed why and where.
-        durations: How long they took.
-        history: The last few of them, packed; `attempts` reads it.
-    """
-
-    endpoint: Endpoint
-    labels: str
-    latest: Record | None
-    last_failed: Record | None
-    last_success_at: float | None
-    probes: int
-    failures: Mapping[tuple[FailureReason, Phase], int]
-    durations: Histogram
-    history: bytes
-
-    @property
-    def health(self) -> Health:
-        """How it is."""
-        if self.latest is None:
-            return Health.WAITING
-        return Health.FAILING if self.latest.failure else Health.UP
-
-    @property
-    def attempts(self) -> tuple[Attempt, ...]:
-        """Its history, the oldest probe first."""
-        return attempts(self.history)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +62,7 @@ class ExporterState:
         lag: How late the event loop ran what was due.
         scrapes: How long it took to produce `/metrics`.
         tokens: Of each entry of the credentials that tokens are got for.
+        started_at: When the process began to look, a Unix timestamp: what it has not seen may have been before that.
     """
 
     build: BuildInfo
@@ -124,6 +78,7 @@ class ExporterState:
     shard: int = 0
     total_shards: int = 1
     tokens: Mapping[str, TokenState] = field(default_factory=lambda: MappingProxyType({}))
+    started_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +96,19 @@ class Store:
     Args:
         build: For `mail_exporter_build_info`.
         held_back: Tells the rejected logins, when asked.
+        started_at: When the process began to look, a Unix timestamp.
     """
 
-    def __init__(self, build: BuildInfo, held_back: Callable[[], HeldBack] = lambda: NONE_HELD_BACK) -> None:
+    def __init__(
+        self,
+        build: BuildInfo,
+        held_back: Callable[[], HeldBack] = lambda: NONE_HELD_BACK,
+        started_at: float = 0.0,
+    ) -> None:
         self._held_back = held_back
         self._states: dict[Series, EndpointState] = {}
         self._shared = Shared()
+        self._memory = Memory()
         # These change with every probe, and become part of the exporter's state when somebody looks at it.
         self._start_delay = Histogram.empty(DELAY_BUCKETS)
         self._in_flight = 0
@@ -158,7 +120,21 @@ class Store:
             start_delay=self._start_delay,
             lag=Histogram.empty(DELAY_BUCKETS),
             scrapes=Histogram.empty(SCRAPE_BUCKETS),
+            started_at=started_at,
         )
+
+    def recall(self, remembered: Mapping[Series, Remembered]) -> None:
+        """Hands in what earlier processes knew; endpoints that are configured from now on go on from there."""
+        self._memory.recall(remembered)
+
+    def to_remember(self, now: float) -> dict[Series, Remembered]:
+        """What a later process may want to know, also of endpoints that did not come back yet. `now`: Unix time."""
+        known = (
+            (series, Remembered(server_of(state.endpoint), state.history, state.last_success_at))
+            for series, state in self._states.items()
+            if state.history.since is not None
+        )
+        return self._memory.merged(known, now)
 
     def configure(self, endpoints: Sequence[Endpoint]) -> None:
         """Replaces the endpoints. Those that are not among them are forgotten at once.
@@ -176,7 +152,7 @@ class Store:
             known = self._states.get(endpoint.series)
             # Most of a configuration that is loaded anew is what it was, and not even copied.
             if known is None or known.endpoint is not endpoint:
-                known = _configured(endpoint, known)
+                known = self._configured(endpoint, known)
             states[endpoint.series] = known
             counts[endpoint.protocol] += endpoint.name not in names
             names.add(endpoint.name)
@@ -189,7 +165,7 @@ class Store:
         Those that it was probed as before keep what is known of them; those that are gone are forgotten at once.
         """
         name = addresses[0].name
-        these = {each.series: self._states.get(each.series) or unprobed(each) for each in addresses}
+        these = {each.series: self._states.get(each.series) or self._unprobed(each) for each in addresses}
         states: dict[Series, EndpointState] = {}
         for series, state in self._states.items():
             if series[0] == name:
@@ -197,6 +173,27 @@ class Store:
             else:
                 states[series] = state
         self._states = states
+
+    def _configured(self, endpoint: Endpoint, known: EndpointState | None) -> EndpointState:
+        """The state of an endpoint that is new, or other than it was.
+
+        Raises:
+            ValueError: See `Store.configure`.
+        """
+        if clashing := label_names().intersection(endpoint.labels):
+            taken = min(clashing)
+            raise ValueError(f"endpoint {endpoint.name!r} cannot have a label {taken!r}: its series have one anyway")
+        if known is not None and server_of(known.endpoint) == server_of(endpoint):
+            return replace(known, endpoint=endpoint, labels=series_labels(endpoint))
+        return self._unprobed(endpoint)
+
+    def _unprobed(self, endpoint: Endpoint) -> EndpointState:
+        """The state of an endpoint that this process knows nothing of yet; an earlier one may have."""
+        state = unprobed(endpoint)
+        remembered = self._memory.take(endpoint)
+        if remembered is None:
+            return state
+        return replace(state, history=remembered.history, last_success_at=remembered.last_success_at)
 
     def configure_tokens(self, credentials: Sequence[str]) -> None:
         """Replaces the credentials that tokens are got for. Those that stay keep their counts."""
@@ -282,66 +279,4 @@ class Store:
         return tuple([state for (each, _), state in self._states.items() if each == name])
 
 
-def _configured(endpoint: Endpoint, known: EndpointState | None) -> EndpointState:
-    """The state of an endpoint that is new, or other than it was.
-
-    Raises:
-        ValueError: See `Store.configure`.
-    """
-    if clashing := label_names().intersection(endpoint.labels):
-        taken = min(clashing)
-        raise ValueError(f"endpoint {endpoint.name!r} cannot have a label {taken!r}: its series have one anyway")
-    if known is not None and _whereabouts(known.endpoint) == _whereabouts(endpoint):
-        return replace(known, endpoint=endpoint, labels=series_labels(endpoint))
-    return unprobed(endpoint)
-
-
-def unprobed(endpoint: Endpoint) -> EndpointState:
-    """The state of an endpoint of which nothing is known yet."""
-    return EndpointState(
-        endpoint=endpoint,
-        labels=series_labels(endpoint),
-        latest=None,
-        last_failed=None,
-        last_success_at=None,
-        probes=0,
-        failures=_NONE_FAILED,
-        durations=Histogram.empty(PROBE_BUCKETS),
-        history=b"",
-    )
-
-
-def advance(state: EndpointState, result: ProbeResult, shared: Shared) -> EndpointState:
-    """The state after one probe more."""
-    record = fold(result, state.latest, shared)
-    failures = state.failures
-    if record.failure is not None:
-        key = (record.failure.reason, record.failure.phase)
-        failures = MappingProxyType({**failures, key: failures.get(key, 0) + 1})
-    return EndpointState(
-        endpoint=state.endpoint,
-        labels=state.labels,
-        latest=record,
-        last_failed=state.last_failed if record.failure is None else record,
-        last_success_at=record.ended_at if record.failure is None else state.last_success_at,
-        probes=state.probes + 1,
-        failures=failures,
-        durations=state.durations.observe(record.duration),
-        history=extend(state.history, record),
-    )
-
-
-def series_labels(endpoint: Endpoint) -> str:
-    """The labels of all series of an endpoint: which, its protocol, and what its configuration adds, by name."""
-    own = list(zip(ENDPOINT_LABELS, (endpoint.name, endpoint.protocol.value), strict=True))
-    if endpoint.only_address is not None:
-        own.append((ADDRESS_LABEL, endpoint.only_address))
-    return label_pairs((*own, *sorted(endpoint.labels.items())))
-
-
 _NO_TOKEN: Final = TokenState(MappingProxyType(dict.fromkeys(TokenOutcome, 0)))
-_NONE_FAILED: Mapping[tuple[FailureReason, Phase], int] = MappingProxyType({})
-
-
-def _whereabouts(endpoint: Endpoint) -> tuple[object, ...]:
-    return endpoint.protocol, endpoint.host, endpoint.port, endpoint.encryption

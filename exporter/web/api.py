@@ -11,8 +11,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from exporter.metrics.endpoint_state import EndpointState
+from exporter.metrics.history import KeptFailure
 from exporter.metrics.record import Record, unfold
-from exporter.metrics.store import EndpointState
 from exporter.model import CertificateFacts, Failure, MailboxFacts, ProbeResult, TlsFacts, TranscriptLine
 from exporter.web.survey import Expiry, Survey
 
@@ -57,7 +58,7 @@ def endpoint_detail(state: EndpointState, others: Sequence[EndpointState], now: 
         **endpoint_summary(state),
         "addresses": [{"address": each.endpoint.only_address, "state": each.health} for each in others] or None,
         "last_probe": _detailed(state.latest, name),
-        "last_failure": _detailed(state.last_failed, name),
+        "last_failure": None if state.last_failed is None else _kept(state.last_failed, name),
         "history": [
             {
                 "ended_at": attempt.ended_at,
@@ -92,6 +93,22 @@ def endpoint_summary(state: EndpointState) -> JsonObject:
         "last_success_at": state.last_success_at,
         "last_probe": None if state.latest is None else _outcome(unfold(state.latest, endpoint.name, transcript=False)),
     }
+
+
+def failure_detail(state: EndpointState, kept: KeptFailure, now: float) -> Iterator[bytes]:
+    """The answer to `/api/v1/endpoints/NAME/failures/ID`, in one slice."""
+    endpoint = state.endpoint
+    answer = {
+        "generated_at": now,
+        "endpoint": endpoint.name,
+        "address": endpoint.only_address,
+        **_kept(kept, endpoint.name),
+    }
+    yield f"{json.dumps(answer, indent=1)}\n".encode()
+
+
+def _kept(kept: KeptFailure, name: str) -> JsonObject:
+    return {"id": kept.id, **probe_document(kept.result(name))}
 
 
 def _detailed(record: Record | None, name: str) -> JsonObject | None:

@@ -20,8 +20,9 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from prometheus_client import CollectorRegistry
 
+from exporter.metrics.endpoint_state import EndpointState, Health
 from exporter.metrics.exposition import expose
-from exporter.metrics.store import EndpointState, Health, Store
+from exporter.metrics.store import Store
 from exporter.web.api import endpoint_detail, endpoint_list
 from exporter.web.negotiation import preferred_format
 from exporter.web.page import Page

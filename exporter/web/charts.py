@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from exporter.metrics.record import Attempt
+from exporter.metrics.history import Attempt
 from exporter.model import Phase, Span
 from exporter.web.wording import duration, moment
 

@@ -12,8 +12,10 @@ from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from exporter.metrics.record import HISTORY_LENGTH, unfold
-from exporter.metrics.store import EndpointState, ExporterState, Health
+from exporter.metrics.endpoint_state import EndpointState, Health
+from exporter.metrics.history import ATTEMPTS_KEPT as HISTORY_LENGTH
+from exporter.metrics.record import unfold
+from exporter.metrics.store import ExporterState
 from exporter.model import Endpoint, Phase, ProbeResult
 from exporter.web import wording
 from exporter.web.charts import HISTORY_HEIGHT, SCALE, Bar, columns, stack, waterfall
@@ -116,7 +118,7 @@ class Pages:
         """
         name = state.endpoint.name
         result = None if state.latest is None else unfold(state.latest, name)
-        failed = None if state.last_failed is None else unfold(state.last_failed, name)
+        failed = None if state.last_failed is None else state.last_failed.result(name)
         return _slices(
             self._endpoint,
             page=page,
@@ -124,7 +126,7 @@ class Pages:
             others=others,
             result=result,
             bars=waterfall(result.spans, result.duration) if result else [],
-            earlier_failure=None if state.last_failed is state.latest else failed,
+            earlier_failure=None if failed is None or (result and result.ended_at == failed.ended_at) else failed,
             columns=columns(state.attempts, HISTORY_LENGTH),
         )
 

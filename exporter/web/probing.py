@@ -19,9 +19,9 @@ from exporter.config.module import Module
 from exporter.config.problems import quoted
 from exporter.config.rendering import render_endpoint, render_module
 from exporter.metrics.blackbox import Probed
+from exporter.metrics.endpoint_state import advance, unprobed
 from exporter.metrics.exposition import Format, expose_probe
 from exporter.metrics.record import Shared
-from exporter.metrics.store import advance, unprobed
 from exporter.model import Endpoint, ProbeResult
 from exporter.visiting.on_demand import NotAllowedError, OnDemand, UnavailableError
 from exporter.web.negotiation import preferred_format

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from exporter.metrics.store import EndpointState, Health, Snapshot
+from exporter.metrics.endpoint_state import EndpointState, Health
+from exporter.metrics.store import Snapshot
 from exporter.model import Endpoint
 
 AT_ONCE = 500

@@ -6,9 +6,9 @@ import pytest
 
 from exporter.metrics.blackbox import Probed
 from exporter.metrics.catalogue import ENDPOINT_METRICS, MetricType
+from exporter.metrics.endpoint_state import advance, unprobed
 from exporter.metrics.exposition import Format, expose_probe
 from exporter.metrics.record import Shared
-from exporter.metrics.store import advance, unprobed
 from exporter.model import CertificateProblem, Endpoint, FailureReason, Phase, ProbeResult
 from tests.unit.results import DAY, NOON, certificate, endpoint, failure, spans, success, tls
 from tests.unit.scraping import families, samples, value

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.metrics.record import HISTORY_LENGTH, unfold
-from exporter.metrics.store import BuildInfo, EndpointState, Health, Store
+from exporter.metrics.endpoint_state import EndpointState, Health
+from exporter.metrics.history import ATTEMPTS_KEPT
+from exporter.metrics.record import unfold
+from exporter.metrics.store import BuildInfo, Store
 from exporter.model import Encryption, Endpoint, FailureReason, Phase, ProbeResult, Protocol, SkipReason
 from tests.unit.results import NOON, endpoint, failure, success
 
@@ -75,7 +77,7 @@ def test_the_last_failure_outlasts_the_successes_after_it(store: Store) -> None:
     state = state_of(store)
     assert Health.UP is state.health
     assert state.last_failed is not None
-    assert result == unfold(state.last_failed, NAME)
+    assert result == state.last_failed.result(NAME)
 
 
 def test_the_time_of_the_last_success_outlasts_the_failures_after_it(store: Store) -> None:
@@ -88,10 +90,10 @@ def test_the_time_of_the_last_success_outlasts_the_failures_after_it(store: Stor
 
 
 def test_the_history_is_bounded(store: Store) -> None:
-    for number in range(HISTORY_LENGTH + 10):
+    for number in range(ATTEMPTS_KEPT + 10):
         store.record(success(NAME, started_at=NOON + number))
 
-    assert HISTORY_LENGTH == len(state_of(store).attempts)
+    assert ATTEMPTS_KEPT == len(state_of(store).attempts)
 
 
 def test_a_result_of_an_endpoint_that_is_not_configured_is_ignored(store: Store) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.metrics.record import Attempt
+from exporter.metrics.history import Attempt
 from exporter.model import FailureReason, Phase, Span
 from exporter.web.charts import HISTORY_HEIGHT, LOWEST, SCALE, columns, stack, waterfall
 from tests.unit.results import ALL_PHASES, NOON, spans

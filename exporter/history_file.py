@@ -1,0 +1,148 @@
+"""The file that long histories survive a restart in: read at the start, written now and then and at the end.
+
+It is written whole, beside the old one, and then takes its place, so that there is always a whole one. What it says is
+`exporter.metrics.history_format`'s business. Whatever happens to it, probing goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from exporter.metrics.history_format import DamagedHistoryError, read_history, write_history
+from exporter.metrics.remembering import Remembered
+from exporter.model import Series
+
+SAVE_EVERY: Final = 300.0
+"""Seconds between two writes: what a power cut may cost."""
+
+MAX_SIZE: Final = 512 * 1024 * 1024
+"""Octets of a file that is read: thirty times what ten thousand endpoints that flap take."""
+
+MODE: Final = 0o640
+"""Names of servers are nobody's business but the administrators'."""
+
+LINES_A_WRITE: Final = 200
+
+log = structlog.get_logger()
+
+Histories = Mapping[Series, Remembered]
+
+
+class HistoryFile:
+    """One file, of one process."""
+
+    def __init__(self, path: Path, every: float = SAVE_EVERY) -> None:
+        """Prepare to keep histories.
+
+        Args:
+            path: Need not exist yet; a symbolic link is followed.
+            every: Seconds between two writes.
+        """
+        self._path = Path(os.path.realpath(path))
+        self._every = every
+        self._usable = True
+        self._told = ""
+        self._task: asyncio.Task[None] | None = None
+        self._histories: Callable[[float], Histories] = lambda _: {}
+
+    def load(self) -> Histories:
+        """What the file holds; nothing if there is none yet, or if it is damaged, which is then set aside."""
+        try:
+            with self._path.open(encoding="utf-8", errors="surrogateescape") as file:
+                if os.fstat(file.fileno()).st_size > MAX_SIZE:
+                    raise DamagedHistoryError(f"it is larger than {MAX_SIZE} octets")  # noqa: TRY301 - as if it were read
+                return read_history(file)
+        except FileNotFoundError:
+            return {}
+        except DamagedHistoryError as error:
+            self._set_aside(error)
+        except OSError as error:
+            # It may be good, so it must not be replaced.
+            self._usable = False
+            log.error("the history file cannot be read; histories are not kept", file=str(self._path), error=str(error))
+        return {}
+
+    def start(self, histories: Callable[[float], Histories]) -> None:
+        """From now on, write what this gives now and then. It is told the Unix time."""
+        self._histories = histories
+        if self._usable:
+            self._task = asyncio.create_task(self._write_now_and_then())
+
+    async def close(self) -> None:
+        """Write it once more and for the last time."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        self._task = None
+        await self._save()
+
+    async def _write_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(self._every)
+            await asyncio.shield(self._save())
+
+    async def _save(self) -> None:
+        histories = self._histories(time.time())
+        try:
+            await asyncio.to_thread(self._write, histories)
+        except OSError as error:
+            if self._told != str(error):
+                self._told = str(error)
+                log.error("the history file cannot be written; it stays as it was", file=str(self._path), error=str(error))
+        else:
+            if self._told:
+                log.info("the history file is written again", file=str(self._path))
+            self._told = ""
+
+    def _write(self, histories: Histories) -> None:
+        beside = self._path.with_name(f".{self._path.name}.new")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            with os.fdopen(os.open(beside, flags, MODE), "w", encoding="utf-8") as file:
+                pending: list[str] = []
+                for line in write_history(histories.items()):
+                    pending.append(line)
+                    if len(pending) >= LINES_A_WRITE:
+                        file.write("".join(pending))
+                        pending.clear()
+                file.write("".join(pending))
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self._path)
+        except OSError:
+            beside.unlink(missing_ok=True)
+            raise
+        self._settle_directory()
+
+    def _settle_directory(self) -> None:
+        """So that the new name, too, survives a power cut."""
+        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def _set_aside(self, damage: DamagedHistoryError) -> None:
+        aside = self._path.with_name(f"{self._path.name}.damaged")
+        try:
+            self._path.replace(aside)
+        except OSError as error:
+            self._usable = False
+            log.error(
+                "the history file is damaged and cannot be set aside; histories are not kept",
+                file=str(self._path),
+                damage=str(damage),
+                error=str(error),
+            )
+        else:
+            log.warning("the history file is damaged; a new one begins", set_aside=str(aside), damage=str(damage))

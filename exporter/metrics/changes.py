@@ -1,0 +1,130 @@
+"""What about a server is other than it was: its certificate, its capabilities, where it is, how it encrypts.
+
+Pure comparing of what two probes learnt; which two is up to the caller.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+from exporter.metrics.record import Record, unfold
+from exporter.model import CertificateFacts, Phase, ProbeResult, TlsFacts
+
+KEPT: Final = 4
+"""Changes of each fact. A host behind several addresses makes one with every probe."""
+
+MAX_VALUE: Final = 300
+"""Characters of a fact's former or new value."""
+
+
+class Fact(StrEnum):
+    """What about a server is worth telling when it changes."""
+
+    CERTIFICATE = "certificate"
+    TLS_VERSION = "TLS version"
+    GROUP = "key exchange group"
+    ADDRESS = "address"
+    CAPABILITIES = "capabilities"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A fact that a probe found to be other than before; the values are for people.
+
+    Attributes:
+        at: When the probe ended, a Unix timestamp; `None` where it is about the last probe.
+    """
+
+    at: float | None
+    fact: Fact
+    before: str
+    after: str
+
+
+def changed_since(good: Record | None, latest: Record) -> list[Change]:
+    """What the last probe found to be other than the last good one did, where both could tell."""
+    if good is None or latest is good:
+        return []
+    changes = _of_session(good.tls, latest.tls) + _of_address(good.address, latest.address)
+    if _heard_alike(unfold(good, "", transcript=False), unfold(latest, "", transcript=False)):
+        changes += _of_capabilities(good.joined_capabilities, latest.joined_capabilities)
+    return changes
+
+
+def newly_found(good: Record | None, tls: TlsFacts | None, record: Record) -> list[Change]:
+    """What a probe found to be other than those before it, of what does not depend on how far it came.
+
+    Args:
+        good: The last good one before.
+        tls: What the last handshake before showed.
+        record: The probe.
+    """
+    changes = [] if record.tls is tls else _of_session(tls, record.tls)
+    if good is not None and record.failure is None:
+        if record.address is not good.address:
+            changes += _of_address(good.address, record.address)
+        if record.joined_capabilities is not good.joined_capabilities:
+            changes += _of_capabilities(good.joined_capabilities, record.joined_capabilities)
+    return changes
+
+
+def with_change(kept: tuple[Change, ...], change: Change) -> tuple[Change, ...]:
+    """The changes and one more; of each fact the last few."""
+    alike = [each for each in kept if each.fact is change.fact]
+    if change.fact is Fact.ADDRESS and any(change.after in (each.before, each.after) for each in alike):
+        # One of several that the name leads to: that is no news again and again.
+        return kept
+    forgotten = alike[0] if len(alike) >= KEPT else None
+    return (*(each for each in kept if each is not forgotten), change)
+
+
+def _heard_alike(good: ProbeResult, latest: ProbeResult) -> bool:
+    """Whether both heard the capabilities at the same stage: there are others before STARTTLS, and after a login.
+
+    SMTP, which has reply codes, tells no others after a login.
+    """
+    asked = [sum(span.phase is Phase.CAPABILITY for span in result.spans) for result in (good, latest)]
+    return asked[0] == asked[1] and (bool(latest.reply_codes) or good.auth_success == latest.auth_success)
+
+
+def _of_session(before: TlsFacts | None, after: TlsFacts | None) -> list[Change]:
+    if before is None or after is None:
+        return []
+    changes = []
+    if before.chain and after.chain and before.chain[0].fingerprint_sha256 != after.chain[0].fingerprint_sha256:
+        values = _certificate(before.chain[0]), _certificate(after.chain[0])
+        changes.append(Change(None, Fact.CERTIFICATE, *values))
+    if before.version != after.version:
+        changes.append(Change(None, Fact.TLS_VERSION, before.version[:MAX_VALUE], after.version[:MAX_VALUE]))
+    if before.group and after.group and before.group != after.group:
+        changes.append(Change(None, Fact.GROUP, before.group[:MAX_VALUE], after.group[:MAX_VALUE]))
+    return changes
+
+
+def _of_address(before: str | None, after: str | None) -> list[Change]:
+    if before is None or after is None or before == after:
+        return []
+    return [Change(None, Fact.ADDRESS, before, after)]
+
+
+def _certificate(certificate: CertificateFacts) -> str:
+    try:
+        ends = f"{datetime.fromtimestamp(certificate.not_after, UTC):%Y-%m-%d}"
+    except (OverflowError, ValueError, OSError):
+        ends = f"{certificate.not_after:.0f} s after 1970"
+    subject = certificate.subject[: MAX_VALUE // 2]
+    return f"{subject}, expires {ends}, SHA-256 {certificate.fingerprint_sha256[:16]}"
+
+
+def _of_capabilities(before: str | None, after: str | None) -> list[Change]:
+    """Only what is gone and what is new: both lists are long, and mostly the same."""
+    old, new = (dict.fromkeys((joined or "").split("\n")) for joined in (before, after))
+    gone, come = (", ".join(each for each in these if each not in those) for these, those in ((old, new), (new, old)))
+    return [Change(None, Fact.CAPABILITIES, _cut(gone), _cut(come))] if gone or come else []
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"

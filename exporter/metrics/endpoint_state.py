@@ -1,0 +1,109 @@
+"""All that is known of one endpoint at one moment, and what one probe more makes of it. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from exporter.metrics.catalogue import ADDRESS_LABEL, ENDPOINT_LABELS
+from exporter.metrics.histogram import PROBE_BUCKETS, Histogram
+from exporter.metrics.history import NO_HISTORY, Attempt, History, KeptFailure
+from exporter.metrics.labels import label_pairs
+from exporter.metrics.record import Record, Shared, fold
+from exporter.model import Endpoint, FailureReason, Phase, ProbeResult
+
+
+class Health(StrEnum):
+    """How an endpoint is, by its last probe. In order of urgency."""
+
+    FAILING = "failing"
+    WAITING = "waiting"
+    """Not yet probed."""
+    UP = "up"
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointState:
+    """All that is known of one endpoint, or of one of its addresses, at one moment.
+
+    Attributes:
+        labels: The labels that all its series have, as written between the braces of a sample.
+        latest: Its last result; `None` if it was not probed yet.
+        last_success_at: When its last successful probe ended, a Unix timestamp; `None` if there was none.
+        probes: How many were finished.
+        failures: How many of them failed why and where.
+        durations: How long they took.
+        history: Since when it is as it is, its last failures, what changed when.
+    """
+
+    endpoint: Endpoint
+    labels: str
+    latest: Record | None
+    last_success_at: float | None
+    probes: int
+    failures: Mapping[tuple[FailureReason, Phase], int]
+    durations: Histogram
+    history: History
+
+    @property
+    def health(self) -> Health:
+        """How it is."""
+        if self.latest is None:
+            return Health.WAITING
+        return Health.FAILING if self.latest.failure else Health.UP
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Its history, the oldest probe first."""
+        return self.history.attempts
+
+    @property
+    def last_failed(self) -> KeptFailure | None:
+        """Its last failure that was tried; `None` if there was none."""
+        return self.history.last_failed
+
+
+def unprobed(endpoint: Endpoint) -> EndpointState:
+    """The state of an endpoint of which nothing is known yet."""
+    return EndpointState(
+        endpoint=endpoint,
+        labels=series_labels(endpoint),
+        latest=None,
+        last_success_at=None,
+        probes=0,
+        failures=_NONE_FAILED,
+        durations=Histogram.empty(PROBE_BUCKETS),
+        history=NO_HISTORY,
+    )
+
+
+def advance(state: EndpointState, result: ProbeResult, shared: Shared) -> EndpointState:
+    """The state after one probe more."""
+    record = fold(result, state.latest, shared)
+    failures = state.failures
+    if record.failure is not None:
+        key = (record.failure.reason, record.failure.phase)
+        failures = MappingProxyType({**failures, key: failures.get(key, 0) + 1})
+    return EndpointState(
+        endpoint=state.endpoint,
+        labels=state.labels,
+        latest=record,
+        last_success_at=record.ended_at if record.failure is None else state.last_success_at,
+        probes=state.probes + 1,
+        failures=failures,
+        durations=state.durations.observe(record.duration),
+        history=state.history.after(record),
+    )
+
+
+def series_labels(endpoint: Endpoint) -> str:
+    """The labels of all series of an endpoint: which, its protocol, and what its configuration adds, by name."""
+    own = list(zip(ENDPOINT_LABELS, (endpoint.name, endpoint.protocol.value), strict=True))
+    if endpoint.only_address is not None:
+        own.append((ADDRESS_LABEL, endpoint.only_address))
+    return label_pairs((*own, *sorted(endpoint.labels.items())))
+
+
+_NONE_FAILED: Mapping[tuple[FailureReason, Phase], int] = MappingProxyType({})

@@ -1,0 +1,142 @@
+"""How long histories are written down, to survive a restart: a line of JSON for each endpoint. Text only, no files.
+
+The first line says what it is, the last how many endpoints there are and what their lines amount to, so that half a
+file is not taken for a whole one. What only later or earlier versions know, such as a reason, is left out when read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import isfinite
+from typing import Any, Final
+
+from exporter.metrics.changes import Change, Fact
+from exporter.metrics.history import History, Turn, turns_packed
+from exporter.metrics.remembering import Remembered
+from exporter.metrics.timeline import Timeline
+from exporter.model import FailureReason, Phase, Series
+
+FORMAT: Final = "mail-exporter history 1"
+
+_REASONS: Final = frozenset(FailureReason)
+_PHASES: Final = frozenset(Phase)
+_FACTS: Final = frozenset(Fact)
+
+
+class DamagedHistoryError(ValueError):
+    """A text is not a whole history; the message says how it shows."""
+
+
+def write_history(remembered: Iterable[tuple[Series, Remembered]]) -> Iterator[str]:
+    """The lines of the file, each with its line feed."""
+    digest, count = hashlib.sha256(), 0
+    yield json.dumps({"format": FORMAT}) + "\n"
+    for series, each in remembered:
+        line = json.dumps(_document(series, each)) + "\n"
+        digest.update(line.encode())
+        count += 1
+        yield line
+    yield json.dumps({"endpoints": count, "sha256": digest.hexdigest()}) + "\n"
+
+
+def read_history(lines: Iterable[str]) -> dict[Series, Remembered]:
+    """What `write_history` wrote.
+
+    Raises:
+        DamagedHistoryError: It did not write that, or not all of it is there.
+    """
+    rest = iter(lines)
+    if _object(next(rest, "")).get("format") != FORMAT:
+        raise DamagedHistoryError(f"the first line is not that of a {FORMAT!r} file")
+    digest = hashlib.sha256()
+    found: dict[Series, Remembered] = {}
+    for line in rest:
+        document = _object(line)
+        if "sha256" in document:
+            if document["sha256"] != digest.hexdigest() or next(rest, None) is not None:
+                raise DamagedHistoryError("its lines are not those that were written")
+            return found
+        digest.update(line.encode(errors="replace"))
+        try:
+            series, remembered = _remembered(document)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise DamagedHistoryError(f"line {len(found) + 2} makes no sense: {error!r}") from None
+        found[series] = remembered
+    raise DamagedHistoryError("its end is missing")
+
+
+def _document(series: Series, remembered: Remembered) -> dict[str, Any]:
+    history = remembered.history
+    return {
+        "endpoint": series[0],
+        "address": series[1],
+        "server": remembered.server,
+        "since": history.since,
+        "probes_in_a_row": history.streak,
+        "last_success_at": remembered.last_success_at,
+        "half_hour": history.timeline.newest,
+        "timeline": str(history.timeline),
+        "states": [[turn.at, turn.reason, turn.phase] for turn in history.turns],
+        "changes": [[change.at, change.fact, change.before, change.after] for change in history.changes],
+    }
+
+
+def _object(line: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        raise DamagedHistoryError("a line is not JSON") from None
+    if not isinstance(found, dict):
+        raise DamagedHistoryError("a line is not a JSON object")
+    return found
+
+
+def _remembered(document: Mapping[str, Any]) -> tuple[Series, Remembered]:
+    since = _maybe_time(document["since"])
+    history = History(
+        packed_turns=turns_packed(list(_turns(document["states"]))),
+        timeline=Timeline.parse(_text(document["timeline"]), _count(document["half_hour"])),
+        since=since,
+        streak=_count(document["probes_in_a_row"]),
+        changes=tuple(_changes(document["changes"])),
+    )
+    series = _text(document["endpoint"]), _text(document["address"])
+    return series, Remembered(_text(document["server"]), history, _maybe_time(document["last_success_at"]))
+
+
+def _turns(rows: Sequence[Any]) -> Iterator[Turn]:
+    for at, reason, phase in rows:
+        if reason is None:
+            yield Turn(_time(at), None, None)
+        elif reason in _REASONS and phase in _PHASES:
+            yield Turn(_time(at), FailureReason(reason), Phase(phase))
+
+
+def _changes(rows: Sequence[Any]) -> Iterator[Change]:
+    for at, fact, before, after in rows:
+        if fact in _FACTS:
+            yield Change(_time(at), Fact(fact), _text(before), _text(after))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text is missing")
+    return value
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise ValueError("a count is missing")
+    return value
+
+
+def _time(value: object) -> float:
+    if not isinstance(value, int | float) or not isfinite(value):
+        raise ValueError("a time is missing")
+    return float(value)
+
+
+def _maybe_time(value: object) -> float | None:
+    return None if value is None else _time(value)
