@@ -20,6 +20,7 @@ from OpenSSL import SSL
 from exporter import __version__, sd_notify
 from exporter.config.module import Module
 from exporter.config.problems import Problem
+from exporter.history_file import HistoryFile
 from exporter.interpreter import favour_the_loop, settle, uncollected
 from exporter.metrics.exposition import process_collectors
 from exporter.metrics.store import BuildInfo, Store
@@ -138,7 +139,11 @@ class Daemon:
 
     def __init__(self, configuration: Configuration, shard: Shard) -> None:
         build = BuildInfo(__version__, platform.python_version(), openssl_version())
-        self.store = Store(build, lambda: self._logins.held_back())  # noqa: PLW0108 - they need the store first
+        self.store = Store(
+            build,
+            lambda: self._logins.held_back(),  # noqa: PLW0108 - they need the store first
+            started_at=time.time(),
+        )
         observer = _StoreObserver(self.store)
         self.store.set_shard(shard.number, shard.total)
         self._configuration = configuration
@@ -289,6 +294,7 @@ async def serve(
     shard: Shard = ALONE,
     *,
     web_config: Policies | None = None,
+    history: HistoryFile | None = None,
 ) -> None:
     """Probe and answer HTTP until SIGTERM or SIGINT.
 
@@ -299,6 +305,7 @@ async def serve(
         reloading: Where a new configuration comes from; `None` where there is none.
         shard: Which of the configuration's endpoints to probe.
         web_config: By what TLS and by whom HTTP may be used; `None` for no TLS, and everybody.
+        history: Where long histories survive a restart; `None` where they do not.
 
     Raises:
         ListenError: One of the addresses cannot be had; nothing was probed.
@@ -311,6 +318,8 @@ async def serve(
     daemon = Daemon(configuration, shard)
     async with AsyncExitStack() as stack:
         stack.callback(daemon.close)
+        if history is not None:
+            daemon.store.recall(history.load())
         reload = None
         if reloading is not None:
             reloader = _reloader(reloading, daemon)
@@ -321,6 +330,9 @@ async def serve(
         stack.push_async_callback(server.stop)
         daemon.start()
         settle()
+        if history is not None:
+            history.start(daemon.store.to_remember)
+            stack.push_async_callback(history.close)
         stack.push_async_callback(daemon.stop)
         if reloading is not None and reload is not None:
             await stack.enter_async_context(_reload_when_asked(reload, reloading.watcher))

@@ -47,10 +47,12 @@ class HistoryFile:
             every: Seconds between two writes.
         """
         self._path = Path(os.path.realpath(path))
+        self._name = str(path)
         self._every = every
         self._usable = True
         self._told = ""
         self._task: asyncio.Task[None] | None = None
+        self._writing = asyncio.Lock()
         self._histories: Callable[[float], Histories] = lambda _: {}
 
     def load(self) -> Histories:
@@ -67,7 +69,7 @@ class HistoryFile:
         except OSError as error:
             # It may be good, so it must not be replaced.
             self._usable = False
-            log.error("the history file cannot be read; histories are not kept", file=str(self._path), error=str(error))
+            log.warning("the history file cannot be read; histories are not kept", file=self._name, error=str(error))
         return {}
 
     def start(self, histories: Callable[[float], Histories]) -> None:
@@ -92,16 +94,16 @@ class HistoryFile:
             await asyncio.shield(self._save())
 
     async def _save(self) -> None:
-        histories = self._histories(time.time())
         try:
-            await asyncio.to_thread(self._write, histories)
+            async with self._writing:
+                await asyncio.to_thread(self._write, self._histories(time.time()))
         except OSError as error:
             if self._told != str(error):
                 self._told = str(error)
-                log.error("the history file cannot be written; it stays as it was", file=str(self._path), error=str(error))
+                log.warning("the history file cannot be written; it stays as it was", file=self._name, error=str(error))
         else:
             if self._told:
-                log.info("the history file is written again", file=str(self._path))
+                log.info("the history file is written again", file=self._name)
             self._told = ""
 
     def _write(self, histories: Histories) -> None:
@@ -138,9 +140,9 @@ class HistoryFile:
             self._path.replace(aside)
         except OSError as error:
             self._usable = False
-            log.error(
+            log.warning(
                 "the history file is damaged and cannot be set aside; histories are not kept",
-                file=str(self._path),
+                file=self._name,
                 damage=str(damage),
                 error=str(error),
             )

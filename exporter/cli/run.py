@@ -17,6 +17,7 @@ from exporter.cli.shards import chosen_shard, shard_options
 from exporter.cli.version import version_option
 from exporter.config.apart import load_apart
 from exporter.config.configuration import Configuration
+from exporter.history_file import HistoryFile
 from exporter.interpreter import uncollected
 from exporter.watching import Watcher
 from exporter.web.policy import Policies
@@ -42,6 +43,12 @@ log = structlog.get_logger()
     help="TLS, users and limits of HTTP, in the format of Prometheus' exporter-toolkit.",
 )
 @click.option("--web.enable-lifecycle", "lifecycle", is_flag=True, help="Let POST /-/reload reload the configuration.")
+@click.option(
+    "--history.file",
+    "history_file",
+    type=click.Path(path_type=Path, readable=False, dir_okay=False),
+    help="Where the long history of the pages survives a restart. Without it, it lives as long as the process.",
+)
 @shard_options
 @click.option(
     "--log.level",
@@ -65,6 +72,7 @@ def run(
     addresses: tuple[ListenAddress, ...],
     *,
     web_config_file: Path | None,
+    history_file: Path | None,
     shard: int | None,
     total_shards: int,
     log_level: str,
@@ -84,9 +92,12 @@ def run(
         configuration = or_exit(lambda: load_apart(config_file))
     _warn(configuration)
     web_config = None if web_config_file is None else or_exit(lambda: _policies(web_config_file))
+    history = None if history_file is None else HistoryFile(history_file)
     reloading = app.Reloading(lambda: _warn(load_apart(config_file)), watcher, lifecycle)
     try:
-        asyncio.run(app.serve(configuration, addresses, _announce, reloading, share, web_config=web_config))
+        asyncio.run(
+            app.serve(configuration, addresses, _announce, reloading, share, web_config=web_config, history=history)
+        )
     except ListenError as error:
         click.echo(f"mail-exporter: {error}", err=True)
         sys.exit(1)

@@ -2,15 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from exporter.metrics.record import (
-    HISTORY_LENGTH,
     PLAIN_TRANSCRIPT,
-    Attempt,
     Shared,
-    attempts,
-    extend,
     fold,
     unfold,
 )
@@ -111,30 +105,3 @@ def test_the_first_expiry_of_the_presented_chain_is_found() -> None:
 def test_no_chain_has_no_expiry() -> None:
     assert fold(success(tls=None), None, Shared()).chain_not_after is None
     assert fold(success(tls=replace(tls(), chain=())), None, Shared()).chain_not_after is None
-
-
-def test_the_history_tells_when_how_long_and_why() -> None:
-    history = extend(b"", fold(success(duration=0.25), None, Shared()))
-    rejected = failure(FailureReason.AUTH_REJECTED, Phase.AUTH, duration=0.5)
-
-    history = extend(history, fold(rejected, None, Shared()))
-
-    assert (
-        Attempt(NOON + 0.25, 0.25, None, None),
-        Attempt(NOON + 0.5, 0.5, FailureReason.AUTH_REJECTED, Phase.AUTH),
-    ) == attempts(history)
-
-
-def test_the_history_forgets_the_oldest() -> None:
-    history = b""
-    for number in range(HISTORY_LENGTH + 5):
-        history = extend(history, fold(success(started_at=float(number), duration=0.0), None, Shared()))
-
-    assert [float(number) for number in range(5, HISTORY_LENGTH + 5)] == [a.ended_at for a in attempts(history)]
-
-
-@pytest.mark.parametrize("reason", FailureReason)
-def test_every_reason_finds_its_way_through_the_history(reason: FailureReason) -> None:
-    history = extend(b"", fold(failure(reason, Phase.CHECK), None, Shared()))
-
-    assert [(reason, Phase.CHECK)] == [(attempt.reason, attempt.phase) for attempt in attempts(history)]
