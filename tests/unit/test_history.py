@@ -48,12 +48,12 @@ def past(results: Iterable[ProbeResult]) -> History:
 
 
 def up(minute: float, **changes: object) -> ProbeResult:
-    return success(**{"started_at": NOON + minute * MINUTE, "duration": 0.25, **changes})  # type: ignore[arg-type]
+    return success(**{"started_at": NOON + minute * MINUTE, "duration": 0.25, **changes})  # type: ignore[arg-type]  # the fields, as the caller names them
 
 
 def down(minute: float, reason: FailureReason = FailureReason.TIMEOUT, **changes: object) -> ProbeResult:
     fields: dict[str, object] = {"started_at": NOON + minute * MINUTE, "duration": 0.25, **changes}
-    return failure(reason, Phase.GREETING, **fields)  # type: ignore[arg-type]
+    return failure(reason, Phase.GREETING, **fields)  # type: ignore[arg-type]  # the fields, as the caller names them
 
 
 def rejected(minute: float, **changes: object) -> ProbeResult:
@@ -62,7 +62,7 @@ def rejected(minute: float, **changes: object) -> ProbeResult:
         spans=ALL_PHASES[:8],
         transcript=SMTP_CONVERSATION,
         auth_success=False,
-        **changes,  # type: ignore[arg-type]
+        **changes,  # type: ignore[arg-type]  # the fields, as the caller names them
     )
 
 
