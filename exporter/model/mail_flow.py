@@ -202,5 +202,93 @@ class Flows:
     key: SecretSource | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One server on a message's way, by the Received field that it wrote.
+
+    Attributes:
+        by: Its name, as it says; empty if it does not.
+        source: Whom it got the message from, as it says; empty if it does not.
+        at: Its time, as a Unix timestamp; `None` if it cannot be read.
+        delay: Seconds since the server before it, or since the submission; `None` where a time is missing.
+        clocks_differ: Whether the delay cannot be true: it is negative, or longer than the whole way took.
+    """
+
+    by: str
+    source: str
+    at: float | None
+    delay: float | None
+    clocks_differ: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One way in which a message did not come as it should.
+
+    Attributes:
+        outcome: What it makes of the message.
+        detail: For people.
+    """
+
+    outcome: Outcome
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a message that arrived tells.
+
+    Attributes:
+        mailbox: Where it was found, as the flow's configuration calls it.
+        hops: The servers that had it, the first one first.
+        authentication: The results by the pinned server; a method that it does not tell is absent.
+        spam_scores: By scanner.
+    """
+
+    mailbox: str
+    hops: tuple[Hop, ...] = ()
+    authentication: Mapping[AuthMethod, AuthResult] = field(default_factory=lambda: MappingProxyType({}))
+    spam_scores: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def slowest_hop(self) -> float | None:
+        """Seconds that the slowest server took; `None` where no delay is known that can be true."""
+        return max((hop.delay for hop in self.hops if hop.delay is not None and not hop.clocks_differ), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A message of which it is known what became of it.
+
+    Attributes:
+        flow: The flow's name.
+        mx: The MX host that it was handed to; empty where there is none.
+        token: What it was marked with.
+        leg: The one to blame; `None` if it was delivered.
+        reason: An enhanced status code or a failure reason, both of closed sets; empty where the outcome says it all.
+        detail: For people: what happened, in a server's words where there are some.
+        sent_at: When its submission began, as a Unix timestamp.
+        settled_at: Likewise.
+        legs: Seconds of each leg that is known.
+        took: Seconds from before the submission until it could be read; `None` if it did not arrive.
+        arrival: `None` if it did not arrive.
+        faults: All that is wrong with what arrived, the one that made the outcome first.
+    """
+
+    flow: str
+    mx: str
+    token: str
+    outcome: Outcome
+    leg: Leg | None
+    reason: str
+    detail: str
+    sent_at: float
+    settled_at: float
+    legs: Mapping[Leg, float] = field(default_factory=lambda: MappingProxyType({}))
+    took: float | None = None
+    arrival: Arrival | None = None
+    faults: tuple[Fault, ...] = ()
+
+
 MIN_FLOW_KEY = 16
 """Octets of a flow key: 128 bits, the least that nobody can guess."""

@@ -1,0 +1,84 @@
+"""Whether a message's body is still what was sent, and if it is not, where it differs.
+
+Another transfer encoding is no alteration: RFC 5321 lets servers encode, and what is read is the same.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from exporter.flows import message
+from exporter.flows.headers import Headers, text
+from exporter.flows.mime import Part, UnreadableMessage, parts
+
+MAX_SHOWN: Final = 40
+"""Octets of a difference that are shown."""
+
+_LINE_END: Final = re.compile(rb"\r?\n")
+
+
+def alteration(octets: bytes, token: str, headers: Headers) -> str | None:
+    """How a message differs from the one that was sent, for people; `None` if it does not.
+
+    Args:
+        octets: The message as it was received, or as much of it as was fetched.
+        token: The one that it was sent with.
+        headers: Its header.
+    """
+    if (headers.first(message.HEADER) or "").strip().lower() != token:
+        return f"the header {message.HEADER} was removed or changed"
+    try:
+        found = parts(octets)
+    except UnreadableMessage as error:
+        return f"the message is not as it was sent: {error}"
+    if not found:
+        return "the message has no body"
+    sent, received = _canonical(message.body(token)), _canonical(found[0].content)
+    if sent == received:
+        return _additions(found[1:])
+    if found[0].content_type != "text/plain":
+        plain = next((part for part in found if part.content_type == "text/plain"), None)
+        if plain is not None and _canonical(plain.content) == sent:
+            return f"{_kinds([part for part in found if part is not plain])} was added"
+        if plain is None:
+            return f"the body is {found[0].content_type} instead of text/plain"
+        received = _canonical(plain.content)
+        if sent == received:
+            return None
+    return _difference(sent, received)
+
+
+def _canonical(content: bytes) -> bytes:
+    """Line ends are the transfer's matter, and RFC 6376 3.4.3 does not count empty lines at the end either."""
+    return _LINE_END.sub(b"\n", content).rstrip(b"\n") + b"\n"
+
+
+def _additions(more: tuple[Part, ...]) -> str | None:
+    return f"{_kinds(list(more))} was added" if more else None
+
+
+def _kinds(more: list[Part]) -> str:
+    return "a part " + ", ".join(part.content_type for part in more[:5])
+
+
+def _difference(sent: bytes, received: bytes) -> str:
+    """The place and both versions of the octets from the first difference to the last."""
+    start = next(
+        (at for at, (a, b) in enumerate(zip(sent, received, strict=False)) if a != b), min(len(sent), len(received))
+    )
+    most = min(len(sent), len(received)) - start
+    tail = next((at for at in range(most) if sent[-1 - at] != received[-1 - at]), most)
+    before, after = sent[start : len(sent) - tail], received[start : len(received) - tail]
+    if not before:
+        where = "at the end" if start + 1 >= len(sent) else f"at octet {start}"
+        return f"{len(after)} octets were added {where}: {_shown(after)}"
+    if not after:
+        return f"{len(before)} octets were removed at octet {start}: {_shown(before)}"
+    where = f"octet {start} was" if len(before) == 1 else f"octets {start} to {start + len(before) - 1} were"
+    return f"{where} {_shown(before)} and {'is' if len(before) == 1 else 'are'} {_shown(after)}"
+
+
+def _shown(octets: bytes) -> str:
+    cut = text(octets[:MAX_SHOWN].replace(b"\n", b" ")).strip()
+    return f'"{cut}..."' if len(octets) > MAX_SHOWN else f'"{cut}"'

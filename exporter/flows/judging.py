@@ -1,0 +1,81 @@
+"""What has to be said about a message that arrived: whether it came as it should, and every way in which it did not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from exporter.flows.alterations import alteration
+from exporter.flows.authentication import authentication_results
+from exporter.flows.headers import read_headers
+from exporter.flows.hops import read_hops
+from exporter.flows.spam_scores import spam_scores
+from exporter.model import Arrival, Expected, Fault, Flow, Outcome
+
+PRECEDENCE: Final = (
+    Outcome.JUNK,
+    Outcome.DUPLICATE,
+    Outcome.ALTERED,
+    Outcome.UNAUTHENTICATED,
+    Outcome.LATE,
+)
+"""Which outcome a message with several faults has: the one that hurts most, and causes before what they cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One copy of a message, as it was fetched.
+
+    Attributes:
+        mailbox: As the flow's configuration calls it.
+        octets: The message, or as much of it as was fetched.
+    """
+
+    mailbox: str
+    octets: bytes
+
+
+def judge(flow: Flow, token: str, copies: Sequence[Copy], sent_at: float, took: float) -> tuple[Arrival, list[Fault]]:
+    """What arrived, and all that is wrong with it, the worst first.
+
+    Args:
+        flow: Whose message it is.
+        token: The one that it was sent with.
+        copies: At least one; the one in the expected mailbox counts, if there is one.
+        sent_at: When its submission began, as a Unix timestamp.
+        took: Seconds from then until it could be read.
+    """
+    expected = flow.expected
+    copy = next((each for each in copies if each.mailbox == expected.mailbox), copies[0])
+    headers = read_headers(copy.octets)
+    arrival = Arrival(
+        mailbox=copy.mailbox,
+        hops=read_hops(headers, sent_at, took),
+        authentication=authentication_results(headers, flow.receiving.authserv_id),
+        spam_scores=spam_scores(headers),
+    )
+    faults: list[Fault] = []
+    if copy.mailbox != expected.mailbox:
+        faults.append(Fault(Outcome.JUNK, f"it arrived in {copy.mailbox} instead of {expected.mailbox}"))
+    if len(copies) > 1:
+        places = ", ".join(each.mailbox for each in copies[:10])
+        faults.append(Fault(Outcome.DUPLICATE, f"{len(copies)} copies arrived: in {places}"))
+    changed = alteration(copy.octets, token, headers)
+    if changed is not None:
+        faults.append(Fault(Outcome.ALTERED, changed))
+    unauthenticated = _authentication_fault(arrival, expected, flow.receiving.authserv_id)
+    if unauthenticated is not None:
+        faults.append(Fault(Outcome.UNAUTHENTICATED, unauthenticated))
+    if expected.within is not None and took > expected.within:
+        faults.append(Fault(Outcome.LATE, f"it took {took:.1f} s, and {expected.within:g} s are expected"))
+    return arrival, sorted(faults, key=lambda fault: PRECEDENCE.index(fault.outcome))
+
+
+def _authentication_fault(arrival: Arrival, expected: Expected, authserv_id: str | None) -> str | None:
+    wrong = [
+        f"{method} is {result} instead of {wanted}" if result is not None else f"{authserv_id} says nothing of {method}"
+        for method, wanted in expected.auth.items()
+        if (result := arrival.authentication.get(method)) is not wanted
+    ]
+    return "; ".join(wrong) or None

@@ -1,0 +1,110 @@
+"""The messages that flows send: how one is built, and what its body must still be when it arrives.
+
+The body follows from the token alone, so that what arrived can be compared with what was sent without having kept it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import format_datetime
+from typing import Final
+
+HEADER: Final = "X-Mail-Exporter-Token"
+"""The header that carries the token. So does the Message-ID, which some servers replace."""
+
+MAX_LINE: Final = 200
+"""Octets of a header line. Folding at 78 would put the Message-ID on a line of its own, which not all understand."""
+
+FILLER_LINES: Final = 12
+WORDS_A_LINE: Final = 10
+_TEXT: Final = (
+    "about above after again among apple beach below black board bread brown chair clean clear clock "
+    "cloud coast cover dance drive early earth eight enjoy enter every field fifth final first floor "
+    "fresh front fruit glass grain grass green group happy heart heavy horse hotel house image inner "
+    "issue judge juice large later laugh"
+)
+"""Words of five letters, so that the length of the text never changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to hand in.
+
+    Attributes:
+        octets: The whole message, its lines ended by CRLF.
+        message_id: With its angle brackets.
+        body_sha256: Of the body, in hexadecimal.
+    """
+
+    octets: bytes
+    message_id: str
+    body_sha256: str
+
+
+def build(token: str, flow: str, sender: str, recipient: str, sent_at: float) -> Outgoing:
+    """The message that carries a token.
+
+    Args:
+        token: As `signature.sign` writes it.
+        flow: The flow's name, for people.
+        sender: An address.
+        recipient: Likewise.
+        sent_at: Unix timestamp.
+    """
+    international = not (sender + recipient).isascii()
+    message = EmailMessage(policy=(SMTPUTF8 if international else SMTP).clone(max_line_length=MAX_LINE))
+    message["From"] = _address(sender)
+    message["To"] = _address(recipient)
+    message["Subject"] = f"mail-exporter probe of flow {flow}, may be deleted"
+    message["Date"] = format_datetime(datetime.fromtimestamp(sent_at, UTC))
+    message_id = f"<{token}@{_domain(sender)}>"
+    message["Message-ID"] = message_id
+    message[HEADER] = token
+    # RFC 3834 section 5: no vacation reply, please; Exchange has a header of its own for it.
+    message["Auto-Submitted"] = "auto-generated"
+    message["X-Auto-Response-Suppress"] = "All"
+    message["Feedback-ID"] = f"{hashlib.sha256(flow.encode()).hexdigest()[:16]}:flow:mail-exporter"
+    content = body(token)
+    # ASCII in short lines: nothing between here and there has a reason to encode it anew.
+    message.set_content(content.decode("ascii").replace("\r\n", "\n"), charset="us-ascii", cte="7bit")
+    return Outgoing(message.as_bytes(), message_id, hashlib.sha256(content).hexdigest())
+
+
+def body(token: str) -> bytes:
+    """The body of the message with this token: ASCII, in lines below 78 characters that end with CRLF."""
+    lines = [
+        "mail-exporter sent this message to find out whether mail arrives.",
+        "It may be deleted, and no reply is wanted.",
+        "",
+        token,
+        "",
+        ".This line begins with a dot, which has to survive the transfer.",
+        "",
+        *_filler(token),
+    ]
+    return "".join(f"{line}\r\n" for line in lines).encode("ascii")
+
+
+def _filler(token: str) -> list[str]:
+    """Text that no other message has: Gmail drops a message whose text it has just seen."""
+    count = FILLER_LINES * WORDS_A_LINE
+    choices = hashlib.shake_256(token.encode()).digest(count)
+    known = _TEXT.split()
+    words = [known[octet % len(known)] for octet in choices]
+    return [" ".join(words[at : at + WORDS_A_LINE]) for at in range(0, count, WORDS_A_LINE)]
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2]
+
+
+def _address(address: str) -> Address:
+    local, _, domain = address.rpartition("@")
+    if local.startswith('"') and local.endswith('"'):
+        local = local[1:-1].replace("\\", "")
+    return Address(username=local, domain=domain)

@@ -1,0 +1,95 @@
+"""What marks a message as ours: a token that says which flow it belongs to, its number and when it was sent, signed.
+
+A message that carries no token with a valid signature is somebody else's, whatever else it looks like. Everything that
+has to be known about a message in flight is in its token, so a restart needs no state file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from base64 import b32decode, b32encode
+from dataclasses import dataclass
+from typing import Final
+
+from exporter.model import Secret
+
+VERSION: Final = 1
+"""The first octet, so that another layout can be told apart."""
+
+MAX_CANDIDATES: Final = 64
+"""Things that look like tokens, in one text. Ours has three at most; a hostile one may be full of them."""
+
+_MARK: Final = 6
+_SEQUENCE: Final = 5
+_TIME: Final = 6
+_PAYLOAD: Final = 1 + _MARK + _SEQUENCE + _TIME
+_MAC: Final = 17
+"""Octets of the HMAC that are kept: 136 bits, more than the half that RFC 2104 section 5 asks for at least."""
+
+TOKEN_LENGTH: Final = (_PAYLOAD + _MAC) * 8 // 5
+"""Characters: 35 octets fill 56 characters of base32 exactly."""
+
+# No dashes: full-text search takes words apart at them. One letter case: some servers change it.
+_TOKEN: Final = re.compile(rb"(?<![0-9A-Za-z])[A-Za-z2-7]{%d}(?![0-9A-Za-z])" % TOKEN_LENGTH)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a token says.
+
+    Attributes:
+        mark: Stands for the flow; see `mark`.
+        sequence: The message's number within the flow.
+        sent_at: When its submission began, as a Unix timestamp in whole milliseconds.
+    """
+
+    mark: bytes
+    sequence: int
+    sent_at: float
+
+
+def mark(flow: str, mx: str = "") -> bytes:
+    """What stands for a flow, and for the MX host that its message is handed to, in tokens."""
+    return hashlib.sha256(f"{flow}\0{mx}".encode()).digest()[:_MARK]
+
+
+def sign(token: Token, key: Secret) -> str:
+    """The token as text: lower-case letters and digits."""
+    payload = (
+        bytes([VERSION])
+        + token.mark
+        + (token.sequence % 256**_SEQUENCE).to_bytes(_SEQUENCE)
+        + round(token.sent_at * 1000).to_bytes(_TIME)
+    )
+    return b32encode(payload + _code(payload, key)).decode().lower()
+
+
+def verify(text: str, key: Secret) -> Token | None:
+    """What a token says; `None` if it is not ours."""
+    try:
+        octets = b32decode(text.upper())
+    except ValueError:
+        return None
+    payload, code = octets[:_PAYLOAD], octets[_PAYLOAD:]
+    # The comparison takes the same time whatever is wrong, so that a signature cannot be guessed octet by octet.
+    if len(octets) != _PAYLOAD + _MAC or not hmac.compare_digest(code, _code(payload, key)) or payload[0] != VERSION:
+        return None
+    sequence = int.from_bytes(payload[1 + _MARK : -_TIME])
+    return Token(payload[1 : 1 + _MARK], sequence, int.from_bytes(payload[-_TIME:]) / 1000)
+
+
+def find(text: bytes, key: Secret) -> Token | None:
+    """The first token of ours in a text; `None` if there is none."""
+    for number, found in enumerate(_TOKEN.finditer(text)):
+        if number == MAX_CANDIDATES:
+            break
+        token = verify(found[0].decode(), key)
+        if token is not None:
+            return token
+    return None
+
+
+def _code(payload: bytes, key: Secret) -> bytes:
+    return hmac.new(key.reveal(), b"mail-exporter flow\0" + payload, hashlib.sha256).digest()[:_MAC]

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from base64 import encodebytes
+from quopri import encodestring
+
+import pytest
+
+from exporter.flows.alterations import alteration
+from exporter.flows.headers import read_headers
+from exporter.flows.message import body
+from exporter.flows.mime import MAX_MESSAGE
+from tests.unit.flow_samples import TEXT, arrived, sent
+
+HEAD, _, BODY = sent().partition(b"\r\n\r\n")
+
+
+def found(octets: bytes) -> str | None:
+    return alteration(octets, TEXT, read_headers(octets))
+
+
+def encoded(name: str, content: bytes) -> bytes:
+    return HEAD.replace(b"7bit", name.encode()) + b"\r\n\r\n" + content
+
+
+def mixed(*more: bytes) -> bytes:
+    """The message as a mailing list or a gateway wraps it: its text, and further parts."""
+    head = HEAD.replace(b'text/plain; charset="us-ascii"', b'multipart/mixed; boundary="b"')
+    text = b"Content-Type: text/plain\r\n\r\n" + BODY
+    return head + b"\r\n\r\n" + b"".join(b"--b\r\n" + part + b"\r\n" for part in (text, *more)) + b"--b--\r\n"
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        sent(),
+        arrived(),
+        sent().replace(b"\r\n", b"\n"),
+        sent() + b"\r\n\r\n",
+        sent().rstrip(b"\r\n"),
+        encoded("base64", encodebytes(BODY).replace(b"\n", b"\r\n")),
+        encoded("quoted-printable", encodestring(BODY.replace(b"\r\n", b"\n")).replace(b"\n", b"\r\n")),
+        encoded("8bit", BODY),
+        HEAD.replace(b"us-ascii", b"utf-8") + b"\r\n\r\n" + BODY,
+    ],
+    ids=[
+        "sent",
+        "arrived",
+        "bare line ends",
+        "empty lines more",
+        "last line end gone",
+        "base64",
+        "quoted-printable",
+        "8bit",
+        "charset",
+    ],
+)
+def test_another_transfer_is_no_alteration(octets: bytes) -> None:
+    assert found(octets) is None
+
+
+def test_a_footer_is_told_with_its_words() -> None:
+    assert 'octets were added at the end: "-- External mail"' in (found(sent() + b"-- External mail\r\n") or "")
+
+
+def test_a_changed_word_is_told_with_its_place_and_both_versions() -> None:
+    at = body(TEXT).replace(b"\r\n", b"\n").index(b"dot, which")
+    changed = sent().replace(b"dot, which", b"cat, which")
+    assert f'octets {at} to {at + 1} were "do" and are "ca"' == found(changed)
+    changed = sent().replace(b"dot, which", b"got, which")
+    assert f'octet {at} was "d" and is "g"' == found(changed)
+
+
+def test_a_doubled_dot_is_an_alteration() -> None:
+    assert "1 octets were added at octet " in (found(sent().replace(b"\r\n.This", b"\r\n..This")) or "")
+
+
+def test_a_removed_line_is_told() -> None:
+    changed = sent().replace(b"It may be deleted, and no reply is wanted.\r\n", b"")
+    assert "43 octets were removed at octet 66" in (found(changed) or "")
+
+
+def test_a_removed_or_changed_token_header_is_an_alteration() -> None:
+    gone = b"\r\n".join(line for line in sent().split(b"\r\n") if not line.startswith(b"X-Mail-Exporter"))
+    assert "the header X-Mail-Exporter-Token was removed or changed" == found(gone)
+
+
+def test_a_part_more_is_an_alteration() -> None:
+    assert "a part text/html was added" == found(mixed(b"Content-Type: text/html\r\n\r\n<p>External</p>"))
+    assert found(mixed()) is None
+
+
+def test_a_body_turned_into_html_is_an_alteration() -> None:
+    changed = sent().replace(b"text/plain", b"text/html")
+    assert found(changed) is None or "text/html" in str(found(changed))
+    octets = changed.replace(BODY, b"<p>" + BODY + b"</p>")
+    assert "the body is text/html instead of text/plain" == found(octets)
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        HEAD + b"\r\n\r\n" + b"x" * MAX_MESSAGE,
+        HEAD.replace(b"text/plain", b'multipart/mixed; boundary="a"; boundary="a"') + b"\r\n\r\n" + b"--a\r\n" * 3000,
+        HEAD + b"\r\n\r\n" + b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n" * 900,
+        encoded("base64", b"\xff\x00!!!"),
+        encoded("x-unknown", BODY + b"z"),
+        HEAD,
+        HEAD + b"\r\n\r\n",
+    ],
+)
+def test_bombs_and_rubbish_are_alterations(octets: bytes) -> None:
+    assert found(octets)

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from exporter.flows.authentication import authentication_results
+from exporter.flows.headers import read_headers
+from exporter.model import AuthMethod, AuthResult
+
+GMAIL = (
+    b"Authentication-Results: mx.google.com;\r\n"
+    b"       dkim=pass header.i=@example.com header.s=s1 header.b=abc;\r\n"
+    b"       arc=pass (i=1 spf=pass spfdomain=example.com dkim=pass dkdomain=example.com);\r\n"
+    b"       spf=softfail (google.com: domain of transitioning me@example.com) smtp.mailfrom=me@example.com;\r\n"
+    b"       dmarc=pass (p=REJECT sp=REJECT dis=NONE) header.from=example.com\r\n"
+)
+PASSING = {
+    AuthMethod.ARC: AuthResult.PASS,
+    AuthMethod.DKIM: AuthResult.PASS,
+    AuthMethod.DMARC: AuthResult.PASS,
+    AuthMethod.SPF: AuthResult.SOFTFAIL,
+}
+
+
+def results(octets: bytes, pin: str | None = "mx.google.com") -> dict[AuthMethod, AuthResult]:
+    return dict(authentication_results(read_headers(octets), pin))
+
+
+def test_the_pinned_server_is_believed() -> None:
+    assert PASSING == results(GMAIL)
+
+
+def test_letter_case_of_the_pin_means_nothing() -> None:
+    assert PASSING == results(GMAIL, "MX.Google.COM")
+
+
+@pytest.mark.parametrize("pin", [None, "mx.google.co", "google.com", "mx.google.com.example"])
+def test_without_the_right_pin_nobody_is_believed(pin: str | None) -> None:
+    assert {} == results(GMAIL, pin)
+
+
+def test_a_forged_field_by_another_server_does_not_count() -> None:
+    forged = b"Authentication-Results: evil.example; spf=pass smtp.mailfrom=x\r\n"
+    assert PASSING == results(forged + GMAIL)
+
+
+def test_a_forged_field_below_the_servers_own_does_not_count() -> None:
+    genuine = b"Authentication-Results: mx.google.com; dkim=fail header.d=example.com\r\n"
+    assert AuthResult.FAIL == results(genuine + b"Received: x\r\n" + GMAIL)[AuthMethod.DKIM]
+
+
+def test_several_fields_of_the_server_are_added_up() -> None:
+    fields = b"Authentication-Results: a.test; spf=pass\r\nAuthentication-Results: a.test; dkim=none\r\n"
+    assert {AuthMethod.DKIM: AuthResult.NONE, AuthMethod.SPF: AuthResult.PASS} == results(fields, "a.test")
+
+
+def test_of_several_signatures_one_that_is_good_is_enough() -> None:
+    field = b"Authentication-Results: a.test; dkim=fail header.d=list.test; dkim=pass header.d=example.com\r\n"
+    assert {AuthMethod.DKIM: AuthResult.PASS} == results(field, "a.test")
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [("hardfail", AuthResult.FAIL), ("PASS", AuthResult.PASS), ("temperror", AuthResult.TEMPERROR)],
+)
+def test_results_are_of_a_closed_set(written: str, expected: AuthResult) -> None:
+    field = f"Authentication-Results: a.test 1; spf={written} smtp.mailfrom=me@example.com\r\n".encode()
+    assert {AuthMethod.SPF: expected} == results(field, "a.test")
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"; none",
+        b"",
+        b"; spf=banana",
+        b"; sp",
+        b"; spf=",
+        b" 2; spf=pass",
+        b";;;",
+        b"; spf=pass (((((((",
+        b'; spf=pass reason="',
+        b"; \xff\x00=pass",
+        b"; x-own=pass",
+        b"; spf=pass" + b"(" * 2000,
+    ],
+)
+def test_a_hostile_field_says_nothing(rest: bytes) -> None:
+    found = results(b"Authentication-Results: a.test" + rest + b"\r\n", "a.test")
+    assert {} == {method: result for method, result in found.items() if method is not AuthMethod.SPF}
+
+
+def test_a_field_made_to_be_expensive_is_cheap() -> None:
+    comments = b"(" * 1000 + b"a" * 1000 + b")" * 1000
+    spaces = b"; spf=pass" + b" " * 3000 + b"x=" + b" " * 500
+    begun = time.perf_counter()
+    for rest in (comments, spaces, b";" * 4000, b"; a=b" * 800, b"; spf=pass a.b=" + b'"\\' * 1500):
+        results((b"Authentication-Results: a.test" + rest + b"\r\n") * 30, "a.test")
+    assert time.perf_counter() - begun < 30  # it is seconds where it is not linear

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from exporter.flows.headers import read_headers
+from exporter.flows.hops import MAX_HOPS, read_hops
+from exporter.model import Arrival, Hop
+from tests.unit.flow_samples import NOW, arrived
+
+
+def test_the_servers_on_the_way_are_told_in_their_order() -> None:
+    hops = read_hops(read_headers(arrived()), NOW, 5.0)
+    assert (
+        Hop("relay.example.com", "client", NOW + 1, 1.0, clocks_differ=False),
+        Hop("mx.example.net", "relay.example.com", NOW + 4, 3.0, clocks_differ=False),
+    ) == hops
+    assert 3.0 == Arrival("INBOX", hops).slowest_hop
+
+
+@pytest.mark.parametrize("hour", [b"21", b"23"])
+def test_a_clock_an_hour_off_is_shown_as_such_and_is_no_delay(hour: bytes) -> None:
+    message = arrived().replace(b"22:13:24", hour + b":13:24")
+    first, second = read_hops(read_headers(message), NOW, 5.0)
+    assert (False, 1.0) == (first.clocks_differ, first.delay)
+    assert second.clocks_differ
+    assert 3540 < abs(second.delay or 0) < 3660
+    assert 1.0 == Arrival("INBOX", (first, second)).slowest_hop
+
+
+def test_a_second_of_difference_is_no_delay_and_no_fault() -> None:
+    message = arrived().replace(b"22:13:21", b"22:13:19")
+    assert (0.0, False) == (
+        (hop := read_hops(read_headers(message), NOW, 5.0)[0]).delay,
+        hop.clocks_differ,
+    )
+
+
+@pytest.mark.parametrize(
+    "field", [b"Received: nonsense", b"Received: by x; Tue, 99 Nov 2023 22:13:24 +0000", b"Received: ; ", b"Received:"]
+)
+def test_a_time_that_cannot_be_read_leaves_the_delays_beside_it_unknown(field: bytes) -> None:
+    hops = read_hops(read_headers(field + b"\r\n" + arrived()), NOW, 5.0)
+    assert (None, None) == (hops[-1].at, hops[-1].delay)
+    assert 3 == len(hops)
+
+
+def test_a_loop_is_cut() -> None:
+    octets = b"Received: by x; Tue, 14 Nov 2023 22:13:24 +0000\r\n" * 400
+    assert MAX_HOPS == len(read_hops(read_headers(octets), NOW, 5.0))
+
+
+def test_a_message_without_received_fields_has_no_hops() -> None:
+    assert () == read_hops(read_headers(b"A: b\r\n\r\n"), NOW, 5.0)
+    assert Arrival("INBOX").slowest_hop is None

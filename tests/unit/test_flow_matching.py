@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from exporter.flows.headers import read_headers
+from exporter.flows.matching import literal, matches
+from exporter.model import Awaited
+
+REPORT = b"From: Backup <backup@db1.example.com>\r\nSubject: Nightly backup finished on db1\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sender", "subject", "expected"),
+    [
+        ("backup@*.example.com", "*finished*", True),
+        ("BACKUP@*.EXAMPLE.com", "*FINISHED*", True),
+        (None, None, True),
+        ("backup@db?.example.com", None, True),
+        ("backup@db1.example.com", None, True),
+        ("backup@db2.example.com", None, False),
+        ("backup@*", "finished*", False),
+        (None, "Nightly*db?", True),
+        (None, "*", True),
+        (None, "", False),
+        ("Backup*", None, True),
+        (None, "[N]ightly*", False),
+    ],
+)
+def test_sender_and_subject_are_matched_by_patterns(sender: str | None, subject: str | None, expected: bool) -> None:
+    assert expected is matches(read_headers(REPORT), Awaited(60, sender, subject))
+
+
+def test_an_encoded_subject_is_decoded_first() -> None:
+    headers = read_headers(b"From: a@b.c\r\nSubject: =?utf-8?B?YsO8cm8gZmVydGln?=\r\n\r\n")
+    assert matches(headers, Awaited(60, None, "büro*"))
+
+
+def test_a_pattern_full_of_stars_is_cheap() -> None:
+    headers = read_headers(b"Subject: " + b"a" * 1000 + b"\r\n\r\n")
+    assert not matches(headers, Awaited(60, None, "*a" * 200 + "b"))
+
+
+@pytest.mark.parametrize(
+    "octets", [b"", b"From:\r\n", b"From: <<<>>>,,,\r\n", b"From: \xff\x00@\r\n", b"From: " + b"(" * 900]
+)
+def test_a_header_without_what_is_asked_for_matches_nothing(octets: bytes) -> None:
+    assert not matches(read_headers(octets), Awaited(60, "a@b.c", None))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [("backup@*.example.com", ".example.com"), ("*finished*", "finished"), ("*", None), (None, None), ("*ü*ab", "ab")],
+)
+def test_the_longest_piece_is_what_a_server_is_asked_for(pattern: str | None, expected: str | None) -> None:
+    assert expected == literal(pattern)
