@@ -112,7 +112,9 @@ def _facts(result: ProbeResult) -> Iterator[tuple[str, Text]]:
             yield "", Text(f"sent with {issuer.subject}, {_validity(issuer, result.ended_at)}")
     if result.starttls_offered is not None:
         yield "STARTTLS", Text("offered" if result.starttls_offered else "not offered")
-    if result.auth_mechanism is not None:
+    if result.login_paused:
+        yield "login", Text("paused")
+    elif result.auth_mechanism is not None:
         yield "login", Text(f"{result.auth_mechanism}, {'accepted' if result.auth_success else 'not accepted'}")
     if result.capabilities is not None:
         yield "capabilities", Text(", ".join(result.capabilities) or "none")

@@ -12,7 +12,7 @@ from exporter.metrics.histogram import PROBE_BUCKETS, Histogram
 from exporter.metrics.history import NO_HISTORY, Attempt, History, KeptFailure
 from exporter.metrics.labels import label_pairs
 from exporter.metrics.record import Record, Shared, fold
-from exporter.model import Endpoint, FailureReason, Phase, ProbeResult
+from exporter.model import Endpoint, FailureReason, Mechanism, Phase, ProbeResult
 
 
 class Health(StrEnum):
@@ -32,6 +32,8 @@ class EndpointState:
         labels: The labels that all its series have, as written between the braces of a sample.
         latest: Its last result; `None` if it was not probed yet.
         last_success_at: When its last successful probe ended, a Unix timestamp; `None` if there was none.
+        last_login: The mechanism of the last login that was tried here, and whether it was accepted; `None` before the
+            first. A paused login changes nothing.
         probes: How many were finished.
         failures: How many of them failed why and where.
         durations: How long they took.
@@ -42,6 +44,7 @@ class EndpointState:
     labels: str
     latest: Record | None
     last_success_at: float | None
+    last_login: tuple[Mechanism, bool] | None
     probes: int
     failures: Mapping[tuple[FailureReason, Phase], int]
     durations: Histogram
@@ -72,6 +75,7 @@ def unprobed(endpoint: Endpoint) -> EndpointState:
         labels=series_labels(endpoint),
         latest=None,
         last_success_at=None,
+        last_login=None,
         probes=0,
         failures=_NONE_FAILED,
         durations=Histogram.empty(PROBE_BUCKETS),
@@ -91,6 +95,11 @@ def advance(state: EndpointState, result: ProbeResult, shared: Shared) -> Endpoi
         labels=state.labels,
         latest=record,
         last_success_at=record.ended_at if record.failure is None else state.last_success_at,
+        last_login=(
+            state.last_login
+            if record.auth_mechanism is None or record.auth_success is None
+            else (record.auth_mechanism, record.auth_success)
+        ),
         probes=state.probes + 1,
         failures=failures,
         durations=state.durations.observe(record.duration),

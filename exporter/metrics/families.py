@@ -99,14 +99,21 @@ OF_TLS: Mapping[str, Callable[[TlsFacts], str | None]] = MappingProxyType(
 
 
 def _backoff(state: EndpointState, held_back: HeldBack) -> str | None:
-    credentials = state.endpoint.credentials
-    return None if credentials is None else seconds(held_back.get((credentials.username, state.endpoint.host), 0.0))
+    credentials, host = state.endpoint.credentials, state.endpoint.host
+    if credentials is None:
+        return None
+    username = credentials.username
+    shared, own = (
+        held_back.get((username, host, None), 0.0),
+        held_back.get((username, host, state.endpoint.series), 0.0),
+    )
+    return seconds(max(shared, own))
 
 
 OF_LOGIN: Mapping[str, Callable[[EndpointState, HeldBack], str | None]] = MappingProxyType(
     {"mail_auth_backoff_seconds": _backoff}
 )
-"""Likewise; known for endpoints that log in, and the same for all that share a login."""
+"""Likewise; known for endpoints that log in."""
 
 
 _PHASE_PAIRS = {phase: label_pairs([("phase", phase.value)]) for phase in Phase}
@@ -164,10 +171,10 @@ def _reply_codes(state: EndpointState) -> Samples:
 
 
 def _auth_success(state: EndpointState) -> Samples:
-    record = state.latest
-    if record is None or record.auth_success is None or record.auth_mechanism is None:
+    if state.last_login is None:
         return ()
-    return [(f'mechanism="{record.auth_mechanism.value}"', "1" if record.auth_success else "0")]
+    mechanism, accepted = state.last_login
+    return [(f'mechanism="{mechanism.value}"', "1" if accepted else "0")]
 
 
 def _problems(state: EndpointState) -> Samples:

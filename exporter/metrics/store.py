@@ -42,8 +42,8 @@ class TokenState:
     expires_at: float | None = None
 
 
-HeldBack: TypeAlias = Mapping[tuple[str, str], float]
-"""The rejected logins, by username and host, and the seconds until each is tried again."""
+HeldBack: TypeAlias = Mapping[tuple[str, str, Series | None], float]
+"""The seconds until each paused login is tried again, by username, host and endpoint; `None` stands for all endpoints."""
 
 NONE_HELD_BACK: Final[HeldBack] = MappingProxyType({})
 
@@ -184,7 +184,8 @@ class Store:
             taken = min(clashing)
             raise ValueError(f"endpoint {endpoint.name!r} cannot have a label {taken!r}: its series have one anyway")
         if known is not None and server_of(known.endpoint) == server_of(endpoint):
-            return replace(known, endpoint=endpoint, labels=series_labels(endpoint))
+            last_login = known.last_login if known.endpoint.credentials == endpoint.credentials else None
+            return replace(known, endpoint=endpoint, labels=series_labels(endpoint), last_login=last_login)
         return self._unprobed(endpoint)
 
     def _unprobed(self, endpoint: Endpoint) -> EndpointState:

@@ -93,9 +93,7 @@ class Withheld:
     Attributes:
         reason: What the probe then fails with.
         detail: Why, for people.
-        mechanism: How it was tried when it was rejected; `None` if it was not.
     """
 
     reason: FailureReason
     detail: str
-    mechanism: Mechanism | None = None

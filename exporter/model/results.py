@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Final
 
 from exporter.model.certificates import TlsFacts
 from exporter.model.endpoints import Series
@@ -89,13 +90,19 @@ class Failure:
     """Why and where a probe failed.
 
     Attributes:
-        phase: The phase that did not end well.
+        phase: The phase that did not end well, or could not begin.
         detail: For people: what was expected and what came, without secrets, printable ASCII, one line.
+        unclear: The server refused the login in words that say nothing known.
     """
 
     reason: FailureReason
     phase: Phase
     detail: str
+    unclear: bool = False
+
+
+PAUSING: Final = frozenset({FailureReason.AUTH_REJECTED, FailureReason.AUTH_UNAVAILABLE})
+"""Answers to a login after which it is left alone for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,7 @@ class ProbeResult:
         tls: `None` if no handshake was completed.
         starttls_offered: `None` unless the server was asked for its capabilities in plain.
         capabilities: The last that the server announced; `None` if it never did.
-        auth_mechanism: What was used to log in; `None` if it did not come to that.
+        auth_mechanism: What was used to log in; `None` if it did not come to that, as when the login is paused.
         auth_success: Whether the server took the login; `None` if it did not come to that.
         reply_codes: SMTP: the last reply code of each phase.
         size_limit: SMTP: the SIZE limit in bytes; `None` if the server announced none, or none that is fixed.
@@ -144,6 +151,16 @@ class ProbeResult:
     def series(self) -> Series:
         """Which series it belongs to."""
         return self.endpoint, self.only_address or ""
+
+    @property
+    def login_paused(self) -> bool:
+        """Whether the login was left alone because it had been refused a short while ago."""
+        failure = self.failure
+        return failure is not None and failure.phase is Phase.AUTH and failure.reason in PAUSING and not self._tried
+
+    @property
+    def _tried(self) -> bool:
+        return any(span.phase is Phase.AUTH for span in self.spans)
 
     @property
     def ended_at(self) -> float:

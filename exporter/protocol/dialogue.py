@@ -205,13 +205,25 @@ class DialogueError(Exception):
         reason: Which of the closed set.
         detail: For people, made by `quoted` where it repeats the server.
         in_step: Whether both sides still agree where they are, so that a goodbye would be understood.
+        phase: The phase that fails, if that is not the one under way: it did not even begin.
+        unclear: The server refuses the login, and does not say why in words that are known.
     """
 
-    def __init__(self, reason: FailureReason, detail: str, *, in_step: bool = True) -> None:
+    def __init__(
+        self,
+        reason: FailureReason,
+        detail: str,
+        *,
+        in_step: bool = True,
+        phase: Phase | None = None,
+        unclear: bool = False,
+    ) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
         self.in_step = in_step
+        self.phase = phase
+        self.unclear = unclear
 
 
 class ProtocolError(DialogueError):

@@ -106,7 +106,7 @@ class Imap:
         offered = self._mechanisms()
         # RFC 9051 6.2.3: the LOGIN command is there unless the server says that it is not.
         disabled = "LOGINDISABLED" in self.announced()
-        mechanism = yield from sasl.choose(
+        mechanism = sasl.choose(
             login,
             offered,
             () if disabled else (Mechanism.LOGIN,),
@@ -119,7 +119,7 @@ class Imap:
             if end.condition is not Condition.OK:
                 raise login_refusal(end)
         else:
-            exchange = sasl.exchange(mechanism, login, self._endpoint, offered)
+            exchange = sasl.exchange(mechanism, login, self._endpoint)
             end = yield from self._authenticate(exchange)
             if end.condition is not Condition.OK:
                 raise exchange.explained(login_refusal(end))

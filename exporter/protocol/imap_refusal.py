@@ -32,5 +32,6 @@ def refusal(
 
 def login_refusal(status: Status) -> DialogueError:
     """The failure that a refused login is."""
-    reason = login_refusals.reason(login_refusals.IMAP, status.words)
-    return DialogueError(reason, f"the login is answered with {status}", in_step=status.tag != UNTAGGED)
+    verdict = login_refusals.judge(login_refusals.IMAP, status.words)
+    detail = f"the login is answered with {status}"
+    return DialogueError(verdict.reason, detail, in_step=status.tag != UNTAGGED, unclear=verdict.unclear)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -115,17 +115,17 @@ class Pop3:
         if self.timestamp is not None:
             commands.append(Mechanism.APOP)
         offered = announced.get("SASL", [])
-        mechanism = yield from sasl.choose(login, offered, commands, encrypted=encrypted)
+        mechanism = sasl.choose(login, offered, commands, encrypted=encrypted)
         if mechanism in commands:
             response = yield from _COMMANDS[mechanism](login, self.timestamp or b"")
             if not response.positive:
-                raise _login_refusal(response)
+                raise _login_refusal(response, announced)
         else:
-            exchange = sasl.exchange(mechanism, login, self._endpoint, offered)
+            exchange = sasl.exchange(mechanism, login, self._endpoint)
             # Exchange Online takes a token only in a line of its own.
             response = yield from self._authenticate(exchange, 0 if mechanism is Mechanism.XOAUTH2 else MAX_COMMAND)
             if not response.positive:
-                raise exchange.explained(_login_refusal(response))
+                raise exchange.explained(_login_refusal(response, announced))
         yield Learn(LoginTaken())
 
     def refresh_capabilities(self) -> Dialogue[None]:
@@ -232,6 +232,11 @@ def refusal(permanent: FailureReason, context: str, response: Response) -> Dialo
     return DialogueError(reason, f"{context} {response}")
 
 
-def _login_refusal(response: Response) -> DialogueError:
-    reason = login_refusals.reason(login_refusals.POP3, response.text)
-    return DialogueError(reason, f"the login is answered with {response}")
+def _login_refusal(response: Response, announced: Collection[str]) -> DialogueError:
+    verdict = login_refusals.judge(login_refusals.POP3, response.text)
+    reason = verdict.reason
+    if reason is FailureReason.AUTH_REJECTED and "AUTH-RESP-CODE" in announced and response.code != "AUTH":
+        # RFC 3206 section 6: with this capability, every error that is about the credentials has the code.
+        reason = FailureReason.AUTH_UNAVAILABLE
+    unclear = verdict.unclear or reason is not verdict.reason
+    return DialogueError(reason, f"the login is answered with {response}", unclear=unclear)

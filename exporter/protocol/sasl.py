@@ -11,9 +11,9 @@ from typing import Final
 
 from exporter.model import Endpoint, FailureReason, Login, Mechanism
 from exporter.protocol import sasl_mechanisms
-from exporter.protocol.dialogue import Dialogue, DialogueError, GiveChannelBinding
+from exporter.protocol.dialogue import DialogueError
 from exporter.protocol.sasl_exchange import Attempt, Exchange, Mechanics
-from exporter.protocol.sasl_scram import BOUND, DEFAULT_BINDING, scram
+from exporter.protocol.sasl_scram import scram
 
 MECHANISMS: Final[Mapping[Mechanism, Callable[[Attempt], Mechanics]]] = {
     Mechanism.SCRAM_SHA_256_PLUS: scram,
@@ -29,7 +29,8 @@ MECHANISMS: Final[Mapping[Mechanism, Callable[[Attempt], Mechanics]]] = {
 }
 """Every SASL mechanism there is code for."""
 
-_SCRAM: Final = tuple(mechanism for mechanism, mechanics in MECHANISMS.items() if mechanics is scram)
+# A -PLUS mechanism is for those who name it: nothing tells which channel bindings a server knows (decisions/005).
+_SCRAM: Final = (Mechanism.SCRAM_SHA_256, Mechanism.SCRAM_SHA_1)
 _PLAIN: Final = (Mechanism.PLAIN, Mechanism.USERPASS, Mechanism.LOGIN)
 _MD5: Final = (Mechanism.CRAM_MD5, Mechanism.APOP)
 _OTHERS: Final = (Mechanism.OAUTHBEARER, Mechanism.XOAUTH2, Mechanism.EXTERNAL)
@@ -48,7 +49,7 @@ PREFERENCE_IN_CLEAR: Final = (*_SCRAM, *_MD5, *_PLAIN, *_OTHERS)
 
 def choose(
     login: Login, offered: Collection[str], own: Collection[Mechanism] = (), *, encrypted: bool, remark: str = ""
-) -> Dialogue[Mechanism]:
+) -> Mechanism:
     """The mechanism to log in with.
 
     Args:
@@ -68,19 +69,16 @@ def choose(
         )
     names = {name.upper() for name in offered}
     usable = {mechanism for mechanism in MECHANISMS if mechanism in names}.union(own)
-    for mechanism in PREFERENCE if encrypted else PREFERENCE_IN_CLEAR:
-        if mechanism not in usable or wanted not in {Mechanism.AUTO, mechanism} or mechanism.takes is not login.kind:
-            continue
-        if wanted is Mechanism.AUTO and mechanism in BOUND and not (yield GiveChannelBinding(DEFAULT_BINDING)):
-            continue
-        return mechanism
+    preferred = PREFERENCE if encrypted else PREFERENCE_IN_CLEAR
+    for mechanism in preferred if wanted is Mechanism.AUTO else (wanted,):
+        if mechanism in usable and mechanism.takes is login.kind:
+            return mechanism
     raise _not_offered(login, dict.fromkeys((*own, *offered)), remark)
 
 
-def exchange(mechanism: Mechanism, login: Login, endpoint: Endpoint, offered: Collection[str]) -> Exchange:
+def exchange(mechanism: Mechanism, login: Login, endpoint: Endpoint) -> Exchange:
     """A run of a mechanism that was chosen from what the server offers."""
-    binding_offered = not {name.upper() for name in offered}.isdisjoint(BOUND)
-    attempt = Attempt(mechanism, login, endpoint.host, endpoint.port, binding_offered)
+    attempt = Attempt(mechanism, login, endpoint.host, endpoint.port)
     return Exchange(mechanism, MECHANISMS[mechanism](attempt))
 
 

@@ -19,6 +19,9 @@ from exporter.protocol.dialogue import Dialogue, DialogueError, Learn, LoginTrie
 REDACTED: Final = "<redacted>"
 """What a transcript shows in the place of a secret."""
 
+PROMPTED: Final = frozenset({Mechanism.LOGIN})
+"""Mechanisms whose challenges are words for people. Nobody looks at them, and some servers send them without base64."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -27,14 +30,12 @@ class Attempt:
     Attributes:
         mechanism: The one in use; `login` has the one that was asked for.
         host: Of the server, as configured.
-        binding_offered: Whether the server offers any mechanism that binds the login to the TLS session.
     """
 
     mechanism: Mechanism
     login: Login
     host: str
     port: int
-    binding_offered: bool = False
 
     @property
     def name(self) -> bytes:
@@ -127,14 +128,15 @@ class Exchange:
         """Answer a challenge.
 
         Args:
-            challenge: As it came, in base64.
+            challenge: As it came, in base64 unless the mechanism is `PROMPTED`.
 
         Raises:
             DialogueError: The challenge is not one that the mechanism allows here. The server still waits for a
                 response, so the protocol has to cancel the exchange before anything else can be said.
         """
         if self._unsent is None:
-            response = yield from self._advance(decoded_challenge(challenge))
+            prompted = self._mechanism in PROMPTED
+            response = yield from self._advance(challenge if prompted else decoded_challenge(challenge))
         else:
             # RFC 4954 4, RFC 5034 4, RFC 9051 6.2.2: the server asks for the initial response by an empty challenge.
             # Some write something for people instead ("go ahead").
@@ -153,7 +155,8 @@ class Exchange:
     def explained(self, refusal: DialogueError) -> DialogueError:
         """The same failure, with what the server had to say about it inside the exchange."""
         if self._complaint is not None and self._complaint.words:
-            refusal.reason = self._complaint.reason or refusal.reason
+            if self._complaint.reason is not None:
+                refusal.reason, refusal.unclear = self._complaint.reason, False
             refusal.detail += f"; the server explains {quoted(self._complaint.words)}"
         return refusal
 

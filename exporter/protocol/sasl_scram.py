@@ -53,10 +53,17 @@ DEFAULT_BINDING: Final[ChannelBinding] = "tls-exporter"
 
 OTHER_BINDING: Final[ChannelBinding] = "tls-server-end-point"
 
+UNBOUND: Final = (b"n,,", b"")
+"""The header and the data of a login that is not bound. RFC 5802 section 6 has a client that could have bound it say
+"y" instead, so that a server notices if its offer was cut. But where TLS ends in front of the server (a TLS terminator,
+or Postfix before Dovecot's SASL), the server knows bindings that this connection does not have, and refuses a "y"."""
+
 SERVER_ERRORS: Final = {
     b"no-resources": FailureReason.AUTH_UNAVAILABLE,
     b"channel-binding-not-supported": FailureReason.AUTH_MECHANISM_NOT_OFFERED,
     b"unsupported-channel-binding-type": FailureReason.AUTH_MECHANISM_NOT_OFFERED,
+    b"channel-bindings-dont-match": FailureReason.AUTH_MECHANISM_NOT_OFFERED,
+    b"server-does-support-channel-binding": FailureReason.AUTH_MECHANISM_NOT_OFFERED,
 }
 """The errors of RFC 5802 section 7 that are not about the login. The others are judged by the refusal behind them."""
 
@@ -69,7 +76,7 @@ def scram(attempt: Attempt) -> Mechanics:
     """RFC 5802 sections 3 and 5. Name and password are prepared by SASLprep, as section 5.1 wants."""
     digest = DIGESTS[attempt.mechanism]
     attempt.refuse_nul(attempt.name)
-    header, binding = yield from (_bind(attempt) if attempt.mechanism in BOUND else _do_not_bind(attempt))
+    header, binding = (yield from _bind(attempt)) if attempt.mechanism in BOUND else UNBOUND
     nonce = b64encode((yield GiveRandom(NONCE_SIZE)))
     client_first_bare = b"n=" + saslname(prepared(attempt.name)) + b",r=" + nonce
     server_first = yield Respond(header + client_first_bare)
@@ -96,12 +103,12 @@ def scram(attempt: Attempt) -> Mechanics:
 
 
 def _bind(attempt: Attempt) -> Generator[Step, bytes, tuple[bytes, bytes]]:
-    """The header and the data of a bound login.
+    """The header and the data of a bound login: it is for those who ask for a -PLUS mechanism by name.
 
-    The end point's is only for those who ask for a -PLUS mechanism by name: nothing tells which bindings a server
-    knows, and under TLS 1.2 most mail servers know only `tls-unique`, which is broken and not spoken here.
+    Nothing tells which bindings a server knows. Under TLS 1.3 there is one default (RFC 9266); under TLS 1.2 most mail
+    servers know only `tls-unique`, which is broken and not spoken here.
     """
-    for kind in (DEFAULT_BINDING,) if attempt.login.mechanism is Mechanism.AUTO else (DEFAULT_BINDING, OTHER_BINDING):
+    for kind in (DEFAULT_BINDING, OTHER_BINDING):
         data = yield GiveChannelBinding(kind)
         if data:
             return b"p=" + kind.encode() + b",,", data
@@ -109,12 +116,6 @@ def _bind(attempt: Attempt) -> Generator[Step, bytes, tuple[bytes, bytes]]:
         FailureReason.AUTH_MECHANISM_NOT_OFFERED,
         f"{attempt.mechanism} ties the login to the TLS session, and this connection has nothing to tie it to",
     )
-
-
-def _do_not_bind(attempt: Attempt) -> Generator[Step, bytes, tuple[bytes, bytes]]:
-    """RFC 5802 section 6: who could have bound the login says so, and the server notices if its offer was cut."""
-    able = yield GiveChannelBinding(DEFAULT_BINDING)
-    return b"y,," if able and not attempt.binding_offered else b"n,,", b""
 
 
 def _heed_error(message: bytes) -> Mechanics:

@@ -19,7 +19,6 @@ from exporter.protocol.dialogue import (
     DialogueError,
     Enter,
     Learn,
-    LoginTried,
     RequireSecure,
     StartTls,
     StarttlsOffered,
@@ -97,12 +96,10 @@ def open_session(client: Client, endpoint: Endpoint, login: Login | Withheld | N
     announced = client.capabilities
     logged_in = client.logged_in_already()
     if login is not None and not logged_in:
-        yield Enter(Phase.AUTH)
         if isinstance(login, Withheld):
-            if login.mechanism is not None:
-                # The login still fails, and by the means it failed by: only nobody is bothered with it.
-                yield Learn(LoginTried(login.mechanism))
-            raise DialogueError(login.reason, login.detail)
+            # What is not tried takes no time: the phase fails without having begun.
+            raise DialogueError(login.reason, login.detail, phase=Phase.AUTH)
+        yield Enter(Phase.AUTH)
         yield RequireSecure()
         yield from client.log_in(login, encrypted=encrypted)
         logged_in = True

@@ -99,8 +99,8 @@ class Smtp:
 
     def log_in(self, login: Login, *, encrypted: bool) -> Dialogue[None]:
         offered = self._keywords.get("AUTH", ())
-        mechanism = yield from sasl.choose(login, offered, encrypted=encrypted)
-        exchange = sasl.exchange(mechanism, login, self._endpoint, offered)
+        mechanism = sasl.choose(login, offered, encrypted=encrypted)
+        exchange = sasl.exchange(mechanism, login, self._endpoint)
         reply = yield from self._authenticate(exchange)
         if reply.code != 235:
             raise exchange.explained(_login_refusal(reply))
@@ -182,4 +182,5 @@ def refusal(permanent: FailureReason, context: str, reply: Reply) -> DialogueErr
 def _login_refusal(reply: Reply) -> DialogueError:
     if reply.code < 400:
         return ProtocolError(f"AUTH is answered with {reply}")
-    return DialogueError(login_refusals.reason(login_refusals.SMTP, reply.words), f"AUTH is answered with {reply}")
+    verdict = login_refusals.judge(login_refusals.SMTP, reply.words)
+    return DialogueError(verdict.reason, f"AUTH is answered with {reply}", unclear=verdict.unclear)

@@ -1,15 +1,35 @@
-"""Which logins were rejected, and when each may be tried again. Pure: the time is an argument, in monotonic seconds.
+"""Which logins were refused, and when each may be tried again. Pure: the time is an argument, in monotonic seconds.
 
-A login is a username at a host. All endpoints that use it share its fate, because the server counts their failures
-together before it locks the account.
+A login is a username at a host: the server counts its failures together before it locks the account, wherever they
+come from. So endpoints that share a login share its fate, for as long as the secret may be wrong:
+
+- While no endpoint's login was accepted with this secret, a refusal stands for all of them. When the wait is over one
+  endpoint tries, one that has not been refused yet before those that have.
+- An accepted login proves the secret. After that a refusal is about the endpoint that it came from (a protocol that is
+  switched off for the user, a backend that is gone): only that one waits, and its delay grows.
+- The proof is void as soon as two endpoints are refused that had been accepted, or the only one: then the secret was
+  changed at the server.
 """
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
-from exporter.model import Endpoint, LoginBackoff, Mechanism, Secret
+from exporter.model import Endpoint, FailureReason, LoginBackoff, Secret, Series
+
+UNCLEAR_SHARE: Final = 0.25
+"""How much of the longest wait an unclear refusal gets at most. It may be an outage, whose end should be seen; or a
+wrong password, which four tries an hour do not turn into a locked account."""
+
+LATELY: Final = 900.0
+"""Seconds for which an endpoint that asked for a login is counted on to ask again."""
+
+VOID_AFTER: Final = 2
+"""Endpoints that were accepted and then refused, after which the secret is no longer taken for proven."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,23 +42,57 @@ class LoginKey:
 
 @dataclass(slots=True)
 class Rejection:
-    """A login that was rejected, and is not known to be good since.
+    """A login that was refused, and is not known to be good since.
 
     Attributes:
-        secret: The secret that was rejected: another one is a new chance.
+        reason: `AUTH_REJECTED`, or `AUTH_UNAVAILABLE` where the server did not make itself clear.
         detail: What the server said.
-        mechanism: How it was tried.
-        delay: Seconds between the last rejection and the next try.
+        delay: Seconds between the last refusal and the next try.
         retry_at: When it may be tried again.
-        trying: Whether an endpoint is at it: one finds out for all.
+        of_endpoint: The secret was proven when it was refused, so this is about the endpoint.
     """
 
-    secret: Secret
+    reason: FailureReason
     detail: str
-    mechanism: Mechanism | None
     delay: float
     retry_at: float
+    of_endpoint: bool = False
+
+
+@dataclass(slots=True)
+class _Account:
+    """What is known of one login with one secret.
+
+    Attributes:
+        mark: Tells the secret from others, and does not tell what it is: another one is a new chance.
+        accepted: The endpoints whose last answer was yes.
+        lapsed: Those that were among them and were refused since; an accepted login anywhere empties it.
+        refused: The last refusal of each endpoint that was not accepted since.
+        shared: The refusal that stands for all, while the secret is not proven.
+        trying: Whether an endpoint is at it: one finds out for all.
+        asking: When each endpoint asked last.
+    """
+
+    mark: bytes
+    accepted: set[Series] = field(default_factory=set)
+    lapsed: set[Series] = field(default_factory=set)
+    refused: dict[Series, Rejection] = field(default_factory=dict)
+    shared: Rejection | None = None
     trying: bool = False
+    asking: dict[Series, float] = field(default_factory=dict)
+
+    @property
+    def proven(self) -> bool:
+        """Whether the secret is known to be good."""
+        return bool(self.accepted) and len(self.lapsed) < VOID_AFTER
+
+    def against(self, series: Series) -> Rejection | None:
+        """The refusal that stands against a login from this endpoint."""
+        return self.refused.get(series) if self.proven else self.shared
+
+    def has_untried(self, since: float) -> bool:
+        """Whether an endpoint has asked lately that was not refused yet."""
+        return any(at >= since and series not in self.refused for series, at in self.asking.items())
 
 
 class Rejections:
@@ -46,58 +100,113 @@ class Rejections:
 
     def __init__(self, backoff: LoginBackoff) -> None:
         self.backoff = backoff
-        self._rejections: dict[LoginKey, Rejection] = {}
+        self._key = secrets.token_bytes(32)
+        self._accounts: dict[LoginKey, _Account] = {}
 
-    def ask(self, key: LoginKey, secret: Secret, now: float) -> Rejection | None:
-        """Whether a login may be tried now: `None`, or the rejection that stands against it.
+    def ask(self, key: LoginKey, series: Series, secret: Secret, now: float) -> Rejection | None:
+        """Whether a login may be tried now: `None`, or the refusal that stands against it.
 
         Who gets `None` must say what came of it, by one of `rejected`, `accepted` and `undecided`.
+
+        Args:
+            key: Whose login, and where.
+            series: The endpoint that it is tried at.
+            secret: What would prove it.
+            now: Monotonic seconds.
         """
-        rejection = self._rejections.get(key)
+        account = self._account(key, secret)
+        account.asking[series] = now
+        rejection = account.against(series)
         if rejection is None:
             return None
-        if rejection.secret != secret:
-            del self._rejections[key]
-            return None
-        if rejection.trying or now < rejection.retry_at:
+        due = rejection.retry_at
+        if not account.proven and series in account.refused and account.has_untried(now - max(rejection.delay, LATELY)):
+            # One that was refused already learns least from another try.
+            due += rejection.delay / 2
+        if now < due or (not account.proven and account.trying):
             return rejection
-        rejection.trying = True
+        account.trying = not account.proven
         return None
 
-    def rejected(self, key: LoginKey, secret: Secret, detail: str, mechanism: Mechanism | None, now: float) -> None:
+    def rejected(
+        self, key: LoginKey, series: Series, secret: Secret, reason: FailureReason, detail: str, now: float
+    ) -> None:
         """The server said no."""
-        before = self._rejections.get(key)
-        if before is None or before.secret != secret:
-            delay = self.backoff.initial
-        elif before.trying:
-            delay = min(2 * before.delay, self.backoff.maximum)
-        else:
-            # Tries that were under way together are one mistake, not several.
-            delay = before.delay
-        self._rejections[key] = Rejection(secret, detail, mechanism, delay, now + delay)
+        account = self._account(key, secret)
+        if series in account.accepted:
+            account.accepted.remove(series)
+            account.lapsed.add(series)
+        before = account.refused.get(series)
+        if account.proven:
+            delay = self._delay(reason, before, grows=True)
+            of_endpoint = series not in account.lapsed
+            account.refused[series] = Rejection(reason, detail, delay, now + delay, of_endpoint)
+            return
+        # Tries that were under way together are one mistake, not several.
+        delay = self._delay(reason, account.shared, grows=account.trying)
+        account.shared = account.refused[series] = Rejection(reason, detail, delay, now + delay)
+        account.trying = False
 
-    def accepted(self, key: LoginKey) -> None:
+    def accepted(self, key: LoginKey, series: Series, secret: Secret) -> None:
         """The server said yes."""
-        self._rejections.pop(key, None)
+        account = self._account(key, secret)
+        account.accepted.add(series)
+        account.lapsed.clear()
+        account.refused.pop(series, None)
+        account.shared = None
+        account.trying = False
+        for rejection in account.refused.values():
+            if not rejection.of_endpoint:
+                # Until now it could have been the secret. The next refusal is the endpoint's own, and its delay grows.
+                rejection.retry_at = 0.0
 
     def undecided(self, key: LoginKey) -> None:
         """It did not come to an answer: the next endpoint may try."""
-        rejection = self._rejections.get(key)
-        if rejection is not None:
-            rejection.trying = False
+        account = self._accounts.get(key)
+        if account is not None:
+            account.trying = False
 
     def keep(self, usernames: Collection[str]) -> None:
         """Forget the logins of all others."""
-        self._rejections = {key: each for key, each in self._rejections.items() if key.username in usernames}
+        self._accounts = {key: each for key, each in self._accounts.items() if key.username in usernames}
 
-    def pending(self, now: float) -> dict[LoginKey, float]:
-        """The logins that are held back, and the seconds until each is tried again."""
-        return {key: each.retry_at - now for key, each in self._rejections.items() if each.retry_at > now}
+    def pending(self, now: float) -> dict[tuple[str, str, Series | None], float]:
+        """The seconds until each login that is held back is tried again.
 
-    def retry_in(self, key: LoginKey, now: float) -> float:
-        """Seconds until a rejected login is tried again; 0 if none is held back."""
-        rejection = self._rejections.get(key)
+        By username, host and endpoint; the endpoint is `None` where it is held back for all of them.
+        """
+        found: dict[tuple[str, str, Series | None], float] = {}
+        for key, account in self._accounts.items():
+            if account.proven:
+                for series, each in account.refused.items():
+                    if each.retry_at > now:
+                        found[key.username, key.host, series] = each.retry_at - now
+            elif account.shared is not None and account.shared.retry_at > now:
+                found[key.username, key.host, None] = account.shared.retry_at - now
+        return found
+
+    def retry_in(self, key: LoginKey, series: Series, now: float) -> float:
+        """Seconds until a refused login is tried again at this endpoint; 0 if it is not held back."""
+        account = self._accounts.get(key)
+        rejection = None if account is None else account.against(series)
         return 0.0 if rejection is None else max(rejection.retry_at - now, 0.0)
+
+    def _account(self, key: LoginKey, secret: Secret) -> _Account:
+        """What is known of a login with this secret; of another one nothing is."""
+        mark = hashlib.blake2b(secret.reveal(), key=self._key).digest()
+        account = self._accounts.get(key)
+        if account is None or account.mark != mark:
+            account = self._accounts[key] = _Account(mark)
+        return account
+
+    def _delay(self, reason: FailureReason, before: Rejection | None, *, grows: bool) -> float:
+        backoff = self.backoff
+        longest = backoff.maximum
+        if reason is not FailureReason.AUTH_REJECTED:
+            longest = max(backoff.initial, longest * UNCLEAR_SHARE)
+        if before is None:
+            return min(backoff.initial, longest)
+        return min(2 * before.delay if grows else before.delay, longest)
 
 
 def login_key(endpoint: Endpoint) -> LoginKey | None:

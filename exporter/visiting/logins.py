@@ -15,12 +15,14 @@ from exporter.config.secrets import FileSecret
 from exporter.model import (
     Credentials,
     Endpoint,
+    Failure,
     FailureReason,
     Login,
     LoginBackoff,
     ProbeResult,
     Secret,
     SecretKind,
+    Series,
     Withheld,
 )
 from exporter.net.token_endpoint import fetch_token
@@ -94,30 +96,28 @@ class Logins:
         key = login_key(endpoint)
         if key is None or not isinstance(login, Login):
             return
+        behind = login.behind if isinstance(login, _Attempt) else login.secret
         failure = None if result is None else result.failure
         if result is not None and result.auth_success:
             self._doubted.pop(key, None)
-            self._rejections.accepted(key)
-        elif (
-            result is not None
-            and failure is not None
-            and failure.reason is FailureReason.AUTH_REJECTED
-            and not self._gets_another_token(endpoint, key, login)
-        ):
-            behind = login.behind if isinstance(login, _Attempt) else login.secret
-            self._rejections.rejected(key, behind, failure.detail, result.auth_mechanism, self._clock())
+            self._rejections.accepted(key, endpoint.series, behind)
+        elif failure is not None and self._counts(endpoint, key, login, failure):
+            reason, detail = failure.reason, failure.detail
+            self._rejections.rejected(key, endpoint.series, behind, reason, detail, self._clock())
         else:
             self._rejections.undecided(key)
 
     def retry_in(self, endpoint: Endpoint) -> float | None:
         """Seconds until the endpoint's login is tried again, 0 if it is not held back; `None` if it has none."""
         key = login_key(endpoint)
-        return None if key is None else self._rejections.retry_in(key, self._clock())
+        return None if key is None else self._rejections.retry_in(key, endpoint.series, self._clock())
 
-    def held_back(self) -> dict[tuple[str, str], float]:
-        """The logins that are held back, by username and host, and the seconds until each is tried again."""
-        pending = self._rejections.pending(self._clock())
-        return {(key.username, key.host): left for key, left in pending.items()}
+    def held_back(self) -> dict[tuple[str, str, Series | None], float]:
+        """The seconds until each login that is held back is tried again.
+
+        By username, host and endpoint; the endpoint is `None` where it is held back for all of them.
+        """
+        return self._rejections.pending(self._clock())
 
     def configure(self, credentials: Collection[Credentials], backoff: LoginBackoff) -> None:
         """Go on with these credentials and this backoff, and forget what is known of all others."""
@@ -139,12 +139,12 @@ class Logins:
             behind = await self._behind(endpoint, credentials)
         except OSError as error:
             return Withheld(FailureReason.SECRET_UNREADABLE, f"credentials {credentials.name}: {error}")
-        rejection = self._rejections.ask(key, behind, self._clock())
+        rejection = self._rejections.ask(key, endpoint.series, behind, self._clock())
         if rejection is not None:
-            left = self._rejections.retry_in(key, self._clock())
-            when = f"tried again in {left:.0f} s" if left else "being tried by another endpoint"
-            detail = f"not tried now, so that no account gets locked; {when}; rejected before: {rejection.detail}"
-            return Withheld(FailureReason.AUTH_REJECTED, detail, rejection.mechanism)
+            left = self._rejections.retry_in(key, endpoint.series, self._clock())
+            when = f"next try in {left:.0f} s" if left else "another endpoint is trying it"
+            detail = f"login paused so that the account is not locked; {when}. Last answer: {rejection.detail}"
+            return Withheld(rejection.reason, detail)
         login: Login | Withheld | None = None
         try:
             login = await self._login(endpoint, credentials, behind)
@@ -179,6 +179,12 @@ class Logins:
                     return Withheld(FailureReason.TOKEN_FAILED, f"credentials {credentials.name}: {error.detail}")
                 return _Attempt(credentials.username, token.secret, endpoint.mechanism, kind, behind, token)
         return _Attempt(credentials.username, Secret(b""), endpoint.mechanism, SecretKind.CERTIFICATE, behind)
+
+    def _counts(self, endpoint: Endpoint, key: LoginKey, login: Login, failure: Failure) -> bool:
+        """Whether a failed login is left alone for a while."""
+        if failure.reason is FailureReason.AUTH_REJECTED:
+            return not self._gets_another_token(endpoint, key, login)
+        return failure.unclear
 
     def _gets_another_token(self, endpoint: Endpoint, key: LoginKey, login: Login) -> bool:
         """Whether a rejected login is tried once more with a new token: the old one may have been taken back.

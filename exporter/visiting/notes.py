@@ -119,12 +119,12 @@ class Notes:
         """Whether this phase began."""
         return phase is self._phase or any(span.phase is phase for span in self._spans)
 
-    def fail(self, reason: FailureReason, detail: str) -> None:
-        """The probe failed, in the phase under way. The first failure is the one that counts."""
+    def fail(self, reason: FailureReason, detail: str, phase: Phase | None = None, *, unclear: bool = False) -> None:
+        """The probe failed, in the phase under way or one that could not begin. The first failure counts."""
         self.note(f"{reason}: {detail}")
         if self.failure is None:
-            forms = self._forms()
-            self.failure = Failure(reason, self.phase, printable(_blotted_quote(detail.encode(), forms)))
+            shown = printable(_blotted_quote(detail.encode(), self._forms()))
+            self.failure = Failure(reason, phase or self.phase, shown, unclear)
 
     def learn(self, fact: Fact) -> None:
         """Keep what the dialogue found out."""

@@ -243,9 +243,12 @@ class Visitor:
         except TimeoutError:
             seconds = visit.endpoint.timeout
             visit.notes.fail(FailureReason.TIMEOUT, f"nothing more came within the timeout of {seconds:g} s")
-        except (DialogueError, StreamError, ResolveError) as error:
+        except DialogueError as error:
+            visit.notes.fail(error.reason, error.detail, error.phase, unclear=error.unclear)
+            visit.in_step = error.in_step
+        except (StreamError, ResolveError) as error:
             visit.notes.fail(error.reason, error.detail)
-            visit.in_step = isinstance(error, DialogueError) and error.in_step
+            visit.in_step = False
         finally:
             self._deadlines.discard(deadline)
         return None

@@ -144,6 +144,7 @@ def _outcome(result: ProbeResult) -> JsonObject:
         "starttls_offered": result.starttls_offered,
         "auth_mechanism": result.auth_mechanism,
         "auth_success": result.auth_success,
+        "login_paused": result.login_paused,
         "reply_codes": dict(result.reply_codes),
         "size_limit_bytes": result.size_limit,
         "mailbox": _mailbox(result.mailbox),

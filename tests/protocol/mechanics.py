@@ -12,10 +12,9 @@ from tests.protocol.player import IN_CLEAR, Circumstances
 from tests.protocol.samples import login
 
 
-def attempt(mechanism: Mechanism, username: str, secret: bytes, *, auto: bool = True, plus: bool = False) -> Attempt:
-    """An attempt at server.example.com, port 143; `plus` if a -PLUS mechanism is offered."""
-    who = login(Mechanism.AUTO if auto else mechanism, username=username, password=secret)
-    return Attempt(mechanism, who, "server.example.com", 143, plus)
+def attempt(mechanism: Mechanism, username: str, secret: bytes) -> Attempt:
+    """An attempt at server.example.com, port 143."""
+    return Attempt(mechanism, login(mechanism, username=username, password=secret), "server.example.com", 143)
 
 
 def said(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Final
 
 import pytest
 
@@ -9,6 +8,7 @@ from exporter.model import Encryption, FailureReason, Login, Mechanism, Protocol
 from exporter.protocol.dialogue import LoginTaken, LoginTried
 from exporter.protocol.pop3 import Pop3
 from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
+from tests.protocol.refused_logins import POP3
 from tests.protocol.samples import BEARER, EXPLAINED, EXPLANATION, PASSWORD, PLAIN, bearer, endpoint, login
 
 TRAILING = b"+OK not asked for\r\n"
@@ -105,8 +105,9 @@ class TestPlain:
 
 class TestLogin:
     @every_cut
-    def test_answers_two_prompts(self, cut: Cut) -> None:
-        played = logged_in(b"+ VXNlcm5hbWU6\r\n+ UGFzc3dvcmQ6\r\n" + TAKEN + TRAILING, b"SASL LOGIN", cut=cut)
+    @pytest.mark.parametrize("prompts", [b"+ VXNlcm5hbWU6\r\n+ UGFzc3dvcmQ6\r\n", b"+ Username:\r\n+ Password:\r\n"])
+    def test_answers_two_prompts(self, prompts: bytes, cut: Cut) -> None:
+        played = logged_in(prompts + TAKEN + TRAILING, b"SASL LOGIN", cut=cut)
 
         assert [b"AUTH LOGIN", b64encode(b"monitor@example.com"), b64encode(PASSWORD)] == played.sent
         assert ["AUTH LOGIN", "<redacted>", "<redacted>"] == played.shown
@@ -253,7 +254,6 @@ class TestCancelling:
         [
             (b"SASL PLAIN", b"+ \r\n", "the server asks for more than PLAIN has to say"),
             (b"SASL LOGIN", 3 * b"+ \r\n", "the server asks for more than LOGIN has to say"),
-            (b"SASL LOGIN", b"+ Username:\r\n", 'the server\'s challenge is not base64: "Username:"'),
         ],
     )
     def test_comes_before_the_goodbye_where_the_server_waits_for_a_response(
@@ -294,58 +294,52 @@ def test_a_login_that_is_taken_before_the_password_was_sent_is_a_protocol_error(
     assert LoginTaken() not in played.learnt
 
 
-REFUSALS: Final = {
-    FailureReason.AUTH_REJECTED: (
-        b"-ERR [AUTH] Authentication failed.",  # Dovecot
-        b"-ERR Authentication failed.",  # Courier
-        b"-ERR Login failed.",
-        b"-ERR [AUTH] Invalid login",  # Cyrus
-        b"-ERR Logon failure: unknown user name or bad password.",  # Exchange Online
-        b"-ERR Authentication failure: unknown user name or bad password.",
-        b"-ERR [AUTH] Username and password not accepted.",  # Gmail
-        b"-ERR [AUTH] Application-specific password required: https://support.google.com/accounts/answer/185833",
-        b"-ERR [AUTH] Web login required: https://support.google.com/mail/answer/78754",
-        b"-ERR [AUTH] (#MBR1212) Incorrect username or password.",  # Yahoo
-        b"-ERR [auth] whatever the case",
-        b"-ERR",
-    ),
-    FailureReason.AUTH_UNAVAILABLE: (
-        b"-ERR [SYS/TEMP] Temporary authentication failure. [mail.example.com:2026-09-01 10:00:00]",  # Dovecot
-        b"-ERR [IN-USE] Mailbox is locked by another POP3 session.",
-        b"-ERR [IN-USE] Maximum number of connections from user+IP exceeded (mail_max_userip_connections=10)",
-        b"-ERR Temporary problem, please try again later",  # Courier
-        b"-ERR [IN-USE] Unable to lock maildrop: Mailbox is locked by POP server",  # Cyrus
-        b"-ERR [LOGIN-DELAY] minimum time between mail checks violation",  # RFC 2449
-        b"-ERR [SYS/PERM] the maildrop is corrupt, call for help",  # RFC 3206
-        b"-ERR [SYS/TEMP] Server error - Please try again later.",  # Yahoo
-        b"-ERR [sys/temp] whatever the case",
-    ),
-    FailureReason.AUTH_DISABLED: (
-        b"-ERR [SYS/PERM] Your account is not enabled for POP access. Please visit your Gmail settings page",  # Gmail
-    ),
-    FailureReason.AUTH_MECHANISM_NOT_OFFERED: (
-        b"-ERR [AUTH] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.",  # Dovecot 2.3
-        b"-ERR [AUTH] Cleartext authentication disallowed on non-secure (SSL/TLS) connections.",  # Dovecot 2.4
-        b"-ERR [AUTH] USER command only available under a layer",  # Cyrus
-    ),
-    FailureReason.COMMAND_REFUSED: (b"-ERR Protocol error. Connection is closed. 10",),  # Exchange
-    FailureReason.PROTOCOL_ERROR: (b"235 2.7.0 Authentication successful", b"a response?"),
-}
-
-
 @every_cut
 @pytest.mark.parametrize(("before", "offer"), [(b"", b"SASL PLAIN"), (b"+OK\r\n", b"USER")])
 @pytest.mark.parametrize(
-    ("refusal", "reason"), [(refusal, reason) for reason, refusals in REFUSALS.items() for refusal in refusals]
+    ("refusal", "reason"), [(refusal, reason) for reason, refusals in POP3.items() for refusal in refusals]
 )
 def test_a_refused_login_has_the_reason_that_the_server_means(
     refusal: bytes, reason: FailureReason, before: bytes, offer: bytes, cut: Cut
 ) -> None:
-    played = logged_in(before + refusal + b"\r\n" + TRAILING, offer, cut=cut)
+    played = logged_in(before + b"-ERR " + refusal + b"\r\n" + TRAILING, offer, cut=cut)
 
     assert (None, reason) == played.failure
     assert LoginTaken() not in played.learnt
     assert TRAILING == played.unread
+
+
+@every_cut
+@pytest.mark.parametrize("line", [b"235 2.7.0 Authentication successful", b"a response?"])
+def test_a_login_that_is_not_answered_by_pop3_is_a_protocol_error(line: bytes, cut: Cut) -> None:
+    assert (None, FailureReason.PROTOCOL_ERROR) == logged_in(line + b"\r\n", b"SASL PLAIN", cut=cut).failure
+
+
+class TestAuthRespCode:
+    """RFC 3206 section 6: where it is announced, every error that is about the credentials has the code AUTH."""
+
+    @pytest.mark.parametrize("refusal", [b"invalid password", b"Logon failure", b"", b"who?"])
+    def test_makes_a_refusal_without_the_code_no_rejection(self, refusal: bytes) -> None:
+        played = logged_in(b"-ERR " + refusal + b"\r\n", b"SASL PLAIN", b"AUTH-RESP-CODE")
+
+        assert played.error is not None
+        assert (FailureReason.AUTH_UNAVAILABLE, True) == (played.error.reason, played.error.unclear)
+
+    @pytest.mark.parametrize(
+        ("refusal", "reason"),
+        [
+            (b"[AUTH] any words", FailureReason.AUTH_REJECTED),
+            (b"[auth]", FailureReason.AUTH_REJECTED),
+            (b"[SYS/TEMP] invalid password", FailureReason.AUTH_UNAVAILABLE),
+            (b"POP3 access is disabled", FailureReason.AUTH_DISABLED),
+            (b"Command is not valid in this state.", FailureReason.AUTH_MECHANISM_NOT_OFFERED),
+        ],
+    )
+    def test_changes_nothing_else(self, refusal: bytes, reason: FailureReason) -> None:
+        played = logged_in(b"-ERR " + refusal + b"\r\n", b"SASL PLAIN", b"AUTH-RESP-CODE")
+
+        assert played.error is not None
+        assert (reason, False) == (played.error.reason, played.error.unclear)
 
 
 def test_the_detail_of_a_refused_login_quotes_the_server() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from typing import Final
 
 import pytest
 
@@ -9,6 +8,7 @@ from exporter.model import Encryption, FailureReason, Login, Mechanism, Protocol
 from exporter.protocol.dialogue import LoginTaken, LoginTried, ReplyCode
 from exporter.protocol.smtp import Smtp
 from tests.protocol.player import IN_CLEAR, Cut, Played, ScriptEndedError, every_cut, play, whole
+from tests.protocol.refused_logins import SMTP
 from tests.protocol.samples import (
     BEARER,
     EXPLAINED,
@@ -130,6 +130,8 @@ class TestLogin:
             (b"334 VXNlciBOYW1lAA==\r\n", b"334 UGFzc3dvcmQA\r\n"),
             (b"334 \r\n", b"334\r\n"),
             (b"334 VXNlcm5hbWU6 \r\n", b"334 UGFzc3dvcmQ6 \r\n"),
+            (b"334 Username:\r\n", b"334 Password:\r\n"),
+            (b"334 \xff=\r\n", b"334 =\r\n"),
         ],
     )
     def test_answers_two_prompts(self, prompts: tuple[bytes, bytes], cut: Cut) -> None:
@@ -259,8 +261,8 @@ class TestCancelling:
         [
             (b"AUTH PLAIN", b"334 \r\n", "the server asks for more than PLAIN has to say"),
             (b"AUTH LOGIN", 3 * b"334 \r\n", "the server asks for more than LOGIN has to say"),
-            (b"AUTH LOGIN", b"334 Username:\r\n", 'the server\'s challenge is not base64: "Username:"'),
-            (b"AUTH LOGIN", b"334 =\r\n", "the server's challenge is not base64"),
+            (b"AUTH CRAM-MD5", b"334 =\r\n", "the server's challenge is not base64"),
+            (b"AUTH CRAM-MD5", b"334 <1@a>\r\n", 'the server\'s challenge is not base64: "<1@a>"'),
         ],
     )
     def test_comes_before_the_goodbye_where_the_server_waits_for_a_response(
@@ -301,70 +303,9 @@ def test_a_login_that_is_taken_before_the_password_was_sent_is_a_protocol_error(
     assert LoginTaken() not in played.learnt
 
 
-REFUSALS: Final = {
-    FailureReason.AUTH_REJECTED: (
-        b"535 5.7.8 Error: authentication failed: ",  # Postfix
-        b"535 5.7.8 Error: authentication failed: UGFzc3dvcmQ6",
-        b"535 Incorrect authentication data",  # Exim
-        b"535 5.7.3 Authentication unsuccessful [FR4P281CA0123.DEUP281.PROD.OUTLOOK.COM]",  # Exchange Online
-        b"535 5.7.139 Authentication unsuccessful, the user credentials were incorrect. [FR4P281CA0123]",
-        b"535-5.7.8 Username and Password not accepted. Learn more at\r\n535 5.7.8  https://support.google.com - gsmtp",
-        b"534-5.7.9 Application-specific password required. Learn more at\r\n534 5.7.9  https://example.com - gsmtp",
-        (
-            b"534-5.7.14 <https://accounts.google.com/signin/continue?sarp=1>\r\n"
-            b"534-5.7.14 Please log in via your web browser and then try again.\r\n534 5.7.14  Learn more - gsmtp"
-        ),
-        b"534-5.7.9 Please log in with your web browser and then try again. Learn\r\n534 5.7.9  more - gsmtp",
-        b"535 5.7.0 (#AUTH005) Too many bad auth attempts.",  # Yahoo
-        b"535 5.7.0 (#MBR1212) Incorrect username or password.",
-        b"535 5.7.8 Error: authentication failed: authentication failure",  # Postfix with Cyrus SASL, iCloud
-        b"535 Authentication failed.",  # Courier
-        b"525 5.7.13 User account disabled",  # RFC 5248
-        b"554 5.7.0 whatever else",
-    ),
-    FailureReason.AUTH_UNAVAILABLE: (
-        b"454 4.7.0 Temporary authentication failure: Connection lost to authentication server",  # Postfix
-        b"435 Unable to authenticate at present",  # Exim
-        b"454 4.7.0 Temporary authentication failure.",  # Exchange Online
-        b"454 4.7.0 Too many login attempts, please try again later. 5b1f17 - gsmtp",  # Gmail
-        b"535 5.7.8 Error: authentication failed: generic failure",  # Postfix with Cyrus SASL, without saslauthd
-    ),
-    FailureReason.AUTH_DISABLED: (
-        b"535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.",  # Exchange
-        b"535 5.7.139 Authentication unsuccessful, basic authentication is disabled. [FR4P281CA0123]",
-        b"535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox.",
-        b"535 5.7.139 Authentication unsuccessful, user is locked by your organization's security defaults policy.",
-        b"535 5.7.139 Authentication unsuccessful, the request did not meet the criteria to be authenticated.",
-        b"550 5.7.30 Basic authentication is not supported for Client Submission.",
-    ),
-    FailureReason.AUTH_MECHANISM_NOT_OFFERED: (
-        b"503 5.5.1 Error: authentication not enabled",  # Postfix
-        b"535 5.7.8 Error: authentication failed: Invalid authentication mechanism",  # Postfix with Dovecot
-        b"535 5.7.8 Error: authentication failed: no mechanism available",  # Postfix with Cyrus SASL
-        b"432 4.7.12 A password transition is needed",  # RFC 4954
-        b"534 5.7.9 Authentication mechanism is too weak",  # RFC 4954
-        b"523 5.7.10 Encryption needed",  # RFC 5248
-        b"538 5.7.11 Encryption required for requested authentication mechanism",
-        b"530 5.7.0 Must issue a STARTTLS command first",
-        b"503 AUTH command used when not advertised",  # Exim
-        b"504 PLAIN authentication mechanism not supported",
-        b"502 5.5.1 Command not implemented",
-    ),
-    FailureReason.COMMAND_REFUSED: (
-        b"501 Invalid base64 data",  # Exim
-        b"500 5.5.6 Authentication Exchange line is too long",  # RFC 4954
-    ),
-    FailureReason.SERVER_BUSY: (
-        b"421 4.7.0 mail.example.com Error: too many errors",  # Postfix
-        b"421 4.7.66 TLS 1.0 and 1.1 are not supported.",  # Exchange Online
-    ),
-    FailureReason.PROTOCOL_ERROR: (b"250 is not a reply to AUTH", b"354 is not a reply to AUTH", b"a reply?"),
-}
-
-
 @every_cut
 @pytest.mark.parametrize(
-    ("refusal", "reason"), [(refusal, reason) for reason, refusals in REFUSALS.items() for refusal in refusals]
+    ("refusal", "reason"), [(refusal, reason) for reason, refusals in SMTP.items() for refusal in refusals]
 )
 def test_a_refused_login_has_the_reason_that_the_server_means(refusal: bytes, reason: FailureReason, cut: Cut) -> None:
     played = logged_in(refusal + b"\r\n" + TRAILING, cut=cut)
@@ -372,6 +313,23 @@ def test_a_refused_login_has_the_reason_that_the_server_means(refusal: bytes, re
     assert (None, reason) == played.failure
     assert LoginTaken() not in played.learnt
     assert TRAILING == played.unread
+
+
+@pytest.mark.parametrize(("words", "unclear"), [(b"550 what?", True), (b"454 later", False), (b"535 no", False)])
+def test_a_refusal_in_unknown_words_is_called_unclear(words: bytes, unclear: bool) -> None:
+    played = logged_in(words + b"\r\n")
+
+    assert played.error is not None
+    assert unclear is played.error.unclear
+
+
+@pytest.mark.parametrize(
+    "name", [b"busy-server@temporary.example", b"internal error@example.com", b"https://ldap.example/down"]
+)
+def test_a_name_in_a_refusal_is_not_taken_for_what_it_says(name: bytes) -> None:
+    played = logged_in(b"535 5.7.8 login of " + name + b" failed\r\n")
+
+    assert (None, FailureReason.AUTH_REJECTED) == played.failure
 
 
 def test_the_detail_of_a_refused_login_quotes_the_server() -> None:

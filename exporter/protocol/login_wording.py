@@ -1,0 +1,205 @@
+"""What servers say when they refuse a login, as patterns. Only tables are here; login_refusals.py reads them.
+
+Each table stands for one meaning, whichever protocol it is said in. A server that is seen to say it in yet another way
+is a new line. The servers' exact words are test data: tests/protocol/refused_logins.py.
+
+No pattern may take more than linear time on hostile words: every repetition has a small upper bound.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final, TypeAlias
+
+from exporter.model import FailureReason
+
+Row: TypeAlias = tuple[re.Pattern[bytes], FailureReason]
+"""What is found in a refusal, and what that means."""
+
+ENCODINGS: Final = (
+    *("utf-8", "iso-8859-1", "iso-8859-2", "cp1251", "koi8-r"),
+    *("gb18030", "big5", "shift_jis", "euc-kr"),
+)
+"""Those in which mail servers write to people."""
+
+
+def row(reason: FailureReason, *patterns: bytes) -> Row:
+    """One meaning, and all ways to say it. Letter case makes no difference."""
+    return re.compile(_any(*patterns), re.IGNORECASE | re.DOTALL), reason
+
+
+def match(table: Iterable[Row], words: bytes) -> FailureReason | None:
+    """What the first row that fits says; `None` if none does."""
+    return next((reason for pattern, reason in table if pattern.search(words)), None)
+
+
+def _any(*patterns: bytes) -> bytes:
+    return b"|".join([b"(?:%s)" % pattern for pattern in patterns])
+
+
+def _near(some: bytes, others: bytes) -> bytes:
+    """A pattern for one of some words and one of others in the same sentence, in either order."""
+    between = rb"(?:[^;.\r\n]|\.(?! )){0,48}?"
+    return _any(b"(?:%s)%s(?:%s)" % (some, between, others), b"(?:%s)%s(?:%s)" % (others, between, some))
+
+
+def _spelt(words: str) -> bytes:
+    """A pattern for any of these words, separated by commas, in any encoding and, beyond ASCII too, any letter case."""
+    found: set[bytes] = set()
+    for word in words.replace("\n", " ").split(","):
+        for form in (word.strip(), word.strip().capitalize(), word.strip().upper()):
+            for encoding in ENCODINGS:
+                octets = form.encode(encoding, "ignore")
+                if octets and octets.decode(encoding) == form:
+                    found.add(octets)
+    return b"|".join(map(re.escape, sorted(found, key=lambda octets: (-len(octets), octets))))
+
+
+_SERVICE: Final = rb"(?:IMAP4?|POP3?|SMTP)"
+_CANNOT: Final = rb"(?:can(?:no|')t|could ?n[o']t|cannot|unable to)"
+_WRONG: Final = rb"(?:incorrect|invalid|wrong|bad|unknown)"
+
+SWITCHED_OFF: Final = (
+    # Exchange Online has one enhanced code for a wrong password and for a login that is switched off.
+    row(FailureReason.AUTH_REJECTED, rb"5\.7\.139 .{0,200}credentials were incorrect"),
+    # Yandex and QQ do not say which of the two it is, and a wrong password must not be tried with every probe.
+    row(FailureReason.AUTH_REJECTED, rb"(?:credentials|password|failure|incorrect)[^.]{0,40} or " + _SERVICE),
+    row(
+        FailureReason.AUTH_DISABLED,
+        # Exchange Online: for the tenant, for the mailbox, by a policy, and for everybody.
+        rb"\A5[0-9]{2} 5\.7\.(?:30|139)\b",
+        rb"BasicAuthBlocked|Basic authentication is (?:disabled|not supported)",
+        # Gmail, Outlook.com and many others.
+        rb"not enabled for " + _SERVICE,
+        rb"\b%s(?:[ /](?:and|or|%s|AUTH|access|service|logins?|protocol|is|are|has|have|been|currently)){0,6}"
+        rb" (?:not (?:been )?(?:enabled|activated|allowed|permitted)|(?:dis|de)a(?:bled|ctivated)|"
+        rb"disabled|switched off|turned off|blocked|forbidden)" % (_SERVICE, _SERVICE),
+        # Zoho; Zimbra.
+        rb"yet to enable %s|not have %s (?:access|service)" % (_SERVICE, _SERVICE),
+        rb"enable %s (?:access|in|for|on)\b" % _SERVICE,
+        # Yandex; NetEase.
+        rb"not have access rights to this service|user has no permission|USERNOPERM",
+    ),
+)
+"""The provider says that this kind of login is switched off."""
+
+NOT_THIS_WAY: Final = (
+    row(
+        FailureReason.AUTH_MECHANISM_NOT_OFFERED,
+        # Dovecot 2.3 and 2.4, Cyrus, Stalwart, Zimbra: not over a connection that is not encrypted.
+        rb"(?:plain|clear)-?text (?:authentication|port|log(?:in|on)s?)",
+        rb"only available under a layer|encryption (?:needed|required)",
+        # Courier, Zimbra, hMailServer.
+        rb"(?:STARTTLS|STLS|TLS|SSL)(?:[- ]connection)? (?:is |are )?(?:required|needed)",
+        rb"only valid after entering TLS|must (?:first )?issue (?:a )?ST(?:ART)?TLS",
+        rb"requires (?:an? )?(?:STARTTLS|TLS|SSL|encrypt)",
+        # Dovecot, Cyrus, Qpopper, Exchange, Zimbra: announced, and not there after all, or not for this user.
+        rb"(?:unsupported|invalid|unknown|unrecogni[sz]ed) (?:authentication|SASL) (?:mechanism|type|method)",
+        rb"(?:authentication|SASL) (?:mechanism|type|method)(?: \S{1,40})? (?:is )?not supported",
+        rb"no mechanism available|mechanism too weak|no verifier for user",
+        # Cyrus SASL: the two sides do not mean the same exchange. Dovecot: SCRAM's header does not fit the connection.
+        rb"bad protocol / cancel|channel[- ]binding|downgrade attack",
+        # Exchange, before TLS.
+        rb"Command is not valid in this state",
+    ),
+)
+"""The login was not judged: it has to come by another mechanism, or over TLS."""
+
+ABOUT_THE_ACCOUNT: Final = (
+    row(
+        FailureReason.AUTH_REJECTED,
+        # Gmail, mail.ru, QQ, NetEase, iCloud: another password is wanted.
+        rb"app(?:lication)?[- ]?specific password|application password is required|parol prilozheniya",
+        rb"authori[sz](?:ation|ed) code|LOGIN\.REQCODE",
+        # Gmail: a person has to say first that it was them.
+        rb"log ?in (?:via|with) your web browser|Web login required",
+        # Yahoo, iCloud, cPanel, Kerio: every further try makes it last longer.
+        rb"too many (?:\w{1,20} ){0,2}(?:bad|fail|invalid|unsuccessful|incorrect|wrong)|too many login failures",
+        rb"(?:account|user|login) (?:\S{1,20} ){0,3}(?:locked (?:out|due|for)|suspended|deactivated|blocked|banned)",
+        rb"account (?:has been |is |was )?(?:temporarily )?locked",
+        # Postfix since 3.8, where Dovecot gives no reason for saying no.
+        rb"authentication failed: \(reason unavailable\)",
+        # So clear that nothing else in the same sentence changes it.
+        _WRONG + rb" (?:user ?(?:name|id)?|log(?:in|on)(?: name)?|account|e?-?mail(?: address)?)?(?:\(?s\)?)?"
+        rb" ?(?:or|and|/|&)? ?(?:bad |invalid |wrong )?(?:password|passwd|credentials)",
+        rb"(?:password|passwd|credentials) (?:(?:supplied|provided|given|entered|you) (?:\S{1,40} ){0,4})?"
+        rb"(?:is |are |was |were |has |have )?(?:incorrect|invalid|wrong|not accepted|not correct|not valid|mismatch|"
+        rb"expired|do(?:es)? not match)",
+    ),
+)
+"""The words are about the password or the account, and about nothing else."""
+
+_PARTS_OF_A_SERVER: Final = (
+    rb"server|service|daemon|back-?end|data ?base|\bDB\b|\bSQL\b|mysql|ldap|connection|socket|storage|store|directory|"
+    rb"mail ?drop|mail ?box|mail ?dir|\bmbox|mail ?file|in-?box|spool|disk|file ?system|system|resource|upstream|relay|"
+    rb"proxy|authdaemon|saslauthd|host|child|process|memory|network|session|POP3? lock|configuration|node"
+)
+_TROUBLE: Final = (
+    rb"\bdown\b|unavailable|not available|unreachable|fail|error|lost|refused|tim(?:ed?|ing) ?-?out|time-?out|busy|"
+    rb"overload|not respond|no response|can(?:no|')t|could ?n[o']t|unable|lock|in use|open|crash|full|too many|exceed|"
+    rb"limit|missing|does not exist|no such|not ready|problem|maintenance|shutting|broken|already|exhaust"
+)
+
+OUTAGE: Final = (
+    row(
+        FailureReason.AUTH_UNAVAILABLE,
+        # Courier, Exim, Dovecot, Sendmail, qmail; also temporaire, temporal, temporaneo.
+        rb"tempor|transient|\bat present\b|try (?:again )?later|again later|later again|retry later",
+        # nginx, Dovecot, Yahoo.
+        rb"(?:internal|server|system|service|fatal|unexpected) (?:\w{1,20} ){0,2}(?:error|failure|problem|bug)",
+        rb"error(?: has)? occur|exception|oops",
+        # Cyrus SASL, also below Postfix, when saslauthd does not answer.
+        rb"\bgeneric failure|authentication server unavailable",
+        # Exchange, Gmail, Dovecot, Yahoo: overloaded, or too many sessions at once.
+        rb"too many (?:\w{1,20} ){0,2}(?:connection|session|request|command|login|user|process|client)",
+        rb"maximum number of|overload|throttl|rate.?limit|\bbusy\b|maintenance|shutting down",
+        rb"(?:bandwidth|command|rate|connection|session|login) limit|out of (?:memory|resources|disk)|no space left",
+        # RFC 1939's own example, Qpopper, Cyrus, UW, Solid-POP3, hMailServer: the login was right.
+        rb"already (?:locked|in use|open|logged|connected|active)",
+        rb"another (?:session|reader|process|client|user|POP)|%s (?:\w{1,20} ){0,2}lock" % _CANNOT,
+        # Whatever part of a server is in whatever trouble.
+        _near(_PARTS_OF_A_SERVER, _TROUBLE),
+        _CANNOT + rb" (?:fork|exec|connect|contact|reach|look ?up|get|open|read|access|scan|stat)",
+        rb"tim(?:ed|e) ?-?out|unavailable|not available|no such file|has no \S{0,20}maildir",
+        _spelt(
+            """später, spaeter, vorübergehend, vorruebergehend, nicht verfügbar, nicht erreichbar, wartung, überlastet,
+            plus tard, indisponible, erreur interne, erreur du serveur, más tarde, mas tarde, no disponible,
+            error interno, error del servidor, mantenimiento, mais tarde, indisponível, indisponivel, erro interno,
+            manutenção, più tardi, piu tardi, non disponibile, errore interno, manutenzione, tillfälligt,
+            niet beschikbaar, serwer, niedostęp, niedostep, później, chwilowo, dočasn, docasn, ideiglenes, geçici,
+            временн, позже, недоступ, внутренняя ошибка, ошибка сервера, перегруж, 稍后, 稍後, 繁忙, 系统错误, 系統錯誤,
+            服务器, 伺服器, 维护, しばらく, サーバ, メンテナンス, 一時的, 混雑, 나중에, 일시적, 서버, 점검"""
+        ),
+    ),
+)
+"""The server could not judge the login, or could not do what comes after it."""
+
+_LOGIN: Final = (
+    rb"log(?:ged|ging)?[ -]?(?:in|on)|sign(?:ed|ing)?[ -]?in|authent\w{0,12}|authori[sz]\w{0,8}|\bauth\b|access|"
+    rb"\buser\w{0,4}|account|permission|\bname\b|identi\w{0,8}|APOP|digest|token"
+)
+_NO: Final = (
+    rb"fail|invalid|incorrect|wrong|\bbad\b|den(?:y|ied)|reject|refus|unsuccess|unknown|no such|unable|mismatch|"
+    rb"not (?:accept|allow|permit|authori|valid|recogni|found|exist|match|known|correct)|n't (?:accept|allow)"
+    rb"|error|disabled|expired|cannot|can't|illegal|unauthori|inactive|does not|required"
+)
+
+CREDENTIALS: Final = (
+    row(
+        FailureReason.AUTH_REJECTED,
+        rb"passw|passphrase|pass ?code|credential|user ?(?:name|id)|unauthori[sz]ed|\bpwd\b|\bpasskey",
+        _near(_LOGIN, _NO),
+        # In every language the word for it is enough where nothing speaks of an outage.
+        _spelt(
+            """passwort, kennwort, anmeld, zugangsdaten, fehlgeschlagen, benutzer, mot de passe, identifi, connexion,
+            authentifi, contraseña, contrasena, autentic, autentific, clave, usuario, usuário, senha,
+            palavra-passe, credenci, credenzial, autenticaz, utente, wachtwoord, aanmeld, inlogg, lösenord, losenord,
+            adgangskode, kodeord, passord, salasana, hasło, haslo, hasła, hasla, logowani, heslo, přihlá, prihla, jelsz,
+            şifre, sifre, parola, kullan, κωδικ, парол, логин, аутентифик, авториз, учетн, пользовател,
+            密码, 密碼, 口令, 用户, 帐号, 账号, 帳號, 验证, 驗證, 登录, 登入, 授权码, 認証, パスワード, ログイン,
+            비밀번호, 로그인, 인증, סיסמה, كلمة"""
+        ),
+    ),
+)
+"""It says something of credentials, or that the login failed, and nothing of an outage."""
