@@ -106,13 +106,13 @@ ENDPOINT_METRICS = (
     Metric(
         "mail_auth_success",
         GAUGE,
-        "Whether the server took the login of the last probe: 1 or 0; absent if it did not come to that.",
+        "Whether the server took the last login that was tried: 1 or 0; absent before the first.",
         ("mechanism",),
     ),
     Metric(
         "mail_auth_backoff_seconds",
         GAUGE,
-        "Time until a rejected login is tried again, 0 if none is held back; only for endpoints that log in.",
+        "Time until a refused login is tried again, 0 if none is paused; only for endpoints that log in.",
     ),
     Metric("mail_tls_certificate_not_before_timestamp_seconds", GAUGE, "When the server's certificate becomes valid."),
     Metric(

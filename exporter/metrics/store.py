@@ -43,7 +43,7 @@ class TokenState:
 
 
 HeldBack: TypeAlias = Mapping[tuple[str, str, Series | None], float]
-"""The seconds until each paused login is tried again, by username, host and endpoint; `None` stands for all endpoints."""
+"""The seconds until each paused login is tried again, by username, host and endpoint; `None` stands for all of them."""
 
 NONE_HELD_BACK: Final[HeldBack] = MappingProxyType({})
 

@@ -19,7 +19,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
-from exporter.model import Endpoint, FailureReason, LoginBackoff, Secret, Series
+from exporter.model import Endpoint, Failure, FailureReason, LoginBackoff, Secret, Series
 
 UNCLEAR_SHARE: Final = 0.25
 """How much of the longest wait an unclear refusal gets at most. It may be an outage, whose end should be seen; or a
@@ -128,9 +128,7 @@ class Rejections:
         account.trying = not account.proven
         return None
 
-    def rejected(
-        self, key: LoginKey, series: Series, secret: Secret, reason: FailureReason, detail: str, now: float
-    ) -> None:
+    def rejected(self, key: LoginKey, series: Series, secret: Secret, failure: Failure, now: float) -> None:
         """The server said no."""
         account = self._account(key, secret)
         if series in account.accepted:
@@ -138,13 +136,13 @@ class Rejections:
             account.lapsed.add(series)
         before = account.refused.get(series)
         if account.proven:
-            delay = self._delay(reason, before, grows=True)
+            delay = self._delay(failure, before, grows=True)
             of_endpoint = series not in account.lapsed
-            account.refused[series] = Rejection(reason, detail, delay, now + delay, of_endpoint)
+            account.refused[series] = Rejection(failure.reason, failure.detail, delay, now + delay, of_endpoint)
             return
         # Tries that were under way together are one mistake, not several.
-        delay = self._delay(reason, account.shared, grows=account.trying)
-        account.shared = account.refused[series] = Rejection(reason, detail, delay, now + delay)
+        delay = self._delay(failure, account.shared, grows=account.trying)
+        account.shared = account.refused[series] = Rejection(failure.reason, failure.detail, delay, now + delay)
         account.trying = False
 
     def accepted(self, key: LoginKey, series: Series, secret: Secret) -> None:
@@ -199,10 +197,10 @@ class Rejections:
             account = self._accounts[key] = _Account(mark)
         return account
 
-    def _delay(self, reason: FailureReason, before: Rejection | None, *, grows: bool) -> float:
+    def _delay(self, failure: Failure, before: Rejection | None, *, grows: bool) -> float:
         backoff = self.backoff
         longest = backoff.maximum
-        if reason is not FailureReason.AUTH_REJECTED:
+        if failure.reason is not FailureReason.AUTH_REJECTED:
             longest = max(backoff.initial, longest * UNCLEAR_SHARE)
         if before is None:
             return min(backoff.initial, longest)

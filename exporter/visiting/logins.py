@@ -102,8 +102,7 @@ class Logins:
             self._doubted.pop(key, None)
             self._rejections.accepted(key, endpoint.series, behind)
         elif failure is not None and self._counts(endpoint, key, login, failure):
-            reason, detail = failure.reason, failure.detail
-            self._rejections.rejected(key, endpoint.series, behind, reason, detail, self._clock())
+            self._rejections.rejected(key, endpoint.series, behind, failure, self._clock())
         else:
             self._rejections.undecided(key)
 

@@ -85,7 +85,7 @@ def test_a_rejected_login_is_left_alone_for_a_while_on_demand_too(exporter: Expo
     second = probe(exporter, f"{query}&debug=true")
 
     assert [True, False] == [" > " in text and "AUTHENTICATE" in text for text in (first, second)]
-    assert "not tried now, so that no account gets locked" in second
+    assert "login paused so that the account is not locked" in second
     assert 1 == Metrics.parse(probe(exporter, query)).value(
         "mail_probe_failure_info", reason="auth_rejected", phase="auth"
     )

@@ -10,6 +10,7 @@ from exporter.protocol.dialogue import (
     Enter,
     Learn,
     LoginTaken,
+    LoginTried,
     ReadExactly,
     ReadLine,
     RequireSecure,
@@ -267,7 +268,10 @@ class TestLogin:
 
         played = conversed(server, Encryption.STARTTLS, *server.parts(Encryption.STARTTLS), who=withheld)
 
-        assert (Phase.AUTH, FailureReason.AUTH_REJECTED) == played.failure
+        assert played.error is not None
+        assert (Phase.AUTH, FailureReason.AUTH_REJECTED) == (played.error.phase, played.error.reason)
+        assert Phase.AUTH not in played.phases
+        assert not any(isinstance(fact, LoginTried) for fact in played.learnt)
         assert "tried again at noon" == str(played.error)
         assert [server.ask, server.upgrade, server.ask] == untagged(played.sent)
         assert RequireSecure() not in played.steps

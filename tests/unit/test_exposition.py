@@ -15,6 +15,7 @@ from exporter.model import (
     Credentials,
     Encryption,
     Endpoint,
+    Failure,
     FailureReason,
     MailboxFacts,
     Mechanism,
@@ -176,7 +177,7 @@ def test_a_success_shows_all_that_was_learnt() -> None:
 
 
 def test_a_login_that_is_held_back_says_so_at_every_endpoint_that_shares_it() -> None:
-    held_back: HeldBack = {("monitor@example.com", "mail.example.com"): 299.5}
+    held_back: HeldBack = {("monitor@example.com", "mail.example.com", None): 299.5}
     store = Store(BUILD, lambda: held_back)
     store.configure(
         [
@@ -196,6 +197,16 @@ def test_a_login_that_is_held_back_says_so_at_every_endpoint_that_shares_it() ->
 
     assert {"imap": 299.5, "smtp": 299.5, "elsewhere": 0.0, "somebody": 0.0} == backoffs(before)
     assert {"imap": 0.0, "smtp": 0.0, "elsewhere": 0.0, "somebody": 0.0} == backoffs(store.snapshot())
+
+
+def test_a_login_that_is_held_back_at_one_endpoint_says_so_at_that_one() -> None:
+    held_back: HeldBack = {("monitor@example.com", "mail.example.com", ("smtp", "")): 42.0}
+    store = Store(BUILD, lambda: held_back)
+    store.configure([endpoint("imap", credentials=MONITOR), endpoint("smtp", Protocol.SMTP, credentials=MONITOR)])
+
+    found = series(samples(exposed(store.snapshot())), "mail_auth_backoff_seconds")
+
+    assert {"imap": 0.0, "smtp": 42.0} == {dict(labels)["endpoint"]: figure for labels, figure in found.items()}
 
 
 def test_requests_for_tokens_are_counted_from_the_start() -> None:
@@ -343,6 +354,24 @@ def test_a_rejected_login_is_shown_with_its_mechanism() -> None:
     read = scraped(success(NAME, auth_mechanism=Mechanism.LOGIN, auth_success=False))
 
     assert value(read, "mail_auth_success", mechanism="LOGIN") == 0.0
+
+
+def test_a_login_that_was_not_tried_leaves_that_of_the_last_one() -> None:
+    paused = Failure(FailureReason.AUTH_REJECTED, Phase.AUTH, "login paused")
+    store = Store(BUILD)
+    store.configure([endpoint(NAME, credentials=MONITOR)])
+
+    def shown() -> dict[str, float]:
+        found = series(samples(exposed(store.snapshot())), "mail_auth_success")
+        return {dict(labels)["mechanism"]: figure for labels, figure in found.items()}
+
+    store.record(success(NAME, failure=paused, auth_mechanism=None, auth_success=None))
+    assert {} == shown()
+    store.record(success(NAME, auth_mechanism=Mechanism.PLAIN, auth_success=True))
+    store.record(success(NAME, failure=paused, auth_mechanism=None, auth_success=None))
+    assert {"PLAIN": 1.0} == shown()
+    store.configure([endpoint(NAME, credentials=replace(MONITOR, username="another"))])
+    assert {} == shown()
 
 
 def test_a_mailbox_shows_only_what_the_server_told() -> None:

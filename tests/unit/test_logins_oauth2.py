@@ -168,7 +168,7 @@ async def test_if_the_new_token_is_rejected_too_the_login_is_left_alone() -> Non
     withheld = await bench.ask()
     assert isinstance(withheld, Withheld)
     assert FailureReason.AUTH_REJECTED is withheld.reason
-    assert withheld.detail.endswith("rejected before: 535 5.7.3 no")
+    assert withheld.detail.endswith("Last answer: 535 5.7.3 no")
 
 
 async def test_after_the_wait_a_new_token_is_tried_for_what_was_granted_since_is_not_in_the_old_one() -> None:

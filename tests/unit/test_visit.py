@@ -7,7 +7,7 @@ import errno
 import os
 from base64 import b64decode
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import pytest
@@ -173,25 +173,52 @@ def test_the_transcript_has_everything_but_the_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bindings", "mechanism", "header"),
+    ("wanted", "mechanism", "header"),
     [
-        ({"tls-exporter": b"x" * 32}, Mechanism.SCRAM_SHA_256_PLUS, b"p=tls-exporter,,n=monitor,r="),
-        ({}, Mechanism.SCRAM_SHA_256, b"n,,n=monitor,r="),
+        (Mechanism.SCRAM_SHA_256_PLUS, Mechanism.SCRAM_SHA_256_PLUS, b"p=tls-exporter,,n=monitor,r="),
+        (Mechanism.AUTO, Mechanism.SCRAM_SHA_256, b"n,,n=monitor,r="),
     ],
 )
-def test_a_login_is_bound_to_the_tls_session_where_that_can_be(
-    bindings: dict[ChannelBinding, bytes], mechanism: Mechanism, header: bytes
+def test_a_login_is_bound_to_the_tls_session_where_that_was_asked_for(
+    wanted: Mechanism, mechanism: Mechanism, header: bytes
 ) -> None:
+    bindings: dict[ChannelBinding, bytes] = {"tls-exporter": b"x" * 32}
     capa = b"+OK\r\nSASL SCRAM-SHA-256 SCRAM-SHA-256-PLUS\r\n.\r\n"
     script = [POP3_GREETING, capa, b"-ERR [AUTH] no\r\n", POP3_BYE]
 
-    result, server = probe(pop3(), Replay(script, tls_facts(), bindings), login=LOGIN)
+    result, server = probe(pop3(), Replay(script, tls_facts(), bindings), login=replace(LOGIN, mechanism=wanted))
 
     assert mechanism is result.auth_mechanism
     (message,) = (line.split()[-1] for line in server.sent if line.startswith(b"AUTH"))
     assert b64decode(message).startswith(header)
     # RFC 5802 section 5.1: a nonce that nobody can guess, from 18 random octets.
     assert 24 == len(b64decode(message)) - len(header)
+
+
+@pytest.mark.parametrize("reason", [FailureReason.AUTH_REJECTED, FailureReason.AUTH_UNAVAILABLE])
+def test_a_paused_login_fails_in_a_phase_that_it_does_not_have(reason: FailureReason) -> None:
+    result, server = probe(pop3(), [POP3_GREETING, POP3_CAPA, POP3_BYE], login=Withheld(reason, "login paused"))
+
+    assert (reason, Phase.AUTH) == failed(result)
+    assert Phase.AUTH not in result.phase_durations
+    assert (None, None, True) == (result.auth_mechanism, result.auth_success, result.login_paused)
+    assert [b"CAPA\r\n", b"QUIT\r\n"] == server.sent
+
+
+def test_a_refused_login_is_not_paused() -> None:
+    script = [POP3_GREETING, POP3_CAPA, b"+OK\r\n-ERR [AUTH] no\r\n", POP3_BYE]
+
+    result, _ = probe(pop3(), script, login=LOGIN)
+
+    assert (False, False) == (result.auth_success, result.login_paused)
+
+
+@pytest.mark.parametrize(("words", "unclear"), [(b"-ERR who knows\r\n", True), (b"-ERR [SYS/TEMP] no\r\n", False)])
+def test_a_failure_says_whether_the_refusal_was_clear(words: bytes, unclear: bool) -> None:
+    result, _ = probe(pop3(), [POP3_GREETING, POP3_CAPA, b"+OK\r\n" + words, POP3_BYE], login=LOGIN)
+
+    assert result.failure is not None
+    assert (FailureReason.AUTH_UNAVAILABLE, unclear) == (result.failure.reason, result.failure.unclear)
 
 
 def test_after_a_refusal_the_probe_still_says_goodbye() -> None:

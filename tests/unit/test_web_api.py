@@ -81,6 +81,7 @@ async def test_an_endpoint_of_the_list_has_all_but_what_takes_room() -> None:
         "starttls_offered": True,
         "auth_mechanism": "PLAIN",
         "auth_success": True,
+        "login_paused": False,
         "reply_codes": {"greeting": 220, "capability": 250, "auth": 235, "quit": 221},
         "size_limit_bytes": 52_428_800,
         "mailbox": {
