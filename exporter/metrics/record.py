@@ -20,9 +20,9 @@ from typing import Any, TypeVar
 
 from exporter.metrics.labels import label_pairs
 from exporter.model import (
+    PAUSING,
     Direction,
     Failure,
-    FailureReason,
     MailboxFacts,
     Mechanism,
     Phase,
@@ -105,8 +105,8 @@ class Record:
 
     @property
     def login_paused(self) -> bool:
-        """Whether it only reports an earlier rejection: the login was not tried, so that no account gets locked."""
-        if self.failure is None or self.failure.reason is not FailureReason.AUTH_REJECTED:
+        """Whether it only reports an earlier refusal: the login was not tried, so that no account gets locked."""
+        if self.failure is None or self.failure.reason not in PAUSING:
             return False
         return _PHASE_NUMBERS[Phase.AUTH] not in self.packed_spans[:: _SPAN.size]
 

@@ -32,7 +32,16 @@ from exporter.model.mail_flow import (
     Settled,
 )
 from exporter.model.phases import FailureReason, Phase, SkipReason
-from exporter.model.results import Direction, Failure, MailboxFacts, ProbeResult, Resolution, Span, TranscriptLine
+from exporter.model.results import (
+    PAUSING,
+    Direction,
+    Failure,
+    MailboxFacts,
+    ProbeResult,
+    Resolution,
+    Span,
+    TranscriptLine,
+)
 from exporter.model.secrets import Secret, SecretSource
 from exporter.model.settings import DnsSettings, Limits, LoginBackoff
 from exporter.model.tokens import OAuth2Authentication, OAuth2Client, OAuth2Grant, OAuth2Provider, TokenOutcome
@@ -40,6 +49,7 @@ from exporter.model.tokens import OAuth2Authentication, OAuth2Client, OAuth2Gran
 __all__ = [
     "BLAMED",
     "MIN_FLOW_KEY",
+    "PAUSING",
     "Addresses",
     "Arrival",
     "AuthMethod",

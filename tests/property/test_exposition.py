@@ -154,6 +154,8 @@ def expected(endpoint: Endpoint, probes: Sequence[ProbeResult]) -> Iterator[Samp
         yield "mail_probe_failures_total", {"reason": reason, "phase": phase}, failures.count((reason, phase))
     for probe in [probe for probe in probes if not probe.failure][-1:]:
         yield "mail_probe_last_success_timestamp_seconds", {}, probe.ended_at
+    for login in [probe for probe in probes if probe.auth_success is not None][-1:]:
+        yield "mail_auth_success", {"mechanism": str(login.auth_mechanism)}, bool(login.auth_success)
     for probe in probes[-1:]:
         yield from expected_of_last(endpoint, probe)
 
@@ -170,8 +172,6 @@ def expected_of_last(endpoint: Endpoint, probe: ProbeResult) -> Iterator[Sample]
         yield "mail_probe_last_reply_code", {"phase": phase}, code
     if probe.address:
         yield "mail_probe_ip_protocol", {}, 6 if ":" in probe.address else 4
-    if probe.auth_success is not None and probe.auth_mechanism is not None:
-        yield "mail_auth_success", {"mechanism": probe.auth_mechanism}, probe.auth_success
     if probe.starttls_offered is not None and endpoint.encryption in {Encryption.STARTTLS, Encryption.OPPORTUNISTIC}:
         yield "mail_starttls_offered", {}, probe.starttls_offered
     if probe.size_limit is not None:
