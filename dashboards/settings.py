@@ -11,7 +11,9 @@ from typing import Any, Final
 
 import promql_parser
 
-DOCS_URL: Final = "https://github.com/mail-exporter/mail-exporter/blob/main/docs"
+PROJECT_DOCS_URL: Final = "https://github.com/mail-exporter/mail-exporter/blob/main/docs"
+"""Where the documentation is read while no exporter can be reached."""
+
 EXPORTER_URL: Final = "http://localhost:9925"
 
 
@@ -28,10 +30,13 @@ class Settings:
         ValueError: A value makes no sense; the message names it.
     """
 
-    docs_url: str = _choice(DOCS_URL, "Where people read the pages of docs/: failures.md and alerts.md are linked to.")
+    docs_url: str = _choice(
+        "", "Where people read failures.md and alerts.md. By default the exporter itself serves them, below /docs/."
+    )
     exporter_url: str = _choice(
         EXPORTER_URL,
-        "Where people reach the exporter's pages. Alerts link to the instance that was scraped unless this is given.",
+        "Where people reach the exporter's pages. Alerts link to http:// and the instance that was scraped unless this "
+        "is given. It may hold labels, as https://mail.{{ $labels.cluster }}.example.com.",
     )
     grafana_url: str = _choice("", "Where people reach Grafana, so that Prometheus' alerts can link to a dashboard.")
     labels: tuple[str, ...] = _choice(
@@ -50,6 +55,13 @@ class Settings:
     down_for: str = _choice("2m", "How long an endpoint must fail, after --down-probes, before that is an alert.")
     down_probes: float = _choice(
         2.0, "How many probes in a row must have failed, for endpoints that are probed rarely."
+    )
+    many_endpoints: float = _choice(5.0, "How many endpoints must fail at once until one alert stands for all of them.")
+    many_share: float = _choice(
+        0.5, "The share of an exporter's endpoints, or of its logins, that counts as most of them."
+    )
+    keep_firing_for: str = _choice(
+        "5m", "How long an alert on a failing endpoint stays after its condition has ended, so that gaps do not end it."
     )
     login_for: str = _choice(
         "7m",
@@ -83,9 +95,9 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        for name in ("down_for", "login_for", "absent_for"):
+        for name in ("down_for", "login_for", "absent_for", "keep_firing_for"):
             _check_duration(name, getattr(self, name))
-        for name in ("quota_share", "objective", "skipped_share"):
+        for name in ("many_share", "quota_share", "objective", "skipped_share"):
             share = getattr(self, name)
             if not 0 < share < 1:
                 raise ValueError(f"{flag(name)} is a share between 0 and 1, not {share:g}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeAlias
 
 from dashboards.alerts import budget, encryption, endpoint, exporter, login, mailbox
-from dashboards.alerts.recordings import Window, availability, latency
+from dashboards.alerts.recordings import Window, availability, latency, probes, successes
 from dashboards.alerts.rule import Alert, Group, Recording
 from dashboards.alerts.vocabulary import Vocabulary
 from dashboards.promql import Scope
@@ -22,9 +22,9 @@ SUBJECTS: Final[tuple[tuple[str, Callable[[Vocabulary], tuple[Alert, ...]]], ...
 )
 """The groups of alerts, in the order of docs/alerts.md."""
 
-RECORDINGS: Final[
-    tuple[tuple[str, str, tuple[tuple[Callable[[Scope, Window], Recording], tuple[Window, ...]], ...]], ...]
-] = (
+Figures: TypeAlias = tuple[tuple[Callable[[Scope, Window], Recording], tuple[Window, ...]], ...]
+
+RECORDINGS: Final[tuple[tuple[str, str, Figures], ...]] = (
     (
         "mail-recordings",
         "1m",
@@ -39,15 +39,16 @@ RECORDINGS: Final[
         ),
     ),
 )
-"""The groups of recording rules: name, interval, and which figures over which windows."""
+"""The groups of recording rules: name, interval, and which figures over which windows. The first also counts probes."""
 
 
 def recording_groups(settings: Settings) -> tuple[Group, ...]:
     """The recording rules: short windows every minute, long ones as seldom as the lookback of five minutes allows."""
     scope = Vocabulary(settings, recorded=True).scope
+    counted = (probes(scope), successes(scope))
     return tuple(
-        Group(name, interval, tuple(figure(scope, window) for figure, windows in figures for window in windows))
-        for name, interval, figures in RECORDINGS
+        Group(name, interval, (*(counted if place == 0 else ()), *_figures(scope, figures)))
+        for place, (name, interval, figures) in enumerate(RECORDINGS)
     )
 
 
@@ -71,6 +72,11 @@ def alert_groups(settings: Settings, *, recorded: bool) -> tuple[Group, ...]:
         for group in groups
     )
     return tuple(group for group in kept if group.rules)
+
+
+def _figures(scope: Scope, figures: Figures) -> Iterator[Recording]:
+    for figure, windows in figures:
+        yield from (figure(scope, window) for window in windows)
 
 
 def alerts_of(groups: Iterable[Group]) -> tuple[Alert, ...]:

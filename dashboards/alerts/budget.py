@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from dashboards.alerts.recordings import Window
 from dashboards.alerts.rule import Alert, Severity
-from dashboards.alerts.vocabulary import ENDPOINT, FAILURE, Vocabulary, in_parentheses
-
-REPEATED = 4
-"""Changes between up and down: two failures with a recovery each."""
+from dashboards.alerts.vocabulary import ENDPOINT, FAILURE, OWN_LABELS, Vocabulary, in_parentheses
 
 IN_WORDS = {Window.HOUR: "hour", Window.SIX_HOURS: "six hours"}
 
@@ -34,13 +31,12 @@ def burning_slowly(say: Vocabulary) -> str:
 def _burning(say: Vocabulary, long: Window, short: Window, times: float) -> str:
     """Google's SRE workbook has two windows: the long one says that it matters, the short one that it goes on."""
     bound = f"{times * (1 - say.settings.objective):.6g}"
-    repeated = f"changes({say.metric('mail_probe_success')}[{long}]) >= {REPEATED}"
     down_now = f"{say.availability(Window.FIVE_MINUTES)} == 0"
     return "\n".join(
         (
             f"1 - {say.availability(long)} > {bound}",
             f"and 1 - {say.availability(short)} > {bound}",
-            f"and {repeated}",
+            f"and {in_parentheses(say.repeated(long))}",
             f"unless {down_now}",
         )
     )
@@ -61,11 +57,12 @@ def _alert(say: Vocabulary, name: str, severity: Severity, expression: str, wind
         name=name,
         severity=severity,
         expression=f"{in_parentheses(expression)}\n* ignoring (reason, phase) group_right ()\n{say.most_often(window)}",
-        summary=f"{ENDPOINT} fails {{{{ $value | humanizePercentage }}}} of the time: mostly {FAILURE}",
+        summary=f"{ENDPOINT}: {{{{ $value | humanizePercentage }}}} of the probes fail, mostly with {FAILURE}",
         description=(
-            f"In the last {IN_WORDS[window]} {ENDPOINT} did not work for {{{{ $value | humanizePercentage }}}} of the "
-            f"time, in several pieces, and mostly with {FAILURE}. At this rate it misses the objective of {objective} "
-            "in 30 days. Look at what the failures have in common: their times, the address, the phase."
+            f"In the last {IN_WORDS[window]} {{{{ $value | humanizePercentage }}}} of the probes of {ENDPOINT} failed, "
+            f"with successes in between, and mostly with {FAILURE}. At this rate it misses the objective of "
+            f"{objective} in 30 days. Look at what the failures have in common: their times, the address, the phase."
+            f"{OWN_LABELS}"
         ),
         dashboard="mail-endpoint",
         panel="Success ratio",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboards.alerts.reasons import reasons_of
 from dashboards.alerts.rule import Alert, Severity
-from dashboards.alerts.vocabulary import ENDPOINT, FAILURE, Vocabulary, either, with_labels
+from dashboards.alerts.vocabulary import ENDPOINT, FAILURE, OWN_LABELS, Vocabulary, either, with_labels
 
 ENDS = f"The certificate of {ENDPOINT} ends in {{{{ $value | humanizeDuration }}}}"
 
@@ -35,6 +35,7 @@ def _injection(say: Vocabulary) -> Alert:
             f"In the last hour {ENDPOINT} sent data before the TLS handshake that must not be there: {FAILURE}. Take "
             "it for an attack on the way to the server until you know better. No password was sent. Probe from the "
             "server's own network and compare: if it does not happen there, look at what is in between."
+            f"{OWN_LABELS}"
         ),
         dashboard="mail-endpoint",
         panel="Failures by reason and phase",
@@ -59,6 +60,7 @@ def _starttls_gone(say: Vocabulary) -> Alert:
             f"{ENDPOINT} does not upgrade to TLS: {FAILURE}. If it did yesterday, take it for an attack until you know "
             "better: mail and passwords of clients that do not insist go over the network in plain. Compare the "
             "capabilities on the exporter's page of the endpoint with what the server says on its own network."
+            f"{OWN_LABELS}"
         ),
         dashboard="mail-endpoint",
         panel="Failures by reason and phase",
@@ -106,11 +108,11 @@ def _not_verified(say: Vocabulary) -> Alert:
         severity=Severity.CRITICAL,
         expression=either(say.failing(reasons_of(name)), tolerated),
         lasts=say.settings.down_for,
-        summary=f"The certificate of {ENDPOINT} is not good: {FAILURE}",
+        summary=f"Certificate check failed at {ENDPOINT}: {FAILURE}",
         description=(
             f"Mail clients refuse the certificate of {ENDPOINT}: {FAILURE}. Look at every problem that was found, in "
             "mail_tls_verification_error_info, and at the chain on the exporter's page of the endpoint. If nothing was "
-            "changed on the server, something in between intercepts TLS."
+            f"changed on the server, something in between intercepts TLS.{OWN_LABELS}"
         ),
         dashboard="mail-certificates",
         panel="Verification problems",

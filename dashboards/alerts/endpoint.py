@@ -6,7 +6,15 @@ from dashboards.alerts.budget import burning_fast, burning_slowly
 from dashboards.alerts.reasons import DOWN, reasons_of
 from dashboards.alerts.recordings import Window
 from dashboards.alerts.rule import Alert, Severity
-from dashboards.alerts.vocabulary import ENDPOINT, FAILURE, INSTANCE, Vocabulary, in_parentheses
+from dashboards.alerts.vocabulary import (
+    ENDPOINT,
+    FAILURE,
+    INSTANCE,
+    LAST_SUCCESS,
+    OWN_LABELS,
+    Vocabulary,
+    in_parentheses,
+)
 
 DURATION = "{{ $value | humanizeDuration }}"
 TIMES = '{{ $value | printf "%.1f" }}'
@@ -15,7 +23,30 @@ PHASE = "{{ $labels.phase }}"
 
 def alerts(say: Vocabulary) -> tuple[Alert, ...]:
     """In the order of urgency."""
-    return (_down(say), _flapping(say), _slow(say), _slower_than_usual(say), _stale(say))
+    return (_many_down(say), _down(say), _flapping(say), _slow(say), _slower_than_usual(say), _stale(say))
+
+
+def _many_down(say: Vocabulary) -> Alert:
+    settings = say.settings
+    return Alert(
+        name="MailManyEndpointsDown",
+        severity=Severity.CRITICAL,
+        expression=(
+            f"{in_parentheses(say.many_down())}\n* ignoring (reason, phase) group_right ()\n{say.most_common_now()}"
+        ),
+        lasts=settings.down_for,
+        stays=settings.keep_firing_for,
+        summary=f"{{{{ $value }}}} mail endpoints of {INSTANCE} are down at once: mostly {FAILURE}",
+        description=(
+            f"{{{{ $value }}}} endpoints that {INSTANCE} probes have failed for at least {settings.down_for}, which is "
+            f"{settings.many_share * 100:g} % of them or more, and mostly with {FAILURE}. This alert stands for all of "
+            "them. So many at once have one cause: look at what they share. With dns or connect it is mostly the "
+            f"exporter's own network, with auth one account that all of them use.{OWN_LABELS}"
+        ),
+        dashboard="mail-overview",
+        panel="Failing by reason",
+        links=say.many_links,
+    )
 
 
 def _down(say: Vocabulary) -> Alert:
@@ -24,11 +55,12 @@ def _down(say: Vocabulary) -> Alert:
         severity=Severity.CRITICAL,
         expression=say.failing(reasons_of(DOWN)),
         lasts=say.settings.down_for,
+        stays=say.settings.keep_firing_for,
         summary=f"{ENDPOINT} is down: {FAILURE}",
         description=(
-            f"The {{{{ $labels.protocol }}}} probes of {ENDPOINT} have failed for {say.settings.down_for} and longer, "
-            f"with {FAILURE}. Read the last conversation on the exporter's page of the endpoint, then what the reason "
-            "means. Whether others fail alike: count by (reason, phase) (mail_probe_failure_info)."
+            f"The {{{{ $labels.protocol }}}} probes of {ENDPOINT} have failed for at least {say.settings.down_for}, "
+            f"with {FAILURE}. {LAST_SUCCESS} Read the last conversation on the exporter's page of the endpoint, then "
+            f"what the reason means.{OWN_LABELS}"
         ),
         dashboard="mail-endpoint",
         panel="State and reason",
@@ -58,6 +90,7 @@ def _flapping(say: Vocabulary) -> Alert:
             f"{ENDPOINT} went up or down {{{{ $value }}}} times in the last hour, and when it failed it was mostly "
             f"with {FAILURE}. Look at the times of its failures: regular ones point to a limit or a job, one server "
             "of several behind a name fails as often as its share, and random ones point to the network."
+            f"{OWN_LABELS}"
         ),
         dashboard="mail-endpoint",
         panel="State and reason",
@@ -84,10 +117,9 @@ def _slow(say: Vocabulary) -> Alert:
         ),
         summary=f"{ENDPOINT} is slow: {DURATION}, most of it in the phase {PHASE}",
         description=(
-            f"Every second probe of {ENDPOINT} took longer than {DURATION}, for ten minutes "
-            f"and longer; the bound is {bound} s. The reason is time spent in the phase {PHASE}. Look "
-            "at when that phase began to grow: slowly is load, at once is a change. If everything is slow, look at "
-            "the exporter's own lag."
+            f"For at least ten minutes, half of the probes of {ENDPOINT} took longer than {DURATION}; the bound is "
+            f"{bound} s. The reason is time spent in the phase {PHASE}. Look at when that phase began to grow: slowly "
+            f"is load, at once is a change. If everything is slow, look at the exporter's own lag.{OWN_LABELS}"
         ),
         dashboard="mail-endpoint",
         panel="Latency by phase",
@@ -119,7 +151,7 @@ def _slower_than_usual(say: Vocabulary) -> Alert:
         description=(
             f"The median of the last hour's probes of {ENDPOINT} is {TIMES} times that of 30 days. The reason is time "
             f"spent in the phase {PHASE}. Compare that phase with the weeks before, and with other endpoints of the "
-            "same host."
+            f"same host.{OWN_LABELS}"
         ),
         dashboard="mail-endpoint",
         panel="Latency by phase",
@@ -131,8 +163,9 @@ def _stale(say: Vocabulary) -> Alert:
     interval = say.metric("mail_endpoint_interval_seconds")
     # An endpoint without any result yet may wait for its first turn: it counts from when it was configured.
     configured = (
-        f"{interval} * 0 + on (job, instance) group_left () "
-        f"{say.metric('mail_exporter_config_last_reload_success_timestamp_seconds')}"
+        # Two clusters may have an exporter of the same job and instance: then the later of the two counts.
+        f"{interval} * 0 + on (job, instance) group_left () max by (job, instance) "
+        f"({say.metric('mail_exporter_config_last_reload_success_timestamp_seconds')})"
     )
     return Alert(
         name="MailProbeResultsStale",
@@ -146,6 +179,7 @@ def _stale(say: Vocabulary) -> Alert:
             f"The exporter at {INSTANCE} still shows results of {ENDPOINT}, and they are {{{{ $value | "
             "humanizeDuration }} old: whatever they say, in whatever phase and for whatever reason, may no longer "
             "be so, and nothing else will alert. Look at the exporter's log, its skipped probes and its lag."
+            f"{OWN_LABELS}"
         ),
         dashboard="mail-exporter",
         panel="Probes skipped",

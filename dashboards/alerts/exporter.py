@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dashboards.alerts.reasons import reasons_of
 from dashboards.alerts.rule import Alert, Severity
-from dashboards.alerts.vocabulary import ENDPOINT, FAILURE, INSTANCE, Vocabulary, either, in_parentheses, with_labels
+from dashboards.alerts.vocabulary import (
+    ENDPOINT,
+    FAILURE,
+    INSTANCE,
+    OF_AN_INSTANCE,
+    OWN_LABELS,
+    Vocabulary,
+    either,
+    with_labels,
+)
 
 SYMPTOM = '{{ $labels.symptom }} is {{ $value | printf "%.2f" }}'
 PROBLEM = "{{ $labels.problem }} {{ $value }}"
@@ -16,23 +25,30 @@ def alerts(say: Vocabulary) -> tuple[Alert, ...]:
 
 
 def _absent(say: Vocabulary) -> Alert:
-    build = say.metric("mail_exporter_build_info")
-    # What was an exporter within a day and does not answer now; and, if nothing is known of any, that there is none.
-    # A pod that was replaced has no `up` any more, and is not missed.
-    unreachable = in_parentheses(f"{say.metric('up')} == 0\nand on (job, instance) last_over_time({build}[1d])")
+    build, up = say.metric("mail_exporter_build_info"), say.metric("up")
+    versions = "version, python_version, openssl_version"
+    # What was an exporter within a day and does not answer now. A pod that was replaced has no `up` any more, and is
+    # not missed while its job has others.
+    unreachable = f"{up} == 0\nand ignoring ({versions}) last_over_time({build}[1d])"
+    # A job of which nothing is left, not even a target.
+    of_jobs = f"group without ({', '.join(OF_AN_INSTANCE)})"
+    vanished = f"{of_jobs} (last_over_time({build}[1d]))\nunless {of_jobs} ({build})\nunless {of_jobs} ({up})"
     return Alert(
         name="MailExporterAbsent",
         severity=Severity.CRITICAL,
-        expression=f"{unreachable}\nor on ()\nabsent({build})",
+        # And if nothing is known of any, there is none.
+        expression=f"{either(unreachable, vanished)}\nor on ()\nabsent({build})",
         lasts=say.settings.absent_for,
         summary="mail-exporter{{ with $labels.instance }} at {{ . }}{{ end }} is gone: mail is not watched",
         description=(
-            "Prometheus gets no figures from mail-exporter{{ with $labels.instance }} at {{ . }}{{ end }}. Alerts on "
+            "Prometheus gets no figures from mail-exporter{{ with $labels.instance }} at {{ . }}{{ end }}"
+            "{{ with $labels.job }} (job {{ . }}){{ end }}. Alerts on "
             "its endpoints have ended and do not come: that is no recovery. Look at whether the process runs and "
             "what its log says last, then at Prometheus' page of targets for the reason."
         ),
         dashboard="mail-exporter",
         panel="Exporters",
+        from_an_exporter=False,
     )
 
 
@@ -45,8 +61,8 @@ def _overloaded(say: Vocabulary) -> Alert:
             ("mail_exporter_probe_start_delay_seconds", settings.delay_seconds),
         )
     )
-    skipped = f"sum by (job, instance) (rate({say.metric('mail_exporter_probes_skipped_total')}[10m]))"
-    probed = f"sum by (job, instance) (rate({say.metric('mail_probes_total')}[10m]))"
+    skipped = f"sum without (reason) (rate({say.metric('mail_exporter_probes_skipped_total')}[10m]))"
+    started = f"rate({say.metric('mail_exporter_probe_start_delay_seconds_count')}[10m])"
     return Alert(
         name="MailExporterOverloaded",
         severity=Severity.WARNING,
@@ -54,9 +70,9 @@ def _overloaded(say: Vocabulary) -> Alert:
             with_labels(lag, symptom="event loop lag in seconds"),
             with_labels(delay, symptom="start delay in seconds"),
             with_labels(
-                f"{skipped} / ({skipped} + {probed}) > {settings.skipped_share:g}", symptom="share of probes skipped"
+                f"{skipped} / ({skipped} + {started}) > {settings.skipped_share:g}", symptom="share of probes skipped"
             ),
-            of_each="job, instance",
+            but_for="symptom",
         ),
         lasts="10m",
         summary=f"mail-exporter at {INSTANCE} is overloaded: {SYMPTOM}",
@@ -89,23 +105,23 @@ def _reload_failed(say: Vocabulary) -> Alert:
 
 def _shards(say: Vocabulary) -> Alert:
     total = say.metric("mail_exporter_total_shards")
-    shard = f'count_values by (job) ("shard", {say.metric("mail_exporter_shard")})'
+    job = f"without ({', '.join(OF_AN_INSTANCE)})"
+    most = f"max {job} ({total})"
+    shard = f'count_values {job} ("shard", {say.metric("mail_exporter_shard")})'
     return Alert(
         name="MailExporterShardsInconsistent",
         severity=Severity.WARNING,
         expression=either(
             with_labels(
-                f"max by (job) ({total}) != min by (job) ({total})",
+                f"{most} != min {job} ({total})",
                 problem="the instances disagree on their number, and one says",
             ),
+            with_labels(f"count without (shard) ({shard}) < {most}", problem="some are missing, and there are"),
             with_labels(
-                f"count by (job) ({shard}) < max by (job) ({total})", problem="some are missing, and there are"
-            ),
-            with_labels(
-                f"max by (job) ({shard}) > 1 and max by (job) ({total}) > 1",
+                f"max without (shard) ({shard}) > 1 and {most} > 1",
                 problem="one is run by several instances, in number",
             ),
-            of_each="job",
+            but_for="problem",
         ),
         lasts="15m",
         summary=f"The shards of mail-exporter ({{{{ $labels.job }}}}) do not fit together: {PROBLEM}",
@@ -130,7 +146,7 @@ def _internal_error(say: Vocabulary) -> Alert:
         description=(
             f"A probe of {ENDPOINT} ended with {FAILURE} in the last hour. That says nothing about the mail server, "
             "and what it does say is missing. Look for the traceback in the log of the exporter, with the endpoint's "
-            "name, and report it."
+            f"name, and report it.{OWN_LABELS}"
         ),
         dashboard="mail-exporter",
         panel="Internal errors",

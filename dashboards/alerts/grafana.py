@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from dashboards.alerts import prometheus
-from dashboards.alerts.book import alert_groups
+from dashboards.alerts.book import alert_groups, alerts_of
 from dashboards.alerts.rule import Alert, Group
 from dashboards.alerts.yaml_text import as_yaml
 from dashboards.settings import Settings
@@ -44,26 +44,36 @@ def provisioning_file(settings: Settings, panels: PanelIds) -> str:
     return as_yaml({"apiVersion": 1, "groups": [_group(group, settings, panels) for group in groups]}, HEADER)
 
 
-def uid(alert: Alert) -> str:
-    """What Grafana tells alerts apart by: the name in lower case, with hyphens."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", alert.name).lower()
+def uid(alert: Alert, *, first: bool = True) -> str:
+    """What Grafana tells rules apart by: the name in lower case, with hyphens.
+
+    Args:
+        alert: What the rule is about.
+        first: Whether it is the first rule of this name; others have their severity in it.
+    """
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", alert.name).lower()
+    return name if first else f"{name}-{alert.severity}"
 
 
 def _group(group: Group, settings: Settings, panels: PanelIds) -> dict[str, Any]:
+    alerts = alerts_of([group])
     return {
         "orgId": 1,
         "name": group.name,
         "folder": settings.grafana_folder,
         "interval": group.interval,
-        "rules": [_rule(rule, settings, panels) for rule in group.rules if isinstance(rule, Alert)],
+        "rules": [
+            _rule(rule, settings, panels, first=rule.name not in {one.name for one in alerts[:place]})
+            for place, rule in enumerate(alerts)
+        ],
     }
 
 
-def _rule(alert: Alert, settings: Settings, panels: PanelIds) -> dict[str, Any]:
+def _rule(alert: Alert, settings: Settings, panels: PanelIds, *, first: bool) -> dict[str, Any]:
     said = {name: _in_grafana(text) for name, text in prometheus.texts(alert, settings).items()}
     return {
-        "uid": uid(alert),
-        "title": alert.name,
+        "uid": uid(alert, first=first),
+        "title": alert.name if first else f"{alert.name} ({alert.severity})",
         "condition": CONDITION,
         "for": alert.lasts,
         # Nothing found means that nothing is wrong.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from dashboards.alerts.book import alert_groups, recording_groups
 from dashboards.alerts.rule import Alert, Group, Recording
+from dashboards.alerts.vocabulary import page
 from dashboards.alerts.yaml_text import as_yaml
-from dashboards.settings import Settings
+from dashboards.settings import PROJECT_DOCS_URL, Settings
 
 HEADER = """\
 Recording rules and alerts for mail-exporter. docs/alerts.md explains each.
@@ -26,10 +28,11 @@ def rules_file(settings: Settings) -> str:
 
 def texts(alert: Alert, settings: Settings) -> dict[str, str]:
     """All that an alert says: its texts, its section of the docs, its further links."""
+    away = replace(settings, docs_url=settings.docs_url or PROJECT_DOCS_URL)
     return {
         "summary": alert.summary,
         "description": alert.description,
-        "runbook_url": f"{settings.docs_url}/alerts.md#{alert.name.lower()}",
+        "runbook_url": page(settings if alert.from_an_exporter else away, "alerts", alert.name.lower()),
         **alert.links,
     }
 
@@ -54,10 +57,12 @@ def _recording(rule: Recording) -> dict[str, Any]:
 
 def _alert(alert: Alert, settings: Settings) -> dict[str, Any]:
     lasts = {} if alert.lasts == "0s" else {"for": alert.lasts}
+    stays = {} if alert.stays == "0s" else {"keep_firing_for": alert.stays}
     return {
         "alert": alert.name,
         "expr": alert.expression,
         **lasts,
+        **stays,
         "labels": labels(alert, settings),
         "annotations": texts(alert, settings),
     }

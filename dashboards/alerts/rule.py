@@ -45,7 +45,9 @@ class Alert:
         description: What that means, and what to look at.
         panel: The title of the panel that shows it, in `dashboard`.
         lasts: How long it must be so, as Prometheus writes durations.
+        stays: How long it goes on after that has ended, likewise. Grafana does not know it.
         links: Further annotations, each a URL.
+        from_an_exporter: Whether the exporter that it is about is there, to be linked to.
     """
 
     name: str
@@ -56,7 +58,9 @@ class Alert:
     dashboard: str
     panel: str
     lasts: str = "0s"
+    stays: str = "0s"
     links: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    from_an_exporter: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from dashboards.alerts.recordings import Window, availability, latency
+from dashboards.alerts.recordings import RESOLUTION, Window, availability, latency
 from dashboards.alerts.rule import Recording
 from dashboards.promql import Scope
 from dashboards.settings import EXPORTER_URL, Settings, seconds
@@ -23,9 +23,37 @@ ENDPOINT: Final = "{{ $labels.endpoint }}{{ with $labels.address }} at {{ . }}{{
 FAILURE: Final = "{{ $labels.reason }} in the phase {{ $labels.phase }}"
 INSTANCE: Final = "{{ $labels.instance }}"
 
-# An endpoint's name may be a URL, and has to be one segment of the path. Go's urlquery writes a space as "+", which
-# only means a space in a query.
-_NAME_IN_PATH: Final = r'{{ $labels.endpoint | urlquery | reReplaceAll "\\+" "%20" }}'
+OF_AN_ENDPOINT: Final = ("endpoint", "protocol", "address")
+"""What tells the endpoints of one exporter apart, beside the labels that users give them."""
+
+OF_AN_INSTANCE: Final = (
+    *("instance", "pod", "pod_name", "container", "container_id", "uid", "node", "host", "hostname"),
+    *("version", "python_version", "openssl_version"),
+)
+"""What tells the exporters of one job apart: the label that Prometheus sets, and those that service discovery adds. All
+other labels, such as `cluster` or `site`, tell jobs apart."""
+
+LAST_SUCCESS: Final = (
+    "{{ if ge $value 0.0 }}Last success: {{ $value | humanizeDuration }} ago."
+    "{{ else }}No probe has succeeded since the exporter started.{{ end }}"
+)
+"""For the value of `Vocabulary.failing`."""
+
+_OURS: Final = (
+    *("alertname", "grafana_folder", "job", "instance", *OF_AN_ENDPOINT, "reason", "phase", "mailbox", "mechanism"),
+    *("error", "severity", "symptom", "problem", "__.*"),
+)
+OWN_LABELS: Final = (
+    f'{{{{ range $label, $text := $labels }}}}{{{{ if not (match "^({"|".join(_OURS)})$" $label) }}}}'
+    " [{{ $label }}={{ $text }}]{{ end }}{{ end }}"
+)
+"""The labels that users gave the endpoint or its exporter, in brackets; nothing if there are none."""
+
+REPEATED: Final = 4
+"""Changes between up and down: two failures with a recovery each."""
+
+MIXED_MINUTES: Final = 10
+"""Five minutes' availability is neither 0 nor 1 for so many minutes, at most, around the two ends of one outage."""
 
 MARGIN: Final = 60
 """Seconds by which a reason is remembered longer than `down_for`, so that two reasons that take turns both last."""
@@ -69,22 +97,63 @@ class Vocabulary:
     def failing(self, reasons: Iterable[FailureReason]) -> str:
         """The endpoints that fail for one of the reasons, with the labels `reason` and `phase`.
 
-        A probe in between that succeeds ends it. A probe in between that fails for another reason does not: a load
-        balancer with two broken servers may give two reasons in turn, and neither alone would ever last. What is probed
-        on demand has no counter, and as many failures as Prometheus asks for.
+        None while many fail at once: that is one alert of its own. The value is the seconds since the last success, or
+        -1 if there was none. A successful probe ends it. A failure for another reason does not: a load balancer with
+        two broken servers may give two reasons in turn, and neither alone would ever last.
         """
         wanted = "|".join(reasons)
         failure = self.metric("mail_probe_failure_info", f'reason=~"{wanted}"')
         remembered = f"{seconds(self.settings.down_for) + MARGIN:g}s"
-        probes = f"{self.settings.down_probes:g}"
-        since_success = f"time() - {self.metric('mail_probe_last_success_timestamp_seconds')}"
         return "\n".join(
             (
-                f"count_over_time({failure}[{remembered}])",
-                "and ignoring (reason, phase)",
-                f"({self.metric('mail_probe_success')} == 0 unless {self.metric('mail_probes_total')} < {probes})",
-                "unless ignoring (reason, phase)",
-                f"({since_success} < {probes} * {self.metric('mail_endpoint_interval_seconds')})",
+                f"0 * count_over_time({failure}[{remembered}])",
+                "+ ignoring (reason, phase) group_left ()",
+                in_parentheses(self._down()),
+                f"unless ignoring ({', '.join((*OF_AN_ENDPOINT, 'reason', 'phase'))})",
+                in_parentheses(self.many_down()),
+            )
+        )
+
+    def many_down(self) -> str:
+        """How many endpoints of an exporter fail, where that is most of them.
+
+        Endpoints with different labels of the user's count apart: those of one team, or of one site.
+        """
+        without = ", ".join(OF_AN_ENDPOINT)
+        down = f"count without ({without}) (\n{textwrap.indent(self._down(), '  ')}\n)"
+        probed = f"count without ({without}) ({self.metric('mail_probe_success')})"
+        least, share = f"{self.settings.many_endpoints:g}", f"{self.settings.many_share:g}"
+        return f"{down} >= {least}\nand\n{down} / {probed} >= {share}"
+
+    def few_refuse(self, reasons: Iterable[FailureReason]) -> str:
+        """The exporters of which some endpoints with a login fail for one of the reasons, and most do not."""
+        wanted = "|".join(reasons)
+        failure = self.metric("mail_probe_failure_info", f'reason=~"{wanted}"')
+        without = ", ".join(OF_AN_ENDPOINT)
+        refusing = f"count without ({without}, reason, phase) ({failure})"
+        tried = f"count without ({without}, mechanism) ({self.metric('mail_auth_success')})"
+        return f"{refusing}\n/ {tried} < {self.settings.many_share:g}"
+
+    def _down(self) -> str:
+        """The endpoints whose last probes failed, with the seconds since the last success, or -1 if there was none.
+
+        What is probed on demand has no counter, and as many failures as Prometheus asks for.
+        """
+        probes = f"{self.settings.down_probes:g}"
+        success = self.metric("mail_probe_success")
+        succeeded = self.metric("mail_probe_last_success_timestamp_seconds")
+        ended, interval = (
+            self.metric(series)
+            for series in ("mail_probe_last_run_timestamp_seconds", "mail_endpoint_interval_seconds")
+        )
+        in_a_row = f"{self.settings.down_probes - 0.5:g}"
+        return "\n".join(
+            (
+                f"(time() - {succeeded} or {success} - 1)",
+                f"and ({success} == 0 unless {self.metric('mail_probes_total')} < {probes})",
+                f"unless (time() - {succeeded} < {probes} * {interval})",
+                # By the exporter's own clock too: a scrape that is minutes old says nothing about the probes since.
+                f"unless ({ended} - {succeeded} < {in_a_row} * {interval})",
             )
         )
 
@@ -96,9 +165,31 @@ class Vocabulary:
         counter = self.metric("mail_probe_failures_total", f'reason="{reason}"')
         return either(f"increase({counter}[1h]) > 0", f"{counter} unless {counter} offset 1h")
 
+    def repeated(self, window: Window) -> str:
+        """The endpoints that failed, worked and failed again in the window.
+
+        A gauge that is scraped less often than probes run may never show it; then successes and failures stand side by
+        side in the minutes of the window. One outage in one piece has such minutes only at its beginning and its end.
+        """
+        mixed = f"{self.availability(Window.FIVE_MINUTES)} > 0 < 1"
+        return either(
+            f"changes({self.metric('mail_probe_success')}[{window}]) >= {REPEATED}",
+            f"count_over_time(({mixed})[{window}:{RESOLUTION}]) > {MIXED_MINUTES}",
+        )
+
     def most_often(self, duration: str) -> str:
-        """1, with the labels `reason` and `phase` of what an endpoint failed for most in the duration."""
-        failures = f"count_over_time({self.metric('mail_probe_failure_info')}[{duration}])"
+        """1, with the labels `reason` and `phase` of what an endpoint failed for most in the duration.
+
+        By the counters where there are some: a gauge may miss every failure.
+        """
+        counter = self.metric("mail_probe_failures_total")
+        gauge = f"count_over_time({self.metric('mail_probe_failure_info')}[{duration}])"
+        failures = f"increase({counter}[{duration}]) > 0 or ({counter} unless {counter} offset {duration}) or {gauge}"
+        return f"(topk without (reason, phase) (1, {failures}) > bool 0)"
+
+    def most_common_now(self) -> str:
+        """1, with the labels `reason` and `phase` of what most endpoints of an exporter fail for now."""
+        failures = f"count without ({', '.join(OF_AN_ENDPOINT)}) ({self.metric('mail_probe_failure_info')})"
         return f"(topk without (reason, phase) (1, {failures}) > bool 0)"
 
     def longest_phase(self) -> str:
@@ -118,9 +209,9 @@ class Vocabulary:
     @property
     def endpoint_links(self) -> MappingProxyType[str, str]:
         """Where the exporter shows the endpoint, and Grafana if its URL is known."""
-        exporter = self.settings.exporter_url
-        base = "http://{{ $labels.instance }}" if exporter == EXPORTER_URL else exporter
-        links = {"endpoint_url": f"{base}/endpoints/{_NAME_IN_PATH}"}
+        links = {
+            "endpoint_url": f"{exporter_address(self.settings)}/endpoint?name={{{{ $labels.endpoint | urlquery }}}}"
+        }
         if self.settings.grafana_url:
             links["dashboard_url"] = (
                 f"{self.settings.grafana_url}/d/mail-endpoint?var-endpoint={{{{ $labels.endpoint | urlquery }}}}"
@@ -128,23 +219,43 @@ class Vocabulary:
         return MappingProxyType(links)
 
     @property
+    def many_links(self) -> MappingProxyType[str, str]:
+        """Where the exporter lists what fails, and what the most common reason means."""
+        address = exporter_address(self.settings)
+        meaning = page(self.settings, "failures", "{{ $labels.reason }}")
+        return MappingProxyType({"exporter_url": f"{address}/", "failure_url": meaning})
+
+    @property
     def failure_links(self) -> MappingProxyType[str, str]:
         """As `endpoint_links`, and what the reason means."""
-        meaning = f"{self.settings.docs_url}/failures.md#{{{{ $labels.reason }}}}"
+        meaning = page(self.settings, "failures", "{{ $labels.reason }}")
         return MappingProxyType({**self.endpoint_links, "failure_url": meaning})
 
     def _figure(self, recording: Recording) -> str:
-        return recording.name if self.recorded else recording.from_scratch
+        return recording.name if self.recorded else f"({recording.from_scratch})"
 
 
-def either(*expressions: str, of_each: str = "") -> str:
+def exporter_address(settings: Settings) -> str:
+    """Where people reach the pages of the exporter that an alert is about."""
+    url = settings.exporter_url
+    return "http://{{ $labels.instance }}" if url == EXPORTER_URL else url.rstrip("/")
+
+
+def page(settings: Settings, name: str, section: str) -> str:
+    """The address of a section of the documentation: the exporter serves it, unless the settings say otherwise."""
+    if settings.docs_url:
+        return f"{settings.docs_url}/{name}.md#{section}"
+    return f"{exporter_address(settings)}/docs/{name}#{section}"
+
+
+def either(*expressions: str, but_for: str = "") -> str:
     """What one expression or the other has, without what is in both twice.
 
     Args:
         expressions: The more telling first.
-        of_each: Labels, separated by commas. What has the same of these is there twice, whatever its other labels.
+        but_for: A label that makes no difference to whether two series are the same.
     """
-    operator = f"or on ({of_each})" if of_each else "or"
+    operator = f"or ignoring ({but_for})" if but_for else "or"
     return f"\n{operator}\n".join(map(in_parentheses, expressions))
 
 

@@ -10,6 +10,7 @@ import promql_parser
 import pytest
 from click.testing import CliRunner
 
+from dashboards.alerts.vocabulary import OF_AN_INSTANCE
 from dashboards.boards import BOARDS as MAKERS
 from dashboards.command import main
 from dashboards.generate import GRAFANA_ALERTS, RULES, generate
@@ -80,11 +81,12 @@ def _labels(metric: str) -> frozenset[str]:
 
 
 def _grouped(expression: str) -> set[str]:
-    """The labels that a query groups or matches by."""
+    """The labels that a query groups or matches by; not those of an instance, which it leaves out as one list."""
     grouped: set[str] = set()
     for node in nodes(expression):
         if isinstance(node, promql_parser.AggregateExpr) and node.modifier is not None:
-            grouped |= set(node.modifier.labels)
+            named = set(node.modifier.labels)
+            grouped |= named - set(OF_AN_INSTANCE) if set(OF_AN_INSTANCE) <= named else named
         if isinstance(node, promql_parser.BinaryExpr) and node.modifier is not None and node.modifier.matching:
             grouped |= set(node.modifier.matching.labels)
     return grouped
@@ -253,7 +255,7 @@ def test_users_labels_become_variables_that_narrow_every_query_about_endpoints(t
         (["--quota-share", "0.8"], RULES, "> 0.8"),
         (["--objective", "0.99"], RULES, "> 0.144"),
         (["--docs-url", "https://docs.example"], RULES, "runbook_url: https://docs.example/alerts.md#mailendpointdown"),
-        (["--exporter-url", "https://mail.example"], RULES, "endpoint_url: https://mail.example/endpoints/"),
+        (["--exporter-url", "https://mail.example"], RULES, "endpoint_url: https://mail.example/endpoint?name="),
         (
             ["--grafana-url", "https://grafana.example"],
             RULES,
@@ -316,8 +318,14 @@ def test_grafana_has_the_same_alerts_with_the_same_labels() -> None:
     prometheus = [rule for group in RULE_GROUPS for rule in group["rules"] if "alert" in rule]
 
     assert [(rule["alert"], rule.get("for", "0s"), rule["labels"]) for rule in prometheus] == [
-        (rule["title"], rule["for"], rule["labels"]) for rule in grafana_rules()
+        (rule["title"].partition(" ")[0], rule["for"], rule["labels"]) for rule in grafana_rules()
     ]
+
+
+def test_grafanas_rules_have_titles_and_uids_of_their_own() -> None:
+    rules = grafana_rules()
+
+    assert len(rules) == len({rule["title"] for rule in rules}) == len({rule["uid"] for rule in rules})
 
 
 def test_grafanas_alerts_rely_on_no_recording_rules() -> None:
