@@ -54,6 +54,7 @@ bench: $(DEVELOPMENT)
 
 dashboards: $(DEVELOPMENT)
 	$(BIN)/python -m dashboards
+	$(BIN)/python -m dashboards --output=deploy/helm/mail-exporter/files
 
 pictures: $(DEVELOPMENT)
 	$(BIN)/python -m dashboards.preview
