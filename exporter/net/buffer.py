@@ -68,6 +68,10 @@ class ReceiveBuffer:
         self._searched = 0
         return taken
 
+    def peek(self) -> bytes:
+        """Whatever nobody has read; it stays."""
+        return bytes(self._data)
+
     def take_all(self) -> bytes:
         """Whatever is left."""
         taken = bytes(self._data)

@@ -73,6 +73,10 @@ class Replay:
             return False
         return True
 
+    def unread(self) -> bytes:
+        """What came with the last piece and was not read. It stays."""
+        return self._buffer.peek()
+
     def take_unread(self) -> bytes:
         """What came with the last piece and was not read."""
         return self._buffer.take_all()

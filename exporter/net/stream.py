@@ -198,6 +198,10 @@ class Stream:
             raise _translated(overflow) from None
         return True
 
+    def unread(self) -> bytes:
+        """What came together with what was read, and was not read. It stays."""
+        return self._buffer.peek()
+
     def take_unread(self) -> bytes:
         """What came and was not read, as far as it can be had without waiting."""
         unread = self._buffer.take_all()

@@ -7,7 +7,7 @@ moves the bytes, stamps the time when a phase begins, and ends the dialogue when
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, TypeVar
 
@@ -23,6 +23,12 @@ MAX_LINE: Final = 8192
 
 MAX_REPLY_LINES: Final = 512
 """Lines of one reply. A large EHLO has about 30, a chatty `220-` banner about 60."""
+
+MAX_ANNOUNCED: Final = 16384
+"""Octets of all capabilities together. Large servers announce 600."""
+
+BLANK: Final = b" \t\r"
+"""What means nothing at the end of a line. Some servers end theirs with CR CR LF."""
 
 MAX_LITERAL: Final = 65536
 """Octets of one IMAP literal. Names and quota roots are short; nothing asked for here is longer than a line."""
@@ -65,6 +71,11 @@ class ReadExactly:
     """Give me exactly this many octets."""
 
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShowUnread:
+    """Show me what came and was not read. It stays where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +162,7 @@ class AwaitServer:
 
 SecurityStep: TypeAlias = TakeUnread | StartTls | RequireSecure | GiveChannelBinding | GiveRandom | DeriveKey | Conceal
 RareStep: TypeAlias = SecurityStep | Pause | AwaitServer
-Step: TypeAlias = Enter | Send | ReadLine | ReadExactly | Learn | RareStep
+Step: TypeAlias = Enter | Send | ReadLine | ReadExactly | ShowUnread | Learn | RareStep
 Dialogue: TypeAlias = Generator[Step, bytes, T]
 
 
@@ -250,6 +261,18 @@ def quoted(data: bytes) -> str:
     """The server's words for a failure's detail: printable, shortened, in quotes."""
     text = printable(data[: MAX_QUOTE + 1])
     return f'"{text}"' if len(text) <= MAX_QUOTE else f'"{text[:MAX_QUOTE]}{CUT_QUOTE.decode()}'
+
+
+def announcement(items: Iterable[bytes]) -> tuple[str, ...]:
+    """Announced capabilities as text, each without more white space than tells its words apart.
+
+    Raises:
+        ResponseTooLargeError: They are more than any server has.
+    """
+    found = tuple([b" ".join(words) for item in items if (words := item.split())])
+    if sum(map(len, found)) > MAX_ANNOUNCED:
+        raise ResponseTooLargeError(f"capabilities of more than {MAX_ANNOUNCED} octets")
+    return tuple(map(printable, found))
 
 
 def keywords(capabilities: Collection[str]) -> dict[str, list[str]]:

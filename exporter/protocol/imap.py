@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
+from exporter import __version__
 from exporter.model import Endpoint, FailureReason, Login, Mechanism
 from exporter.protocol import imap_command, sasl
 from exporter.protocol.dialogue import (
@@ -24,7 +26,9 @@ from exporter.protocol.dialogue import (
     ProtocolError,
     ResponseTooLargeError,
     Send,
-    printable,
+    ShowUnread,
+    announcement,
+    quoted,
 )
 from exporter.protocol.imap_refusal import login_refusal, refusal
 from exporter.protocol.imap_response import (
@@ -37,6 +41,9 @@ from exporter.protocol.imap_response import (
     read_response,
 )
 from exporter.protocol.sasl_exchange import REDACTED, Exchange
+
+MAX_NAMED: Final = 8
+"""Data of one kind in one reply. There is one STATUS, and a QUOTA for each quota root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +59,15 @@ class Reply:
     data: tuple[Data, ...]
 
     def named(self, name: str) -> list[Data]:
-        """The data of one kind."""
-        return [data for data in self.data if data.name == name]
+        """The data of one kind; no more than there can be of what is asked for here."""
+        return list(islice((data for data in self.data if data.name == name), MAX_NAMED))
 
 
 class Imap:
     """The client's side of one IMAP connection; see `exporter.protocol.session.Client` for the methods."""
 
     farewell: Final = re.compile(rb"\* BYE\b[^\r\n]*\r?\n", re.IGNORECASE)
+    last_words: bytes = b""
 
     def __init__(self, endpoint: Endpoint, client_name: str) -> None:  # noqa: ARG002 - IMAP clients give no name
         self.capabilities: tuple[str, ...] | None = None
@@ -67,6 +75,9 @@ class Imap:
         self._preauthenticated = False
         self._capabilities_are_old = False
         """Whether the server may have more to announce since the login."""
+        self._capabilities_are_short = False
+        """Whether they came unasked, in a status."""
+        self._introduced = False
         self._commands = 0
         self._unanswered: set[bytes] = set()
         self._exchange_is_open = False
@@ -127,8 +138,18 @@ class Imap:
         if self.capabilities is not None and not self._capabilities_are_old:
             yield Learn(Capabilities(self.capabilities))
 
-    def refresh_capabilities(self) -> Dialogue[None]:
-        if self._capabilities_are_old:
+    def introduce(self) -> Dialogue[None]:
+        """Say who we are, once, to a server that wants to know (RFC 2971).
+
+        NetEase opens no mailbox to a client that has not. What the server says about itself is of no use here.
+        """
+        if "ID" in self.announced() and not self._introduced:
+            self._introduced = True
+            yield from self.command(f'ID ("name" "mail-exporter" "version" "{__version__}")'.encode())
+
+    def refresh_capabilities(self, *, all_of_them: bool = False) -> Dialogue[None]:
+        # RFC 9051 7.1: the list in a status is the initial one. Cyrus and iCloud leave out of it what they like.
+        if self._capabilities_are_old or (all_of_them and self._capabilities_are_short):
             yield from self._ask_capabilities()
             yield Learn(Capabilities(self.capabilities or ()))
 
@@ -163,8 +184,8 @@ class Imap:
                 words = response.argument
             case _:
                 return
-        self.capabilities = tuple(printable(words).split())
-        self._capabilities_are_old = False
+        self.capabilities = tuple(" ".join(announcement((words,))).split())
+        self._capabilities_are_old, self._capabilities_are_short = False, isinstance(response, Status)
 
     def _ask_capabilities(self) -> Dialogue[None]:
         reply = yield from self.command(b"CAPABILITY")
@@ -176,6 +197,7 @@ class Imap:
 
     def _authenticate(self, exchange: Exchange) -> Dialogue[Status]:
         """RFC 9051 6.2.2. Returns the response that ends the exchange, whatever it says."""
+        yield from self._expect_silence()
         tag = self.new_tag()
         # RFC 4959 section 3; RFC 9051 appendix E: SASL-IR is part of IMAP4rev2.
         takes_initial_response = not self.announced().isdisjoint({"SASL-IR", "IMAP4REV2"})
@@ -199,6 +221,7 @@ class Imap:
             raise DialogueError(
                 FailureReason.SECRET_UNREADABLE, "the login holds a NUL octet, which LOGIN cannot carry"
             )
+        yield from self._expect_silence()
         tag = self.new_tag()
         verb = tag + b" LOGIN"
         lines, waits = imap_command.lines(verb, arguments, unasked=self._largest_unasked_literal())
@@ -233,12 +256,35 @@ class Imap:
 
     def command(self, line: bytes) -> Dialogue[Reply]:
         """Send a command and read its answer, in a state in which the server should not hang up."""
+        yield from self._expect_silence()
         tag = self.new_tag()
         yield Send(tag + b" " + line)
         reply = yield from self.read_reply(tag)
         if reply.end.condition is Condition.BYE:
             raise refusal(FailureReason.CONNECTION_CLOSED, "the server ends the session with", reply.end)
         return reply
+
+    def _expect_silence(self) -> Dialogue[None]:
+        """Make sure that the server has said nothing that would be taken for the answer to what is sent next.
+
+        RFC 9051 7: data may come unasked, and waits for the next answer to be read.
+
+        Raises:
+            DialogueError: It has; or it said goodbye.
+        """
+        unread = yield ShowUnread()
+        if not unread:
+            return
+        if any(self.farewell.match(line) for line in unread.splitlines(keepends=True)):
+            while (
+                not isinstance(response := (yield from read_response()), Status)
+                or response.tag != UNTAGGED
+                or (response.condition is not Condition.BYE)
+            ):
+                pass
+            raise refusal(FailureReason.CONNECTION_CLOSED, "the server ends the session with", response)
+        if not unread.startswith(UNTAGGED) and unread.split(b" ", 1)[0] not in self._unanswered:
+            raise ProtocolError(f"the server says what nobody asked for: {quoted(unread.rstrip())}")
 
     def read_reply(self, tag: bytes) -> Dialogue[Reply]:
         """Read until the command ends, which has said all that it has to say."""
@@ -263,7 +309,10 @@ class Imap:
             elif response.tag in self._unanswered:
                 # The answer to a command that was given up comes late, and nobody waits for it.
                 self._unanswered.remove(response.tag)
-            # RFC 9051 7.1: an untagged OK informs, and NO and BAD warn.
+            elif response.tag == UNTAGGED and response.condition in {Condition.NO, Condition.BAD}:
+                # RFC 9051 7.1: they warn. Some servers (nginx) say so why they hang up.
+                self.last_words = response.words
+            # RFC 9051 7.1: an untagged OK informs.
             elif response.tag != UNTAGGED or response.condition is Condition.PREAUTH:
                 raise ProtocolError(f"not an answer to {tag.decode()}: {response.line}")
         raise ResponseTooLargeError(f"more than {MAX_REPLY_LINES} responses to one command")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.model import FailureReason
-from exporter.protocol import login_refusals
+from exporter.protocol import login_refusals, login_wording
 from exporter.protocol.dialogue import DialogueError
 from exporter.protocol.imap_response import UNTAGGED, Condition, Status
 
@@ -23,10 +23,12 @@ def refusal(
         status: What the server said.
         farewell: The reason where the server hangs up, whatever it was asked.
     """
-    if status.code in login_refusals.TEMPORARY:
-        reason = FailureReason.SERVER_BUSY
-    else:
-        reason = farewell if status.condition is Condition.BYE else permanent
+    busy = status.code in login_refusals.TEMPORARY
+    if status.tag != UNTAGGED and status.code in {"", "ALERT"}:
+        # Exchange: "BAD Request is throttled", "NO Server Unavailable. 15". Any other code says more than the words.
+        busy = login_wording.says_busy(status.words)
+    last = farewell if status.condition is Condition.BYE else permanent
+    reason = FailureReason.SERVER_BUSY if busy else last
     return DialogueError(reason, f"{context} {status}", in_step=status.tag != UNTAGGED)
 
 

@@ -18,6 +18,7 @@ from exporter.model import FailureReason
 from exporter.protocol.login_wording import (
     ABOUT_THE_ACCOUNT,
     CREDENTIALS,
+    MAX_JUDGED,
     NOT_THIS_WAY,
     OUTAGE,
     SWITCHED_OFF,
@@ -25,9 +26,6 @@ from exporter.protocol.login_wording import (
     match,
     row,
 )
-
-MAX_JUDGED: Final = 512
-"""Octets of a refusal that are looked at, in 4 ms at most. Those that the tables know have 300 at most."""
 
 TEMPORARY: Final = frozenset({"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"})
 """IMAP's response codes of a server that would do what it is asked, at another time or if it were well (RFC 5530)."""

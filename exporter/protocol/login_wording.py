@@ -1,4 +1,6 @@
-"""What servers say when they refuse a login, as patterns. Only tables are here; login_refusals.py reads them.
+"""What servers say when they refuse something, a login above all, as patterns.
+
+Only tables are here; login_refusals.py reads them.
 
 Each table stands for one meaning, whichever protocol it is said in. A server that is seen to say it in yet another way
 is a new line. The servers' exact words are test data: tests/protocol/refused_logins.py.
@@ -17,6 +19,9 @@ from exporter.model import FailureReason
 Row: TypeAlias = tuple[re.Pattern[bytes], FailureReason]
 """What is found in a refusal, and what that means."""
 
+MAX_JUDGED: Final = 512
+"""Octets of a refusal that are looked at, in 4 ms at most. Those that the tables know have 300 at most."""
+
 ENCODINGS: Final = (
     *("utf-8", "iso-8859-1", "iso-8859-2", "cp1251", "koi8-r"),
     *("gb18030", "big5", "shift_jis", "euc-kr"),
@@ -32,6 +37,11 @@ def row(reason: FailureReason, *patterns: bytes) -> Row:
 def match(table: Iterable[Row], words: bytes) -> FailureReason | None:
     """What the first row that fits says; `None` if none does."""
     return next((reason for pattern, reason in table if pattern.search(words)), None)
+
+
+def says_busy(words: bytes) -> bool:
+    """Whether a refusal of something else than a login is for the moment only."""
+    return BUSY.search(words[:MAX_JUDGED]) is not None
 
 
 def _any(*patterns: bytes) -> bytes:
@@ -141,20 +151,28 @@ _TROUBLE: Final = (
     rb"limit|missing|does not exist|no such|not ready|problem|maintenance|shutting|broken|already|exhaust"
 )
 
+_BUSY: Final = (
+    # Courier, Exim, Dovecot, Sendmail, qmail; also temporaire, temporal, temporaneo.
+    rb"tempor|transient|\bat present\b|try (?:again )?later|again later|later again|retry later",
+    # nginx, Dovecot, Yahoo.
+    rb"(?:internal|server|system|service|fatal|unexpected) (?:\w{1,20} ){0,2}(?:error|failure|problem|bug)",
+    # Exchange, Gmail, Dovecot, Yahoo: overloaded, or too many sessions at once.
+    rb"(?:server|service) (?:is )?(?:unavailable|not available|busy)|\bbusy\b",
+    rb"too many (?:\w{1,20} ){0,2}(?:connection|session|request|command|login|user|process|client)",
+    rb"maximum number of|overload|throttl|rate.?limit|maintenance|shutting down",
+    rb"(?:bandwidth|command|rate|connection|session|login) limit|out of (?:memory|resources|disk)|no space left",
+)
+
+BUSY: Final = re.compile(_any(*_BUSY), re.IGNORECASE | re.DOTALL)
+"""The server would do what it is asked at another time, whatever it was asked."""
+
 OUTAGE: Final = (
     row(
         FailureReason.AUTH_UNAVAILABLE,
-        # Courier, Exim, Dovecot, Sendmail, qmail; also temporaire, temporal, temporaneo.
-        rb"tempor|transient|\bat present\b|try (?:again )?later|again later|later again|retry later",
-        # nginx, Dovecot, Yahoo.
-        rb"(?:internal|server|system|service|fatal|unexpected) (?:\w{1,20} ){0,2}(?:error|failure|problem|bug)",
+        *_BUSY,
         rb"error(?: has)? occur|exception|oops",
         # Cyrus SASL, also below Postfix, when saslauthd does not answer.
         rb"\bgeneric failure|authentication server unavailable",
-        # Exchange, Gmail, Dovecot, Yahoo: overloaded, or too many sessions at once.
-        rb"too many (?:\w{1,20} ){0,2}(?:connection|session|request|command|login|user|process|client)",
-        rb"maximum number of|overload|throttl|rate.?limit|\bbusy\b|maintenance|shutting down",
-        rb"(?:bandwidth|command|rate|connection|session|login) limit|out of (?:memory|resources|disk)|no space left",
         # RFC 1939's own example, Qpopper, Cyrus, UW, Solid-POP3, hMailServer: the login was right.
         rb"already (?:locked|in use|open|logged|connected|active)",
         rb"another (?:session|reader|process|client|user|POP)|%s (?:\w{1,20} ){0,2}lock" % _CANNOT,

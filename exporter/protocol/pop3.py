@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from exporter.model import Encryption, Endpoint, FailureReason, Login, Mechanism
-from exporter.protocol import login_refusals, sasl
+from exporter.protocol import login_refusals, login_wording, sasl
 from exporter.protocol.dialogue import (
+    BLANK,
     MAX_REPLY_LINES,
     Dialogue,
     DialogueError,
@@ -21,7 +22,9 @@ from exporter.protocol.dialogue import (
     ReadLine,
     ResponseTooLargeError,
     Send,
+    ShowUnread,
     StarttlsOffered,
+    announcement,
     keywords,
     printable,
     quoted,
@@ -66,6 +69,7 @@ class Pop3:
     """
 
     farewell: Final = re.compile(rb"-ERR\b[^\r\n]*\r?\n")
+    last_words: bytes = b""
 
     def __init__(self, endpoint: Endpoint, client_name: str) -> None:  # noqa: ARG002 - a POP3 client does not say its name
         self.capabilities: tuple[str, ...] | None = None
@@ -84,7 +88,7 @@ class Pop3:
         response = yield from command(b"CAPA")
         if response.positive:
             lines = yield from read_lines()
-            self.capabilities = tuple(printable(line) for line in lines if line.strip())
+            self.capabilities = announcement(lines)
         elif response.code.startswith("SYS/"):
             # RFC 3206 section 4: trouble of the server's, which is another thing than not to know CAPA.
             raise refusal(FailureReason.COMMAND_REFUSED, "CAPA is answered with", response)
@@ -128,22 +132,24 @@ class Pop3:
                 raise exchange.explained(_login_refusal(response, announced))
         yield Learn(LoginTaken())
 
-    def refresh_capabilities(self) -> Dialogue[None]:
+    def refresh_capabilities(self, *, all_of_them: bool = False) -> Dialogue[None]:  # noqa: ARG002 - it is told in one
         # RFC 2449 section 5 lets the answer change with the login. It is not asked for again then: STAT and QUIT need
         # no capability, and expectations are about what every client is told.
         yield from ()
 
     def quit(self) -> Dialogue[None]:
         # RFC 1939 section 6: QUIT removes the messages that were marked as deleted, and none were.
-        if self._owes_response:
-            yield from command(b"*")
-        yield from command(b"QUIT")
+        # Whatever else the server has said by now does not keep us from saying goodbye.
+        for line in (b"*", b"QUIT") if self._owes_response else (b"QUIT",):
+            yield Send(line)
+            yield from read_response()
 
     def _authenticate(self, exchange: Exchange, room: int) -> Dialogue[Response]:
         """RFC 5034 section 4. Returns the response that ends the exchange, whatever it is."""
+        yield from expect_silence()
         # An initial response that would make the line too long is sent when the server asks for it.
         yield from exchange.begin("AUTH", room)
-        while (found := _CHALLENGE.fullmatch(answer := (yield ReadLine()))) is not None:
+        while (found := _CHALLENGE.fullmatch(answer := (yield ReadLine()).rstrip(BLANK))) is not None:
             try:
                 yield from exchange.respond(found[1] or b"")
             except DialogueError as error:
@@ -158,13 +164,13 @@ class Pop3:
 
 def read_response() -> Dialogue[Response]:
     """RFC 1939 section 3: one line, or the first of several."""
-    return _response((yield ReadLine()))
+    return _response((yield ReadLine()).rstrip(BLANK))
 
 
 def read_lines() -> Dialogue[tuple[bytes, ...]]:
     """RFC 1939 section 3: the lines up to a lone dot, each without the dot that was put before one of its own."""
     lines: list[bytes] = []
-    while (line := (yield ReadLine())) != b".":
+    while (line := (yield ReadLine())).rstrip(BLANK) != b".":
         if len(lines) >= MAX_REPLY_LINES:
             raise ResponseTooLargeError(f"a response of more than {MAX_REPLY_LINES} lines")
         # RFC 1939 section 3: printable ASCII. Servers are not held to it, but a NUL is no text.
@@ -176,8 +182,25 @@ def read_lines() -> Dialogue[tuple[bytes, ...]]:
 
 def command(line: bytes, shown: str | None = None) -> Dialogue[Response]:
     """Send a command and read the first line of its response."""
+    yield from expect_silence()
     yield Send(line, shown)
     return (yield from read_response())
+
+
+def expect_silence() -> Dialogue[None]:
+    """Make sure that the server has said nothing that would be taken for the response to what is sent next.
+
+    Raises:
+        DialogueError: It has; or it said goodbye.
+    """
+    unread = yield ShowUnread()
+    if unread.startswith(b"-ERR"):
+        response = yield from read_response()
+        if response.code in BUSY:
+            detail = f"the server closes the connection with {response}"
+            raise DialogueError(FailureReason.SERVER_BUSY, detail, in_step=False)
+    if unread:
+        raise ProtocolError(f"the server says what nobody asked for: {quoted(unread.rstrip())}")
 
 
 def _user_and_pass(login: Login, _: bytes) -> Dialogue[Response]:
@@ -228,7 +251,8 @@ def _response(line: bytes) -> Response:
 
 def refusal(permanent: FailureReason, context: str, response: Response) -> DialogueError:
     """The failure that a negative response means."""
-    reason = FailureReason.SERVER_BUSY if response.code in BUSY else permanent
+    busy = response.code in BUSY or (not response.code and login_wording.says_busy(response.text))
+    reason = FailureReason.SERVER_BUSY if busy else permanent
     return DialogueError(reason, f"{context} {response}")
 
 

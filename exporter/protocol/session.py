@@ -36,6 +36,10 @@ class Client(Interface):
     """What the server announced last; `None` while it has not, or has no way to."""
 
     @property
+    def last_words(self) -> bytes:
+        """The last thing that the server said and that was not an answer; nothing if all were answers."""
+
+    @property
     def farewell(self) -> re.Pattern[bytes]:
         """The line by which a server may say, at any time, that it hangs up."""
 
@@ -57,8 +61,12 @@ class Client(Interface):
     def log_in(self, login: Login, *, encrypted: bool) -> Dialogue[None]:
         """Log in, over a connection that nobody else can read, or not."""
 
-    def refresh_capabilities(self) -> Dialogue[None]:
-        """Ask again what the server can do, if it may announce other things since the login."""
+    def refresh_capabilities(self, *, all_of_them: bool = False) -> Dialogue[None]:
+        """Ask again what the server can do, if it may announce other things since the login.
+
+        Args:
+            all_of_them: Ask also if what was announced may be part of it.
+        """
 
     def quit(self) -> Dialogue[None]:
         """Say goodbye and wait for the answer."""

@@ -9,6 +9,7 @@ from typing import Final
 from exporter.model import Endpoint, FailureReason, Login
 from exporter.protocol import login_refusals, sasl
 from exporter.protocol.dialogue import (
+    BLANK,
     MAX_REPLY_LINES,
     Dialogue,
     DialogueError,
@@ -19,15 +20,19 @@ from exporter.protocol.dialogue import (
     ReplyCode,
     ResponseTooLargeError,
     Send,
+    ShowUnread,
     SizeLimit,
+    announcement,
     keywords,
-    printable,
     quoted,
 )
 from exporter.protocol.sasl_exchange import Exchange
 
 MAX_COMMAND: Final = 512
 """Octets of a command line with its CRLF (RFC 5321 4.5.3.1.4)."""
+
+GOODBYE: Final = b"421"
+"""RFC 5321 3.8: the answer to any command, or to none, of a server that closes the connection after it."""
 
 _AUTH: Final = re.compile("^AUTH=", re.IGNORECASE)
 # RFC 5321 4.2 has printable ASCII, RFC 6531 3.7.4 adds UTF-8, and servers add what they like; but a NUL is no text.
@@ -54,6 +59,7 @@ class Smtp:
     """The client's side of one SMTP connection; see `exporter.protocol.session.Client` for the methods."""
 
     farewell: Final = re.compile(rb"[45][0-9]{2} [^\r\n]*\r?\n")
+    last_words: bytes = b""
 
     def __init__(self, endpoint: Endpoint, client_name: str) -> None:
         self.capabilities: tuple[str, ...] | None = None
@@ -71,16 +77,18 @@ class Smtp:
             raise refusal(FailureReason.SERVER_REFUSED, "the greeting is", reply)
 
     def ask_capabilities(self) -> Dialogue[None]:
+        verbs = "EHLO is"
         reply = yield from command(b"EHLO " + self._client_name)
         if reply.code == 250:
-            self.capabilities = tuple([printable(line) for line in reply.lines[1:] if line.strip()])
+            self.capabilities = announcement(reply.lines[1:])
             # `AUTH=PLAIN` is from before RFC 2554, and some still write it beside `AUTH PLAIN`.
             self._keywords = keywords([_AUTH.sub("AUTH ", item) for item in self.capabilities])
         elif reply.code >= 500:
             # RFC 5321 3.2: a server that does not know EHLO may still know HELO; a temporary refusal means this client.
+            verbs = "EHLO and HELO are"
             reply = yield from command(b"HELO " + self._client_name)
         if reply.code != 250:
-            raise refusal(FailureReason.COMMAND_REFUSED, "EHLO and HELO are answered with", reply)
+            raise refusal(FailureReason.COMMAND_REFUSED, f"{verbs} answered with", reply)
         # Also where there is none: a limit that was announced before the handshake is no longer believed.
         yield Learn(SizeLimit(_size_limit(self._keywords.get("SIZE"))))
 
@@ -106,17 +114,20 @@ class Smtp:
             raise exchange.explained(_login_refusal(reply))
         yield Learn(LoginTaken())
 
-    def refresh_capabilities(self) -> Dialogue[None]:
+    def refresh_capabilities(self, *, all_of_them: bool = False) -> Dialogue[None]:  # noqa: ARG002 - it is told in one
         # RFC 4954 section 4: nothing that EHLO told is void after a login without a security layer.
         yield from ()
 
     def quit(self) -> Dialogue[None]:
-        if self.left_open is not None:
-            yield from command(self.left_open)
-        yield from command(b"QUIT")
+        # Whatever else the server has said by now does not keep us from saying goodbye.
+        for line in (self.left_open, b"QUIT"):
+            if line is not None:
+                yield Send(line)
+                yield from read_reply()
 
     def _authenticate(self, exchange: Exchange) -> Dialogue[Reply]:
         """RFC 4954 section 4. Returns the reply that ends the exchange, whatever its code."""
+        yield from expect_silence()
         # An initial response that would make the line too long is sent when the server asks for it.
         yield from exchange.begin("AUTH", MAX_COMMAND)
         reply = yield from read_reply()
@@ -138,20 +149,22 @@ def read_reply() -> Dialogue[Reply]:
     lines: list[bytes] = []
     first_code: bytes | None = None
     while True:
-        line = yield ReadLine()
+        line = (yield ReadLine()).rstrip(BLANK)
         found = _LINE.fullmatch(line)
         if found is None:
             raise ProtocolError(f"not a line of an SMTP reply: {quoted(line)}")
         code, separator, text = found.groups()
         first_code = first_code or code
+        if code == GOODBYE and code != first_code:
+            # A server that goes down does not wait until it has said all of a reply.
+            lines, first_code = [], code
         if code != first_code:
             raise ProtocolError(f"the reply began with {first_code.decode()} and goes on with {quoted(line)}")
         lines.append(text or b"")
         if separator != b"-":
             yield Learn(ReplyCode(int(code)))
             reply = Reply(int(code), tuple(lines))
-            if reply.code == 421:
-                # RFC 5321 3.8: the answer to any command, or to none, of a server that closes the connection after it.
+            if code == GOODBYE:
                 raise DialogueError(
                     FailureReason.SERVER_BUSY, f"the server closes the connection with {reply}", in_step=False
                 )
@@ -162,8 +175,22 @@ def read_reply() -> Dialogue[Reply]:
 
 def command(line: bytes, shown: str | None = None) -> Dialogue[Reply]:
     """Send a command and read its reply."""
+    yield from expect_silence()
     yield Send(line, shown)
     return (yield from read_reply())
+
+
+def expect_silence() -> Dialogue[None]:
+    """Make sure that the server has said nothing that would be taken for the reply to what is sent next.
+
+    Raises:
+        DialogueError: It has; or it said goodbye.
+    """
+    unread = yield ShowUnread()
+    if unread.startswith(GOODBYE):
+        yield from read_reply()
+    if unread:
+        raise ProtocolError(f"the server says what nobody asked for: {quoted(unread.rstrip())}")
 
 
 def _size_limit(parameters: list[str] | None) -> int | None:

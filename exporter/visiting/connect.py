@@ -52,6 +52,9 @@ class Connection(Interface):
     async def heard_within(self, seconds: float) -> bool:
         """Whether there is something to read before so many seconds have passed."""
 
+    def unread(self) -> bytes:
+        """What came and was not read; it stays."""
+
     def take_unread(self) -> bytes:
         """What came and was not read."""
 

@@ -33,6 +33,7 @@ from exporter.protocol.dialogue import (
     ReadLine,
     RequireSecure,
     Send,
+    ShowUnread,
     StartTls,
     TakeUnread,
 )
@@ -91,6 +92,8 @@ class Driver:
                             raise RuntimeError("a dialogue sends a secret without asking whether it may")
                         notes.sent(line, shown)
                         await stream.send(line + b"\r\n")
+                    case ShowUnread():
+                        answer = stream.unread()
                     case ReadExactly(size):
                         answer = notes.without_secrets(await stream.read_exactly(size))
                         notes.received(answer)

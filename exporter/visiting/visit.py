@@ -19,7 +19,7 @@ from OpenSSL import SSL
 from exporter.model import Endpoint, FailureReason, Login, Phase, ProbeResult, Protocol, Resolution, Withheld
 from exporter.net.resolve import ResolveError
 from exporter.net.stream import StreamError
-from exporter.protocol.dialogue import Dialogue, DialogueError
+from exporter.protocol.dialogue import Dialogue, DialogueError, quoted
 from exporter.protocol.errands import converse
 from exporter.protocol.imap import Imap
 from exporter.protocol.pop3 import Pop3
@@ -309,7 +309,12 @@ class _Visit:
 
     async def drive(self, dialogue: Dialogue[T]) -> T:
         """Carry out a dialogue."""
-        return await self.driver.carry_out(dialogue)
+        try:
+            return await self.driver.carry_out(dialogue)
+        except StreamError as error:
+            if self.client.last_words:
+                error.detail += f"; the last that it said was {quoted(self.client.last_words)}"
+            raise
 
     async def say_goodbye(self) -> None:
         """QUIT or LOGOUT, where the server would understand it. What becomes of it changes nothing."""

@@ -51,7 +51,8 @@ def test_a_reply_is_read_as_it_was_written(code: int, said: list[bytes], cut: Cu
     prefix = str(code).encode()
     script = b"".join(prefix + b"-" + text + b"\r\n" for text in said[:-1]) + prefix + b" " + said[-1] + b"\r\n"
 
-    assert Reply(code, tuple(said)) == play(read_reply(), script, cut).value
+    # White space at the end of a line means nothing.
+    assert Reply(code, tuple(text.rstrip(b" \t\r") for text in said)) == play(read_reply(), script, cut).value
 
 
 @given(script=replies, who=logins, cut=cuts)

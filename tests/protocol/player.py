@@ -35,6 +35,7 @@ from exporter.protocol.dialogue import (
     RequireSecure,
     ResponseTooLargeError,
     Send,
+    ShowUnread,
     StartTls,
     Step,
     TakeUnread,
@@ -96,10 +97,12 @@ class Circumstances:
     Attributes:
         random: What is random.
         bindings: The channel bindings of the connection.
+        unread: What lies unread when so many lines were sent. A script is read as if nothing else ever did.
     """
 
     random: bytes = bytes(range(18))
     bindings: Mapping[ChannelBinding, bytes] = field(default_factory=dict)
+    unread: Mapping[int, bytes] = field(default_factory=dict)
 
 
 IN_CLEAR: Final = Circumstances()
@@ -153,6 +156,11 @@ class Script:
         """Whether there is more to read."""
         return self.read(lambda buffer: b"!" if len(buffer) else None) is not None
 
+    def unread(self, octets: bytes) -> None:
+        """Octets that come before all that is left."""
+        left = self._buffer.take_all()
+        self._buffer.feed(octets + left)
+
     def rest(self) -> bytes:
         """What nobody has read."""
         return self._buffer.take_all() + b"".join(self._pieces)
@@ -205,6 +213,9 @@ def _carry_out(step: Step, script: Script, played: Played, circumstances: Circum
                 played.secret.append(line)
         case ReadLine():
             answer = script.read(lambda buffer: buffer.take_line(MAX_LINE))
+        case ShowUnread():
+            answer = circumstances.unread.get(len(played.sent), b"")
+            script.unread(answer)
         case ReadExactly(size):
             answer = script.read(lambda buffer: buffer.take_exactly(size))
         case Learn(fact):

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from exporter import __version__
 from exporter.model import Encryption, FailureReason, MailboxFacts, Protocol
 from exporter.protocol.dialogue import MAX_REPLY_LINES, Capabilities
 from exporter.protocol.errands.mailbox import look_at_mailbox
@@ -249,7 +250,16 @@ class TestMailbox:
             (b'* QUOTAROOT INBOX "User quota"\r\n* QUOTA "User quota" (STORAGE 10 512)\r\n', 10240, 524288),
             (b"* QUOTAROOT INBOX a b\r\n* QUOTA a (STORAGE 1 9)\r\n* QUOTA b (STORAGE 10 12)\r\n", 10240, 12288),
             (b"* QUOTAROOT INBOX a\r\n* QUOTA a (STORAGE 5 4)\r\n", 5120, 4096),
-            (b"* QUOTAROOT INBOX a b\r\n* QUOTA a (MESSAGE 1 2)\r\n* QUOTA b (STORAGE 0 0)\r\n", 0, 0),
+            # A limit of 0 is none.
+            (b"* QUOTAROOT INBOX a b\r\n* QUOTA a (MESSAGE 1 2)\r\n* QUOTA b (STORAGE 7 0)\r\n", 7168, None),
+            (b"* QUOTAROOT INBOX a b\r\n* QUOTA a (STORAGE 1 0)\r\n* QUOTA b (STORAGE 10 12)\r\n", 10240, 12288),
+            # Courier, for an account without a quota; and other answers that say nothing.
+            (b'* QUOTAROOT "INBOX" "ROOT"\r\n* QUOTA "ROOT"\r\n', None, None),
+            (b"* QUOTA a (STORAGE 1)\r\n", None, None),
+            (b"* QUOTA a (STORAGE many few)\r\n", None, None),
+            (b"* QUOTA a (STORAGE (1) 2)\r\n", None, None),
+            (b'* QUOTA "a (STORAGE 1 2)\r\n', None, None),
+            (b"* QUOTA a (STORAGE 1 2)\r\n* QUOTA\r\n", 1024, 2048),
             (b"* QUOTAROOT {5}\r\nINBOX {1}\r\na\r\n* QUOTA {1}\r\na (STORAGE 1 2)\r\n", 1024, 2048),
             (b"* QUOTAROOT INBOX\r\n", None, None),
             (b'* QUOTAROOT INBOX ""\r\n* QUOTA "" ()\r\n', None, None),
@@ -327,14 +337,63 @@ class TestMailbox:
         [
             b"* STATUS INBOX (MESSAGES many)\r\na1 OK\r\n",
             b"* STATUS INBOX\r\na1 OK\r\n",
-            FIGURES + EXAMINED + b"* QUOTA a (STORAGE 1)\r\na3 OK\r\n",
+            b"* STATUS INBOX (MESSAGES 7 UNSEEN 3\r\na1 OK\r\n",
+            b"* STATUS INBOX (" + 400 * b"MESSAGES 7 " + b")\r\na1 OK\r\n",
         ],
     )
-    def test_with_figures_that_are_none_is_a_protocol_error(self, script: bytes) -> None:
-        played = looked_at(script, b"IMAP4rev1 QUOTA")
+    def test_with_figures_that_are_none_is_looked_at_all_the_same(self, script: bytes) -> None:
+        # STATUS is a question that a server need not answer well: EXAMINE tells whether the mailbox opens.
+        played = looked_at(script + EXAMINED)
+
+        assert played.error is None
+        assert [MailboxFacts("INBOX", 8)] == played.learnt
+
+    def test_is_told_of_once_however_often_the_server_says_it(self) -> None:
+        flood = b"".join(b"* STATUS INBOX (MESSAGES %d)\r\n" % number for number in range(400))
+
+        played = looked_at(flood + b"a1 OK\r\n" + EXAMINED)
+
+        assert [MailboxFacts("INBOX", 7)] == played.learnt[-1:]
+
+    @pytest.mark.parametrize("line", [b"*  7 EXISTS", b"*   7  EXISTS ", b"* 7 EXISTS\r", b"* 7 EXISTS\t"])
+    def test_is_counted_whatever_white_space_there_is(self, line: bytes) -> None:
+        # DavMail writes two spaces.
+        played = looked_at(b"a1 NO\r\n" + line + b"\r\na2 OK done\r\n")
+
+        assert [MailboxFacts("INBOX", 7)] == played.learnt
+
+    @pytest.mark.parametrize("answer", [b"a1 OK ID completed\r\n", b"a1 NO\r\n", b'* ID ("name" "x")\r\na1 OK\r\n'])
+    def test_is_opened_to_a_client_that_says_who_it_is(self, answer: bytes) -> None:
+        # NetEase: EXAMINE without ID (RFC 2971) is refused as "Unsafe Login".
+        script = answer + FIGURES.replace(b"a1", b"a2") + EXAMINED.replace(b"a2", b"a3")
+
+        played = looked_at(script, b"IMAP4rev1 ID")
+
+        assert played.error is None
+        assert f'a1 ID ("name" "mail-exporter" "version" "{__version__}")'.encode() == played.sent[0]
+        assert MailboxFacts("INBOX", 7, 3) == played.learnt[-1]
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"a2 BAD Request is throttled. Suggested Backoff Time: 29988 milliseconds",
+            b"a2 NO Server Unavailable. 15",
+            b"a2 NO [ALERT] Too many simultaneous connections. (Failure)",
+            b"a2 NO Internal error occurred. Refer to server log for more information.",
+        ],
+    )
+    def test_that_a_busy_server_does_not_open_is_not_damaged(self, answer: bytes) -> None:
+        played = looked_at(FIGURES + answer + b"\r\n")
 
         assert played.error is not None
-        assert FailureReason.PROTOCOL_ERROR is played.error.reason
+        assert FailureReason.SERVER_BUSY is played.error.reason
+
+    @pytest.mark.parametrize("answer", [b"a2 NO [NONEXISTENT] Server unavailable", b"a2 NO Mailbox doesn't exist"])
+    def test_that_is_not_there_is_unavailable(self, answer: bytes) -> None:
+        played = looked_at(FIGURES + answer + b"\r\n")
+
+        assert played.error is not None
+        assert FailureReason.MAILBOX_UNAVAILABLE is played.error.reason
 
     def test_figures_that_nobody_asked_for_are_not_taken_for_the_mailbox(self) -> None:
         imap = client()

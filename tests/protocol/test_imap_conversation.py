@@ -20,7 +20,7 @@ from exporter.protocol.dialogue import (
 )
 from exporter.protocol.errands import converse
 from exporter.protocol.imap import Imap
-from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
+from tests.protocol.player import Circumstances, Cut, Played, ScriptEndedError, every_cut, play, whole
 from tests.protocol.samples import PLAIN, endpoint, login
 
 READY: Final = b"* OK ready\r\n"
@@ -226,7 +226,7 @@ class TestExpectations:
         played = talked(
             Encryption.STARTTLS,
             READY + TOLD_IN_PLAIN + GO_AHEAD,
-            TOLD + LOGIN,
+            TOLD + LOGIN + TOLD.replace(b"AUTH=PLAIN", b"QUOTA"),
             who=login(),
             capabilities=("LOGINDISABLED",),
         )
@@ -263,3 +263,60 @@ def test_a_server_that_falls_silent_leaves_the_conversation_where_it_was() -> No
 
     assert Phase.CHECK is ended.value.played.phases[-1]
     assert MailboxFacts("INBOX", 2, 1) == ended.value.played.learnt[-1]
+
+
+class TestSilence:
+    """What lies unread before the next command would be taken for the answer to it."""
+
+    @pytest.mark.parametrize("unread", [b"a1 OK done\r\n", b"a2 OK done\r\n", b"+ go on\r\n", b"a9 OK\r\n", b"half"])
+    def test_is_broken_by_an_answer_that_nobody_asked_for(self, unread: bytes) -> None:
+        imap = Imap(endpoint(Protocol.IMAP), "probe.example.com")
+
+        played = play(imap.command(b"NOOP"), b"a1 OK\r\n", circumstances=Circumstances(unread={0: unread}))
+
+        assert (None, FailureReason.PROTOCOL_ERROR) == played.failure
+        assert str(played.error).startswith("the server says what nobody asked for: ")
+        assert [] == played.sent
+
+    @pytest.mark.parametrize("unread", [b"* 3 EXISTS\r\n", b"* OK still here\r\n", b"* NO over quota\r\n* 3 EX"])
+    def test_is_not_broken_by_data(self, unread: bytes) -> None:
+        # RFC 9051 7: a server may send data at any time.
+        imap = Imap(endpoint(Protocol.IMAP), "probe.example.com")
+        script = b"ISTS\r\na1 OK\r\n" if unread.endswith(b"EX") else b"a1 OK\r\n"
+
+        assert play(imap.command(b"NOOP"), script, circumstances=Circumstances(unread={0: unread})).error is None
+
+    @pytest.mark.parametrize("before", [b"", b"* 3 EXISTS\r\n", b"* OK wait\r\n* BYEBYE\r\n"])
+    def test_is_broken_by_a_goodbye_that_is_said_so(self, before: bytes) -> None:
+        imap = Imap(endpoint(Protocol.IMAP), "probe.example.com")
+        unread = before + b"* BYE Autologout; idle for too long\r\n"
+
+        played = play(imap.command(b"NOOP"), b"", circumstances=Circumstances(unread={0: unread}))
+
+        assert (None, FailureReason.CONNECTION_CLOSED) == played.failure
+        assert 'the server ends the session with "BYE Autologout; idle for too long"' == str(played.error)
+        assert [] == played.sent
+
+
+def test_expected_capabilities_are_asked_for_before_one_is_called_missing() -> None:
+    # RFC 9051 7.1: a greeting has the initial list only; Cyrus and iCloud shorten it.
+    where = endpoint(Protocol.IMAP, Encryption.TLS, capabilities=("IDLE",))
+    imap = Imap(where, "probe.example.com")
+
+    played = play(
+        converse(imap, where, None),
+        b"* OK [CAPABILITY IMAP4rev1 SASL-IR] ready\r\n* CAPABILITY IMAP4rev1 SASL-IR IDLE\r\na1 OK\r\n",
+    )
+
+    assert played.error is None
+    assert [b"a1 CAPABILITY"] == played.sent
+
+
+def test_expected_capabilities_that_are_announced_at_once_are_not_asked_for() -> None:
+    where = endpoint(Protocol.IMAP, Encryption.TLS, capabilities=("SASL-IR",))
+
+    played = play(
+        converse(Imap(where, "probe.example.com"), where, None), b"* OK [CAPABILITY IMAP4rev1 SASL-IR] ready\r\n"
+    )
+
+    assert (None, []) == (played.error, played.sent)

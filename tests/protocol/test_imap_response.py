@@ -74,26 +74,46 @@ class TestFraming:
     @pytest.mark.parametrize(
         "line",
         [
+            b"* OK a NUL \0 in the text",
+            b"* OK a CR \r in the text",
+            b"* 12345678901 EXISTS",
+            b"* -1 EXISTS",
+            b"* (1) EXISTS",
+            b"* \xff",
+        ],
+    )
+    def test_an_untagged_line_that_imap_does_not_have_is_let_pass(self, line: bytes, cut: Cut) -> None:
+        played = play(read_response(), line + b"\r\n" + TRAILING, cut)
+
+        assert Data("", None, (line,)) == played.value
+        assert TRAILING == played.unread
+
+    @every_cut
+    @pytest.mark.parametrize("line", [b"*  OK two spaces", b"* OK two spaces\r", b"*   OK two spaces \t "])
+    def test_white_space_is_white_space(self, line: bytes, cut: Cut) -> None:
+        assert Status(b"*", Condition.OK, "", b"", b"OK two spaces") == play(read_response(), line + b"\r\n", cut).value
+
+    @every_cut
+    @pytest.mark.parametrize(
+        "line",
+        [
             b"",
             b" ",
             b"*",
             b"* ",
             b"*OK ready",
-            b"*  OK two spaces",
             b"220 mail.example.com ESMTP Postfix",
             b"+OK POP3 ready",
             b"SSH-2.0-OpenSSH_9.2p1",
             b"HTTP/1.1 400 Bad Request",
             b"\x16\x03\x01\x02\x00\x01",
-            b"* OK a NUL \0 in the text",
-            b"* OK a CR \r in the text",
             b"a1 BYE only untagged",
             b"a1 PREAUTH only untagged",
             b"a1 CAPABILITY only untagged",
             b"a+1 OK a plus in the tag",
-            b"* 12345678901 EXISTS",
-            b"* -1 EXISTS",
-            b"* (1) EXISTS",
+            b"+OK",
+            b"a1 OK a NUL \0 in the text",
+            b"a1 OK a CR \r in the text",
         ],
     )
     def test_anything_else_is_a_protocol_error_that_quotes_it(self, line: bytes, cut: Cut) -> None:

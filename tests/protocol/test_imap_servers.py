@@ -5,11 +5,13 @@ For want of a record of a mailbox being looked at, that part is in the server's 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
 import pytest
 
+from exporter import __version__
 from exporter.model import Encryption, Endpoint, MailboxFacts, Mechanism, Protocol
 from exporter.protocol.dialogue import Dialogue, LoginTaken, LoginTried
 from exporter.protocol.errands import converse
@@ -178,6 +180,28 @@ SERVERS: Final = {
 }
 
 
+ID: Final = b" ID "
+
+
+def with_id(script: bytes) -> bytes:
+    """The same, from a server that is told who asks before it is asked for figures, if it announces that it may be."""
+    if ID not in script:
+        return script
+    before, status, after = script.partition(b"* STATUS")
+    asked = max(int(tag) for tag in re.findall(rb"^a([0-9]) OK", before, re.MULTILINE)) + 1
+    later = re.sub(rb"^a([0-9]) ", lambda tag: b"a%d " % (int(tag[1]) + 1), status + after, flags=re.MULTILINE)
+    return before + b'* ID ("name" "server")\r\na%d OK ID completed\r\n' % asked + later
+
+
+def told_who(said: tuple[bytes, ...], *, announced: bool) -> tuple[bytes, ...]:
+    """Likewise what the client says."""
+    if not announced:
+        return said
+    figures = next(number for number, line in enumerate(said) if line.startswith(b"STATUS"))
+    who = f'ID ("name" "mail-exporter" "version" "{__version__}")'.encode()
+    return (*said[:figures], who, *said[figures:])
+
+
 def conversation(imap: Imap, where: Endpoint) -> Dialogue[None]:
     yield from converse(imap, where, login())
     yield from imap.quit()
@@ -189,10 +213,11 @@ def test_a_mailbox_is_looked_at(server: Server, cut: Cut) -> None:
     where = endpoint(Protocol.IMAP, Encryption.TLS, mailbox="INBOX", capabilities=("IMAP4rev1", "AUTH=PLAIN"))
     imap = Imap(where, "probe.example.com")
 
-    talk = play(conversation(imap, where), server.script, cut)
+    talk = play(conversation(imap, where), with_id(server.script), cut)
 
     assert talk.error is None
-    assert server.said == tuple(line.split(b" ", 1)[1] if line.startswith(b"a") else line for line in talk.sent)
+    sent = tuple([line.split(b" ", 1)[1] if line.startswith(b"a") else line for line in talk.sent])
+    assert told_who(server.said, announced=ID in server.script) == sent
     assert [line for line in talk.sent if PLAIN in line] == talk.secret
     assert LoginTried(Mechanism.PLAIN) in talk.learnt
     assert LoginTaken() in talk.learnt

@@ -6,7 +6,7 @@ from exporter.model import Encryption, FailureReason, MailboxFacts, Protocol
 from exporter.protocol.dialogue import MAX_REPLY_LINES, StarttlsOffered
 from exporter.protocol.errands.mailbox import look_at_maildrop
 from exporter.protocol.pop3 import Pop3, Response, command, read_lines, read_response
-from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
+from tests.protocol.player import Circumstances, Cut, Played, ScriptEndedError, every_cut, play, whole
 from tests.protocol.samples import endpoint
 
 TRAILING = b"+OK not asked for\r\n"
@@ -356,3 +356,47 @@ def test_the_goodbye_waits_for_its_answer_whatever_it_is(answer: bytes, cut: Cut
 
     assert [b"QUIT"] == played.sent
     assert TRAILING == played.unread
+
+
+class TestSilence:
+    """Octets that lie unread before the next command would be taken for the response to it."""
+
+    @pytest.mark.parametrize("unread", [b"+OK\r\n", b"-ERR\r\n", b"-ERR what?\r\n", b"+OK again\r\n.\r\n", b"half"])
+    def test_is_broken_by_a_second_response(self, unread: bytes) -> None:
+        played = play(command(b"STAT"), b"+OK 1 2\r\n", circumstances=Circumstances(unread={0: unread}))
+
+        assert (None, FailureReason.PROTOCOL_ERROR) == played.failure
+        assert str(played.error).startswith("the server says what nobody asked for: ")
+        assert [] == played.sent
+
+    def test_is_broken_by_a_goodbye_that_is_said_so(self) -> None:
+        goodbye = b"-ERR [SYS/TEMP] going down\r\n"
+
+        played = play(command(b"STAT"), b"", circumstances=Circumstances(unread={0: goodbye}))
+
+        assert (None, FailureReason.SERVER_BUSY) == played.failure
+        assert 'the server closes the connection with "-ERR [SYS/TEMP] going down"' == str(played.error)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (b"-ERR Server Unavailable. 15", FailureReason.SERVER_BUSY),
+        (b"-ERR [SYS/PERM] Server Unavailable", FailureReason.MAILBOX_UNAVAILABLE),
+        (b"-ERR no", FailureReason.MAILBOX_UNAVAILABLE),
+    ],
+)
+def test_a_busy_server_has_no_damaged_maildrop(words: bytes, reason: FailureReason) -> None:
+    played = play(look_at_maildrop(Pop3(endpoint(Protocol.POP3), "probe.example.com")), words + b"\r\n")
+
+    assert (None, reason) == played.failure
+
+
+def test_white_space_at_the_end_of_a_line_means_nothing() -> None:
+    pop3 = Pop3(endpoint(Protocol.POP3), "probe.example.com")
+
+    played = play(pop3.ask_capabilities(), b"+OK\r\r\nSTLS\r\r\nSASL\tPLAIN  LOGIN \r\r\n.\r\r\n")
+
+    assert played.error is None
+    assert ("STLS", "SASL PLAIN LOGIN") == pop3.capabilities
+    assert pop3.offers_starttls()

@@ -15,6 +15,7 @@ from exporter.protocol.dialogue import (
     ReadLine,
     RequireSecure,
     Send,
+    ShowUnread,
     SizeLimit,
     StartTls,
     StarttlsOffered,
@@ -92,7 +93,7 @@ class TestOrder:
     def test_of_an_upgrade_is_the_go_ahead_silence_and_the_handshake(self, server: Agreeable) -> None:
         played = conversed(server, Encryption.STARTTLS, *server.parts(Encryption.STARTTLS))
 
-        steps = [step for step in played.steps if not isinstance(step, ReadLine | ReadExactly | Learn)]
+        steps = [step for step in played.steps if not isinstance(step, ReadLine | ReadExactly | ShowUnread | Learn)]
         handshake = steps.index(StartTls())
         before, after = steps[handshake - 3 : handshake], steps[handshake + 1 : handshake + 3]
         assert isinstance(before[0], Send)
@@ -329,11 +330,15 @@ class TestExpectation:
 
     @every_protocol
     def test_that_is_not_met_fails_when_all_else_was_looked_at(self, server: Agreeable) -> None:
-        played = conversed(server, Encryption.TLS, *server.parts(Encryption.TLS), capabilities=("DSN", "X-NONE"))
+        *before, last = server.parts(Encryption.TLS)
+        again = server.encrypted.replace(b"TAG", b"a5") if server is IMAP else b""
+
+        played = conversed(server, Encryption.TLS, *before, last + again, capabilities=("DSN", "X-NONE"))
 
         assert (Phase.CHECK, FailureReason.CAPABILITY_MISSING) == played.failure
         assert str(played.error).startswith("the server does not announce DSN, X-NONE; it announces ")
-        assert server.checks[-1] == untagged(played.sent)[-1]
+        # IMAP asks once more, for what came unasked may be part of it.
+        assert server.checks[-1] in untagged(played.sent)[-2:]
 
     def test_is_not_met_by_what_was_announced_in_plain(self) -> None:
         played = conversed(SMTP, Encryption.STARTTLS, *SMTP.parts(Encryption.STARTTLS), capabilities=("STARTTLS",))

@@ -8,8 +8,8 @@ from exporter.model import Encryption, FailureReason, Protocol
 from exporter.protocol.dialogue import MAX_REPLY_LINES, ReplyCode, SizeLimit
 from exporter.protocol.errands.recipient import ask_about_recipient
 from exporter.protocol.smtp import Reply, Smtp, command, read_reply
-from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
-from tests.protocol.samples import endpoint
+from tests.protocol.player import Circumstances, Cut, Played, ScriptEndedError, every_cut, play, whole
+from tests.protocol.samples import endpoint, login
 
 TRAILING = b"250 not asked for\r\n"
 
@@ -144,6 +144,68 @@ class TestReply:
         assert not played.error.in_step
 
 
+class TestSilence:
+    """Octets that lie unread before the next command would be taken for the reply to it."""
+
+    def test_is_broken_by_a_second_reply_before_it_is_taken_for_that_of_the_recipient(self) -> None:
+        # MAIL is answered twice and RCPT by 550: that is neither a success nor an open relay.
+        for expected in ((), (550, 554)):
+            surroundings = Circumstances(unread={1: b"250 2.1.0 Ok\r\n"})
+            dialogue = ask_about_recipient(client(), "", "nobody@example.com", expected)
+
+            played = play(dialogue, b"250 2.1.0 Ok\r\n550 no\r\n", circumstances=surroundings)
+
+            assert (None, FailureReason.PROTOCOL_ERROR) == played.failure
+            assert 'the server says what nobody asked for: "250 2.1.0 Ok"' == str(played.error)
+            assert [b"MAIL FROM:<>"] == played.sent
+
+    @pytest.mark.parametrize("goodbye", [b"421 4.4.2 timeout\r\n", b"421-4.4.2 time\r\n421 4.4.2 timeout\r\n"])
+    def test_is_broken_by_a_goodbye_that_is_said_so(self, goodbye: bytes) -> None:
+        played = play(client().ask_capabilities(), b"", circumstances=Circumstances(unread={0: goodbye}))
+
+        assert (None, FailureReason.SERVER_BUSY) == played.failure
+        assert str(played.error).startswith('the server closes the connection with "421 4.4.2 time')
+        assert [] == played.sent
+
+    def test_is_kept_before_a_login(self) -> None:
+        smtp, _ = asked(b"250-a\r\n250 AUTH PLAIN\r\n")
+
+        played = play(
+            smtp.log_in(login(), encrypted=True), b"", circumstances=Circumstances(unread={0: b"235 fine\r\n"})
+        )
+
+        assert (None, FailureReason.PROTOCOL_ERROR) == played.failure
+        assert [] == played.sent
+
+    def test_is_not_waited_for_by_a_goodbye(self) -> None:
+        played = play(client().quit(), b"221 bye\r\n", circumstances=Circumstances(unread={0: b"250 what\r\n"}))
+
+        assert [b"QUIT"] == played.sent
+
+
+def test_a_goodbye_within_a_reply_is_a_goodbye() -> None:
+    _, played = asked(b"250-mail.example.com\r\n421 4.3.2 shutting down\r\n")
+
+    assert (None, FailureReason.SERVER_BUSY) == played.failure
+    assert 'the server closes the connection with "421 4.3.2 shutting down"' == str(played.error)
+
+
+@pytest.mark.parametrize(
+    ("script", "context"),
+    [(b"450 not now\r\n", "EHLO is"), (b"500 what?\r\n550 no\r\n", "EHLO and HELO are")],
+)
+def test_what_was_not_said_is_not_said_to_be_answered(script: bytes, context: str) -> None:
+    _, played = asked(script)
+
+    assert str(played.error).startswith(f"{context} answered with ")
+
+
+def test_capabilities_beyond_measure_are_too_large_a_response() -> None:
+    _, played = asked(b"".join(b"250-X%d %s\r\n" % (number, b"y" * 500) for number in range(40)) + b"250 HELP\r\n")
+
+    assert (None, FailureReason.RESPONSE_TOO_LARGE) == played.failure
+
+
 class TestGreeting:
     @every_cut
     @pytest.mark.parametrize("greeting", [POSTFIX, POSTSCREEN, EXIM, EXCHANGE_ONLINE, GMAIL])
@@ -193,7 +255,13 @@ class TestCapabilities:
             (b"250-mail.example.com\r\n250-SIZE\r\n250 starttls\r\n", {"SIZE", "starttls"}, None, True),
             (b"250-mail.example.com\r\n250-SIZE 0\r\n250 HELP\r\n", {"SIZE 0"}, None, False),
             (b"250-mail.example.com\r\n250-SIZE many\r\n250 HELP\r\n", {"SIZE many"}, None, False),
-            (b"250-mail.example.com\r\n250-\r\n250-  \r\n250-STARTTLS \r\n250 \r\n", {"STARTTLS "}, None, True),
+            (b"250-mail.example.com\r\n250-\r\n250-  \r\n250-STARTTLS \r\n250 \r\n", {"STARTTLS"}, None, True),
+            (
+                b"250-mail.example.com\r\r\n250-STARTTLS\r\r\n250 AUTH\t  PLAIN \r\r\n",
+                {"STARTTLS", "AUTH PLAIN"},
+                None,
+                True,
+            ),
             # A Cisco firewall that was told to inspect SMTP.
             (b"250-mail.example.com\r\n250-SIZE 1\r\n250-XXXXXXXA\r\n250 XXXB\r\n", {"XXXXXXXA", "XXXB"}, 1, False),
             # The first line is the server's name, and not a capability.

@@ -47,7 +47,7 @@ LOGIN = Login("monitor", Secret(SECRET))
 
 POP3_GREETING = b"+OK ready\r\n"
 POP3_CAPA = b"+OK\r\nUSER\r\nSTLS\r\n.\r\n"
-POP3_LOGGED_IN = b"+OK\r\n+OK logged in\r\n"
+POP3_LOGGED_IN = (b"+OK\r\n", b"+OK logged in\r\n")
 POP3_STAT = b"+OK 3 1234\r\n"
 POP3_BYE = b"+OK bye\r\n"
 
@@ -142,7 +142,7 @@ def failed(result: ProbeResult) -> tuple[FailureReason, Phase]:
 
 
 def test_a_probe_goes_through_its_phases_and_says_goodbye() -> None:
-    script = [POP3_GREETING, POP3_CAPA, POP3_LOGGED_IN, POP3_STAT, POP3_BYE]
+    script = [POP3_GREETING, POP3_CAPA, *POP3_LOGGED_IN, POP3_STAT, POP3_BYE]
 
     result, server = probe(pop3(), script, login=LOGIN)
 
@@ -163,7 +163,7 @@ def test_a_probe_goes_through_its_phases_and_says_goodbye() -> None:
 
 
 def test_the_transcript_has_everything_but_the_secret() -> None:
-    result, _ = probe(pop3(), [POP3_GREETING, POP3_CAPA, POP3_LOGGED_IN, POP3_STAT, POP3_BYE], login=LOGIN)
+    result, _ = probe(pop3(), [POP3_GREETING, POP3_CAPA, *POP3_LOGGED_IN, POP3_STAT, POP3_BYE], login=LOGIN)
 
     texts = [line.text for line in result.transcript]
     assert "connected to 192.0.2.10 port 995" == texts[0]
@@ -206,7 +206,7 @@ def test_a_paused_login_fails_in_a_phase_that_it_does_not_have(reason: FailureRe
 
 
 def test_a_refused_login_is_not_paused() -> None:
-    script = [POP3_GREETING, POP3_CAPA, b"+OK\r\n-ERR [AUTH] no\r\n", POP3_BYE]
+    script = [POP3_GREETING, POP3_CAPA, b"+OK\r\n", b"-ERR [AUTH] no\r\n", POP3_BYE]
 
     result, _ = probe(pop3(), script, login=LOGIN)
 
@@ -215,14 +215,14 @@ def test_a_refused_login_is_not_paused() -> None:
 
 @pytest.mark.parametrize(("words", "unclear"), [(b"-ERR who knows\r\n", True), (b"-ERR [SYS/TEMP] no\r\n", False)])
 def test_a_failure_says_whether_the_refusal_was_clear(words: bytes, unclear: bool) -> None:
-    result, _ = probe(pop3(), [POP3_GREETING, POP3_CAPA, b"+OK\r\n" + words, POP3_BYE], login=LOGIN)
+    result, _ = probe(pop3(), [POP3_GREETING, POP3_CAPA, b"+OK\r\n", words, POP3_BYE], login=LOGIN)
 
     assert result.failure is not None
     assert (FailureReason.AUTH_UNAVAILABLE, unclear) == (result.failure.reason, result.failure.unclear)
 
 
 def test_after_a_refusal_the_probe_still_says_goodbye() -> None:
-    script = [POP3_GREETING, POP3_CAPA, b"+OK\r\n-ERR [AUTH] no\r\n", POP3_BYE]
+    script = [POP3_GREETING, POP3_CAPA, b"+OK\r\n", b"-ERR [AUTH] no\r\n", POP3_BYE]
 
     result, server = probe(pop3(), script, login=LOGIN)
 
@@ -274,7 +274,7 @@ class Stalling(Replay):
         ([], Phase.GREETING, None),
         ([POP3_GREETING], Phase.CAPABILITY, b"QUIT\r\n"),
         ([POP3_GREETING, POP3_CAPA], Phase.AUTH, b"USER monitor\r\n"),
-        ([POP3_GREETING, POP3_CAPA, POP3_LOGGED_IN], Phase.CHECK, b"QUIT\r\n"),
+        ([POP3_GREETING, POP3_CAPA, *POP3_LOGGED_IN], Phase.CHECK, b"QUIT\r\n"),
     ],
 )
 def test_a_server_that_stalls_is_a_timeout_in_its_phase(
@@ -328,7 +328,7 @@ def test_no_password_leaves_in_plain_unless_the_user_insists() -> None:
     refused, refusing = probe(pop3(Encryption.NONE), [POP3_GREETING, POP3_CAPA, POP3_BYE], login=LOGIN)
     insisted, _ = probe(
         pop3(Encryption.NONE, allow_insecure_auth=True),
-        [POP3_GREETING, POP3_CAPA, POP3_LOGGED_IN, POP3_STAT, POP3_BYE],
+        [POP3_GREETING, POP3_CAPA, *POP3_LOGGED_IN, POP3_STAT, POP3_BYE],
         login=LOGIN,
     )
 
@@ -595,3 +595,30 @@ def test_credentials_never_show_in_a_representation() -> None:
     shown = repr((LOGIN, Credentials("monitor", "user", Source()), Secret(SECRET))) + f"{Secret(SECRET)}"
 
     assert SECRET.decode() not in shown
+
+
+IMAP_GREETING = b"* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] ready\r\n"
+
+
+def test_the_last_words_of_a_server_that_hangs_up_are_in_the_detail() -> None:
+    # nginx, when the server behind it is down.
+    script = [IMAP_GREETING, b"* BAD internal server error\r\n"]
+
+    result, _ = probe(replace(pop3(), protocol=Protocol.IMAP), script, login=LOGIN)
+
+    assert (FailureReason.CONNECTION_CLOSED, Phase.AUTH) == failed(result)
+    assert result.failure is not None
+    assert (
+        'the server closed the connection; the last that it said was "BAD internal server error"'
+        == result.failure.detail
+    )
+
+
+def test_a_reply_that_came_too_soon_is_not_taken_for_that_of_the_recipient() -> None:
+    asked = replace(pop3(), protocol=Protocol.SMTP, rcpt_to="a@b.example")
+    script = [b"220 hello\r\n", b"250 hello\r\n", b"250 fine\r\n250 fine\r\n", b"550 no\r\n", b"221 bye\r\n"]
+
+    result, server = probe(asked, script)
+
+    assert (FailureReason.PROTOCOL_ERROR, Phase.CHECK) == failed(result)
+    assert not any(line.startswith(b"RCPT") for line in server.sent)

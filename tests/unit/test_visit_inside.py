@@ -33,7 +33,7 @@ from tests.unit.test_visit import (
 )
 from tests.visits import Given
 
-OPENED = [POP3_GREETING, POP3_CAPA, POP3_LOGGED_IN]
+OPENED = [POP3_GREETING, POP3_CAPA, *POP3_LOGGED_IN]
 ADDRESS = "192.0.2.10"
 T = TypeVar("T")
 

@@ -18,11 +18,20 @@ def expect_capabilities(session: Session, expected: Collection[str]) -> Dialogue
         DialogueError: Something is missing.
     """
     yield from session.client.refresh_capabilities()
-    last: tuple[str, ...] | None = session.client.capabilities
-    announced = tuple(dict.fromkeys((*(session.announced or ()), *(last or ()))))
-    missing = missing_capabilities(expected, announced)
+    missing, announced = _missing(session, expected)
     if missing:
-        offered = offer(None if session.announced is None and last is None else announced)
+        yield from session.client.refresh_capabilities(all_of_them=True)
+        missing, announced = _missing(session, expected)
+    if missing:
+        offered = offer(announced)
         raise DialogueError(
             FailureReason.CAPABILITY_MISSING, f"the server does not announce {', '.join(missing)}; {offered}"
         )
+
+
+def _missing(session: Session, expected: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """What is missing, and what was announced in all; `None` if nothing ever was."""
+    last: tuple[str, ...] | None = session.client.capabilities
+    announced = tuple(dict.fromkeys((*(session.announced or ()), *(last or ()))))
+    known = None if session.announced is None and last is None else announced
+    return missing_capabilities(expected, announced), known

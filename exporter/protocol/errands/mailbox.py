@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 from exporter.model import FailureReason, MailboxFacts
 from exporter.protocol import pop3
 from exporter.protocol.dialogue import Dialogue, Learn, ProtocolError
 from exporter.protocol.imap import Imap
 from exporter.protocol.imap_refusal import refusal
-from exporter.protocol.imap_response import Condition, mailbox_status, storage_quota
+from exporter.protocol.imap_response import Condition, Data, mailbox_status, storage_quota
+
+T = TypeVar("T")
 
 _DROP_LISTING: Final = re.compile(rb"([0-9]{1,18}) +([0-9]{1,18})(?: .*)?", re.DOTALL)
 
@@ -23,11 +26,13 @@ def look_at_mailbox(imap: Imap, name: str) -> Dialogue[MailboxFacts]:
         DialogueError: It cannot be opened.
     """
     yield from imap.refresh_capabilities()
+    yield from imap.introduce()
     announced, mailbox = imap.announced(), imap.mailbox(name)
     with_size = b" SIZE" if not announced.isdisjoint({"STATUS=SIZE", "IMAP4REV2"}) else b""
     # A refusal is not judged here: EXAMINE asks for more than STATUS does, and its answer says what is wrong.
     reply = yield from imap.command(b"STATUS " + mailbox + b" (MESSAGES UNSEEN" + with_size + b")")
-    figures = {figure: value for data in reply.named("STATUS") for figure, value in mailbox_status(data).items()}
+    told = [status for data in reply.named("STATUS") if (status := _read(mailbox_status, data)) is not None]
+    figures = {figure: value for status in told for figure, value in status.items()}
     facts = MailboxFacts(name, figures.get("MESSAGES"), figures.get("UNSEEN"), figures.get("SIZE"))
     if figures:
         yield Learn(facts)
@@ -48,12 +53,25 @@ def look_at_mailbox(imap: Imap, name: str) -> Dialogue[MailboxFacts]:
 def _with_quota(imap: Imap, mailbox: bytes, facts: MailboxFacts) -> Dialogue[MailboxFacts]:
     """RFC 9208 4.1.2. Of several quota roots the one with the least room left counts; a refusal is no figure."""
     reply = yield from imap.command(b"GETQUOTAROOT " + mailbox)
-    quotas = [quota for data in reply.named("QUOTA") if (quota := storage_quota(data)) is not None]
-    if quotas:
-        used, limit = min(quotas, key=lambda quota: quota[1] - quota[0])
+    quotas = [quota for data in reply.named("QUOTA") if (quota := _read(storage_quota, data)) is not None]
+    # A limit of 0 is none: Courier and others write so, and a mailbox that may hold nothing is nobody's.
+    limited = [quota for quota in quotas if quota[1] > 0]
+    if limited:
+        used, limit = min(limited, key=lambda quota: quota[1] - quota[0])
         facts = replace(facts, quota_used=used, quota_limit=limit)
+    elif quotas:
+        facts = replace(facts, quota_used=quotas[0][0])
+    if quotas:
         yield Learn(facts)
     return facts
+
+
+def _read(parse: Callable[[Data], T | None], data: Data) -> T | None:
+    """What an answer to an optional question says. One that is malformed costs the figure, and not the probe."""
+    try:
+        return parse(data)
+    except ProtocolError:
+        return None
 
 
 def look_at_maildrop(_: pop3.Pop3) -> Dialogue[MailboxFacts]:
