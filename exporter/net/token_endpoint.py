@@ -86,7 +86,7 @@ async def _exchange(url: str, request: TokenRequest, context: ssl.SSLContext | b
         ) as response,
     ):
         body = await _whole(response)
-        return token_answer(response.status, response.headers.get("Retry-After"), body, request.hidden)
+        return token_answer(response.status, response.headers.get("Retry-After"), body, request.hidden, time.time())
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:

@@ -12,6 +12,8 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote_plus
@@ -25,7 +27,7 @@ from oauthlib.oauth2.rfc6749.parameters import (  # type: ignore[import-untyped]
 from exporter.model import OAuth2Authentication, OAuth2Client, OAuth2Grant, OAuth2Provider, Secret, TokenOutcome
 from exporter.protocol.assertion import Algorithm, KeyUnusable, assertion, thumbprint
 from exporter.protocol.dialogue import printable
-from exporter.protocol.redaction import blotted, forms_of
+from exporter.protocol.redaction import Redactor
 
 CLIENT_ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 """RFC 7523 2.2."""
@@ -38,6 +40,9 @@ ACCOUNT_ASSERTION_LIFETIME: Final = 3600
 
 MAX_LIFETIME: Final = 30 * 24 * 3600
 """Seconds. A server that promises more means something else, or nothing."""
+
+MAX_ERROR: Final = 64
+"""Characters of an error's name, and of a date, that are looked at."""
 
 MAX_DETAIL: Final = 400
 """Characters of a server's explanation that are kept: Microsoft's fill half of it."""
@@ -167,7 +172,9 @@ def token_request(client: OAuth2Client, material: Material, now: float, nonce: s
     return TokenRequest(Secret(body.encode()), authorization, tuple(hidden))
 
 
-def token_answer(status: int, retry_after: str | None, body: bytes, hidden: tuple[Secret, ...]) -> TokenAnswer:
+def token_answer(
+    status: int, retry_after: str | None, body: bytes, hidden: tuple[Secret, ...], now: float
+) -> TokenAnswer:
     """What the token endpoint's answer says.
 
     Args:
@@ -175,17 +182,20 @@ def token_answer(status: int, retry_after: str | None, body: bytes, hidden: tupl
         retry_after: The header of that name.
         body: All of it.
         hidden: What the error must not show.
+        now: Unix time.
 
     Raises:
         TokenError: It says no, or nothing.
     """
-    wait = float(retry_after) if retry_after and re.fullmatch("[0-9]{1,6}", retry_after) else None
+    wait = _seconds(retry_after, now)
     document = _document(body)
     if document is None:
         outcome = _without_words(status)
         raise TokenError(outcome, f"the token endpoint answers HTTP {status} with something else than JSON", wait)
     # Only what is known, and of the kind it has to be: the parser trusts its server more than is wise.
     known = {key: value for key in _KNOWN if isinstance(value := document.get(key), str)}
+    if isinstance(fault := document.get("error"), dict):
+        known |= _error_object(fault)
     try:
         parsed = parse_token_response(json.dumps(known))
     except OAuth2Error as error:
@@ -256,6 +266,27 @@ def _document(body: bytes) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
+def _error_object(fault: Mapping[str, Any]) -> dict[str, str]:
+    """An error as Google's and Microsoft's other interfaces write it, in the words of RFC 6749 5.2."""
+    words = [str(fault[key]) for key in ("status", "code", "type") if isinstance(fault.get(key), str | int)]
+    message = fault.get("message")
+    described = {"error_description": message} if isinstance(message, str) else {}
+    return {"error": words[0][:MAX_ERROR] if words and words[0] else "error", **described}
+
+
+def _seconds(retry_after: str | None, now: float) -> float | None:
+    """RFC 9110 10.2.3: seconds, or a date."""
+    written = (retry_after or "").strip()[:MAX_ERROR]
+    if re.fullmatch("[0-9]{1,6}", written):
+        return float(written)
+    try:
+        # Without a zone it is in UTC, as every date of HTTP is (RFC 9110 5.6.7).
+        date = parsedate_to_datetime(written)
+        return max(date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now, 0.0)
+    except (ValueError, OverflowError):
+        return None
+
+
 def _lifetime(document: Mapping[str, Any]) -> float | None:
     """`expires_in`, which some servers write as text."""
     written = document.get("expires_in")
@@ -280,9 +311,8 @@ def _explained(error: OAuth2Error, hidden: tuple[Secret, ...]) -> str:
     """The server's words, for people."""
     words = [str(error.error)] + ([str(error.description)] if error.description else [])
     text = ": ".join(words).encode("utf-8", "surrogatepass")
-    for secret in hidden:
-        # Before anything is cut off: the rest of a secret could not be told for one any more.
-        text = blotted(text, forms_of(secret.reveal()))
+    # Before anything is cut off: the rest of a secret could not be told for one any more.
+    text = Redactor([secret.reveal() for secret in hidden]).blotted(text)
     end = _OF_THE_REQUEST.search(text)
     shown = printable(b" ".join((text[: end.start()].rstrip(b" .\r\n") if end else text).split()))
     return f"the token endpoint refuses: {shown if len(shown) <= MAX_DETAIL else shown[:MAX_DETAIL] + '...'}"

@@ -1,57 +1,157 @@
-"""Finding a secret in what a server says, in whatever form it repeats it. Pure: octets in, octets out."""
+r"""Finding secrets in what a server says, in whatever clothes it repeats them. Pure: octets in, octets out.
+
+A server that was sent a secret may say it again: in an answer, in a later greeting, in the subject of a certificate; in
+other letter case, in hex, in base64, as `%70`, `=70`, `&#112;` or `\u0070`, or half of it on one line and half on the
+next. `Redactor` finds all of these, and the one place that uses it is `exporter.visiting.clearing`.
+
+Almost no server ever does. So there is a quick look at everything that one probe has to show, and only what fails it is
+looked at octet by octet.
+"""
 
 from __future__ import annotations
 
-import json
+import html
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
-from typing import Final
-from urllib.parse import quote_from_bytes, quote_plus
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from exporter.protocol.dialogue import CUT_QUOTE, printable
 
 MIN_HIDDEN: Final = 5
 """Octets a secret must have to be looked for in what a server says; shorter ones would blot out ordinary words."""
 
+MIN_BEGINNING: Final = 5
+"""Octets of a secret that are blotted out where a quote was cut off in the middle of it."""
+
 BLOT: Final = b"<redacted>"
 
+MAX_SEARCHED: Final = 32768
+"""Octets that are looked at one by one, in 20 ms at most. What is longer and may hold a secret is not shown at all."""
+
+LAYERS: Final = 2
+"""How often escapes are undone: what is escaped once more on its way, such as `%2570`, is still found."""
+
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
-_UNCHANGED: Final = re.compile(rb"[A-Za-z0-9_.~-]+")
-"""What stays as it is in every form but base64 (RFC 3986 2.3)."""
+_NOISE: Final = b" \t\r\n\"'\\=:;,.-_<>+"
+"""What may stand between the octets of a secret without anybody failing to read it."""
+
+_PREFIX: Final = re.compile(
+    rb"\n(?:[0-9]{3}[ -](?:[245]\.[0-9]{1,3}\.[0-9]{1,3} )?|\* (?:(?:ok|no|bad) )?|[+-](?:ok|err) )"
+)
+"""How the lines of a reply begin, in small letters: it stands between two halves of what was split over two lines."""
+
+_ESCAPE: Final = re.compile(
+    rb"\\u([dD][89aAbB][0-9A-Fa-f]{2})\\u([dD][c-fC-F][0-9A-Fa-f]{2})|(?:[%=]|0x|\\x)([0-9A-Fa-f]{2})"
+    rb"|\\u([0-9A-Fa-f]{4})|\\U00([0-9A-Fa-f]{6})|&#[xX]([0-9A-Fa-f]{1,6});?|&#([0-9]{1,7});?|&([A-Za-z]{2,8});"
+)
+
+_MARKS: Final = (b"%", b"\\", b"&", b"0x")
+_QUOTED_PRINTABLE: Final = re.compile(rb"=[0-9A-Fa-f]{2}")
+"""One of these is in whatever `_ESCAPE` matches; they are found ten times as fast."""
+
+Spans: TypeAlias = list[tuple[int, int]]
+"""For each octet of a view, where it stands in what the server said."""
 
 
-def forms_of(secret: bytes) -> tuple[bytes, ...]:
-    """What a secret looks like as it is, escaped, in base64, in a URL, in a form and in JSON; the longest first.
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a secret looks like in the views that are searched, made once.
 
-    A long form may hold a short one, and blotting that out first would leave the rest of the long one to be seen.
+    Attributes:
+        plain: In small letters, without noise.
+        hexadecimal: In small letters.
+        base64: As it looks within something longer, url-safe.
     """
-    forms = {form for form in _forms(secret) if len(form) >= MIN_HIDDEN}
-    return tuple(sorted(forms, key=lambda form: (-len(form), form)))
+
+    plain: bytes
+    hexadecimal: bytes
+    base64: tuple[bytes, ...]
 
 
-def may_hold(octets: bytes, secret: bytes) -> bool:
-    """Whether some form of a secret could be in the octets: quickly, and never wrong when it says no.
+class Redactor:
+    """Blots out some secrets.
 
-    Every probe has to know, and finding out exactly takes the time of ten lines.
+    Attributes:
+        secrets: Those it looks for.
     """
-    longest = max(_UNCHANGED.findall(secret), key=len, default=b"")
-    if longest in octets:
-        return True
-    url_safe = octets.translate(_URL_SAFE)
-    return any(form.translate(_URL_SAFE) in url_safe for form in within_base64(secret))
+
+    def __init__(self, secrets: Iterable[bytes] = ()) -> None:
+        """Prepare to look for these. Those that are too short are left alone."""
+        self.secrets = tuple(dict.fromkeys(secrets))
+        self._wanted = tuple([_wanted(form) for secret in self.secrets for form in _spellings(secret)])
+
+    def may_hold(self, octets: bytes) -> bool:
+        """Whether one of the secrets could be in the octets: quickly, and never wrong when it says no."""
+        return bool(self._wanted) and any(self._may_hold(view) for view in _decodings(octets))
+
+    def _may_hold(self, view: bytes) -> bool:
+        small = view.lower()
+        joined = small.translate(None, _NOISE)
+        # Without the beginnings of lines, which may stand between two halves.
+        halves = _PREFIX.sub(b"", b"\n" + small).translate(None, _NOISE)
+        url_safe = view.translate(_URL_SAFE, b" \t\r\n")
+        return any(
+            wanted.plain in joined
+            or wanted.plain in halves
+            or wanted.hexadecimal in joined
+            or any(form in url_safe for form in wanted.base64)
+            for wanted in self._wanted
+        )
+
+    def blotted(self, octets: bytes) -> bytes:
+        """The octets without any of the secrets. Line feeds stay where they are."""
+        if not self.may_hold(octets):
+            return octets
+        if len(octets) > MAX_SEARCHED:
+            return b"\n".join([BLOT] * (octets.count(b"\n") + 1))
+        hidden = bytearray(len(octets))
+        for view, spans in _views(octets):
+            if self._may_hold(view):
+                for found in self._found(view):
+                    for start, end in spans[found]:
+                        hidden[start:end] = b"\1" * (end - start)
+        return _without(octets, hidden)
+
+    def text(self, text: str) -> str:
+        """Likewise for text."""
+        return self.blotted(text.encode("utf-8", "surrogatepass")).decode("utf-8", "backslashreplace")
+
+    def _found(self, view: bytes) -> Iterator[slice]:
+        """Where the secrets are in one view."""
+        # A line feed before the first line, too, moves everything by one.
+        prefixes = [(found.start(), found.end() - 1) for found in _PREFIX.finditer(b"\n" + view.lower())]
+        for keep_prefixes in (True, False):
+            skipped = bytearray(len(view))
+            if not keep_prefixes:
+                for start, end in prefixes:
+                    skipped[start:end] = b"\1" * (end - start)
+            small = [number for number, octet in enumerate(view) if octet not in _NOISE and not skipped[number]]
+            text = bytes([view[number] for number in small]).lower()
+            for wanted in self._wanted:
+                for pattern in (wanted.plain, wanted.hexadecimal):
+                    for at in _occurrences(text, pattern):
+                        yield slice(small[at], small[at + len(pattern) - 1] + 1)
+        dense = [number for number, octet in enumerate(view) if octet not in b" \t\r\n"]
+        url_safe = bytes([view[number] for number in dense]).translate(_URL_SAFE)
+        for wanted in self._wanted:
+            for pattern in wanted.base64:
+                for at in _occurrences(url_safe, pattern):
+                    yield slice(dense[at], dense[at + len(pattern) - 1] + 1)
 
 
 def blotted(octets: bytes, forms: Iterable[bytes]) -> bytes:
-    """The octets without any of the forms."""
+    """The octets without any of these, which are looked for as they are."""
     for form in forms:
         if form in octets:
             octets = octets.replace(form, BLOT)
     return octets
 
 
-def blotted_where_cut(octets: bytes, forms: Iterable[bytes]) -> bytes:
-    """The octets without what is left of a form where a quote of the server's words was cut off."""
+def blotted_where_cut(octets: bytes, secrets: Iterable[bytes]) -> bytes:
+    """The octets without what is left of a secret where a quote of the server's words was cut off."""
+    forms = [form for secret in secrets for form in (secret, printable(secret).encode(), b64encode(secret))]
     *cut, rest = octets.split(CUT_QUOTE)
     return CUT_QUOTE.join((*(_without_beginning(words, forms) for words in cut), rest))
 
@@ -66,29 +166,101 @@ def within_base64(secret: bytes) -> Iterator[bytes]:
         yield whole[-(-before * 8 // 6) : (before + len(secret)) * 8 // 6]
 
 
+def _spellings(secret: bytes) -> Iterator[bytes]:
+    """The secret in the encodings and normal forms in which it may come back; none if it is too short."""
+    if len(secret) < MIN_HIDDEN:
+        return
+    yield secret
+    try:
+        text = secret.decode()
+    except UnicodeDecodeError:
+        return
+    if not secret.isascii():
+        yield text.encode("iso-8859-1", "replace") if all(ord(each) < 256 for each in text) else secret
+        yield text.lower().encode()
+        yield text.upper().encode()
+
+
+def _wanted(secret: bytes) -> _Wanted:
+    bare = secret.translate(None, _NOISE).lower()
+    in_base64 = {
+        form.translate(_URL_SAFE) for case in (secret, secret.lower(), secret.upper()) for form in within_base64(case)
+    }
+    return _Wanted(
+        # One that is made of noise is looked for in hex and base64 alone; as it is, it says nothing to anybody.
+        bare if len(bare) >= MIN_HIDDEN - 1 else b"\0" + secret,
+        secret.hex().encode(),
+        tuple(sorted(form for form in in_base64 if len(form) >= MIN_HIDDEN)),
+    )
+
+
+def _decodings(octets: bytes) -> Iterator[bytes]:
+    """The octets, and what they are without their escapes."""
+    yield octets
+    for _ in range(LAYERS):
+        if not any(mark in octets for mark in _MARKS) and _QUOTED_PRINTABLE.search(octets) is None:
+            return
+        octets = _ESCAPE.sub(_decoded, octets)
+        yield octets
+
+
+def _views(octets: bytes) -> Iterator[tuple[bytes, Spans]]:
+    """Likewise, with the places where each octet stands in the original."""
+    view, spans = octets, [(number, number + 1) for number in range(len(octets))]
+    yield view, spans
+    for _ in range(LAYERS):
+        decoded, places, end = bytearray(), [], 0
+        for found in _ESCAPE.finditer(view):
+            decoded += view[end : found.start()]
+            places += spans[end : found.start()]
+            end = found.end()
+            meant = _decoded(found)
+            decoded += meant
+            places += [(spans[found.start()][0], spans[end - 1][1])] * len(meant)
+        if not end:
+            return
+        view, spans = bytes(decoded + view[end:]), places + spans[end:]
+        yield view, spans
+
+
+def _decoded(found: re.Match[bytes]) -> bytes:
+    """What an escape stands for; itself, if for nothing."""
+    high, low, octet, *written, decimal, name = found.groups()
+    if high:
+        # Two halves of what has no place in 16 bits (RFC 8259 section 7).
+        return bytes.fromhex((high + low).decode()).decode("utf-16-be").encode()
+    if octet:
+        return bytes([int(octet, 16)])
+    if name:
+        return html.unescape(found[0].decode()).encode()
+    number = int(decimal) if decimal else int(next(filter(None, written)), 16)
+    return chr(number).encode("utf-8", "surrogatepass") if number <= 0x10FFFF else found[0]
+
+
+def _occurrences(text: bytes, pattern: bytes) -> Iterator[int]:
+    at = text.find(pattern)
+    while at >= 0:
+        yield at
+        at = text.find(pattern, at + 1)
+
+
+def _without(octets: bytes, hidden: bytearray) -> bytes:
+    """The octets with a blot in the place of each hidden stretch, one on each line that it goes over."""
+    for number, octet in enumerate(octets):
+        if octet == 0x0A:
+            hidden[number] = 0
+    kept = bytearray()
+    for number, octet in enumerate(octets):
+        if not hidden[number]:
+            kept.append(octet)
+        elif number == 0 or not hidden[number - 1]:
+            kept += BLOT
+    return bytes(kept)
+
+
 def _without_beginning(octets: bytes, forms: Iterable[bytes]) -> bytes:
     for form in forms:
-        for size in range(min(len(form), len(octets)), MIN_HIDDEN - 1, -1):
+        for size in range(min(len(form), len(octets)), MIN_BEGINNING - 1, -1):
             if octets.endswith(form[:size]):
                 return octets[:-size] + BLOT
     return octets
-
-
-def _forms(secret: bytes) -> Iterator[bytes]:
-    yield secret
-    yield printable(secret).encode()
-    for encoded in (b64encode(secret), *within_base64(secret)):
-        yield encoded
-        yield encoded.translate(_URL_SAFE)
-    text = secret.decode("utf-8", "surrogateescape")
-    for form in (quote_from_bytes(secret, safe=""), quote_from_bytes(secret), quote_plus(secret)):
-        yield form.encode()
-        yield _lower_escapes(form).encode()
-    for ascii_only in (True, False):
-        yield json.dumps(text, ensure_ascii=ascii_only)[1:-1].encode("utf-8", "surrogateescape")
-
-
-def _lower_escapes(form: str) -> str:
-    """Percent-encoding with small letters, which RFC 3986 2.1 takes for the same."""
-    head, *rest = form.split("%")
-    return "%".join([head, *(part[:2].lower() + part[2:] for part in rest)])

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -39,7 +40,8 @@ from exporter.protocol.dialogue import (
     StarttlsOffered,
     printable,
 )
-from exporter.protocol.redaction import MIN_HIDDEN, blotted, blotted_where_cut, forms_of, may_hold
+from exporter.protocol.redaction import MIN_HIDDEN, Redactor, blotted, blotted_where_cut
+from exporter.visiting.clearing import NOTHING, cleared, words_of
 
 MAX_TRANSCRIPT_LINES: Final = 400
 """A conversation takes about 30 lines; more than this is a server's chatter."""
@@ -57,16 +59,23 @@ _LITERAL: Final = re.compile(rb"\{[0-9]+\+?\}")
 """What announces that something follows in a line of its own (RFC 9051 4.3), and is no secret itself."""
 
 
+_LINE_FEED: Final = b"\0\xff\0"
+"""Stands for a line feed within a line while lines are looked at together. No server says this."""
+
+
 class Notes:
     """The notes of one probe."""
 
-    def __init__(self, endpoint: str, started_at: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, endpoint: str, started_at: float, clock: Callable[[], float], redactor: Redactor = NOTHING
+    ) -> None:
         """Begin to take notes.
 
         Args:
             endpoint: Its name.
             started_at: Unix time.
             clock: Monotonic seconds.
+            redactor: Blots out the secrets that the server may know.
         """
         self.address: str | None = None
         self.tls: TlsFacts | None = None
@@ -82,7 +91,7 @@ class Notes:
         self._phase_start = 0.0
         self._spans: list[Span] = []
         self._said: list[tuple[float, Direction, bytes | str]] = []
-        self._secret: bytes | None = None
+        self._redactor = redactor
         self._hidden: tuple[bytes, ...] = ()
         self._concealed: tuple[bytes, ...] = ()
         self._reply_codes: dict[Phase, int] = {}
@@ -123,7 +132,7 @@ class Notes:
         """The probe failed, in the phase under way or one that could not begin. The first failure counts."""
         self.note(f"{reason}: {detail}")
         if self.failure is None:
-            shown = printable(_blotted_quote(detail.encode(), self._forms()))
+            shown = printable(self._blotted_quote(detail.encode()))
             self.failure = Failure(reason, phase or self.phase, shown, unclear)
 
     def learn(self, fact: Fact) -> None:
@@ -147,7 +156,8 @@ class Notes:
     def hide(self, login: Login) -> None:
         """From now on, blot out this login's secret wherever the server repeats it."""
         secret = login.secret.reveal()
-        self._secret = secret
+        if secret not in self._redactor.secrets:
+            self._redactor = Redactor((secret, *self._redactor.secrets))
         self._hidden += tuple([form for form in (b64encode(secret), secret) if len(form) >= MIN_HIDDEN])
 
     def conceal(self, octets: bytes) -> None:
@@ -182,7 +192,7 @@ class Notes:
         self._end_phase(duration)
         self._phase = None
         codes: Mapping[Phase, int] = MappingProxyType(self._reply_codes)
-        return ProbeResult(
+        result = ProbeResult(
             endpoint=self._endpoint,
             started_at=self._started_at,
             duration=duration,
@@ -197,38 +207,63 @@ class Notes:
             reply_codes=codes,
             size_limit=self._size_limit,
             mailbox=self._mailbox,
-            transcript=self._transcript(),
             only_address=self.only_address,
             resolution=self.resolution,
         )
+        return self._cleared(result)
 
-    def _transcript(self) -> tuple[TranscriptLine, ...]:
-        """What was said, fit to be shown.
+    def _cleared(self, result: ProbeResult) -> ProbeResult:
+        """The result with its transcript, and without secrets: everything that leaves goes through here.
 
         Hardly ever is there anything to blot out or to make fit, and to ask all lines at once takes a fraction of
         asking each.
         """
         said = self._said[:MAX_TRANSCRIPT_LINES]
         whole = b"\n".join([line if isinstance(line, bytes) else line.encode() for _, _, line in said])
-        if self._is_suspicious(whole) or (texts := _texts(whole, len(said))) is None:
-            forms = self._forms()
-            texts = [_fit(direction, line, forms) for _, direction, line in said]
+        # What was cut off from the transcript may still be among the facts.
+        suspicious = len(self._said) > len(said) or self._is_suspicious(whole + b"\n" + words_of(result))
+        texts = None if suspicious else _texts(whole, len(said))
+        if texts is None:
+            texts = self._fit(said)
+        if suspicious:
+            result = cleared(result, self._redactor)
         lines = [TranscriptLine(at, direction, text) for (at, direction, _), text in zip(said, texts, strict=True)]
         if len(self._said) > len(said):
             lines.append(TranscriptLine(self._said[-1][0], Direction.NOTE, CUT))
-        return tuple(lines)
+        return replace(result, transcript=tuple(lines))
 
     def _is_suspicious(self, octets: bytes) -> bool:
         """Whether there might be something to blot out."""
         return (
             any(form in octets for form in (*self._hidden, *self._concealed))
-            or (self._secret is not None and may_hold(octets, self._secret))
+            or self._redactor.may_hold(octets)
             or CUT_QUOTE in octets
         )
 
-    def _forms(self) -> tuple[bytes, ...]:
-        """All that is not to be shown."""
-        return self._hidden + self._concealed + (() if self._secret is None else forms_of(self._secret))
+    def _fit(self, said: Sequence[tuple[float, Direction, bytes | str]]) -> list[str]:
+        """The lines without secrets, and only then cut short."""
+        # Lines are looked at together, for a secret may go over two of them; a line feed within one is no end of it.
+        lines = [line if isinstance(line, bytes) else line.encode() for _, _, line in said]
+        whole = b"\n".join([line.replace(b"\n", _LINE_FEED) for line in lines])
+        without = (
+            [line.replace(_LINE_FEED, b"\n") for line in self._redactor.blotted(whole).split(b"\n")] if said else []
+        )
+        texts = []
+        for (_, direction, line), octets in zip(said, without, strict=True):
+            if isinstance(line, str):
+                texts.append(line)
+            else:
+                kept = self._blotted_quote(octets) if direction is Direction.NOTE else self._blotted(octets)
+                texts.append(_shortened(kept))
+        return texts
+
+    def _blotted(self, octets: bytes) -> bytes:
+        """Octets without what was sent, as it was sent, and without any of the secrets."""
+        return self._redactor.blotted(blotted(octets, self._hidden + self._concealed))
+
+    def _blotted_quote(self, words: bytes) -> bytes:
+        """Words of ours, which may quote a server and cut the quote."""
+        return blotted_where_cut(self._blotted(words), (*self._redactor.secrets, *self._hidden))
 
     def _now(self) -> float:
         """Seconds that the other side has taken since the probe began: none passes while it waits for us."""
@@ -253,18 +288,6 @@ def _texts(whole: bytes, count: int) -> list[str] | None:
     # More lines than were said: one of them holds a line feed.
     fit = len(texts) == count and "".join(texts).isprintable() and max(map(len, texts)) <= MAX_TRANSCRIPT_TEXT
     return texts if fit else None
-
-
-def _fit(direction: Direction, said: bytes | str, forms: tuple[bytes, ...]) -> str:
-    """Text as it is; octets without any of the forms, and only then cut short."""
-    if isinstance(said, str):
-        return said
-    return _shortened(_blotted_quote(said, forms) if direction is Direction.NOTE else blotted(said, forms))
-
-
-def _blotted_quote(words: bytes, forms: tuple[bytes, ...]) -> bytes:
-    """Words of ours, which may quote a server and cut the quote."""
-    return blotted_where_cut(blotted(words, forms), forms)
 
 
 def _shortened(octets: bytes) -> str:

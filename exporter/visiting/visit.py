@@ -25,6 +25,7 @@ from exporter.protocol.imap import Imap
 from exporter.protocol.pop3 import Pop3
 from exporter.protocol.session import Client, Session, open_session, shake_hands
 from exporter.protocol.smtp import Smtp
+from exporter.visiting.clearing import KnownSecrets
 from exporter.visiting.connect import Connection, Names, NoContext, World, connect_any, look_up, tls_context, to_try
 from exporter.visiting.drive import Driver
 from exporter.visiting.keys import DerivedKeys
@@ -107,6 +108,7 @@ class Visitor:
         self.world = world
         self._logins = logins
         self._keys = DerivedKeys()
+        self._known = KnownSecrets()
         self._deadlines: set[asyncio.Timeout] = set()
 
     async def probe(
@@ -217,7 +219,10 @@ class Visitor:
         """Everything but the login: here all ends, and whatever it was becomes a result."""
         world = self.world if names is None else replace(self.world, names=names)
         context = None if course is _Visit.look_up else await tls_context(endpoint, world.contexts)
-        notes = Notes(endpoint.name, world.wall_clock(), world.clock)
+        known = self._known
+        secret = login.secret if isinstance(login, Login) else None
+        redactor = known.of(endpoint.host) if secret is None else known.sent(endpoint.host, secret)
+        notes = Notes(endpoint.name, world.wall_clock(), world.clock, redactor)
         notes.only_address = endpoint.only_address
         visit = _Visit(endpoint, login, notes, world, context=context, keys=self._keys)
         value: T | None = None

@@ -1,0 +1,92 @@
+"""Keeps secrets out of everything that one visit leaves behind: the one place that all of it passes through.
+
+A server may repeat a secret where nobody has one in hand: in the greeting of a later probe whose login is paused, or at
+another port. So the secrets that were sent to a host, or to its neighbours, are remembered for as long as the process
+runs, a few of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, Final
+
+from exporter.model import ProbeResult, Secret
+from exporter.protocol.redaction import Redactor
+
+REMEMBERED: Final = 8
+"""Secrets of one neighbourhood: those of several users, and the tokens before the last."""
+
+NEIGHBOURHOODS: Final = 16384
+"""Neighbourhoods that are remembered."""
+
+NOTHING: Final = Redactor()
+
+
+class KnownSecrets:
+    """The secrets that servers were sent."""
+
+    def __init__(self) -> None:
+        self._redactors: dict[str, Redactor] = {}
+
+    def of(self, host: str) -> Redactor:
+        """What blots out the secrets that a host may know."""
+        return self._redactors.get(_neighbourhood(host), NOTHING)
+
+    def sent(self, host: str, secret: Secret) -> Redactor:
+        """Remember a secret that a host is about to be sent; what blots it out, and those before it."""
+        octets, known = secret.reveal(), self.of(host)
+        if not octets or octets in known.secrets:
+            return known
+        redactor = Redactor((octets, *known.secrets[: REMEMBERED - 1]))
+        where = _neighbourhood(host)
+        if where not in self._redactors and len(self._redactors) >= NEIGHBOURHOODS:
+            del self._redactors[next(iter(self._redactors))]
+        self._redactors[where] = redactor
+        return redactor
+
+
+def words_of(result: ProbeResult) -> bytes:
+    """What stands in a result that the server may have made up, and that is not in its transcript as well."""
+    detail = "" if result.failure is None else result.failure.detail
+    return "\n".join((*_texts(result.tls), detail)).encode("utf-8", "surrogatepass")
+
+
+def cleared(result: ProbeResult, redactor: Redactor) -> ProbeResult:
+    """The result without any of the secrets in its facts and its failure. Its transcript is left alone."""
+    failure, capabilities = result.failure, result.capabilities
+    if capabilities:
+        # Together: a secret may be split over two of them.
+        capabilities = tuple(redactor.text("\n".join(capabilities)).split("\n"))
+    if failure is not None:
+        failure = replace(failure, detail=redactor.text(failure.detail))
+    return replace(result, capabilities=capabilities, tls=_cleared(result.tls, redactor), failure=failure)
+
+
+def _neighbourhood(host: str) -> str:
+    """Whoever runs a server may run all that have the last two labels of its name."""
+    return host if ":" in host or host.rpartition(".")[2].isdecimal() else ".".join(host.split(".")[-2:])
+
+
+def _texts(value: object) -> Iterator[str]:
+    """All text in facts, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from _texts(each)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _texts(getattr(value, field.name))
+
+
+def _cleared(value: Any, redactor: Redactor) -> Any:
+    """Facts of the same kind with all text cleared; members of enums are ours and stay."""
+    if type(value) is str:
+        return redactor.text(value)
+    if isinstance(value, tuple):
+        return tuple([_cleared(each, redactor) for each in value])
+    if is_dataclass(value) and not isinstance(value, type):
+        texts = {each.name: _cleared(getattr(value, each.name), redactor) for each in fields(value) if each.init}
+        return replace(value, **texts)
+    return value
