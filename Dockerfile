@@ -14,7 +14,8 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     pip install --no-cache-dir --root-user-action=ignore --constraint constraints.txt hatchling \
     && python -m venv --without-pip /opt/mail-exporter
 
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE config.example.yaml ./
+COPY docs/ docs/
 COPY exporter/ exporter/
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir /wheels . \

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from exporter.metrics.catalogue import ADDRESS_LABEL, ENDPOINT_LABELS
 from exporter.metrics.histogram import PROBE_BUCKETS, Histogram
-from exporter.metrics.history import NO_HISTORY, Attempt, History, KeptFailure
+from exporter.metrics.history import FLAPPING, NO_HISTORY, Attempt, History, KeptFailure
 from exporter.metrics.labels import label_pairs
 from exporter.metrics.record import Record, Shared, fold
 from exporter.model import Endpoint, FailureReason, Mechanism, Phase, ProbeResult
@@ -61,6 +61,11 @@ class EndpointState:
     def attempts(self) -> tuple[Attempt, ...]:
         """Its history, the oldest probe first."""
         return self.history.attempts
+
+    @property
+    def flaps(self) -> bool:
+        """Whether it keeps changing between up and failing."""
+        return self.history.flips >= FLAPPING
 
     @property
     def last_failed(self) -> KeptFailure | None:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from exporter.metrics.endpoint_state import EndpointState
+from exporter.metrics.endpoint_state import EndpointState, Health
 from exporter.metrics.history import KeptFailure
 from exporter.metrics.record import Record, unfold
 from exporter.model import CertificateFacts, Failure, MailboxFacts, ProbeResult, TlsFacts, TranscriptLine
@@ -29,6 +29,8 @@ def endpoint_list(survey: Survey, now: float) -> Iterator[bytes]:
     summary = {
         **{health.value: count for health, count in survey.counts.items()},
         "first_certificate_expiry": None if first is None else _expiry(first),
+        "expired_certificates": survey.expired,
+        "reasons": dict(survey.reasons),
     }
     yield f'{{"generated_at": {json.dumps(now)}, "summary": {json.dumps(summary)}, "endpoints": ['.encode()
     separator = "\n"
@@ -68,6 +70,24 @@ def endpoint_detail(state: EndpointState, others: Sequence[EndpointState], now: 
             }
             for attempt in state.attempts
         ],
+        "failures_kept": [
+            {
+                "id": kept.id,
+                "ended_at": kept.ended_at,
+                "failure": _failure(kept.failure),
+            }
+            for kept in state.history.failures
+        ],
+        "state_changes": [
+            {"at": turn.at, "state": Health.UP if turn.reason is None else Health.FAILING}
+            | {"reason": turn.reason, "phase": turn.phase}
+            for turn in state.history.turns
+        ],
+        "server_changes": [
+            {"at": change.at, "what": change.fact, "before": change.before, "after": change.after}
+            for change in state.history.changes
+        ],
+        "half_hours": {"newest": state.history.timeline.newest, "runs": str(state.history.timeline)},
     }
     yield f"{json.dumps(answer, indent=1)}\n".encode()
 
@@ -91,6 +111,9 @@ def endpoint_summary(state: EndpointState) -> JsonObject:
             {"reason": reason, "phase": phase, "count": count} for (reason, phase), count in state.failures.items()
         ],
         "last_success_at": state.last_success_at,
+        "since": state.history.since,
+        "probes_in_a_row": state.history.streak,
+        "flapping": state.flaps,
         "last_probe": None if state.latest is None else _outcome(unfold(state.latest, endpoint.name, transcript=False)),
     }
 

@@ -1,46 +1,41 @@
 """The HTTP interface: which path gives what, to whom, and with which headers.
 
-Requests to answers; it only reads, but for passing on the request to reload. What the answers show is the subject of
-`pages`, `api` and the exposition, how large ones are sent that of `streaming`, and where the server listens that of
-`server`.
+Requests to answers; it only reads, but for passing on the request to reload. The pages are the subject of
+`page_routes`, what the other answers show that of `api` and the exposition, how large ones are sent that of
+`streaming`, and where the server listens that of `server`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from importlib.resources import files
 from itertools import islice
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from prometheus_client import CollectorRegistry
 
-from exporter.metrics.endpoint_state import EndpointState, Health
 from exporter.metrics.exposition import expose
 from exporter.metrics.store import Store
-from exporter.web.api import endpoint_detail, endpoint_list
+from exporter.web import query
+from exporter.web.api import endpoint_detail, endpoint_list, failure_detail
 from exporter.web.negotiation import preferred_format
-from exporter.web.page import Page
+from exporter.web.page_routes import PageRoutes
 from exporter.web.streaming import Streamer
-from exporter.web.survey import Selection, survey
-
-if TYPE_CHECKING:
-    from exporter.web.pages import Pages
+from exporter.web.survey import survey
 
 Reload = Callable[[], Awaitable[Sequence[object]]]
 
-HTML = "text/html; charset=utf-8"
 JSON = "application/json; charset=utf-8"
 
 SECURITY_HEADERS: Mapping[str, str] = MappingProxyType(
     {
         "Content-Security-Policy": (
-            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
+            "form-action 'self'; base-uri 'none'; "
             "frame-ancestors 'none'"
         ),
         "Referrer-Policy": "no-referrer",
@@ -48,14 +43,10 @@ SECURITY_HEADERS: Mapping[str, str] = MappingProxyType(
         "X-Frame-Options": "DENY",
     }
 )
-"""On every answer: nothing but our own style sheet and icon is loaded, and no page of others shows ours."""
-
-_URGENCY = tuple(Health)
+"""On every answer: nothing but our own style sheet, script and icon is loaded, and no page of others shows ours."""
 
 LINES_A_SLICE: Final = 256
 """Lines of the configuration that are made at a time: below a millisecond's work."""
-
-STATIC_TYPES: Mapping[str, str] = MappingProxyType({"style.css": "text/css", "icon.svg": "image/svg+xml"})
 
 
 def create_application(
@@ -65,7 +56,6 @@ def create_application(
     configuration: Callable[[], Iterator[str]],
     process: CollectorRegistry | None = None,
     clock: Callable[[], float] = time.time,
-    documentation: str | None = None,
     reload: Reload | None = None,
 ) -> web.Application:
     """Makes the interface; more routes may be added to it before it is served.
@@ -76,32 +66,32 @@ def create_application(
         configuration: The lines of the configuration in force as YAML, without secrets, each with its line feed.
         process: Metrics of the process to add to `/metrics`.
         clock: The time as a Unix timestamp.
-        documentation: Where the documentation is, with a slash at its end; `None` for no links to it.
         reload: Loads the configuration anew, and tells what is wrong with it; `None` if nobody may ask for that.
     """
+    streamer = Streamer()
+    pages = PageRoutes(store, clock, streamer)
     interface = _Interface(
         store=store,
+        streamer=streamer,
         ready=ready,
         configuration=configuration,
         process=process,
         clock=clock,
-        documentation=documentation,
     )
-    application = web.Application(middlewares=[_explain])
+    application = web.Application(middlewares=[pages.explain])
     application.on_response_prepare.append(_secure)
     application.on_cleanup.append(interface.close)
     application.add_routes(
         [
-            web.get("/", interface.status_page),
-            web.get("/endpoints/{name:.+}", interface.endpoint_page),
+            *pages.routes(),
             web.get("/metrics", interface.metrics),
             web.get("/api/v1/endpoints", interface.api_endpoints),
+            web.get("/api/v1/endpoints/{name:.+}/failures/{id}", interface.api_failure),
             web.get("/api/v1/endpoints/{name:.+}", interface.api_endpoint),
             web.get("/config", interface.configuration),
             web.get("/-/healthy", interface.healthy),
             web.get("/-/ready", interface.readiness),
             web.post("/-/reload", _reloading(reload)),
-            *(web.get(f"/static/{name}", _static(name, kind)) for name, kind in STATIC_TYPES.items()),
         ]
     )
     return application
@@ -114,44 +104,21 @@ class _Interface:
         self,
         *,
         store: Store,
+        streamer: Streamer,
         ready: Callable[[], bool],
         configuration: Callable[[], Iterator[str]],
         process: CollectorRegistry | None,
         clock: Callable[[], float],
-        documentation: str | None,
     ) -> None:
         self._store = store
         self._ready = ready
         self._configuration = configuration
         self._process = process
         self._clock = clock
-        self._documentation = documentation
-        self._pages: asyncio.Task[Pages] | None = None
-        self._streamer = Streamer()
+        self._streamer = streamer
 
     async def close(self, _: web.Application) -> None:
         self._streamer.close()
-
-    async def status_page(self, request: web.Request) -> web.StreamResponse:
-        selection = _selection(request)
-        number = _page_number(request)
-        snapshot = self._store.snapshot()
-        found = await survey(snapshot, selection, self._streamer.give_way)
-        pages = await self._made_pages()
-        body = pages.status(self._page(request), found, snapshot.exporter, selection, number)
-        return await self._streamer.respond(request, body, HTML)
-
-    async def endpoint_page(self, request: web.Request) -> web.StreamResponse:
-        state, others = self._states(request)
-        body = (await self._made_pages()).endpoint(self._page(request), state, others)
-        return await self._streamer.respond(request, body, HTML)
-
-    async def _made_pages(self) -> Pages:
-        """What makes the pages; had when somebody looks at one for the first time, which many daemons never see."""
-        if self._pages is None:
-            self._pages = asyncio.create_task(asyncio.to_thread(_pages))
-        # One who goes away must not take it from those who wait too.
-        return await asyncio.shield(self._pages)
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
         form = preferred_format(",".join(request.headers.getall(hdrs.ACCEPT, ())))
@@ -164,13 +131,18 @@ class _Interface:
         return response
 
     async def api_endpoints(self, request: web.Request) -> web.StreamResponse:
-        found = await survey(self._store.snapshot(), _selection(request), self._streamer.give_way)
-        return await self._streamer.respond(request, endpoint_list(found, self._clock()), JSON)
+        now = self._clock()
+        found = await survey(self._store.snapshot(), query.selection(request), now, self._streamer.give_way)
+        return await self._streamer.respond(request, endpoint_list(found, now), JSON)
 
     async def api_endpoint(self, request: web.Request) -> web.StreamResponse:
-        state, others = self._states(request)
+        state, others = query.states(self._store, request)
         body = endpoint_detail(state, others, self._clock())
         return await self._streamer.respond(request, body, JSON)
+
+    async def api_failure(self, request: web.Request) -> web.StreamResponse:
+        state, kept = query.failure(self._store, request)
+        return await self._streamer.respond(request, failure_detail(state, kept, self._clock()), JSON)
 
     async def configuration(self, request: web.Request) -> web.StreamResponse:
         lines = self._configuration()
@@ -184,38 +156,6 @@ class _Interface:
         if self._ready():
             return web.Response(text="mail-exporter is ready.\n")
         return web.Response(status=503, text="mail-exporter is not ready: it does not probe (yet, or any more).\n")
-
-    def _states(self, request: web.Request) -> tuple[EndpointState, Sequence[EndpointState]]:
-        """What is asked for, and all the addresses of the endpoint if each has a state of its own.
-
-        Without an address in the query it is the most urgent one.
-
-        Raises:
-            web.HTTPNotFound: There is no such endpoint, or it is not probed at that address.
-        """
-        name = request.match_info["name"]
-        states = self._store.states(name)
-        if not states:
-            raise web.HTTPNotFound(text=f"There is no endpoint {name}. / lists those that there are.\n")
-        each = states if states[0].endpoint.only_address is not None else ()
-        asked = request.query.get("address")
-        if asked is None:
-            return min(states, key=lambda state: _URGENCY.index(state.health)), each
-        for state in each:
-            if state.endpoint.only_address == asked:
-                return state, each
-        raise web.HTTPNotFound(text=f"Endpoint {name} is not probed at the address {asked}. / lists those that are.\n")
-
-    def _page(self, request: web.Request) -> Page:
-        depth = request.rel_url.raw_path.count("/") - 1
-        root = "../" * depth or "./"
-        return Page(root, self._clock(), self._store.snapshot().exporter.build.version, self._documentation)
-
-
-def _pages() -> Pages:
-    from exporter.web.pages import Pages  # noqa: PLC0415 - it takes a tenth of a second and some megabytes
-
-    return Pages()
 
 
 def _reloading(reload: Reload | None) -> Handler:
@@ -237,66 +177,9 @@ def _reloading(reload: Reload | None) -> Handler:
     return handle
 
 
-def _selection(request: web.Request) -> Selection:
-    """What a query asks for.
-
-    Raises:
-        web.HTTPBadRequest: It names a state that there is not.
-    """
-    asked = request.query.get("state", "")
-    try:
-        return Selection(Health(asked) if asked else None, request.query.get("q", "").strip())
-    except ValueError:
-        known = ", ".join(Health)
-        raise web.HTTPBadRequest(text=f"There is no state {asked!r}. Write one of: {known}.\n") from None
-
-
-def _page_number(request: web.Request) -> int:
-    """Which page a query asks for.
-
-    Raises:
-        web.HTTPBadRequest: It is no number from 1.
-    """
-    asked = request.query.get("page", "1")
-    if not (asked.isascii() and asked.isdecimal() and len(asked) <= len("999999") and int(asked) > 0):
-        raise web.HTTPBadRequest(text=f"There is no page {asked!r}. Write a number from 1.\n")
-    return int(asked)
-
-
-def _static(name: str, kind: str) -> Handler:
-    """Gives a file of the package, which is read now."""
-    content = files("exporter.web").joinpath("static", name).read_bytes()
-    tag = hashlib.sha256(content).hexdigest()[:16]
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        response = web.Response(body=content, content_type=kind, charset="utf-8")
-        response.etag = tag
-        response.headers[hdrs.CACHE_CONTROL] = "no-cache"
-        if any(known.value == tag for known in request.if_none_match or ()):
-            return web.Response(status=304, headers={hdrs.ETAG: response.headers[hdrs.ETAG]})
-        return response
-
-    return handle
-
-
 async def _secure(_: web.Request, response: web.StreamResponse) -> None:
     """What every answer carries; what is shown is of the moment, so nobody is to keep it."""
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
     response.headers[hdrs.SERVER] = "mail-exporter"
-
-
-@web.middleware
-async def _explain(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Says in a sentence what is wrong with a path or a method."""
-    try:
-        return await handler(request)
-    except web.HTTPMethodNotAllowed as refusal:
-        allowed = ", ".join(sorted(refusal.allowed_methods))
-        refusal.text = f"{request.path} takes {allowed}, not {request.method}.\n"
-        raise
-    except web.HTTPNotFound as refusal:
-        if refusal is request.match_info.http_exception:
-            refusal.text = f"There is nothing at {request.path}. Start at /.\n"
-        raise

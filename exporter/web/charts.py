@@ -7,11 +7,12 @@ styles inside a page.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from exporter.metrics.history import Attempt
-from exporter.model import Phase, Span
-from exporter.web.wording import duration, moment
+from exporter.model import Phase, ProbeResult, Span
+from exporter.web.wording import count, duration, moment
 
 SCALE = 1000
 """Width of a bar in units of its own."""
@@ -28,13 +29,17 @@ class Bar:
     """A stretch of a probe, in units of `SCALE` from the left.
 
     Attributes:
+        duration: Seconds.
         text: The phase and its duration, for people.
+        failed: Whether the probe failed here.
     """
 
     phase: Phase
     x: float
     width: float
+    duration: float
     text: str
+    failed: bool = False
 
 
 def stack(spans: Sequence[Span]) -> list[Bar]:
@@ -49,11 +54,48 @@ def stack(spans: Sequence[Span]) -> list[Bar]:
     return bars
 
 
-def waterfall(spans: Sequence[Span], whole: float) -> list[Bar]:
-    """A probe's stretches where they were in time: one is drawn below the other."""
-    whole = max([whole, *(span.start + span.duration for span in spans)])
+def waterfall(result: ProbeResult) -> list[Bar]:
+    """A probe's stretches where they were in time: one is drawn below the other.
+
+    The stretch that it failed in is the last of its phase; a goodbye may come after it.
+    """
+    spans = result.spans
+    whole = max([result.duration, *(span.start + span.duration for span in spans)])
     scale = SCALE / whole if whole > 0.0 else 0.0
-    return [_bar(span, span.start * scale, span.duration * scale) for span in spans]
+    phase = None if result.failure is None else result.failure.phase
+    failed = max((number for number, span in enumerate(spans) if span.phase is phase), default=None)
+    return [
+        replace(_bar(span, span.start * scale, span.duration * scale), failed=number == failed)
+        for number, span in enumerate(spans)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """The last probes in a line, as SVG paths in units of one probe.
+
+    Attributes:
+        places: So many probes have room.
+        text: What is to be seen, for people.
+    """
+
+    places: int
+    good: str
+    bad: str
+    text: str
+
+
+def strip(attempts: Sequence[Attempt], places: int) -> Strip:
+    """The last probes in a line, the latest at the right end of so many places."""
+    paths: dict[bool, list[str]] = {False: [], True: []}
+    x = places - len(attempts)
+    for failed, run in groupby(attempt.reason is not None for attempt in attempts):
+        width = len(list(run))
+        paths[failed].append(f"M{x} 0h{width}v10h-{width}z")
+        x += width
+    failures = sum(attempt.reason is not None for attempt in attempts)
+    text = f"{count(failures, 'failure')} in the last {count(len(attempts), 'probe')}"
+    return Strip(places, "".join(paths[False]), "".join(paths[True]), text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +132,4 @@ def columns(attempts: Sequence[Attempt], places: int) -> list[Column]:
 
 
 def _bar(span: Span, x: float, width: float) -> Bar:
-    return Bar(span.phase, round(x, 2), round(width, 2), f"{span.phase} {duration(span.duration)}")
+    return Bar(span.phase, round(x, 2), round(width, 2), span.duration, f"{span.phase} {duration(span.duration)}")

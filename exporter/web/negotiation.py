@@ -64,6 +64,11 @@ def preferred_format(accept: str) -> Format:
     return best
 
 
+def prefers_html(accept: str) -> bool:
+    """Whether the client is a browser: it says that it takes HTML, which no scraper and no script does by itself."""
+    return any(preference.value == "text/html" and preference.weight > 0.0 for preference in preferences(accept))
+
+
 def accepts_gzip(accept_encoding: str) -> bool:
     """Whether the client takes gzip; what it says of gzip itself counts more than what it says of `*`."""
     weights = {preference.value: preference.weight for preference in preferences(accept_encoding)}

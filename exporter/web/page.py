@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+NAVIGATION: tuple[tuple[str, str], ...] = (
+    ("Endpoints", ""),
+    ("Metrics", "metrics"),
+    ("JSON", "api/v1/endpoints"),
+    ("Configuration", "config"),
+    ("Documentation", "docs/"),
+)
+"""What every page links to at its top: words, and ways from the root."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -13,10 +22,12 @@ class Page:
         root: The way from the page to `/`, so that the pages work behind a proxy that puts them elsewhere.
         now: Unix timestamp.
         version: The exporter's.
-        documentation: Where the documentation is, with a slash at its end; `None` if there is no link to it.
+        refreshed: Whether it shows this moment, so that it should be loaded again after a while.
+        navigation: What it links to at its top: words, and ways from the root.
     """
 
     root: str
     now: float
     version: str
-    documentation: str | None
+    refreshed: bool = False
+    navigation: tuple[tuple[str, str], ...] = NAVIGATION

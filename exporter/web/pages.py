@@ -1,35 +1,41 @@
-"""The pages for people: what the templates show, and the templates' surroundings.
+"""The pages for people: what the templates are told.
 
-Values of the store to HTML; the requests are the subject of `application`. The pages need no script, no style inside of
-them and nothing from elsewhere. Everything that a server said is escaped by the templates.
+Values of the store to HTML; the requests are the subject of `page_routes`, the templates' surroundings that of
+`rendering`.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
+from itertools import groupby
+from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-
+from exporter.metrics.changes import changed_since
 from exporter.metrics.endpoint_state import EndpointState, Health
-from exporter.metrics.history import ATTEMPTS_KEPT as HISTORY_LENGTH
+from exporter.metrics.history import ATTEMPTS_KEPT, Attempt, KeptFailure, Turn
+from exporter.metrics.labels import escaped
 from exporter.metrics.record import unfold
 from exporter.metrics.store import ExporterState
-from exporter.model import Endpoint, Phase, ProbeResult
-from exporter.web import wording
-from exporter.web.charts import HISTORY_HEIGHT, SCALE, Bar, columns, stack, waterfall
+from exporter.model import CertificateFacts, Failure, ProbeResult, TlsFacts
+from exporter.web import links, wording
+from exporter.web.charts import HISTORY_HEIGHT, Bar, Strip, columns, stack, strip, waterfall
+from exporter.web.documentation import Document
+from exporter.web.filters import choices
+from exporter.web.ninety_days import ninety_days
 from exporter.web.page import Page
-from exporter.web.survey import Selection, Survey
+from exporter.web.query import Selection
+from exporter.web.rendering import Renderer
+from exporter.web.survey import Survey
 
-PAGE_LENGTH = 100
+PAGE_LENGTH: Final = 100
 """Endpoints on a page of the status page: some 15 ms of work, done in slices."""
 
-SLICE_SIZE = 8 * 1024
-"""Characters of a page after which to give way: about a millisecond's work."""
+PAGES_AROUND: Final = 2
+"""Pages that are linked to on each side of the one that is shown, beside the first and the last."""
 
-WARNING_DAYS = 14.0
-"""What is left of a certificate when its figure changes colour: authorities renew a month ahead, so this is late."""
+AXIS_MARKS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,47 +45,40 @@ class Row:
     Attributes:
         result: The last; `None` if there is none yet.
         bars: Its phases side by side.
+        strip: Its last probes.
         chain_not_after: When the first of its certificates expires; `None` if none was seen.
+        before: How it was when the exporter last ran; `None` if it was probed since.
+        group: The value of the grouping label, where a group begins; else `None`.
     """
 
     state: EndpointState
     result: ProbeResult | None
     bars: Sequence[Bar]
+    strip: Strip
     chain_not_after: float | None
+    before: str | None
+    group: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedCertificate:
+    """A certificate and where it stood.
+
+    Attributes:
+        sent: Its place among those that the server sent, from 1; `None` if it sent none such.
+        verified: Its place on the verified path, from 1; `None` if it is not on it.
+    """
+
+    certificate: CertificateFacts
+    sent: int | None
+    verified: int | None
 
 
 class Pages:
     """Renders the pages, in slices that are quick to make."""
 
     def __init__(self) -> None:
-        environment = Environment(
-            loader=PackageLoader("exporter.web"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        environment.filters.update(
-            age=wording.age,
-            duration=wording.duration,
-            moment=wording.moment,
-            page_of=_page_of,
-            period=wording.period,
-            size=wording.size,
-            urgency=_urgency,
-            validity=wording.validity,
-        )
-        environment.globals.update(
-            Health=Health,
-            Phase=Phase,
-            bar_scale=SCALE,
-            history_height=HISTORY_HEIGHT,
-            history_length=HISTORY_LENGTH,
-        )
-        # All of them now: to translate one takes longer than a page may hold up the probes.
-        templates = {name: environment.get_template(name) for name in environment.list_templates()}
-        self._status = templates["status.html"]
-        self._endpoint = templates["endpoint.html"]
+        self._renderer = Renderer()
 
     def status(
         self, page: Page, survey: Survey, exporter: ExporterState, selection: Selection, number: int
@@ -95,75 +94,195 @@ class Pages:
         """
         start = (number - 1) * PAGE_LENGTH
         shown = survey.selected[start : start + PAGE_LENGTH]
-        return _slices(
-            self._status,
+        total = -(-len(survey.selected) // PAGE_LENGTH)
+        return self._renderer.render(
+            "status.html",
             page=page,
             survey=survey,
             exporter=exporter,
             selection=selection,
-            rows=map(_row, shown),
+            choices=choices(selection, survey),
+            rows=_rows(shown, selection),
             first=start + 1,
             last=start + len(shown),
-            previous=_query(selection, number - 1) if start > 0 else None,
-            following=_query(selection, number + 1) if start + PAGE_LENGTH < len(survey.selected) else None,
+            current=number,
+            pages=_page_numbers(number, total),
+            previous="./" + selection.query(page=number - 1) if start > 0 else None,
+            following="./" + selection.query(page=number + 1) if number < total else None,
         )
 
-    def endpoint(self, page: Page, state: EndpointState, others: Sequence[EndpointState] = ()) -> Iterator[bytes]:
+    def endpoint(
+        self, page: Page, exporter: ExporterState, state: EndpointState, others: Sequence[EndpointState] = ()
+    ) -> Iterator[bytes]:
         """All about one endpoint, or one of its addresses.
 
         Args:
             page: What every page needs.
+            exporter: The exporter's own state.
             state: What to show.
             others: All of its addresses, where each has a page.
         """
-        name = state.endpoint.name
-        result = None if state.latest is None else unfold(state.latest, name)
-        failed = None if state.last_failed is None else state.last_failed.result(name)
-        return _slices(
-            self._endpoint,
+        endpoint, history, attempts = state.endpoint, state.history, state.attempts
+        result = None if state.latest is None else unfold(state.latest, endpoint.name)
+        kept = history.last_failed
+        # The conversation of the last probe is shown anyway.
+        tried = None if kept is None or (result and kept.ended_at == result.ended_at) else kept
+        return self._renderer.render(
+            "endpoint.html",
             page=page,
             state=state,
             others=others,
+            started_at=exporter.started_at,
             result=result,
-            bars=waterfall(result.spans, result.duration) if result else [],
-            earlier_failure=None if failed is None or (result and result.ended_at == failed.ended_at) else failed,
-            columns=columns(state.attempts, HISTORY_LENGTH),
+            before=_before(state),
+            changed=[] if state.latest is None else changed_since(history.good, state.latest),
+            slowest=max((attempt.duration for attempt in attempts if attempt.reason is None), default=0.0),
+            columns=columns(attempts, ATTEMPTS_KEPT),
+            history_length=ATTEMPTS_KEPT,
+            history_height=HISTORY_HEIGHT,
+            axis=_axis(attempts),
+            ninety=ninety_days(history.timeline, page.now),
+            turns=_lasting(history.turns, page.now),
+            bars=waterfall(result) if result else [],
+            runs=_runs(history.failures),
+            tried=None if tried is None else tried.result(endpoint.name),
+            tried_id=None if tried is None else tried.id,
+            certificates=_placed(result.tls) if result and result.tls else [],
+            summed=_summed(state),
+            commands=_commands(state),
+            failure_link=links.failure_link,
+            json=links.json_link("endpoints", endpoint.name, endpoint.only_address),
         )
 
+    def failure(self, page: Page, state: EndpointState, kept: KeptFailure) -> Iterator[bytes]:
+        """All about one failed probe."""
+        endpoint, failures = state.endpoint, state.history.failures
+        result, place = kept.result(endpoint.name), failures.index(kept)
 
-def _slices(template: Template, **context: object) -> Iterator[bytes]:
-    """A page bit by bit. Half a surrogate pair, which a certificate may hold, becomes a question mark."""
-    pending: list[str] = []
-    size = 0
-    for piece in template.generate(context):
-        pending.append(piece)
-        size += len(piece)
-        if size >= SLICE_SIZE:
-            yield "".join(pending).encode(errors="replace")
-            pending.clear()
-            size = 0
-    yield "".join(pending).encode(errors="replace")
+        def link(number: int) -> str | None:
+            if not 0 <= number < len(failures):
+                return None
+            return links.failure_link(endpoint.name, failures[number].id, endpoint.only_address)
 
+        path = links.json_link("endpoints", endpoint.name)
+        return self._renderer.render(
+            "failure.html",
+            page=page,
+            state=state,
+            result=result,
+            bars=waterfall(result),
+            certificates=_placed(result.tls) if result.tls else [],
+            earlier=link(place - 1),
+            later=link(place + 1),
+            json=f"{path}/failures/{kept.id}",
+        )
 
-def _row(state: EndpointState) -> Row:
-    if state.latest is None:
-        return Row(state, None, (), None)
-    result = unfold(state.latest, state.endpoint.name, transcript=False)
-    return Row(state, result, stack(result.spans), state.latest.chain_not_after)
+    def document(self, page: Page, document: Document, contents: Sequence[tuple[str, str]]) -> Iterator[bytes]:
+        """A page of the documentation, and the names and titles of all."""
+        return self._renderer.render("docs.html", page=page, document=document, contents=contents)
 
-
-def _page_of(endpoint: Endpoint) -> str:
-    """The way from `endpoints/` to an endpoint's page: its name as one segment of a path, whatever is in it."""
-    address = endpoint.only_address
-    return quote(endpoint.name, safe="") + ("" if address is None else "?" + urlencode({"address": address}))
-
-
-def _query(selection: Selection, number: int) -> str:
-    """The way to another page of the same selection."""
-    asked = {"state": selection.health, "q": selection.text or None, "page": number if number > 1 else None}
-    return "?" + urlencode({key: value for key, value in asked.items() if value is not None})
+    def error(self, page: Page, status: int, reason: str, text: str) -> Iterator[bytes]:
+        """What is wrong with a request, with a way on from there."""
+        return self._renderer.render("error.html", page=page, status=status, reason=reason, text=text)
 
 
-def _urgency(seconds_left: float) -> str:
-    """A class for the time that a certificate has left."""
-    return "bad" if seconds_left <= 0.0 else "warn" if seconds_left < WARNING_DAYS * wording.DAY else "good"
+def _rows(shown: Sequence[EndpointState], selection: Selection) -> Iterator[Row]:
+    last: str | None = None
+    for state in shown:
+        group = state.endpoint.labels.get(selection.group, "") if selection.group else None
+        latest = state.latest
+        result = None if latest is None else unfold(latest, state.endpoint.name, transcript=False)
+        yield Row(
+            state=state,
+            result=result,
+            bars=() if result is None else stack(result.spans),
+            strip=strip(state.attempts, ATTEMPTS_KEPT),
+            chain_not_after=None if latest is None else latest.chain_not_after,
+            before=_before(state),
+            group=None if group == last else group,
+        )
+        last = group
+
+
+def _before(state: EndpointState) -> str | None:
+    """How an endpoint was when an earlier process last probed it, if this one has not yet."""
+    turns = state.history.turns
+    if state.health is not Health.WAITING or not turns:
+        return None
+    return "up" if turns[-1].reason is None else "failing"
+
+
+def _page_numbers(current: int, total: int) -> list[int | None]:
+    """The pages to link to, with `None` where some are left out."""
+    near = range(current - PAGES_AROUND, current + PAGES_AROUND + 1)
+    wanted = [number for number in range(1, total + 1) if number in near or number in (1, total)]
+    numbers: list[int | None] = []
+    for number in wanted:
+        if numbers and numbers[-1] != number - 1:
+            numbers.append(None)
+        numbers.append(number)
+    return numbers
+
+
+def _axis(attempts: Sequence[Attempt]) -> list[float]:
+    """The ends of some probes at equal distances in the picture of them."""
+    step = (len(attempts) - 1) / (AXIS_MARKS - 1)
+    places = sorted({round(mark * step) for mark in range(AXIS_MARKS)}) if attempts else []
+    return [attempts[place].ended_at for place in places]
+
+
+def _runs(failures: Sequence[KeptFailure]) -> list[tuple[Failure, list[KeptFailure]]]:
+    """Failures in a row that say the same together, the latest first."""
+    together = groupby(reversed(failures), key=lambda kept: kept.failure)
+    return [(failure, list(run)) for failure, run in together if failure is not None]
+
+
+def _lasting(turns: Sequence[Turn], now: float) -> list[tuple[Turn, float]]:
+    """Changes of state, the latest first, and how long each lasted."""
+    lasting: list[tuple[Turn, float]] = []
+    end = now
+    for turn in reversed(turns):
+        lasting.append((turn, max(end - turn.at, 0.0)))
+        end = turn.at
+    return lasting
+
+
+def _placed(tls: TlsFacts) -> list[PlacedCertificate]:
+    """All certificates once: as they were sent, and then those of the verified path that were not."""
+    sent = {each: place for place, each in reversed(list(enumerate(tls.chain, 1)))}
+    verified = {each: place for place, each in reversed(list(enumerate(tls.verified_chain, 1)))}
+    return [
+        PlacedCertificate(each, sent.get(each), verified.get(each))
+        for each in dict.fromkeys((*tls.chain, *tls.verified_chain))
+    ]
+
+
+def _summed(state: EndpointState) -> str:
+    """`21, all failed: auth_rejected (auth)` or `30, of which failed: 2 timeout (greeting), 1 ...`."""
+    failures = {f"{reason} ({phase})": count for (reason, phase), count in state.failures.items()}
+    failed = sum(failures.values())
+    if not failed:
+        return f"{state.probes:,}, none failed" if state.probes else "none"
+    if failed == state.probes and len(failures) == 1:
+        return f"all {wording.figure(failed)} failed: {next(iter(failures))}"
+    each = ", ".join(f"{count:,} {kind}" for kind, count in failures.items())
+    return f"{state.probes:,}, of which {failed:,} failed: {each}"
+
+
+def _commands(state: EndpointState) -> list[tuple[str, str]]:
+    endpoint = state.endpoint
+    matcher = f'{{endpoint="{escaped(endpoint.name)}"'
+    matcher += f',address="{endpoint.only_address}"}}' if endpoint.only_address else "}"
+    return [
+        ("Probe it now, in a terminal, with the configuration of the exporter:", _command(endpoint.name)),
+        ("Availability of the last 30 days (PromQL):", f"avg_over_time(mail_probe_success{matcher}[30d])"),
+        (
+            "Failures of the last day by reason (PromQL):",
+            f"sum by (reason, phase) (increase(mail_probe_failures_total{matcher}[1d]))",
+        ),
+        ("Duration of each phase (PromQL):", f"mail_probe_last_phase_duration_seconds{matcher}"),
+    ]
+
+
+def _command(name: str) -> str:
+    return f"mail-exporter probe {shlex.quote(name)} --config.file=/etc/mail-exporter/mail-exporter.yaml"

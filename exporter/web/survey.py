@@ -1,41 +1,39 @@
 """A look over all endpoints, for the status page and the API: how they are, which are asked for, what expires first.
 
-Choosing and counting only; how that is shown is the subject of `pages` and `api`.
+Choosing, counting and sorting only; how that is shown is the subject of `pages` and `api`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from heapq import merge
+from itertools import islice
+from typing import Final, TypeAlias
 
 from exporter.metrics.endpoint_state import EndpointState, Health
 from exporter.metrics.store import Snapshot
-from exporter.model import Endpoint
+from exporter.model import Endpoint, FailureReason
+from exporter.web.query import Expiring, Selection, Sort
+from exporter.web.wording import DAY, HEALTH
 
-AT_ONCE = 500
+AT_ONCE: Final = 250
 """Endpoints to look at before giving way: about a millisecond's work."""
 
+SOON: Final = 14 * DAY
+"""Seconds that a certificate has left when it is said to expire soon: authorities renew a month ahead."""
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which endpoints are asked for.
+LABELS_OFFERED: Final = 200
+"""Labels with their values to choose from; more would be no choice any more."""
 
-    Attributes:
-        health: Only those that are so; `None` for all.
-        text: Only those with this in their name, host or address, in any case; empty for all.
-    """
+UNGROUPED: Final = "\U0010ffff"
+"""Comes after all values of a label: endpoints that do not have it are listed last."""
 
-    health: Health | None = None
-    text: str = ""
+LAST: Final = float("inf")
 
-    def includes(self, state: EndpointState) -> bool:
-        """Whether an endpoint is among them."""
-        if self.health is not None and state.health is not self.health:
-            return False
-        sought, endpoint = self.text.casefold(), state.endpoint
-        return not sought or any(
-            sought in text.casefold() for text in (endpoint.name, endpoint.host, endpoint.only_address or "")
-        )
+GiveWay: TypeAlias = Callable[[], Awaitable[None]]
+Keyed: TypeAlias = tuple[str, float, str, int, EndpointState]
+"""The value of the grouping label, what to sort by, the name to sort by, the place in the configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,46 +44,167 @@ class Expiry:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Group:
+    """How many endpoints have a value of the grouping label."""
+
+    endpoints: int = 0
+    failing: int = 0
+
+
+@dataclass(slots=True)
 class Survey:
-    """What a look over all endpoints showed.
+    """What a look over all endpoints showed; complete when `survey` returns it.
 
     Attributes:
         counts: How many of all endpoints are how.
-        first_expiry: The first of all their certificates to expire; `None` if none was seen.
-        selected: Those that were asked for: the failing ones first, then those not yet probed, then the others, and
-            each in the order of the configuration.
+        reasons: How many of all endpoints fail with what, the most frequent first.
+        expired: Of how many endpoints a certificate has expired.
+        expiring: Of how many one expires soon.
+        first_expiry: The first of all their certificates to expire that has not; `None` if none was seen.
+        labels: The labels that endpoints have, with how many have them, up to `LABELS_OFFERED`.
+        groups: The selected endpoints by the value of the grouping label.
+        selected: Those that were asked for, in the order that was asked for.
     """
 
-    counts: Mapping[Health, int]
-    first_expiry: Expiry | None
-    selected: tuple[EndpointState, ...]
+    counts: dict[Health, int] = field(default_factory=lambda: dict.fromkeys(Health, 0))
+    reasons: Mapping[FailureReason, int] = field(default_factory=dict)
+    expired: int = 0
+    expiring: int = 0
+    first_expiry: Expiry | None = None
+    labels: dict[tuple[str, str], int] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+    selected: tuple[EndpointState, ...] = ()
+
+    @property
+    def endpoints(self) -> int:
+        """How many there are."""
+        return sum(self.counts.values())
 
 
-async def survey(snapshot: Snapshot, selection: Selection, give_way: Callable[[], Awaitable[None]]) -> Survey:
+async def survey(snapshot: Snapshot, selection: Selection, now: float, give_way: GiveWay) -> Survey:
     """Looks over all endpoints of a moment.
 
     Args:
         snapshot: The moment.
         selection: Which to pick out.
+        now: When that was, a Unix timestamp.
         give_way: Is called between two pieces of work, and may let others run.
     """
-    counts = dict.fromkeys(Health, 0)
-    selected: dict[Health, list[EndpointState]] = {health: [] for health in Health}
-    first: tuple[float, EndpointState] | None = None
+    found = Survey()
+    reasons: dict[FailureReason, int] = {}
+    sorted_chunks: list[list[Keyed]] = []
+    words = selection.text.casefold().split()
     states = snapshot.endpoints
     for start in range(0, len(states), AT_ONCE):
         await give_way()
-        for state in states[start : start + AT_ONCE]:
-            health = state.health
-            counts[health] += 1
-            if selection.includes(state):
-                selected[health].append(state)
-            ends = None if state.latest is None else state.latest.chain_not_after
-            if ends is not None and (first is None or ends < first[0]):
-                first = ends, state
-    return Survey(
-        counts=counts,
-        first_expiry=None if first is None else Expiry(first[1].endpoint, first[0]),
-        selected=tuple(state for health in Health for state in selected[health]),
-    )
+        chunk: list[Keyed] = []
+        for place, state in enumerate(states[start : start + AT_ONCE], start):
+            _count(found, reasons, state, now)
+            if _includes(selection, words, state, now):
+                chunk.append(_keyed(selection, place, state))
+        chunk.sort()
+        sorted_chunks.append(chunk)
+    found.reasons = dict(sorted(reasons.items(), key=lambda item: -item[1]))
+    found.selected = tuple([keyed[-1] async for keyed in _slowly(merge(*sorted_chunks), give_way)])
+    if selection.group:
+        for state in found.selected:
+            group = found.groups.setdefault(state.endpoint.labels.get(selection.group, ""), Group())
+            group.endpoints += 1
+            group.failing += state.health is Health.FAILING
+    return found
+
+
+async def _slowly(keyed: Iterator[Keyed], give_way: GiveWay) -> AsyncIterator[Keyed]:
+    while batch := list(islice(keyed, AT_ONCE)):
+        await give_way()
+        for each in batch:
+            yield each
+
+
+def _count(found: Survey, reasons: dict[FailureReason, int], state: EndpointState, now: float) -> None:
+    found.counts[state.health] += 1
+    for pair in state.endpoint.labels.items():
+        if pair in found.labels or len(found.labels) < LABELS_OFFERED:
+            found.labels[pair] = found.labels.get(pair, 0) + 1
+    latest = state.latest
+    if latest is None:
+        return
+    if latest.failure is not None:
+        reasons[latest.failure.reason] = reasons.get(latest.failure.reason, 0) + 1
+    ends = latest.chain_not_after
+    if ends is None:
+        return
+    if ends <= now:
+        found.expired += 1
+        return
+    found.expiring += ends - now < SOON
+    if found.first_expiry is None or ends < found.first_expiry.at:
+        found.first_expiry = Expiry(state.endpoint, ends)
+
+
+def _includes(selection: Selection, words: Iterable[str], state: EndpointState, now: float) -> bool:
+    endpoint, latest = state.endpoint, state.latest
+    failure = None if latest is None else latest.failure
+    if (
+        (selection.state is not None and state.health is not selection.state)
+        or (selection.protocol is not None and endpoint.protocol is not selection.protocol)
+        or (selection.reason is not None and (failure is None or failure.reason is not selection.reason))
+        or (selection.certificate is not None and _expiring(state, now) is not selection.certificate)
+        or any(endpoint.labels.get(name) != value for name, value in selection.labels)
+    ):
+        return False
+    if not words:
+        return True
+    shown = _shown(state)
+    return all(word in shown for word in words)
+
+
+def _expiring(state: EndpointState, now: float) -> Expiring | None:
+    ends = None if state.latest is None else state.latest.chain_not_after
+    if ends is None or ends - now >= SOON:
+        return None
+    return Expiring.EXPIRED if ends <= now else Expiring.SOON
+
+
+def _shown(state: EndpointState) -> str:
+    """All that the status page shows of an endpoint in words, and where it is."""
+    endpoint, latest = state.endpoint, state.latest
+    texts = [
+        endpoint.name,
+        endpoint.host,
+        str(endpoint.port),
+        endpoint.only_address or "",
+        endpoint.protocol,
+        endpoint.encryption,
+        HEALTH[state.health],
+        *(f"{name}={value}" for name, value in endpoint.labels.items()),
+    ]
+    if latest is not None:
+        texts.append(latest.address or "")
+        if latest.failure is not None:
+            texts += (latest.failure.reason, latest.failure.phase, latest.failure.detail)
+        if latest.tls is not None:
+            texts += latest.tls.problems
+            texts += [latest.tls.version, *(certificate.subject for certificate in latest.tls.chain[:1])]
+    return "\n".join(texts).casefold()
+
+
+def _keyed(selection: Selection, place: int, state: EndpointState) -> Keyed:
+    number, name = _SORTS[selection.sort](state)
+    group = (state.endpoint.labels.get(selection.group) or UNGROUPED) if selection.group else ""
+    return (group, number, name, place, state)
+
+
+_URGENCY: Final = {health: float(number) for number, health in enumerate(Health)}
+
+_SORTS: Final[Mapping[Sort, Callable[[EndpointState], tuple[float, str]]]] = {
+    Sort.URGENCY: lambda state: (_URGENCY[state.health], ""),
+    Sort.NAME: lambda state: (0.0, state.endpoint.name.casefold()),
+    Sort.CHANGED: lambda state: (LAST if state.history.since is None else -state.history.since, ""),
+    Sort.SLOWEST: lambda state: (LAST if state.latest is None else -state.latest.duration, ""),
+    Sort.EXPIRY: lambda state: (
+        LAST if state.latest is None or state.latest.chain_not_after is None else state.latest.chain_not_after,
+        "",
+    ),
+}

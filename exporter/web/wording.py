@@ -5,9 +5,16 @@ Pure text; what a program reads is written by `api` and by the exposition.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Final
+
+from exporter.metrics.endpoint_state import Health
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+
+HEALTH: Final[Mapping[Health, str]] = {Health.FAILING: "failing", Health.WAITING: "not yet probed", Health.UP: "up"}
+"""What people call the states."""
 
 _AGES = ((MINUTE, 1.0, "s"), (HOUR, MINUTE, "min"), (2 * DAY, HOUR, "h"), (float("inf"), DAY, "days"))
 """Up to which age to count in which unit."""
@@ -71,3 +78,44 @@ def size(figure: int) -> str:
             break
         amount, unit = amount / _KIB, larger
     return f"{figure} B" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+def span(seconds: float) -> str:
+    """A time span in one unit, rounded down: `37 min`, `3 h`, `12 days`; less than a second counts as one."""
+    size, unit = next((size, unit) for limit, size, unit in _AGES if seconds < limit)
+    return f"{max(int(seconds / size), 1)} {unit}"
+
+
+def iso(at: float) -> str:
+    """A Unix timestamp as HTML and programs read it, in UTC: `2026-11-28T02:41:07Z`; empty beyond the calendar."""
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return ""
+
+
+def clock(at: float, now: float) -> str:
+    """A Unix timestamp as shortly as it is clear: `02:41` within a day, else `28 Nov 02:41`, in UTC."""
+    try:
+        moment = datetime.fromtimestamp(at, UTC)
+    except (OverflowError, ValueError, OSError):
+        return f"{at:.0f} s since 1970"
+    if abs(now - at) < DAY:
+        return f"{moment:%H:%M}"
+    return f"{moment.day} {moment:%b %H:%M}" if abs(now - at) < 300 * DAY else f"{moment:%Y-%m-%d}"
+
+
+def figure(number: int) -> str:
+    """A number with its thousands apart: `10,000`."""
+    return f"{number:,}"
+
+
+def count(number: int, noun: str) -> str:
+    """So many of something: `1 probe`, `10,000 probes`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def day(at: float) -> str:
+    """The day that a Unix timestamp lies in, in UTC: `28 Nov`."""
+    moment = datetime.fromtimestamp(at, UTC)
+    return f"{moment.day} {moment:%b}"

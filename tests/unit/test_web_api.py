@@ -31,6 +31,8 @@ async def test_the_list_sums_up_and_puts_the_failing_first() -> None:
         "waiting": 1,
         "up": 1,
         "first_certificate_expiry": {"endpoint": "up", "address": None, "not_after": NOON + 60 * DAY},
+        "expired_certificates": 0,
+        "reasons": {"timeout": 1},
     } == answer["summary"]
     assert ["failing", "waiting", "up"] == [each["name"] for each in answer["endpoints"]]
 
@@ -55,6 +57,9 @@ async def test_an_endpoint_of_the_list_has_all_but_what_takes_room() -> None:
         "probes": 2,
         "failures": [{"reason": "auth_rejected", "phase": "auth", "count": 1}],
         "last_success_at": NOON + 0.282974,
+        "since": NOON + 0.282974,
+        "probes_in_a_row": 1,
+        "flapping": False,
     } == found
     assert {"phase": "connect", "start_seconds": 0.001204, "duration_seconds": 0.018377} == probe.pop("phases")[1]
     assert {

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from exporter.metrics.history import Attempt
-from exporter.model import FailureReason, Phase, Span
-from exporter.web.charts import HISTORY_HEIGHT, LOWEST, SCALE, columns, stack, waterfall
-from tests.unit.results import ALL_PHASES, NOON, spans
+from exporter.model import FailureReason, Phase, ProbeResult, Span
+from exporter.web.charts import HISTORY_HEIGHT, LOWEST, SCALE, columns, stack, strip, waterfall
+from tests.unit.results import ALL_PHASES, NOON, failure, spans, success
+
+
+def probe(stretches: Sequence[Span], duration: float) -> ProbeResult:
+    return success(spans=tuple(stretches), duration=duration)
 
 
 def test_stacked_stretches_fill_the_bar_in_their_order() -> None:
@@ -21,24 +27,43 @@ def test_the_stretches_of_a_real_probe_add_up_to_the_whole_bar() -> None:
 
 def test_a_probe_that_took_no_time_is_drawn_without_width() -> None:
     assert [0.0] == [bar.width for bar in stack([Span(Phase.DNS, 0.0, 0.0)])]
-    assert [0.0] == [bar.width for bar in waterfall([Span(Phase.DNS, 0.0, 0.0)], 0.0)]
+    assert [0.0] == [bar.width for bar in waterfall(probe([Span(Phase.DNS, 0.0, 0.0)], 0.0))]
 
 
 def test_a_probe_without_stretches_is_drawn_empty() -> None:
     assert [] == stack(())
-    assert [] == waterfall((), 0.0)
+    assert [] == waterfall(probe((), 0.0))
 
 
 def test_a_waterfall_shows_when_each_stretch_was() -> None:
-    bars = waterfall([Span(Phase.DNS, 0.0, 0.1), Span(Phase.CONNECT, 0.2, 0.2)], 0.5)
+    bars = waterfall(probe([Span(Phase.DNS, 0.0, 0.1), Span(Phase.CONNECT, 0.2, 0.2)], 0.5))
 
     assert [(0.0, 200.0), (400.0, 400.0)] == [(bar.x, bar.width) for bar in bars]
 
 
 def test_a_stretch_never_leaves_the_waterfall() -> None:
-    (bar,) = waterfall([Span(Phase.CONNECT, 1.0, 1.0)], 0.5)
+    (bar,) = waterfall(probe([Span(Phase.CONNECT, 1.0, 1.0)], 0.5))
 
     assert SCALE == bar.x + bar.width
+
+
+def test_the_stretch_that_failed_is_marked_also_when_a_goodbye_follows() -> None:
+    stretches = spans((Phase.CAPABILITY, 0.1), (Phase.TLS, 0.1), (Phase.CAPABILITY, 0.1), (Phase.QUIT, 0.1))
+
+    failed = failure(FailureReason.PROTOCOL_ERROR, Phase.CAPABILITY, spans=stretches, duration=0.4)
+
+    assert [False, False, True, False] == [bar.failed for bar in waterfall(failed)]
+    assert not any(bar.failed for bar in waterfall(probe(stretches, 0.4)))
+
+
+def test_a_strip_has_one_piece_for_each_run_of_probes() -> None:
+    outcomes = [None, None, FailureReason.TIMEOUT, None]
+
+    drawn = strip([Attempt(NOON, 0.1, reason, Phase.DNS if reason else None) for reason in outcomes], places=6)
+
+    assert "M2 0h2v10h-2zM5 0h1v10h-1z" == drawn.good
+    assert "M4 0h1v10h-1z" == drawn.bad
+    assert "1 failure in the last 4 probes" == drawn.text
 
 
 def test_the_slowest_success_and_every_failure_take_the_whole_height() -> None:

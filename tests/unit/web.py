@@ -36,9 +36,7 @@ class Surroundings:
 
 
 @asynccontextmanager
-async def served(
-    store: Store, surroundings: Surroundings | None = None, documentation: str | None = None
-) -> AsyncIterator[Client]:
+async def served(store: Store, surroundings: Surroundings | None = None) -> AsyncIterator[Client]:
     told = surroundings or Surroundings()
     application = create_application(
         store=store,
@@ -46,7 +44,6 @@ async def served(
         configuration=lambda: iter(told.configuration.splitlines(keepends=True)),
         process=process_collectors(),
         clock=lambda: told.now,
-        documentation=documentation,
     )
     async with TestClient(TestServer(application)) as client:
         yield client

@@ -1,0 +1,176 @@
+"""The routes of the pages for people, and of what they load. Requests to answers; what is shown is `pages`' subject."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
+from importlib.resources import files
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from exporter.metrics.store import Store
+from exporter.web import query
+from exporter.web.negotiation import prefers_html
+from exporter.web.page import Page
+from exporter.web.streaming import Streamer
+from exporter.web.survey import survey
+
+if TYPE_CHECKING:
+    from exporter.web.documentation import Documentation
+    from exporter.web.pages import Pages
+
+HTML = "text/html; charset=utf-8"
+
+STATIC_TYPES: Mapping[str, str] = MappingProxyType(
+    {"style.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+)
+
+
+class PageRoutes:
+    """The handlers of the pages, and what they need."""
+
+    def __init__(self, store: Store, clock: Callable[[], float], streamer: Streamer) -> None:
+        """Prepare to show pages.
+
+        Args:
+            store: What to show.
+            clock: The time as a Unix timestamp.
+            streamer: Sends them.
+        """
+        self._store = store
+        self._clock = clock
+        self._streamer = streamer
+        self._made: asyncio.Task[tuple[Pages, Documentation]] | None = None
+
+    def routes(self) -> list[web.RouteDef]:
+        """Which path gives what."""
+        return [
+            web.get("/", self.status_page),
+            web.get("/endpoint", self.endpoint_page),
+            web.get("/failure", self.failure_page),
+            web.get("/endpoints/{name:.+}/failures/{id}", self.failure_page),
+            web.get("/endpoints/{name:.+}", self.endpoint_page),
+            web.get("/docs", self.documentation_index),
+            web.get("/docs/", self.documentation_page),
+            web.get("/docs/images/{name}", self.documentation_picture),
+            web.get("/docs/{page}", self.documentation_page),
+            *(web.get(f"/static/{name}", _static(name, kind)) for name, kind in STATIC_TYPES.items()),
+        ]
+
+    async def status_page(self, request: web.Request) -> web.StreamResponse:
+        """All endpoints, or those that are asked for."""
+        selection, number = query.selection(request), query.page_number(request)
+        snapshot, page = self._store.snapshot(), self.page(request, refreshed=True)
+        found = await survey(snapshot, selection, page.now, self._streamer.give_way)
+        pages, _ = await self._pages()
+        return await self._respond(request, pages.status(page, found, snapshot.exporter, selection, number))
+
+    async def endpoint_page(self, request: web.Request) -> web.StreamResponse:
+        """One endpoint."""
+        state, others = query.states(self._store, request)
+        pages, _ = await self._pages()
+        exporter = self._store.snapshot().exporter
+        return await self._respond(request, pages.endpoint(self.page(request, refreshed=True), exporter, state, others))
+
+    async def failure_page(self, request: web.Request) -> web.StreamResponse:
+        """One failed probe."""
+        state, kept = query.failure(self._store, request)
+        pages, _ = await self._pages()
+        return await self._respond(request, pages.failure(self.page(request), state, kept))
+
+    async def documentation_index(self, request: web.Request) -> web.StreamResponse:
+        """The links of a page are relative, so it matters where it is."""
+        raise web.HTTPFound(self.page(request).root + "docs/")
+
+    async def documentation_page(self, request: web.Request) -> web.StreamResponse:
+        """A page of the documentation."""
+        name = request.match_info.get("page", "index").removesuffix(".md")
+        pages, documentation = await self._pages()
+        document = await asyncio.to_thread(documentation.document, name)
+        if document is None:
+            raise web.HTTPNotFound(text=f'No page "{name}" in the documentation.\n')
+        return await self._respond(request, pages.document(self.page(request), document, documentation.contents))
+
+    async def documentation_picture(self, request: web.Request) -> web.StreamResponse:
+        """A picture of the documentation."""
+        name = request.match_info["name"]
+        _, documentation = await self._pages()
+        picture = await asyncio.to_thread(documentation.picture, name)
+        if picture is None:
+            raise web.HTTPNotFound(text=f'No picture "{name}" in the documentation.\n')
+        return web.Response(body=picture, content_type="image/png")
+
+    def page(self, request: web.Request, *, refreshed: bool = False) -> Page:
+        """What every page needs."""
+        exporter = self._store.snapshot().exporter
+        return Page(root_of(request), self._clock(), exporter.build.version, refreshed)
+
+    @web.middleware
+    async def explain(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Says in a sentence what is wrong with a request: to people on a page with a way on from there."""
+        try:
+            return await handler(request)
+        except web.HTTPError as refusal:
+            _put_in_words(request, refusal)
+            if refusal.text is None or not prefers_html(",".join(request.headers.getall(hdrs.ACCEPT, ()))):
+                raise
+            pages, _ = await self._pages()
+            phrase = HTTPStatus(refusal.status).phrase
+            body = b"".join(pages.error(self.page(request), refusal.status, phrase, refusal.text.strip()))
+            headers = {name: value for name, value in refusal.headers.items() if name not in _OF_THE_BODY}
+            return web.Response(body=body, status=refusal.status, headers={**headers, hdrs.CONTENT_TYPE: HTML})
+
+    async def _pages(self) -> tuple[Pages, Documentation]:
+        """What makes the pages; had when somebody looks at one for the first time, which many daemons never see."""
+        if self._made is None:
+            self._made = asyncio.create_task(asyncio.to_thread(_pages))
+        # One who goes away must not take it from those who wait too.
+        return await asyncio.shield(self._made)
+
+    async def _respond(self, request: web.Request, body: Iterator[bytes]) -> web.StreamResponse:
+        return await self._streamer.respond(request, body, HTML)
+
+
+_OF_THE_BODY = frozenset({hdrs.CONTENT_TYPE, hdrs.CONTENT_LENGTH})
+
+
+def root_of(request: web.Request) -> str:
+    """The way from what is asked for to the root of the interface, relative, so that no proxy has to be known."""
+    depth = request.rel_url.raw_path.count("/") - 1
+    return "../" * depth or "./"
+
+
+def _put_in_words(request: web.Request, refusal: web.HTTPError) -> None:
+    if isinstance(refusal, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(refusal.allowed_methods))
+        refusal.text = f"{request.path} takes {allowed}, not {request.method}.\n"
+    elif isinstance(refusal, web.HTTPNotFound) and refusal is request.match_info.http_exception:
+        refusal.text = f"There is nothing at {request.path}. Start at /.\n"
+
+
+def _pages() -> tuple[Pages, Documentation]:
+    from exporter.web.documentation import Documentation  # noqa: PLC0415 - as below
+    from exporter.web.pages import Pages  # noqa: PLC0415 - it takes a tenth of a second and some megabytes
+
+    return Pages(), Documentation()
+
+
+def _static(name: str, kind: str) -> Handler:
+    """Gives a file of the package, which is read now."""
+    content = files("exporter.web").joinpath("static", name).read_bytes()
+    tag = hashlib.sha256(content).hexdigest()[:16]
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        response = web.Response(body=content, content_type=kind, charset="utf-8")
+        response.etag = tag
+        response.headers[hdrs.CACHE_CONTROL] = "no-cache"
+        if any(known.value == tag for known in request.if_none_match or ()):
+            return web.Response(status=304, headers={hdrs.ETAG: response.headers[hdrs.ETAG]})
+        return response
+
+    return handle

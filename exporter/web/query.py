@@ -1,0 +1,207 @@
+"""What a request asks for: which endpoints, in which order, on which page. Reading only; choosing is `survey`'s."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from exporter.metrics.endpoint_state import EndpointState, Health
+from exporter.metrics.history import FAILURES_KEPT, KeptFailure
+from exporter.metrics.store import Store
+from exporter.model import FailureReason, Protocol
+
+MAX_PAGES: Final = 999_999
+
+MAX_LABELS: Final = 10
+"""Labels that may be asked for at once."""
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+class Sort(StrEnum):
+    """In which order endpoints are listed."""
+
+    URGENCY = "urgency"
+    """The failing ones first, then those not yet probed, then the others; each as configured."""
+    NAME = "name"
+    CHANGED = "changed"
+    """Those whose state changed last come first."""
+    SLOWEST = "slowest"
+    """Those whose last probe took longest come first."""
+    EXPIRY = "expiry"
+    """Those whose first certificate expires first come first."""
+
+
+class Expiring(StrEnum):
+    """How long a certificate has left."""
+
+    EXPIRED = "expired"
+    SOON = "soon"
+    """Not expired, but less than the days that turn the figure yellow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which endpoints are asked for, and in which order.
+
+    Attributes:
+        state: Only those that are so; `None` for all.
+        protocol: Likewise.
+        reason: Only those whose last probe failed with it; `None` for all.
+        certificate: Only those whose first certificate to expire has so long left; `None` for all.
+        labels: Only those that have all of these labels.
+        text: Only those with all of these words in what is shown of them, in any case; empty for all.
+        sort: The order.
+        group: The label whose values to group them by; empty for no groups.
+    """
+
+    state: Health | None = None
+    protocol: Protocol | None = None
+    reason: FailureReason | None = None
+    certificate: Expiring | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    text: str = ""
+    sort: Sort = Sort.URGENCY
+    group: str = ""
+
+    @property
+    def filters(self) -> bool:
+        """Whether it leaves any endpoint out."""
+        return bool(self.state or self.protocol or self.reason or self.certificate or self.labels or self.text)
+
+    @property
+    def folded_used(self) -> bool:
+        """Whether it has more than what the page offers at first sight: a state, a reason, a text."""
+        return bool(self.protocol or self.labels or self.group or self.sort is not Sort.URGENCY)
+
+    def query(self, page: int = 1, **changes: Any) -> str:
+        """The query that asks for this with some changes, and a `?` before it: `?state=failing&q=mx`."""
+        asked = {field.name: getattr(self, field.name) for field in fields(self)} | changes
+        pairs: list[tuple[str, str]] = [
+            (_WRITTEN.get(name, name), str(value))
+            for name, value in asked.items()
+            if name != "labels" and value and value is not Sort.URGENCY
+        ]
+        pairs += [("label", f"{name}={value}") for name, value in asked["labels"]]
+        if page > 1:
+            pairs.append(("page", str(page)))
+        return "?" + urlencode(pairs)
+
+
+_WRITTEN: Final[Mapping[str, str]] = {"text": "q"}
+
+
+def selection(request: web.Request) -> Selection:
+    """What a query asks for.
+
+    Raises:
+        web.HTTPBadRequest: It asks for something that there is not.
+    """
+    query = request.query
+    return Selection(
+        state=_choice(Health, query.get("state", ""), "state"),
+        protocol=_choice(Protocol, query.get("protocol", ""), "protocol"),
+        reason=_choice(FailureReason, query.get("reason", ""), "failure reason"),
+        certificate=_choice(Expiring, query.get("certificate", ""), "certificate state"),
+        labels=_labels(query.getall("label", ())),
+        text=query.get("q", "").strip(),
+        sort=_choice(Sort, query.get("sort", ""), "order") or Sort.URGENCY,
+        group=query.get("group", "").strip(),
+    )
+
+
+def page_number(request: web.Request) -> int:
+    """Which page a query asks for.
+
+    Raises:
+        web.HTTPBadRequest: It is no number from 1.
+    """
+    asked = request.query.get("page", "1")
+    if not (asked.isascii() and asked.isdecimal() and len(asked) <= len(str(MAX_PAGES)) and int(asked) > 0):
+        raise web.HTTPBadRequest(text=f"No page {asked!r}. Write a number from 1.\n")
+    return int(asked)
+
+
+def endpoint_name(request: web.Request) -> str:
+    """The name that a path or a query gives.
+
+    Raises:
+        web.HTTPBadRequest: Neither does.
+    """
+    name = request.match_info.get("name") or request.query.get("name")
+    if not name:
+        raise web.HTTPBadRequest(text="Which endpoint? Write endpoint?name=NAME.\n")
+    return name
+
+
+def states(store: Store, request: web.Request) -> tuple[EndpointState, Sequence[EndpointState]]:
+    """What is asked for, and all the addresses of the endpoint if each has a state of its own.
+
+    Without an address in the query it is the most urgent one.
+
+    Raises:
+        web.HTTPNotFound: There is no such endpoint, or it is not probed at that address.
+    """
+    name = endpoint_name(request)
+    found = store.states(name)
+    if not found:
+        raise web.HTTPNotFound(text=f'No endpoint named "{name}".\n')
+    each = found if found[0].endpoint.only_address is not None else ()
+    asked = request.query.get("address")
+    if asked is None:
+        return min(found, key=lambda state: _URGENCY.index(state.health)), each
+    for state in each:
+        if state.endpoint.only_address == asked:
+            return state, each
+    raise web.HTTPNotFound(text=f'Endpoint "{name}" is not probed at the address {asked}.\n')
+
+
+def failure(store: Store, request: web.Request) -> tuple[EndpointState, KeptFailure]:
+    """The failed probe that is asked for, and whose it is.
+
+    Raises:
+        web.HTTPNotFound: There is no such endpoint, or the failure is not kept (any more).
+        web.HTTPBadRequest: No endpoint or no failure is named.
+    """
+    name = endpoint_name(request)
+    wanted = request.match_info.get("id") or request.query.get("id")
+    if not wanted:
+        raise web.HTTPBadRequest(text="Which failure? Write failure?name=NAME&id=ID.\n")
+    found = store.states(name)
+    if not found:
+        raise web.HTTPNotFound(text=f'No endpoint named "{name}".\n')
+    address = request.query.get("address")
+    for state in found:
+        if address in (None, state.endpoint.only_address) and (kept := state.history.failure(wanted)) is not None:
+            return state, kept
+    kept_for = f"The last {FAILURES_KEPT} of an endpoint are kept, until the exporter ends."
+    raise web.HTTPNotFound(text=f'Endpoint "{name}" has no failure {wanted}. {kept_for}\n')
+
+
+_URGENCY: Final = tuple(Health)
+
+
+def _choice(kind: type[Choice], asked: str, word: str) -> Choice | None:
+    if not asked:
+        return None
+    try:
+        return kind(asked)
+    except ValueError:
+        raise web.HTTPBadRequest(text=f"No {word} {asked!r}. Write one of: {', '.join(kind)}.\n") from None
+
+
+def _labels(asked: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for each in filter(None, asked):
+        name, equals, value = each.partition("=")
+        if not equals or not name:
+            raise web.HTTPBadRequest(text=f"No label {each!r}. Write label=NAME=VALUE.\n")
+        pairs.append((name, value))
+    if len(pairs) > MAX_LABELS:
+        raise web.HTTPBadRequest(text=f"More than {MAX_LABELS} labels. Leave some out.\n")
+    return tuple(pairs)
