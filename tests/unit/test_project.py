@@ -193,8 +193,9 @@ def test_the_wheel_holds_the_package_with_its_types_and_its_licence(tmp_path: Pa
     # From a copy without history, as a source archive is.
     source = tmp_path / "source"
     source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "config.example.yaml"):
         shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / "docs", source / "docs")
     shutil.copytree(ROOT / "exporter", source / "exporter", ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
     subprocess.run(command, cwd=source, check=True, capture_output=True)
@@ -205,6 +206,9 @@ def test_the_wheel_holds_the_package_with_its_types_and_its_licence(tmp_path: Pa
     packaged = {str(file.relative_to(source)) for file in (source / "exporter").rglob("*") if file.is_file()}
     assert packaged <= names
     assert "exporter/py.typed" in names
+    assert "exporter/documentation/config.example.yaml" in names
+    documentation = {f"exporter/documentation/{file.name}" for file in (ROOT / "docs").glob("*.md")}
+    assert documentation <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
