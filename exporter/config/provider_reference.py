@@ -28,6 +28,8 @@ value of the label `provider` of `mail_endpoint_info`.
   takes both.
 - *no login*: the server wants none, and the endpoint has no credentials whatever the entry says.
 - Many providers want a password made for programs ("app password") where the account has a second factor.
+- NetEase (163, 126, yeah.net) and QQ want an authorization code in the place of the password; iCloud, Yahoo and mail.ru
+  an app password. Zoho and NetEase refuse IMAP and POP until the user has switched them on in the settings.
 
 [microsoft-365.md](microsoft-365.md) and [gmail.md](gmail.md) say what to set up there.
 
