@@ -20,20 +20,24 @@ from OpenSSL import SSL
 from exporter import __version__, sd_notify
 from exporter.config.module import Module
 from exporter.config.problems import Problem
+from exporter.flows.runner import FlowRunner
 from exporter.history_file import HistoryFile
 from exporter.interpreter import favour_the_loop, settle, uncollected
 from exporter.metrics.exposition import process_collectors
+from exporter.metrics.flow_state import FlowStates
 from exporter.metrics.store import BuildInfo, Store
 from exporter.model import (
     Addresses,
     Credentials,
     DnsSettings,
     Endpoint,
+    Flows,
     Limits,
     LoginBackoff,
     SkipReason,
     TokenOutcome,
 )
+from exporter.net.mail_exchangers import mail_exchangers
 from exporter.net.readiness import best_watch
 from exporter.net.resolve import Resolver
 from exporter.net.stream import Stream
@@ -50,6 +54,7 @@ from exporter.visiting.on_demand import OnDemand
 from exporter.visiting.visit import Visitor
 from exporter.watching import Watcher
 from exporter.web.application import create_application
+from exporter.web.flow_routes import flow_routes
 from exporter.web.policy import Policies
 from exporter.web.probing import probe_routes
 from exporter.web.server import ListenAddress
@@ -89,6 +94,10 @@ class Configuration(Interface):
     @property
     def login_backoff(self) -> LoginBackoff:
         """How long rejected logins are left alone."""
+
+    @property
+    def flows(self) -> Flows:
+        """Mail to send and to look for."""
 
     @property
     def modules(self) -> Mapping[str, Module]:
@@ -143,6 +152,7 @@ class Daemon:
             build,
             lambda: self._logins.held_back(),  # noqa: PLW0108 - they need the store first
             started_at=time.time(),
+            flows=FlowStates(time.time),
         )
         observer = _StoreObserver(self.store)
         self.store.set_shard(shard.number, shard.total)
@@ -155,8 +165,10 @@ class Daemon:
         connect = partial(Stream.connect, watch=self._watch)
         self._contexts = TlsContexts()
         self._logins = Logins(time.monotonic, configuration.login_backoff, observer)
-        self.visitor = Visitor(World(Resolver(configuration.dns), self._contexts, connect=connect), self._logins)
+        self._resolver = Resolver(configuration.dns)
+        self.visitor = Visitor(World(self._resolver, self._contexts, connect=connect), self._logins)
         self._on_demand = OnDemand(self.visitor)
+        self._flows = FlowRunner(self.visitor, self.store.flows, self._exchangers)
         self._state_log = StateLog()
         self._scheduler = Scheduler(self._probe, observer)
         self._lag = LagMonitor(self.store.observe_lag)
@@ -172,7 +184,8 @@ class Daemon:
     def prepare(self, configuration: Configuration) -> Prepared:
         """Do all that takes time before a configuration can be put in force; in a thread, once the loop runs probes."""
         templates = [module.template for module in configuration.modules.values()]
-        for policy in {endpoint.tls for endpoint in (*configuration.endpoints, *templates)}:
+        exchangers = [flow.sending.endpoint for flow in configuration.flows.flows if flow.sending is not None]
+        for policy in {endpoint.tls for endpoint in (*configuration.endpoints, *templates, *exchangers)}:
             # Reading authorities takes milliseconds, for which the first probe would wait. What cannot be read is the
             # affected endpoints' failure, and theirs alone.
             with suppress(TlsSetupError):
@@ -188,7 +201,8 @@ class Daemon:
         """Put a configuration in force. What it leaves unchanged keeps its schedule, counters and history."""
         configuration = prepared.configuration
         if configuration.dns != self._configuration.dns:
-            self.visitor.world = replace(self.visitor.world, names=Resolver(configuration.dns))
+            self._resolver = Resolver(configuration.dns)
+            self.visitor.world = replace(self.visitor.world, names=self._resolver)
         self._configuration = configuration
         before, self._names = self._names, prepared.names
         self._in_force = {endpoint.name: endpoint for endpoint in prepared.endpoints}
@@ -200,6 +214,11 @@ class Daemon:
         self._state_log.forget_all_but({endpoint.series for endpoint in endpoints})
         self._scheduler.replace(endpoints, configuration.limits)
         self._on_demand.configure(configuration.limits)
+        flows = Flows(
+            tuple(flow for flow in configuration.flows.flows if self._shard.holds(flow.name)), configuration.flows.key
+        )
+        self.store.flows.configure(flows.flows)
+        self._flows.configure(flows)
         log.info(
             "configuration in force",
             endpoints=len(self._names),
@@ -221,7 +240,7 @@ class Daemon:
         """Start no more probes, and let those under way say goodbye."""
         self.ready = False
         self._scheduler.stop()
-        await self._scheduler.drain(FINISH_WITHIN)
+        await asyncio.gather(self._scheduler.drain(FINISH_WITHIN), self._flows.stop(FINISH_WITHIN))
         # What ends now ends because we say so, and says nothing about the servers.
         self._hurried = True
         self._on_demand.stop()
@@ -244,8 +263,13 @@ class Daemon:
             reload=reload,
             process=process_collectors(),
         )
+        application.add_routes(flow_routes(self.store.flows, time.time))
         application.add_routes(probe_routes(self._on_demand, lambda: self._configuration.modules, self._endpoint))
         return application
+
+    async def _exchangers(self, domain: str) -> tuple[str, ...]:
+        """The MX hosts of a domain, by the nameservers in force."""
+        return await mail_exchangers(self._resolver, domain)
 
     def _endpoint(self, name: str) -> Endpoint | None:
         """The endpoint of a name, if it is this process's."""

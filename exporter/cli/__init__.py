@@ -16,6 +16,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "run": "Probe on schedule and serve the figures to Prometheus.",
     "check": "Validate configuration files.",
     "probe": "Probe once, now, and show what happens.",
+    "flow": "Send a message of a flow now, and wait for it.",
     "healthcheck": "Ask the daemon on this machine whether it is well.",
     "demo": "See everything at work, against mail servers that misbehave on purpose.",
 }

@@ -33,7 +33,7 @@ from exporter.demo.scenes import (
 )
 from exporter.demo.servers import LOOPBACK, mail_server
 from exporter.demo.site import Site
-from exporter.model import Credentials, DnsSettings, Endpoint, Limits, LoginBackoff, Protocol, Secret, TlsPolicy
+from exporter.model import Credentials, DnsSettings, Endpoint, Flows, Limits, LoginBackoff, Protocol, Secret, TlsPolicy
 
 LIMITS: Final = Limits(connections_per_host=len(SCENES))
 """All servers of the demo share a host: under the usual limit the scenes would wait for each other."""
@@ -83,6 +83,7 @@ class DemoConfiguration:
     credentials: tuple[Credentials, ...] = ALL
     login_backoff: LoginBackoff = field(default_factory=LoginBackoff)
     modules: Mapping[str, Module] = field(default_factory=lambda: MappingProxyType({}))
+    flows: Flows = field(default_factory=Flows)
 
     def redacted(self) -> Iterator[str]:
         """What a configuration file that says the same would hold, without the passwords."""
@@ -93,6 +94,7 @@ class DemoConfiguration:
             dns=self.dns,
             limits=self.limits,
             login_backoff=self.login_backoff,
+            flows=self.flows,
         )
 
 

@@ -89,17 +89,18 @@ class Ledger:
         mark: What stands for it in tokens.
     """
 
-    def __init__(self, flow: Flow, mx: str, begun_at: float) -> None:
+    def __init__(self, flow: Flow, mx: str, begun_at: float, run: str = "") -> None:
         """Begin with nothing in flight.
 
         Args:
             flow: Whose messages.
             mx: The MX host; empty where there is none.
             begun_at: Now, as a Unix timestamp: what was sent before was sent by an earlier run.
+            run: Tells the messages of a single run from those of others; empty where an earlier run's are ours too.
         """
         self.flow = flow
         self.mx = mx
-        self.mark = signature.mark(flow.name, mx)
+        self.mark = signature.mark(flow.name, mx, run)
         # Ten a second would not catch up with the numbers of an earlier run.
         self._sequence = int(begun_at * 10)
         self._in_flight: dict[Token, InFlight] = {}
@@ -131,6 +132,10 @@ class Ledger:
     def submitted(self, entry: InFlight, now: Moment) -> None:
         """The server has taken the message."""
         entry.submitted = now.at
+
+    def forget(self, entry: InFlight) -> None:
+        """A submission was broken off, and nothing is known of it."""
+        self._in_flight.pop(entry.token, None)
 
     def not_submitted(self, entry: InFlight, outcome: Outcome, *, reason: str, detail: str, now: Moment) -> Settled:
         """The server has not taken it. Should it arrive all the same, it is a leftover."""

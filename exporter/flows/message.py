@@ -17,6 +17,9 @@ from typing import Final
 HEADER: Final = "X-Mail-Exporter-Token"
 """The header that carries the token. So does the Message-ID, which some servers replace."""
 
+SUBJECT: Final = "mail-exporter probe of flow "
+"""How the subject begins; the flow's name follows."""
+
 MAX_LINE: Final = 200
 """Octets of a header line. Folding at 78 would put the Message-ID on a line of its own, which not all understand."""
 
@@ -60,7 +63,7 @@ def build(token: str, flow: str, sender: str, recipient: str, sent_at: float) ->
     message = EmailMessage(policy=(SMTPUTF8 if international else SMTP).clone(max_line_length=MAX_LINE))
     message["From"] = _address(sender)
     message["To"] = _address(recipient)
-    message["Subject"] = f"mail-exporter probe of flow {flow}, may be deleted"
+    message["Subject"] = f"{SUBJECT}{flow}, may be deleted"
     message["Date"] = format_datetime(datetime.fromtimestamp(sent_at, UTC))
     message_id = f"<{token}@{_domain(sender)}>"
     message["Message-ID"] = message_id

@@ -50,9 +50,9 @@ class Token:
     sent_at: float
 
 
-def mark(flow: str, mx: str = "") -> bytes:
-    """What stands for a flow, and for the MX host that its message is handed to, in tokens."""
-    return hashlib.sha256(f"{flow}\0{mx}".encode()).digest()[:_MARK]
+def mark(flow: str, mx: str = "", run: str = "") -> bytes:
+    """What stands in tokens for a flow, for the MX host that its message is handed to, and for a single run of it."""
+    return hashlib.sha256(f"{flow}\0{mx}\0{run}".encode()).digest()[:_MARK]
 
 
 def sign(token: Token, key: Secret) -> str:

@@ -33,6 +33,8 @@ from exporter.metrics.families import (
     Samples,
     seconds,
 )
+from exporter.metrics.flow_rows import FLOW_ROWS
+from exporter.metrics.flow_state import FlowState
 from exporter.metrics.histogram import PROBE_BUCKETS, Histogram
 from exporter.metrics.record import MARK, Record
 from exporter.metrics.store import NONE_HELD_BACK, ExporterState, HeldBack, Snapshot
@@ -86,6 +88,7 @@ def expose(snapshot: Snapshot, form: Format, process: CollectorRegistry | None =
         Slices, the next of which is made when it is asked for. One may be empty.
     """
     yield from _endpoints(snapshot.endpoints, form, held_back=snapshot.held_back)
+    yield _flows(snapshot.flows, form).encode()
     yield _exporter(snapshot.exporter, form).encode()
     if process is not None:
         yield _process(process, form).encode()
@@ -137,6 +140,25 @@ def _endpoints(
                 pending.clear()
                 size = visits = 0
     yield "".join(pending).encode()
+
+
+def _flows(states: Sequence[FlowState], form: Format) -> str:
+    text: list[str] = []
+    for row in FLOW_ROWS:
+        name = row.metric.name
+        if row.metric.type is MetricType.HISTOGRAM:
+            lines = "".join([_histogram(name, state.labels, state.durations) for state in states if state.sends])
+        else:
+            lines = "".join(
+                [
+                    f"{name}{{{state.labels}{',' if pairs else ''}{pairs}}} {value}\n"
+                    for state in states
+                    for pairs, value in row.read(state)
+                ]
+            )
+        if lines:
+            text += (_heading(row.metric, form), lines)
+    return "".join(text)
 
 
 def _exporter(state: ExporterState, form: Format) -> str:

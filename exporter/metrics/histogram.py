@@ -20,7 +20,11 @@ DELAY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 SCRAPE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds, up to Prometheus' usual scrape timeout."""
 
-_COUNTS = {len(bounds) + 1: Struct(f"={len(bounds) + 1}Q") for bounds in (PROBE_BUCKETS, DELAY_BUCKETS, SCRAPE_BUCKETS)}
+FLOW_BUCKETS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+"""Seconds that mail takes from here to there: over greylisting to a queue that is tried every half hour."""
+
+_BOUNDS = (PROBE_BUCKETS, DELAY_BUCKETS, SCRAPE_BUCKETS, FLOW_BUCKETS)
+_COUNTS = {len(bounds) + 1: Struct(f"={len(bounds) + 1}Q") for bounds in _BOUNDS}
 """By number of buckets, the one without a bound included. Unsigned 64 bit: no counter here will ever wrap."""
 
 

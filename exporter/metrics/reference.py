@@ -9,9 +9,21 @@ import sys
 from collections.abc import Iterable
 
 from exporter.metrics.catalogue import ADDRESS_LABEL, ENDPOINT_LABELS, ENDPOINT_METRICS, EXPORTER_METRICS, Metric
-from exporter.metrics.histogram import DELAY_BUCKETS, PROBE_BUCKETS, SCRAPE_BUCKETS
+from exporter.metrics.flow_rows import FLOW_LABELS, FLOW_METRICS, MX_LABEL
+from exporter.metrics.histogram import DELAY_BUCKETS, FLOW_BUCKETS, PROBE_BUCKETS, SCRAPE_BUCKETS
 from exporter.metrics.labels import VALUE_LIMIT
-from exporter.model import CertificateProblem, FailureReason, Phase, SkipReason, TokenOutcome
+from exporter.model import (
+    AuthMethod,
+    AuthResult,
+    CertificateProblem,
+    FailureReason,
+    Leg,
+    Outcome,
+    Phase,
+    Removal,
+    SkipReason,
+    TokenOutcome,
+)
 
 _TEMPLATE = """\
 # Metrics
@@ -64,6 +76,33 @@ With `addresses: all`, a name that cannot be looked up (`dns_failed`) fails the 
 leads nowhere any more (`dns_not_found`) has no addresses, and fails in one series without the label `{address_label}`.
 Either way `mail_probe_success == 0` tells.
 
+## Metrics of each flow
+
+Every series has the label {flow_labels}, the label `{mx_label}` where messages are handed to MX hosts, and those that
+the configuration adds with `labels`. [mail-flow.md](mail-flow.md) explains the outcomes.
+
+{flow_metrics}
+
+- `outcome` is one of {flow_outcomes}.
+- `leg` is one of {legs}, in this order.
+- For `refused`, `deferred` and `bounced`, `reason` is an enhanced status code of the registry of RFC 5248, or its class
+  such as `5.0.0`; for `send_failed` and `receive_failed` it is one of the reasons of [failures.md](failures.md); for
+  the others it is empty.
+- `method` is one of {methods}, `result` one of {results}. They are only there with `authserv_id`.
+- `scanner` is one of `spamassassin`, `rspamd`, `microsoft`, `barracuda`.
+- `kind` is one of {kinds}.
+- `mail_flow_duration_seconds` has the buckets {flow_buckets} s.
+- Figures of a message are those of the last one that was settled. A message that is lost has no hops and no score.
+
+All outcomes start at 0 when a flow is configured, so `increase` sees the first message of each:
+
+```promql
+mail_flow_success == 0                                            # the last message did not arrive as it should
+mail_flow_outcome_info                                            # what became of it, and which leg is to blame
+sum by (flow, outcome) (increase(mail_flow_messages_total[1d]))   # a day's messages
+histogram_quantile(0.95, sum by (flow, le) (rate(mail_flow_duration_seconds_bucket[1d])))
+```
+
 ## Metrics of the exporter
 
 {exporter_metrics}
@@ -89,6 +128,15 @@ def reference() -> str:
         address_label=ADDRESS_LABEL,
         endpoint_metrics=_table(ENDPOINT_METRICS),
         exporter_metrics=_table(EXPORTER_METRICS),
+        flow_labels=_series(FLOW_LABELS),
+        mx_label=MX_LABEL,
+        flow_metrics=_table(FLOW_METRICS),
+        flow_outcomes=_series(Outcome),
+        legs=_series(Leg),
+        methods=_series(AuthMethod),
+        results=_series(AuthResult),
+        kinds=_series(Removal),
+        flow_buckets=_figures(FLOW_BUCKETS),
         phases=_series(Phase),
         reasons=len(FailureReason),
         errors=_series(CertificateProblem),

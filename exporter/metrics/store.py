@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 
 from exporter.metrics.catalogue import label_names
 from exporter.metrics.endpoint_state import EndpointState, advance, series_labels, unprobed
+from exporter.metrics.flow_state import FlowState, FlowStates
 from exporter.metrics.histogram import DELAY_BUCKETS, SCRAPE_BUCKETS, Histogram
 from exporter.metrics.record import Shared
 from exporter.metrics.remembering import Memory, Remembered, server_of
@@ -88,6 +89,7 @@ class Snapshot:
     endpoints: tuple[EndpointState, ...]
     exporter: ExporterState
     held_back: HeldBack = field(default_factory=lambda: NONE_HELD_BACK)
+    flows: tuple[FlowState, ...] = ()
 
 
 class Store:
@@ -97,6 +99,7 @@ class Store:
         build: For `mail_exporter_build_info`.
         held_back: Tells the rejected logins, when asked.
         started_at: When the process began to look, a Unix timestamp.
+        flows: What is known of flows; nothing unless given.
     """
 
     def __init__(
@@ -104,7 +107,9 @@ class Store:
         build: BuildInfo,
         held_back: Callable[[], HeldBack] = lambda: NONE_HELD_BACK,
         started_at: float = 0.0,
+        flows: FlowStates | None = None,
     ) -> None:
+        self.flows = flows or FlowStates()
         self._held_back = held_back
         self._states: dict[Series, EndpointState] = {}
         self._shared = Shared()
@@ -270,7 +275,7 @@ class Store:
             probes_in_flight=self._in_flight,
             skipped=MappingProxyType(self._skipped.copy()),
         )
-        return Snapshot(tuple(self._states.values()), exporter, self._held_back())
+        return Snapshot(tuple(self._states.values()), exporter, self._held_back(), self.flows.snapshot())
 
     def states(self, name: str) -> tuple[EndpointState, ...]:
         """What is known of one endpoint, as a whole or of each of its addresses; nothing if there is no such name."""

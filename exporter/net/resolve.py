@@ -126,6 +126,21 @@ class Resolver:
             local = tuple(address for address in _LOOPBACK if _is_of(family, address))
         return Resolution(self._order(local)) if local else await self._from_dns(name, host, family, names)
 
+    async def records(self, name: str, rdtype: dns.rdatatype.RdataType) -> Outcome:
+        """The records of a kind that DNS has for a name, which is absolute.
+
+        Args:
+            name: With or without the final dot.
+            rdtype: None of the meta types.
+        """
+        name = name.lower().removesuffix(".")
+        if not _is_host(name):
+            return Failed(f"{_shown(name)} is no name that DNS can hold")
+        answers = self._answers_of(await self._files.now())
+        deadline = asyncio.get_running_loop().time() + self._settings.timeout
+        (outcome,) = await answers.ask([(name, rdtype)], deadline)
+        return outcome
+
     async def _from_dns(self, name: str, host: str, family: IpFamily, names: SystemNames) -> Resolution:
         answers = self._answers_of(names)
         begun, heard = time.perf_counter(), list[Outcome]()

@@ -151,6 +151,17 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class SendContent:
+    """Send octets that are no line and no secret: a message. The transcript shows only how many.
+
+    Attributes:
+        octets: As they go out.
+    """
+
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class AwaitServer:
     """Wait until the server says something, or until this many seconds have passed.
 
@@ -161,7 +172,7 @@ class AwaitServer:
 
 
 SecurityStep: TypeAlias = TakeUnread | StartTls | RequireSecure | GiveChannelBinding | GiveRandom | DeriveKey | Conceal
-RareStep: TypeAlias = SecurityStep | Pause | AwaitServer
+RareStep: TypeAlias = SecurityStep | Pause | AwaitServer | SendContent
 Step: TypeAlias = Enter | Send | ReadLine | ReadExactly | ShowUnread | Learn | RareStep
 Dialogue: TypeAlias = Generator[Step, bytes, T]
 

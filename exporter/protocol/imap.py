@@ -53,10 +53,12 @@ class Reply:
     Attributes:
         end: The tagged response, or BYE: after that no tagged one is sure to come.
         data: What came before it.
+        notices: Untagged status responses among it, which inform and warn (RFC 9051 7.1).
     """
 
     end: Status
     data: tuple[Data, ...]
+    notices: tuple[Status, ...] = ()
 
     def named(self, name: str) -> list[Data]:
         """The data of one kind; no more than there can be of what is asked for here."""
@@ -296,6 +298,7 @@ class Imap:
     def read(self, tag: bytes) -> Dialogue[Reply | Continuation]:
         """Read until the command ends, or the server asks to go on with it."""
         data: list[Data] = []
+        notices: list[Status] = []
         for _ in range(MAX_REPLY_LINES):
             response = yield from read_response()
             self._take_capabilities(response)
@@ -305,7 +308,7 @@ class Imap:
                 data.append(response)
             elif response.tag == tag or response.condition is Condition.BYE:
                 self._unanswered.discard(tag)
-                return Reply(response, tuple(data))
+                return Reply(response, tuple(data), tuple(notices))
             elif response.tag in self._unanswered:
                 # The answer to a command that was given up comes late, and nobody waits for it.
                 self._unanswered.remove(response.tag)
@@ -315,4 +318,6 @@ class Imap:
             # RFC 9051 7.1: an untagged OK informs.
             elif response.tag != UNTAGGED or response.condition is Condition.PREAUTH:
                 raise ProtocolError(f"not an answer to {tag.decode()}: {response.line}")
+            else:
+                notices.append(response)
         raise ResponseTooLargeError(f"more than {MAX_REPLY_LINES} responses to one command")

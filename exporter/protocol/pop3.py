@@ -76,6 +76,8 @@ class Pop3:
         self.timestamp: bytes | None = None
         self._endpoint = endpoint
         self._owes_response = False
+        self.left = False
+        """Whether goodbye was said already."""
 
     def greet(self) -> Dialogue[None]:
         response = yield from read_response()
@@ -138,6 +140,8 @@ class Pop3:
         yield from ()
 
     def quit(self) -> Dialogue[None]:
+        if self.left:
+            return
         # RFC 1939 section 6: QUIT removes the messages that were marked as deleted, and none were.
         # Whatever else the server has said by now does not keep us from saying goodbye.
         for line in (b"*", b"QUIT") if self._owes_response else (b"QUIT",):

@@ -33,6 +33,7 @@ from exporter.protocol.dialogue import (
     ReadLine,
     RequireSecure,
     Send,
+    SendContent,
     ShowUnread,
     StartTls,
     TakeUnread,
@@ -123,12 +124,22 @@ class Driver:
                 return await self._keys.derive(step)
             case Conceal(octets):
                 self._notes.conceal(octets)
+            case Pause() | AwaitServer() | SendContent():
+                return await self._carry_out_for_flows(step)
+            case _:
+                assert_never(step)
+        return b""
+
+    async def _carry_out_for_flows(self, step: Pause | AwaitServer | SendContent) -> bytes:
+        """Carry out one of the steps that only errands take which wait, or hand something over."""
+        match step:
             case Pause(seconds):
                 await asyncio.sleep(seconds)
             case AwaitServer(seconds):
                 return b"!" if await self._stream.heard_within(seconds) else b""
-            case _:
-                assert_never(step)
+            case SendContent(octets):
+                self._notes.sent(b"<%d octets>" % len(octets), None)
+                await self._stream.send(octets)
         return b""
 
     async def _start_tls(self) -> None:

@@ -142,6 +142,7 @@ class Visitor:
         *,
         at: str | None = None,
         within: float | None = None,
+        stay: float | None = None,
     ) -> Visited[T]:
         """Visit, with a login if the endpoint has one, and do something there. Never raises, but for cancellation.
 
@@ -150,12 +151,17 @@ class Visitor:
             inside: What to do there; belongs to phase `check`. What it raises is the visit's failure.
             at: The address to connect to, without looking the name up; `None` for where the name leads.
             within: Seconds that it may take from the first phase on, instead of the endpoint's timeout.
+            stay: Seconds that `inside` may take from the login on, where it looks after its own timeouts.
         """
 
         async def course(visit: _Visit) -> T:
             await visit.arrive(at)
             session = await visit.drive(open_session(visit.client, endpoint, visit.login))
             visit.notes.enter(Phase.CHECK)
+            if stay is not None:
+                # What became of the login is known, and others wait for it.
+                self._logins.learn(endpoint, visit.login, visit.notes.result())
+                visit.extend(stay)
             return await inside(Inside(endpoint, session, visit.driver))
 
         return await self._log_in(endpoint if within is None else replace(endpoint, timeout=within), course)
@@ -241,6 +247,7 @@ class Visitor:
     async def _until_it_ends(self, visit: _Visit, course: Callable[[_Visit], Awaitable[T]]) -> T | None:
         """All but the goodbye, until it ends, fails or is out of time."""
         deadline = asyncio.timeout_at(visit.expires)
+        visit.deadline = deadline
         self._deadlines.add(deadline)
         try:
             async with deadline:
@@ -264,6 +271,7 @@ class _Visit:
 
     Attributes:
         expires: When its time is up, by the loop's clock.
+        deadline: What ends it then.
         client: Once it has arrived: the client's side of the endpoint's protocol.
         driver: Likewise: what carries out dialogues.
         in_step: Whether the server would understand a goodbye.
@@ -271,6 +279,7 @@ class _Visit:
 
     client: Client
     driver: Driver
+    deadline: asyncio.Timeout
 
     def __init__(
         self,
@@ -291,6 +300,11 @@ class _Visit:
         self._context = context
         self._keys = keys
         self._stream: Connection | None = None
+
+    def extend(self, seconds: float) -> None:
+        """Give the visit so much time from now on."""
+        self.expires = asyncio.get_running_loop().time() + seconds
+        self.deadline.reschedule(self.expires)
 
     async def look_up(self) -> Resolution:
         """From the name to its addresses."""

@@ -35,6 +35,7 @@ from exporter.protocol.dialogue import (
     RequireSecure,
     ResponseTooLargeError,
     Send,
+    SendContent,
     ShowUnread,
     StartTls,
     Step,
@@ -243,10 +244,18 @@ def _carry_out_rare(step: RareStep, script: Script, played: Played, circumstance
             return hashlib.pbkdf2_hmac(digest, password.reveal(), salt, iterations)
         case Conceal(octets):
             played.concealed.append(octets)
-        case Pause():
-            pass
-        case AwaitServer():
-            return b"!" if script.goes_on() else b""
+        case Pause() | AwaitServer() | SendContent():
+            return _carry_out_for_flows(step, script, played)
         case _:
             assert_never(step)
+    return b""
+
+
+def _carry_out_for_flows(step: Pause | AwaitServer | SendContent, script: Script, played: Played) -> bytes:
+    match step:
+        case AwaitServer():
+            return b"!" if script.goes_on() else b""
+        case SendContent(octets):
+            played.sent.append(octets)
+            played.shown.append(f"<{len(octets)} octets>")
     return b""

@@ -17,6 +17,7 @@ import yaml
 
 from exporter.certificates import failure_reason
 from exporter.metrics import catalogue
+from exporter.metrics.flow_rows import FLOW_METRICS
 from exporter.model import CertificateProblem, FailureReason
 from tests.servers.exporter import run_command
 
@@ -88,7 +89,7 @@ def test_the_readme_names_every_page_of_the_documentation() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_metric_that_a_page_names_exists(page: Path) -> None:
-    known = {metric.name for metric in (*catalogue.ENDPOINT_METRICS, *catalogue.EXPORTER_METRICS)}
+    known = {metric.name for metric in (*catalogue.ENDPOINT_METRICS, *FLOW_METRICS, *catalogue.EXPORTER_METRICS)}
     known |= {f"{name}{suffix}" for name in known for suffix in ("_bucket", "_sum", "_count")}
     named = set(METRIC.findall(page.read_text())) - NOT_METRICS
 

@@ -1,0 +1,186 @@
+"""What one reader reads and for whom: the mailboxes behind one login, and all flows that have to do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from exporter.flows.desk import Desk
+from exporter.flows.ledger import Ledger, Moment
+from exporter.flows.places import WINDOW, Place
+from exporter.model import Endpoint, Flow
+
+INBOX: Final = "INBOX"
+
+
+class Assignment:
+    """The work of one reader.
+
+    Attributes:
+        endpoint: What to visit.
+        places: The mailboxes, by name.
+        reads_bounces: Whether notifications about messages of some flow arrive here.
+        changed: Whether the reader has to begin anew, because what it has to read is another.
+        absent: Mailboxes that there are none of.
+        failure: Reason and detail of the visit that failed last; `None` if it went well.
+    """
+
+    def __init__(self, endpoint: Endpoint, desk: Desk) -> None:
+        self.endpoint = endpoint
+        self.places: dict[str, Place] = {}
+        self.reads_bounces = False
+        self.changed = False
+        self.absent: set[str] = set()
+        self.failure: tuple[str, str] | None = None
+        self._desk = desk
+        self._flows: tuple[Flow, ...] = ()
+        self._bouncing: tuple[Flow, ...] = ()
+        self._newest: dict[str, float] = {}
+        self._to_search: dict[tuple[str, str], int] = {}
+        self._troubled = False
+
+    def configure(self, endpoint: Endpoint, flows: tuple[Flow, ...], bouncing: tuple[Flow, ...]) -> None:
+        """Read for these flows.
+
+        Args:
+            endpoint: What to visit.
+            flows: Whose messages arrive here.
+            bouncing: Whose notifications do.
+        """
+        names = [name for flow in flows for name in flow.receiving.mailboxes]
+        names += [INBOX] if bouncing else []
+        places = {name: self.places.get(name) or Place(name) for name in dict.fromkeys(names)}
+        self.changed = self.changed or endpoint != self.endpoint or places.keys() != self.places.keys()
+        if endpoint != self.endpoint:
+            places = {name: Place(name) for name in places}
+        gone = {flow.name for flow in self._flows} - {flow.name for flow in flows}
+        for name in gone:
+            self._newest.pop(name, None)
+        before = {flow.name: flow for flow in self._flows}
+        for flow in flows:
+            if flow.awaited is not None and (before.get(flow.name) or flow).awaited != flow.awaited:
+                # Another message is awaited now: the newest of those is looked for from the beginning.
+                self._newest.pop(flow.name, None)
+                for name in flow.receiving.mailboxes:
+                    self._to_search.pop((flow.name, name), None)
+        self.endpoint, self.places = endpoint, places
+        self._flows, self._bouncing = flows, bouncing
+        self.reads_bounces = bool(bouncing)
+
+    @property
+    def removes(self) -> bool:
+        """Whether messages of ours may be here, which have to be removed."""
+        return any(flow.sending is not None for flow in self._flows) or self.reads_bounces
+
+    @property
+    def stands(self) -> bool:
+        """Whether a connection is worth keeping at rest."""
+        return self.removes
+
+    def flows(self) -> tuple[Flow, ...]:
+        """All flows that have to do with these mailboxes."""
+        return tuple({flow.name: flow for flow in (*self._flows, *self._bouncing)}.values())
+
+    def ledgers(self) -> Iterator[Ledger]:
+        """Those of the flows whose messages arrive here."""
+        return self._desk.ledgers(flow.name for flow in self._flows if flow.sending is not None)
+
+    def primary(self) -> Place | None:
+        """The mailbox in which mail is expected."""
+        for flow in self._flows:
+            if flow.sending is not None and flow.expected.mailbox in self.places:
+                return self.places[flow.expected.mailbox]
+        return next(iter(self.places.values()), None)
+
+    def has_in_flight(self) -> bool:
+        """Whether a message may arrive, or a notification about one."""
+        return self.age_of_youngest(0.0) is not None
+
+    def age_of_youngest(self, now: float) -> float | None:
+        """Seconds since a message was sent last that is still under way; `None` if none is."""
+        names = [flow.name for flow in self.flows() if flow.sending is not None]
+        begun = [entry.begun for ledger in self._desk.ledgers(names) for entry in ledger if entry.seen is None]
+        held = any(place.held for place in self.places.values())
+        if not begun:
+            return 0.0 if held else None
+        return max(now - max(begun), 0.0)
+
+    def rhythm(self) -> float:
+        """Seconds between two looks for what others send."""
+        return min((flow.interval for flow in self._flows if flow.awaited is not None), default=float("inf"))
+
+    def is_sweeping(self) -> bool:
+        """Whether older messages are still to be searched for leftovers."""
+        return self.removes and any(place.to_sweep > 0 for place in self.places.values() if place.written is not None)
+
+    def deadlines(self, grace: float) -> list[float]:
+        """When messages are to be judged, or given up."""
+        return [
+            entry.begun + ledger.flow.give_up if entry.seen is None else entry.seen + grace
+            for ledger in self.ledgers()
+            for entry in ledger
+            if entry.on_its_way
+        ]
+
+    def needs_full_look(self, now: Moment) -> bool:
+        """Whether every mailbox has to be looked at now: to say that a message is lost, or that it came only once."""
+        return any(ledger.overdue(now) or any(ledger.ripe(entry, now) for entry in ledger) for ledger in self.ledgers())
+
+    def forget_copies(self, mailbox: str) -> None:
+        """The UIDs of a mailbox are void: what was found in it is found anew."""
+        for ledger in self.ledgers():
+            for entry in ledger:
+                entry.copies = [copy for copy in entry.copies if copy.mailbox != mailbox]
+                if not entry.copies:
+                    entry.seen = None
+
+    def awaiting(self, mailbox: str, *, found_too: bool = False) -> list[Flow]:
+        """The flows that await a message in a mailbox, by default only those that have not found one."""
+        return [
+            flow
+            for flow in self._flows
+            if flow.awaited is not None
+            and mailbox in flow.receiving.mailboxes
+            and (found_too or self._to_search.get((flow.name, mailbox), 1) > 0)
+        ]
+
+    def windows(self, flow: Flow, place: Place, most: int) -> Iterator[tuple[int, int]]:
+        """The ranges of messages to search for what a flow awaits, the newest first, so many at most in one go."""
+        key = flow.name, place.name
+        for _ in range(most):
+            last = min(self._to_search.get(key, place.exists), place.exists)
+            if last <= 0:
+                break
+            first = max(last - WINDOW, 0) + 1
+            yield first, last
+            if self._to_search.get(key) == 0:
+                return
+            self._to_search[key] = first - 1
+        if self._to_search.get(key, 0) == 0:
+            self._to_search[key] = 0
+            self._desk.observer.newest(flow.name, self._newest.get(flow.name))
+
+    def found(self, flow: Flow, place: Place) -> None:
+        """What a flow awaits was found in a mailbox; only what comes from now on can be newer."""
+        self._to_search[flow.name, place.name] = 0
+
+    def newer(self, flow: Flow, arrived_at: float) -> None:
+        """A message that a flow awaits came at this Unix time."""
+        newest = max(arrived_at, self._newest.get(flow.name, arrived_at))
+        self._newest[flow.name] = newest
+        self._desk.observer.newest(flow.name, newest)
+
+    def held_up(self, why: str) -> None:
+        """Something keeps the reader from its work; empty if nothing does any more."""
+        if not why and not self._troubled:
+            return
+        self._troubled = bool(why)
+        for ledger in self.ledgers():
+            self._desk.observer.held_up(ledger.flow.name, ledger.mx, why)
+
+    def failed(self, reason: str, detail: str) -> None:
+        """A visit failed: what is overdue was not found because the mailbox cannot be read."""
+        self.failure = reason, detail
+        for ledger in self.ledgers():
+            for settled in ledger.give_up(self._desk.now(), self.failure):
+                self._desk.settle(ledger, settled)

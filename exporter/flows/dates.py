@@ -1,0 +1,22 @@
+"""When a message came, by what a server says of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from exporter.flows.headers import Headers
+from exporter.flows.hops import read_hops
+
+
+def internal_date(written: str) -> float | None:
+    """An INTERNALDATE (RFC 9051 2.3.3) as a Unix timestamp; `None` if it is none."""
+    try:
+        return datetime.strptime(written.strip()[:40], "%d-%b-%Y %H:%M:%S %z").timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def date_of_arrival(headers: Headers) -> float | None:
+    """The time of the last server on the way as a Unix timestamp; `None` if it cannot be read."""
+    hops = read_hops(headers, 0.0, float("inf"))
+    return hops[-1].at if hops else None

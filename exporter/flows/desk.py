@@ -1,0 +1,188 @@
+"""What the senders and readers of flows share: the ledgers, the key, and who is told what became of each message."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+from typing import Protocol as Interface
+
+from exporter.flows import signature
+from exporter.flows.headers import Headers
+from exporter.flows.ledger import Ledger, Moment
+from exporter.flows.message import HEADER, SUBJECT
+from exporter.flows.signature import Token
+from exporter.model import MIN_FLOW_KEY, Flow, Flows, Removal, Secret, SecretSource, Settled
+
+UNKNOWN_AFTER: Final = 3600.0
+"""Seconds after which a message of ours that belongs to no flow is a leftover. Another process with the same key, as in
+a staged change of the configuration, has had its time to find it."""
+
+KEY_FOR: Final = 10.0
+"""Seconds for which a key that was read is used: the file may be replaced at any time."""
+
+
+class Observer(Interface):
+    """Who wants to know what flows find."""
+
+    def settled(self, settled: Settled) -> None:
+        """It is known what became of a message."""
+
+    def removed(self, flow: str, mx: str, kind: Removal) -> None:
+        """A message was removed from a mailbox."""
+
+    def in_flight(self, flow: str, mx: str, count: int) -> None:
+        """So many messages are under way now."""
+
+    def newest(self, flow: str, arrived_at: float | None) -> None:
+        """The newest message that a flow awaits came at this Unix time; `None` if there is none."""
+
+    def held_up(self, flow: str, mx: str, why: str) -> None:
+        """Something keeps a flow from its work, for people; empty if nothing does any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """A message of ours that was found.
+
+    Attributes:
+        token: What it is marked with.
+        text: The same as text.
+        stripped: Whether the token was found in the body alone.
+    """
+
+    token: Token
+    text: str
+    stripped: bool = False
+
+
+class Desk:
+    """The state of all flows of a process."""
+
+    def __init__(
+        self,
+        observer: Observer,
+        *,
+        run: str = "",
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.observer = observer
+        self._run = run
+        self.key: Secret | None = None
+        self._source: SecretSource | None = None
+        self._read_at = 0.0
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._began_at = wall_clock()
+        self._ledgers: dict[tuple[str, str], Ledger] = {}
+        self._by_mark: dict[bytes, Ledger] = {}
+        self._former: set[bytes] = set()
+        self._flows: dict[str, Flow] = {}
+
+    def configure(self, flows: Flows) -> None:
+        """Go on with these flows. Messages in flight of those that stay are still looked for."""
+        if flows.key != self._source:
+            self._source, self.key, self._read_at = flows.key, None, 0.0
+        self._flows = {flow.name: flow for flow in flows.flows if flow.sending is not None}
+        for (name, mx), ledger in list(self._ledgers.items()):
+            if name in self._flows:
+                ledger.flow = self._flows[name]
+            else:
+                del self._ledgers[name, mx]
+                self._former.add(ledger.mark)
+        for flow in self._flows.values():
+            if flow.sending is not None and flow.sending.mx is None:
+                self.ledger(flow, "")
+        self._index()
+
+    def ledger(self, flow: Flow, mx: str) -> Ledger:
+        """The ledger of a flow, or of one of its MX hosts."""
+        ledger = self._ledgers.get((flow.name, mx))
+        if ledger is None:
+            ledger = self._ledgers[flow.name, mx] = Ledger(flow, mx, self._began_at, self._run)
+            self._former.discard(ledger.mark)
+            self._index()
+        return ledger
+
+    def ledgers(self, names: Iterable[str]) -> Iterator[Ledger]:
+        """Those of some flows."""
+        wanted = set(names)
+        return iter([ledger for (name, _), ledger in self._ledgers.items() if name in wanted])
+
+    def owner(self, token: Token) -> Ledger | None:
+        """Whose message a token marks; `None` if that flow is not known."""
+        return self._by_mark.get(token.mark)
+
+    def is_abandoned(self, token: Token) -> bool:
+        """Whether a message that belongs to no flow may be removed."""
+        patience = max((flow.give_up for flow in self._flows.values()), default=0.0)
+        age = self._wall_clock() - token.sent_at
+        if self._run:
+            # Those of the daemon, which runs beside this.
+            return False
+        return token.mark in self._former or age > max(UNKNOWN_AFTER, patience)
+
+    async def read_key(self) -> Secret:
+        """The key, as it is now.
+
+        Raises:
+            OSError: It cannot be read, or there is none.
+        """
+        if self._source is None:
+            raise OSError("there is no flow_key")
+        if self.key is None or self._clock() - self._read_at > KEY_FOR:
+            # A file may lie on a disk that hangs.
+            self.key = await asyncio.to_thread(self._source.read)
+            self._read_at = self._clock()
+        if len(self.key.reveal()) < MIN_FLOW_KEY:
+            raise OSError(f"the flow key is {len(self.key.reveal())} octets long, and {MIN_FLOW_KEY} are needed")
+        return self.key
+
+    def recognise(self, headers: Headers) -> Ours | None:
+        """A message of ours, by its header; `None` if nothing in it is signed by us.
+
+        Only the fields that we set count: an answer to our message quotes its Message-ID elsewhere.
+        """
+        if self.key is None:
+            return None
+        for field in (HEADER, "Message-ID"):
+            for value in headers.all(field)[:3]:
+                token = signature.find(value.encode(), self.key)
+                if token is not None:
+                    return Ours(token, signature.sign(token, self.key))
+        return None
+
+    def may_be_stripped(self, headers: Headers) -> bool:
+        """Whether a message looks like one of ours that lost its header fields, so that its body is worth a look."""
+        return (headers.first("Subject") or "").startswith(SUBJECT) and headers.first("In-Reply-To") is None
+
+    def recognise_body(self, body: bytes) -> Ours | None:
+        """A message of ours whose header was stripped, by the token in its body."""
+        token = None if self.key is None else signature.find(body, self.key)
+        if token is None or self.key is None:
+            return None
+        return Ours(token, signature.sign(token, self.key), stripped=True)
+
+    def text_of(self, token: Token) -> str:
+        """A token as text."""
+        return "" if self.key is None else signature.sign(token, self.key)
+
+    def now(self) -> Moment:
+        """The present."""
+        return Moment(self._clock(), self._wall_clock())
+
+    def settle(self, ledger: Ledger, settled: Settled | None) -> None:
+        """Tell what became of a message."""
+        if settled is not None:
+            self.observer.settled(settled)
+        self.count(ledger)
+
+    def count(self, ledger: Ledger) -> None:
+        """Tell how many messages are under way."""
+        self.observer.in_flight(ledger.flow.name, ledger.mx, len(ledger))
+
+    def _index(self) -> None:
+        self._by_mark = {ledger.mark: ledger for ledger in self._ledgers.values()}

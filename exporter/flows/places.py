@@ -1,0 +1,84 @@
+"""What is remembered of a mailbox from one look to the next, so that a look costs the same in a large one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from exporter.flows.signature import Token
+from exporter.protocol.errands.mailboxes import Opened
+
+WINDOW = 400
+"""Messages that one search looks at, the newest first: its answer fits into one line whatever they are."""
+
+MAX_ATTEMPTS = 2
+"""Times that a message is fetched. One at which the connection broke twice is left alone."""
+
+
+@dataclass(slots=True)
+class Place:
+    """A mailbox that is looked at.
+
+    Attributes:
+        name: As the configuration calls it.
+        written: As the server wants it written; `None` while that is not known, or where there is none.
+        uid_validity: `None` before the first look.
+        next_uid: The first UID that was not looked at yet.
+        to_sweep: Messages, counted from the oldest, that were there before the first look and are still to be searched
+            for leftovers.
+        exists: How many messages there are.
+        next_look: When to look again, in monotonic seconds.
+        looked: When it was looked at last.
+        attempts: How often messages were tried to be fetched without success, by UID.
+        held: The UIDs of our messages that wait to be judged.
+    """
+
+    name: str
+    written: bytes | None = None
+    uid_validity: int | None = None
+    next_uid: int = 0
+    to_sweep: int = 0
+    exists: int = 0
+    next_look: float = 0.0
+    looked: float = float("-inf")
+    attempts: dict[int, int] = field(default_factory=dict)
+    held: dict[Token, list[int]] = field(default_factory=dict)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it was never looked at, or its UIDs mean something else now."""
+        return self.next_uid == 0
+
+    def opened(self, opened: Opened) -> None:
+        """Take note of what the server said when the mailbox was opened."""
+        if opened.uid_validity is None or opened.uid_validity != self.uid_validity:
+            # RFC 9051 2.3.1.1: all UIDs that are remembered are void.
+            self.next_uid, self.to_sweep = 0, 0
+            self.attempts.clear()
+            self.held.clear()
+        self.uid_validity = opened.uid_validity
+        self.exists = opened.exists
+        if self.is_new:
+            self.to_sweep = opened.exists
+            self.next_uid = opened.uid_next or 1
+
+    def window(self) -> bytes:
+        """The newest messages, as a sequence set."""
+        return b"%d:*" % max(1, self.exists - WINDOW + 1)
+
+    def next_sweep(self) -> tuple[int, int] | None:
+        """The range of messages to search for leftovers next; `None` if all were."""
+        if self.to_sweep <= 0:
+            return None
+        last = min(self.to_sweep, self.exists)
+        self.to_sweep = max(last - WINDOW, 0)
+        return (self.to_sweep + 1, last) if last else None
+
+    def gives_up_on(self, uid: int) -> bool:
+        """Whether a message was tried too often; else this is another try."""
+        tried = self.attempts.get(uid, 0)
+        self.attempts[uid] = tried + 1
+        return tried >= MAX_ATTEMPTS
+
+    def fetched(self, uid: int) -> None:
+        """A message was fetched."""
+        self.attempts.pop(uid, None)

@@ -1,0 +1,171 @@
+"""Reads a maildrop by POP3 for flows: each look is a visit, and what it removes is gone when QUIT is answered."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from exporter.flows.assignment import INBOX, Assignment
+from exporter.flows.bounces import may_be_bounce, read_bounce
+from exporter.flows.dates import date_of_arrival
+from exporter.flows.desk import Desk
+from exporter.flows.headers import Headers, read_headers
+from exporter.flows.judging import Copy
+from exporter.flows.ledger import InFlight, Ledger, Standing
+from exporter.flows.matching import matches
+from exporter.flows.mime import MAX_MESSAGE
+from exporter.model import Removal, Settled
+from exporter.protocol.errands.mailbox import look_at_maildrop
+from exporter.protocol.errands.maildrop import (
+    Listed,
+    fetch_header,
+    fetch_whole,
+    list_newest,
+    remove_and_leave,
+    size_of,
+)
+from exporter.visiting.visit import Inside
+
+MAX_KNOWN: Final = 2000
+"""Foreign messages that are remembered by UIDL, so that they are asked for once."""
+
+MAX_ATTEMPTS: Final = 2
+
+
+class Maildrop:
+    """What is remembered of a maildrop from one visit to the next.
+
+    Attributes:
+        foreign: Messages that are not ours, by UIDL.
+        attempts: How often a message was asked for without an answer.
+        held: Those of ours that wait to be judged, by UIDL.
+    """
+
+    def __init__(self) -> None:
+        self.foreign: dict[str, None] = {}
+        self.attempts: dict[str, int] = {}
+        self.held: dict[str, tuple[Ledger, InFlight]] = {}
+
+    def is_foreign(self, uidl: str) -> None:
+        """Remember a message that is not ours."""
+        self.attempts.pop(uidl, None)
+        self.foreign[uidl] = None
+        if len(self.foreign) > MAX_KNOWN:
+            del self.foreign[next(iter(self.foreign))]
+
+    def gives_up_on(self, uidl: str) -> bool:
+        """Whether a message was tried too often; else this is another try."""
+        tried = self.attempts.get(uidl, 0)
+        self.attempts[uidl] = tried + 1
+        return tried >= MAX_ATTEMPTS
+
+
+class Pop3Reading:
+    """One visit, from after its login to its goodbye."""
+
+    def __init__(self, here: Inside, work: Assignment, desk: Desk, maildrop: Maildrop) -> None:
+        self._here = here
+        self._work = work
+        self._desk = desk
+        self._maildrop = maildrop
+        self._numbers: dict[str, int] = {}
+        self._doomed: list[tuple[int, Ledger | None, Removal, Settled | None]] = []
+
+    async def run(self) -> None:
+        """Look at the newest messages, judge those of ours, and remove them."""
+        now = self._desk.now()
+        facts = await self._here.run(look_at_maildrop)
+        listed: list[Listed] = await self._here.run(
+            lambda pop3: list_newest(pop3, facts.messages or 0, self._maildrop.foreign)
+        )
+        self._numbers = {each.uidl: each.number for each in listed}
+        for each in reversed(listed):
+            if each.uidl not in self._maildrop.held:
+                await self._take(each)
+        for flow in self._work.awaiting(INBOX):
+            # All that can be looked at has been.
+            list(self._work.windows(flow, self._work.places[INBOX], 1))
+        ripe = self._judge_what_is_ripe()
+        await self._remove_what_is_doomed(ripe)
+        for ledger in self._work.ledgers():
+            for settled in ledger.give_up(now, None):
+                self._desk.settle(ledger, settled)
+
+    async def _take(self, each: Listed) -> None:
+        if self._maildrop.gives_up_on(each.uidl):
+            self._maildrop.is_foreign(each.uidl)
+            return
+        header = await self._here.run(lambda pop3: fetch_header(pop3, each.number))
+        headers = read_headers(header)
+        ours = self._desk.recognise(headers) if self._work.removes else None
+        if ours is None:
+            await self._take_other(each, headers)
+            return
+        ledger, now = self._desk.owner(ours.token), self._desk.now()
+        if ledger is None:
+            if self._desk.is_abandoned(ours.token):
+                self._doomed.append((each.number, None, Removal.LEFTOVER, None))
+            return
+        standing, entry = ledger.standing(ours.token, ours.text, now)
+        if entry is not None:
+            octets = await self._fetch(each.number) or header
+            took = self._desk.now().at - now.at
+            ledger.found(entry, Copy(INBOX, octets), seen=now.at, retrieved=took)
+            self._maildrop.held[each.uidl] = (ledger, entry)
+        elif standing is Standing.COPY:
+            settled = ledger.copied(ours.token, ours.text, INBOX, now)
+            self._doomed.append((each.number, ledger, Removal.OWN, settled))
+        else:
+            self._doomed.append((each.number, ledger, Removal.LEFTOVER, None))
+
+    async def _take_other(self, each: Listed, headers: Headers) -> None:
+        """A message that is not one of ours: a notification about one, or one that is awaited, or foreign."""
+        for flow in self._work.awaiting(INBOX, found_too=True):
+            if flow.awaited is not None and matches(headers, flow.awaited):
+                self._work.newer(flow, date_of_arrival(headers) or self._desk.now().wall)
+        octets = b""
+        if self._desk.key is not None and self._work.reads_bounces and may_be_bounce(headers):
+            octets = await self._fetch(each.number) or b""
+        bounce = read_bounce(octets, self._desk.key) if octets and self._desk.key is not None else None
+        ledger = None if bounce is None else self._desk.owner(bounce.token)
+        if bounce is None or ledger is None:
+            self._maildrop.is_foreign(each.uidl)
+            return
+        settled = ledger.bounced(bounce, self._desk.text_of(bounce.token), self._desk.now())
+        self._doomed.append((each.number, ledger, Removal.BOUNCE, settled))
+
+    async def _fetch(self, number: int) -> bytes | None:
+        """A message that is small enough."""
+        if await self._here.run(lambda pop3: size_of(pop3, number)) > MAX_MESSAGE:
+            return None
+        return await self._here.run(lambda pop3: fetch_whole(pop3, number))
+
+    def _judge_what_is_ripe(self) -> list[tuple[Ledger, InFlight]]:
+        """Mark all copies of what is ripe for removal; what is no longer there was removed by somebody else."""
+        ripe: dict[int, tuple[Ledger, InFlight]] = {}
+        now = self._desk.now()
+        for uidl, (ledger, entry) in list(self._maildrop.held.items()):
+            if not ledger.ripe(entry, now):
+                continue
+            del self._maildrop.held[uidl]
+            ripe[id(entry)] = ledger, entry
+            if uidl in self._numbers:
+                self._doomed.append((self._numbers[uidl], ledger, Removal.OWN, None))
+        return list(ripe.values())
+
+    async def _remove_what_is_doomed(self, ripe: list[tuple[Ledger, InFlight]]) -> None:
+        """Remove, and then count: what was removed and not counted is counted by nobody twice."""
+        begun, gone = self._desk.now().at, False
+        try:
+            if self._doomed:
+                numbers = [number for number, *_ in self._doomed]
+                await self._here.run(lambda pop3: remove_and_leave(pop3, numbers))
+                gone = True
+        finally:
+            now = self._desk.now()
+            for _, ledger, kind, settled in self._doomed:
+                if ledger is not None:
+                    if gone:
+                        self._desk.observer.removed(ledger.flow.name, ledger.mx, kind)
+                    self._desk.settle(ledger, settled)
+            for ledger, entry in ripe:
+                self._desk.settle(ledger, ledger.arrived(entry, now, now.at - begun if gone else None))

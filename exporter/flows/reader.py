@@ -1,0 +1,147 @@
+"""Visits a mailbox server for the flows that share a login: again and again, or for as long as it lets us stay."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from exporter.flows.assignment import Assignment
+from exporter.flows.desk import Desk
+from exporter.flows.imap_reading import ImapReading
+from exporter.flows.ledger import GRACE
+from exporter.flows.pace import AT_REST, MAX_PAUSE, SHARE_ELSEWHERE, Pace
+from exporter.flows.pop3_reading import Maildrop, Pop3Reading
+from exporter.model import Endpoint, FailureReason, Flow, Protocol
+from exporter.visiting.visit import Inside, Visitor
+
+RETRY: Final = 2.0
+"""Seconds after a visit that failed; doubled by each further one, up to MAX_PAUSE."""
+
+LEAST_PAUSE_POP3: Final = 2.0
+"""Seconds between two visits by POP3, which all come with a login."""
+
+ATTENTION_WITHIN: Final = 2.0
+"""Seconds for which a message waits to be sent, until somebody looks out for it."""
+
+STAY_AT_MOST: Final = 24 * 3600.0
+"""Seconds of one visit: a reader leaves by itself before."""
+
+log = structlog.get_logger()
+
+
+class Reader:
+    """Reads what is behind one login.
+
+    Attributes:
+        work: What that is, and for whom.
+    """
+
+    def __init__(self, endpoint: Endpoint, desk: Desk, visitor: Visitor) -> None:
+        self.work = Assignment(endpoint, desk)
+        self._desk = desk
+        self._visitor = visitor
+        self._maildrop = Maildrop()
+        self._failures = 0
+        self._pace = Pace(lambda: desk.now().at)
+        self._task: asyncio.Task[None] | None = None
+
+    def configure(self, endpoint: Endpoint, flows: tuple[Flow, ...], bouncing: tuple[Flow, ...]) -> None:
+        """Read for these flows from now on."""
+        self.work.configure(endpoint, flows, bouncing)
+        self._pace.wanted.set()
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._task = asyncio.create_task(self._go_on())
+
+    async def attention(self) -> None:
+        """Wait until the reader does not sleep: a message is about to be sent."""
+        self._pace.wanted.set()
+        if self.work.failure is None:
+            try:
+                async with asyncio.timeout(ATTENTION_WITHIN):
+                    await self._pace.attentive.wait()
+            except TimeoutError:
+                return
+
+    def sent(self) -> None:
+        """A message is on its way, or settled."""
+        self._pace.wanted.set()
+
+    def stop(self) -> None:
+        """Leave at the next opportunity."""
+        self._pace.stopping = True
+        self._pace.wanted.set()
+
+    async def ended(self) -> None:
+        """Wait for the visit that is under way."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def cancel(self) -> None:
+        """End the visit that is under way where it stands."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _go_on(self) -> None:
+        while not self._pace.stopping:
+            try:
+                await self.visit()
+            except Exception:
+                log.exception("bug: reading mail for flows broke", endpoint=self.work.endpoint.name)
+                self._failures += 1
+            await self._pace.pause(self._desk.now().at + self._until_next())
+
+    async def visit(self) -> None:
+        """One visit. What keeps it from its work is said to all flows that wait for it."""
+        work = self.work
+        work.changed = False
+        if work.removes:
+            try:
+                await self._desk.read_key()
+            except OSError as error:
+                self._note_failure(FailureReason.SECRET_UNREADABLE, str(error))
+                return
+        self._pace.arrive()
+
+        async def inside(here: Inside) -> None:
+            if work.endpoint.protocol is Protocol.POP3:
+                await Pop3Reading(here, work, self._desk, self._maildrop).run()
+                self._pace.read(work)
+            else:
+                await ImapReading(here, work, self._desk, self._pace).run()
+
+        stays = STAY_AT_MOST if work.endpoint.protocol is Protocol.IMAP else None
+        visited = await self._visitor.visit(work.endpoint, inside, stay=stays)
+        failure = visited.result.failure
+        if failure is None:
+            self._failures = 0
+            work.held_up("")
+        else:
+            self._note_failure(failure.reason, f"{failure.phase}: {failure.detail}")
+
+    def _note_failure(self, reason: FailureReason, detail: str) -> None:
+        if not self._failures:
+            log.warning("flows cannot read mail", endpoint=self.work.endpoint.name, reason=reason, detail=detail)
+        self._failures += 1
+        self.work.held_up(f"{self.work.endpoint.name} cannot be read: {reason}: {detail}")
+        self.work.failed(reason, detail)
+
+    def _until_next(self) -> float:
+        """Seconds until the next visit."""
+        now = self._desk.now().at
+        if self._failures:
+            return min(RETRY * 2.0 ** (self._failures - 1), MAX_PAUSE)
+        if self.work.changed:
+            return 0.0
+        age = self.work.age_of_youngest(now)
+        if age is None:
+            return min(AT_REST, self.work.rhythm())
+        pause = max(LEAST_PAUSE_POP3, SHARE_ELSEWHERE * age)
+        due = [at - now for at in self.work.deadlines(GRACE)]
+        return max(
+            min([pause, MAX_PAUSE, *due]), LEAST_PAUSE_POP3 if self.work.endpoint.protocol is Protocol.POP3 else 0.0
+        )

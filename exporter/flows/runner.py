@@ -1,0 +1,206 @@
+"""Mail flow as a whole: which reader serves which flows, and what a flow does when its turn comes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Final, TypeAlias
+
+import structlog
+
+from exporter.flows.desk import Desk, Observer
+from exporter.flows.reader import Reader
+from exporter.flows.sending import send
+from exporter.model import Endpoint, FailureReason, Flow, Flows, Outcome, Protocol
+from exporter.visiting.visit import Visitor
+
+Exchangers: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
+"""The names of a domain's MX hosts, the most preferred first. Raises `OSError`, and `ResolveError` among those."""
+
+MAX_EXCHANGERS: Final = 10
+"""MX hosts that are handed a message; no domain of repute has more."""
+
+FIRST_WITHIN: Final = 10.0
+"""Seconds after the start in which the first messages are sent."""
+
+log = structlog.get_logger()
+
+_Login: TypeAlias = tuple[Protocol, str, int, str, str]
+
+
+class FlowRunner:
+    """Runs all flows of a process."""
+
+    def __init__(self, visitor: Visitor, observer: Observer, exchangers: Exchangers, run: str = "") -> None:
+        """Prepare to run flows.
+
+        Args:
+            visitor: Carries out visits.
+            observer: Is told what is found.
+            exchangers: Finds the MX hosts of a domain.
+            run: Tells a single run from the daemon that may run beside it; empty for the daemon.
+        """
+        self.desk = Desk(observer, run=run)
+        self._once = bool(run)
+        self._visitor = visitor
+        self._exchangers = exchangers
+        self._readers: dict[_Login, Reader] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._flows: dict[str, Flow] = {}
+        self._held: set[tuple[str, str]] = set()
+        self._turns: dict[str, tuple[float, asyncio.Task[None]]] = {}
+
+    def configure(self, flows: Flows) -> None:
+        """Go on with these flows; what is in flight is still looked for."""
+        self.desk.configure(flows)
+        self._flows = {flow.name: flow for flow in flows.flows}
+        receiving: dict[_Login, list[Flow]] = {}
+        bouncing: dict[_Login, list[Flow]] = {}
+        endpoints: dict[_Login, Endpoint] = {}
+        for flow in flows.flows:
+            login = _login(flow.receiving.endpoint)
+            endpoints.setdefault(login, flow.receiving.endpoint)
+            receiving.setdefault(login, []).append(flow)
+        for flow in flows.flows:
+            if flow.sending is not None and flow.sending.bounces is not None:
+                login = _login(flow.sending.bounces)
+                endpoints.setdefault(login, flow.sending.bounces)
+                bouncing.setdefault(login, []).append(flow)
+        for login in self._readers.keys() - endpoints.keys():
+            self._dismiss(self._readers.pop(login))
+        for login, endpoint in endpoints.items():
+            reader = self._readers.get(login)
+            begins = reader is None
+            if reader is None:
+                reader = self._readers[login] = Reader(endpoint, self.desk, self._visitor)
+            reader.configure(endpoint, tuple(receiving.get(login, ())), tuple(bouncing.get(login, ())))
+            if begins:
+                reader.start()
+        if not self._once:
+            self._schedule()
+
+    async def run(self, flow: Flow) -> None:
+        """A flow's turn: send a message, one to each MX host. Never raises, but for cancellation.
+
+        A flow that sends nothing has nothing to do: its reader looks by itself.
+        """
+        flow = self._flows.get(flow.name, flow)
+        if flow.sending is None:
+            return
+        try:
+            endpoints = await self._endpoints(flow)
+        except OSError as error:
+            await self._not_found(flow, error)
+            return
+        await asyncio.gather(*(self._send(flow, mx, endpoint) for mx, endpoint in endpoints))
+
+    async def stop(self, within: float) -> None:
+        """Send nothing more, and let readers say goodbye."""
+        await self._end_turns()
+        readers = list(self._readers.values())
+        for reader in readers:
+            reader.stop()
+        waiting = [asyncio.ensure_future(reader.ended()) for reader in readers] + list(self._leaving)
+        if waiting:
+            await asyncio.wait(waiting, timeout=within)
+        await asyncio.gather(*(reader.cancel() for reader in readers))
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    def problems(self, flow: Flow) -> str | None:
+        """Why the flow's mailbox cannot be read, for people; `None` if it can."""
+        reader = self._readers.get(_login(flow.receiving.endpoint))
+        failure = None if reader is None else reader.work.failure
+        return None if failure is None else ": ".join(failure)
+
+    def _schedule(self) -> None:
+        """Give every flow that sends its turns; those whose rhythm is as before keep theirs."""
+        rhythms = {flow.name: flow.interval for flow in self._flows.values() if flow.sending is not None}
+        for name, (interval, task) in list(self._turns.items()):
+            if rhythms.get(name) != interval:
+                task.cancel()
+                del self._turns[name]
+        for name, interval in rhythms.items():
+            if name not in self._turns:
+                self._turns[name] = interval, asyncio.create_task(self._take_turns(name, interval))
+
+    async def _take_turns(self, name: str, interval: float) -> None:
+        """One message an interval, and the next not before the last was handed in."""
+        loop = asyncio.get_running_loop()
+        # Spread, so that a restart does not hand in all messages at once.
+        share = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest()) / 2**32
+        due = loop.time() + share * min(interval, FIRST_WITHIN)
+        while True:
+            await asyncio.sleep(due - loop.time())
+            flow = self._flows.get(name)
+            if flow is not None:
+                await self.run(flow)
+            due = max(due + interval, loop.time())
+
+    async def _end_turns(self) -> None:
+        tasks = [task for _, task in self._turns.values()]
+        self._turns.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _send(self, flow: Flow, mx: str, endpoint: Endpoint) -> None:
+        ledger = self.desk.ledger(flow, mx)
+        if not ledger.may_send:
+            if (flow.name, mx) not in self._held:
+                log.warning("flow sends no more messages for now", flow=flow.name, mx=mx, in_flight=len(ledger))
+            self._held.add((flow.name, mx))
+            self.desk.observer.held_up(flow.name, mx, f"{len(ledger)} messages are under way; no more are sent for now")
+            return
+        if (flow.name, mx) in self._held:
+            self._held.discard((flow.name, mx))
+            self.desk.observer.held_up(flow.name, mx, "")
+        readers = self._concerned(flow)
+        await asyncio.gather(*(reader.attention() for reader in readers))
+        try:
+            await send(flow, endpoint, ledger, self.desk, self._visitor)
+        except Exception:
+            log.exception("bug: sending a message of a flow broke", flow=flow.name, mx=mx)
+        finally:
+            for reader in readers:
+                reader.sent()
+
+    def _concerned(self, flow: Flow) -> list[Reader]:
+        logins = [_login(flow.receiving.endpoint)]
+        if flow.sending is not None and flow.sending.bounces is not None:
+            logins.append(_login(flow.sending.bounces))
+        return [self._readers[login] for login in dict.fromkeys(logins) if login in self._readers]
+
+    async def _endpoints(self, flow: Flow) -> list[tuple[str, Endpoint]]:
+        """Where a message goes: the MX host, or nothing, and what to visit."""
+        if flow.sending is None:
+            return []
+        endpoint, domain = flow.sending.endpoint, flow.sending.mx
+        if domain is None:
+            return [("", endpoint)]
+        hosts = list(await self._exchangers(domain))[:MAX_EXCHANGERS]
+        return [(host, replace(endpoint, name=f"mx {host}", host=host)) for host in hosts]
+
+    async def _not_found(self, flow: Flow, error: OSError) -> None:
+        """No MX host is known: the message of this turn cannot be sent."""
+        ledger, now = self.desk.ledger(flow, ""), self.desk.now()
+        entry = ledger.begin(ledger.next_token(now), "", now)
+        reason = str(getattr(error, "reason", FailureReason.DNS_FAILED))
+        settled = ledger.not_submitted(entry, Outcome.SEND_FAILED, reason=reason, detail=str(error), now=now)
+        self.desk.settle(ledger, settled)
+
+    def _dismiss(self, reader: Reader) -> None:
+        """Let a reader leave that nobody needs any more."""
+        reader.stop()
+        task = asyncio.create_task(reader.ended())
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+
+def _login(endpoint: Endpoint) -> _Login:
+    """What makes two endpoints lead to the same mailboxes."""
+    username = "" if endpoint.credentials is None else endpoint.credentials.username
+    return endpoint.protocol, endpoint.host, endpoint.port, username, endpoint.source_address or ""

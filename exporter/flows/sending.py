@@ -1,0 +1,87 @@
+"""Sends one message of a flow, and tells what the server said to it."""
+
+from __future__ import annotations
+
+import structlog
+
+from exporter.flows import message, signature, status_codes
+from exporter.flows.desk import Desk
+from exporter.flows.ledger import InFlight, Ledger
+from exporter.model import Endpoint, FailureReason, Flow, Outcome, Phase
+from exporter.protocol.errands.hand_over import Submission, hand_over
+from exporter.visiting.visit import Inside, Visited, Visitor
+
+log = structlog.get_logger()
+
+
+async def send(flow: Flow, endpoint: Endpoint, ledger: Ledger, desk: Desk, visitor: Visitor) -> InFlight | None:
+    """Send one message. Never raises, but for cancellation.
+
+    Args:
+        flow: Whose message; it sends.
+        endpoint: The server to visit: the flow's, or one of its MX hosts.
+        ledger: Takes note of the message.
+        desk: Is told what became of it, unless it is on its way.
+        visitor: Carries it out.
+
+    Returns:
+        The message, if it is on its way.
+    """
+    sending = flow.sending
+    if sending is None:
+        raise RuntimeError("a flow that sends nothing is asked to send")
+    try:
+        key = await desk.read_key()
+    except OSError as error:
+        _fail_without_key(ledger, desk, str(error))
+        return None
+    now = desk.now()
+    token = ledger.next_token(now)
+    text = signature.sign(token, key)
+    outgoing = message.build(text, flow.name, sending.sender, sending.recipient, token.sent_at)
+    entry = ledger.begin(token, text, now)
+    desk.count(ledger)
+
+    async def inside(here: Inside) -> Submission:
+        submission = await here.run(lambda smtp: hand_over(smtp, sending.sender, sending.recipient, outgoing.octets))
+        if submission.accepted:
+            # The time counts to the reply, and not to the goodbye.
+            ledger.submitted(entry, desk.now())
+        return submission
+
+    try:
+        visited = await visitor.visit(endpoint, inside)
+    except BaseException:
+        # It may have been taken. If it was, an answer will never be known: it is found as a leftover.
+        ledger.forget(entry)
+        raise
+    if entry.submitted is not None:
+        return entry
+    outcome, reason, detail = _judge(visited)
+    log.info("flow message not taken", flow=flow.name, mx=ledger.mx, outcome=outcome, reason=reason, detail=detail)
+    desk.settle(ledger, ledger.not_submitted(entry, outcome, reason=reason, detail=detail, now=desk.now()))
+    return None
+
+
+def _fail_without_key(ledger: Ledger, desk: Desk, detail: str) -> None:
+    now = desk.now()
+    # Signed by nobody and never sent; it is settled so that the flow says what is missing.
+    entry = ledger.begin(ledger.next_token(now), "", now)
+    reason = FailureReason.SECRET_UNREADABLE
+    desk.settle(ledger, ledger.not_submitted(entry, Outcome.SEND_FAILED, reason=reason, detail=detail, now=now))
+
+
+def _judge(visited: Visited[Submission]) -> tuple[Outcome, str, str]:
+    """Outcome, reason and detail of a message that was not taken."""
+    submission, failure = visited.value, visited.result.failure
+    if submission is not None:
+        reply = submission.reply
+        outcome = Outcome.REFUSED if reply.code >= 500 else Outcome.DEFERRED  # noqa: PLR2004 - RFC 5321 4.2.1
+        words = reply.words.decode("ascii", "replace")
+        return outcome, status_codes.reason(words, reply.code), f"{submission.stage} is answered with {reply}"
+    if failure is None:
+        return Outcome.SEND_FAILED, FailureReason.INTERNAL_ERROR, "the visit ended without an answer"
+    if failure.reason is FailureReason.SERVER_BUSY and failure.phase is not Phase.AUTH:
+        # RFC 5321 3.8, 4.2.1: a 4yz greeting, or 421 at any time, asks to come back later.
+        return Outcome.DEFERRED, status_codes.reason(failure.detail.partition('"')[2], 421), failure.detail
+    return Outcome.SEND_FAILED, failure.reason, failure.detail

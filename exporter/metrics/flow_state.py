@@ -1,0 +1,151 @@
+"""What is known of each flow: the last message of which it is known what became of it, and the counts of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final
+
+from exporter.metrics.histogram import FLOW_BUCKETS, Histogram
+from exporter.metrics.labels import label_pairs
+from exporter.model import Flow, Outcome, Removal, Settled
+
+MAX_HISTORY: Final = 50
+"""Settled messages that are kept of a flow, for its page."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowState:
+    """One flow, or one of the MX hosts that it hands messages to.
+
+    Attributes:
+        mx: The MX host; empty where there is none.
+        labels: What its series have between their braces.
+        outcomes: Settled messages by outcome.
+        durations: Of those that arrived.
+        latest: The message that was settled last; `None` before the first.
+        last_success_at: When one was delivered last, as a Unix timestamp; `None` if none was.
+        in_flight: Messages that were sent and neither found nor given up.
+        removed: Messages that were removed, by kind.
+        newest_at: When the newest message that the flow awaits came, as a Unix timestamp; `None` if there is none.
+        searched: Whether the mailbox was read for that.
+        overdue: Whether that is too long ago; `None` while it is not known.
+        held_up: What keeps the flow from its work, for people; empty if nothing does.
+        history: Settled messages, the newest first.
+    """
+
+    flow: Flow
+    mx: str
+    labels: str
+    outcomes: Mapping[Outcome, int] = field(default_factory=lambda: MappingProxyType(dict.fromkeys(Outcome, 0)))
+    durations: Histogram = field(default_factory=lambda: Histogram.empty(FLOW_BUCKETS))
+    latest: Settled | None = None
+    last_success_at: float | None = None
+    in_flight: int = 0
+    removed: Mapping[Removal, int] = field(default_factory=lambda: MappingProxyType(dict.fromkeys(Removal, 0)))
+    newest_at: float | None = None
+    searched: bool = False
+    overdue: bool | None = None
+    held_up: str = ""
+    history: tuple[Settled, ...] = ()
+
+    @property
+    def sends(self) -> bool:
+        """Whether it sends messages of our own."""
+        return self.flow.sending is not None
+
+
+class FlowStates:
+    """The flows of this process: what the flows tell goes in here, and what pages and metrics show comes out."""
+
+    def __init__(self, wall_clock: Callable[[], float] = lambda: 0.0) -> None:
+        self._wall_clock = wall_clock
+        self._flows: dict[str, Flow] = {}
+        self._states: dict[tuple[str, str], FlowState] = {}
+
+    def configure(self, flows: Iterable[Flow]) -> None:
+        """Go on with these flows; those that stay keep their counts."""
+        self._flows = {flow.name: flow for flow in flows}
+        before, self._states = self._states, {}
+        for flow in self._flows.values():
+            kept = {key: state for key, state in before.items() if key[0] == flow.name}
+            if not kept and (flow.sending is None or flow.sending.mx is None):
+                kept = {(flow.name, ""): FlowState(flow, "", "")}
+            for key, state in kept.items():
+                self._states[key] = replace(state, flow=flow, labels=_labels(flow, state.mx))
+
+    def settled(self, settled: Settled) -> None:
+        """It is known what became of a message."""
+        state = self._state(settled.flow, settled.mx)
+        if state is None:
+            return
+        delivered = settled.outcome is Outcome.DELIVERED
+        counts = {**state.outcomes, settled.outcome: state.outcomes[settled.outcome] + 1}
+        self._states[settled.flow, settled.mx] = replace(
+            state,
+            outcomes=MappingProxyType(counts),
+            durations=state.durations if settled.took is None else state.durations.observe(settled.took),
+            latest=settled,
+            last_success_at=settled.settled_at if delivered else state.last_success_at,
+            history=(settled, *state.history)[:MAX_HISTORY],
+        )
+
+    def removed(self, flow: str, mx: str, kind: Removal) -> None:
+        """A message was removed from a mailbox."""
+        state = self._state(flow, mx)
+        if state is not None:
+            counts = MappingProxyType({**state.removed, kind: state.removed[kind] + 1})
+            self._states[flow, mx] = replace(state, removed=counts)
+
+    def in_flight(self, flow: str, mx: str, count: int) -> None:
+        """So many messages are under way now."""
+        state = self._state(flow, mx)
+        if state is not None:
+            self._states[flow, mx] = replace(state, in_flight=count)
+
+    def newest(self, flow: str, arrived_at: float | None) -> None:
+        """The newest message that a flow awaits came at this Unix time."""
+        state = self._state(flow, "")
+        if state is not None:
+            self._states[flow, ""] = replace(state, newest_at=arrived_at, searched=True)
+
+    def held_up(self, flow: str, mx: str, why: str) -> None:
+        """Something keeps a flow from its work; empty if nothing does any more."""
+        state = self._state(flow, mx)
+        if state is not None:
+            self._states[flow, mx] = replace(state, held_up=why)
+
+    def snapshot(self) -> tuple[FlowState, ...]:
+        """This moment, in the order of the configuration."""
+        now = self._wall_clock()
+        order = {name: index for index, name in enumerate(self._flows)}
+        states = sorted(self._states.values(), key=lambda state: (order[state.flow.name], state.mx))
+        return tuple([_with_overdue(state, now) for state in states])
+
+    def of(self, name: str) -> tuple[FlowState, ...]:
+        """What is known of one flow; nothing if there is no such name."""
+        return tuple(state for state in self.snapshot() if state.flow.name == name)
+
+    def configured(self, name: str) -> tuple[FlowState, ...]:
+        """A flow whose MX hosts were not looked up yet; nothing if there is no such name."""
+        flow = self._flows.get(name)
+        return () if flow is None else (FlowState(flow, "", _labels(flow, "")),)
+
+    def _state(self, name: str, mx: str) -> FlowState | None:
+        flow = self._flows.get(name)
+        if flow is None:
+            return None
+        return self._states.setdefault((name, mx), FlowState(flow, mx, _labels(flow, mx)))
+
+
+def _with_overdue(state: FlowState, now: float) -> FlowState:
+    awaited = state.flow.awaited
+    if awaited is None or not state.searched:
+        return state
+    return replace(state, overdue=state.newest_at is None or now - state.newest_at > awaited.every)
+
+
+def _labels(flow: Flow, mx: str) -> str:
+    own = [("flow", flow.name), *([("mx", mx)] if mx else [])]
+    return label_pairs([*own, *flow.labels.items()])

@@ -1,0 +1,51 @@
+"""Which hosts take mail for a domain (RFC 5321 section 5.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+from typing import Protocol as Interface
+
+import dns.rdatatype
+from dns.rdtypes.ANY.MX import MX
+
+from exporter.model import FailureReason
+from exporter.net.dns_query import Absent, Failed, Outcome, Records
+from exporter.net.resolve import ResolveError
+
+MAX_HOSTS = 64
+
+
+class Asked(Interface):
+    """Who is asked, and answers as a `Resolver` does."""
+
+    async def records(self, name: str, rdtype: dns.rdatatype.RdataType) -> Outcome:
+        """The records of a kind that DNS has for a name."""
+
+
+async def mail_exchangers(names: Asked, domain: str) -> tuple[str, ...]:
+    """The hosts that take mail for a domain, the most preferred first.
+
+    Raises:
+        ResolveError: The domain takes no mail, or does not exist, or that could not be found out.
+    """
+    outcome = await names.records(domain, dns.rdatatype.MX)
+    match outcome:
+        case Failed(detail=detail):
+            raise ResolveError(FailureReason.DNS_FAILED, f"{domain}: {detail}")
+        case Absent(exists=True):
+            # RFC 5321 5.1: a domain without MX records is its own mail exchanger.
+            return (domain,)
+        case Absent():
+            raise ResolveError(FailureReason.DNS_NOT_FOUND, f"{domain} does not exist")
+        case Records():
+            return _in_order(outcome, domain)
+
+
+def _in_order(records: Records, domain: str) -> tuple[str, ...]:
+    found: list[Any] = [rdata for rdata in records.rdatas if isinstance(rdata, MX)]
+    ordered = sorted((rdata.preference, rdata.exchange.to_text(omit_final_dot=True).lower()) for rdata in found)
+    hosts = tuple(dict.fromkeys(host for _, host in ordered))
+    if hosts in ((".",), ("",)):
+        # RFC 7505: a null MX.
+        raise ResolveError(FailureReason.DNS_NOT_FOUND, f"{domain} takes no mail: its MX record says so")
+    return tuple(host for host in hosts if host not in ("", ".", "@"))[:MAX_HOSTS]

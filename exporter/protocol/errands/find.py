@@ -1,0 +1,145 @@
+"""Find messages by IMAP: by a search where the server can, and fetch as little of each as is needed.
+
+Everything is fetched by BODY.PEEK, which sets no flag (RFC 9051 6.4.5), and in part, which bounds what comes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from exporter.model import FailureReason
+from exporter.protocol.dialogue import Dialogue, printable
+from exporter.protocol.imap import Imap
+from exporter.protocol.imap_refusal import refusal
+from exporter.protocol.imap_response import Condition, Data, Value
+
+MAX_FIELDS: Final = 2048
+"""Octets of chosen fields that are fetched."""
+
+MAX_PART: Final = 65536
+"""Octets of a message that are fetched at most."""
+
+_PARTIAL: Final = re.compile(rb".*\](?:<[0-9]+>)?", re.DOTALL)
+_DIGITS: Final = re.compile(rb"[0-9]{1,10}")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What was fetched of one message.
+
+    Attributes:
+        uid: Its number for as long as the mailbox's UIDVALIDITY is the same.
+        content: The octets that were asked for.
+        size: Of the whole message; `None` if the server does not tell.
+        arrived: Its INTERNALDATE, as the server writes it; empty if that was not told.
+        deleted: Whether it is marked as deleted.
+    """
+
+    uid: int
+    content: bytes
+    size: int | None = None
+    arrived: str = ""
+    deleted: bool = False
+
+
+def uid_range(first: int) -> bytes:
+    """All messages from a UID on."""
+    return b"UID %d:*" % first
+
+
+def search(imap: Imap, among: bytes, *criteria: bytes) -> Dialogue[tuple[int, ...] | None]:
+    """The UIDs of messages that meet all criteria; `None` if the server cannot search for that.
+
+    Args:
+        imap: The session, with a mailbox opened.
+        among: Which messages to look at: `uid_range`, or a range of sequence numbers.
+        criteria: As IMAP writes them.
+    """
+    reply = yield from imap.command(b" ".join((b"UID SEARCH", among, *criteria)))
+    if reply.end.condition is not Condition.OK:
+        return None
+    found: set[int] = set()
+    for data in reply.named("SEARCH"):
+        found.update(int(word) for word in data.fragments[0].split() if _DIGITS.fullmatch(word))
+    return tuple(sorted(found))
+
+
+def has_field(name: str) -> bytes:
+    """The criterion that a message has a header field (RFC 9051 6.4.4: an empty string is in every value)."""
+    return b'HEADER %s ""' % name.encode("ascii")
+
+
+def fetch_fields(imap: Imap, messages: bytes, fields: Collection[str]) -> Dialogue[list[Fetched]]:
+    """Some header fields of messages, with their size, date and flags.
+
+    Args:
+        imap: The session, with a mailbox opened.
+        messages: A sequence set, or `uids(...)`.
+        fields: Names.
+
+    Raises:
+        DialogueError: The server refuses.
+    """
+    names = " ".join(fields).encode("ascii")
+    item = b"BODY.PEEK[HEADER.FIELDS (%s)]<0.%d>" % (names, MAX_FIELDS)
+    return (yield from _fetch(imap, messages, b"(UID FLAGS INTERNALDATE RFC822.SIZE " + item + b")"))
+
+
+def fetch_message(imap: Imap, uid: int, *, most: int = MAX_PART) -> Dialogue[Fetched | None]:
+    """A message, or its first octets; `None` if it is no longer there."""
+    fetched = yield from _fetch(imap, uids((uid,)), b"(UID RFC822.SIZE BODY.PEEK[]<0.%d>)" % most)
+    return next((each for each in fetched if each.uid == uid), None)
+
+
+def fetch_text(imap: Imap, uid: int, *, most: int) -> Dialogue[bytes]:
+    """The first octets of a message's body."""
+    fetched = yield from _fetch(imap, uids((uid,)), b"(UID BODY.PEEK[TEXT]<0.%d>)" % most)
+    return next((each.content for each in fetched if each.uid == uid), b"")
+
+
+def uids(numbers: Sequence[int]) -> bytes:
+    """A set of UIDs, for those commands here that take messages."""
+    return b"UID " + b",".join(b"%d" % number for number in numbers)
+
+
+def _fetch(imap: Imap, messages: bytes, items: bytes) -> Dialogue[list[Fetched]]:
+    command = b"UID FETCH " + messages.removeprefix(b"UID ") if messages.startswith(b"UID ") else b"FETCH " + messages
+    reply = yield from imap.command(command + b" " + items)
+    if reply.end.condition is not Condition.OK:
+        raise refusal(FailureReason.COMMAND_REFUSED, "FETCH is answered with", reply.end)
+    found = [fetched for data in reply.named("FETCH") if (fetched := _read(data)) is not None]
+    # RFC 9051 7.5.2: a server may tell of flags that changed meanwhile; what was asked for has content.
+    return found
+
+
+def _read(data: Data) -> Fetched | None:
+    """RFC 9051 7.5.2. The names of the items may hold lists, so the values are taken by what stands before them."""
+    values = data.values()
+    items = values[0] if len(values) == 1 else None
+    if not isinstance(items, tuple):
+        return None
+    told: dict[bytes, Value] = {}
+    content: bytes | None = None
+    for before, value in pairwise(items):
+        if not isinstance(before, bytes):
+            continue
+        name = before.upper()
+        if _PARTIAL.fullmatch(name) and content is None:
+            content = value if isinstance(value, bytes) else b""
+        elif name in (b"UID", b"RFC822.SIZE", b"INTERNALDATE", b"FLAGS"):
+            told.setdefault(name, value)
+    uid = told.get(b"UID")
+    if not isinstance(uid, bytes) or not _DIGITS.fullmatch(uid) or content is None:
+        return None
+    size, arrived, flags = told.get(b"RFC822.SIZE"), told.get(b"INTERNALDATE"), told.get(b"FLAGS")
+    return Fetched(
+        int(uid),
+        content,
+        int(size) if isinstance(size, bytes) and _DIGITS.fullmatch(size) else None,
+        printable(arrived) if isinstance(arrived, bytes) else "",
+        isinstance(flags, tuple) and any(isinstance(flag, bytes) and flag.lower() == b"\\deleted" for flag in flags),
+    )

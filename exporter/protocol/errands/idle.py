@@ -1,0 +1,80 @@
+"""Wait for mail by IMAP: IDLE (RFC 2177) where it is offered, else by asking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from exporter.model import FailureReason
+from exporter.protocol.dialogue import AwaitServer, Dialogue, ProtocolError, Send
+from exporter.protocol.imap import Imap, Reply
+from exporter.protocol.imap_refusal import refusal
+from exporter.protocol.imap_response import UNTAGGED, Condition, Continuation, Data, Status, read_response
+
+MAX_IDLE: Final = 28 * 60.0
+"""Seconds. RFC 2177 section 3: a server may log out a client that has said nothing for 30 minutes."""
+
+MAX_NEWS: Final = 256
+"""Responses in one go; a server that tells more than that is asked again."""
+
+
+def offers_idle(imap: Imap) -> bool:
+    """Whether the server tells by itself; part of IMAP4rev2 (RFC 9051 appendix E)."""
+    return not imap.announced().isdisjoint({"IDLE", "IMAP4REV2"})
+
+
+def idle(imap: Imap, patience: Callable[[], float]) -> Dialogue[int | None]:
+    """Wait until mail may have come to the open mailbox. How many messages there are; `None` if none came.
+
+    Args:
+        imap: The session.
+        patience: Is asked again and again how many seconds to wait on, without a word to the server; 0 ends it.
+
+    Raises:
+        DialogueError: The server refuses, or hangs up.
+    """
+    tag = imap.new_tag()
+    yield Send(tag + b" IDLE")
+    begun = yield from imap.read(tag)
+    if isinstance(begun, Reply):
+        raise refusal(FailureReason.COMMAND_REFUSED, "IDLE is answered with", begun.end)
+    news: int | None = None
+    told = 0
+    while news is None and told < MAX_NEWS and (seconds := patience()) > 0:
+        if (yield AwaitServer(seconds)):
+            news = yield from _take_news()
+            told += 1
+    yield Send(b"DONE")
+    reply = yield from imap.read_reply(tag)
+    if reply.end.condition is not Condition.OK:
+        raise refusal(FailureReason.COMMAND_REFUSED, "IDLE ends with", reply.end)
+    return _count(reply) or news
+
+
+def ask_for_news(imap: Imap) -> Dialogue[int | None]:
+    """How many messages there are, if that has changed; NOOP, because some servers show nothing new before it.
+
+    Raises:
+        DialogueError: The server hangs up.
+    """
+    reply = yield from imap.command(b"NOOP")
+    return _count(reply)
+
+
+def _count(reply: Reply) -> int | None:
+    return next((data.number for data in reversed(reply.named("EXISTS"))), None)
+
+
+def _take_news() -> Dialogue[int | None]:
+    response = yield from read_response()
+    match response:
+        case Data(name="EXISTS", number=number):
+            return number
+        case Status(condition=Condition.BYE):
+            raise refusal(FailureReason.CONNECTION_CLOSED, "the server ends IDLE with", response)
+        case Status(tag=tag) if tag != UNTAGGED:
+            raise refusal(FailureReason.COMMAND_REFUSED, "the server ends IDLE with", response)
+        case Continuation():
+            raise ProtocolError(f"the server asks to go on during IDLE: {response}")
+    # RFC 2177 lets a server say "* OK Still here".
+    return None
