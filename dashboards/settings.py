@@ -39,6 +39,11 @@ class Settings:
         "is given. It may hold labels, as https://mail.{{ $labels.cluster }}.example.com.",
     )
     grafana_url: str = _choice("", "Where people reach Grafana, so that Prometheus' alerts can link to a dashboard.")
+    places: tuple[str, ...] = _choice(
+        ("cluster", "vantage"),
+        "A label by which several exporters are told apart, beside job and instance. Dashboards have it as a variable "
+        "and a column; where no series has it, it does no harm. Repeatable.",
+    )
     labels: tuple[str, ...] = _choice(
         (), "A label of your own endpoints that dashboards can be narrowed by. Repeatable."
     )

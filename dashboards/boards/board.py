@@ -5,8 +5,9 @@ What is on a dashboard stands in the files beside this one.
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,10 +42,12 @@ class Section:
 
     Attributes:
         title: Empty for the first screen, which needs none.
+        collapsed: Whether its panels are shown, and ask, only when somebody opens it: for what not everybody uses.
     """
 
     title: str
     lines: tuple[Line, ...]
+    collapsed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class Board:
     variables: Sequence[Variable]
     sections: tuple[Section, ...]
     marks: tuple[Marks, ...] = ()
+    links: tuple[dashboard.DashboardLink, ...] = ()
 
 
 def as_json(board: Board) -> str:
@@ -98,7 +102,7 @@ def as_json(board: Board) -> str:
         .refresh("1m")
         .variables(list(board.variables))
         .annotations([_annotation(marks) for marks in board.marks])
-        .links(list(every_dashboard()))
+        .links(every_dashboard(board.links))
         .build()
     )
     made.panels = list(_placed(board))
@@ -115,12 +119,7 @@ def as_json(board: Board) -> str:
 
 def panel_ids(boards: Iterable[Board]) -> dict[tuple[str, str], int]:
     """The id of every panel, by the dashboard's uid and the panel's title."""
-    return {
-        (board.uid, panel.title or ""): panel.id_val or 0
-        for board in boards
-        for panel in _placed(board)
-        if isinstance(panel, model.Panel)
-    }
+    return {(board.uid, panel.title or ""): panel.id_val or 0 for board in boards for panel in _panels(_placed(board))}
 
 
 def _annotation(marks: Marks) -> dashboard.AnnotationQuery:
@@ -136,26 +135,43 @@ def _annotation(marks: Marks) -> dashboard.AnnotationQuery:
 
 
 def _placed(board: Board) -> list[model.Panel | model.RowPanel]:
-    """The panels and headings in their places, counted from 1."""
+    """The panels and headings in their places, counted from 1. Collapsed headings hold their panels."""
     placed: list[model.Panel | model.RowPanel] = []
+    numbers = itertools.count(1)
     top = 0
     for section in board.sections:
+        row = None
         if section.title:
             place = model.GridPos(h=1, w=COLUMNS, x=0, y=top)
-            placed.append(model.RowPanel(id_val=len(placed) + 1, title=section.title, grid_pos=place))
+            row = model.RowPanel(section.collapsed, section.title, grid_pos=place, id_val=next(numbers))
+            placed.append(row)
             top += 1
+        panels: list[model.Panel] = []
         for line in section.lines:
             left = 0
             for width, builder in line.panels:
                 panel = builder.build()
-                panel.id_val = len(placed) + 1
+                panel.id_val = next(numbers)
                 panel.grid_pos = model.GridPos(h=line.height, w=width, x=left, y=top)
-                placed.append(panel)
+                panels.append(panel)
                 left += width
             if left != COLUMNS:
                 raise ValueError(f"a line of {board.title!r} is {left} wide, and the grid {COLUMNS}")
             top += line.height
-    titles = [panel.title for panel in placed if isinstance(panel, model.Panel)]
+        if row is not None and section.collapsed:
+            row.panels = panels
+        else:
+            placed += panels
+    titles = [panel.title for panel in _panels(placed)]
     if twice := {title for title in titles if titles.count(title) > 1}:
         raise ValueError(f"{board.title!r} has more than one panel called {sorted(map(str, twice))}")
     return placed
+
+
+def _panels(placed: Iterable[model.Panel | model.RowPanel]) -> Iterator[model.Panel]:
+    """The panels, those below headings too."""
+    for one in placed:
+        if isinstance(one, model.Panel):
+            yield one
+        else:
+            yield from one.panels

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dashboards.boards.board import Board, Line, Section
-from dashboards.boards.columns import endpoint
+from dashboards.boards.columns import ENDPOINT, INSTANCE, endpoint
 from dashboards.boards.links import endpoint_dashboard
 from dashboards.boards.looks import ANY, BAD, GOOD, LOOK, NONE_IS_BETTER, NONE_IS_GOOD, UNKNOWN, Steps, flag
 from dashboards.boards.looks import days_left as of_days_left
 from dashboards.boards.panels import figure, graph, timeline
 from dashboards.boards.parts import Panel, Query, Text, by_last_value
-from dashboards.boards.questions import days_left
+from dashboards.boards.questions import days_left, failing_in_the_time_shown, in_rows
 from dashboards.boards.tables import Column, bounds, ranked, rows
-from dashboards.boards.variables import of_endpoints, scope_of_endpoints
+from dashboards.boards.variables import of_endpoints, scope_of_endpoints, shown_over_time
 from dashboards.promql import Scope
 from dashboards.settings import Settings
 
-LABEL = "${__field.labels.endpoint:percentencode}"
+MOST = 50
+"""Lines in one graph: more are neither read nor drawn well."""
 
 
 def board(settings: Settings) -> Board:
@@ -26,7 +27,7 @@ def board(settings: Settings) -> Board:
         title="Mail certificates",
         description="Every certificate by the days it has left, what is wrong with it, and what TLS is spoken.",
         since="now-7d",
-        variables=of_endpoints(settings),
+        variables=[*of_endpoints(settings), shown_over_time()],
         sections=(
             Section(
                 "",
@@ -40,7 +41,7 @@ def board(settings: Settings) -> Board:
                 "TLS",
                 (
                     Line(6, ((8, _versions(of)), (8, _groups(of)), (8, _keys(of)))),
-                    Line(9, ((10, _ciphers(of)), (10, _starttls(of)), (4, _staples(of)))),
+                    Line(9, ((10, _ciphers(of)), (10, _starttls(of, settings)), (4, _staples(of)))),
                 ),
             ),
             Section("Over time", (Line(10, ((24, _over_time(of, settings)),)),)),
@@ -55,7 +56,7 @@ def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
     def below(title: str, days: float, above: float, steps: Steps) -> Panel:
         query = f"sum(({left} <= bool {days:g}) * ({left} > bool {above:g}))"
         text = Text(
-            title, f"Endpoints whose first certificate to end does so in {above:g} to {days:g} days.", "None seen"
+            title, f"Endpoints whose first certificate to expire does so in {above:g} to {days:g} days.", "None seen"
         )
         return figure(text, Query(query), "none", steps)
 
@@ -72,7 +73,7 @@ def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
         (
             4,
             figure(
-                Text("Not verified", "Endpoints whose chain or name is not good, for whatever reason."),
+                Text("Not verified", "Endpoints whose chain or name could not be verified, for any reason."),
                 Query(f"sum({of('mail_tls_verified')} == bool 0)"),
                 "none",
                 NONE_IS_GOOD,
@@ -81,9 +82,7 @@ def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
         (
             4,
             figure(
-                Text(
-                    "Expired", "Endpoints with a certificate that has ended, where the verification needs it.", "None"
-                ),
+                Text("Expired", "Endpoints with an expired certificate that the verification needs.", "None"),
                 Query(f"count({expired})"),
                 "none",
                 NONE_IS_GOOD,
@@ -114,7 +113,7 @@ def _table(of: Scope, settings: Settings) -> Panel:
         Text(
             "Certificates",
             "The certificate that each endpoint presented to its last probe. Days left are the server's own and "
-            "those of the first in its chain to end; below zero it has ended.",
+            "those of the first in its chain to expire; below zero it has expired.",
             "No certificate seen",
         ),
         [
@@ -124,7 +123,7 @@ def _table(of: Scope, settings: Settings) -> Panel:
             Query(of("mail_tls_verified")),
         ],
         [
-            endpoint(),
+            *endpoint(settings),
             Column(
                 "Value #B",
                 "Days left",
@@ -138,7 +137,7 @@ def _table(of: Scope, settings: Settings) -> Panel:
             ),
             Column(
                 "Value #C",
-                "In its chain",
+                "Chain: days left",
                 {
                     "unit": "none",
                     "decimals": 1,
@@ -192,14 +191,14 @@ def _problems(of: Scope) -> Panel:
 
 def _issuers(of: Scope) -> Panel:
     return _counted(
-        "Issuers", "Who signed the certificates of how many endpoints.", of("mail_tls_certificate_info"), "issuer"
+        "Issuers", "How many endpoints have a certificate signed by whom.", of("mail_tls_certificate_info"), "issuer"
     )
 
 
 def _versions(of: Scope) -> Panel:
     return _counted(
         "Protocol versions",
-        "Which version of TLS how many endpoints speak. RFC 8996 has put TLS 1.0 and 1.1 to rest.",
+        "How many endpoints speak which version of TLS. RFC 8996 deprecated TLS 1.0 and 1.1.",
         of("mail_tls_info"),
         "version",
     )
@@ -208,8 +207,7 @@ def _versions(of: Scope) -> Panel:
 def _groups(of: Scope) -> Panel:
     return _counted(
         "Key exchange",
-        "Which key exchange group how many endpoints agree on. X25519MLKEM768 is safe from who records today and has a "
-        "quantum computer later.",
+        'How many endpoints agree on which key exchange group. X25519MLKEM768 resists "record now, decrypt later".',
         of("mail_tls_info"),
         "group",
     )
@@ -220,20 +218,21 @@ def _keys(of: Scope) -> Panel:
 
 
 def _ciphers(of: Scope) -> Panel:
-    return _counted("Cipher suites", "Which cipher suite how many endpoints agree on.", of("mail_tls_info"), "cipher")
+    return _counted("Cipher suites", "How many endpoints agree on which cipher suite.", of("mail_tls_info"), "cipher")
 
 
-def _starttls(of: Scope) -> Panel:
+def _starttls(of: Scope, settings: Settings) -> Panel:
+    offered = f"{of('mail_starttls_offered')} and ({failing_in_the_time_shown(of)})"
     return timeline(
         Text(
             "STARTTLS over time",
-            "Endpoints that are to use STARTTLS, and whether it was offered. Without it opportunistic ones go on in "
-            "plain, and others fail.",
-            "No endpoint uses it",
+            "Whether STARTTLS was offered, for endpoints that should use it and failed in the time shown; choose at "
+            "the top to see all. Without it, opportunistic ones go on in plain, and others fail.",
+            "Nothing failed",
         ),
-        [Query(of("mail_starttls_offered"), "{{endpoint}}")],
+        [Query(in_rows(offered, settings), "{{row}}")],
         flag("Offered", "Not offered"),
-        link=endpoint_dashboard(LABEL),
+        link=endpoint_dashboard(ENDPOINT, INSTANCE),
     )
 
 
@@ -241,8 +240,8 @@ def _staples(of: Scope) -> Panel:
     return figure(
         Text(
             "OCSP stapled",
-            "The share of endpoints that send an OCSP response along. It is optional, and some authorities have "
-            "given up OCSP.",
+            "The share of endpoints that send an OCSP response. It is optional, and some authorities have stopped "
+            "OCSP.",
             "No TLS",
         ),
         Query(f"avg({of('mail_tls_ocsp_stapled')})"),
@@ -255,10 +254,10 @@ def _over_time(of: Scope, settings: Settings) -> Panel:
     return graph(
         Text(
             "Days left over time",
-            "Of each endpoint's first certificate to end. It falls by one a day, and a jump up is a renewal: one "
-            "that does not come is visible weeks before.",
+            f"Of the first certificate to expire, for the {MOST} endpoints with the fewest days left. It falls by one "
+            "a day, and a jump up is a renewal: a missing one is visible weeks before.",
         ),
-        [Query(days_left(of), "{{endpoint}}")],
+        [Query(in_rows(f"bottomk({MOST}, {days_left(of)})", settings), "{{row}}")],
         "none",
         steps=of_days_left(settings),
         color=by_last_value(),

@@ -6,16 +6,36 @@ from typing import Final
 
 from dashboards.boards.links import endpoint_dashboard, exporter_page, meaning
 from dashboards.boards.tables import Column, cell_link
+from dashboards.settings import Settings
 
 CELL: Final = "${__value.raw:percentencode}"
 """The cell's own text, in a link."""
 
+_INSTANCE_OF_ROW: Final = "${__data.fields.Instance:percentencode}"
+"""The instance in the same row of a table, in a link."""
 
-def endpoint() -> Column:
-    """The endpoint, which leads to its dashboard and to the exporter's page."""
-    return Column(
-        "endpoint", "Endpoint", {"links": [cell_link(endpoint_dashboard(CELL)), cell_link(exporter_page(CELL))]}
+ENDPOINT: Final = "${__field.labels.endpoint:percentencode}"
+INSTANCE: Final = "${__field.labels.instance:percentencode}"
+"""The endpoint and the instance of a series, in a link."""
+
+
+def endpoint(settings: Settings) -> tuple[Column, ...]:
+    """The endpoint, which leads to its dashboard and to the exporter's page; and which exporter looks at it.
+
+    Addresses and places are columns only where there are some.
+    """
+    links = [cell_link(endpoint_dashboard(CELL, _INSTANCE_OF_ROW)), cell_link(exporter_page(CELL))]
+    return (
+        Column("endpoint", "Endpoint", {"links": links}),
+        Column("address", "Address", {"custom.width": 140}),
+        *exporter(settings),
     )
+
+
+def exporter(settings: Settings) -> tuple[Column, ...]:
+    """Which exporter a figure is from."""
+    places = (Column(place, place.capitalize(), {"custom.width": 100}) for place in settings.places)
+    return (Column("instance", "Instance", {"custom.width": 150}), *places)
 
 
 def reason() -> Column:

@@ -18,6 +18,7 @@ from dashboards.boards.looks import (
     USED_UP,
     durations,
     flag,
+    of_reasons,
     reply_codes,
     says,
     success,
@@ -26,7 +27,17 @@ from dashboards.boards.looks import (
 from dashboards.boards.looks import days_left as of_days_left
 from dashboards.boards.panels import figure, graph, spread, timeline
 from dashboards.boards.parts import Panel, Query, Text, neutral, shades_of_red
-from dashboards.boards.questions import days_left, failed, stale
+from dashboards.boards.questions import (
+    REASON_CODES,
+    codes,
+    days_left,
+    failed,
+    in_rows,
+    stale,
+    states,
+    success_ratio,
+    whenever_probed,
+)
 from dashboards.boards.tables import Column, rows
 from dashboards.boards.variables import of_one_endpoint, scope_of_one_endpoint
 from dashboards.promql import Scope
@@ -38,7 +49,7 @@ ENDPOINT = "${endpoint:percentencode}"
 
 def board(settings: Settings) -> Board:
     """The dashboard that the others lead to."""
-    of = scope_of_one_endpoint()
+    of = scope_of_one_endpoint(settings)
     return Board(
         uid="mail-endpoint",
         title="Mail endpoint",
@@ -46,8 +57,9 @@ def board(settings: Settings) -> Board:
         since="now-6h",
         variables=of_one_endpoint(settings),
         marks=(Marks("Failures", BAD, of("mail_probe_failure_info"), "{{reason}} in {{phase}}"),),
+        links=(exporter_page(ENDPOINT),),
         sections=(
-            Section("", (Line(4, _tiles(of, settings)), Line(7, ((14, _states(of)), (10, _failures(of)))))),
+            Section("", (Line(4, _tiles(of, settings)), Line(7, ((14, _states(of, settings)), (10, _failures(of)))))),
             Section(
                 "Latency",
                 (
@@ -69,7 +81,11 @@ def board(settings: Settings) -> Board:
                     Line(4, _capabilities(of)),
                 ),
             ),
-            Section("Mailbox", (Line(8, ((10, _mailbox(of)), (8, _mailbox_size(of)), (6, _quota(of)))),)),
+            Section(
+                "Mailbox",
+                collapsed=True,
+                lines=(Line(8, ((10, _mailbox(of)), (8, _mailbox_size(of)), (6, _quota(of)))),),
+            ),
         ),
     )
 
@@ -90,7 +106,7 @@ def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
         filled=True,
     )
     reason = figure(
-        Text("Why it fails", "Reason and phase of the last probe, if it failed.", "It does not"),
+        Text("Why it fails", "Reason and phase of the last probe, if it failed.", "Not failing"),
         Query(of("mail_probe_failure_info"), "{{reason}} in {{phase}}"),
         "none",
         ((None, BAD),),
@@ -103,14 +119,14 @@ def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
         decimals=0,
     )
     worked = figure(
-        Text("Worked last", "How long ago a probe succeeded.", "Not since the start"),
+        Text("Last success", "How long ago a probe succeeded.", "Not since the start"),
         Query(f"min(time() - {of('mail_probe_last_success_timestamp_seconds')})"),
         "dtdurations",
         decimals=0,
     )
     share = figure(
-        Text("Works", "The share of the time shown in which the last probe had succeeded."),
-        Query(f"avg(avg_over_time({probe}[$__range]))"),
+        Text("Availability", "The share of the probes in the time shown that succeeded."),
+        Query(f"avg({success_ratio(of, '$__range')})"),
         "percentunit",
         SHARE_OF_SUCCESS,
         decimals=2,
@@ -122,7 +138,7 @@ def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
         durations(settings),
     )
     left = figure(
-        Text("Days left", "Until the first certificate that the server presents ends.", "None seen"),
+        Text("Days left", "Until the first certificate that the server presents expires.", "None seen"),
         Query(f"min({days_left(of)})"),
         "none",
         of_days_left(settings),
@@ -131,19 +147,23 @@ def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
     return ((3, state), (6, reason), (3, last), (3, worked), (3, share), (3, duration), (3, left))
 
 
-def _states(of: Scope) -> Panel:
+def _states(of: Scope, settings: Settings) -> Panel:
     return timeline(
         Text(
             "State and reason",
-            "The first row is the endpoint. Below it one row for each reason and phase that it failed with: red "
-            "while that was what the last probe failed with.",
+            "Green while the probes succeed, red with the reason while they fail; a row for each exporter and address. "
+            "Below, one row for each reason and phase.",
             "Not probed",
         ),
         [
-            Query(of("mail_probe_success"), "Endpoint"),
-            Query(f"{of('mail_probe_failure_info')} * 0", "{{reason}} in {{phase}}"),
+            Query(in_rows(states(of), settings), "{{row}}"),
+            Query(
+                f"max by (reason, phase) ({of('mail_probe_failure_info')} * on (reason) group_left () ({codes()}))",
+                "{{reason}} in {{phase}}",
+            ),
         ],
-        success(),
+        [of_reasons(REASON_CODES)],
+        values=True,
     )
 
 
@@ -151,7 +171,7 @@ def _failures(of: Scope) -> Panel:
     return graph(
         Text(
             "Failures by reason and phase",
-            "How many probes failed. The very first failure of a kind is not seen: the counter begins with it.",
+            "How many probes failed, in the time of four scrapes before each point.",
             "No failures",
         ),
         [Query(failed(of, "reason", "phase"), "{{reason}} in {{phase}}")],
@@ -180,10 +200,19 @@ def _phases(of: Scope) -> Panel:
 
 
 def _percentiles(of: Scope) -> Panel:
-    buckets = f"sum by (le) (rate({of('mail_probe_duration_seconds_bucket')}[$__rate_interval]))"
+    def percentile(quantile: float) -> str:
+        buckets = of("mail_probe_duration_seconds_bucket")
+        return whenever_probed(
+            lambda window: f"histogram_quantile({quantile}, sum by (le) (rate({buckets}[{window}])))"
+        )
+
     return graph(
-        Text("Duration percentiles", "Of all probes, failed ones included, as exact as the histogram's buckets."),
-        [Query(f"histogram_quantile({quantile}, {buckets})", legend) for legend, quantile in QUANTILES],
+        Text(
+            "Duration percentiles",
+            "Of all probes in the 15 minutes before, failed ones included, as exact as the histogram's buckets. Where "
+            "the endpoint is probed less often, of a longer time.",
+        ),
+        [Query(percentile(quantile), legend) for legend, quantile in QUANTILES],
         "s",
         colors=zip((legend for legend, _ in QUANTILES), QUANTILE_COLORS, strict=True),
     )
@@ -202,10 +231,10 @@ def _success(of: Scope, settings: Settings) -> Panel:
     return graph(
         Text(
             "Success ratio",
-            f"The share of the hour before in which the last probe had succeeded. The line is the objective of "
+            f"The share of the probes in the hour before that succeeded. The line is the objective of "
             f"{settings.objective * 100:g} %.",
         ),
-        [Query(f"avg(avg_over_time({of('mail_probe_success')}[1h]))", "last hour")],
+        [Query(f"avg({success_ratio(of, '1h')})", "last hour")],
         "percentunit",
         steps=((None, BAD), (settings.objective, GOOD)),
         shown_steps=True,
@@ -243,8 +272,8 @@ def _session(of: Scope) -> Panel:
     return rows(
         Text(
             "TLS session",
-            "What was agreed on: protocol version, cipher suite, key exchange group. X25519MLKEM768 is safe from "
-            "quantum computers.",
+            'What was agreed on: protocol version, cipher suite, key exchange group. X25519MLKEM768 resists "record '
+            'now, decrypt later".',
             "The last probe had none",
         ),
         [Query(of("mail_tls_info"))],
@@ -278,8 +307,8 @@ def _days_left(of: Scope) -> Panel:
     return graph(
         Text(
             "Days left over time",
-            "Until the server's certificate ends, until the first of its chain does, and until its OCSP response is "
-            "due to be renewed. A jump up is a renewal.",
+            "Until the server's certificate expires, until the first of its chain does, and until its OCSP response is "
+            "due for renewal. A jump up is a renewal.",
             "None seen",
         ),
         [
@@ -297,15 +326,15 @@ def _login(of: Scope) -> Panel:
     return timeline(
         Text(
             "Login",
-            "Whether the server took the login, by mechanism. A gap: it did not come to a login. Held back: after a "
-            "rejection the exporter waits before it tries again.",
+            "Whether the server accepted the last login that was tried, by mechanism. Paused: after a rejection the "
+            "exporter waits before it tries again.",
             "No login was tried",
         ),
         [
             Query(of("mail_auth_success"), "{{mechanism}}"),
-            Query(f"({of('mail_auth_backoff_seconds')} > 0) * 0 + 2", "held back"),
+            Query(f"({of('mail_auth_backoff_seconds')} > 0) * 0 + 2", "paused"),
         ],
-        [*flag("Accepted", "Refused"), values(v2=says("Held back", LOOK))],
+        [*flag("Accepted", "Not accepted"), values(v2=says("Paused", LOOK))],
     )
 
 
@@ -325,7 +354,7 @@ def _reply_codes(of: Scope) -> Panel:
 def _capabilities(of: Scope) -> tuple[tuple[int, Panel], ...]:
     return (
         (
-            5,
+            6,
             figure(
                 Text("STARTTLS", "Whether the server offered it, for endpoints that are to use it.", "Not asked"),
                 Query(f"min({of('mail_starttls_offered')})"),
@@ -335,16 +364,16 @@ def _capabilities(of: Scope) -> tuple[tuple[int, Panel], ...]:
             ),
         ),
         (
-            5,
+            6,
             figure(
-                Text("Mechanism", "How the last probe logged in.", "No login"),
+                Text("Mechanism", "Of the last login that was tried.", "No login"),
                 Query(of("mail_auth_success"), "{{mechanism}}"),
                 "none",
                 names=True,
             ),
         ),
         (
-            5,
+            6,
             figure(
                 Text("Largest message", "SMTP: what the server takes at most, by its EHLO.", "Not announced"),
                 Query(f"min({of('mail_smtp_size_limit_bytes')})"),
@@ -352,25 +381,12 @@ def _capabilities(of: Scope) -> tuple[tuple[int, Panel], ...]:
             ),
         ),
         (
-            4,
+            6,
             figure(
                 Text("IP version", "What the last probe used.", "No connection"),
                 Query(f"max({of('mail_probe_ip_protocol')})"),
                 "none",
             ),
-        ),
-        (
-            5,
-            figure(
-                Text(
-                    "All capabilities",
-                    "What the server announced stands on the exporter's page of the endpoint, with the whole "
-                    "conversation.",
-                ),
-                Query(of("mail_endpoint_info"), "{{host}}:{{port}}"),
-                "none",
-                names=True,
-            ).data_links([exporter_page(ENDPOINT)]),
         ),
     )
 
@@ -401,7 +417,7 @@ def _mailbox_size(of: Scope) -> Panel:
 def _quota(of: Scope) -> Panel:
     return figure(
         Text("Quota used", "How full the quota root of the mailbox is.", "No quota"),
-        Query(f"max({of('mail_mailbox_quota_used_bytes')} / {of('mail_mailbox_quota_limit_bytes')})"),
+        Query(f"max({of('mail_mailbox_quota_used_bytes')} / ({of('mail_mailbox_quota_limit_bytes')} > 0))"),
         "percentunit",
         USED_UP,
         decimals=1,

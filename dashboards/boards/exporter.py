@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards.boards.board import Board, Line, Marks, Section
-from dashboards.boards.columns import endpoint
+from dashboards.boards.columns import endpoint, exporter
 from dashboards.boards.looks import (
     ANY,
     BAD,
@@ -19,6 +19,7 @@ from dashboards.boards.looks import (
 )
 from dashboards.boards.panels import figure, graph, spread, timeline
 from dashboards.boards.parts import Panel, Query, Text, shades_of_red
+from dashboards.boards.questions import whenever_probed
 from dashboards.boards.tables import Column, ranked, rows
 from dashboards.boards.variables import of_exporters, scope_of_exporters
 from dashboards.promql import Scope
@@ -27,7 +28,7 @@ from dashboards.settings import Settings
 
 def board(settings: Settings) -> Board:
     """For who runs the exporter."""
-    of = scope_of_exporters()
+    of = scope_of_exporters(settings)
     return Board(
         uid="mail-exporter",
         title="Mail exporter",
@@ -36,7 +37,7 @@ def board(settings: Settings) -> Board:
         variables=of_exporters(settings),
         marks=_events(of),
         sections=(
-            Section("", (Line(4, _tiles(of, settings)), Line(5, ((24, _exporters(of)),)))),
+            Section("", (Line(4, _tiles(of, settings)), Line(5, ((24, _exporters(of, settings)),)))),
             Section(
                 "Schedule",
                 (
@@ -48,10 +49,8 @@ def board(settings: Settings) -> Board:
                 "What it costs",
                 (Line(8, ((6, _cpu(of)), (6, _memory(of)), (6, _scrapes(of)), (6, _descriptors(of)))),),
             ),
-            Section(
-                "Configuration and tokens",
-                (Line(8, ((6, _configuration(of)), (6, _errors(of)), (6, _tokens(of)), (6, _expiry(of)))),),
-            ),
+            Section("Configuration", (Line(7, ((12, _configuration(of)), (12, _errors(of, settings)))),)),
+            Section("Tokens (OAuth 2)", (Line(8, ((12, _tokens(of)), (12, _expiry(of)))),), collapsed=True),
         ),
     )
 
@@ -73,7 +72,7 @@ def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
     delay = of("mail_exporter_probe_start_delay_seconds_bucket")
 
     def late(title: str, description: str, buckets: str, bound: float) -> Panel:
-        query = f"histogram_quantile(0.99, sum by (le) (rate({buckets}[$__rate_interval])))"
+        query = _quantile(buckets, 0.99)
         return figure(
             Text(title, description),
             Query(query),
@@ -148,7 +147,7 @@ def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
     )
 
 
-def _exporters(of: Scope) -> Panel:
+def _exporters(of: Scope, settings: Settings) -> Panel:
     started = f"{of('process_start_time_seconds')} and on (job, instance) {of('mail_exporter_build_info')}"
     return rows(
         Text(
@@ -158,14 +157,15 @@ def _exporters(of: Scope) -> Panel:
         ),
         [
             Query(of("mail_exporter_build_info")),
-            Query(f"sum by (job, instance) ({of('mail_exporter_endpoints')})"),
+            Query(f"sum without (protocol) ({of('mail_exporter_endpoints')})"),
             Query(of("mail_exporter_shard")),
             Query(of("mail_exporter_total_shards")),
             Query(f"({started}) * 1000"),
             Query(f"{of('mail_exporter_config_last_reload_success_timestamp_seconds')} * 1000"),
         ],
         [
-            Column("instance", "Instance"),
+            *exporter(settings),
+            Column("job", "Job"),
             Column("version", "Version"),
             Column("python_version", "Python"),
             Column("openssl_version", "OpenSSL"),
@@ -191,7 +191,11 @@ def _probes(of: Scope) -> Panel:
 
 def _in_flight(of: Scope) -> Panel:
     return graph(
-        Text("Probes in flight", "Running at the same time. At the limit, others wait, and then are skipped."),
+        Text(
+            "Probes in flight",
+            "Running at the same time. Probes above the limit wait for their next turn; if that comes first, they are "
+            "skipped.",
+        ),
         [Query(of("mail_exporter_probes_in_flight"), "{{instance}}")],
         "none",
     )
@@ -217,8 +221,8 @@ def _lag(of: Scope, settings: Settings) -> Panel:
     return _quantiles(
         Text(
             "Event loop lag",
-            "How late the process ran what was due. Latencies are freed of it where the system is Linux. The line is "
-            "the alert's bound.",
+            "How late the process ran what was due, in the 15 minutes before. On Linux, latencies do not contain it. "
+            "The line is the alert's bound.",
         ),
         of("mail_exporter_event_loop_lag_seconds_bucket"),
         settings.lag_seconds,
@@ -284,7 +288,7 @@ def _configuration(of: Scope) -> Panel:
     )
 
 
-def _errors(of: Scope) -> Panel:
+def _errors(of: Scope, settings: Settings) -> Panel:
     failure = of("mail_probe_failure_info", 'reason="internal_error"')
     return ranked(
         Text(
@@ -292,8 +296,8 @@ def _errors(of: Scope) -> Panel:
             "Endpoints whose probes met a bug of the exporter in the time shown. The log has the tracebacks.",
             "None",
         ),
-        Query(f"count by (endpoint) (count_over_time({failure}[$__range]))"),
-        [endpoint()],
+        Query(f"count without (phase, reason) (count_over_time({failure}[$__range]))"),
+        endpoint(settings),
         "Phases",
         unit="none",
         steps=((None, BAD),),
@@ -324,15 +328,18 @@ def _expiry(of: Scope) -> Panel:
 
 
 def _quantiles(text: Text, buckets: str, bound: float | None) -> Panel:
-    rate = f"sum by (le) (rate({buckets}[$__rate_interval]))"
     return graph(
         text,
-        [Query(f"histogram_quantile({quantile}, {rate})", legend) for legend, quantile in QUANTILES],
+        [Query(_quantile(buckets, quantile), legend) for legend, quantile in QUANTILES],
         "s",
         steps=ANY if bound is None else ((None, GOOD), (bound, SOON_BAD)),
         shown_steps=bound is not None,
         colors=zip((legend for legend, _ in QUANTILES), QUANTILE_COLORS, strict=True),
     )
+
+
+def _quantile(buckets: str, quantile: float) -> str:
+    return whenever_probed(lambda window: f"histogram_quantile({quantile}, sum by (le) (rate({buckets}[{window}])))")
 
 
 def _of_exporters(of: Scope, series: str) -> str:

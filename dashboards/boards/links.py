@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as model
 
 TAG: Final = "mail-exporter"
 """What all four dashboards are tagged with, so that each lists the others."""
 
-_KEPT: Final = "${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${__url_time_range}"
+_KEPT: Final = "${datasource:queryparam}&${job:queryparam}&${__url_time_range}"
 """What stays chosen on the way from one dashboard to another."""
 
-ENDPOINT_DASHBOARD: Final = f"/d/mail-endpoint?{_KEPT}&var-endpoint="
+_OF_ENDPOINT: Final = f"/d/mail-endpoint?{_KEPT}"
 EXPORTER_PAGE: Final = "${exporter_url:raw}/endpoints/"
 FAILURES: Final = "${docs_url:raw}/failures.md"
 
 
-def every_dashboard() -> list[dashboard.DashboardLink]:
-    """The links at the top of each dashboard."""
+def every_dashboard(further: Iterable[dashboard.DashboardLink] = ()) -> list[Builder[model.DashboardLink]]:
+    """The links at the top of each dashboard, and further ones of its own."""
     others = (
         dashboard.DashboardLink("Mail dashboards")
         .type(model.DashboardLinkType.DASHBOARDS)
@@ -32,6 +34,7 @@ def every_dashboard() -> list[dashboard.DashboardLink]:
         others,
         _away("The exporter", "${exporter_url:raw}/", "The exporter's own page: every endpoint as it is now"),
         _away("What a failure means", FAILURES, "Every failure reason: what it means, what causes it, what to do"),
+        *further,
     ]
 
 
@@ -46,9 +49,15 @@ def exporter_page(endpoint: str) -> dashboard.DashboardLink:
     )
 
 
-def endpoint_dashboard(endpoint: str) -> dashboard.DashboardLink:
-    """To the dashboard of one endpoint, likewise."""
-    return dashboard.DashboardLink("Show this endpoint").url(f"{ENDPOINT_DASHBOARD}{endpoint}")
+def endpoint_dashboard(endpoint: str, instance: str = "") -> dashboard.DashboardLink:
+    """To the dashboard of one endpoint, likewise.
+
+    Args:
+        endpoint: The name.
+        instance: Whose figures of it to show; by default those of all that are chosen.
+    """
+    chosen = f"var-instance={instance}" if instance else "${instance:queryparam}"
+    return dashboard.DashboardLink("Show this endpoint").url(f"{_OF_ENDPOINT}&{chosen}&var-endpoint={endpoint}")
 
 
 def meaning(reason: str) -> dashboard.DashboardLink:

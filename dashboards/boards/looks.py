@@ -13,7 +13,7 @@ from typing import Final
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards.settings import Settings
-from exporter.model import Phase, Protocol
+from exporter.model import FailureReason, Phase, Protocol
 
 GOOD: Final = "green"
 BAD: Final = "red"
@@ -100,6 +100,12 @@ def says(text: str | None, color: str, index: int = 0) -> model.ValueMappingResu
 def success() -> list[model.ValueMapping]:
     """Of 1 and 0, for probes."""
     return [values(v0=FAILING, v1=UP)]
+
+
+def of_reasons(codes: Mapping[FailureReason, int]) -> model.ValueMap:
+    """Of a reason's code, and of 0 for success."""
+    failing = {f"v{code}": says(reason, BAD, code) for reason, code in codes.items()}
+    return values(v0=UP, **failing)
 
 
 def flag(yes: str, no: str, *, if_no: str = BAD) -> list[model.ValueMapping]:

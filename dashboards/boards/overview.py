@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards.boards.board import Board, Line, Section
-from dashboards.boards.columns import endpoint, phase, reason
+from dashboards.boards.columns import ENDPOINT, INSTANCE, endpoint, phase, reason
 from dashboards.boards.links import endpoint_dashboard
 from dashboards.boards.looks import (
     BAD,
@@ -19,26 +19,36 @@ from dashboards.boards.looks import (
     USED_UP,
     durations,
     flag,
+    of_reasons,
     says,
-    success,
     value_range,
     values,
 )
 from dashboards.boards.looks import days_left as of_days_left
 from dashboards.boards.panels import figure, graph, timeline
 from dashboards.boards.parts import Panel, Query, Text
-from dashboards.boards.questions import days_left, failed, stale
+from dashboards.boards.questions import (
+    REASON_CODES,
+    days_left,
+    failed,
+    failing_in_the_time_shown,
+    failures,
+    in_rows,
+    stale,
+    states,
+    success_ratio,
+    whenever_probed,
+)
 from dashboards.boards.tables import Column, ranked, rows
-from dashboards.boards.variables import choice, of_endpoints, scope_of_endpoints
+from dashboards.boards.variables import of_endpoints, scope_of_endpoints, shown_over_time
 from dashboards.promql import Scope
 from dashboards.settings import Settings
 
-LABEL = "${__field.labels.endpoint:percentencode}"
-"""The endpoint of a series, in a link."""
-
-
 MOST = 10
 """Of what is ranked, so many are shown."""
+
+NEVER = 10_000_000_000
+"""Seconds, in place of the time since a success that there never was: more than any, so that it is sorted last."""
 
 
 def board(settings: Settings) -> Board:
@@ -49,18 +59,18 @@ def board(settings: Settings) -> Board:
         title="Mail overview",
         description="Is mail working? What does not, since when, and why; what is slow; what will end soon.",
         since="now-6h",
-        variables=[*of_endpoints(settings), choice("shown", "Shown over time", (("All", "2"), ("With failures", "1")))],
+        variables=[*of_endpoints(settings), shown_over_time()],
         sections=(
             Section(
                 "",
                 (
                     Line(4, _tiles(of, settings)),
-                    Line(9, ((15, _failing(of)), (9, _by_reason(of)))),
-                    Line(13, ((24, _over_time(of)),)),
+                    Line(8, ((16, _failing(of, settings)), (8, _by_reason(of)))),
+                    Line(9, ((24, _over_time(of, settings)),)),
                 ),
             ),
             Section("Speed", (Line(10, ((12, _slowest(of, settings)), (12, _latency(of)))),)),
-            Section("Logins", (Line(9, ((14, _logins(of)), (10, _held_back(of)))),)),
+            Section("Logins", (Line(8, ((14, _logins(of, settings)), (10, _held_back(of, settings)))),)),
             Section(
                 "Certificates and error budgets",
                 (Line(10, ((12, _certificates(of, settings)), (12, _budgets(of, settings)))),),
@@ -74,6 +84,7 @@ def board(settings: Settings) -> Board:
 
 def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
     probe = of("mail_probe_success")
+    refused = of("mail_probe_failure_info", 'reason=~"auth_rejected|auth_disabled"')
     working = figure(
         Text(
             "Is mail working?",
@@ -110,7 +121,7 @@ def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
             figure(
                 Text(
                     "Stale",
-                    "Endpoints without a result for three of their intervals and a minute: what they show is old.",
+                    "Endpoints without a result for three of their intervals and a minute. What they show is old.",
                 ),
                 Query(f"sum({stale(of, settings)})"),
                 "none",
@@ -135,10 +146,11 @@ def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
             figure(
                 Text(
                     "Logins refused",
-                    "Endpoints that did not take the login of the last probe that tried one.",
+                    "Endpoints that refuse the login now: auth_rejected or auth_disabled. A login that the server "
+                    "could not check, or that was not tried, is not counted.",
                     "None tried",
                 ),
-                Query(f"sum({of('mail_auth_success')} == bool 0)"),
+                Query(f"count({refused}) or count({of('mail_auth_success')}) * 0"),
                 "none",
                 NONE_IS_GOOD,
             ),
@@ -148,9 +160,9 @@ def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
             figure(
                 Text(
                     "Success ratio",
-                    "The share of the time shown, over all endpoints, in which the last probe had succeeded.",
+                    "The share of the probes in the time shown that succeeded, as the mean of all endpoints.",
                 ),
-                Query(f"avg(avg_over_time({probe}[$__range]))"),
+                Query(f"avg({success_ratio(of, '$__range')})"),
                 "percentunit",
                 SHARE_OF_SUCCESS,
                 decimals=2,
@@ -159,35 +171,34 @@ def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
     )
 
 
-def _failing(of: Scope) -> Panel:
+def _failing(of: Scope, settings: Settings) -> Panel:
     failure = of("mail_probe_failure_info")
     since = f"(time() - {of('mail_probe_last_success_timestamp_seconds')})"
+    never = {
+        "type": "range",
+        "options": {"from": NEVER, "to": None, "result": {"text": "not since the start", "index": 0}},
+    }
     return rows(
         Text(
             "What fails, and why",
-            "Endpoints whose last probe failed, with the reason and the phase in which it failed. The endpoint leads "
-            "to its dashboard, the reason to what it means and what to do. Never yet: not since the exporter was "
-            "started.",
+            "Endpoints whose last probe failed, the newest failures first, with the reason and the phase in which it "
+            "failed. The endpoint leads to its dashboard, the reason to what it means and what to do. Not since the "
+            "start: no probe has succeeded since the exporter was started.",
             "Nothing fails",
         ),
-        [Query(f"{since} * ignoring (reason, phase) group_right () {failure} or {failure} * -1")],
+        [Query(f"{since} * ignoring (reason, phase) group_right () {failure} or {failure} * {NEVER}")],
         [
-            endpoint(),
+            *endpoint(settings),
             Column("protocol", "Protocol", {"custom.width": 80}),
             reason(),
             phase(),
             Column(
                 "Value",
-                "Worked last",
-                {
-                    "unit": "dtdurations",
-                    "decimals": 0,
-                    "custom.width": 180,
-                    "mappings": [{"type": "value", "options": {"-1": {"text": "never yet", "index": 0}}}],
-                },
+                "Last success",
+                {"unit": "dtdurations", "decimals": 0, "custom.width": 160, "mappings": [never]},
             ),
         ],
-        sort_by="Endpoint",
+        sort_by="Last success",
     )
 
 
@@ -203,18 +214,18 @@ def _by_reason(of: Scope) -> Panel:
     )
 
 
-def _over_time(of: Scope) -> Panel:
-    probe = of("mail_probe_success")
+def _over_time(of: Scope, settings: Settings) -> Panel:
     return timeline(
         Text(
             "Endpoints over time",
-            "Each endpoint: green while its probes succeed, red while they fail, a gap where there was no figure. "
-            "Choose at the top to see only those that failed in the time shown.",
+            "Green while the probes of an endpoint succeed, red with the reason while they fail, a gap where there was "
+            "no figure. Only endpoints that failed in the time shown; choose at the top to see all.",
             "Nothing failed",
         ),
-        [Query(f"{probe} and min_over_time({probe}[$__range]) < $shown", "{{endpoint}}")],
-        success(),
-        link=endpoint_dashboard(LABEL),
+        [Query(in_rows(f"{states(of)} and {failing_in_the_time_shown(of)}", settings), "{{row}}")],
+        [of_reasons(REASON_CODES)],
+        values=True,
+        link=endpoint_dashboard(ENDPOINT, INSTANCE),
     )
 
 
@@ -223,7 +234,7 @@ def _slowest(of: Scope, settings: Settings) -> Panel:
     return ranked(
         Text("Slowest endpoints", f"The {MOST} endpoints whose probes take longest: the median of the time shown."),
         Query(f"topk({MOST}, {median})"),
-        [endpoint()],
+        endpoint(settings),
         "Duration",
         unit="s",
         steps=durations(settings),
@@ -231,46 +242,50 @@ def _slowest(of: Scope, settings: Settings) -> Panel:
 
 
 def _latency(of: Scope) -> Panel:
-    buckets = f"sum by (protocol, le) (rate({of('mail_probe_duration_seconds_bucket')}[$__rate_interval]))"
+    def latency(quantile: float) -> str:
+        buckets = of("mail_probe_duration_seconds_bucket")
+        return whenever_probed(
+            lambda window: f"histogram_quantile({quantile}, sum by (protocol, le) (rate({buckets}[{window}])))"
+        )
+
     quantiles = (("median", 0.5, PALE_PROTOCOL_COLORS), ("95th percentile", 0.95, PROTOCOL_COLORS))
     return graph(
         Text(
             "Latency by protocol",
-            "Median (pale) and 95th percentile of all probes of a protocol, failed ones included.",
+            "Median (pale) and 95th percentile of all probes of a protocol in the 15 minutes before, failed ones "
+            "included. Where nothing is probed as often, of a longer time.",
         ),
-        [
-            Query(f"histogram_quantile({quantile}, {buckets})", f"{{{{protocol}}}} {name}")
-            for name, quantile, _ in quantiles
-        ],
+        [Query(latency(quantile), f"{{{{protocol}}}} {name}") for name, quantile, _ in quantiles],
         "s",
         colors=[(f"{protocol} {name}", color) for name, _, colors in quantiles for protocol, color in colors.items()],
     )
 
 
-def _logins(of: Scope) -> Panel:
+def _logins(of: Scope, settings: Settings) -> Panel:
+    tried = f"{of('mail_auth_success')} and ignoring (mechanism) ({failing_in_the_time_shown(of)})"
     return timeline(
         Text(
             "Logins over time",
-            "Endpoints with credentials: whether the server took the login. A gap: it did not come to a login.",
-            "No endpoint has credentials",
+            "Whether the server accepted the last login that was tried, of endpoints that failed in the time shown; "
+            "choose at the top to see all. Before the first login there is a gap.",
+            "Nothing failed",
         ),
-        [Query(of("mail_auth_success"), "{{endpoint}} ({{mechanism}})")],
-        flag("Accepted", "Refused"),
-        link=endpoint_dashboard(LABEL),
+        [Query(in_rows(tried, settings), "{{row}} ({{mechanism}})")],
+        flag("Accepted", "Not accepted"),
+        link=endpoint_dashboard(ENDPOINT, INSTANCE),
     )
 
 
-def _held_back(of: Scope) -> Panel:
+def _held_back(of: Scope, settings: Settings) -> Panel:
     return ranked(
         Text(
-            "Logins held back",
-            "After a rejected login the exporter waits before it tries that account again, so that it is not locked. "
-            "How long it still waits.",
-            "No login is held back",
+            "Paused logins",
+            "After a rejected login the exporter waits before it tries that account again, so that it is not locked.",
+            "No login is paused",
         ),
         Query(f"{of('mail_auth_backoff_seconds')} > 0"),
-        [endpoint()],
-        "For another",
+        endpoint(settings),
+        "Resumes in",
         unit="s",
         steps=((None, LOOK),),
     )
@@ -279,13 +294,13 @@ def _held_back(of: Scope) -> Panel:
 def _certificates(of: Scope, settings: Settings) -> Panel:
     return ranked(
         Text(
-            "Certificates that end first",
-            f"Days until the first certificate that the server presents ends, of the {MOST} endpoints that have least. "
-            "Below zero it has ended.",
+            "Certificates that expire first",
+            f"Days until the first certificate that the server presents expires, for the {MOST} endpoints with the "
+            "fewest. Below zero it has expired.",
             "No certificate seen",
         ),
         Query(f"bottomk({MOST}, {days_left(of)})"),
-        [endpoint()],
+        endpoint(settings),
         "Days left",
         unit="none",
         steps=of_days_left(settings),
@@ -298,15 +313,15 @@ def _certificates(of: Scope, settings: Settings) -> Panel:
 def _budgets(of: Scope, settings: Settings) -> Panel:
     share = f"{settings.objective * 100:g} %"
     budget = f"{1 - settings.objective:.6g}"
-    burnt = f"(1 - avg_over_time({of('mail_probe_success')}[$__range])) / {budget}"
+    burnt = f"(1 - ({success_ratio(of, '$__range')})) / {budget}"
     return ranked(
         Text(
             "Error budget burnt",
-            f"What the failures of the time shown are of those that the objective of {share} allows in as long a time, "
-            f"of the {MOST} endpoints that burnt most. Choose 30 days to see how the objective fares.",
+            f"The failed probes of the time shown as a share of those that the objective of {share} allows, for the "
+            f"{MOST} endpoints that burnt most. Choose 30 days to see how the objective fares.",
         ),
         Query(f"topk({MOST}, {burnt})"),
-        [endpoint()],
+        endpoint(settings),
         "Burnt",
         unit="percentunit",
         steps=USED_UP,
@@ -319,8 +334,7 @@ def _failed_by_phase(of: Scope) -> Panel:
     return graph(
         Text(
             "Failed probes by phase",
-            "How many probes failed in which phase. The very first failure of a kind at an endpoint is not seen: its "
-            "counter begins with it.",
+            "How many probes failed in which phase, in the time of four scrapes before each point.",
             "No failures",
         ),
         [Query(failed(of, "phase"), "{{phase}}")],
@@ -332,12 +346,12 @@ def _failed_by_phase(of: Scope) -> Panel:
 
 
 def _failed_by_reason(of: Scope) -> Panel:
-    failures = f"sum by (reason) (increase({of('mail_probe_failures_total')}[$__range]))"
+    by_reason = f"sum by (reason) {failures(of, '$__range')}"
     return ranked(
         Text(
             "Failed probes by reason", "How many probes failed in the time shown, and for which reason.", "No failures"
         ),
-        Query(f"{failures} > 0"),
+        Query(f"{by_reason} > 0"),
         [reason()],
         "Probes",
         unit="none",

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 from dashboards.promql import Scope
 from dashboards.settings import Settings
+from exporter.model import FailureReason
+
+WINDOWS: Final = ("15m", "3h", "2d")
+"""How far back a figure of probes looks: the first window with a probe in it counts. Twice the interval is the least
+that a rate needs, and an endpoint may be probed once a day."""
+
+REASON_CODES: Final = {reason: code for code, reason in enumerate(FailureReason, start=1)}
+"""A number for each reason, because Grafana draws states from numbers. 0 is success."""
 
 
 def stale(of: Scope, settings: Settings) -> str:
@@ -15,15 +26,72 @@ def stale(of: Scope, settings: Settings) -> str:
 
 
 def days_left(of: Scope) -> str:
-    """Days until the first certificate that a server presents ends; negative if it has."""
+    """Days until the first certificate that a server presents expires; negative if it has."""
     return f"({of('mail_tls_chain_not_after_timestamp_seconds')} - time()) / 86400"
 
 
+def failures(of: Scope, window: str) -> str:
+    """How many probes failed in the window, by endpoint, reason and phase.
+
+    A counter begins with the first failure of its kind, which no increase shows: it is added.
+    """
+    counter = of("mail_probe_failures_total")
+    increase = f"increase({counter}[{window}])"
+    return f"(({increase} and {counter} offset {window}) or {increase} + 1)"
+
+
 def failed(of: Scope, *by: str) -> str:
-    """How many probes failed from one point of a graph to the next.
+    """How many probes failed in the time before each point of a graph.
 
     Args:
         of: What to ask about.
         by: The labels to tell them apart by.
     """
-    return f"sum by ({', '.join(by)}) (increase({of('mail_probe_failures_total')}[$__rate_interval]))"
+    return f"sum by ({', '.join(by)}) {failures(of, '$__rate_interval')}"
+
+
+def success_ratio(of: Scope, window: str) -> str:
+    """The share of an endpoint's probes that succeeded in the window.
+
+    By the counters, which miss none; what Prometheus probes itself has none, and the gauge has all its probes.
+    """
+    probes = f"increase({of('mail_probes_total')}[{window}])"
+    failing = f"sum without (reason, phase) {failures(of, window)}"
+    return (
+        f"clamp_min(1 - ({failing} or {probes} * 0) / ({probes} > 0), 0) "
+        f"or avg_over_time({of('mail_probe_success')}[{window}])"
+    )
+
+
+def whenever_probed(figure: Callable[[str], str]) -> str:
+    """A figure of the probes in the shortest window that has some.
+
+    Args:
+        figure: The query for a window; NaN or nothing without probes, never negative.
+    """
+    return " or ".join(f"{figure(window)} >= 0" for window in WINDOWS)
+
+
+def states(of: Scope) -> str:
+    """0 for each endpoint that works, and the code of the reason for each that fails."""
+    coded = f"{of('mail_probe_failure_info')} * on (reason) group_left () ({codes()})"
+    failing = f"max without (reason, phase) ({coded})"
+    return f"({failing} or ({of('mail_probe_success')} == 1) * 0)"
+
+
+def codes() -> str:
+    """The code of each reason, with the label `reason`."""
+    return " or ".join(
+        f'label_replace(vector({code}), "reason", "{reason}", "", "")' for reason, code in REASON_CODES.items()
+    )
+
+
+def failing_in_the_time_shown(of: Scope) -> str:
+    """Narrows a timeline to the endpoints that failed in the time shown, unless all are asked for at the top."""
+    return f"min_over_time({of('mail_probe_success')}[$__range]) < $shown"
+
+
+def in_rows(expression: str, settings: Settings) -> str:
+    """The same with the label `row`, which tells endpoints apart, also those that two exporters look at."""
+    names = ", ".join(f'"{label}"' for label in ("endpoint", "address", "instance", *settings.places))
+    return f'label_join({expression}, "row", " ", {names})'

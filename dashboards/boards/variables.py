@@ -15,35 +15,34 @@ from dashboards.settings import Settings
 
 Variable = Builder[model.VariableModel]
 
-EVERYWHERE: Final = ('job=~"$job"', 'instance=~"$instance"')
 OF_ENDPOINTS: Final = ('protocol=~"$protocol"', 'endpoint=~"$endpoint"')
 
 
 def scope_of_endpoints(settings: Settings) -> Scope:
     """What selectors are narrowed by on dashboards of many endpoints."""
-    return Scope(EVERYWHERE, (*OF_ENDPOINTS, *(f'{label}=~"${label}"' for label in settings.labels)))
+    return Scope(_everywhere(settings), (*OF_ENDPOINTS, *(f'{label}=~"${label}"' for label in settings.labels)))
 
 
-def scope_of_one_endpoint() -> Scope:
+def scope_of_one_endpoint(settings: Settings) -> Scope:
     """What they are narrowed by on the dashboard of a single endpoint."""
-    return Scope(EVERYWHERE, ('endpoint="$endpoint"',))
+    return Scope(_everywhere(settings), ('endpoint="$endpoint"',))
 
 
-def scope_of_exporters() -> Scope:
+def scope_of_exporters(settings: Settings) -> Scope:
     """What they are narrowed by on the dashboard of the exporters themselves."""
-    return Scope(EVERYWHERE)
+    return Scope(_everywhere(settings))
 
 
 def of_endpoints(settings: Settings) -> list[Variable]:
     """For dashboards of many endpoints."""
-    narrowed = 'job=~"$job", instance=~"$instance"'
+    narrowed = ", ".join(_everywhere(settings))
     own = [
         _several(label, label.capitalize(), f"label_values(mail_endpoint_info{{{narrowed}}}, {label})", all_value=".*")
         for label in settings.labels
     ]
     labels = "".join(f', {label}=~"${label}"' for label in settings.labels)
     return [
-        *_of_exporters(),
+        *_of_exporters(settings),
         *own,
         _several("protocol", "Protocol", f"label_values(mail_endpoint_info{{{narrowed}{labels}}}, protocol)"),
         _several(
@@ -57,13 +56,13 @@ def of_endpoints(settings: Settings) -> list[Variable]:
 
 def of_one_endpoint(settings: Settings) -> list[Variable]:
     """For the dashboard of a single endpoint."""
-    query = 'label_values(mail_endpoint_info{job=~"$job", instance=~"$instance"}, endpoint)'
-    return [*_of_exporters(), _query("endpoint", "Endpoint", query), *_for_all(settings)]
+    query = f"label_values(mail_endpoint_info{{{', '.join(_everywhere(settings))}}}, endpoint)"
+    return [*_of_exporters(settings), _query("endpoint", "Endpoint", query), *_for_all(settings)]
 
 
 def of_exporters(settings: Settings) -> list[Variable]:
     """For the dashboard of the exporters themselves."""
-    return [*_of_exporters(), *_for_all(settings)]
+    return [*_of_exporters(settings), *_for_all(settings)]
 
 
 def choice(name: str, label: str, options: Sequence[tuple[str, str]]) -> Variable:
@@ -81,13 +80,33 @@ def choice(name: str, label: str, options: Sequence[tuple[str, str]]) -> Variabl
     return dashboard.CustomVariable(name).label(label).values(listed).options(made).current(made[0])
 
 
-def _of_exporters() -> list[Variable]:
+def _of_exporters(settings: Settings) -> list[Variable]:
     source = dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus")
+    places = [
+        _several(place, place.capitalize(), f"label_values(mail_exporter_build_info, {place})", all_value=".*")
+        for place in settings.places
+    ]
+    narrowed = ", ".join(_places(settings))
+    of_job = ", ".join((*_places(settings), 'job=~"$job"'))
     return [
         source,
-        _several("job", "Job", "label_values(mail_exporter_build_info, job)"),
-        _several("instance", "Instance", 'label_values(mail_exporter_build_info{job=~"$job"}, instance)'),
+        *places,
+        _several("job", "Job", f"label_values(mail_exporter_build_info{{{narrowed}}}, job)"),
+        _several("instance", "Instance", f"label_values(mail_exporter_build_info{{{of_job}}}, instance)"),
     ]
+
+
+def _places(settings: Settings) -> tuple[str, ...]:
+    return tuple(f'{place}=~"${place}"' for place in settings.places)
+
+
+def _everywhere(settings: Settings) -> tuple[str, ...]:
+    return (*_places(settings), 'job=~"$job"', 'instance=~"$instance"')
+
+
+def shown_over_time() -> Variable:
+    """Which endpoints the timelines show: those that failed, because three hundred that work are one green block."""
+    return choice("shown", "Shown over time", (("With failures", "1"), ("All", "2")))
 
 
 def _for_all(settings: Settings) -> list[Variable]:

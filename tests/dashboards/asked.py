@@ -29,6 +29,8 @@ FILLED_IN: Final = {
     "$__range": "5m",
     "$job": ".+",
     "$instance": ".+",
+    "$cluster": ".*",
+    "$vantage": ".*",
     "$protocol": ".+",
     "$shown": "2",
 }
@@ -58,8 +60,9 @@ class Asked:
 
 
 def panels(board: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The panels of a dashboard, without its headings."""
-    return [panel for panel in board["panels"] if panel["type"] != "row"]
+    """The panels of a dashboard, without its headings; those below collapsed ones too."""
+    inside = (panel.get("panels", []) if panel["type"] == "row" else [panel] for panel in board["panels"])
+    return [panel for group in inside for panel in group]
 
 
 def of_panels() -> list[Asked]:

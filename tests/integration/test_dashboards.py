@@ -26,8 +26,8 @@ from tests.servers.fetching import fetch
 from tests.servers.programs import LOOPBACK, free_ports, program, running, wait_until
 from tests.servers.prometheus import Prometheus
 
-SETTINGS = Settings(down_for="1s", login_for="1s")
-"""A test does not wait for what is long enough not to be a mishap."""
+SETTINGS = Settings(down_for="1s", login_for="1s", many_endpoints=1000, keep_firing_for="1s")
+"""A test does not wait for what is long enough not to be a mishap, and most of the demo fails at once on purpose."""
 
 DATA_WITHIN = 60.0
 """Seconds. Probes every five, scrapes every one, and some queries that look back half a minute."""
