@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
 from dashboards.alerts import budget, encryption, endpoint, exporter, login, mailbox
-from dashboards.alerts.recordings import Window, availability, latency, probes, successes
+from dashboards.alerts.recordings import Window, availability, latency, mixed, probes, successes
 from dashboards.alerts.rule import Alert, Group, Recording
-from dashboards.alerts.vocabulary import Vocabulary
+from dashboards.alerts.vocabulary import MANY_DOWN, Vocabulary
 from dashboards.promql import Scope
 from dashboards.settings import Settings
 
@@ -44,10 +44,16 @@ RECORDINGS: Final[tuple[tuple[str, str, Figures], ...]] = (
 
 def recording_groups(settings: Settings) -> tuple[Group, ...]:
     """The recording rules: short windows every minute, long ones as seldom as the lookback of five minutes allows."""
-    scope = Vocabulary(settings, recorded=True).scope
-    counted = (probes(scope), successes(scope))
+    say = Vocabulary(settings, recorded=True)
+    scope = say.scope
+    many = Recording(MANY_DOWN, say.many_down(), say.many_down())
+    first = (probes(scope), successes(scope), many)
     return tuple(
-        Group(name, interval, (*(counted if place == 0 else ()), *_figures(scope, figures)))
+        Group(
+            name,
+            interval,
+            (*first, *_figures(scope, figures), mixed(scope)) if place == 0 else _figures(scope, figures),
+        )
         for place, (name, interval, figures) in enumerate(RECORDINGS)
     )
 
@@ -74,9 +80,8 @@ def alert_groups(settings: Settings, *, recorded: bool) -> tuple[Group, ...]:
     return tuple(group for group in kept if group.rules)
 
 
-def _figures(scope: Scope, figures: Figures) -> Iterator[Recording]:
-    for figure, windows in figures:
-        yield from (figure(scope, window) for window in windows)
+def _figures(scope: Scope, figures: Figures) -> tuple[Recording, ...]:
+    return tuple(figure(scope, window) for figure, windows in figures for window in windows)
 
 
 def alerts_of(groups: Iterable[Group]) -> tuple[Alert, ...]:

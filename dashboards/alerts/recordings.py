@@ -59,6 +59,13 @@ def availability(metric: Scope, window: Window) -> Recording:
     return Recording(name, by_the_hour if window is Window.MONTH else recorded, raw)
 
 
+def mixed(metric: Scope) -> Recording:
+    """1 where some of the last five minutes' probes succeeded and some did not, else 0."""
+    recent = availability(metric, Window.FIVE_MINUTES)
+    name, raw = (f"({one} > bool 0) * ({one} < bool 1)" for one in (recent.name, f"({recent.from_scratch})"))
+    return Recording("endpoint:mail_probe_success:mixed5m", name, f"({raw})")
+
+
 def latency(metric: Scope, window: Window) -> Recording:
     """The median duration in the window, in seconds; over a month the median of the hours' medians."""
     raw = f"quantile_over_time(0.5, {metric('mail_probe_last_duration_seconds')}[{window}])"

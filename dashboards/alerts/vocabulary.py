@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from dashboards.alerts.recordings import RESOLUTION, Window, availability, latency
+from dashboards.alerts.recordings import RESOLUTION, Window, availability, latency, mixed
 from dashboards.alerts.rule import Recording
 from dashboards.promql import Scope
 from dashboards.settings import EXPORTER_URL, Settings, seconds
@@ -48,6 +48,9 @@ OWN_LABELS: Final = (
     " [{{ $label }}={{ $text }}]{{ end }}{{ end }}"
 )
 """The labels that users gave the endpoint or its exporter, in brackets; nothing if there are none."""
+
+MANY_DOWN: Final = "exporter:mail_endpoints_down:many"
+"""The record of `Vocabulary.many_down`, which every alert on a failing endpoint asks."""
 
 REPEATED: Final = 4
 """Changes between up and down: two failures with a recovery each."""
@@ -110,7 +113,7 @@ class Vocabulary:
                 "+ ignoring (reason, phase) group_left ()",
                 in_parentheses(self._down()),
                 f"unless ignoring ({', '.join((*OF_AN_ENDPOINT, 'reason', 'phase'))})",
-                in_parentheses(self.many_down()),
+                MANY_DOWN if self.recorded else in_parentheses(self.many_down()),
             )
         )
 
@@ -171,10 +174,11 @@ class Vocabulary:
         A gauge that is scraped less often than probes run may never show it; then successes and failures stand side by
         side in the minutes of the window. One outage in one piece has such minutes only at its beginning and its end.
         """
-        mixed = f"{self.availability(Window.FIVE_MINUTES)} > 0 < 1"
+        figure = mixed(self.scope)
+        minutes = f"{figure.name}[{window}]" if self.recorded else f"{figure.from_scratch}[{window}:{RESOLUTION}]"
         return either(
             f"changes({self.metric('mail_probe_success')}[{window}]) >= {REPEATED}",
-            f"count_over_time(({mixed})[{window}:{RESOLUTION}]) > {MIXED_MINUTES}",
+            f"sum_over_time({minutes}) > {MIXED_MINUTES}",
         )
 
     def most_often(self, duration: str) -> str:

@@ -39,7 +39,7 @@ LABELS = 'endpoint="mx", instance="exporter:9925", job="mail", protocol="smtp"'
 def promtool(*arguments: str | Path) -> None:
     """Runs it, and shows what it says if it is not content."""
     command = [program("promtool", package="prometheus"), *map(str, arguments)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=110)
 
     assert done.returncode == 0, done.stdout + done.stderr
 
