@@ -1,12 +1,11 @@
 """TLS handshakes inside the test: a server that presents what it is told, and a client to meet it.
 
-Both ends are pyOpenSSL on a pair of sockets in one thread, so a test needs no listener, no waiting and no cleaning up.
+Both ends are pyOpenSSL without a socket, in one thread: a test needs no listener, no waiting and no cleaning up.
 """
 
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -64,14 +63,10 @@ def serving(situation: Situation) -> SSL.Context:
 @contextlib.contextmanager
 def meeting(client: SSL.Context, server: SSL.Context, name: str = NAME) -> Iterator[Meeting]:
     """A handshake between the two, as far as it gets."""
-    near, far = socket.socketpair()
-    with near, far:
-        near.setblocking(False)
-        far.setblocking(False)
-        here = tls.begin(client, near, name)
-        there = SSL.Connection(server, far)
-        there.set_accept_state()
-        yield Meeting(here, there, _shake(here, there))
+    here = tls.begin(client, name)
+    there = SSL.Connection(server)
+    there.set_accept_state()
+    yield Meeting(here, there, _shake(here, there))
 
 
 def _shake(here: SSL.Connection, there: SSL.Connection) -> SSL.Error | None:
@@ -83,12 +78,23 @@ def _shake(here: SSL.Connection, there: SSL.Connection) -> SSL.Error | None:
             waits = True
         except SSL.Error as error:
             return error
+        finally:
+            carry(here, there)
         try:
             there.do_handshake()
         except SSL.WantReadError:
             waits = True
         except SSL.Error:
-            continue  # the client will hear why
+            pass  # the client will hear why
+        finally:
+            carry(there, here)
         if not waits:
             return None
     raise AssertionError("the handshake does not end")
+
+
+def carry(sender: SSL.Connection, receiver: SSL.Connection) -> None:
+    """Hand over what one end has said so far."""
+    with contextlib.suppress(SSL.WantReadError):
+        while True:
+            receiver.bio_write(sender.bio_read(1 << 16))

@@ -106,6 +106,8 @@ class TlsFacts:
         ocsp_status: What the stapled response is worth; `None` if there is none.
         ocsp_next_update: When newer revocation information is due, as a Unix timestamp; `None` unless a response that
             the authority signed for this certificate says so. It may lie in the past.
+        finished: Whether the handshake was completed, and not called off by the server afterwards. Until then nobody
+            has proven to have the certificate's key, or to take us for a client.
     """
 
     version: str
@@ -118,8 +120,9 @@ class TlsFacts:
     verified_chain: tuple[CertificateFacts, ...] = ()
     ocsp_status: StapleStatus | None = None
     ocsp_next_update: float | None = None
+    finished: bool = True
 
     @property
     def verified(self) -> bool:
-        """Chain and name are good: nothing was found that `CertificateProblem.fails`."""
-        return not any(problem.fails for problem in self.problems)
+        """Handshake, chain and name are good: nothing was found that `CertificateProblem.fails`."""
+        return self.finished and not any(problem.fails for problem in self.problems)

@@ -55,10 +55,8 @@ def handshake_failure(error: Exception) -> str:
     match error:
         case SSL.ZeroReturnError():
             return "the server ended the TLS session"
-        case SSL.SysCallError(args=(int(number), *_)) if number <= 0:
-            return "the server closed the connection during the handshake"
-        case SSL.SysCallError(args=(_, str(name), *_)):
-            return f"the connection failed during the handshake ({name})"
+        case SSL.SysCallError():
+            return "the TLS session is broken"
         case SSL.Error(args=([*entries],)):
             reasons = [reason for _, _, reason in entries if reason]
             return "; ".join(dict.fromkeys(map(_in_words, reasons))) or "OpenSSL gave no reason"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 MAX_CONVERSATION: Final = 1 << 20
-"""Octets that one probe will take from a server: a hundred times what any of the dialogues has use for."""
+"""Octets that one probe will take from a server, as they come off the wire: a hundred times what any of the dialogues
+has use for. What TLS makes of them is fewer, and may be none."""
 
 
 class OverflowingError(Exception):
@@ -27,14 +28,26 @@ class ReceiveBuffer:
         return len(self._data)
 
     def feed(self, data: bytes) -> None:
-        """Append what arrived.
+        """Append what arrived, and count it.
 
         Raises:
             OverflowingError: The conversation as a whole is too long.
         """
-        self._total += len(data)
+        self.count(len(data))
+        self.append(data)
+
+    def count(self, octets: int) -> None:
+        """So many came off the wire.
+
+        Raises:
+            OverflowingError: The conversation as a whole is too long.
+        """
+        self._total += octets
         if self._total > MAX_CONVERSATION:
             raise OverflowingError(f"more than {MAX_CONVERSATION} octets in one conversation")
+
+    def append(self, data: bytes) -> None:
+        """Keep what was said, which is counted already."""
         self._data += data
 
     def take_line(self, limit: int) -> bytes | None:

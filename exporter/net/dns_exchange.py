@@ -24,7 +24,7 @@ import dns.rdatatype
 from exporter.net.dns_wire import MAX_MESSAGE, Answer, BadAnswer, read_answer
 from exporter.net.nameserver import Nameserver
 from exporter.net.readiness import Readiness, Wait
-from exporter.net.turns import ask_for_stamps, receive
+from exporter.net.stamps import ask_for_stamps, receive
 
 EDNS_PAYLOAD = 1232
 """Octets we offer to take by UDP: what passes every path without fragments, as agreed on DNS flag day 2020."""

@@ -11,8 +11,8 @@ from OpenSSL import SSL
 
 from exporter.model import FailureReason, TlsFacts
 from exporter.net.buffer import OverflowingError, ReceiveBuffer
+from exporter.net.peer_clock import PeerClock
 from exporter.net.stream import StreamError
-from exporter.net.turns import Turns
 from exporter.protocol.dialogue import ChannelBinding
 
 LOCAL_ADDRESS: Final = "192.0.2.1"
@@ -25,7 +25,7 @@ class Replay:
         sent: What the client sent, secrets included.
         closed: Whether the client closed the connection.
         unfinished: As a stream's: no handshake here shows anything and fails.
-        turns: As a stream's: it is always the server's.
+        peer_clock: As a stream's: the time is always the server's.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Replay:
         self.sent: list[bytes] = []
         self.closed = False
         self.unfinished: TlsFacts | None = None
-        self.turns = Turns()
+        self.peer_clock = PeerClock()
         self.local_address = LOCAL_ADDRESS
         self._pieces = iter(pieces)
         self._tls_facts = tls_facts

@@ -2,6 +2,9 @@
 
 The stream moves octets and translates what the system and OpenSSL report into `StreamError`. It has no timeouts of its
 own: the probe has one deadline for everything and cancels whatever waits when it passes. It knows nothing of mail.
+
+Nothing that a server sends keeps the event loop: octets are taken by the piece, in TLS too, and between two pieces the
+loop turns.
 """
 
 from __future__ import annotations
@@ -21,21 +24,28 @@ from exporter.model import FailureReason, TlsFacts
 from exporter.net import tls
 from exporter.net.alerts import NOT_TLS
 from exporter.net.buffer import OverflowingError, ReceiveBuffer
+from exporter.net.peer_clock import PeerClock
 from exporter.net.readiness import Readiness, Wait, Watch
-from exporter.net.turns import Turns, ask_for_stamps, connected, receive
+from exporter.net.records import Records
+from exporter.net.stamps import Arrivals, acknowledge_at_once, ask_for_stamps, connected
 from exporter.protocol.dialogue import ChannelBinding, quoted
 
-RECEIVE_SIZE: Final = 16384
-"""Octets asked for at once: a whole TLS record's (RFC 8446 5.1), so that none stay behind inside OpenSSL unnoticed."""
+PIECE: Final = 8192
+"""Octets taken off the wire at once, and so what OpenSSL is given at once: the whole first flight of most servers. If
+it holds nothing but session tickets, their keys take 10 ms to derive."""
 
-RECORDS: Final = frozenset({20, 21, 22, 23})
-"""The first octets of TLS records: their types (RFC 8446 5.1)."""
+LARGEST_PRIME: Final = 8192
+"""Bits of the largest Diffie-Hellman group to compute in (RFC 7919 has none that is larger): 0.4 s, in a thread."""
 
-WROTE: Final = b" write "
-"""Part of OpenSSL's name for the state of a handshake in which the last word is ours."""
+RECORD_TYPES: Final = frozenset({20, 21, 22, 23})
+"""The first octets of TLS records (RFC 8446 5.1)."""
 
 CONNECT_ERRORS: Final[Mapping[int, FailureReason]] = {
     errno.ECONNREFUSED: FailureReason.CONNECT_REFUSED,
+    # It was accepted, and torn down before we looked.
+    errno.ECONNRESET: FailureReason.CONNECTION_RESET,
+    errno.EPIPE: FailureReason.CONNECTION_RESET,
+    errno.ECONNABORTED: FailureReason.CONNECTION_RESET,
     errno.ENETUNREACH: FailureReason.CONNECT_UNREACHABLE,
     errno.EHOSTUNREACH: FailureReason.CONNECT_UNREACHABLE,
     errno.ENETDOWN: FailureReason.CONNECT_UNREACHABLE,
@@ -51,6 +61,8 @@ LOSSES: Final[Mapping[int, FailureReason]] = {
     errno.EHOSTUNREACH: FailureReason.CONNECT_UNREACHABLE,
     errno.ENETUNREACH: FailureReason.CONNECT_UNREACHABLE,
 }
+
+CLOSED: Final = "the server closed the connection"
 
 
 class StreamError(OSError):
@@ -75,16 +87,23 @@ class Stream:
 
     Attributes:
         unfinished: What a handshake has shown that failed or was given up; `None` if it showed nothing.
-        turns: Whose turn it is.
+        peer_clock: Whose time passes.
+        local_address: This side's IP address.
     """
 
     def __init__(self, sock: socket.socket, watch: Watch | None = None) -> None:
-        self.turns = Turns()
+        self.peer_clock = PeerClock()
+        self.unfinished: TlsFacts | None = None
+        self.local_address = ""
         self._socket = sock
+        self._arrivals = Arrivals(sock)
         self._readiness = Readiness(sock.fileno(), watch)
         self._buffer = ReceiveBuffer()
-        self._tls: SSL.Connection | None = None
-        self.unfinished: TlsFacts | None = None
+        self._tls: Records | None = None
+        self._comes_in_pieces = False
+        """Whether the server may go on without an answer of ours, and wait for no more than an acknowledgement."""
+        self._end: StreamError | None = None
+        """Why nothing more will come."""
 
     @classmethod
     async def connect(
@@ -99,61 +118,68 @@ class Stream:
             watch: Who reports the socket ready; the event loop by default.
 
         Raises:
-            StreamError: It is refused, unreachable, or the source address is not this machine's.
+            StreamError: It is refused, reset or unreachable, or this machine does not let us.
         """
-        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
-        stream = cls(sock, watch)
         try:
-            sock.setblocking(False)
-            # Commands are small and each waits for its reply: Nagle's delay would be measured as the server's.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if source_address is not None:
-                sock.bind((source_address, 0))
-            ask_for_stamps(sock)
-            begun = time.perf_counter()
-            error = sock.connect_ex((address, port))
-            if error == errno.EINPROGRESS:
-                await stream._readiness.of(Wait.WRITE)
-                error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if error:
-                raise OSError(error, os.strerror(error))  # noqa: TRY301 - joins the errors of bind and socket below
+            sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
         except OSError as failed:
-            stream.close()
-            reason = CONNECT_ERRORS.get(failed.errno or 0, FailureReason.CONNECT_FAILED)
-            raise StreamError(reason, failed.strerror or str(failed)) from None
-        except BaseException:
-            stream.close()
+            raise _not_connected(failed) from None
+        stream = None
+        try:
+            stream = cls(sock, watch)
+            await stream._connect(address, port, source_address)
+        except BaseException as failed:
+            (stream or sock).close()
+            if isinstance(failed, OSError):
+                raise _not_connected(failed) from None
             raise
-        stream.turns.noticed(connected(sock, time.perf_counter() - begun))
         return stream
 
-    @property
-    def local_address(self) -> str:
-        """This side's IP address."""
-        return str(self._socket.getsockname()[0])
+    async def _connect(self, address: str, port: int, source_address: str | None) -> None:
+        sock = self._socket
+        sock.setblocking(False)
+        # Commands are small and each waits for its reply: Nagle's delay would be measured as the server's.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if source_address is not None:
+            sock.bind((source_address, 0))
+        ask_for_stamps(sock)
+        begun = time.perf_counter()
+        error = sock.connect_ex((address, port))
+        if error == errno.EINPROGRESS:
+            await self._readiness.of(Wait.WRITE)
+            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
+        now = time.perf_counter()
+        self.peer_clock.noticed(now - connected(sock, now - begun))
+        self.local_address = str(sock.getsockname()[0])
 
     async def send(self, data: bytes) -> None:
         """Send all of it.
 
+        If the connection is gone, what the server had said before that is read first, and counts as its answer: a
+        server that has something to say and hangs up does not wait for our next words.
+
         Raises:
-            StreamError: The connection is gone.
+            StreamError: The connection is gone, and the server had said nothing.
         """
-        sink = self._tls or self._socket
-        left = memoryview(data)
-        self.turns.answered()
-        while left:
-            wait = Wait.WRITE
-            try:
-                left = left[sink.send(left) :]
-                continue
-            except SSL.WantReadError:
-                wait = Wait.READ
-            except (SSL.WantWriteError, BlockingIOError):
-                pass
-            except (SSL.Error, OSError) as error:
-                raise _translated(error) from None
-            self.turns.waiting()
-            await self._readiness.of(wait)
+        if self._end is not None:
+            if self._buffer:
+                return
+            raise self._end
+        self._comes_in_pieces = False
+        try:
+            if self._tls is not None:
+                self._tls.write(data)
+                data = self._tls.take_output()
+            await self._write(data)
+        except (SSL.Error, OSError) as error:
+            lost = _translated(error)
+            await self._read_last_words()
+            if self._end is None:
+                self._end = lost
+            if not self._buffer:
+                raise self._end from None
 
     async def read_line(self, limit: int) -> bytes:
         """The next line, without its ending.
@@ -187,15 +213,12 @@ class Stream:
         Raises:
             StreamError: The connection ended.
         """
-        if self._buffer:
-            return True
         try:
             async with asyncio.timeout(seconds):
-                await self._receive()
+                while not self._buffer:
+                    await self._receive()
         except TimeoutError:
             return False
-        except OverflowingError as overflow:
-            raise _translated(overflow) from None
         return True
 
     def unread(self) -> bytes:
@@ -205,10 +228,10 @@ class Stream:
     def take_unread(self) -> bytes:
         """What came and was not read, as far as it can be had without waiting."""
         unread = self._buffer.take_all()
-        if not unread:
+        if not unread and self._tls is None:
             # Nothing there, as it should be before a handshake; or a dead connection, which the handshake will report.
             with contextlib.suppress(OSError):
-                unread = self._socket.recv(RECEIVE_SIZE, socket.MSG_PEEK)
+                unread = self._socket.recv(PIECE, socket.MSG_PEEK)
         return unread
 
     async def start_tls(self, context: SSL.Context, server_name: str, now: float) -> TlsFacts:
@@ -222,74 +245,69 @@ class Stream:
         Raises:
             StreamError: The handshake failed.
         """
-        connection = tls.begin(context, self._socket, server_name)
+        connection = tls.begin(context, server_name)
+        records = Records(connection)
+        self._comes_in_pieces = True
         try:
-            await self._shake_hands(connection)
+            await self._shake_hands(records)
         except (StreamError, asyncio.CancelledError):
-            if connection.get_peer_certificate() is not None:
-                self.unfinished = tls.facts(connection, server_name, now)
+            if not records.is_in_thread and connection.get_peer_certificate() is not None:
+                self.unfinished = tls.unfinished_facts(connection, server_name, now)
             raise
-        self._tls = connection
-        return tls.facts(connection, server_name, now)
+        self._tls = records
+        facts = tls.facts(connection, server_name, now)
+        self._keep(b"")
+        return facts
 
-    async def _shake_hands(self, connection: SSL.Connection) -> None:
-        answered = False
-        while True:
-            try:
-                answered = answered or self._is_answered_with_tls()
-                connection.do_handshake()
-            except SSL.WantReadError:
-                wait = Wait.READ
-                if WROTE in connection.get_state_string():
-                    self.turns.answered()
-            except SSL.WantWriteError:
-                wait = Wait.WRITE
-            except StreamError:
-                raise
-            except (SSL.Error, OSError) as error:
-                failed = _translated(error)
-                if failed.detail.startswith(NOT_TLS) and (rest := self.take_unread()):
-                    # It came while we said hello, and OpenSSL has taken what it took for a record's header of five
-                    # octets.
-                    failed.detail = _in_plain(b"..." + rest)
-                raise failed from None
-            else:
-                self.turns.answered()
-                return
-            self.turns.waiting()
-            await self._readiness.of(wait)
-            if answered:
-                self._look()
+    async def _shake_hands(self, records: Records) -> None:
+        is_first = True
+        while not await self._advance(records):
+            octets = await self._arrival()
+            if not octets:
+                raise StreamError(FailureReason.CONNECTION_CLOSED, CLOSED)
+            if is_first and octets[0] not in RECORD_TYPES:
+                # OpenSSL would see that too, but quotes none of it.
+                raise StreamError(FailureReason.TLS_HANDSHAKE_FAILED, f"{NOT_TLS}, but in plain: {quoted(octets)}")
+            is_first = False
+            records.feed(octets)
+            if records.prime_bits > LARGEST_PRIME:
+                size = f"the server's Diffie-Hellman group has {records.prime_bits} bits, more than {LARGEST_PRIME}"
+                raise StreamError(FailureReason.TLS_HANDSHAKE_FAILED, size)
 
-    def _is_answered_with_tls(self) -> bool:
-        """Whether the first octets have come and look like TLS. OpenSSL would see that too, but quotes none of them.
-
-        Raises:
-            StreamError: They are something else.
-        """
-        first = self._look()
-        if first is None:
-            return False
-        if first and first[0] not in RECORDS:
-            raise StreamError(FailureReason.TLS_HANDSHAKE_FAILED, _in_plain(self.take_unread()))
-        return True
-
-    def _look(self) -> bytes | None:
-        """What has come and was not yet read by OpenSSL; `None` if nothing has. Notes how long it has lain there."""
+    async def _advance(self, records: Records) -> bool:
+        """Take the handshake as far as it gets, and send what we say; whether it is over."""
         try:
-            octets, lateness = receive(self._socket, RECEIVE_SIZE, socket.MSG_PEEK)
-        except BlockingIOError:
-            return None
-        self.turns.noticed(lateness)
-        return octets
+            is_over = await records.advance_in_thread() if records.is_dear else records.advance()
+            if output := records.take_output():
+                await self._write(output)
+        except SSL.Error as error:
+            # An alert, if there is anybody left to hear it.
+            with contextlib.suppress(OSError):
+                self._socket.send(records.take_output())
+            raise _translated(error) from None
+        except OSError as error:
+            raise await self._refusal(records, error) from None
+        return is_over
+
+    async def _refusal(self, records: Records, error: OSError) -> StreamError:
+        """Why our part of a handshake could not be sent: what the server said of it, or else what the system says."""
+        try:
+            while octets := await self._arrival(wait=False):
+                records.feed(octets)
+                records.advance()
+        except SSL.Error as told:
+            return _translated(told)
+        except StreamError:
+            pass
+        return _translated(error)
 
     def channel_binding(self, kind: ChannelBinding) -> bytes | None:
         """What ties a login to this TLS session; `None` where there is no TLS, or none that has this binding."""
-        return None if self._tls is None else tls.channel_binding(self._tls, kind)
+        return None if self._tls is None else tls.channel_binding(self._tls.connection, kind)
 
     def presented_chain(self) -> tuple[bytes, ...]:
         """The certificates that the server showed, DER, its own first; none without TLS."""
-        return () if self._tls is None else tls.presented(self._tls)
+        return () if self._tls is None else tls.presented(self._tls.connection)
 
     def close(self) -> None:
         """Close at once. A TLS session says so first (RFC 8446 6.1), as far as it can without waiting."""
@@ -297,44 +315,103 @@ class Stream:
         if self._tls is not None:
             # The other side may be gone or not listening; then there is nobody to tell, and nothing to do about it.
             with contextlib.suppress(SSL.Error):
-                self._tls.shutdown()
+                self._tls.end()
+            with contextlib.suppress(OSError):
+                self._socket.send(self._tls.take_output())
         self._socket.close()
 
-    async def _receive(self) -> None:
-        """Wait for what comes next, and keep it."""
-        wait = Wait.READ
-        data: bytes | None = None
-        while data is None:
-            self.turns.waiting()
-            await self._readiness.of(wait)
+    async def _write(self, data: bytes) -> None:
+        """Send octets as they are.
+
+        Raises:
+            OSError: The connection is gone.
+        """
+        left = memoryview(data)
+        self._arrivals.expect()
+        self.peer_clock.answering()
+        while left:
             try:
-                data = self._read()
-            except (SSL.WantReadError, BlockingIOError):
-                wait = Wait.READ
-            except SSL.WantWriteError:
-                wait = Wait.WRITE
-            except SSL.ZeroReturnError:
-                data = b""
-            except (SSL.Error, OSError) as error:
+                left = left[self._socket.send(left) :]
+            except BlockingIOError:
+                self.peer_clock.waiting()
+                await self._readiness.of(Wait.WRITE)
+                self.peer_clock.answering()
+
+    async def _receive(self) -> None:
+        """Wait for the next piece, and keep what is in it.
+
+        Raises:
+            StreamError: The connection is over, or the server said too much.
+        """
+        if self._end is not None:
+            raise self._ended()
+        octets = await self._arrival()
+        if octets:
+            self._keep(octets)
+        else:
+            self._end = StreamError(FailureReason.CONNECTION_CLOSED, CLOSED)
+
+    def _ended(self) -> StreamError:
+        """Why nothing more comes, with what came of a line."""
+        end = self._end or StreamError(FailureReason.CONNECTION_CLOSED, CLOSED)
+        left = self._buffer.take_all()
+        where = f" after {quoted(left)}, in the middle of a line" if left else ""
+        return StreamError(end.reason, end.detail + where)
+
+    async def _arrival(self, *, wait: bool = True) -> bytes:
+        """The next piece off the wire; empty if the server has closed the connection, or there is none without waiting.
+
+        Raises:
+            StreamError: The connection is gone, or the server said too much.
+        """
+        self.peer_clock.waiting()
+        while True:
+            try:
+                if wait:
+                    if self._comes_in_pieces:
+                        acknowledge_at_once(self._socket)
+                    await self._readiness.of(Wait.READ)
+                else:
+                    await asyncio.sleep(0)
+                octets, came_at = self._arrivals.receive(PIECE)
+                self.peer_clock.noticed(came_at)
+                self._comes_in_pieces = True
+                self._buffer.count(len(octets))
+            except BlockingIOError:
+                if not wait:
+                    return b""
+            except (OSError, OverflowingError) as error:
                 raise _translated(error) from None
-        if not data:
-            left = self._buffer.take_all()
-            where = f" after {quoted(left)}, in the middle of a line" if left else ""
-            raise StreamError(FailureReason.CONNECTION_CLOSED, f"the server closed the connection{where}")
-        self._buffer.feed(data)
+            else:
+                return octets
 
-    def _read(self) -> bytes:
-        """What has come, at once. Notes how long it has lain there."""
-        if self._tls is not None:
-            self._look()
-            return self._tls.recv(RECEIVE_SIZE)
-        octets, lateness = receive(self._socket, RECEIVE_SIZE)
-        self.turns.noticed(lateness)
-        return octets
+    def _keep(self, octets: bytes) -> None:
+        """Keep what is said in a piece; if it breaks off, remember why."""
+        if self._tls is None:
+            self._buffer.append(octets)
+            return
+        try:
+            if octets:
+                self._tls.feed(octets)
+            while said := self._tls.read():
+                self._buffer.append(said)
+        except SSL.ZeroReturnError:
+            self._end = StreamError(FailureReason.CONNECTION_CLOSED, CLOSED)
+        except SSL.Error as error:
+            self._end = _translated(error)
+
+    async def _read_last_words(self) -> None:
+        """Read what there still is on a connection that is gone."""
+        with contextlib.suppress(StreamError):
+            while self._end is None and (octets := await self._arrival(wait=False)):
+                self._keep(octets)
 
 
-def _in_plain(words: bytes) -> str:
-    return f"{NOT_TLS}, but in plain: {quoted(words)}"
+def _not_connected(error: OSError) -> StreamError:
+    if isinstance(error, StreamError):
+        return error
+    reason = CONNECT_ERRORS.get(error.errno or 0, FailureReason.CONNECT_FAILED)
+    return StreamError(reason, error.strerror or str(error))
 
 
 def _translated(error: Exception) -> StreamError:
@@ -344,9 +421,9 @@ def _translated(error: Exception) -> StreamError:
             return error
         case OverflowingError():
             return StreamError(FailureReason.RESPONSE_TOO_LARGE, f"the server sent {error}")
-        case SSL.SysCallError(args=(int(number), *_)) | OSError(errno=int(number)):
-            if number in LOSSES:
-                return StreamError(LOSSES[number], os.strerror(number))
-            return StreamError(FailureReason.CONNECTION_CLOSED, "the server closed the connection")
+        case OSError(errno=int(number)) if number in LOSSES:
+            return StreamError(LOSSES[number], os.strerror(number))
+        case OSError():
+            return StreamError(FailureReason.CONNECTION_CLOSED, f"the connection broke: {error.strerror or error}")
         case _:
             return StreamError(FailureReason.TLS_HANDSHAKE_FAILED, tls.handshake_failure(error))

@@ -1,13 +1,13 @@
 """TLS to a mail server: begin a handshake, and say afterwards what it showed.
 
-Contexts are made in `contexts`, the handshake is driven by the stream, what it shows is written down in `recording` and
-judged in `exporter.certificates`. Nothing here waits, and nothing here decides whether a probe fails.
+Contexts are made in `contexts`, the stream drives the handshake through `records`; what it shows is written down in
+`recording` and judged in `exporter.certificates`. Nothing here waits, and nothing here decides whether a probe fails.
 """
 
 from __future__ import annotations
 
-import socket
 import sys
+from dataclasses import replace
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -30,15 +30,14 @@ EXPORTER_LENGTH: Final = 32
 OUTDATED_HASHES: Final = (hashes.MD5, hashes.SHA1)
 
 
-def begin(context: SSL.Context, sock: socket.socket, server_name: str) -> SSL.Connection:
-    """A connection that is ready for `do_handshake`.
+def begin(context: SSL.Context, server_name: str) -> SSL.Connection:
+    """A connection that is ready for `do_handshake`, and has no socket: see `Records`.
 
     Args:
         context: From `TlsContexts`.
-        sock: Connected; stays the caller's, and has to stay open as long as the connection is used.
         server_name: Sent in SNI if it is a DNS name.
     """
-    connection = SSL.Connection(context, sock)
+    connection = SSL.Connection(context, None)
     connection.set_connect_state()
     connection.set_app_data(Recorder(context.get_app_data()))
     indication = server_name_indication(server_name)
@@ -50,8 +49,6 @@ def begin(context: SSL.Context, sock: socket.socket, server_name: str) -> SSL.Co
 
 def facts(connection: SSL.Connection, server_name: str, now: float) -> TlsFacts:
     """What the handshake showed, with the judgement of the certificate.
-
-    Also of a handshake that failed after the server had shown its certificate.
 
     Args:
         connection: From `begin`.
@@ -80,6 +77,11 @@ def presented(connection: SSL.Connection) -> tuple[bytes, ...]:
     """The certificates that the server showed in a handshake that was completed, DER, its own first."""
     recorder: Recorder = connection.get_app_data()
     return recorder.presented(connection)
+
+
+def unfinished_facts(connection: SSL.Connection, server_name: str, now: float) -> TlsFacts:
+    """As `facts`, of a handshake that failed after the server had shown its certificate."""
+    return replace(facts(connection, server_name, now), finished=False)
 
 
 def _group(connection: SSL.Connection) -> str | None:

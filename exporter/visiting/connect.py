@@ -15,10 +15,10 @@ import structlog
 from OpenSSL import SSL
 
 from exporter.model import Encryption, Endpoint, FailureReason, IpFamily, Phase, Resolution, TlsFacts, TlsPolicy
+from exporter.net.peer_clock import PeerClock
 from exporter.net.resolve import ResolveError
 from exporter.net.stream import Stream, StreamError
 from exporter.net.tls import TlsSetupError
-from exporter.net.turns import Turns
 from exporter.protocol.dialogue import ChannelBinding
 from exporter.visiting.notes import BUG, Notes
 
@@ -33,8 +33,8 @@ class Connection(Interface):
         """This side's IP address."""
 
     @property
-    def turns(self) -> Turns:
-        """Whose turn it is."""
+    def peer_clock(self) -> PeerClock:
+        """Whose time passes."""
 
     @property
     def unfinished(self) -> TlsFacts | None:
@@ -201,7 +201,7 @@ async def connect_any(
                 raise
             raise StreamError(error.reason, f"{address} port {endpoint.port}: {detail}{_besides(tried)}") from None
         else:
-            notes.turns = stream.turns
+            notes.peer_clock = stream.peer_clock
             notes.note(f"connected to {address} port {endpoint.port}")
             return stream
     raise ResolveError(FailureReason.DNS_NOT_FOUND, f"{endpoint.host} has no address")

@@ -1,8 +1,8 @@
 """What a probe writes down while it runs, so that nothing learnt is lost whatever ends it.
 
 The notes stamp phases and transcript lines with a monotonic clock that they are given, less the time in which it was
-our turn (see `exporter.net.turns`); and they keep secrets out: a line that carries one is shown by its stand-in, and a
-server that repeats one finds it blotted out.
+our turn (see `exporter.net.peer_clock`); and they keep secrets out: a line that carries one is shown by its stand-in,
+and a server that repeats one finds it blotted out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from exporter.model import (
     TlsFacts,
     TranscriptLine,
 )
-from exporter.net.turns import Turns
+from exporter.net.peer_clock import PeerClock
 from exporter.protocol.dialogue import (
     CUT_QUOTE,
     Capabilities,
@@ -82,7 +82,7 @@ class Notes:
         self.failure: Failure | None = None
         self.only_address: str | None = None
         self.resolution: Resolution | None = None
-        self.turns = Turns()
+        self.peer_clock = PeerClock()
         self._endpoint = endpoint
         self._started_at = started_at
         self._clock = clock
@@ -132,6 +132,9 @@ class Notes:
         """The probe failed, in the phase under way or one that could not begin. The first failure counts."""
         self.note(f"{reason}: {detail}")
         if self.failure is None:
+            if reason is FailureReason.TLS_HANDSHAKE_FAILED and self.tls is not None:
+                # In TLS 1.3 we are done before the server has decided.
+                self.tls = replace(self.tls, finished=False)
             shown = printable(self._blotted_quote(detail.encode()))
             self.failure = Failure(reason, phase or self.phase, shown, unclear)
 
@@ -267,7 +270,7 @@ class Notes:
 
     def _now(self) -> float:
         """Seconds that the other side has taken since the probe began: none passes while it waits for us."""
-        return self._clock() - self._origin - self.turns.behind()
+        return self._clock() - self._origin - self.peer_clock.behind()
 
     def _end_phase(self, now: float) -> None:
         if self._phase is not None:

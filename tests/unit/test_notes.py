@@ -68,13 +68,13 @@ def test_a_phase_that_comes_twice_is_added_up(notes: Notes, clock: Clock) -> Non
 
 
 def test_what_was_our_turn_is_not_counted(notes: Notes, clock: Clock) -> None:
-    class Turns:
+    class PeerClock:
         ours = 0.0
 
         def behind(self) -> float:
             return self.ours
 
-    notes.turns = turns = cast("Any", Turns())
+    notes.peer_clock = turns = cast("Any", PeerClock())
     notes.enter(Phase.GREETING)
     clock.now += 1.0
     turns.ours = 0.25

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from pathlib import Path
 
@@ -55,8 +54,7 @@ def openssl(*reasons: str) -> SSL.Error:
         (openssl(), "OpenSSL gave no reason"),
         (SSL.Error(), "Error"),
         (SSL.ZeroReturnError(), "the server ended the TLS session"),
-        (SSL.SysCallError(-1, "Unexpected EOF"), "the server closed the connection during the handshake"),
-        (SSL.SysCallError(104, "ECONNRESET"), "the connection failed during the handshake (ECONNRESET)"),
+        (SSL.SysCallError(-1, "Unexpected EOF"), "the TLS session is broken"),
         (RuntimeError("of ours"), "RuntimeError"),
     ],
     ids=str,
@@ -94,29 +92,11 @@ def test_a_server_that_wants_a_client_certificate(client: SSL.Context) -> None:
     [b"* OK IMAP4rev1 ready\r\n", b"220 mail.example.com ESMTP\r\n", b"+OK ready\r\n", b"HTTP/1.1 400 Bad Request\r\n"],
 )
 def test_a_server_that_speaks_in_plain(client: SSL.Context, greeting: bytes) -> None:
-    near, far = socket.socketpair()
-    with near, far:
-        near.setblocking(False)
-        connection = tls.begin(client, near, NAME)
-        far.sendall(greeting)
-        with pytest.raises(SSL.Error) as caught:
-            connection.do_handshake()
-        facts = tls.facts(connection, NAME, time.time())
+    connection = tls.begin(client, NAME)
+    connection.bio_write(greeting)
+    with pytest.raises(SSL.Error) as caught:
+        connection.do_handshake()
+    facts = tls.facts(connection, NAME, time.time())
 
     assert handshake_failure(caught.value).startswith("the server did not answer with TLS")
     assert not facts.verified
-
-
-def test_a_server_that_hangs_up(client: SSL.Context) -> None:
-    near, far = socket.socketpair()
-    with near:
-        near.setblocking(False)
-        connection = tls.begin(client, near, NAME)
-        with pytest.raises(SSL.WantReadError):
-            connection.do_handshake()
-        far.recv(65536)
-        far.close()
-        with pytest.raises(SSL.Error) as caught:
-            connection.do_handshake()
-
-    assert handshake_failure(caught.value) == "the server closed the connection during the handshake"
