@@ -87,6 +87,7 @@ class KeptFailure:
     Attributes:
         started_at: Unix timestamp.
         duration: Seconds.
+        own_time: Seconds; as a result's.
         common: All but times and conversation, which is kept once for as many failures in a row as have it in common.
         packed: Phases and conversation, compressed against `base`: equal failures differ in times only.
         base: Phases and conversation of the first of them, which is kept once for all of them.
@@ -94,6 +95,7 @@ class KeptFailure:
 
     started_at: float
     duration: float
+    own_time: float
     common: Record
     packed: bytes
     base: bytes
@@ -101,7 +103,7 @@ class KeptFailure:
     @property
     def ended_at(self) -> float:
         """Unix timestamp of the end."""
-        return self.started_at + self.duration
+        return self.started_at + self.duration + self.own_time
 
     @property
     def id(self) -> str:
@@ -121,6 +123,7 @@ class KeptFailure:
             unfold(self.common, endpoint, transcript=False),
             started_at=self.started_at,
             duration=self.duration,
+            own_time=self.own_time,
             spans=tuple(_read_spans(phases)),
             transcript=tuple(transcript_lines(conversation)),
         )
@@ -240,7 +243,8 @@ def _with_failure(kept: tuple[KeptFailure, ...], record: Record, since: float) -
     last = kept[-1] if kept else None
     if record.login_paused and last is not None and last.ended_at >= since:
         return kept
-    common = replace(record, started_at=0.0, duration=0.0, packed_spans=b"", phase_lines="", packed_transcript="")
+    times = {"started_at": 0.0, "duration": 0.0, "own_time": 0.0}
+    common = replace(record, **times, packed_spans=b"", phase_lines="", packed_transcript="")
     text = f"{_written_spans(record)}\n{_shortened(transcript_text(record.packed_transcript))}"
     octets = text.encode(errors="replace")
     base = octets
@@ -249,7 +253,8 @@ def _with_failure(kept: tuple[KeptFailure, ...], record: Record, since: float) -
         common = last.common if last.common == common else common
     compressor = zlib.compressobj(level=1, zdict=base)
     packed = compressor.compress(octets) + compressor.flush()
-    return (*kept, KeptFailure(record.started_at, record.duration, common, packed, base))[-FAILURES_KEPT:]
+    latest = KeptFailure(record.started_at, record.duration, record.own_time, common, packed, base)
+    return (*kept, latest)[-FAILURES_KEPT:]
 
 
 def _written_spans(record: Record) -> str:

@@ -83,6 +83,7 @@ class Record:
 
     started_at: float
     duration: float
+    own_time: float
     packed_spans: bytes
     phase_lines: str
     failure: Failure | None
@@ -101,7 +102,7 @@ class Record:
     @property
     def ended_at(self) -> float:
         """Unix timestamp of the end."""
-        return self.started_at + self.duration
+        return self.started_at + self.duration + self.own_time
 
     @property
     def login_paused(self) -> bool:
@@ -128,6 +129,7 @@ def fold(result: ProbeResult, previous: Record | None, shared: Shared) -> Record
     return Record(
         started_at=result.started_at,
         duration=result.duration,
+        own_time=result.own_time,
         packed_spans=b"".join(
             [_SPAN.pack(_PHASE_NUMBERS[span.phase], span.start, span.duration) for span in result.spans]
         ),
@@ -162,6 +164,7 @@ def unfold(record: Record, endpoint: str, *, transcript: bool = True) -> ProbeRe
         endpoint=endpoint,
         started_at=record.started_at,
         duration=record.duration,
+        own_time=record.own_time,
         spans=tuple(
             Span(_PHASES[phase], start, duration) for phase, start, duration in _SPAN.iter_unpack(record.packed_spans)
         ),

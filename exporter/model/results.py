@@ -112,7 +112,7 @@ class ProbeResult:
     Attributes:
         endpoint: The endpoint's name.
         started_at: Unix timestamp.
-        duration: Seconds from the first to the last step.
+        duration: Seconds from the first to the last step, without those in which the other side waited for us.
         spans: The phases reached, in order; the last is where a failed probe ended (or its goodbye).
         failure: `None` if the probe succeeded.
         address: The IP address talked to; `None` if no connection was made.
@@ -127,6 +127,7 @@ class ProbeResult:
         transcript: The conversation.
         only_address: As the endpoint's.
         resolution: Where the host's name leads to; `None` if that could not be found out.
+        own_time: Seconds in which the other side waited for us: `ended_at` counts them.
     """
 
     endpoint: str
@@ -146,6 +147,7 @@ class ProbeResult:
     transcript: tuple[TranscriptLine, ...] = ()
     only_address: str | None = None
     resolution: Resolution | None = None
+    own_time: float = 0.0
 
     @property
     def series(self) -> Series:
@@ -165,7 +167,7 @@ class ProbeResult:
     @property
     def ended_at(self) -> float:
         """Unix timestamp of the end."""
-        return self.started_at + self.duration
+        return self.started_at + self.duration + self.own_time
 
     @property
     def phase_durations(self) -> dict[Phase, float]:

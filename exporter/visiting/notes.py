@@ -86,7 +86,7 @@ class Notes:
         self._endpoint = endpoint
         self._started_at = started_at
         self._clock = clock
-        self._origin = clock()
+        self._began = self._origin = clock()
         self._phase: Phase | None = None
         self._phase_start = 0.0
         self._spans: list[Span] = []
@@ -212,6 +212,7 @@ class Notes:
             mailbox=self._mailbox,
             only_address=self.only_address,
             resolution=self.resolution,
+            own_time=max(self._clock() - self._began - duration, 0.0),
         )
         return self._cleared(result)
 

@@ -83,6 +83,7 @@ def results(draw: st.DrawFn) -> ProbeResult:
         endpoint="overwritten",
         started_at=draw(st.floats(0.0, 4e9)),
         duration=draw(SECONDS),
+        own_time=draw(SECONDS),
         spans=tuple(draw(st.lists(st.builds(Span, st.sampled_from(Phase), SECONDS, SECONDS), max_size=12))),
         failure=draw(st.none() | st.builds(Failure, st.sampled_from(FailureReason), st.sampled_from(Phase), PRINTABLE)),
         address=draw(st.none() | st.ip_addresses().map(str)),

@@ -88,6 +88,25 @@ def test_what_was_our_turn_is_not_counted(notes: Notes, clock: Clock) -> None:
     assert [1.75] == [line.at for line in result.transcript]
 
 
+def test_the_time_of_day_when_a_probe_ended_is_when_it_really_did(notes: Notes, clock: Clock) -> None:
+    class PeerClock:
+        def behind(self) -> float:
+            return 0.75
+
+    notes.peer_clock = cast("Any", PeerClock())
+    clock.now += 0.5
+    notes.enter(Phase.DNS)
+    clock.now += 1.0
+    notes.took(0.25)
+    notes.enter(Phase.GREETING)
+    clock.now += 2.0
+    result = notes.result()
+
+    assert 1.7e9 == result.started_at
+    assert 1.7e9 + 3.5 == result.ended_at
+    assert result.duration < 3.5
+
+
 @pytest.mark.parametrize(("said", "counted"), [(0.25, 0.25), (0.0, 0.0), (2.0, 1.0)])
 def test_a_phase_that_is_known_to_have_been_shorter_is(notes: Notes, clock: Clock, said: float, counted: float) -> None:
     notes.enter(Phase.DNS)
