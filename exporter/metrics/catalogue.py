@@ -72,11 +72,16 @@ ENDPOINT_METRICS = (
     ),
     Metric("mail_endpoint_interval_seconds", GAUGE, "How often the endpoint is probed."),
     Metric("mail_probe_success", GAUGE, "Whether the last probe succeeded: 1 or 0."),
-    Metric("mail_probe_last_duration_seconds", GAUGE, "How long server and network took in the last probe."),
+    Metric(
+        "mail_probe_last_duration_seconds",
+        GAUGE,
+        "How long server and network took in the last probe. A refused or closed connection counts until noticed.",
+    ),
     Metric(
         "mail_probe_last_phase_duration_seconds",
         GAUGE,
-        "How long server and network took in each phase of the last probe; phases that were not reached are absent.",
+        "How long server and network took in each phase of the last probe; phases that were not reached are absent. "
+        "A refused or closed connection counts until noticed.",
         ("phase",),
     ),
     Metric("mail_probe_last_run_timestamp_seconds", GAUGE, "When the last probe ended."),

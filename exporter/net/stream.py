@@ -37,6 +37,9 @@ it ends a record of nothing but session tickets, deriving their keys takes 5 ms.
 LARGEST_PRIME: Final = 8192
 """Bits of the largest Diffie-Hellman group to compute in (RFC 7919 has none that is larger): 0.4 s, in a thread."""
 
+MAX_HANDSHAKE: Final = 1 << 18
+"""Octets of a server's in one handshake: nearly all are certificates, of which OpenSSL takes 100 KiB."""
+
 RECORD_TYPES: Final = frozenset({20, 21, 22, 23})
 """The first octets of TLS records (RFC 8446 5.1)."""
 
@@ -260,15 +263,18 @@ class Stream:
         return facts
 
     async def _shake_hands(self, records: Records) -> None:
-        is_first = True
+        came = 0
         while not await self._advance(records):
             octets = await self._arrival()
             if not octets:
                 raise StreamError(FailureReason.CONNECTION_CLOSED, CLOSED)
-            if is_first and octets[0] not in RECORD_TYPES:
+            if not came and octets[0] not in RECORD_TYPES:
                 # OpenSSL would see that too, but quotes none of it.
                 raise StreamError(FailureReason.TLS_HANDSHAKE_FAILED, f"{NOT_TLS}, but in plain: {quoted(octets)}")
-            is_first = False
+            came += len(octets)
+            if came > MAX_HANDSHAKE:
+                too_much = f"the server sent more than {MAX_HANDSHAKE} octets in one handshake"
+                raise StreamError(FailureReason.RESPONSE_TOO_LARGE, too_much)
             records.feed(octets)
             if records.prime_bits > LARGEST_PRIME:
                 size = f"the server's Diffie-Hellman group has {records.prime_bits} bits, more than {LARGEST_PRIME}"

@@ -127,11 +127,11 @@ def serving(act: Act) -> Iterator[int]:
             thread.join(WITHIN)
 
 
-def flooding(context: SSL.Context, message: bytes, *, first: bytes = b"", most: int = 64 << 20) -> Act:
+def flooding(context: Callable[[], SSL.Context], message: bytes, *, first: bytes = b"", most: int = 64 << 20) -> Act:
     """Complete the handshake, say something, and repeat a handshake message as often as the client lets it.
 
     Args:
-        context: Of the server; TLS 1.3, with TLS_AES_256_GCM_SHA384.
+        context: Makes one of the server's for each connection; TLS 1.3, with TLS_AES_256_GCM_SHA384.
         message: As many of it as a record holds are sent in each. A KeyUpdate has to be alone in one.
         first: What is said in between.
         most: Octets after which it gives up.
@@ -140,7 +140,7 @@ def flooding(context: SSL.Context, message: bytes, *, first: bytes = b"", most: 
     payload = message if alone else message * (LARGEST_PAYLOAD // len(message))
 
     def act(sock: socket.socket) -> None:
-        session = Session(sock, context)
+        session = Session(sock, context())
         if first:
             session.say(first)
         sent = 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,9 +14,11 @@ import pytest
 
 from exporter.net import stamps as module
 from exporter.net.stamps import Arrivals, ask_for_stamps, connected, receive
+from exporter.net.stream import Stream
 from tests.servers.programs import wait_until
 
 LOOPBACK = "127.0.0.1"
+HELD_UP = 0.2
 
 
 @pytest.fixture
@@ -158,3 +162,35 @@ def test_a_connection_tells_its_round_trip(pair: tuple[socket.socket, socket.soc
 def test_what_is_no_connection_tells_none() -> None:
     with socket.socket(socket.AF_UNIX) as sock:
         assert 0.0 == connected(sock, 60.0)
+
+
+@pytest.mark.usefixtures("pair")
+async def test_a_loop_that_is_held_up_does_not_make_a_server_slow() -> None:
+    answered = threading.Event()
+
+    def serve() -> None:
+        with listener, listener.accept()[0] as client:
+            client.recv(100)
+            client.send(b"250 yes\r\n")
+            answered.set()
+            client.recv(100)
+
+    listener = socket.create_server((LOOPBACK, 0))
+    server = threading.Thread(target=serve)
+    server.start()
+    stream = await Stream.connect(LOOPBACK, listener.getsockname()[1])
+    await stream.send(b"NOOP\r\n")
+
+    settled = stream.peer_clock.behind()
+
+    def hold_up() -> None:
+        assert answered.wait(10)
+        time.sleep(HELD_UP)
+
+    asyncio.get_running_loop().call_soon(hold_up)
+    assert b"250 yes" == await stream.read_line(100)
+    late = stream.peer_clock.behind() - settled
+    stream.close()
+    await asyncio.to_thread(server.join)
+
+    assert late >= HELD_UP

@@ -107,7 +107,7 @@ async def watched() -> AsyncIterator[Watch]:
 async def test_messages_of_tls_without_end_are_too_much_and_hold_nobody_up(
     context: SSL.Context, message: bytes, first: bytes
 ) -> None:
-    async with connected(flooding(server(), message, first=first)) as stream, watched() as watch:
+    async with connected(flooding(server, message, first=first)) as stream, watched() as watch:
         await stream.start_tls(context, NAME, time.time())
         if first:
             assert b"220 hello" == await stream.read_line(LIMIT)
@@ -128,7 +128,7 @@ async def test_hello_requests_without_end_are_too_much_and_hold_nobody_up(contex
 
 
 async def test_closing_reads_nothing(context: SSL.Context) -> None:
-    async with connected(flooding(server(), TICKET, first=b"220 hello\r\n")) as stream, watched() as watch:
+    async with connected(flooding(server, TICKET, first=b"220 hello\r\n")) as stream, watched() as watch:
         await stream.start_tls(context, NAME, time.time())
         await stream.read_line(LIMIT)
 

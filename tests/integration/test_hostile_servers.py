@@ -1,0 +1,148 @@
+"""The daemon beside servers that mean it harm: whoever else is probed is none the worse for it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import yaml
+from OpenSSL import SSL
+
+from tests.authority import issue, pem, rsa_key
+from tests.certificates import NAME, world
+from tests.handshakes import server_context
+from tests.servers.exporter import STOPS_WITHIN, Exporter, exporter_running
+from tests.servers.fetching import fetch
+from tests.servers.hostile_tls import (
+    TICKET,
+    Act,
+    choosing_group,
+    flooding,
+    greeting_with_hello_requests,
+    reset,
+    serving,
+)
+from tests.servers.programs import LOOPBACK, wait_until
+
+HEALTHY = 10
+PROBES = 3
+"""Of each hostile server."""
+
+UNTRUSTED = "tickets-by-starttls"
+"""Its certificate is not trusted, and yet told goodbye over TLS: anybody on the path may be this server."""
+
+TIMEOUT = 3.0
+ANSWERS_WITHIN = 2.0
+"""Seconds for `/-/healthy`. It was dead for 30."""
+
+TLS13 = (SSL.TLS1_3_VERSION, SSL.TLS1_3_VERSION)
+
+
+def healthy(sock: socket.socket) -> None:
+    """A POP3 server that does what it should."""
+    sock.sendall(b"+OK ready\r\n")
+    for line in sock.makefile("rb"):
+        sock.sendall(b"+OK\r\nUIDL\r\n.\r\n" if line.startswith(b"CAPA") else b"+OK\r\n")
+
+
+def server(versions: tuple[int, int] = TLS13) -> SSL.Context:
+    return server_context(issue(NAME, world().root, alternatives=[NAME]), versions=versions)
+
+
+def starting_tls(then: Act) -> Act:
+    """POP3 up to STLS, and then something else."""
+
+    def act(sock: socket.socket) -> None:
+        sock.sendall(b"+OK ready\r\n")
+        while not (line := sock.recv(100)).startswith(b"STLS"):
+            sock.sendall(b"+OK\r\nSTLS\r\n.\r\n" if line.startswith(b"CAPA") else b"+OK\r\n")
+        sock.sendall(b"+OK go ahead\r\n")
+        then(sock)
+
+    return act
+
+
+def resetting(after: int) -> Act:
+    """A reset in the middle of a handshake."""
+
+    def act(sock: socket.socket) -> None:
+        connection = SSL.Connection(server())
+        connection.set_accept_state()
+        connection.bio_write(sock.recv(1 << 16))
+        with contextlib.suppress(SSL.WantReadError):
+            connection.do_handshake()
+        sock.sendall(connection.bio_read(after))
+        reset(sock)
+
+    return act
+
+
+def hostile() -> dict[str, tuple[str, Act, str]]:
+    """By name: the scheme, what the server does, and the reason that it deserves."""
+    leaf = issue(NAME, world().root, alternatives=[NAME], key=rsa_key(2048, "choosing a group"))
+    later = flooding(server, TICKET, first=b"+OK ready\r\n")
+    return {
+        "tickets": ("pop3s", flooding(server, TICKET), "response_too_large"),
+        "tickets-later": ("pop3s", later, "response_too_large"),
+        UNTRUSTED: ("pop3", starting_tls(later), "tls_untrusted"),
+        "hello-requests": ("pop3s", greeting_with_hello_requests(), "response_too_large"),
+        "group-of-10000": ("pop3s", choosing_group(leaf, 10_000), "tls_handshake_failed"),
+        "group-of-4096": ("pop3s", choosing_group(leaf, 4096), "connection_closed"),
+        "reset-in-handshake": ("pop3s", resetting(60), "connection_reset"),
+        "reset-at-once": ("pop3s", reset, "connection_reset"),
+    }
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
+    """A daemon that probes ten healthy servers, and each of the hostile ones."""
+    file: Path = tmp_path_factory.mktemp("hostile") / "mail-exporter.yaml"
+    authorities = file.with_name("authorities.pem")
+    authorities.write_bytes(pem(*world().trusted))
+    common = {"interval": "3s", "timeout": f"{TIMEOUT:g}s"}
+    with ExitStack() as servers:
+        port = servers.enter_context(serving(healthy))
+        endpoints: list[dict[str, object]] = [
+            {"name": f"healthy-{number}", "url": f"pop3://{LOOPBACK}:{port}", "encryption": "none", **common}
+            for number in range(HEALTHY)
+        ]
+        for name, (scheme, act, _) in hostile().items():
+            at = servers.enter_context(serving(act))
+            trust = {} if name == UNTRUSTED else {"ca_file": str(authorities)}
+            url = f"{scheme}://{LOOPBACK}:{at}"
+            endpoints.append({"name": name, "url": url, "tls": {"server_name": NAME, **trust}, **common})
+        file.write_text(yaml.safe_dump({"endpoints": endpoints}))
+        with exporter_running(file) as exporter:
+            yield exporter
+
+
+def test_nobody_else_is_the_worse_for_a_hostile_server(beside: Exporter) -> None:
+    slowest = 0.0
+
+    def all_probed() -> bool:
+        nonlocal slowest
+        begun = time.monotonic()
+        assert 200 == fetch(f"{beside.url}/-/healthy").status
+        slowest = max(slowest, time.monotonic() - begun)
+        metrics = beside.metrics()
+        return all((metrics.get("mail_probes_total", endpoint=name) or 0.0) >= PROBES for name in hostile())
+
+    wait_until(all_probed, what="every hostile server has been probed several times")
+    metrics = beside.metrics()
+
+    found = {
+        name: {one["reason"] for one in metrics.find("mail_probe_failures_total", endpoint=name)} for name in hostile()
+    }
+    assert {name: {reason} for name, (_, _, reason) in hostile().items()} == found
+    failed = [one for one in metrics.find("mail_probe_failures_total") if one["endpoint"].startswith("healthy")]
+    assert [] == failed
+    assert slowest < ANSWERS_WITHIN
+    # Ours to answer for are milliseconds. The machine has a hand in it too.
+    bucket = "mail_exporter_event_loop_lag_seconds_bucket"
+    assert metrics.value(bucket, le="+Inf") == metrics.value(bucket, le="1.0")
+    assert beside.stop() < STOPS_WITHIN
