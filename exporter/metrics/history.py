@@ -243,8 +243,8 @@ def _with_failure(kept: tuple[KeptFailure, ...], record: Record, since: float) -
     last = kept[-1] if kept else None
     if record.login_paused and last is not None and last.ended_at >= since:
         return kept
-    times = {"started_at": 0.0, "duration": 0.0, "own_time": 0.0}
-    common = replace(record, **times, packed_spans=b"", phase_lines="", packed_transcript="")
+    timeless = replace(record, started_at=0.0, duration=0.0, own_time=0.0)
+    common = replace(timeless, packed_spans=b"", phase_lines="", packed_transcript="")
     text = f"{_written_spans(record)}\n{_shortened(transcript_text(record.packed_transcript))}"
     octets = text.encode(errors="replace")
     base = octets
