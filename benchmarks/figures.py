@@ -17,7 +17,7 @@ ROOT: Final = Path(__file__).parents[1]
 RESULTS: Final = ROOT / "benchmarks" / "results.json"
 PAGE: Final = ROOT / "docs" / "scaling.md"
 
-_PHASE_ERROR: Final = re.compile(r"error of (\w+), (.+)")
+_PHASE_ERROR: Final = re.compile(r"(?:(?P<which>too much|too little) of|error of) (?P<phase>\w+), (?P<statistic>.+)")
 
 _MARKED: Final = re.compile(r"(<!-- figures -->\n).*?(<!-- /figures -->\n)", re.DOTALL)
 
@@ -59,9 +59,11 @@ def _worst(rows: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     worst: dict[tuple[str, str], Mapping[str, Any]] = {}
     for row in rows:
         phase = _PHASE_ERROR.fullmatch(row["figure"])
-        statistic = (row["case"], phase[2] if phase else row["figure"])
+        which = f", {phase['which']}" if phase and phase["which"] else ""
+        statistic = (row["case"], f"{phase['statistic']}{which}" if phase else row["figure"])
         if statistic not in worst or row["ours"] > worst[statistic]["ours"]:
-            worst[statistic] = row if phase is None else {**row, "figure": f"worst phase ({phase[1]}), {phase[2]}"}
+            figure = f"worst phase ({phase['phase']}), {statistic[1]}" if phase else row["figure"]
+            worst[statistic] = {**row, "figure": figure}
     yield from worst.values()
 
 

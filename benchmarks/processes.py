@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import re
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _PROCESS_CPU_CLOCK = 2
@@ -15,6 +19,19 @@ _PROCESS_CPU_CLOCK = 2
 def cpu_seconds(pid: int) -> float:
     """CPU time of a process, all its threads and in the kernel, but without its children."""
     return time.clock_gettime(~pid << 3 | _PROCESS_CPU_CLOCK)
+
+
+@contextmanager
+def hogs(count: int) -> Iterator[None]:
+    """While this lasts, so many processes take all the time that they can get."""
+    command = ["nice", sys.executable, "-c", "while True: pass"]
+    running = [subprocess.Popen(command) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for hog in running:
+            hog.kill()
+            hog.wait()
 
 
 def resident_bytes(pid: int) -> int:

@@ -7,281 +7,16 @@ that most answers lie in the kernel before they are noticed.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import socket
-import ssl
-import threading
-import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
 
-from exporter.model import DnsSettings, Encryption, Endpoint, Phase, ProbeResult, Protocol, TlsPolicy
-from exporter.net.resolve import Resolver
-from exporter.net.tls import TlsContexts
-from exporter.visiting.connect import World
-from tests.authority import issue, key_pem, pem
-from tests.certificates import NAME, world
-from tests.servers.wires import SERVER, Segment, Wire, wire
-from tests.visits import visitor
-
-PORT = 2525
-
-Trust = tuple[Path, ssl.SSLContext]
-Way = tuple[str, Encryption]
+from exporter.model import Encryption, Phase
+from tests.servers.troubles import Comparison, Trouble, Trust, Way, compared, trusted
 
 TOO_LITTLE = 0.001
 """Seconds by which a figure may be less than the truth."""
 
 TOO_MUCH = 0.5
 """Seconds by which it may be more: the loop is held up, and the machine may do something else as well."""
-
-HELD_UP = 0.015
-"""Seconds for which the loop is held up at a time, half of the time."""
-
-LONG = b"".join(b"X-CAPABILITY-%02d-%s\r\n" % (number, 40 * b"x") for number in range(30))
-WORDS = b" ".join(LONG.split())
-"""Several packets."""
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """What a server says.
-
-    Attributes:
-        greeting: Before it is asked.
-        replies: By the first word of a command, or the second in IMAP.
-        starttls: The command to upgrade.
-    """
-
-    protocol: Protocol
-    greeting: bytes
-    replies: Mapping[bytes, bytes]
-    starttls: bytes
-
-
-DIALECTS = {
-    "smtp": Dialect(
-        Protocol.SMTP,
-        b"220 mail.example.com ESMTP\r\n",
-        {
-            b"EHLO": b"250-mail.example.com\r\n"
-            + b"".join(b"250-" + line + b"\r\n" for line in LONG.split())
-            + b"250 STARTTLS\r\n",
-            b"QUIT": b"221 bye\r\n",
-        },
-        b"STARTTLS",
-    ),
-    "imap": Dialect(
-        Protocol.IMAP,
-        b"* OK ready\r\n",
-        {
-            b"CAPABILITY": b"* CAPABILITY IMAP4rev1 STARTTLS " + WORDS + b"\r\n%TAG OK done\r\n",
-            b"LOGOUT": b"* BYE bye\r\n%TAG OK done\r\n",
-        },
-        b"STARTTLS",
-    ),
-    "pop3": Dialect(
-        Protocol.POP3,
-        b"+OK ready\r\n",
-        {b"CAPA": b"+OK\r\nSTLS\r\n" + LONG + b".\r\n", b"QUIT": b"+OK bye\r\n"},
-        b"STLS",
-    ),
-}
-GO_AHEAD = {
-    Protocol.SMTP: b"220 go ahead\r\n",
-    Protocol.IMAP: b"%TAG OK go ahead\r\n",
-    Protocol.POP3: b"+OK go ahead\r\n",
-}
-
-PHASES = {
-    Encryption.NONE: [Phase.CONNECT, Phase.GREETING, Phase.CAPABILITY, Phase.QUIT],
-    Encryption.TLS: [Phase.CONNECT, Phase.TLS, Phase.GREETING, Phase.CAPABILITY, Phase.QUIT],
-    Encryption.STARTTLS: [
-        *[Phase.CONNECT, Phase.GREETING, Phase.CAPABILITY, Phase.STARTTLS, Phase.TLS, Phase.CAPABILITY, Phase.QUIT]
-    ],
-}
-"""Of a probe without a login: in which phase each turn is."""
-
-
-@dataclass(frozen=True)
-class Server:
-    """A server on the wire's far end."""
-
-    dialect: Dialect
-    encryption: Encryption
-    context: ssl.SSLContext
-
-    def serve(self, sock: socket.socket) -> None:
-        """Hold one conversation."""
-        if self.encryption is Encryption.TLS:
-            sock = self.context.wrap_socket(sock, server_side=True)
-        sock.sendall(self.dialect.greeting)
-        while line := _line(sock):
-            words = line.split()
-            tag = words.pop(0) if self.dialect.protocol is Protocol.IMAP else b""
-            if words[0] == self.dialect.starttls:
-                sock.sendall(GO_AHEAD[self.dialect.protocol].replace(b"%TAG", tag))
-                sock = self.context.wrap_socket(sock, server_side=True)
-            else:
-                sock.sendall(self.dialect.replies[words[0]].replace(b"%TAG", tag))
-        with contextlib.suppress(OSError):
-            sock.close()
-
-
-def _line(sock: socket.socket) -> bytes:
-    line = b""
-    while not line.endswith(b"\n"):
-        octet = sock.recv(1)
-        if not octet:
-            return b""
-        line += octet
-    return line
-
-
-@contextmanager
-def serving(on: Wire, server: Server) -> Iterator[None]:
-    listener = on.at_server(lambda: socket.create_server((SERVER, PORT)))
-
-    def accept() -> None:
-        with contextlib.suppress(OSError, ssl.SSLError):
-            sock, _ = listener.accept()
-            sock.settimeout(30)
-            with sock:
-                server.serve(sock)
-
-    thread = threading.Thread(target=accept)
-    thread.start()
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(30)
-
-
-class Trouble:
-    """What happens to one segment that carries something: the n-th of the server's n-th flight, or one of ours.
-
-    Args:
-        flight: Which; the first is number 0.
-        index: Which segment of it.
-        longer: Seconds by which it is late; `None` if it is lost.
-        times: How often.
-        ours: Whether the client's flights are meant.
-    """
-
-    def __init__(
-        self, flight: int, index: int, longer: float | None = None, times: int = 1, *, ours: bool = False
-    ) -> None:
-        self.left = times
-        self._meant = (flight, index)
-        self._longer = longer
-        self._ours = ours
-        self._highest = {True: -1, False: -1}
-        self._flight = {True: -1, False: -1}
-        self._index = 0
-        self._speaks: bool | None = None
-        self._known: dict[tuple[bool, int], tuple[int, int]] = {}
-
-    def __call__(self, segment: Segment) -> float | None:
-        side = segment.from_server
-        if not segment.size:
-            return 0.0
-        if segment.sequence >= self._highest[side]:
-            if self._speaks is not side:
-                self._speaks = side
-                self._flight[side] += 1
-                self._index = 0
-            self._known[side, segment.sequence] = (self._flight[side], self._index)
-            self._index += 1
-            self._highest[side] = segment.end
-        if side is not self._ours and self._known.get((side, segment.sequence)) == self._meant and self.left:
-            self.left -= 1
-            return self._longer
-        return 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """From the leaving of our last word to the coming of the other side's."""
-
-    left: float
-    came: float
-
-    @property
-    def took(self) -> float:
-        """Seconds."""
-        return self.came - self.left
-
-
-def turns(captured: Sequence[Segment]) -> list[Turn]:
-    """What the capture shows: first of the connection, then of whatever was said.
-
-    The other side's word has come once all of it has, in order: what lies behind a gap, no application can read.
-    """
-    first = captured[0]
-    answer = next(segment for segment in captured if segment.from_server)
-    found = [Turn(first.at, answer.at)]
-    left, came = answer.at, 0.0
-    sent, arrived = first.end, answer.end
-    early: dict[int, int] = {}
-    for segment in captured:
-        if not segment.size:
-            continue
-        if segment.from_server:
-            early[segment.sequence] = max(segment.end, early.get(segment.sequence, 0))
-            before = arrived
-            while reaching := [end for start, end in early.items() if start <= arrived < end]:
-                arrived = max(reaching)
-            if arrived > before:
-                came = segment.at
-        elif segment.sequence >= sent:
-            sent = segment.end
-            if came > left:
-                found.append(Turn(left, came))
-            left = segment.at
-    if came > left:
-        found.append(Turn(left, came))
-    return found
-
-
-@pytest.fixture(scope="module")
-def trust(tmp_path_factory: pytest.TempPathFactory) -> Trust:
-    leaf = issue(NAME, world().root, alternatives=[NAME])
-    directory = tmp_path_factory.mktemp("wire")
-    (directory / "trust.pem").write_bytes(pem(*world().trusted))
-    (directory / "chain.pem").write_bytes(pem(leaf.certificate, world().root.certificate))
-    (directory / "key.pem").write_bytes(key_pem(leaf))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(directory / "chain.pem", directory / "key.pem")
-    return directory / "trust.pem", context
-
-
-def probed(on: Wire, endpoint: Endpoint, *, held_up: bool) -> ProbeResult:
-    """Probe from the client's machine, with a loop that is held up or not."""
-
-    async def hold_up() -> None:
-        while True:
-            await asyncio.sleep(HELD_UP)
-            time.sleep(HELD_UP)  # noqa: ASYNC251 - that is what it is for
-
-    async def probe() -> ProbeResult:
-        holding = asyncio.get_running_loop().create_task(hold_up()) if held_up else None
-        try:
-            return await visitor(World(Resolver(DnsSettings()), TlsContexts()), None).probe(endpoint)
-        finally:
-            if holding is not None:
-                holding.cancel()
-
-    return on.at_client(lambda: asyncio.run(probe()))
-
 
 WAYS = [
     ("smtp", Encryption.STARTTLS),
@@ -291,32 +26,18 @@ WAYS = [
 ]
 
 
-def compared(trust: Trust, way: Way, trouble: Trouble | None) -> dict[Phase, tuple[float, float]]:
-    """What a probe says that each phase took, and what the capture shows."""
-    dialect, encryption = DIALECTS[way[0]], way[1]
-    with wire() as on, serving(on, Server(dialect, encryption, trust[1])):
-        if trouble is not None:
-            on.rule = trouble
-        policy = TlsPolicy(ca_file=trust[0], server_name=NAME)
-        endpoint = Endpoint("wire", dialect.protocol, SERVER, PORT, encryption, tls=policy, timeout=20.0)
-        result = probed(on, endpoint, held_up=True)
-        captured = list(on.captured)
-    assert result.failure is None
-    assert trouble is None or not trouble.left
-    truth: dict[Phase, float] = defaultdict(float)
-    for phase, turn in zip(PHASES[encryption], turns(captured), strict=True):
-        truth[phase] += turn.took
-    said = result.phase_durations
-    assert result.duration >= sum(truth.values()) - TOO_LITTLE
-    return {phase: (said[phase], seconds) for phase, seconds in truth.items()}
+@pytest.fixture(scope="module")
+def trust(tmp_path_factory: pytest.TempPathFactory) -> Trust:
+    return trusted(tmp_path_factory.mktemp("wire"))
 
 
-def assert_honest(figures: Mapping[Phase, tuple[float, float]]) -> None:
+def assert_honest(found: Comparison) -> None:
     """Hold every figure to the rule."""
+    figures = {**{str(phase): figure for phase, figure in found.phases.items()}, "total": found.total}
     wrong = {
-        str(phase): f"{said:.6f} said, {truth:.6f} true"
-        for phase, (said, truth) in figures.items()
-        if not truth - TOO_LITTLE <= said <= truth + TOO_MUCH
+        name: f"{figure.said:.6f} said, {figure.true:.6f} true"
+        for name, figure in figures.items()
+        if not figure.true - TOO_LITTLE <= figure.said <= figure.true + TOO_MUCH
     }
     assert {} == wrong
 
@@ -339,12 +60,11 @@ def test_a_phase_is_never_said_to_be_shorter_than_it_was(
 
 
 def test_nor_if_the_same_segment_is_lost_again_and_again(trust: Trust) -> None:
-    figures = compared(trust, ("smtp", Encryption.STARTTLS), Trouble(3, 0, times=3))
+    found = compared(trust, ("smtp", Encryption.STARTTLS), Trouble(3, 0, times=3))
 
-    assert_honest(figures)
-    said, _ = figures[Phase.TLS]
+    assert_honest(found)
     # It is sent again after 0.2 s, 0.4 s and 0.8 s.
-    assert said > 0.5
+    assert found.phases[Phase.TLS].said > 0.5
 
 
 def test_nor_if_our_own_words_are_lost(trust: Trust) -> None:

@@ -39,6 +39,9 @@ LIMIT = 8192
 TLS12 = (SSL.TLS1_2_VERSION, SSL.TLS1_2_VERSION)
 TLS13 = (SSL.TLS1_3_VERSION, SSL.TLS1_3_VERSION)
 
+DELAYED_ACKNOWLEDGEMENT = 0.04
+"""Seconds (TCP_DELACK_MIN of the kernel)."""
+
 MOST_HELD = 0.25
 """Seconds for which the loop may be held up. It is 0.02 on a machine that does nothing else, and was 4 to 30."""
 
@@ -423,3 +426,56 @@ async def test_who_gives_up_while_a_thread_computes_leaves_the_session_alone(
                 await stream.start_tls(context, NAME, time.time())
 
         assert stream.unfinished is None
+
+
+async def test_a_server_that_writes_in_pieces_does_not_wait_for_our_kernel() -> None:
+    def act(sock: socket.socket) -> None:
+        # Nagle's algorithm is on, as it is by default: what is written second waits until the first is acknowledged.
+        sock.sendall(b"220 hello\r\n")
+        while sock.recv(100):
+            for piece in (b"250-first\r\n", b"250-second\r\n", b"250 third\r\n"):
+                sock.sendall(piece)
+
+    took = []
+    async with connected(act) as stream:
+        await stream.read_line(LIMIT)
+        for _ in range(20):
+            begun = time.perf_counter()
+            await stream.send(b"EHLO\r\n")
+            lines = [await stream.read_line(LIMIT) for _ in range(3)]
+            took.append(time.perf_counter() - begun)
+            assert [b"250-first", b"250-second", b"250 third"] == lines
+
+    # The kernel would put it off for 40 ms each time.
+    assert sorted(took)[len(took) // 4] < DELAYED_ACKNOWLEDGEMENT
+
+
+async def test_every_alert_ends_a_handshake_with_a_reason(context: SSL.Context) -> None:
+    alerts = iter([(level, code) for level in (1, 2) for code in range(256)])
+
+    def act(sock: socket.socket) -> None:
+        sock.recv(1 << 16)
+        sock.sendall(b"\x15\x03\x03\x00\x02" + bytes(next(alerts)))
+
+    told = set()
+    with serving(act) as port:
+        for _ in range(512):
+            stream = await Stream.connect(LOOPBACK, port)
+            reason, detail = await failure(stream.start_tls(context, NAME, time.time()))
+            stream.close()
+            told.add(reason)
+            assert detail.isprintable()
+
+    assert {FailureReason.TLS_HANDSHAKE_FAILED, FailureReason.CONNECTION_CLOSED} >= told
+
+
+async def test_a_hundred_certificates_are_read_and_hold_nobody_up(context: SSL.Context) -> None:
+    leaf = issue(NAME, world().root, alternatives=[NAME])
+    others = [issue(f"Authority {number}", world().root, authority=True) for number in range(99)]
+    presented = server_context(leaf, *others)
+
+    async with connected(in_pieces(presented, [])) as stream, watched() as watch:
+        facts = await stream.start_tls(context, NAME, time.time())
+
+    assert NAME in facts.chain[0].names
+    assert watch.longest < MOST_HELD
