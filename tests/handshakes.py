@@ -6,14 +6,16 @@ Both ends are pyOpenSSL without a socket, in one thread: a test needs no listene
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from OpenSSL import SSL
 
 from exporter.model import TlsFacts
 from exporter.net import tls
-from tests.authority import Party
+from tests.authority import Party, PrivateKey
+from tests.bending import armoured
 from tests.certificates import NAME, Situation
 
 TURNS = 20
@@ -50,6 +52,26 @@ def server_context(*chain: Party, staple: bytes = b"", versions: tuple[int, int]
     context.use_privatekey(leaf.key)
     for party in others:
         context.add_extra_chain_cert(party.certificate)
+    if staple:
+        context.set_ocsp_server_callback(lambda *_: staple)
+    return context
+
+
+def server_of(chain: Sequence[bytes], key: PrivateKey, folder: Path, *, staple: bytes = b"") -> SSL.Context:
+    """A server that presents certificates as they are given, DER, also those that only OpenSSL takes.
+
+    Args:
+        chain: The server's own certificate first.
+        key: Its own.
+        folder: Where to write them down.
+        staple: The OCSP response to send along.
+    """
+    file = folder / "presented.pem"
+    file.write_bytes(b"".join(map(armoured, chain)))
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_cipher_list(b"DEFAULT@SECLEVEL=0")
+    context.use_certificate_chain_file(file)
+    context.use_privatekey(key)
     if staple:
         context.set_ocsp_server_callback(lambda *_: staple)
     return context

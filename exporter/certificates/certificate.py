@@ -1,35 +1,51 @@
 """Reading one certificate: from DER to what people and judgement need to know of it.
 
 No judgement here beyond strength, and nothing that depends on a time, a name or another certificate: it is read once.
+What can be read is read, whatever else the certificate holds; see `der` for why.
 """
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 import re
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import islice
 from typing import Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cachetools import LRUCache, cached
 
-from exporter.certificates import names, strength, text
-from exporter.certificates.public_key import subject_public_key_info
+from exporter.certificates import distinguished, names, strength, text
+from exporter.certificates.der import INTEGER, SEQUENCE, MalformedError, elements, first, timestamp
+from exporter.certificates.fields import SUBJECT_ALTERNATIVE_NAME, TLS_FEATURE, Fields, take_apart
 from exporter.model import CertificateFacts
 
-REMEMBERED: Final = 4096
-"""Certificates kept taken apart, about 3 KiB each. Endpoints share intermediates and probe the same leaf for weeks."""
+REMEMBERED: Final = 4 * 1024 * 1024
+"""Octets of certificates that are kept taken apart: a thousand of the usual size. Endpoints share intermediates, and a
+chain that is sound is remembered elsewhere. A server may send a new one of 100 kB with each connection."""
+
+OVERHEAD: Final = 2048
+"""Octets that the facts of a certificate take beside its own."""
 
 MAX_NAMES: Final = 256
 """Names of one certificate that are shown; matching looks at all. Public authorities sign up to 100, rarely 250."""
 
+MAX_NAME: Final = 255
+"""Characters of one name: DNS has no longer ones (RFC 1035 2.3.4)."""
 
-_PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
-"""RFC 7468 section 5.1."""
+MAX_NAMES_TOGETHER: Final = 8192
+"""Characters of all the names that are shown: 256 of the usual length."""
+
+MAX_SERIAL: Final = 64
+"""Octets of a serial number that are shown; RFC 5280 4.1.2.2 allows 20."""
+
+STATUS_REQUEST: Final = b"\x05"
+"""The TLS extension that asks for a stapled OCSP response (RFC 6066 8), as RFC 7633 names it."""
+
+_PEM: Final = re.compile(
+    rb"-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----(.*?)(?:-----END (?:X509 |TRUSTED )?CERTIFICATE-----|\Z)", re.DOTALL
+)
+"""RFC 7468 section 5.1, and OpenSSL's other words for it."""
 
 
 class UnreadableError(ValueError):
@@ -38,94 +54,162 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Certificate:
-    """One certificate, taken apart. Compared by identity: `read` gives one object for the same octets.
+    """One certificate, taken apart.
 
     Attributes:
         der: As it was sent.
-        identifiers: Whom it is for.
-        flaw: What of it cannot be read, in words; `None` if all can.
+        kind: Of its key: `rsa`, `ecdsa`, or what else it is called.
+        flaw: What of its names cannot be read, in words; `None` if all can.
+        must_staple: Whether it demands a stapled OCSP response (RFC 7633).
+        effort: Microseconds that the check of a signature by its key takes at most, roughly.
     """
 
     facts: CertificateFacts
     der: bytes
-    identifiers: names.Identifiers
+    kind: str
     weak_key: bool
     weak_signature: bool
     flaw: str | None
+    must_staple: bool
+    effort: float
 
-    def parsed(self) -> x509.Certificate:
-        """With keys and extensions, for what is rarely asked; made anew, since it takes more room than all the rest."""
-        return x509.load_der_x509_certificate(self.der)
+    def fields(self) -> Fields:
+        """For what is rarely asked; made anew, since it takes as much room as all the rest."""
+        return take_apart(self.der)
+
+    @property
+    def size(self) -> int:
+        """Octets that it takes up here, about."""
+        return len(self.der) + OVERHEAD + sum(map(len, self.facts.names))
+
+    @property
+    def public_key(self) -> bytes:
+        """The SubjectPublicKeyInfo, DER: what a pin or a TLSA record may be about."""
+        return self.fields().public_key
 
 
-@contextmanager
-def unwarned() -> Iterator[None]:
-    """Whatever takes certificates apart does so in here.
-
-    cryptography warns of oddities that it will refuse one day, such as the serial numbers of some roots in every
-    system's store. They are not ours to mend, and not for the log.
-    """
-    with warnings.catch_warnings(action="ignore"):
-        yield
-
-
-@lru_cache(REMEMBERED)
-@unwarned()
+@cached(LRUCache(REMEMBERED, getsizeof=lambda certificate: certificate.size))
 def read(der: bytes) -> Certificate:
     """Take a certificate apart.
 
     Raises:
-        UnreadableError: It is not one, or its names or dates are malformed.
+        UnreadableError: It is not one.
     """
     try:
-        return _taken_apart(der)
-    except ValueError as error:
+        fields = take_apart(der)
+    except MalformedError as error:
         raise UnreadableError(text.quoted(str(error))) from None
-
-
-@unwarned()
-def subjects(bundle: bytes) -> frozenset[bytes]:
-    """The names of all certificates of a PEM file, DER; none if something in it cannot be read."""
-    try:
-        # One by one: all of them at once would take megabytes.
-        return frozenset(x509.load_pem_x509_certificate(pem).subject.public_bytes() for pem in _PEM.findall(bundle))
-    except ValueError:
-        return frozenset()
-
-
-def _taken_apart(der: bytes) -> Certificate:
-    parsed = x509.load_der_x509_certificate(der)
-    flaw = None
-    identifiers = names.Identifiers()
-    shown: list[str] = []
-    try:
-        alternatives = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        pass
-    except (ValueError, x509.DuplicateExtension) as error:
-        flaw = f"its extensions are malformed: {text.quoted(str(error))}"
-    else:
-        identifiers = names.identifiers(alternatives)
-        shown += alternatives.get_values_for_type(x509.DNSName)
-        shown += map(str, alternatives.get_values_for_type(x509.IPAddress))
-    key, weak_key = strength.key_of(parsed)
-    signature, weak_signature = strength.signature_of(parsed)
-    facts = CertificateFacts(
-        subject=text.distinguished(parsed.subject),
-        issuer=text.distinguished(parsed.issuer),
-        serial=_serial(parsed.serial_number),
-        not_before=parsed.not_valid_before_utc.timestamp(),
-        not_after=parsed.not_valid_after_utc.timestamp(),
-        names=tuple(text.shortened(text.printable(name), text.MAX_SHOWN) for name in shown[:MAX_NAMES]),
-        fingerprint_sha256=parsed.fingerprint(hashes.SHA256()).hex(),
-        key=key,
-        signature=signature,
-        public_key_sha256=hashlib.sha256(subject_public_key_info(der)).hexdigest(),
+    signature = strength.signature_of(fields.algorithm)
+    key = strength.key_of(fields.public_key)
+    return Certificate(
+        facts=CertificateFacts(
+            subject=distinguished.shown(fields.subject),
+            issuer=distinguished.shown(fields.issuer),
+            serial=_serial(fields.serial),
+            not_before=timestamp(fields.not_before),
+            not_after=timestamp(fields.not_after),
+            names=_names(alternatives(fields)),
+            fingerprint_sha256=hashlib.sha256(der).hexdigest(),
+            key=key.name,
+            signature=signature.name,
+            public_key_sha256=hashlib.sha256(fields.public_key).hexdigest(),
+        ),
+        der=der,
+        kind=key.kind,
+        weak_key=key.weak,
+        weak_signature=strength.is_weak(signature),
+        flaw=_flaw(fields),
+        must_staple=_must_staple(fields),
+        effort=key.effort,
     )
-    return Certificate(facts, der, identifiers, weak_key, weak_signature, flaw)
 
 
-def _serial(number: int) -> str:
-    """As `openssl x509 -serial` prints it, in lower case: whole octets, a minus before the negative ones."""
-    digits = f"{abs(number):x}"
-    return "-" * (number < 0) + "0" * (len(digits) % 2) + digits
+def end_point(der: bytes) -> bytes | None:
+    """What ties a login to a certificate: `tls-server-end-point` (RFC 5929 4.1).
+
+    Returns:
+        `None` for certificates that are signed without a hash, such as by Ed25519, or by one that nobody here knows.
+    """
+    try:
+        digest = strength.signature_of(take_apart(der).algorithm).digest
+    except MalformedError:
+        return None
+    if digest is None:
+        return None
+    # The hash of the certificate's own signature, but for those that were outdated even then.
+    return hashlib.new("sha256" if digest in strength.WEAK_HASHES else digest, der).digest()
+
+
+def subjects(bundle: bytes) -> frozenset[bytes]:
+    """The names of the certificates of a PEM file, DER; without those that cannot be read."""
+    found = set()
+    for der in pem_blocks(bundle):
+        try:
+            found.add(take_apart(der).subject)
+        except MalformedError:
+            continue  # it cannot be an issuer that OpenSSL finds, either
+    return frozenset(found)
+
+
+def pem_blocks(text: bytes) -> list[bytes]:
+    """What is in each block of a PEM file that is called a certificate; empty where it is not base64, or encrypted."""
+    blocks = []
+    for _, body in _PEM.findall(text):
+        try:
+            blocks.append(binascii.a2b_base64(b"".join(body.split()), strict_mode=True))
+        except binascii.Error:
+            blocks.append(b"")
+    return blocks
+
+
+def alternatives(fields: Fields) -> bytes:
+    """The subjectAltName, DER; empty if there is none, or none that could be it."""
+    return fields.extension(SUBJECT_ALTERNATIVE_NAME) or b""
+
+
+def _names(encoded: bytes) -> tuple[str, ...]:
+    shown: list[str] = []
+    room = MAX_NAMES_TOGETHER
+    # DNS names come first, as their tag is lower.
+    for name in sorted(names.of_host(encoded), key=lambda name: name.tag)[:MAX_NAMES]:
+        written = text.shortened(text.printable(names.shown(name)), MAX_NAME)
+        room -= len(written)
+        if room < 0:
+            break
+        shown.append(written)
+    return tuple(shown)
+
+
+def _flaw(fields: Fields) -> str | None:
+    found = fields.extensions.get(SUBJECT_ALTERNATIVE_NAME, [])
+    if len(found) > 1:
+        return "it has more than one subjectAltName"
+    try:
+        for encoded in found:
+            for _ in islice(elements(first(encoded, SEQUENCE).content), MAX_NAMES):
+                pass
+    except MalformedError as error:
+        return f"its subjectAltName is malformed: {error}"
+    return None
+
+
+def _must_staple(fields: Fields) -> bool:
+    """RFC 7633 4.1: the extension is a sequence of the numbers of TLS extensions."""
+    feature = fields.extension(TLS_FEATURE)
+    try:
+        wanted = list(islice(elements(first(feature, SEQUENCE).content), MAX_NAMES)) if feature else []
+    except MalformedError:
+        return False
+    return any(each.tag == INTEGER and each.content == STATUS_REQUEST for each in wanted)
+
+
+def _serial(number: bytes) -> str:
+    """As `openssl x509 -serial` prints it, in lower case: whole octets, a minus before the negative ones.
+
+    Args:
+        number: The content of an INTEGER.
+    """
+    value = int.from_bytes(number[: MAX_SERIAL + 1], signed=True)
+    digits = f"{abs(value):x}"
+    shown = "-" * (value < 0) + "0" * (len(digits) % 2) + digits
+    return shown if len(number) <= MAX_SERIAL + 1 else shown + "..."

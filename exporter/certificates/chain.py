@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Final, TypeAlias
 
 from exporter.certificates import certificate, text, trust
-from exporter.certificates.certificate import Certificate
+from exporter.certificates.certificate import OVERHEAD, Certificate
 from exporter.certificates.verification import DATES, NO_ISSUER, REPORTS, UNEXPECTED, WEAKNESSES, Code, Finding
 from exporter.model import CertificateFacts
 from exporter.model import CertificateProblem as Problem
@@ -62,6 +63,12 @@ class Chain:
         """Nothing is wrong with it that could keep it from being verified, but for dates and name."""
         return not any(fault.problem.fails for fault in self.faults)
 
+    @property
+    def size(self) -> int:
+        """Octets that it takes up, about, if nothing of it is shared."""
+        kept = sum(each.size for each in (self.leaf, self.issuer) if each is not None)
+        return kept + OVERHEAD * (len(self.presented) + len(self.path))
+
     def is_current(self, now: float) -> bool:
         """All of its path is valid at a Unix time; RFC 5280 4.1.2.5 includes both ends."""
         return self.valid_from <= now <= self.valid_until
@@ -100,8 +107,8 @@ def examine(
         leaf=leaf,
         issuer=next(iter(steps[1:]), None),
         faults=tuple(dict.fromkeys(faults)),
-        valid_from=max((step.facts.not_before for step in known), default=float("-inf")),
-        valid_until=min((step.facts.not_after for step in known), default=float("inf")),
+        valid_from=max((begin for step in known if (begin := step.facts.not_before) is not None), default=-inf),
+        valid_until=min((end for step in known if (end := step.facts.not_after) is not None), default=inf),
     )
 
 
@@ -141,8 +148,8 @@ def _noticed(steps: Steps, findings: Collection[Finding]) -> Iterator[Fault]:
         if step is None:
             yield Fault(Problem.INVALID, f"{whose} cannot be read")
             continue
-        if step.flaw is not None:
-            yield Fault(Problem.INVALID, f"{whose} is malformed: {step.flaw}")
+        if step.facts.not_before is None or step.facts.not_after is None:
+            yield Fault(Problem.INVALID, f"the dates of {whose} cannot be read")
         if _is_weak(step, Problem.WEAK_KEY):
             yield Fault(Problem.WEAK_KEY, f"the key of {whose} is too weak ({step.facts.key})")
         # The last is the trust anchor: trusted for being in the store, not for its signature (RFC 5280 6.1).

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
+from cachetools import LRUCache, cached
+
 from exporter.certificates import names, staple, text
-from exporter.certificates.certificate import Certificate
+from exporter.certificates.certificate import Certificate, alternatives
 from exporter.certificates.chain import LEAF, Chain, Fault, issuing
 from exporter.model import CertificateFacts, FailureReason, StapleStatus
 from exporter.model import CertificateProblem as Problem
@@ -76,6 +77,10 @@ def judge(chain: Chain, server_name: str, stapled: bytes, now: float) -> Verdict
         if ocsp_status is StapleStatus.REVOKED:
             since = f" on {text.moment(response.revoked_at)}" if response.revoked_at is not None else ""
             faults.append(Fault(Problem.REVOKED, f"the authority revoked the certificate{since}"))
+    if chain.leaf is not None and chain.leaf.must_staple and ocsp_status in (None, StapleStatus.INVALID):
+        sent = "sends none" if ocsp_status is None else "sends one that proves nothing"
+        words = f"the certificate demands a stapled OCSP response (must-staple), and the server {sent}"
+        faults.append(Fault(Problem.STAPLE_MISSING, words))
     faults.sort(key=lambda fault: IMPORTANCE[fault.problem])
     problems = tuple(dict.fromkeys(fault.problem for fault in faults))
     return Verdict(problems, "; ".join(fault.words for fault in faults), ocsp_status, ocsp_next_update)
@@ -93,19 +98,22 @@ def failure_reason(problems: Collection[Problem]) -> FailureReason:
 def _outdated(path: Sequence[CertificateFacts], now: float) -> Iterator[Fault]:
     for depth, facts in enumerate(path):
         whose = LEAF if depth == 0 else issuing(facts)
-        if now > facts.not_after:
+        if facts.not_after is not None and now > facts.not_after:
             yield Fault(Problem.EXPIRED, f"{whose} expired on {text.moment(facts.not_after)}")
-        elif now < facts.not_before:
+        elif facts.not_before is not None and now < facts.not_before:
             yield Fault(Problem.NOT_YET_VALID, f"{whose} is not valid before {text.moment(facts.not_before)}")
 
 
-@lru_cache(NAMES_REMEMBERED)
+# By the fingerprint: a certificate that is not kept otherwise is not to be kept by this.
+@cached(LRUCache(NAMES_REMEMBERED), key=lambda leaf, server_name: (leaf.facts.fingerprint_sha256, server_name))
 def _is_for(leaf: Certificate, server_name: str) -> bool:
-    return names.matches(leaf.identifiers, server_name)
+    return names.matches(alternatives(leaf.fields()), server_name)
 
 
 def _names_in_words(leaf: Certificate, server_name: str) -> str:
     wanted = text.quoted(server_name)
+    if leaf.flaw is not None:
+        return f"the certificate is not for {wanted}, as far as can be read: {leaf.flaw}"
     if not leaf.facts.names:
         return f"the certificate has no host as subjectAltName, so it is not for {wanted}; common names do not count"
     if server_name in leaf.facts.names and names.server_name_indication(server_name) is None:

@@ -7,14 +7,14 @@ is never used (RFC 9525 2). Internationalised names are compared as A-labels (RF
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 import idna
-from cryptography import x509
 from service_identity.exceptions import CertificateError
 from service_identity.hazmat import DNS_ID, DNSPattern, IPAddress_ID
+
+from exporter.certificates.der import CONTEXT, HIGH_TAG, LONG, SEQUENCE, Element, MalformedError, extent, first, some
 
 A_LABEL: Final = "xn--"
 """How an internationalised label begins (RFC 5890 2.3.2.1)."""
@@ -22,43 +22,59 @@ A_LABEL: Final = "xn--"
 REMEMBERED: Final = 16384
 """Names whose form is kept: one for each endpoint of a large process."""
 
+DNS_NAME: Final = CONTEXT | 2
+IP_ADDRESS: Final = CONTEXT | 7
+"""Kinds of GeneralName (RFC 5280 4.2.1.6)."""
 
-@dataclass(frozen=True, slots=True)
-class Identifiers:
-    """Whom a certificate is for.
+MAX_LISTED: Final = 1000
+"""Names of any kind that are gone over to be shown."""
 
-    Attributes:
-        hosts: DNS names and wildcards as presented, in lower case; also those that match nothing, such as `*`.
+MAX_HEX: Final = 32
+"""Octets shown of a name that cannot be read."""
+
+
+def of_host(alternatives: bytes) -> list[Element]:
+    """The DNS names and IP addresses, in their order, as far as the list can be taken apart and anybody reads.
+
+    Args:
+        alternatives: A subjectAltName, DER; empty if there is none.
     """
-
-    hosts: frozenset[str] = frozenset()
-    addresses: frozenset[ipaddress.IPv4Address | ipaddress.IPv6Address] = frozenset()
-
-
-def identifiers(alternatives: x509.SubjectAlternativeName) -> Identifiers:
-    """Those of a certificate."""
-    addresses = alternatives.get_values_for_type(x509.IPAddress)
-    return Identifiers(
-        hosts=frozenset(map(str.lower, alternatives.get_values_for_type(x509.DNSName))),
-        # The name constraints of an authority hold networks in this place; a leaf with one identifies nobody.
-        addresses=frozenset(a for a in addresses if isinstance(a, ipaddress.IPv4Address | ipaddress.IPv6Address)),
-    )
+    names = [name for whole in some(alternatives, 1) for name in some(whole.content, MAX_LISTED)]
+    return [name for name in names if name.tag in (DNS_NAME, IP_ADDRESS)]
 
 
-def matches(presented: Identifiers, name: str) -> bool:
-    """Whether a certificate is for the name, which is a DNS name or an IP address."""
+def shown(name: Element) -> str:
+    """A DNS name or IP address in words."""
+    if name.tag == DNS_NAME:
+        return name.content.decode("ascii", "backslashreplace")
+    try:
+        address = ipaddress.ip_address(name.content)
+    except ValueError:
+        return f"#{name.content[:MAX_HEX].hex()}"  # such as a network, which belongs into name constraints
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    # RFC 5952 5; Python writes it so from 3.13 on.
+    return str(address) if mapped is None else f"::ffff:{mapped}"
+
+
+def matches(alternatives: bytes, name: str) -> bool:
+    """Whether a certificate is for the name, which is a DNS name or an IP address.
+
+    Args:
+        alternatives: Its subjectAltName, DER; empty if it has none.
+        name: Whom it should be for.
+    """
     identity = _identity(name)
     match identity:
         case IPAddress_ID():
-            return identity.ip in presented.addresses
+            return bool(_present(alternatives, IP_ADDRESS, {identity.ip.packed}))
         case DNS_ID():
-            return _is_among(identity, presented.hosts)
+            return _is_among(identity, alternatives)
         case None:
             return False
 
 
-def _is_among(identity: DNS_ID, hosts: frozenset[str]) -> bool:
-    """Whether one of the hosts is the one sought.
+def _is_among(identity: DNS_ID, alternatives: bytes) -> bool:
+    """Whether one of the DNS names is the one sought.
 
     Only two can be: the name itself, and the wildcard for its first label. Nothing else is looked at, however many
     names a certificate has.
@@ -66,13 +82,38 @@ def _is_among(identity: DNS_ID, hosts: frozenset[str]) -> bool:
     host = identity.hostname.decode("ascii")
     label, _, parent = host.partition(".")
     wildcard = f"*.{parent}"
-    if host in hosts and _is_for(host, identity):
+    presented = _present(alternatives, DNS_NAME, {host.encode(), wildcard.encode()})
+    if host.encode() in presented and _is_for(host, identity):
         return True
     if label.startswith(A_LABEL):
         # RFC 9525 6.3 lets a wildcard stand for a whole label of any kind. service-identity leaves A-labels out,
         # OpenSSL and browsers do not: ask it for a plain label in the same place.
         identity = DNS_ID(f"label.{parent}")
-    return wildcard in hosts and _is_for(wildcard, identity)
+    return wildcard.encode() in presented and _is_for(wildcard, identity)
+
+
+def _present(alternatives: bytes, kind: int, sought: set[bytes]) -> set[bytes]:
+    """Which of the names that are sought are in there.
+
+    A certificate may have 50,000 names, and this is asked while others wait: so it is by hand what `elements` does.
+    """
+    found: set[bytes] = set()
+    try:
+        listed = first(alternatives, SEQUENCE).content if alternatives else b""
+        at, end = 0, len(listed)
+        while at < end:
+            tag, length, begin = listed[at], listed[at + 1], at + 2
+            if length < LONG and tag & HIGH_TAG != HIGH_TAG:
+                at = begin + length
+            else:
+                _, begin, _, at = extent(listed, at)
+            if tag == kind:
+                name = listed[begin:at]
+                if (name := name.lower() if kind == DNS_NAME else name) in sought:
+                    found.add(name)
+    except (MalformedError, IndexError):
+        pass  # what comes after cannot be found
+    return found
 
 
 def _is_for(host: str, identity: DNS_ID) -> bool:

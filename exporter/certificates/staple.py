@@ -6,23 +6,28 @@ issuer appointed, and current. Nothing is fetched: a certificate without a stapl
 
 from __future__ import annotations
 
+import hashlib
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 from typing import Final
 
-from cryptography import x509
+from cachetools import LRUCache, cached
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 from cryptography.x509 import ocsp
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from exporter.certificates.certificate import Certificate, unwarned
+from exporter.certificates import strength
+from exporter.certificates.certificate import Certificate
+from exporter.certificates.der import SEQUENCE, MalformedError, elements, first, timestamp
+from exporter.certificates.fields import EXTENDED_KEY_USAGE, Fields, take_apart
 from exporter.model import StapleStatus
 
 REMEMBERED: Final = 4096
-"""Responses kept judged. A server staples the same one for hours or days."""
+"""Responses whose judgement is kept, each by its digest. A server staples the same one for hours or days."""
 
 CLOCK_SKEW: Final = 300.0
 """Seconds that the authority's clock and this one may differ: what OpenSSL's tools allow."""
@@ -30,8 +35,14 @@ CLOCK_SKEW: Final = 300.0
 MAX_DELEGATES: Final = 4
 """Certificates in a response that are tried as appointed responders. One is usual; each costs a signature check."""
 
-MALFORMED: Final = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension)
-"""What cryptography raises, at any getter, over a response or certificate that is not what it should be."""
+MAX_EFFORT: Final = 10_000.0
+"""Microseconds that the check of a signature may take: a key that is worse answers for nothing."""
+
+OCSP_SIGNING: Final = bytes.fromhex("2b06010505070309")
+"""1.3.6.1.5.5.7.3.9 (RFC 6960 4.2.2.2)."""
+
+UNPROVEN: Final = (ValueError, TypeError, KeyError, UnsupportedAlgorithm, InvalidSignature)
+"""What cryptography raises over a delegate that proves nothing; the next one may."""
 
 STATUSES: Final = {
     ocsp.OCSPCertStatus.GOOD: StapleStatus.GOOD,
@@ -68,8 +79,13 @@ class Staple:
         return self.status if current else StapleStatus.INVALID
 
 
-@lru_cache(REMEMBERED)
-@unwarned()
+def _key(response: bytes, leaf: Certificate | None, issuer: Certificate | None) -> tuple[bytes | str | None, ...]:
+    """By digests: a response that is not kept otherwise is not to be kept by this."""
+    parties = [None if each is None else each.facts.fingerprint_sha256 for each in (leaf, issuer)]
+    return hashlib.sha256(response).digest(), *parties
+
+
+@cached(LRUCache(REMEMBERED), key=_key)
 def read(response: bytes, leaf: Certificate | None, issuer: Certificate | None) -> Staple:
     """Take a response apart and check all that does not depend on the time.
 
@@ -81,65 +97,81 @@ def read(response: bytes, leaf: Certificate | None, issuer: Certificate | None) 
     if leaf is None or issuer is None:
         return Staple(StapleStatus.INVALID)
     try:
-        return _proven(ocsp.load_der_ocsp_response(response), leaf.parsed(), issuer.parsed())
-    except (*MALFORMED, InvalidSignature):
+        return _proven(response, leaf.fields(), issuer.fields())
+    except Exception:  # noqa: BLE001 - cryptography raises a dozen kinds over what others wrote, at any getter; each means the same
         return Staple(StapleStatus.INVALID)
 
 
-def _proven(response: ocsp.OCSPResponse, leaf: x509.Certificate, issuer: x509.Certificate) -> Staple:
-    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-        raise UnverifiedError("the responder refused")
-    signer = _signer(response, issuer)
-    _check_signature(signer, response)
-    single = next((s for s in response.responses if _is_about(s, leaf, issuer)), None)
+def _proven(response: bytes, leaf: Fields, issuer: Fields) -> Staple:
+    # cryptography warns of oddities that it will refuse one day. They are not ours to mend, and not for the log.
+    with warnings.catch_warnings(action="ignore"):
+        parsed = ocsp.load_der_ocsp_response(response)
+        if parsed.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+            raise UnverifiedError("the responder refused")
+        signer = _signer(parsed, issuer)
+        _check_signature(signer, parsed.signature, parsed.tbs_response_bytes, parsed.signature_hash_algorithm)
+        single = next((each for each in parsed.responses if _is_about(each, leaf, issuer)), None)
     if single is None:
         raise UnverifiedError("it is about another certificate")
     next_update = single.next_update_utc.timestamp() if single.next_update_utc else None
     valid_until = float("inf") if next_update is None else next_update
     valid_from = single.this_update_utc.timestamp()
     if signer is not issuer:
-        valid_from = max(valid_from, signer.not_valid_before_utc.timestamp())
-        valid_until = min(valid_until, signer.not_valid_after_utc.timestamp())
+        begins, ends = timestamp(signer.not_before), timestamp(signer.not_after)
+        if begins is None or ends is None:
+            raise UnverifiedError("nobody knows when the responder is valid")
+        valid_from, valid_until = max(valid_from, begins), min(valid_until, ends)
     revoked_at = single.revocation_time_utc.timestamp() if single.revocation_time_utc else None
     return Staple(STATUSES[single.certificate_status], valid_from, valid_until, next_update, revoked_at)
 
 
-def _is_about(single: ocsp.OCSPSingleResponse, leaf: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """RFC 6960 3.2 item 1. The request that one would send for the certificate has the identifier of 4.1.1 in it."""
-    asked = ocsp.OCSPRequestBuilder().add_certificate(leaf, issuer, single.hash_algorithm).build()
+def _is_about(single: ocsp.OCSPSingleResponse, leaf: Fields, issuer: Fields) -> bool:
+    """RFC 6960 3.2 item 1, by the identifier of 4.1.1."""
+    digest = single.hash_algorithm.name
     return (
-        single.serial_number == asked.serial_number
-        and single.issuer_name_hash == asked.issuer_name_hash
-        and single.issuer_key_hash == asked.issuer_key_hash
+        single.serial_number == int.from_bytes(leaf.serial, signed=True)
+        and single.issuer_name_hash == hashlib.new(digest, leaf.issuer, usedforsecurity=False).digest()
+        and single.issuer_key_hash == hashlib.new(digest, _key_bits(issuer), usedforsecurity=False).digest()
     )
 
 
-def _signer(response: ocsp.OCSPResponse, issuer: x509.Certificate) -> x509.Certificate:
+def _key_bits(certificate: Fields) -> bytes:
+    """The public key alone, without its algorithm: the octets of the BIT STRING, after that of the unused bits."""
+    _, bits = elements(first(certificate.public_key, SEQUENCE).content)
+    return bits.content[1:]
+
+
+def _signer(response: ocsp.OCSPResponse, issuer: Fields) -> Fields:
     """The certificate whose key has to have signed: RFC 6960 3.2 items 2 to 4, and 4.2.2.2."""
+    name = response.responder_name and response.responder_name.public_bytes()
     for candidate in _candidates(response, issuer):
-        if response.responder_name is not None:
-            if candidate.subject == response.responder_name:
+        if name is not None:
+            if candidate.subject == name:
                 return candidate
-        elif response.responder_key_hash == x509.SubjectKeyIdentifier.from_public_key(candidate.public_key()).digest:
-            return candidate  # both are the SHA-1 of the bits of the key: RFC 6960 4.2.1, RFC 5280 4.2.1.2 method 1
+        elif response.responder_key_hash == hashlib.sha1(_key_bits(candidate), usedforsecurity=False).digest():
+            return candidate  # RFC 6960 4.2.1
     raise UnverifiedError("the responder is neither the issuer nor appointed by it")
 
 
-def _candidates(response: ocsp.OCSPResponse, issuer: x509.Certificate) -> Iterator[x509.Certificate]:
+def _candidates(response: ocsp.OCSPResponse, issuer: Fields) -> Iterator[Fields]:
     yield issuer
-    for delegate in islice(response.certificates, MAX_DELEGATES):
+    for sent in islice(response.certificates, MAX_DELEGATES):
         try:
-            usages = delegate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-            delegate.verify_directly_issued_by(issuer)
-        except (*MALFORMED, InvalidSignature, x509.ExtensionNotFound):
+            delegate = take_apart(encoded := sent.public_bytes(Encoding.DER))
+            usages = first(delegate.extension(EXTENDED_KEY_USAGE) or b"", SEQUENCE)
+            appointed = OCSP_SIGNING in [each.content for each in elements(usages.content)]
+            if appointed and delegate.issuer == issuer.subject:
+                _, _, signature = elements(first(encoded).content)
+                _check_signature(issuer, signature.content[1:], delegate.signed, sent.signature_hash_algorithm)
+                yield delegate
+        except (MalformedError, *UNPROVEN):
             continue
-        if ExtendedKeyUsageOID.OCSP_SIGNING in usages:
-            yield delegate
 
 
-def _check_signature(signer: x509.Certificate, response: ocsp.OCSPResponse) -> None:
-    signature, signed, digest = response.signature, response.tbs_response_bytes, response.signature_hash_algorithm
-    match signer.public_key():
+def _check_signature(signer: Fields, signature: bytes, signed: bytes, digest: hashes.HashAlgorithm | None) -> None:
+    if strength.key_of(signer.public_key).effort > MAX_EFFORT:
+        raise UnverifiedError("the check of its signature would take too long")
+    match load_der_public_key(signer.public_key):
         case rsa.RSAPublicKey() as key if digest:
             key.verify(signature, signed, padding.PKCS1v15(), digest)
         case ec.EllipticCurvePublicKey() as key if digest:

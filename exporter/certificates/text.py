@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from cryptography import x509
-
 MAX_SHOWN: Final = 512
 """Characters of one name. RFC 5280's upper bounds let an honest one of eight attributes of 64 characters through."""
 
@@ -19,11 +17,6 @@ MAX_QUOTED: Final = 100
 
 MAX_LISTED: Final = 3
 """Names of a certificate that a sentence spells out."""
-
-
-def distinguished(name: x509.Name) -> str:
-    """A name in RFC 4514 form; what no terminal should be sent is written as hex pairs (RFC 4514 2.4)."""
-    return shortened(printable(name.rfc4514_string()), MAX_SHOWN)
 
 
 def printable(text: str) -> str:

@@ -20,18 +20,34 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Final
 
-from cryptography import x509
-from cryptography.x509.oid import AuthorityInformationAccessOID
-
 from exporter.certificates import text
-from exporter.certificates.certificate import Certificate, unwarned
+from exporter.certificates.certificate import Certificate
+from exporter.certificates.der import CONSTRUCTED, CONTEXT, Element, some
+from exporter.certificates.fields import (
+    AUTHORITY_INFORMATION_ACCESS,
+    AUTHORITY_KEY_IDENTIFIER,
+    CERTIFICATE_POLICIES,
+    CERTIFICATE_TIMESTAMPS,
+    Fields,
+)
 from exporter.model import CertificateProblem as Problem
 
-FORUM_POLICIES: Final = "2.23.140.1.2."
-"""The arc of the CA/Browser Forum's policies for servers: domain, organisation and individual validated."""
+FORUM_POLICIES: Final = bytes.fromhex("67810c0102")
+"""2.23.140.1.2: the arc of the CA/Browser Forum's policies for servers: domain, organisation, individual validated."""
+
+CA_ISSUERS: Final = bytes.fromhex("2b06010505073002")
+"""1.3.6.1.5.5.7.48.2: where the issuer's certificate is to be had (RFC 5280 4.2.2.1)."""
+
+ISSUERS: Final = CONTEXT | CONSTRUCTED | 1
+"""authorityCertIssuer (RFC 5280 4.2.1.1)."""
+
+DIRECTORY_NAME: Final = CONTEXT | CONSTRUCTED | 4
+"""A kind of GeneralName (RFC 5280 4.2.1.6)."""
+
+MAX_LISTED: Final = 100
+"""Policies, places and names of one certificate that are looked at."""
 
 
-@unwarned()
 def missing_issuer(last: Certificate, anchors: Container[bytes], *, is_leaf: bool, whose: str) -> dict[Problem, str]:
     """The problems of a path whose last certificate was issued by nobody known, each with its words.
 
@@ -44,13 +60,13 @@ def missing_issuer(last: Certificate, anchors: Container[bytes], *, is_leaf: boo
     issuer = text.quoted(last.facts.issuer)
     incomplete = f"the server does not send {issuer}, the intermediate that issued {whose}"
     unknown = f"{issuer}, which issued {whose}, is not among the trusted authorities"
-    parsed = last.parsed()
-    if parsed.issuer.public_bytes() in anchors:
+    fields = last.fields()
+    if fields.issuer in anchors:
         return {Problem.UNKNOWN_AUTHORITY: f"the trusted authority {issuer} does not have the key that signed {whose}"}
-    is_root = _issuer_is_root(parsed)
+    is_root = _issuer_is_root(fields)
     if is_root or (is_root is None and not is_leaf):
         return {Problem.UNKNOWN_AUTHORITY: unknown}
-    if is_root is False or _is_made_to_be_completed(parsed):
+    if is_root is False or _is_made_to_be_completed(fields):
         return {Problem.INCOMPLETE_CHAIN: incomplete}
     return {
         Problem.INCOMPLETE_CHAIN: incomplete,
@@ -58,30 +74,29 @@ def missing_issuer(last: Certificate, anchors: Container[bytes], *, is_leaf: boo
     }
 
 
-def _issuer_is_root(certificate: x509.Certificate) -> bool | None:
+def _issuer_is_root(certificate: Fields) -> bool | None:
     """Whether the issuer of this certificate is self-signed; `None` if the certificate does not say."""
-    try:
-        key = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
-        return None
-    above = [name.value for name in key.authority_cert_issuer or () if isinstance(name, x509.DirectoryName)]
+    named = [each.content for each in _entries(certificate, AUTHORITY_KEY_IDENTIFIER) if each.tag == ISSUERS]
+    above = [name.content for names in named for name in some(names, MAX_LISTED) if name.tag == DIRECTORY_NAME]
     return certificate.issuer in above if above else None
 
 
-def _is_made_to_be_completed(leaf: x509.Certificate) -> bool:
+def _is_made_to_be_completed(leaf: Fields) -> bool:
     """Whether it is a public authority's, or tells where its issuer's certificate is to be had."""
-    try:
-        extensions = list(leaf.extensions)
-    except (ValueError, x509.DuplicateExtension):
-        return False
-    for extension in extensions:
-        match extension.value:
-            case x509.PrecertificateSignedCertificateTimestamps():
-                return True
-            case x509.CertificatePolicies() as policies:
-                if any(p.policy_identifier.dotted_string.startswith(FORUM_POLICIES) for p in policies):
-                    return True
-            case x509.AuthorityInformationAccess() as access:
-                if any(a.access_method == AuthorityInformationAccessOID.CA_ISSUERS for a in access):
-                    return True
-    return False
+    if CERTIFICATE_TIMESTAMPS in leaf.extensions:
+        return True
+    if any(policy.startswith(FORUM_POLICIES) for policy in _kinds(leaf, CERTIFICATE_POLICIES)):
+        return True
+    return CA_ISSUERS in _kinds(leaf, AUTHORITY_INFORMATION_ACCESS)
+
+
+def _kinds(certificate: Fields, extension: bytes) -> list[bytes]:
+    """The object identifier that each entry of an extension begins with."""
+    return [kind.content for entry in _entries(certificate, extension) for kind in some(entry.content, 1)]
+
+
+def _entries(certificate: Fields, extension: bytes) -> list[Element]:
+    """The entries of an extension that is a sequence, as far as they can be taken apart."""
+    return [
+        entry for whole in some(certificate.extension(extension) or b"", 1) for entry in some(whole.content, MAX_LISTED)
+    ]

@@ -126,10 +126,13 @@ def _facts(result: ProbeResult) -> Iterator[tuple[str, Text]]:
 
 def _certificate(tls: TlsFacts, now: float) -> Text:
     leaf = tls.chain[0]
-    left = (leaf.not_after - now) / DAY
+    ends = leaf.not_after if tls.verified_chain_not_after is None else tls.verified_chain_not_after
+    left = 0.0 if ends is None else (ends - now) / DAY
     text = Text(f"{leaf.subject}\nfor {_names(leaf)}\nissued by {leaf.issuer}\n{leaf.key}, ")
     style = "red" if left < 0 else "yellow" if left < WARN_DAYS else "green"
     text.append(_validity(leaf, now), style)
+    if tls.verified_chain_not_after not in (None, leaf.not_after):
+        text.append(f", the verified path {_span(tls.verified_chain_not_after, now)}", style)
     text.append("\nverified" if tls.verified else f"\n{tls.detail}", "green" if tls.verified else "red")
     return text
 
@@ -140,7 +143,13 @@ def _names(leaf: CertificateFacts) -> str:
 
 
 def _validity(certificate: CertificateFacts, now: float) -> str:
-    left = certificate.not_after - now
+    return _span(certificate.not_after, now)
+
+
+def _span(ends: float | None, now: float) -> str:
+    if ends is None:
+        return "nobody can read until when"
+    left = ends - now
     days, hours = divmod(int(abs(left) / HOUR), 24)
     span = _count(days, "day") if days else _count(hours, "hour")
     return f"expired {span} ago" if left < 0 else f"{span} left"

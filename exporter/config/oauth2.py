@@ -151,9 +151,11 @@ class _Reader:
     def _check_ca_file(self) -> None:
         if self._section.ca_file is not None:
             try:
-                check_authorities(self._directory / self._section.ca_file)
+                doubt = check_authorities(self._directory / self._section.ca_file)
             except ValueError as error:
-                self._problem("ca_file", str(error))
+                doubt = str(error)
+            if doubt is not None:
+                self._problem("ca_file", doubt)
 
     def _written(self, key: str) -> list[str]:
         """The ways in which the key is there, be it with a value that was reported."""

@@ -7,22 +7,25 @@ it is a problem of the configuration. Judging servers by the policy does not liv
 from __future__ import annotations
 
 import re
-import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from OpenSSL import crypto
 
+from exporter.certificates import pem_blocks
 from exporter.config.layers import Layers
-from exporter.config.problems import MAX_PATH, Journal, quoted
+from exporter.config.problems import MAX_PATH, Journal, Location, quoted
 from exporter.model import TlsPolicy
 
 MAX_PEM_BYTES = 4 * 1024 * 1024
 """The authorities of a distribution are a quarter of a megabyte."""
+
+_MAX_LISTED = 5
+"""Certificates of one file that a message names."""
 
 _FILES = ("ca_file", "client_cert_file", "client_key_file")
 
@@ -30,8 +33,8 @@ _NO_CERTIFICATE = "holds no certificate in PEM; name a file with one"
 
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----")
 
-Complaints: TypeAlias = tuple[tuple[str, str], ...]
-"""Keys, and what is wrong with them."""
+Complaint: TypeAlias = tuple[str, str, Callable[[Journal, Location, str], None]]
+"""A key, what is wrong with it, and how to say so: as a problem or as a warning."""
 
 
 class TlsPolicies:
@@ -40,7 +43,7 @@ class TlsPolicies:
     def __init__(self, directory: Path, journal: Journal) -> None:
         self._directory = directory
         self._journal = journal
-        self._known: dict[TlsPolicy, tuple[TlsPolicy, Complaints]] = {}
+        self._known: dict[TlsPolicy, tuple[TlsPolicy, tuple[Complaint, ...]]] = {}
 
     def policy(self, tls: Layers) -> TlsPolicy:
         """The policy of one endpoint."""
@@ -50,46 +53,61 @@ class TlsPolicies:
         if made not in self._known:
             self._known[made] = made, tuple(_complaints(made))
         policy, complaints = self._known[made]
-        for key, message in complaints:
+        for key, message, say in complaints:
             if tls.usable(*_FILES):
-                self._journal.problem(tls.place(key), message)
+                say(self._journal, tls.place(key), message)
         if not policy.verify:
             doubt = "a bad certificate will not fail the probe; better trust its authority by ca_file"
             self._journal.warning(tls.place("verify"), doubt)
         return policy
 
 
-def _complaints(policy: TlsPolicy) -> Iterator[tuple[str, str]]:
+def _complaints(policy: TlsPolicy) -> Iterator[Complaint]:
     if policy.ca_file is not None:
         try:
-            check_authorities(policy.ca_file)
+            if doubt := check_authorities(policy.ca_file):
+                yield "ca_file", doubt, Journal.warning
         except ValueError as error:
-            yield "ca_file", str(error)
+            yield "ca_file", str(error), Journal.problem
     if policy.client_cert_file is not None:
         try:
             _check_client(policy.client_cert_file, policy.client_key_file or policy.client_cert_file)
         except ValueError as error:
-            yield "client_cert_file", str(error)
+            yield "client_cert_file", str(error), Journal.problem
     elif policy.client_key_file is not None:
-        yield "client_key_file", "is of no use alone; write client_cert_file beside it"
+        yield "client_key_file", "is of no use alone; write client_cert_file beside it", Journal.problem
 
 
-def check_authorities(path: Path) -> None:
-    """At least one authority that OpenSSL takes; there are some with faults in every system's collection.
+def check_authorities(path: Path) -> str | None:
+    """At least one authority that OpenSSL takes.
+
+    Returns:
+        Which of them it does not, in words; `None` if it takes all.
 
     Raises:
         ValueError: There is none, or no such file; the message says which.
     """
-    _read(path)
+    blocks = pem_blocks(_read(path))
+    useless = [place for place, der in enumerate(blocks, 1) if not _is_certificate(der)]
+    if len(useless) == len(blocks):
+        raise ValueError(f"{_shown(path)} {_NO_CERTIFICATE}")
+    if useless:
+        which = ", ".join(map(str, useless[:_MAX_LISTED])) + (" and more" if len(useless) > _MAX_LISTED else "")
+        return f"{_shown(path)}: certificate {which} of {len(blocks)} cannot be read and is not trusted; write it anew"
+    return None
+
+
+def _is_certificate(der: bytes) -> bool:
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
-    except OSError:  # what ssl.SSLError is
-        raise ValueError(f"{_shown(path)} {_NO_CERTIFICATE}") from None
+        crypto.load_certificate(crypto.FILETYPE_ASN1, der)
+    except crypto.Error:
+        return False
+    return True
 
 
 def _check_client(certificate_file: Path, key_file: Path) -> None:
     """A certificate, and the key that belongs to it, in the same file or another."""
-    leaf = _certificate(certificate_file)
+    theirs = _public_key(certificate_file)
     pem, shown = _private_key(_read(key_file)), _shown(key_file)
     if pem is None:
         raise ValueError(f"{shown} holds no private key in PEM; write its file as client_key_file")
@@ -99,7 +117,7 @@ def _check_client(certificate_file: Path, key_file: Path) -> None:
         raise ValueError(f"the private key in {shown} is encrypted; write it without") from None
     except (ValueError, UnsupportedAlgorithm):
         raise ValueError(f"the private key in {shown} cannot be read; write it in PEM") from None
-    if _public_bytes(key.public_key()) != _public_bytes(leaf.public_key()):
+    if _public_bytes(key.public_key()) != theirs:
         raise ValueError(f"the private key in {shown} belongs to another certificate; name its own")
 
 
@@ -116,12 +134,13 @@ def _public_bytes(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _certificate(path: Path) -> x509.Certificate:
-    """The first certificate of a file."""
-    content = _read(path)
+def _public_key(path: Path) -> bytes:
+    """The key of the first certificate of a file."""
     try:
-        return x509.load_pem_x509_certificate(content)
-    except ValueError:
+        first = pem_blocks(_read(path))[0]
+        leaf = crypto.load_certificate(crypto.FILETYPE_ASN1, first)
+        return crypto.dump_publickey(crypto.FILETYPE_ASN1, leaf.get_pubkey())
+    except (IndexError, crypto.Error):
         raise ValueError(f"{_shown(path)} {_NO_CERTIFICATE}") from None
 
 

@@ -72,8 +72,8 @@ def _ip_protocol(probed: Probed) -> Samples:
 
 
 def _expiry(probed: Probed) -> Samples:
-    chains = [result.tls.chain for result in probed.results if result.tls is not None]
-    first = min((certificate.not_after for chain in chains for certificate in chain), default=None)
+    ends = [result.tls.chain_not_after for result in probed.results if result.tls is not None]
+    first = min((end for end in ends if end is not None), default=None)
     return _of_all(None if first is None else timestamp(first))
 
 

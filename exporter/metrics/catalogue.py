@@ -131,6 +131,11 @@ ENDPOINT_METRICS = (
         "When the first of the certificates that the server presented expires.",
     ),
     Metric(
+        "mail_tls_verified_chain_not_after_timestamp_seconds",
+        GAUGE,
+        "When the first certificate on the path that was verified expires; absent where none was.",
+    ),
+    Metric(
         "mail_tls_verified",
         GAUGE,
         "Whether chain and name were verified, and the fingerprint if one is expected: 1 or 0.",

@@ -46,8 +46,8 @@ def _ip_protocol(record: Record) -> str | None:
     return None if record.address is None else "6" if ":" in record.address else "4"
 
 
-def _chain_not_after(record: Record) -> str | None:
-    return None if record.chain_not_after is None else timestamp(record.chain_not_after)
+def _moment(at: float | None) -> str | None:
+    return None if at is None else timestamp(at)
 
 
 def _starttls_offered(state: EndpointState) -> str | None:
@@ -74,7 +74,8 @@ OF_RECORD: Mapping[str, Callable[[Record], str | None]] = MappingProxyType(
         "mail_probe_last_duration_seconds": lambda record: seconds(record.duration),
         "mail_probe_last_run_timestamp_seconds": lambda record: timestamp(record.ended_at),
         "mail_probe_ip_protocol": _ip_protocol,
-        "mail_tls_chain_not_after_timestamp_seconds": _chain_not_after,
+        "mail_tls_chain_not_after_timestamp_seconds": lambda record: _moment(record.chain_not_after),
+        "mail_tls_verified_chain_not_after_timestamp_seconds": lambda record: _moment(record.verified_chain_not_after),
         "mail_smtp_size_limit_bytes": lambda record: None if record.size_limit is None else str(record.size_limit),
     }
 )
@@ -83,16 +84,14 @@ OF_RECORD: Mapping[str, Callable[[Record], str | None]] = MappingProxyType(
 OF_TLS: Mapping[str, Callable[[TlsFacts], str | None]] = MappingProxyType(
     {
         "mail_tls_certificate_not_before_timestamp_seconds": lambda tls: (
-            timestamp(tls.chain[0].not_before) if tls.chain else None
+            _moment(tls.chain[0].not_before) if tls.chain else None
         ),
         "mail_tls_certificate_not_after_timestamp_seconds": lambda tls: (
-            timestamp(tls.chain[0].not_after) if tls.chain else None
+            _moment(tls.chain[0].not_after) if tls.chain else None
         ),
         "mail_tls_verified": lambda tls: _flag(tls.verified),
         "mail_tls_ocsp_stapled": lambda tls: _flag(tls.ocsp_stapled),
-        "mail_tls_ocsp_next_update_timestamp_seconds": lambda tls: (
-            None if tls.ocsp_next_update is None else timestamp(tls.ocsp_next_update)
-        ),
+        "mail_tls_ocsp_next_update_timestamp_seconds": lambda tls: _moment(tls.ocsp_next_update),
     }
 )
 """Likewise; known once the last probe completed a handshake."""

@@ -76,6 +76,7 @@ class Record:
         phase_lines: What `/metrics` says of the phases: a line each, which begins with `MARK` where the metric's name
             and the endpoint's labels belong. It is a quarter of a scrape's work, and only a probe changes it.
         chain_not_after: When the first of the presented certificates expires; `None` if none was seen.
+        verified_chain_not_after: When the first on the path that was verified does; `None` if none was.
         joined_capabilities: One a line; `None` if the server never announced any.
         reply_codes: Pairs instead of a mapping.
         packed_transcript: A line each; as bytes if compressed.
@@ -90,6 +91,7 @@ class Record:
     address: str | None
     tls: TlsFacts | None
     chain_not_after: float | None
+    verified_chain_not_after: float | None
     starttls_offered: bool | None
     joined_capabilities: str | None
     auth_mechanism: Mechanism | None
@@ -98,6 +100,11 @@ class Record:
     size_limit: int | None
     mailbox: MailboxFacts | None
     packed_transcript: str | bytes
+
+    @property
+    def expiry(self) -> float | None:
+        """When the certificate stops being good: on the path that was verified, if one was; `None` if not known."""
+        return self.chain_not_after if self.verified_chain_not_after is None else self.verified_chain_not_after
 
     @property
     def ended_at(self) -> float:
@@ -123,9 +130,10 @@ def fold(result: ProbeResult, previous: Record | None, shared: Shared) -> Record
     capabilities = None if result.capabilities is None else "\n".join(result.capabilities)
     tls = _kept(result.tls, previous and previous.tls, shared)
     if previous is not None and tls is previous.tls:
-        chain_not_after = previous.chain_not_after
+        chain_not_after, verified_chain_not_after = previous.chain_not_after, previous.verified_chain_not_after
     else:
-        chain_not_after = min((each.not_after for each in tls.chain), default=None) if tls else None
+        chain_not_after = None if tls is None else tls.chain_not_after
+        verified_chain_not_after = None if tls is None else tls.verified_chain_not_after
     return Record(
         started_at=result.started_at,
         duration=result.duration,
@@ -140,6 +148,7 @@ def fold(result: ProbeResult, previous: Record | None, shared: Shared) -> Record
         address=_kept(result.address, previous and previous.address, shared),
         tls=tls,
         chain_not_after=chain_not_after,
+        verified_chain_not_after=verified_chain_not_after,
         starttls_offered=result.starttls_offered,
         joined_capabilities=_kept(capabilities, previous and previous.joined_capabilities, shared),
         auth_mechanism=result.auth_mechanism,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class CertificateProblem(StrEnum):
@@ -40,6 +41,8 @@ class CertificateProblem(StrEnum):
     """A key on the path has less than 112 bits of strength, e.g. RSA below 2048 bits."""
     WEAK_SIGNATURE = "weak_signature"
     """A certificate below the trust anchor is signed over a hash of less than 112 bits: SHA-1, MD5."""
+    STAPLE_MISSING = "staple_missing"
+    """The certificate demands a stapled OCSP response (RFC 7633), and the server sends none that counts."""
     WRONG_ORDER = "wrong_order"
     """The path is there, but not in the order in which TLS 1.2 wants it sent; clients cope, mostly."""
 
@@ -47,9 +50,10 @@ class CertificateProblem(StrEnum):
     def fails(self) -> bool:
         """Whether a chain with this problem counts as not verified.
 
-        `WRONG_ORDER` does not: RFC 8446 4.4.2 asks clients to accept any order, and OpenSSL does.
+        `WRONG_ORDER` does not: RFC 8446 4.4.2 asks clients to accept any order, and OpenSSL does. Nor does
+        `STAPLE_MISSING`: OpenSSL, Go and most mail clients do not ask for it (docs/decisions).
         """
-        return self is not CertificateProblem.WRONG_ORDER
+        return self not in (CertificateProblem.WRONG_ORDER, CertificateProblem.STAPLE_MISSING)
 
 
 class StapleStatus(StrEnum):
@@ -71,6 +75,7 @@ class CertificateFacts:
         subject: The distinguished name in RFC 4514 form.
         issuer: Likewise.
         serial: In lower-case hexadecimal, as `openssl x509 -serial` prints it.
+        not_before: `None` if it cannot be read; likewise `not_after`.
         names: The DNS names and IP addresses of subjectAltName.
         fingerprint_sha256: Of the DER encoding, lower-case hexadecimal.
         key: Kind and size or curve, e.g. `RSA 2048`, `EC P-256`, `Ed25519`.
@@ -81,13 +86,17 @@ class CertificateFacts:
     subject: str
     issuer: str
     serial: str
-    not_before: float
-    not_after: float
+    not_before: float | None
+    not_after: float | None
     names: tuple[str, ...]
     fingerprint_sha256: str
     key: str
     signature: str
     public_key_sha256: str
+
+
+OF_THE_SERVER: Final = frozenset({CertificateProblem.NAME_MISMATCH, CertificateProblem.FINGERPRINT_MISMATCH})
+"""Problems that say whose the certificate is, and nothing of its path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +132,24 @@ class TlsFacts:
     finished: bool = True
 
     @property
+    def chain_not_after(self) -> float | None:
+        """When the first of the presented certificates expires; `None` if that is not known."""
+        return _first_end(self.chain)
+
+    @property
+    def verified_chain_not_after(self) -> float | None:
+        """When the first certificate on the path that was verified expires; `None` if none was.
+
+        Whether it is the right server's is another question: a path may be good and the name not.
+        """
+        good = not any(problem.fails and problem not in OF_THE_SERVER for problem in self.problems)
+        return _first_end(self.verified_chain) if good else None
+
+    @property
     def verified(self) -> bool:
         """Handshake, chain and name are good: nothing was found that `CertificateProblem.fails`."""
         return self.finished and not any(problem.fails for problem in self.problems)
+
+
+def _first_end(chain: tuple[CertificateFacts, ...]) -> float | None:
+    return min((each.not_after for each in chain if each.not_after is not None), default=None)

@@ -8,6 +8,7 @@ store, or a client key that is rotated, needs no restart.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import ssl
 import time
@@ -16,13 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias, cast
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
-from exporter.certificates import subjects
+from exporter.certificates import pem_blocks, subjects
 from exporter.model import TlsPolicy, TlsVersion
 from exporter.net.recording import VerifiedChains, on_staple, on_verification
 
@@ -173,6 +173,8 @@ class TlsContexts:
         anchors: set[bytes] = set()
         for place, called in store.items():
             anchors |= _trust(context, place, called)
+        # Whatever is in the store is trusted, an intermediate as well as a root: as curl, Go and browsers have it.
+        _store(context).set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
         context.set_app_data(VerifiedChains(anchors, self._wall))
         if recipe.client_cert_file is not None:
             _present(context, recipe.client_cert_file, recipe.client_key_file or recipe.client_cert_file)
@@ -211,18 +213,36 @@ def _trust(context: SSL.Context, place: Path, called: str) -> frozenset[bytes]:
             return frozenset()
         context.load_verify_locations(place)
     except SSL.Error as error:
-        reasons = "; ".join(reason for _, _, reason in error.args[0])
-        raise TlsSetupError(f"{called} {place}: no certificates in PEM form can be read from it ({reasons})") from None
+        _trust_those_that_can_be_read(context, place, called, error)
     return subjects(_contents(place, called))
 
 
+def _trust_those_that_can_be_read(context: SSL.Context, place: Path, called: str, error: SSL.Error) -> None:
+    """OpenSSL gives up the whole file over one that it cannot read."""
+    loaded = 0
+    for der in pem_blocks(_contents(place, called)):
+        with contextlib.suppress(crypto.Error):
+            _store(context).add_cert(crypto.load_certificate(crypto.FILETYPE_ASN1, der))
+            loaded += 1
+    if not loaded:
+        reasons = "; ".join(reason for _, _, reason in error.args[0])
+        raise TlsSetupError(f"{called} {place}: no certificates in PEM form can be read from it ({reasons})") from None
+
+
+def _store(context: SSL.Context) -> crypto.X509Store:
+    return cast("crypto.X509Store", context.get_cert_store())  # every context has one
+
+
 def _present(context: SSL.Context, cert_file: Path, key_file: Path) -> None:
-    """Load what to present if the server asks. By cryptography: OpenSSL would ask the terminal for a passphrase."""
-    certificates = _contents(cert_file, "client_cert_file")
+    """Load what to present if the server asks."""
     key_text = _contents(key_file, "client_key_file")
     try:
-        leaf, *others = x509.load_pem_x509_certificates(certificates)
-    except ValueError:
+        # OpenSSL would ask the terminal for the passphrase of an encrypted one, and so that is looked for before. The
+        # key is loaded by cryptography for the same reason; a certificate is not, since cryptography takes fewer.
+        for der in pem_blocks(_contents(cert_file, "client_cert_file")):
+            crypto.load_certificate(crypto.FILETYPE_ASN1, der)
+        context.use_certificate_chain_file(cert_file)
+    except (SSL.Error, crypto.Error):
         raise TlsSetupError(f"client_cert_file {cert_file}: it holds no certificates in PEM form") from None
     try:
         key = serialization.load_pem_private_key(key_text, password=None)
@@ -233,9 +253,6 @@ def _present(context: SSL.Context, cert_file: Path, key_file: Path) -> None:
     except (ValueError, UnsupportedAlgorithm):
         raise TlsSetupError(f"client_key_file {key_file}: it holds no private key in PEM form") from None
     try:
-        context.use_certificate(leaf)
-        for certificate in others:
-            context.add_extra_chain_cert(certificate)
         # Whatever kind of key it is: pyOpenSSL and OpenSSL refuse those that cannot sign a handshake.
         context.use_privatekey(cast("rsa.RSAPrivateKey", key))
         context.check_privatekey()

@@ -13,16 +13,17 @@ time. That the server holds the leaf's key is proven by each handshake anew.
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Container
 from typing import Final
 
+from cachetools import LRUCache
 from OpenSSL import SSL, crypto
 
 from exporter.certificates import Chain, Finding, examine
 
-REMEMBERED: Final = 16384
-"""Chains kept for one trust store: more than the endpoints of a large process, at a few KiB each."""
+REMEMBERED: Final = 64 * 1024 * 1024
+"""Octets of chains that are kept for one trust store: those of some 8,000 endpoints that share nothing. It takes an
+authority that is trusted to fill it."""
 
 
 class VerifiedChains:
@@ -31,27 +32,23 @@ class VerifiedChains:
     Args:
         anchors: The names of the store's authorities, DER.
         wall: The Unix time: whether a path is valid is a question of now.
+        octets: How much of them is kept.
     """
 
-    def __init__(self, anchors: Container[bytes], wall: Callable[[], float]) -> None:
+    def __init__(self, anchors: Container[bytes], wall: Callable[[], float], octets: int = REMEMBERED) -> None:
         self.anchors = anchors
         self._wall = wall
-        self._chains: OrderedDict[bytes, Chain] = OrderedDict()
+        self._chains: LRUCache[bytes, Chain] = LRUCache(octets, getsizeof=lambda chain: chain.size)
 
     def find(self, digest: bytes) -> Chain | None:
         """The chain, if it was found sound and all of its path is valid now."""
         chain = self._chains.get(digest)
-        if chain is None or not chain.is_current(self._wall()):
-            return None
-        self._chains.move_to_end(digest)
-        return chain
+        return chain if chain is not None and chain.is_current(self._wall()) else None
 
     def remember(self, digest: bytes, chain: Chain) -> None:
-        """Keep it if it is sound; the one not seen for longest makes room."""
-        if chain.sound:
+        """Keep it if it is sound; those not seen for longest make room."""
+        if chain.sound and chain.size <= self._chains.maxsize:
             self._chains[digest] = chain
-            if len(self._chains) > REMEMBERED:
-                self._chains.popitem(last=False)
 
 
 class Recorder:

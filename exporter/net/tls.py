@@ -10,11 +10,9 @@ import sys
 from dataclasses import replace
 from typing import Final
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
 from OpenSSL import SSL
 
-from exporter.certificates import judge, server_name_indication
+from exporter.certificates import end_point, judge, server_name_indication
 from exporter.model import TlsFacts
 from exporter.net.alerts import handshake_failure
 from exporter.net.contexts import TlsContexts, TlsSetupError
@@ -26,8 +24,6 @@ __all__ = ["TlsContexts", "TlsSetupError", "begin", "channel_binding", "facts", 
 EXPORTER_LABEL: Final = b"EXPORTER-Channel-Binding"
 EXPORTER_LENGTH: Final = 32
 """Both from RFC 9266 section 2."""
-
-OUTDATED_HASHES: Final = (hashes.MD5, hashes.SHA1)
 
 
 def begin(context: SSL.Context, server_name: str) -> SSL.Connection:
@@ -92,6 +88,12 @@ def _group(connection: SSL.Connection) -> str | None:
     return None if group is None else sys.intern(group)
 
 
+def presented(connection: SSL.Connection) -> tuple[bytes, ...]:
+    """The certificates that the server sent, DER, its own first."""
+    recorder: Recorder = connection.get_app_data()
+    return tuple(recorder.presented(connection))
+
+
 def channel_binding(connection: SSL.Connection, kind: ChannelBinding) -> bytes | None:
     """What ties a login to this TLS session, for SCRAM's -PLUS mechanisms (RFC 5802 6).
 
@@ -104,14 +106,4 @@ def channel_binding(connection: SSL.Connection, kind: ChannelBinding) -> bytes |
         if connection.get_protocol_version() < SSL.TLS1_3_VERSION:
             return None
         return connection.export_keying_material(EXPORTER_LABEL, EXPORTER_LENGTH, b"")
-    leaf = connection.get_peer_certificate(as_cryptography=True)
-    if leaf is None:
-        return None
-    try:
-        algorithm = leaf.signature_hash_algorithm
-    except UnsupportedAlgorithm:
-        return None
-    if algorithm is None:
-        return None
-    # RFC 5929 4.1: the hash of the certificate's own signature, but for the two that were outdated even then.
-    return leaf.fingerprint(hashes.SHA256() if isinstance(algorithm, OUTDATED_HASHES) else algorithm)
+    return next((end_point(der) for der in presented(connection)[:1]), None)

@@ -195,7 +195,8 @@ def _tls(tls: TlsFacts | None) -> JsonObject | None:
         "ocsp_next_update": tls.ocsp_next_update,
         "certificate_not_before": tls.chain[0].not_before if tls.chain else None,
         "certificate_not_after": tls.chain[0].not_after if tls.chain else None,
-        "chain_not_after": min((certificate.not_after for certificate in tls.chain), default=None),
+        "chain_not_after": tls.chain_not_after,
+        "verified_chain_not_after": tls.verified_chain_not_after,
     }
 
 

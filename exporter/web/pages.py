@@ -46,7 +46,7 @@ class Row:
         result: The last; `None` if there is none yet.
         bars: Its phases side by side.
         strip: Its last probes.
-        chain_not_after: When the first of its certificates expires; `None` if none was seen.
+        chain_not_after: When the first certificate of its verified path expires, or without one of those sent; `None` if unknown.
         before: How it was when the exporter last ran; `None` if it was probed since.
         group: The value of the grouping label, where a group begins; else `None`.
     """
@@ -197,7 +197,7 @@ def _rows(shown: Sequence[EndpointState], selection: Selection) -> Iterator[Row]
             result=result,
             bars=() if result is None else stack(result.spans),
             strip=strip(state.attempts, ATTEMPTS_KEPT),
-            chain_not_after=None if latest is None else latest.chain_not_after,
+            chain_not_after=None if latest is None else latest.expiry,
             before=_before(state),
             group=None if group == last else group,
         )

@@ -132,7 +132,7 @@ def _count(found: Survey, reasons: dict[FailureReason, int], state: EndpointStat
         return
     if latest.failure is not None:
         reasons[latest.failure.reason] = reasons.get(latest.failure.reason, 0) + 1
-    ends = latest.chain_not_after
+    ends = latest.expiry
     if ends is None:
         return
     if ends <= now:
@@ -161,7 +161,7 @@ def _includes(selection: Selection, words: Iterable[str], state: EndpointState, 
 
 
 def _expiring(state: EndpointState, now: float) -> Expiring | None:
-    ends = None if state.latest is None else state.latest.chain_not_after
+    ends = None if state.latest is None else state.latest.expiry
     if ends is None or ends - now >= SOON:
         return None
     return Expiring.EXPIRED if ends <= now else Expiring.SOON
@@ -204,7 +204,7 @@ _SORTS: Final[Mapping[Sort, Callable[[EndpointState], tuple[float, str]]]] = {
     Sort.CHANGED: lambda state: (LAST if state.history.since is None else -state.history.since, ""),
     Sort.SLOWEST: lambda state: (LAST if state.latest is None else -state.latest.duration, ""),
     Sort.EXPIRY: lambda state: (
-        LAST if state.latest is None or state.latest.chain_not_after is None else state.latest.chain_not_after,
+        LAST if state.latest is None or state.latest.expiry is None else state.latest.expiry,
         "",
     ),
 }

@@ -205,10 +205,16 @@ def expected_of_tls(tls: TlsFacts) -> Iterator[Sample]:
         yield "mail_tls_ocsp_next_update_timestamp_seconds", {}, tls.ocsp_next_update
     for problem in tls.problems:
         yield "mail_tls_verification_error_info", {"error": problem}, 1.0
+    if tls.verified_chain_not_after is not None:
+        yield "mail_tls_verified_chain_not_after_timestamp_seconds", {}, tls.verified_chain_not_after
     for leaf in tls.chain[:1]:
-        yield "mail_tls_certificate_not_before_timestamp_seconds", {}, leaf.not_before
-        yield "mail_tls_certificate_not_after_timestamp_seconds", {}, leaf.not_after
-        yield "mail_tls_chain_not_after_timestamp_seconds", {}, min(each.not_after for each in tls.chain)
+        if leaf.not_before is not None:
+            yield "mail_tls_certificate_not_before_timestamp_seconds", {}, leaf.not_before
+        if leaf.not_after is not None:
+            yield "mail_tls_certificate_not_after_timestamp_seconds", {}, leaf.not_after
+        ends = [each.not_after for each in tls.chain if each.not_after is not None]
+        if ends:
+            yield "mail_tls_chain_not_after_timestamp_seconds", {}, min(ends)
         texts = ("subject", "issuer", "serial", "fingerprint_sha256", "key", "signature")
         yield "mail_tls_certificate_info", {name: shown(getattr(leaf, name)) for name in texts}, 1.0
 

@@ -85,13 +85,14 @@ def test_what_cannot_be_read_is_not_verified(path: list[Party]) -> None:
     assert "the certificate cannot be read" in found.detail
 
 
-def test_malformed_extensions_are_not_verified(path: list[Party]) -> None:
+def test_malformed_names_are_for_nobody_and_said_to_be(path: list[Party]) -> None:
     broken = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, b"\x04\x00")
     leaf = issue(NAME, world().intermediate, extensions=[(broken, False)])
 
     found = verdict([leaf, *path[1:]])
 
-    assert (Problem.NAME_MISMATCH, Problem.INVALID) == found.problems
+    assert (Problem.NAME_MISMATCH,) == found.problems
+    assert "its subjectAltName is malformed" in found.detail
 
 
 def test_junk_beside_the_path_does_not_matter(path: list[Party]) -> None:

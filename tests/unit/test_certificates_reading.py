@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import NameOID
 
-from exporter.certificates import certificate, text
+from exporter.certificates import certificate, distinguished, names, text
 from exporter.certificates.certificate import UnreadableError, read
 from tests.authority import NOW, Span, address, der, issue, pem, rsa_key
 
@@ -50,7 +50,7 @@ def test_numbers_are_written_as_openssl_writes_them() -> None:
 
 @pytest.mark.parametrize(("number", "shown"), [(1, "01"), (0x80, "80"), (0xABC, "0abc"), (-1, "-01"), (0, "00")])
 def test_a_serial_number_has_whole_octets(number: int, shown: str) -> None:
-    assert shown == certificate._serial(number)
+    assert shown == certificate._serial(number.to_bytes(4, signed=True))
 
 
 @pytest.mark.parametrize(
@@ -82,19 +82,19 @@ def test_a_key_is_shown_by_kind_and_size(key: CertificatePublicKeyTypes, shown: 
 def test_a_name_that_would_upset_a_terminal_is_escaped() -> None:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "evil\r\nHost: \x1b[2J\u202egnp.exe")])
 
-    assert text.distinguished(name) == "CN=evil\\0D\\0AHost: \\1B[2J\\E2\\80\\AEgnp.exe"
+    assert distinguished.shown(name.public_bytes()) == "CN=evil\\0D\\0AHost: \\1B[2J\\E2\\80\\AEgnp.exe"
 
 
 def test_a_name_in_another_script_stays_readable() -> None:
     name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Bücher und Zeitschriften")])
 
-    assert text.distinguished(name) == "O=Bücher und Zeitschriften"
+    assert distinguished.shown(name.public_bytes()) == "O=Bücher und Zeitschriften"
 
 
 def test_a_name_without_end_is_cut() -> None:
     attributes = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "x" * 64) for _ in range(100)]
 
-    shown = text.distinguished(x509.Name(attributes))
+    shown = distinguished.shown(x509.Name(attributes).public_bytes())
 
     assert len(shown) == text.MAX_SHOWN
     assert shown.endswith("...")
@@ -106,7 +106,7 @@ def test_more_names_than_anybody_reads_are_not_shown_but_still_count() -> None:
     found = read(issue("many", alternatives=many).der)
 
     assert certificate.MAX_NAMES == len(found.facts.names)
-    assert len(many) == len(found.identifiers.hosts)
+    assert names.matches(certificate.alternatives(found.fields()), many[-1])
 
 
 def test_what_is_no_certificate_is_unreadable() -> None:
@@ -123,7 +123,7 @@ def test_malformed_extensions_are_a_flaw_and_lose_nothing_else() -> None:
     found = read(party.der)
 
     assert found.flaw is not None
-    assert found.flaw.startswith("its extensions are malformed")
+    assert found.flaw.startswith("its subjectAltName is malformed")
     assert found.facts.subject == "CN=mail.example.com"
     assert party.certificate.not_valid_after_utc.timestamp() == found.facts.not_after
 

@@ -106,9 +106,10 @@ def test_a_path_that_ran_out_is_put_to_openssl_again(
 
 
 def test_the_memory_is_bounded_and_drops_what_was_not_seen_for_longest(
-    client: SSL.Context, monkeypatch: pytest.MonkeyPatch
+    client: SSL.Context,
+    wall: Clock,
 ) -> None:
-    monkeypatch.setattr(recording, "REMEMBERED", 2)
+    client.set_app_data(recording.VerifiedChains(client.get_app_data().anchors, wall, octets=30_000))
     one, two, three = ((issue(NAME, world().root, alternatives=[NAME]),) for _ in range(3))
     first_of_one, first_of_two = learn(client, *one), learn(client, *two)
 
