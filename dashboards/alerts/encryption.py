@@ -6,6 +6,10 @@ from dashboards.alerts.reasons import reasons_of
 from dashboards.alerts.rule import Alert, Severity
 from dashboards.alerts.vocabulary import ENDPOINT, FAILURE, OWN_LABELS, Vocabulary, either, with_labels
 
+PRESENTED = "mail_tls_chain_not_after_timestamp_seconds"
+VERIFIED = "mail_tls_verified_chain_not_after_timestamp_seconds"
+"""The first expiry among all certificates that a server sends, and on the path that was verified."""
+
 ENDS = f"The certificate of {ENDPOINT} ends in {{{{ $value | humanizeDuration }}}}"
 
 
@@ -74,9 +78,7 @@ def _expired(say: Vocabulary) -> Alert:
     return Alert(
         name="MailCertificateExpired",
         severity=Severity.CRITICAL,
-        expression=(
-            f"time() - {say.metric('mail_tls_chain_not_after_timestamp_seconds')}\nand sum without (error) ({expired})"
-        ),
+        expression=(f"time() - {say.metric(PRESENTED)}\nand sum without (error) ({expired})"),
         lasts=say.settings.down_for,
         # The date is in the future where the certificate that expired is one that the server does not send.
         summary=(
@@ -121,49 +123,62 @@ def _not_verified(say: Vocabulary) -> Alert:
 
 
 def _about_to_expire(say: Vocabulary) -> Alert:
+    last = say.settings.last_days
     return _expiring(
         say,
         "MailCertificateAboutToExpire",
         Severity.CRITICAL,
-        days=(0, say.settings.last_days),
+        expression=_between(_left(say, VERIFIED), 0, last),
         in_short="renew it now",
         look_at="Nothing renews it by itself any more. Renew it now, reload the service, and see the new date arrive.",
     )
 
 
 def _expires_soon(say: Vocabulary) -> Alert:
+    last, soon = say.settings.last_days, say.settings.soon_days
+    verified = _left(say, VERIFIED)
+    # What is only sent along may be needed by nobody: it wakes nobody up, however little is left of it.
+    only_sent = f"{_between(_left(say, PRESENTED), 0, soon)}\nunless {verified} <= {last:g} * 86400"
     return _expiring(
         say,
         "MailCertificateExpiresSoon",
         Severity.WARNING,
-        days=(say.settings.last_days, say.settings.soon_days),
+        expression=f"({_between(verified, last, soon)}\nor ({only_sent}))",
         in_short="why is it not renewed?",
         look_at="Renewal by ACME should have happened. Look at why it did not, or why the service was not reloaded.",
     )
 
 
 def _renewal_due(say: Vocabulary) -> Alert:
+    soon, renewal = say.settings.soon_days, say.settings.renewal_days
+    verified = _left(say, VERIFIED)
+    only_sent = f"{_between(_left(say, PRESENTED), soon, renewal)}\nunless {verified} <= {soon:g} * 86400"
     return _expiring(
         say,
         "MailCertificateRenewalDue",
         Severity.INFO,
-        days=(say.settings.soon_days, say.settings.renewal_days),
+        expression=f"({_between(verified, soon, renewal)}\nor ({only_sent}))",
         in_short="renewal is due",
         look_at="Look at who renews it: ACME is about to, and a certificate that people renew should be ordered.",
     )
 
 
-def _expiring(
-    say: Vocabulary, name: str, severity: Severity, *, days: tuple[float, float], in_short: str, look_at: str
-) -> Alert:
+def _left(say: Vocabulary, metric: str) -> str:
     # The least of an hour: behind a load balancer one server may be without the new certificate, and while the server
     # cannot be reached there is no certificate at all.
-    left = f"min_over_time({say.metric('mail_tls_chain_not_after_timestamp_seconds')}[1h]) - time()"
-    above, most = days
+    return f"min_over_time({say.metric(metric)}[1h]) - time()"
+
+
+def _between(left: str, above: float, most: float) -> str:
+    """More than so many days, and at most so many."""
+    return f"({left} <= {most:g} * 86400) > {above:g} * 86400"
+
+
+def _expiring(say: Vocabulary, name: str, severity: Severity, *, expression: str, in_short: str, look_at: str) -> Alert:
     return Alert(
         name=name,
         severity=severity,
-        expression=f"({left} <= {most:g} * 86400) > {above:g} * 86400\n{say.probed()}",
+        expression=f"{expression}\n{say.probed()}",
         summary=f"{ENDS}: {in_short}",
         description=(
             f"{ENDS}; it is the server's own, or another one in its chain. The reason would then be "

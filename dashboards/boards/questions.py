@@ -26,8 +26,9 @@ def stale(of: Scope, settings: Settings) -> str:
 
 
 def days_left(of: Scope) -> str:
-    """Days until the first certificate that a server presents expires; negative if it has."""
-    return f"({of('mail_tls_chain_not_after_timestamp_seconds')} - time()) / 86400"
+    """Days until the first certificate on the verified path ends, or without one that is presented; negative if past."""
+    verified = of("mail_tls_verified_chain_not_after_timestamp_seconds")
+    return f"(({verified} or {of('mail_tls_chain_not_after_timestamp_seconds')}) - time()) / 86400"
 
 
 def failures(of: Scope, window: str) -> str:

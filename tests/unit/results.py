@@ -67,7 +67,7 @@ def endpoint(name: str = "imaps://mail.example.com", protocol: Protocol = Protoc
     return Endpoint(**fields)  # type: ignore[arg-type]  # the fields of Endpoint, as the caller names them
 
 
-def certificate(subject: str = "CN=mail.example.com", *, not_after: float = NOON + 60 * DAY) -> CertificateFacts:
+def certificate(subject: str = "CN=mail.example.com", *, not_after: float | None = NOON + 60 * DAY) -> CertificateFacts:
     return CertificateFacts(
         subject=subject,
         issuer="CN=R11,O=Let's Encrypt,C=US",

@@ -313,6 +313,27 @@ def test_the_chain_may_end_before_the_leaf() -> None:
     assert value(read, "mail_tls_chain_not_after_timestamp_seconds") == NOON + DAY
 
 
+def test_the_verified_path_has_an_expiry_of_its_own() -> None:
+    facts = tls()
+    path = (facts.chain[0], replace(facts.chain[1], not_after=NOON + 2 * DAY))
+
+    verified = scraped(success(NAME, tls=replace(facts, verified_chain=path)))
+    expired = scraped(success(NAME, tls=replace(tls(CertificateProblem.EXPIRED), verified_chain=path)))
+
+    assert value(verified, "mail_tls_verified_chain_not_after_timestamp_seconds") == NOON + 2 * DAY
+    assert value(verified, "mail_tls_chain_not_after_timestamp_seconds") == facts.chain_not_after
+    assert value(expired, "mail_tls_verified_chain_not_after_timestamp_seconds") is None
+
+
+def test_a_date_that_cannot_be_read_is_absent() -> None:
+    facts = tls(CertificateProblem.INVALID, leaf=certificate(not_after=None))
+
+    read = scraped(success(NAME, tls=facts))
+
+    assert value(read, "mail_tls_certificate_not_after_timestamp_seconds") is None
+    assert value(read, "mail_tls_certificate_not_before_timestamp_seconds") is not None
+
+
 def test_a_handshake_without_a_readable_certificate_shows_the_session_alone() -> None:
     read = scraped(success(NAME, tls=replace(tls(CertificateProblem.INVALID), chain=())))
 
@@ -415,9 +436,9 @@ def test_configured_labels_are_on_every_series_of_the_endpoint() -> None:
 def test_every_metric_of_the_catalogue_can_be_seen_with_its_labels_and_no_others() -> None:
     store = Store(BUILD)
     store.configure([endpoint(NAME, encryption=Encryption.STARTTLS, credentials=MONITOR)])
-    facts = replace(tls(CertificateProblem.EXPIRED), ocsp_next_update=NOON)
+    facts = replace(tls(CertificateProblem.NAME_MISMATCH), ocsp_next_update=NOON, verified_chain=tls().chain)
     store.record(success(NAME))
-    failed = failure(FailureReason.TLS_CERTIFICATE_EXPIRED, Phase.TLS).failure
+    failed = failure(FailureReason.TLS_NAME_MISMATCH, Phase.TLS).failure
     store.record(success(NAME, failure=failed, tls=facts))
 
     seen = {

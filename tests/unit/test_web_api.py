@@ -82,6 +82,7 @@ async def test_an_endpoint_of_the_list_has_all_but_what_takes_room() -> None:
             "certificate_not_before": NOON - 30 * DAY,
             "certificate_not_after": NOON + 60 * DAY,
             "chain_not_after": NOON + 60 * DAY,
+            "verified_chain_not_after": None,
         },
         "starttls_offered": True,
         "auth_mechanism": "PLAIN",
