@@ -26,7 +26,7 @@ def stale(of: Scope, settings: Settings) -> str:
 
 
 def days_left(of: Scope) -> str:
-    """Days until the first certificate on the verified path ends, or without one that is presented; negative if past."""
+    """Days until the first certificate on the verified path ends, or without one that is sent; negative if past."""
     verified = of("mail_tls_verified_chain_not_after_timestamp_seconds")
     return f"(({verified} or {of('mail_tls_chain_not_after_timestamp_seconds')}) - time()) / 86400"
 

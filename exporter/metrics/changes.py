@@ -111,6 +111,8 @@ def _of_address(before: str | None, after: str | None) -> list[Change]:
 
 
 def _certificate(certificate: CertificateFacts) -> str:
+    if certificate.not_after is None:
+        return f"{certificate.subject[: MAX_VALUE // 2]}, SHA-256 {certificate.fingerprint_sha256[:16]}"
     try:
         ends = f"{datetime.fromtimestamp(certificate.not_after, UTC):%Y-%m-%d}"
     except (OverflowError, ValueError, OSError):

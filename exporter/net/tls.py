@@ -88,12 +88,6 @@ def _group(connection: SSL.Connection) -> str | None:
     return None if group is None else sys.intern(group)
 
 
-def presented(connection: SSL.Connection) -> tuple[bytes, ...]:
-    """The certificates that the server sent, DER, its own first."""
-    recorder: Recorder = connection.get_app_data()
-    return tuple(recorder.presented(connection))
-
-
 def channel_binding(connection: SSL.Connection, kind: ChannelBinding) -> bytes | None:
     """What ties a login to this TLS session, for SCRAM's -PLUS mechanisms (RFC 5802 6).
 
