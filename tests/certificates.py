@@ -302,6 +302,11 @@ def _stapled(w: World) -> Iterator[Situation]:
     yield harmless("a revocation by a retired responder", by_retired)
     yield harmless("a revocation by a responder that nobody appointed", by_unappointed)
     yield harmless("a revocation by a stranger", by_stranger)
+    feature = x509.TLSFeature([x509.TLSFeatureType.status_request])
+    bound = (issue(NAME, w.intermediate, alternatives=[NAME], extensions=[(feature, False)]), w.intermediate)
+    good = staple(bound[0], w.intermediate)
+    yield Situation("must-staple with a staple", bound, staple=good, staple_status=StapleStatus.GOOD)
+    yield Situation("must-staple without a staple", bound, (Problem.STAPLE_MISSING,))
 
 
 def _manifold(w: World) -> Iterator[Situation]:
