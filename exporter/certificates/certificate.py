@@ -17,7 +17,7 @@ from cachetools import LRUCache, cached
 
 from exporter.certificates import distinguished, names, strength, text
 from exporter.certificates.der import INTEGER, SEQUENCE, MalformedError, elements, first, timestamp
-from exporter.certificates.fields import SUBJECT_ALTERNATIVE_NAME, TLS_FEATURE, Fields, take_apart
+from exporter.certificates.fields import NAME_CONSTRAINTS, SUBJECT_ALTERNATIVE_NAME, TLS_FEATURE, Fields, take_apart
 from exporter.model import CertificateFacts
 
 REMEMBERED: Final = 4 * 1024 * 1024
@@ -61,6 +61,7 @@ class Certificate:
         kind: Of its key: `rsa`, `ecdsa`, or what else it is called.
         flaw: What of its names cannot be read, in words; `None` if all can.
         must_staple: Whether it demands a stapled OCSP response (RFC 7633).
+        constrained: Whether it says for which names it may issue (RFC 5280 4.2.1.10).
         effort: Microseconds that the check of a signature by its key takes at most, roughly.
     """
 
@@ -71,6 +72,7 @@ class Certificate:
     weak_signature: bool
     flaw: str | None
     must_staple: bool
+    constrained: bool
     effort: float
 
     def fields(self) -> Fields:
@@ -120,6 +122,7 @@ def read(der: bytes) -> Certificate:
         weak_signature=strength.is_weak(signature),
         flaw=_flaw(fields),
         must_staple=_must_staple(fields),
+        constrained=NAME_CONSTRAINTS in fields.extensions,
         effort=key.effort,
     )
 

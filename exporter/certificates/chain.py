@@ -20,6 +20,9 @@ from exporter.model import CertificateProblem as Problem
 LEAF: Final = "the certificate"
 """How a sentence calls the server's own."""
 
+MAX_SHOWN: Final = 20
+"""Certificates that are shown of those that a server sends; three are usual, and six are many."""
+
 Steps: TypeAlias = Sequence[Certificate | None]
 """A path from the leaf up, with `None` for what cannot be read."""
 
@@ -41,7 +44,7 @@ class Chain:
     """A chain taken apart, and what is wrong with it at any time and for any name.
 
     Attributes:
-        presented: As sent, the leaf first; what cannot be read is left out.
+        presented: As sent, the leaf first, so many as anybody looks at; what cannot be read is left out.
         path: As OpenSSL built it, from the leaf to the trust anchor or to where it broke off; likewise.
         leaf: `None` if it cannot be read, or there is none.
         issuer: Who issued the leaf; `None` if unknown.
@@ -80,6 +83,7 @@ def examine(
     findings: Collection[Finding],
     *,
     finished: bool,
+    refusal: str | None = None,
     anchors: Container[bytes] = frozenset(),
 ) -> Chain:
     """Take a chain apart.
@@ -89,6 +93,7 @@ def examine(
         path: What OpenSSL made of it.
         findings: What OpenSSL reported about the path.
         finished: Whether OpenSSL went through the whole path, down to the leaf. If not, the chain is not sound.
+        refusal: Why we did not let it, in words; `None` if we did.
         anchors: The names of the trusted authorities, DER, as far as they are known.
     """
     steps = [_readable(der) for der in path]
@@ -98,11 +103,11 @@ def examine(
     if leaf is None:
         faults.append(Fault(Problem.INVALID, "the server presented no certificate that can be read"))
     if not path or not finished:
-        faults.append(Fault(Problem.INVALID, "OpenSSL could not verify the chain"))
+        faults.append(Fault(Problem.INVALID, refusal or "OpenSSL could not verify the chain"))
     if not _is_in_order(presented, path):
         faults.append(Fault(Problem.WRONG_ORDER, "the server does not send its chain in order"))
     return Chain(
-        presented=tuple(c.facts for c in map(_readable, presented) if c is not None),
+        presented=tuple(c.facts for c in map(_readable, presented[:MAX_SHOWN]) if c is not None),
         path=tuple(step.facts for step in known),
         leaf=leaf,
         issuer=next(iter(steps[1:]), None),

@@ -105,6 +105,20 @@ def some(octets: bytes, most: int) -> list[Element]:
     return found
 
 
+def count(octets: bytes, most: int) -> int:
+    """How many elements stand in there; `most` if there are more, or if that cannot be told."""
+    at, end = 0, len(octets)
+    try:
+        for number in range(most):
+            if at >= end:
+                return number
+            length = octets[at + 1]
+            at = at + 2 + length if length < LONG and octets[at] & HIGH_TAG != HIGH_TAG else extent(octets, at)[3]
+    except (MalformedError, IndexError):
+        pass
+    return most
+
+
 def extent(octets: bytes, at: int) -> tuple[int, int, int, int]:
     """The tag of the element at a place, where its content begins and ends, and where the next one begins.
 

@@ -24,7 +24,7 @@ from exporter.certificates.der import (
     first,
 )
 
-MAX_EXTENSIONS: Final = 500
+MAX_EXTENSIONS: Final = 100
 """Extensions of one certificate that are looked for; ten are usual."""
 
 SUBJECT_ALTERNATIVE_NAME: Final = bytes.fromhex("551d11")

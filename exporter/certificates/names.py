@@ -29,6 +29,9 @@ IP_ADDRESS: Final = CONTEXT | 7
 MAX_LISTED: Final = 1000
 """Names of any kind that are gone over to be shown."""
 
+MAX_JUDGED: Final = 5000
+"""Names of any kind that are gone over to be matched. The largest certificates of public authorities have 2,000."""
+
 MAX_HEX: Final = 32
 """Octets shown of a name that cannot be read."""
 
@@ -95,13 +98,19 @@ def _is_among(identity: DNS_ID, alternatives: bytes) -> bool:
 def _present(alternatives: bytes, kind: int, sought: set[bytes]) -> set[bytes]:
     """Which of the names that are sought are in there.
 
-    A certificate may have 50,000 names, and this is asked while others wait: so it is by hand what `elements` does.
+    A certificate may have 50,000 names, and this is asked while others wait: so it is by hand what `elements` does, and
+    only where one of those that are sought can be there at all.
     """
     found: set[bytes] = set()
+    lowered = alternatives.lower()
+    if not any(name in lowered for name in ({each.lower() for each in sought})):
+        return found
     try:
         listed = first(alternatives, SEQUENCE).content if alternatives else b""
         at, end = 0, len(listed)
-        while at < end:
+        for _ in range(MAX_JUDGED):
+            if at >= end:
+                break
             tag, length, begin = listed[at], listed[at + 1], at + 2
             if length < LONG and tag & HIGH_TAG != HIGH_TAG:
                 at = begin + length

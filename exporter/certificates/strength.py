@@ -93,7 +93,7 @@ MULTIPLICATION: Final = 1.7e-7
 
 FAST_CURVES: Final = frozenset({"secp224r1", "secp256r1"})
 FAST: Final = 150.0
-SLOW_CURVE: Final = 3000.0
+SLOW_CURVE: Final = 2000.0
 """Microseconds that the check of a signature takes: by Edwards curves and those that OpenSSL has code of its own for,
 and by any other of 521 bits. P-384 takes 0.6 ms, P-521 0.5, brainpoolP512r1 0.9, and those over a binary field more."""
 

@@ -48,6 +48,9 @@ VERSIONS: Final[Mapping[TlsVersion, int]] = {
 OUTDATED: Final = frozenset({TlsVersion.TLS1_0, TlsVersion.TLS1_1})
 """Versions that sign their handshakes with SHA-1 and MD5, which OpenSSL lets pass at its security level 0 only."""
 
+MAX_DEPTH: Final = 16
+"""Intermediates on a path. Public authorities have one or two, and OpenSSL would go through a hundred."""
+
 Identity: TypeAlias = tuple[int, int, int, int]
 """What tells one content of a file from another without reading it: device, inode, size, time of the last change. For a
 directory it tells when files come and go, not when one is overwritten."""
@@ -175,6 +178,7 @@ class TlsContexts:
             anchors |= _trust(context, place, called)
         # Whatever is in the store is trusted, an intermediate as well as a root: as curl, Go and browsers have it.
         _store(context).set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
+        context.set_verify_depth(MAX_DEPTH)
         context.set_app_data(VerifiedChains(anchors, self._wall))
         if recipe.client_cert_file is not None:
             _present(context, recipe.client_cert_file, recipe.client_key_file or recipe.client_cert_file)

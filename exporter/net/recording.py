@@ -19,7 +19,7 @@ from typing import Final
 from cachetools import LRUCache
 from OpenSSL import SSL, crypto
 
-from exporter.certificates import Chain, Finding, examine
+from exporter.certificates import REFUSAL, Chain, Effort, Finding, examine
 
 REMEMBERED: Final = 64 * 1024 * 1024
 """Octets of chains that are kept for one trust store: those of some 8,000 endpoints that share nothing. It takes an
@@ -54,7 +54,17 @@ class VerifiedChains:
 class Recorder:
     """The notes of one handshake. The connection carries them as its application data."""
 
-    __slots__ = ("_digest", "_findings", "_finished", "_known", "_presented", "_verified", "staple")
+    __slots__ = (
+        "_digest",
+        "_effort",
+        "_findings",
+        "_finished",
+        "_known",
+        "_presented",
+        "_refused",
+        "_verified",
+        "staple",
+    )
 
     def __init__(self, verified: VerifiedChains) -> None:
         self._verified = verified
@@ -63,9 +73,13 @@ class Recorder:
         self._known: Chain | None = None
         self._findings: list[Finding] = []
         self._finished = False
+        self._effort = Effort()
+        self._refused = False
         self.staple = b""
 
-    def note(self, connection: SSL.Connection, code: int, depth: int, *, accepted: bool) -> bool:
+    def note(
+        self, connection: SSL.Connection, certificate: crypto.X509, code: int, depth: int, *, accepted: bool
+    ) -> bool:
         """Write down one report of OpenSSL's verification, and say whether it should go on."""
         if self._presented is None:
             self._read(connection)
@@ -73,9 +87,12 @@ class Recorder:
             return False
         if not accepted:
             self._findings.append(Finding(code, depth))
-        elif depth == 0:
-            # The signatures are gone through from the trust anchor down: the leaf comes last.
-            self._finished = True
+            return True
+        # The signatures are gone through from the trust anchor down: the leaf comes last, and then name constraints.
+        if not self._effort.allows(_der(certificate)) or (depth == 0 and not self._effort.allows_constraints()):
+            self._refused = True
+            return False
+        self._finished = depth == 0
         return True
 
     def presented(self, connection: SSL.Connection) -> tuple[bytes, ...]:
@@ -90,7 +107,12 @@ class Recorder:
         if self._known is None:
             path = [_der(step) for step in connection.get_verified_chain() or ()]
             self._known = examine(
-                presented, path, self._findings, finished=self._finished, anchors=self._verified.anchors
+                presented,
+                path,
+                self._findings,
+                finished=self._finished,
+                refusal=REFUSAL if self._refused else None,
+                anchors=self._verified.anchors,
             )
             self._verified.remember(self._digest, self._known)
         return self._known
@@ -102,10 +124,10 @@ class Recorder:
         self._known = self._verified.find(self._digest)
 
 
-def on_verification(connection: SSL.Connection, _: crypto.X509, code: int, depth: int, ok: int) -> bool:
+def on_verification(connection: SSL.Connection, certificate: crypto.X509, code: int, depth: int, ok: int) -> bool:
     """OpenSSL's verification has reached a certificate, or met an error."""
     recorder: Recorder = connection.get_app_data()
-    return recorder.note(connection, code, depth, accepted=bool(ok))
+    return recorder.note(connection, certificate, code, depth, accepted=bool(ok))
 
 
 def on_staple(connection: SSL.Connection, response: bytes, _: None) -> bool:
