@@ -16,7 +16,7 @@ TOOLS := $(VENV)/.tools-installed
 RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 
-.PHONY: help run test lint format bench dashboards pictures lock clean
+.PHONY: help run test lint format bench conformance dashboards pictures lock clean
 
 help:
 	@echo "make run     mail servers that misbehave, and the exporter probing them; Ctrl-C ends it"
@@ -24,6 +24,7 @@ help:
 	@echo "make lint    only lint and type check"
 	@echo "make format  put the code in order"
 	@echo "make bench   measure what is claimed about speed, beside others; half an hour, on a machine that does nothing else"
+	@echo "make conformance LIMBO=FILE  hold the judgement of certificates to x509-limbo"
 	@echo "make dashboards  generate the Grafana dashboards and alert rules anew"
 	@echo "make pictures    draw the dashboards for docs/; takes ten minutes, and needs npm, chromium and prometheus"
 	@echo "make lock    resolve the dependencies anew into constraints.txt"
@@ -51,6 +52,9 @@ BENCH ?=
 RESULTS ?= benchmarks/results.json
 bench: $(DEVELOPMENT)
 	$(BIN)/python -m benchmarks --json $(RESULTS) $(BENCH)
+
+conformance: $(DEVELOPMENT)
+	$(BIN)/python -W ignore -m tests.conformance.limbo $(LIMBO)
 
 dashboards: $(DEVELOPMENT)
 	$(BIN)/python -m dashboards

@@ -64,6 +64,7 @@ def issue(
     usages: Sequence[x509.ObjectIdentifier] | None = (ExtendedKeyUsageOID.SERVER_AUTH,),
     may_sign: bool = True,
     key_identifiers: bool = True,
+    key_usage: x509.KeyUsage | None = None,
     serial: int | None = None,
     extensions: Iterable[tuple[x509.ExtensionType, bool]] = (),
 ) -> Party:
@@ -76,6 +77,7 @@ def issue(
         path_length: Of an authority.
         usages: extendedKeyUsage of a server; `None` for no such extension.
         may_sign: An authority's keyUsage.
+        key_usage: An authority's; by default what may sign and shake hands.
         key_identifiers: Whether it says which key it has, and by which it was signed.
         serial: The serial number; a random one by default.
         extensions: Further ones, each with whether it is critical.
@@ -99,7 +101,7 @@ def issue(
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
         builder = builder.add_extension(issuer, critical=False)
     if authority:
-        builder = builder.add_extension(_key_usage(may_sign=may_sign), critical=True)
+        builder = builder.add_extension(key_usage or _key_usage(may_sign=may_sign), critical=True)
     elif usages is not None:
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
     general = [x509.DNSName(name) if isinstance(name, str) else name for name in alternatives]

@@ -16,8 +16,15 @@ from typing import Final
 from cachetools import LRUCache, cached
 
 from exporter.certificates import distinguished, names, strength, text
-from exporter.certificates.der import INTEGER, SEQUENCE, MalformedError, elements, first, timestamp
-from exporter.certificates.fields import NAME_CONSTRAINTS, SUBJECT_ALTERNATIVE_NAME, TLS_FEATURE, Fields, take_apart
+from exporter.certificates.der import INTEGER, SEQUENCE, MalformedError, elements, first, some, timestamp
+from exporter.certificates.fields import (
+    EXTENDED_KEY_USAGE,
+    NAME_CONSTRAINTS,
+    SUBJECT_ALTERNATIVE_NAME,
+    TLS_FEATURE,
+    Fields,
+    take_apart,
+)
 from exporter.model import CertificateFacts
 
 REMEMBERED: Final = 4 * 1024 * 1024
@@ -42,6 +49,9 @@ MAX_SERIAL: Final = 64
 STATUS_REQUEST: Final = b"\x05"
 """The TLS extension that asks for a stapled OCSP response (RFC 6066 8), as RFC 7633 names it."""
 
+SERVERS: Final = frozenset(map(bytes.fromhex, ("2b06010505070301", "2b0601040182370a0303", "6086480186f8420401")))
+"""The purposes that OpenSSL takes for a server's: serverAuth, and Microsoft's and Netscape's of old."""
+
 _PEM: Final = re.compile(
     rb"-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----(.*?)(?:-----END (?:X509 |TRUSTED )?CERTIFICATE-----|\Z)", re.DOTALL
 )
@@ -62,6 +72,7 @@ class Certificate:
         flaw: What of its names cannot be read, in words; `None` if all can.
         must_staple: Whether it demands a stapled OCSP response (RFC 7633).
         constrained: Whether it says for which names it may issue (RFC 5280 4.2.1.10).
+        for_servers: Whether its extendedKeyUsage, if any, has TLS servers among its purposes.
         effort: Microseconds that the check of a signature by its key takes at most, roughly.
     """
 
@@ -73,6 +84,7 @@ class Certificate:
     flaw: str | None
     must_staple: bool
     constrained: bool
+    for_servers: bool
     effort: float
 
     def fields(self) -> Fields:
@@ -123,6 +135,7 @@ def read(der: bytes) -> Certificate:
         flaw=_flaw(fields),
         must_staple=_must_staple(fields),
         constrained=NAME_CONSTRAINTS in fields.extensions,
+        for_servers=_is_for_servers(fields),
         effort=key.effort,
     )
 
@@ -204,6 +217,14 @@ def _must_staple(fields: Fields) -> bool:
     except MalformedError:
         return False
     return any(each.tag == INTEGER and each.content == STATUS_REQUEST for each in wanted)
+
+
+def _is_for_servers(fields: Fields) -> bool:
+    """RFC 5280 4.2.1.12."""
+    if EXTENDED_KEY_USAGE not in fields.extensions:
+        return True
+    listed = some(fields.extension(EXTENDED_KEY_USAGE) or b"", 1)
+    return any(purpose.content in SERVERS for whole in listed for purpose in some(whole.content, MAX_NAMES))
 
 
 def _serial(number: bytes) -> str:

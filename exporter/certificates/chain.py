@@ -17,6 +17,9 @@ from exporter.certificates.verification import DATES, NO_ISSUER, REPORTS, UNEXPE
 from exporter.model import CertificateFacts
 from exporter.model import CertificateProblem as Problem
 
+NOBODY: Final = b"\x30\0"
+"""An empty distinguished name, which RFC 5280 4.1.2.6 allows to no authority."""
+
 LEAF: Final = "the certificate"
 """How a sentence calls the server's own."""
 
@@ -49,6 +52,7 @@ class Chain:
         leaf: `None` if it cannot be read, or there is none.
         issuer: Who issued the leaf; `None` if unknown.
         faults: In the order of the path, the leaf's first.
+        excluded: DNS names, also those below them, that an authority of the path may not issue for.
         valid_from: From when on all of the path is valid, as a Unix timestamp.
         valid_until: Until when it is.
     """
@@ -58,6 +62,7 @@ class Chain:
     leaf: Certificate | None
     issuer: Certificate | None
     faults: tuple[Fault, ...]
+    excluded: frozenset[str]
     valid_from: float
     valid_until: float
 
@@ -73,8 +78,8 @@ class Chain:
         return kept + OVERHEAD * (len(self.presented) + len(self.path))
 
     def is_current(self, now: float) -> bool:
-        """All of its path is valid at a Unix time; RFC 5280 4.1.2.5 includes both ends."""
-        return self.valid_from <= now <= self.valid_until
+        """All of its path is valid at a Unix time; RFC 5280 4.1.2.5 includes both ends, and counts whole seconds."""
+        return self.valid_from <= now < self.valid_until + 1
 
 
 def examine(
@@ -100,6 +105,7 @@ def examine(
     known = [step for step in steps if step is not None]
     leaf = _readable(presented[0]) if presented else None
     faults = [*_broken_off(steps, findings, anchors), *_reported(steps, findings), *_noticed(steps, findings)]
+    faults += _contradicted(steps, findings)
     if leaf is None:
         faults.append(Fault(Problem.INVALID, "the server presented no certificate that can be read"))
     if not path or not finished:
@@ -112,6 +118,7 @@ def examine(
         leaf=leaf,
         issuer=next(iter(steps[1:]), None),
         faults=tuple(dict.fromkeys(faults)),
+        excluded=frozenset(name for step in known[1:] if step.constrained for name in trust.excluded(step.fields())),
         valid_from=max((begin for step in known if (begin := step.facts.not_before) is not None), default=-inf),
         valid_until=min((end for step in known if (end := step.facts.not_after) is not None), default=inf),
     )
@@ -142,6 +149,8 @@ def _reported(steps: Steps, findings: Collection[Finding]) -> Iterator[Fault]:
             continue  # noticed here as well, and better said
         if code == Code.INVALID_PURPOSE and (Code.INVALID_CA, depth) in findings:
             continue  # who is no authority does not serve the purpose of one, either
+        if code == Code.INVALID_PURPOSE and depth == 0 and steps and steps[0] and steps[0].for_servers:
+            continue  # only its keyUsage is unusual, such as an authority's: clients do not look at a server's
         yield Fault(problem, words.format(whose=_whose(steps, depth), code=code))
 
 
@@ -153,6 +162,10 @@ def _noticed(steps: Steps, findings: Collection[Finding]) -> Iterator[Fault]:
         if step is None:
             yield Fault(Problem.INVALID, f"{whose} cannot be read")
             continue
+        if depth and step.fields().subject == NOBODY:
+            yield Fault(Problem.INVALID, "an issuing certificate has no subject")
+        if depth and step.constrained and not trust.constrains(step.fields()):
+            yield Fault(Problem.INVALID, f"{whose} has name constraints that are empty, or cannot be read")
         if step.facts.not_before is None or step.facts.not_after is None:
             yield Fault(Problem.INVALID, f"the dates of {whose} cannot be read")
         if _is_weak(step, Problem.WEAK_KEY):
@@ -160,6 +173,14 @@ def _noticed(steps: Steps, findings: Collection[Finding]) -> Iterator[Fault]:
         # The last is the trust anchor: trusted for being in the store, not for its signature (RFC 5280 6.1).
         if (depth < len(steps) - 1 or unfinished) and _is_weak(step, Problem.WEAK_SIGNATURE):
             yield Fault(Problem.WEAK_SIGNATURE, f"the signature of {whose} is too weak ({step.facts.signature})")
+
+
+def _contradicted(steps: Steps, findings: Collection[Finding]) -> Iterator[Fault]:
+    """A root that says that another key signed it. As an anchor OpenSSL would take it, by itself it does not."""
+    root = steps[-1] if steps else None
+    if root is not None and not any(code in NO_ISSUER for code, _ in findings) and trust.denies_itself(root.fields()):
+        words = f"{_whose(steps, len(steps) - 1)} says that it was signed by another (authorityKeyIdentifier)"
+        yield Fault(Problem.INVALID, words)
 
 
 def _is_weak(step: Certificate | None, problem: Problem) -> bool:

@@ -27,6 +27,7 @@ from exporter.certificates.der import (
 MAX_EXTENSIONS: Final = 100
 """Extensions of one certificate that are looked for; ten are usual."""
 
+SUBJECT_KEY_IDENTIFIER: Final = bytes.fromhex("551d0e")
 SUBJECT_ALTERNATIVE_NAME: Final = bytes.fromhex("551d11")
 NAME_CONSTRAINTS: Final = bytes.fromhex("551d1e")
 CERTIFICATE_POLICIES: Final = bytes.fromhex("551d20")

@@ -70,6 +70,9 @@ def judge(chain: Chain, server_name: str, stapled: bytes, now: float) -> Verdict
         faults += _outdated(chain.path, now)
     if chain.leaf is not None and not _is_for(chain.leaf, server_name):
         faults.append(Fault(Problem.NAME_MISMATCH, _names_in_words(chain.leaf, server_name)))
+    if _is_excluded(server_name, chain.excluded):
+        wanted = text.quoted(server_name)
+        faults.append(Fault(Problem.INVALID, f"an authority may not issue for {wanted} (nameConstraints)"))
     ocsp_status = ocsp_next_update = None
     if stapled:
         response = staple.read(stapled, chain.leaf, chain.issuer)
@@ -98,7 +101,7 @@ def failure_reason(problems: Collection[Problem]) -> FailureReason:
 def _outdated(path: Sequence[CertificateFacts], now: float) -> Iterator[Fault]:
     for depth, facts in enumerate(path):
         whose = LEAF if depth == 0 else issuing(facts)
-        if facts.not_after is not None and now > facts.not_after:
+        if facts.not_after is not None and now >= facts.not_after + 1:
             yield Fault(Problem.EXPIRED, f"{whose} expired on {text.moment(facts.not_after)}")
         elif facts.not_before is not None and now < facts.not_before:
             yield Fault(Problem.NOT_YET_VALID, f"{whose} is not valid before {text.moment(facts.not_before)}")
@@ -108,6 +111,16 @@ def _outdated(path: Sequence[CertificateFacts], now: float) -> Iterator[Fault]:
 @cached(LRUCache(NAMES_REMEMBERED), key=lambda leaf, server_name: (leaf.facts.fingerprint_sha256, server_name))
 def _is_for(leaf: Certificate, server_name: str) -> bool:
     return names.matches(alternatives(leaf.fields()), server_name)
+
+
+def _is_excluded(server_name: str, excluded: Collection[str]) -> bool:
+    """Whether the name itself is one that an authority of the path may not issue for, or below one.
+
+    OpenSSL looks at the certificate's own names, and so lets a wildcard stand for what it may not (CVE-2025-61727).
+    """
+    host = names.server_name_indication(server_name) if excluded else None
+    labels = host.decode().split(".") if host else []
+    return any(".".join(labels[place:]) in excluded for place in range(len(labels)))
 
 
 def _names_in_words(leaf: Certificate, server_name: str) -> str:

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from exporter.certificates.der import CONSTRUCTED, CONTEXT, OBJECT_IDENTIFIER, dotted, elements, first
 
 MIN_FACTORING_BITS: Final = 2048
-"""RSA and DSA: a modulus of 2048 bits has 112 bits of strength, one of 1024 bits 80."""
+"""RSA: a modulus of 2048 bits has 112 bits of strength, one of 1024 bits 80. DSA counts as weak whatever its size: FIPS
+186-5 has withdrawn it, and neither TLS 1.3 nor browsers nor Go know it."""
 
 MIN_CURVE_BITS: Final = 224
 """Elliptic curves have half of their size; the Edwards curves and what comes after them are all above."""
@@ -146,7 +147,7 @@ def _rsa(size: int, exponent: int) -> Key:
 
 def _dsa(size: int) -> Key:
     # Two powers, with exponents of at most 512 bits (FIPS 186-4 4.2 has up to 256).
-    return Key(f"DSA {size}", "dsa", size < MIN_FACTORING_BITS, MULTIPLICATION * size**2 * 1024)
+    return Key(f"DSA {size}", "dsa", weak=True, effort=MULTIPLICATION * size**2 * 1024)
 
 
 def _curve(identifier: bytes) -> Key:

@@ -28,6 +28,8 @@ from exporter.certificates.fields import (
     AUTHORITY_KEY_IDENTIFIER,
     CERTIFICATE_POLICIES,
     CERTIFICATE_TIMESTAMPS,
+    NAME_CONSTRAINTS,
+    SUBJECT_KEY_IDENTIFIER,
     Fields,
 )
 from exporter.model import CertificateProblem as Problem
@@ -38,8 +40,15 @@ FORUM_POLICIES: Final = bytes.fromhex("67810c0102")
 CA_ISSUERS: Final = bytes.fromhex("2b06010505073002")
 """1.3.6.1.5.5.7.48.2: where the issuer's certificate is to be had (RFC 5280 4.2.2.1)."""
 
+KEY: Final = CONTEXT
 ISSUERS: Final = CONTEXT | CONSTRUCTED | 1
-"""authorityCertIssuer (RFC 5280 4.2.1.1)."""
+SERIAL: Final = CONTEXT | 2
+"""keyIdentifier, authorityCertIssuer and authorityCertSerialNumber (RFC 5280 4.2.1.1)."""
+
+EXCLUDED: Final = CONTEXT | CONSTRUCTED | 1
+"""excludedSubtrees (RFC 5280 4.2.1.10)."""
+
+DNS_NAME: Final = CONTEXT | 2
 
 DIRECTORY_NAME: Final = CONTEXT | CONSTRUCTED | 4
 """A kind of GeneralName (RFC 5280 4.2.1.6)."""
@@ -77,8 +86,40 @@ def missing_issuer(last: Certificate, anchors: Container[bytes], *, is_leaf: boo
 def _issuer_is_root(certificate: Fields) -> bool | None:
     """Whether the issuer of this certificate is self-signed; `None` if the certificate does not say."""
     named = [each.content for each in _entries(certificate, AUTHORITY_KEY_IDENTIFIER) if each.tag == ISSUERS]
-    above = [name.content for names in named for name in some(names, MAX_LISTED) if name.tag == DIRECTORY_NAME]
+    above = [name for names in named for name in _directory_names(names)]
     return certificate.issuer in above if above else None
+
+
+def denies_itself(certificate: Fields) -> bool:
+    """Whether a self-issued certificate names another key, serial number or issuer as that of its issuer."""
+    if certificate.subject != certificate.issuer:
+        return False
+    own = [octets.content for octets in some(certificate.extension(SUBJECT_KEY_IDENTIFIER) or b"", 1)]
+    for each in _entries(certificate, AUTHORITY_KEY_IDENTIFIER):
+        if each.tag == KEY and own and each.content != own[0]:
+            return True
+        if each.tag == SERIAL and each.content != certificate.serial:
+            return True
+        if each.tag == ISSUERS and certificate.issuer not in _directory_names(each.content):
+            return True
+    return False
+
+
+def constrains(authority: Fields) -> bool:
+    """Whether its name constraints, which it has, say anything (RFC 5280 4.2.1.10 does not allow empty ones)."""
+    return any(some(subtrees.content, 1) for subtrees in _entries(authority, NAME_CONSTRAINTS))
+
+
+def excluded(authority: Fields) -> list[str]:
+    """The DNS names that an authority may not issue for, in lower case, nor for what is below them."""
+    bases = [
+        base
+        for subtrees in _entries(authority, NAME_CONSTRAINTS)
+        if subtrees.tag == EXCLUDED
+        for subtree in some(subtrees.content, MAX_LISTED)
+        for base in some(subtree.content, 1)
+    ]
+    return [base.content.decode("ascii", "replace").lower() for base in bases if base.tag == DNS_NAME and base.content]
 
 
 def _is_made_to_be_completed(leaf: Fields) -> bool:
@@ -88,6 +129,10 @@ def _is_made_to_be_completed(leaf: Fields) -> bool:
     if any(policy.startswith(FORUM_POLICIES) for policy in _kinds(leaf, CERTIFICATE_POLICIES)):
         return True
     return CA_ISSUERS in _kinds(leaf, AUTHORITY_INFORMATION_ACCESS)
+
+
+def _directory_names(names: bytes) -> list[bytes]:
+    return [name.content for name in some(names, MAX_LISTED) if name.tag == DIRECTORY_NAME]
 
 
 def _kinds(certificate: Fields, extension: bytes) -> list[bytes]:
