@@ -46,7 +46,7 @@ class Row:
         result: The last; `None` if there is none yet.
         bars: Its phases side by side.
         strip: Its last probes.
-        chain_not_after: When the first certificate of its verified path expires, or without one of those sent; `None` if unknown.
+        chain_not_after: When the first certificate of its verified path expires, or without a path, of those sent.
         before: How it was when the exporter last ran; `None` if it was probed since.
         group: The value of the grouping label, where a group begins; else `None`.
     """
