@@ -17,6 +17,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "check": "Validate configuration files.",
     "probe": "Probe once, now, and show what happens.",
     "flow": "Send a message of a flow now, and wait for it.",
+    "completion": "Print the completion of commands and flags for a shell.",
+    "man": "Print the manual page.",
     "healthcheck": "Ask the daemon on this machine whether it is well.",
     "demo": "See everything at work, against mail servers that misbehave on purpose.",
 }

@@ -1,75 +1,249 @@
-"""`mail-exporter probe`: one probe now, shown as a waterfall or as JSON."""
+"""`mail-exporter probe`: probes now, shown as a waterfall, side by side, line by line, or as JSON."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
+from typing import Any, Final, NoReturn
 
 import click
+import structlog
+from rich.console import Console
 
 from exporter import logs
-from exporter.cli.loading import or_exit
+from exporter.cli import documents
+from exporter.cli.documentation_url import documentation_root, reason_url
+from exporter.cli.probing import Rounds, probe_rounds
+from exporter.cli.progress import Progress
+from exporter.cli.report import print_failures, print_line, print_side_by_side, print_statistics
+from exporter.cli.statistics import Statistics
+from exporter.cli.targets import TargetError, endpoints_of
 from exporter.cli.terminal import output
 from exporter.cli.version import version_option
 from exporter.cli.waterfall import print_result
 from exporter.config.configuration import Configuration
-from exporter.config.endpoints import endpoint_from_url
+from exporter.config.durations import parse_duration
 from exporter.config.load import load
-from exporter.model import DnsSettings, Endpoint, LoginBackoff, ProbeResult
-from exporter.net.resolve import Resolver
-from exporter.net.tls import TlsContexts
-from exporter.visiting.connect import World
-from exporter.visiting.logins import Logins
-from exporter.visiting.visit import Visitor
-from exporter.web.api import probe_document
+from exporter.config.problems import ConfigurationError
+from exporter.model import DnsSettings, Endpoint, FailureReason, ProbeResult
+
+log = structlog.get_logger()
+
+NOT_TRIED: Final = frozenset({FailureReason.SECRET_UNREADABLE, FailureReason.INTERNAL_ERROR})
+"""Reasons that are not about the server: it was never really asked."""
+
+MOST_ROUNDS: Final = 100_000
+LONGEST_INTERVAL: Final = 24 * 3600.0
+
+
+class ExitCode(IntEnum):
+    """What the command ends with."""
+
+    SUCCEEDED = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_TRIED = 3
+
+
+class DurationType(click.ParamType[float]):
+    """`500ms`, `30s`, `1m30s`."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read a duration, or say what to write."""
+        if isinstance(value, float):
+            return value
+        try:
+            seconds = parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if seconds > LONGEST_INTERVAL:
+            self.fail(f"{value} is longer than 24h", param, ctx)
+        return seconds
 
 
 @click.command()
-@click.argument("target", metavar="URL_OR_ENDPOINT")
+@click.argument("targets", metavar="TARGET...", nargs=-1)
 @click.option(
     "--config.file",
     "config_file",
     type=click.Path(path_type=Path, readable=False),
-    help="The configuration that has the endpoint.",
+    help="The configuration that has the endpoints.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option(
+    "--repeat", type=click.IntRange(1, MOST_ROUNDS), help="Probe so often, and show how the durations are spread."
+)
+@click.option("--watch", is_flag=True, help="Probe again and again, until Ctrl-C.")
+@click.option(
+    "--interval",
+    type=DurationType(),
+    default="1s",
+    show_default=True,
+    help="From the start of a round to that of the next, with --repeat and --watch.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: an object for each result, also if none was tried.")
+@click.option("--schema", is_flag=True, help="Print the JSON schema of those objects, and do no more.")
+@click.option(
+    "--web.external-url",
+    "external_url",
+    metavar="URL",
+    help="Where the exporter's pages are reached, for the link to what a failure means.",
+)
 @version_option
-def probe(target: str, config_file: Path | None, *, as_json: bool) -> None:
-    """Probe once, now, and show what happens.
+@click.pass_context
+def probe(
+    context: click.Context,
+    targets: tuple[str, ...],
+    *,
+    config_file: Path | None,
+    repeat: int | None,
+    interval: float,
+    external_url: str | None,
+    watch: bool,
+    as_json: bool,
+    schema: bool,
+) -> None:
+    """Probe now, and show what happens.
 
-    URL_OR_ENDPOINT is a URL such as imaps://mail.example.com, or with --config.file the name of an endpoint, which is
-    then probed with all that the configuration says of it. Exits with 0 if the probe succeeded and with 1 if not.
+    A TARGET is a URL such as imaps://mail.example.com, or with --config.file the name of an endpoint, which is then
+    probed with all that the configuration says of it. Several are probed at once and shown side by side.
+
+    Exits with 0 if all succeeded, 1 if a target failed, 2 for wrong usage, and 3 if it could not be tried: the
+    configuration is invalid, a secret cannot be read, or there is a bug.
     """
+    if schema:
+        click.echo(json.dumps(documents.schema(), indent=2))
+        return
+    if not targets:
+        raise click.UsageError("name at least one TARGET", context)
+    if watch and repeat is not None:
+        raise click.UsageError("give either --repeat or --watch", context)
     logs.configure(logs.LogLevel.WARN, logs.LogFormat.LOGFMT)
-    configuration = None if config_file is None else or_exit(lambda: load(config_file))
-    endpoint = _endpoint(target, configuration)
-    result = asyncio.run(_probe(endpoint, configuration.dns if configuration else DnsSettings()))
-    if as_json:
-        click.echo(json.dumps({"endpoint": endpoint.name, **probe_document(result)}, indent=2))
-    else:
-        print_result(output(), endpoint, result)
-    sys.exit(0 if result.failure is None else 1)
+    configuration = _configuration(config_file, as_json=as_json)
+    endpoints = _endpoints(targets, configuration, as_json=as_json)
+    rounds = Rounds(None if watch else repeat or 1, interval)
+    session = _Session(endpoints, rounds, external_url, as_json=as_json)
+    try:
+        session.run(configuration.dns if configuration else DnsSettings())
+    except Exception:
+        log.exception("bug: probing raised")
+        _give_up(ExitCode.NOT_TRIED, None, "bug", ["a bug of mail-exporter; see the traceback"], as_json=as_json)
+    sys.exit(session.exit_code)
 
 
-def _endpoint(target: str, configuration: Configuration | None) -> Endpoint:
-    """The configured endpoint of that name, or one made of the URL."""
-    names = [] if configuration is None else [endpoint.name for endpoint in configuration.endpoints]
-    if configuration is not None and target in names:
-        return configuration.endpoints[names.index(target)]
-    if "://" in target:
-        try:
-            return endpoint_from_url(target)
-        except ValueError as error:
-            raise click.UsageError(str(error)) from None
-    if configuration is None:
-        raise click.UsageError(
-            f"{target!r} is not a URL such as imaps://mail.example.com; for the name of an endpoint add --config.file"
+def _configuration(config_file: Path | None, *, as_json: bool) -> Configuration | None:
+    if config_file is None:
+        return None
+    try:
+        return load(config_file)
+    except ConfigurationError as error:
+        _give_up(
+            ExitCode.NOT_TRIED, None, "configuration", [str(problem) for problem in error.problems], as_json=as_json
         )
-    raise click.UsageError(f"the configuration has no endpoint {target!r}; it has {', '.join(names)[:500]}")
 
 
-async def _probe(endpoint: Endpoint, dns: DnsSettings) -> ProbeResult:
-    return await Visitor(World(Resolver(dns), TlsContexts()), Logins(time.monotonic, LoginBackoff())).probe(endpoint)
+def _endpoints(targets: Iterable[str], configuration: Configuration | None, *, as_json: bool) -> list[Endpoint]:
+    found: dict[str, Endpoint] = {}
+    for target in targets:
+        try:
+            found |= {endpoint.name: endpoint for endpoint in endpoints_of(target, configuration)}
+        except TargetError as error:
+            if not as_json:
+                raise click.UsageError(str(error)) from None
+            _give_up(ExitCode.USAGE, target, "usage", [str(error)], as_json=True)
+    return list(found.values())
+
+
+def _give_up(code: ExitCode, target: str | None, why: str, problems: Sequence[str], *, as_json: bool) -> NoReturn:
+    """End the command before anything was tried."""
+    for problem in problems:
+        click.echo(problem, err=True)
+    if as_json:
+        click.echo(json.dumps(documents.not_tried(target, why, problems), indent=2))
+    sys.exit(code)
+
+
+@dataclass
+class _Session:
+    """The probes that were asked for, and what has come of them so far."""
+
+    endpoints: Sequence[Endpoint]
+    rounds: Rounds
+    external_url: str | None
+    as_json: bool
+    results: list[ProbeResult] = field(default_factory=list)
+    console: Console = field(default_factory=output)
+
+    @property
+    def repeated(self) -> bool:
+        return self.rounds.count != 1
+
+    @property
+    def exit_code(self) -> ExitCode:
+        reasons = {result.failure.reason for result in self.results if result.failure is not None}
+        if reasons & NOT_TRIED:
+            return ExitCode.NOT_TRIED
+        return ExitCode.FAILED if reasons else ExitCode.SUCCEEDED
+
+    def run(self, dns: DnsSettings) -> None:
+        """Probe until all is done or somebody has seen enough, and say what came of it."""
+        progress = Progress()
+        # Where both are the same screen, only the console that prints can keep its lines apart from those that change.
+        watching = self.console if self.console.is_terminal else Console(stderr=True, highlight=False)
+        probing = probe_rounds(self.endpoints, dns, self.rounds, progress, self._take)
+        with suppress(KeyboardInterrupt), progress.shown(watching):
+            asyncio.run(probing)
+        if self.as_json:
+            self._sum_up_as_json()
+        else:
+            self._sum_up()
+
+    def _take(self, result: ProbeResult) -> None:
+        self.results.append(result)
+        if self.as_json and (self.repeated or len(self.endpoints) > 1):
+            # A line each, so that whoever reads along gets it at once.
+            click.echo(json.dumps(documents.probed(result)))
+        elif self.repeated and not self.as_json:
+            print_line(self.console, result, width=max(len(endpoint.name) for endpoint in self.endpoints))
+
+    def _sum_up_as_json(self) -> None:
+        if self.repeated:
+            for name, results in self._by_endpoint():
+                click.echo(json.dumps(documents.statistics(name, Statistics.of(results))))
+        elif len(self.endpoints) == 1:
+            for result in self.results:
+                click.echo(json.dumps(documents.probed(result), indent=2))
+
+    def _sum_up(self) -> None:
+        ordered = [result for _, results in self._by_endpoint() for result in results]
+        if self.repeated:
+            for name, results in self._by_endpoint():
+                print_statistics(self.console, name, Statistics.of(results))
+        elif len(self.endpoints) == 1:
+            for result in ordered:
+                print_result(self.console, self.endpoints[0], result)
+        else:
+            print_side_by_side(self.console, ordered)
+        self._say_why(ordered)
+
+    def _say_why(self, results: Sequence[ProbeResult]) -> None:
+        """The last failure of each endpoint; of many probes that is enough."""
+        last = {result.endpoint: result for result in results if result.failure is not None}
+        reasons = {result.failure.reason for result in last.values() if result.failure is not None}
+        root = documentation_root(self.external_url) if reasons else ""
+        urls = {reason: reason_url(reason, root) for reason in reasons}
+        print_failures(self.console, list(last.values()), urls, named=len(self.endpoints) > 1)
+
+    def _by_endpoint(self) -> list[tuple[str, list[ProbeResult]]]:
+        """The results of each endpoint, in the order that they were named in."""
+        found: dict[str, list[ProbeResult]] = {endpoint.name: [] for endpoint in self.endpoints}
+        for result in self.results:
+            found[result.endpoint].append(result)
+        return [(name, results) for name, results in found.items() if results]

@@ -44,7 +44,7 @@ def takes(console: Console, characters: str) -> bool:
 
 def room(console: Console, rows: Iterable[Sequence[str | Text]]) -> int:
     """The columns that are left on the screen to the right of these."""
-    return max(console.width - sum(len(GAP) + width for width in _widths(rows)) - len(GAP), LEAST)
+    return max(console.width - sum(len(GAP) + width for width in widths(rows)) - len(GAP), LEAST)
 
 
 def print_rows(console: Console, rows: Sequence[Sequence[str | Text]], *, right: Collection[int] = ()) -> None:
@@ -56,11 +56,11 @@ def print_rows(console: Console, rows: Sequence[Sequence[str | Text]], *, right:
         right: The columns that are aligned at their right.
     """
     heads = [row[:-1] for row in rows]
-    widths = _widths(heads)
-    margin = Text("".join(GAP + " " * width for width in widths) + GAP)
+    spread = widths(heads)
+    margin = Text("".join(GAP + " " * width for width in spread) + GAP)
     for head, row in zip(heads, rows, strict=True):
         begin = Text()
-        for number, (cell, width) in enumerate(zip(head, widths, strict=True)):
+        for number, (cell, width) in enumerate(zip(head, spread, strict=True)):
             padding = " " * (width - cell_len(str(cell)))
             begin.append(GAP + padding if number in right else GAP).append(cell)
             begin.append("" if number in right else padding)
@@ -73,5 +73,13 @@ def print_rows(console: Console, rows: Sequence[Sequence[str | Text]], *, right:
             begin = margin
 
 
-def _widths(rows: Iterable[Sequence[str | Text]]) -> list[int]:
+def print_wrapped(console: Console, text: Text) -> None:
+    """Print a text, broken at words where the screen ends; only a word that is longer than a line is broken itself."""
+    for line in text.wrap(console, console.width, overflow="fold"):
+        line.rstrip()
+        console.print(line, soft_wrap=True)
+
+
+def widths(rows: Iterable[Sequence[str | Text]]) -> list[int]:
+    """How wide each column has to be."""
     return [max(cell_len(str(cell)) for cell in column) for column in zip(*rows, strict=True)]

@@ -14,7 +14,6 @@ from exporter.model import (
     CertificateFacts,
     Direction,
     Endpoint,
-    Failure,
     MailboxFacts,
     ProbeResult,
     Span,
@@ -46,7 +45,7 @@ DIRECTION_STYLES: Final = {Direction.CLIENT: "cyan", Direction.SERVER: "", Direc
 
 
 def print_result(console: Console, endpoint: Endpoint, result: ProbeResult) -> None:
-    """Print the verdict, the waterfall, what was negotiated and found, why it failed, and the conversation."""
+    """Print the verdict, the waterfall, what was negotiated and found, and the conversation; not why it failed."""
     console.print(_headline(endpoint, result), soft_wrap=True)
     console.print()
     _print_phases(console, result)
@@ -56,9 +55,6 @@ def print_result(console: Console, endpoint: Endpoint, result: ProbeResult) -> N
         print_rows(console, facts)
     console.print()
     print_rows(console, [_transcript_row(line) for line in result.transcript], right={0})
-    if result.failure is not None:
-        console.print()
-        console.print(_failure(result.failure), soft_wrap=True)
 
 
 def _headline(endpoint: Endpoint, result: ProbeResult) -> Text:
@@ -70,10 +66,8 @@ def _headline(endpoint: Endpoint, result: ProbeResult) -> Text:
     if result.failure is None:
         line.append(f"succeeded in {_milliseconds(result.duration)}", "bold green")
     else:
-        verdict = (
-            f"failed in phase {result.failure.phase} after {_milliseconds(result.duration)}: {result.failure.reason}"
-        )
-        line.append(verdict, "bold red")
+        # What it failed with is the last line of all, where people look.
+        line.append(f"failed after {_milliseconds(result.duration)}", "bold red")
     return line
 
 
@@ -175,14 +169,6 @@ def _count(number: int, noun: str) -> str:
 def _transcript_row(line: TranscriptLine) -> tuple[Text, Text, Text]:
     style = DIRECTION_STYLES[line.direction]
     return Text(_milliseconds(line.at), "dim"), Text(line.direction, style), Text(line.text, style)
-
-
-def _failure(failure: Failure) -> Text:
-    return Text.assemble(
-        (f"{failure.reason} in phase {failure.phase}: ", "bold red"),
-        (failure.detail, "red"),
-        f"\nWhat it means and what to do: docs/failures.md#{failure.reason}",
-    )
 
 
 def _milliseconds(seconds: float) -> str:

@@ -15,6 +15,7 @@ from exporter.config.hosts import is_ipv4, is_ipv6
 from exporter.config.layers import Layers
 from exporter.config.problems import Journal, quoted
 from exporter.config.targets import Target
+from exporter.config.urls import usual_scheme
 from exporter.model import Credentials, Encryption, IpFamily, Mechanism, Protocol, SecretKind, TlsPolicy
 
 DEFAULT_INTERVAL = 60.0
@@ -204,6 +205,16 @@ def _check_plain_login(draft: Draft) -> None:
     draft.journal.warning(draft.keys.place("encryption"), doubt)
 
 
+def _check_port(draft: Draft) -> None:
+    """TLS where servers usually upgrade, or the other way round: each side then waits for the other."""
+    target = draft.target
+    usual = usual_scheme(target.protocol, target.port)
+    if usual is None or (usual.encryption is Encryption.TLS) is (target.encryption is Encryption.TLS):
+        return
+    key = next((key for key in ("url", "port", "encryption") if draft.keys.own.has(key)), "url")
+    draft.journal.warning(draft.keys.place(key), f"port {target.port} usually wants {usual.name}://")
+
+
 def _check_fingerprints(draft: Draft) -> None:
     expected = draft.keys.below("expect")
     if expected.own_value("fingerprints") and draft.target.encryption not in _ALWAYS_ENCRYPTED:
@@ -240,6 +251,7 @@ CHECKS: tuple[Callable[[Draft], None], ...] = (
     _check_secret,
     _check_preset,
     _check_plain_login,
+    _check_port,
     _check_fingerprints,
     _check_addresses,
 )

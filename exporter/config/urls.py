@@ -154,6 +154,11 @@ def shortest_url(protocol: Protocol, encryption: Encryption, host: str, port: in
     return str(MailUrl(scheme, host, port))
 
 
+def usual_scheme(protocol: Protocol, port: int) -> Scheme | None:
+    """The scheme of the servers that usually listen at a port; `None` if no kind of them does."""
+    return next((scheme for scheme in SCHEMES if scheme.protocol is protocol and scheme.port == port), None)
+
+
 def default_port(protocol: Protocol, encryption: Encryption) -> int:
     """Where servers of this kind listen."""
     at_once = encryption is Encryption.TLS

@@ -67,7 +67,12 @@ class Notes:
     """The notes of one probe."""
 
     def __init__(
-        self, endpoint: str, started_at: float, clock: Callable[[], float], redactor: Redactor = NOTHING
+        self,
+        endpoint: str,
+        started_at: float,
+        clock: Callable[[], float],
+        redactor: Redactor = NOTHING,
+        entered: Callable[[str, Phase], None] | None = None,
     ) -> None:
         """Begin to take notes.
 
@@ -76,7 +81,9 @@ class Notes:
             started_at: Unix time.
             clock: Monotonic seconds.
             redactor: Blots out the secrets that the server may know.
+            entered: Is told the endpoint's name and each phase that begins.
         """
+        self._entered = entered
         self.address: str | None = None
         self.tls: TlsFacts | None = None
         self.failure: Failure | None = None
@@ -114,6 +121,8 @@ class Notes:
         now = self._now()
         self._end_phase(now)
         self._phase, self._phase_start = phase, now
+        if self._entered is not None:
+            self._entered(self._endpoint, phase)
 
     def took(self, seconds: float | None) -> None:
         """The phase under way has taken so long; what is over that is our own time, and not counted.

@@ -28,6 +28,7 @@ from exporter.protocol.smtp import Smtp
 from exporter.visiting.clearing import KnownSecrets
 from exporter.visiting.connect import Connection, Names, NoContext, World, connect_any, look_up, tls_context, to_try
 from exporter.visiting.drive import Driver
+from exporter.visiting.encryption_hint import encryption_hint
 from exporter.visiting.keys import DerivedKeys
 from exporter.visiting.logins import Logins
 from exporter.visiting.notes import BUG, Notes
@@ -104,8 +105,16 @@ class Visitor:
         world: What visits depend on outside this process; may be replaced at any time.
     """
 
-    def __init__(self, world: World, logins: Logins) -> None:
+    def __init__(self, world: World, logins: Logins, entered: Callable[[str, Phase], None] | None = None) -> None:
+        """Prepare to visit.
+
+        Args:
+            world: What visits depend on.
+            logins: Gives logins, and learns what came of them.
+            entered: Is told the endpoint's name and each phase that begins, for those who wait.
+        """
         self.world = world
+        self._entered = entered
         self._logins = logins
         self._keys = DerivedKeys()
         self._known = KnownSecrets()
@@ -228,7 +237,7 @@ class Visitor:
         known = self._known
         secret = login.secret if isinstance(login, Login) else None
         redactor = known.of(endpoint.host) if secret is None else known.sent(endpoint.host, secret)
-        notes = Notes(endpoint.name, world.wall_clock(), world.clock, redactor)
+        notes = Notes(endpoint.name, world.wall_clock(), world.clock, redactor, self._entered)
         notes.only_address = endpoint.only_address
         visit = _Visit(endpoint, login, notes, world, context=context, keys=self._keys)
         value: T | None = None
@@ -253,13 +262,13 @@ class Visitor:
             async with deadline:
                 return await course(visit)
         except TimeoutError:
-            seconds = visit.endpoint.timeout
-            visit.notes.fail(FailureReason.TIMEOUT, f"nothing more came within the timeout of {seconds:g} s")
+            visit.notes.fail(FailureReason.TIMEOUT, visit.hinted(f"no reply within {visit.endpoint.timeout:g} s"))
         except DialogueError as error:
-            visit.notes.fail(error.reason, error.detail, error.phase, unclear=error.unclear)
+            detail = visit.hinted(error.detail)
+            visit.notes.fail(error.reason, detail, error.phase, unclear=error.unclear)
             visit.in_step = error.in_step
         except (StreamError, ResolveError) as error:
-            visit.notes.fail(error.reason, error.detail)
+            visit.notes.fail(error.reason, visit.hinted(error.detail))
             visit.in_step = False
         finally:
             self._deadlines.discard(deadline)
@@ -305,6 +314,11 @@ class _Visit:
         """Give the visit so much time from now on."""
         self.expires = asyncio.get_running_loop().time() + seconds
         self.deadline.reschedule(self.expires)
+
+    def hinted(self, detail: str) -> str:
+        """What went wrong, and what is likely to be meant where the encryption is not what the server speaks."""
+        hint = encryption_hint(self.endpoint, self.notes.phase, detail)
+        return f"{detail}; {hint}" if hint else detail
 
     async def look_up(self) -> Resolution:
         """From the name to its addresses."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from itertools import count, pairwise
-from pathlib import Path
 from typing import Final
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+
+from exporter.web.documentation_place import documentation_directory
 
 EXAMPLE: Final = "config.example.yaml"
 
@@ -130,12 +130,6 @@ class Documentation:
         match = _PAGE.fullmatch(href)
         name = match and (match["name"] or match["example"])
         return f"{name}{match['anchor'] or ''}" if match and name in self._sources else None
-
-
-def documentation_directory() -> Traversable:
-    """Where the documentation is: in the package, or beside it where that was not built from it but is the checkout."""
-    packaged = files("exporter").joinpath("documentation")
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "docs"
 
 
 def _sources(directory: Traversable) -> Iterator[tuple[str, str]]:

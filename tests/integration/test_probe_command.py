@@ -52,11 +52,11 @@ def test_a_probe_that_fails_exits_1_and_shows_why(configuration: Path) -> None:
     assert "not-the-right-one" not in ended.stdout + ended.stderr
 
 
-def test_a_secret_that_cannot_be_read_fails_only_the_login(configuration: Path) -> None:
+def test_a_secret_that_cannot_be_read_exits_3_and_fails_only_the_login(configuration: Path) -> None:
     ended = run_command("probe", "no-secret", f"--config.file={configuration}", "--json")
     result = json.loads(ended.stdout)
 
-    assert ended.returncode == 1
+    assert ended.returncode == 3
     assert result["failure"]["reason"] == "secret_unreadable"
     assert "absent" in result["failure"]["detail"]
     assert result["tls"]["problems"] == []
@@ -72,6 +72,24 @@ def test_the_result_as_json_has_what_the_waterfall_shows(configuration: Path, ma
     assert result["mailbox"]["messages"] == mail.figures(ALICE).messages
     assert result["tls"]["chain"][0]["not_after"] == mail.identity.certificate.not_valid_after_utc.timestamp()
     assert ALICE.password not in ended.stdout + ended.stderr
+
+
+def test_several_targets_are_shown_side_by_side_and_as_json_line_by_line(configuration: Path) -> None:
+    ended = run_command("probe", "good", "bad", f"--config.file={configuration}")
+    lines = run_command("probe", "good", "bad", f"--config.file={configuration}", "--json").stdout.splitlines()
+
+    assert ended.returncode == 1
+    assert {"good": True, "bad": False} == {each["endpoint"]: each["success"] for each in map(json.loads, lines)}
+    assert ended.stdout.splitlines()[-1].endswith("failures#auth_rejected")
+
+
+def test_many_rounds_do_not_try_a_rejected_login_again(configuration: Path) -> None:
+    ended = run_command("probe", "bad", f"--config.file={configuration}", "--json", "--repeat=3", "--interval=10ms")
+    *probes, statistics = map(json.loads, ended.stdout.splitlines())
+
+    assert ended.returncode == 1
+    assert [False, True, True] == [each["login_paused"] for each in probes]
+    assert ("statistics", 3, 0) == (statistics["type"], statistics["probes"], statistics["succeeded"])
 
 
 def test_a_url_needs_no_configuration() -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from exporter.cli import COMMANDS, main
 from exporter.cli.terminal import UNFOLDED, output, print_rows
 from exporter.cli.waterfall import BAR_WIDTH, MAX_NAMES, print_result
-from exporter.model import Encryption, FailureReason, Phase, ProbeResult, Protocol
+from exporter.model import Encryption, Phase, ProbeResult, Protocol
 from tests.unit import results
 
 
@@ -95,15 +95,6 @@ def test_of_many_names_the_first_are_listed() -> None:
     )
 
     assert f"for {', '.join(names[:MAX_NAMES])} and 190 more" == line.strip()
-
-
-def test_a_failure_says_why_and_where_to_read_on() -> None:
-    failed = results.failure(FailureReason.TIMEOUT, Phase.GREETING, detail="nothing came")
-
-    assert [
-        "timeout in phase greeting: nothing came",
-        "What it means and what to do: docs/failures.md#timeout",
-    ] == printed(failed)[-2:]
 
 
 def test_standard_output_takes_whatever_a_server_says(monkeypatch: pytest.MonkeyPatch) -> None:

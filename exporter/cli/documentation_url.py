@@ -1,0 +1,45 @@
+"""Where a person at a terminal can read what a failure means: at the exporter that runs, else in the package."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Final
+
+from exporter.model import FailureReason
+from exporter.web.documentation_place import documentation_directory
+from exporter.web.links import reason_link
+
+USUAL: Final = ("localhost", 9925)
+"""Where the exporter listens if nobody told it otherwise."""
+
+ANSWERS_WITHIN: Final = 0.2
+"""Seconds, on this very machine."""
+
+
+def documentation_root(external: str | None) -> str:
+    """What to put before a way of `links`.
+
+    Args:
+        external: Where people reach the exporter's pages; `None` if nobody said.
+    """
+    if external is not None:
+        return external.rstrip("/") + "/"
+    host, port = USUAL
+    try:
+        socket.create_connection((host, port), ANSWERS_WITHIN).close()
+    except OSError:
+        return ""
+    return f"http://{host}:{port}/"
+
+
+def reason_url(reason: FailureReason, root: str) -> str:
+    """Where a reason is explained.
+
+    Args:
+        reason: The reason.
+        root: As `documentation_root` gives it; empty if no exporter runs here: then it is the file in the package.
+    """
+    if root:
+        return root + reason_link(reason)
+    return f"{Path(str(documentation_directory())).resolve().as_uri()}/failures.md#{reason}"
