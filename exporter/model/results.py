@@ -74,7 +74,7 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TranscriptLine:
-    """A line of the conversation, fit to be shown: secrets were never in it, and it holds printable ASCII only.
+    """A line of the conversation, fit to be shown: no secret was ever in it, and every character is printable.
 
     Attributes:
         at: Seconds since the probe began.
@@ -91,7 +91,7 @@ class Failure:
 
     Attributes:
         phase: The phase that did not end well, or could not begin.
-        detail: For people: what was expected and what came, without secrets, printable ASCII, one line.
+        detail: For people: what was expected and what came, without secrets, printable, one line.
         unclear: The server refused the login in words that say nothing known.
     """
 

@@ -7,6 +7,7 @@ moves the bytes, stamps the time when a phase begins, and ends the dialogue when
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Generator, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, TypeVar
@@ -35,6 +36,9 @@ MAX_LITERAL: Final = 65536
 
 MAX_QUOTE: Final = 160
 """Characters of a server's words that stand in a failure's detail: enough for a sentence and a URL."""
+
+STACKING: Final = 200
+"""Canonical combining classes from here on stack marks upon each other without bound (Unicode 4.3)."""
 
 CUT_QUOTE: Final = b'..."'
 """How a quote ends that was shortened."""
@@ -263,14 +267,24 @@ class ResponseTooLargeError(DialogueError):
 
 
 def printable(data: bytes) -> str:
-    """Hostile octets as one line of printable ASCII; everything else becomes an escape."""
-    text = data.decode("ascii", "backslashreplace")
-    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    """Hostile octets as one line: ASCII, and text in UTF-8 where it is harmless; everything else becomes escapes."""
+    if data.isascii():
+        text = data.decode("ascii")
+        return text if text.isprintable() else "".join(map(_shown, text))
+    return "".join(map(_shown, data.decode("utf-8", "backslashreplace")))
+
+
+def _shown(character: str) -> str:
+    """A character as it is, unless it does more than stand there: turns the line around, hides, stacks up on others."""
+    if character.isprintable() and unicodedata.combining(character) < STACKING:
+        return character
+    return "".join(f"\\x{octet:02x}" for octet in character.encode("utf-8", "surrogatepass"))
 
 
 def quoted(data: bytes) -> str:
     """The server's words for a failure's detail: printable, shortened, in quotes."""
-    text = printable(data[: MAX_QUOTE + 1])
+    # A character takes four octets at most (RFC 3629 section 3), and none may be cut in two.
+    text = printable(data[: 4 * (MAX_QUOTE + 1)])
     return f'"{text}"' if len(text) <= MAX_QUOTE else f'"{text[:MAX_QUOTE]}{CUT_QUOTE.decode()}'
 
 

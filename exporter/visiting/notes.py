@@ -304,5 +304,6 @@ def _texts(whole: bytes, count: int) -> list[str] | None:
 
 
 def _shortened(octets: bytes) -> str:
-    text = printable(octets[: MAX_TRANSCRIPT_TEXT + 1])
+    # A character takes four octets at most, and none may be cut in two.
+    text = printable(octets[: 4 * (MAX_TRANSCRIPT_TEXT + 1)])
     return text if len(text) <= MAX_TRANSCRIPT_TEXT else text[:MAX_TRANSCRIPT_TEXT] + CUT

@@ -22,10 +22,18 @@ from exporter.protocol.dialogue import (
         (b"", ""),
         (b"a\r\nb\tc\0d", "a\\x0d\\x0ab\\x09c\\x00d"),
         (b"\x1b[2J\x7f", "\\x1b[2J\\x7f"),
-        ("é\u202e".encode(), "\\xc3\\xa9\\xe2\\x80\\xae"),
+        (
+            "é Сервер перевантажений 服务器忙 مشغول שגיאה ระบบ".encode(),
+            "é Сервер перевантажений 服务器忙 مشغول שגיאה ระบบ",
+        ),
+        ("a\u202eb".encode(), "a\\xe2\\x80\\xaeb"),  # turns the line around
+        ("a\u200bb\u2066\ufeff".encode(), "a\\xe2\\x80\\x8bb\\xe2\\x81\\xa6\\xef\\xbb\\xbf"),  # cannot be seen
+        ("a\u0301\u0301".encode(), "a\\xcc\\x81\\xcc\\x81"),  # stack up
+        ("\u2028\ue000\U0010ffff".encode(), "\\xe2\\x80\\xa8\\xee\\x80\\x80\\xf4\\x8f\\xbf\\xbf"),
+        (b"f\xfcr \xc3\xa9 \xed\xa0\x80 \xc0\xaf", "f\\xfcr é \\xed\\xa0\\x80 \\xc0\\xaf"),
     ],
 )
-def test_hostile_octets_become_one_line_of_printable_ascii(octets: bytes, text: str) -> None:
+def test_hostile_octets_become_one_line_that_is_harmless(octets: bytes, text: str) -> None:
     assert text == printable(octets)
 
 
@@ -33,6 +41,7 @@ def test_a_quote_is_shortened() -> None:
     assert '"short"' == quoted(b"short")
     assert '"' + MAX_QUOTE * "x" + '"' == quoted(MAX_QUOTE * b"x")
     assert '"' + MAX_QUOTE * "x" + '..."' == quoted((MAX_QUOTE + 1) * b"x")
+    assert '"' + MAX_QUOTE * "\N{SNOWMAN}" + '..."' == quoted((MAX_QUOTE + 1) * "\N{SNOWMAN}".encode())
     assert MAX_QUOTE + 5 == len(quoted(8192 * b"\xff"))
 
 

@@ -126,7 +126,7 @@ class TestCapabilities:
         imap = client(b"* OK ready\r\n")
         play(imap.ask_capabilities(), b"* CAPABILITY IMAP4rev1 caf\xc3\xa9 \x1b[31m\r\na1 OK done\r\n")
 
-        assert ("IMAP4rev1", "caf\\xc3\\xa9", "\\x1b[31m") == imap.capabilities
+        assert ("IMAP4rev1", "caf\N{LATIN SMALL LETTER E WITH ACUTE}", "\\x1b[31m") == imap.capabilities
 
     @every_cut
     @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ class TestFraming:
         assert played.error is not None
         assert FailureReason.PROTOCOL_ERROR is played.error.reason
         assert played.error.detail.startswith('not a response of an IMAP server: "')
-        assert played.error.detail.isascii()
+        assert played.error.detail.isprintable()
         assert played.error.detail.isprintable()
         assert not played.error.in_step
 

@@ -411,7 +411,7 @@ def made_of(status: int, body: bytes) -> TokenAnswer | TokenError:
 
 def is_sound(made: TokenAnswer | TokenError) -> bool:
     if isinstance(made, TokenError):
-        return made.detail.isascii() and made.detail.isprintable()
+        return made.detail.isprintable()
     return bool(made.access_token.reveal()) and (made.lifetime is None or 0 < made.lifetime <= MAX_LIFETIME)
 
 

@@ -103,7 +103,7 @@ class TestResponse:
 
         assert played.error is not None
         assert FailureReason.PROTOCOL_ERROR == played.error.reason
-        assert played.error.detail.isascii()
+        assert played.error.detail.isprintable()
         assert played.error.detail.startswith('not a response of POP3: "')
         assert not played.error.in_step
         assert TRAILING == played.unread

@@ -104,7 +104,7 @@ class TestReply:
 
         assert played.error is not None
         assert FailureReason.PROTOCOL_ERROR == played.error.reason
-        assert played.error.detail.isascii()
+        assert played.error.detail.isprintable()
         assert played.error.detail.startswith('not a line of an SMTP reply: "')
         assert not played.error.in_step
         assert TRAILING == played.unread

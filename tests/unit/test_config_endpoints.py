@@ -442,6 +442,27 @@ endpoints:
     ] == _warnings(load(file))
 
 
+def test_a_scheme_that_does_not_fit_its_port_is_a_warning(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        """\
+endpoints:
+  - url: imap://h:993
+  - url: submissions://h:587
+  - {name: fields, protocol: pop3, host: h, port: 995, encryption: starttls}
+  - {name: plain, url: pop3://h:995, encryption: tls}
+  - url: imap://h:1993
+  - url: imaps://h
+  - {name: opportunistic, url: smtp://h, encryption: opportunistic}
+"""
+    )
+    assert [
+        "2: url: port 993 usually wants imaps://",
+        "3: url: port 587 usually wants submission://",
+        "4: port: port 995 usually wants pop3s://",
+    ] == _warnings(load(file))
+
+
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with an authority, and a client's certificate and key in files of several kinds."""
