@@ -25,7 +25,7 @@ help:
 	@echo "make format  put the code in order"
 	@echo "make bench   measure what is claimed about speed, beside others; half an hour, on a machine that does nothing else"
 	@echo "make conformance LIMBO=FILE  hold the judgement of certificates to x509-limbo"
-	@echo "make dashboards  generate the Grafana dashboards and alert rules anew"
+	@echo "make dashboards  generate the Grafana dashboards, the alert rules and the chart's schema anew"
 	@echo "make pictures    draw the dashboards for docs/; takes ten minutes, and needs npm, chromium and prometheus"
 	@echo "make lock    resolve the dependencies anew into constraints.txt"
 	@echo "make clean   remove the environment and every cache"
@@ -59,6 +59,7 @@ conformance: $(DEVELOPMENT)
 dashboards: $(DEVELOPMENT)
 	$(BIN)/python -m dashboards
 	$(BIN)/python -m dashboards --output=deploy/helm/mail-exporter/files
+	$(BIN)/python -m deploy.helm.generate
 
 pictures: $(DEVELOPMENT)
 	$(BIN)/python -m dashboards.preview

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from dashboards.generate import GRAFANA_ALERTS, RULES, generate
-from dashboards.settings import Settings
+from dashboards.settings import EXPORTER_URL, Settings
+from deploy.helm.generate import generate as chart_schema
 from exporter import __version__
 from tests.deploy.kubernetes import Manifest, Tools, problems, tools
 from tests.deploy.workloads import check_configuration, check_pod, check_scraping, check_selectors, of_kind
@@ -85,6 +86,7 @@ def test_every_kind_is_rendered_by_some_case(kubernetes: Tools) -> None:
     assert {
         "ConfigMap",
         "Deployment",
+        "Ingress",
         "NetworkPolicy",
         "PodDisruptionBudget",
         "PodMonitor",
@@ -134,24 +136,162 @@ def test_a_daemon_that_keeps_strangers_out_is_asked_from_inside(kubernetes: Tool
     assert ["mail-exporter", "healthcheck"] == found["true"]["exec"]["command"]
 
 
+def rules_of(manifests: list[Manifest]) -> dict[str, Any]:
+    """The rules of the only PrometheusRule, by their names."""
+    (rule,) = of_kind(manifests, "PrometheusRule")
+    return {one.get("alert") or one["record"]: one for group in rule["spec"]["groups"] for one in group["rules"]}
+
+
 def test_the_alerts_are_rendered_as_they_are(kubernetes: Tools) -> None:
-    (rule,) = of_kind(render(kubernetes, f"--values={EVERYTHING}"), "PrometheusRule")
+    (rule,) = of_kind(render(kubernetes, f"--values={SINGLE}", "--set=prometheusRule.enabled=true"), "PrometheusRule")
 
     assert yaml.safe_load((COPIES / RULES).read_text()) == rule["spec"]
+
+
+def test_alerts_are_left_out_altered_and_linked_as_the_values_say(kubernetes: Tools) -> None:
+    rules = rules_of(render(kubernetes, f"--values={EVERYTHING}"))
+    down = rules["MailEndpointDown"]
+
+    assert "MailCertificateRenewalDue" not in rules
+    assert ({"severity": "page", "team": "mail"}, "5m") == (down["labels"], down["for"])
+    assert "see the wiki" == down["annotations"]["note"]
+    assert down["annotations"]["endpoint_url"].startswith("https://mail.example.com/exporter/endpoint?name=")
+    assert {"severity": "warning", "team": "mail"} == rules["MailEndpointFlapping"]["labels"]
+
+
+def test_an_alert_that_does_not_exist_cannot_be_left_out(kubernetes: Tools) -> None:
+    rendered = kubernetes.helm(
+        "template", "mail-exporter", CHART, f"--values={SINGLE}", "--set=prometheusRule.enabled=true",
+        "--set=prometheusRule.without[0]=MailDown",
+    )  # fmt: skip
+
+    assert rendered.returncode == 1
+    assert "prometheusRule names MailDown, and there is no such alert: see docs/alerts.md" in rendered.stderr
+
+
+TEXT = """
+endpoints:
+  - name: 0123456
+    url: imaps://mail.example.com
+    labels: {answer: no}
+"""
+
+
+def test_a_configuration_that_is_text_arrives_as_it_was_written(kubernetes: Tools, tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump({"config": TEXT}))
+    (configuration,) = [
+        one["data"]["mail-exporter.yaml"]
+        for one in of_kind(render(kubernetes, f"--values={values}"), "ConfigMap")
+        if "mail-exporter.yaml" in one["data"]
+    ]
+
+    assert TEXT.strip() == configuration.strip()
+
+
+@pytest.mark.parametrize(
+    ("config", "complaint"),
+    [
+        ({"endpoint": []}, "additional properties 'endpoint' not allowed"),
+        ({"endpoints": [{"url": "imaps://a.example", "intervall": "1m"}]}, "'intervall' not allowed"),
+        ({"endpoints": "imaps://a.example"}, "at '/config/endpoints'"),
+        ("endpoint: []", 'config has the unknown key "endpoint"; there are credentials'),
+        ("endpoints: [{intervall: 1m}]", 'config has the unknown key "intervall" in endpoints.0; there are addresses'),
+        ("defaults: {url: x}", 'config has the unknown key "url" in defaults'),
+        ("endpoints: [", "config is not YAML"),
+    ],
+    ids=str,
+)
+def test_a_key_that_the_program_does_not_know_is_refused(
+    kubernetes: Tools, config: object, complaint: str, tmp_path: Path
+) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump({"config": config}))
+    rendered = kubernetes.helm("template", "mail-exporter", CHART, f"--values={values}")
+
+    assert rendered.returncode == 1
+    assert complaint in rendered.stderr
+
+
+def test_keys_that_begin_with_x_are_for_anchors(kubernetes: Tools, tmp_path: Path) -> None:
+    for config in ({"x-all": {"interval": "1m"}, "endpoints": [{"url": "imaps://a.example"}]}, f"x-all: {{}}{TEXT}"):
+        values = tmp_path / "values.yaml"
+        values.write_text(yaml.safe_dump({"config": config}))
+
+        assert render(kubernetes, f"--values={values}")
+
+
+def test_the_schema_and_the_keys_are_those_of_the_program() -> None:
+    for name, text in chart_schema().items():
+        assert text == (CHART / name).read_text(), "run `make dashboards`"
+
+
+def test_it_can_be_a_subchart_that_is_switched_on(kubernetes: Tools, tmp_path: Path) -> None:
+    parent = tmp_path / "parent"
+    (parent / "charts").mkdir(parents=True)
+    (parent / "charts" / "mail-exporter").symlink_to(CHART)
+    dependency = {"name": "mail-exporter", "version": __version__, "condition": "mail-exporter.enabled"}
+    described = {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": [dependency]}
+    (parent / "Chart.yaml").write_text(yaml.safe_dump(described))
+    found = {}
+    for enabled in (True, False):
+        endpoints = [{"url": "imaps://mail.example.com"}]
+        values = {
+            "global": {"imageRegistry": "registry.example.com"},
+            "mail-exporter": {"enabled": enabled, "config": {"endpoints": endpoints}},
+        }
+        (parent / "values.yaml").write_text(yaml.safe_dump(values))
+        rendered = kubernetes.helm("template", "parent", parent)
+        assert rendered.returncode == 0, rendered.stderr
+        found[enabled] = [one for one in yaml.safe_load_all(rendered.stdout) if one]
+
+    assert of_kind(found[True], "Deployment")
+    assert [] == found[False]
+
+
+def test_a_route_of_the_gateway_api_leads_to_the_service(kubernetes: Tools) -> None:
+    (route,) = of_kind(
+        render(
+            kubernetes,
+            f"--values={SINGLE}",
+            "--set=httpRoute.enabled=true",
+            "--set=httpRoute.parentRefs[0].name=gateway",
+            "--set=httpRoute.hostnames[0]=mail.example.com",
+        ),
+        "HTTPRoute",
+    )
+
+    assert ([{"name": "gateway"}], ["mail.example.com"]) == (route["spec"]["parentRefs"], route["spec"]["hostnames"])
+    assert [{"backendRefs": [{"name": "mail-exporter", "port": 9925}]}] == route["spec"]["rules"]
+
+
+def test_monitors_may_live_in_a_namespace_of_their_own(kubernetes: Tools) -> None:
+    own = ["--set=podMonitor.enabled=true", "--set=podMonitor.namespace=prometheus"]
+    (monitor,) = of_kind(render(kubernetes, f"--values={SINGLE}", *own), "PodMonitor")
+
+    assert "prometheus" == monitor["metadata"]["namespace"]
+    assert {"matchNames": ["monitoring"]} == monitor["spec"]["namespaceSelector"]
 
 
 def test_the_dashboards_are_rendered_as_they_are(kubernetes: Tools) -> None:
     manifests = render(kubernetes, f"--values={EVERYTHING}")
     rendered: dict[str, str] = {}
     for one in of_kind(manifests, "ConfigMap"):
-        if "grafana_dashboard" in one["metadata"]["labels"]:
+        if "grafana_dashboard" in one["metadata"].get("labels", {}):
             rendered |= one["data"]
 
-    assert {file.name: file.read_text() for file in COPIES.glob("*.json")} == rendered
+    def linked(text: str) -> str:
+        return text.replace(EXPORTER_URL, "https://mail.example.com/exporter")
+
+    assert {file.name: linked(file.read_text()) for file in COPIES.glob("mail-*.json")} == rendered
 
 
 def test_the_alerts_and_dashboards_are_those_that_the_project_makes() -> None:
-    copied = {str(file.relative_to(COPIES)): file.read_text() for file in COPIES.rglob("*") if file.is_file()}
+    copied = {
+        str(file.relative_to(COPIES)): file.read_text()
+        for file in COPIES.rglob("*")
+        if file.is_file() and file.name != "config-keys.json"
+    }
 
     assert generate(Settings()) == copied, "run: python -m dashboards --output=deploy/helm/mail-exporter/files"
 
@@ -192,6 +332,7 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
     free = {path for path in given if not any(path.startswith(f"{one}.") for one in known)} - known
 
     assert free == set() or all(path.rpartition(".")[0] in known for path in free)
+    known = {path for path in known if not path.startswith(".config.")}
     assert known - given == {".global", *(path for path in known if ".authentication." in path)}
 
 

@@ -37,6 +37,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{/* What every route begins with: the path of the URL that people use. */}}
+{{- define "mail-exporter.prefix" -}}
+{{- (urlParse .Values.web.externalUrl).path | trimSuffix "/" }}
+{{- end }}
+
 {{- define "mail-exporter.configMapName" -}}
 {{- .Values.existingConfigMap | default (include "mail-exporter.fullname" .) }}
 {{- end }}
@@ -57,7 +62,7 @@ httpGet:
 {{/* What PodMonitor and ServiceMonitor say alike of how to scrape. */}}
 {{- define "mail-exporter.scrape" -}}
 port: http
-path: /metrics
+path: {{ include "mail-exporter.prefix" .root }}/metrics
 scheme: {{ ternary "https" "http" .root.Values.web.tls }}
 {{- with .monitor.interval }}
 interval: {{ . }}
@@ -78,5 +83,34 @@ relabelings:
 {{- with .monitor.metricRelabelings }}
 metricRelabelings:
   {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* A configuration that is text has no schema: its keys are compared with those that mail-exporter knows. */}}
+{{- define "mail-exporter.checkText" -}}
+{{- $config := fromYaml .Values.config }}
+{{- with $config.Error }}{{ fail (printf "config is not YAML: %s" .) }}{{ end }}
+{{- $known := fromJson (.Files.Get "files/config-keys.json") }}
+{{- range $section, $value := $config }}
+{{- if not (or (hasKey $known $section) (hasPrefix "x-" $section)) }}
+{{- fail (printf "config has the unknown key %q; there are %s" $section (keys $known | sortAlpha | join ", ")) }}
+{{- end }}
+{{- $keys := get $known $section | default (dict) }}
+{{- if $keys.own }}{{ include "mail-exporter.checkKeys" (dict "where" $section "value" $value "keys" $keys.own) }}{{ end }}
+{{- if $keys.each }}
+{{- range $place, $each := $value }}
+{{- include "mail-exporter.checkKeys" (dict "where" (printf "%s.%v" $section $place) "value" $each "keys" $keys.each) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "mail-exporter.checkKeys" -}}
+{{- if kindIs "map" .value }}
+{{- range $key, $_ := .value }}
+{{- if not (has $key $.keys) }}
+{{- fail (printf "config has the unknown key %q in %s; there are %s" $key $.where ($.keys | sortAlpha | join ", ")) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}

@@ -1,0 +1,75 @@
+"""Makes what the chart knows of the configuration: the schema of `config`, and its keys for where it is text.
+
+values.schema.json joins values.schema.base.json, which is written by hand, and the schema that `mail-exporter check
+--schema` prints. Helm takes one file, and refuses a wrong key with it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from exporter.config.schema import json_schema
+
+HERE: Final = Path(__file__).parent
+CHART: Final = HERE / "mail-exporter"
+SCHEMA: Final = "values.schema.json"
+KEYS: Final = "files/config-keys.json"
+
+SILENT: Final = frozenset({"description", "examples", "title", "default"})
+"""What only people read: it is in docs/configuration.md."""
+
+
+def generate() -> dict[str, str]:
+    """The content of both files, by their path in the chart."""
+    base = json.loads((HERE / "values.schema.base.json").read_text())
+    schema: dict[str, Any] = json.loads(json.dumps(json_schema()))
+    definitions = {f"config.{name}": _placed(one) for name, one in schema.pop("$defs").items()}
+    config = {key: _placed(value) for key, value in schema.items() if key not in {"$schema", *SILENT}}
+    config["patternProperties"] = {"^x-": {}}
+    base["definitions"] |= definitions
+    # Whether anything is to be probed at all is for mail-exporter to say: an empty one is refused by the template.
+    config.pop("required", None)
+    base["properties"]["config"] = {"if": {"type": "string"}, "else": {"type": "object", **config}}
+    return {SCHEMA: _as_json(base), KEYS: _as_json(_keys(schema, definitions))}
+
+
+def _placed(schema: Any) -> Any:
+    """The same below `definitions`, without what only people read."""
+    if isinstance(schema, list):
+        return [_placed(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    placed: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key == "$ref":
+            placed[key] = value.replace("#/$defs/", "#/definitions/config.")
+        elif key in {"properties", "patternProperties"}:
+            placed[key] = {name: _placed(one) for name, one in value.items()}
+        elif key not in SILENT:
+            placed[key] = _placed(value)
+    return placed
+
+
+def _keys(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
+    """Of each section the keys of its own, or of each thing in it."""
+    known: dict[str, dict[str, list[str]]] = {}
+    for name, section in _placed(schema)["properties"].items():
+        known[name] = {}
+        for one in section.get("anyOf", [section]):
+            each = one.get("items") or one.get("additionalProperties")
+            for place, found in (("own", one), ("each", each if isinstance(each, dict) else {})):
+                if "$ref" in found:
+                    target = definitions[found["$ref"].removeprefix("#/definitions/")]
+                    known[name][place] = sorted(target.get("properties", {}))
+    return known
+
+
+def _as_json(content: Any) -> str:
+    return json.dumps(content, indent=2, sort_keys=False) + "\n"
+
+
+if __name__ == "__main__":
+    for path, text in generate().items():
+        (CHART / path).write_text(text)
