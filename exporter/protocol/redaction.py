@@ -27,6 +27,10 @@ MIN_BEGINNING: Final = 5
 
 BLOT: Final = b"<redacted>"
 
+MAX_LOOKED_AT: Final = 65536
+"""Octets of the quick look, in 20 ms at most where all are escapes. What one probe has to show is a tenth of it;
+what is longer is taken to hold a secret."""
+
 MAX_SEARCHED: Final = 32768
 """Octets that are looked at one by one, in 20 ms at most. What is longer and may hold a secret is not shown at all."""
 
@@ -84,7 +88,9 @@ class Redactor:
 
     def may_hold(self, octets: bytes) -> bool:
         """Whether one of the secrets could be in the octets: quickly, and never wrong when it says no."""
-        return bool(self._wanted) and any(self._may_hold(view) for view in _decodings(octets))
+        if not self._wanted:
+            return False
+        return len(octets) > MAX_LOOKED_AT or any(self._may_hold(view) for view in _decodings(octets))
 
     def _may_hold(self, view: bytes) -> bool:
         small = view.lower()

@@ -129,6 +129,12 @@ def test_a_server_cannot_make_the_search_take_long(said: bytes) -> None:
     assert 2 > perf_counter() - begun
 
 
+def test_an_escape_of_nothing_stays_as_it_is() -> None:
+    said = b"&#9999999; &nonsense; &#x110000; \\ud800 correct horse"
+
+    assert said.replace(b"correct horse", BLOT) == Redactor([b"correct horse"]).blotted(said)
+
+
 def test_words_without_a_secret_stay_as_they_are() -> None:
     words = b"535 5.7.8 Error: authentication failed"
     assert words == Redactor([b"correct horse battery staple"]).blotted(words)
