@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 from exporter import __version__
@@ -42,9 +41,6 @@ from exporter.protocol.imap_response import (
 )
 from exporter.protocol.sasl_exchange import REDACTED, Exchange
 
-MAX_NAMED: Final = 8
-"""Data of one kind in one reply. There is one STATUS, and a QUOTA for each quota root."""
-
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -61,8 +57,8 @@ class Reply:
     notices: tuple[Status, ...] = ()
 
     def named(self, name: str) -> list[Data]:
-        """The data of one kind; no more than there can be of what is asked for here."""
-        return list(islice((data for data in self.data if data.name == name), MAX_NAMED))
+        """The data of one kind."""
+        return [data for data in self.data if data.name == name]
 
 
 class Imap:

@@ -25,9 +25,6 @@ from exporter.protocol.dialogue import (
     quoted,
 )
 
-MAX_PARSED: Final = 4096
-"""Octets of a response whose values are taken apart, in 2 ms at most. A STATUS has a hundred."""
-
 MAX_DEPTH: Final = 16
 """Lists within lists. What is parsed here has one level; the deepest that IMAP has, a BODYSTRUCTURE, rarely ten."""
 
@@ -126,10 +123,8 @@ class Data:
         """What follows the name, parsed.
 
         Raises:
-            ProtocolError: It is not a sequence of atoms, strings and lists, or too long for what is asked for here.
+            ProtocolError: It is not a sequence of atoms, strings and lists.
         """
-        if sum(map(len, self.fragments)) > MAX_PARSED:
-            raise ProtocolError(f"a response of more than {MAX_PARSED} octets: {self}")
         return parse_values(self.fragments)
 
     def __str__(self) -> str:

@@ -348,7 +348,7 @@ class TestMailbox:
         assert played.error is None
         assert [MailboxFacts("INBOX", 8)] == played.learnt
 
-    def test_is_told_of_once_however_often_the_server_says_it(self) -> None:
+    def test_is_told_of_a_few_times_however_often_the_server_says_it(self) -> None:
         flood = b"".join(b"* STATUS INBOX (MESSAGES %d)\r\n" % number for number in range(400))
 
         played = looked_at(flood + b"a1 OK\r\n" + EXAMINED)

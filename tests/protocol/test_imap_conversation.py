@@ -320,3 +320,12 @@ def test_expected_capabilities_that_are_announced_at_once_are_not_asked_for() ->
     )
 
     assert (None, []) == (played.error, played.sent)
+
+
+def test_all_data_of_a_reply_is_there_however_much_it_is() -> None:
+    imap = Imap(endpoint(Protocol.IMAP), "probe.example.com")
+    lists = b"".join(b'* LIST () "/" "box %d"\r\n' % number for number in range(100))
+
+    reply = play(imap.command(b'LIST "" "*"'), lists + b"a1 OK\r\n").value
+
+    assert 100 == len(reply.named("LIST"))

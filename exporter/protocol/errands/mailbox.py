@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from typing import Final, TypeVar
 
 from exporter.model import FailureReason, MailboxFacts
 from exporter.protocol import pop3
 from exporter.protocol.dialogue import Dialogue, Learn, ProtocolError
-from exporter.protocol.imap import Imap
+from exporter.protocol.imap import Imap, Reply
 from exporter.protocol.imap_refusal import refusal
 from exporter.protocol.imap_response import Condition, Data, mailbox_status, storage_quota
 
 T = TypeVar("T")
+
+MAX_TOLD: Final = 8
+"""Answers of one kind that are taken apart. There is one STATUS, and a QUOTA for each quota root."""
+
+MAX_PARSED: Final = 4096
+"""Octets of one that is taken apart; all together take 10 ms at most. A STATUS has a hundred."""
 
 _DROP_LISTING: Final = re.compile(rb"([0-9]{1,18}) +([0-9]{1,18})(?: .*)?", re.DOTALL)
 
@@ -31,7 +39,7 @@ def look_at_mailbox(imap: Imap, name: str) -> Dialogue[MailboxFacts]:
     with_size = b" SIZE" if not announced.isdisjoint({"STATUS=SIZE", "IMAP4REV2"}) else b""
     # A refusal is not judged here: EXAMINE asks for more than STATUS does, and its answer says what is wrong.
     reply = yield from imap.command(b"STATUS " + mailbox + b" (MESSAGES UNSEEN" + with_size + b")")
-    told = [status for data in reply.named("STATUS") if (status := _read(mailbox_status, data)) is not None]
+    told = _read(mailbox_status, reply, "STATUS")
     figures = {figure: value for status in told for figure, value in status.items()}
     facts = MailboxFacts(name, figures.get("MESSAGES"), figures.get("UNSEEN"), figures.get("SIZE"))
     if figures:
@@ -53,7 +61,7 @@ def look_at_mailbox(imap: Imap, name: str) -> Dialogue[MailboxFacts]:
 def _with_quota(imap: Imap, mailbox: bytes, facts: MailboxFacts) -> Dialogue[MailboxFacts]:
     """RFC 9208 4.1.2. Of several quota roots the one with the least room left counts; a refusal is no figure."""
     reply = yield from imap.command(b"GETQUOTAROOT " + mailbox)
-    quotas = [quota for data in reply.named("QUOTA") if (quota := _read(storage_quota, data)) is not None]
+    quotas = _read(storage_quota, reply, "QUOTA")
     # A limit of 0 is none: Courier and others write so, and a mailbox that may hold nothing is nobody's.
     limited = [quota for quota in quotas if quota[1] > 0]
     if limited:
@@ -66,12 +74,14 @@ def _with_quota(imap: Imap, mailbox: bytes, facts: MailboxFacts) -> Dialogue[Mai
     return facts
 
 
-def _read(parse: Callable[[Data], T | None], data: Data) -> T | None:
-    """What an answer to an optional question says. One that is malformed costs the figure, and not the probe."""
-    try:
-        return parse(data)
-    except ProtocolError:
-        return None
+def _read(parse: Callable[[Data], T | None], reply: Reply, name: str) -> list[T]:
+    """What the answers to an optional question say. One that is malformed or absurd costs the figure, not the probe."""
+    read = []
+    for data in islice(reply.named(name), MAX_TOLD):
+        with suppress(ProtocolError):
+            if sum(map(len, data.fragments)) <= MAX_PARSED and (value := parse(data)) is not None:
+                read.append(value)
+    return read
 
 
 def look_at_maildrop(_: pop3.Pop3) -> Dialogue[MailboxFacts]:

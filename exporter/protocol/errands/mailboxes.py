@@ -46,6 +46,7 @@ def open_mailbox(imap: Imap, name: bytes, *, to_remove: bool) -> Dialogue[Opened
     Raises:
         DialogueError: It cannot be opened.
     """
+    yield from imap.introduce()
     verb = b"SELECT" if to_remove else b"EXAMINE"
     reply = yield from imap.command(verb + b" " + name)
     if reply.end.condition is not Condition.OK:
