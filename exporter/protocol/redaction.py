@@ -48,8 +48,13 @@ _PREFIX: Final = re.compile(
 
 _ESCAPE: Final = re.compile(
     rb"\\u([dD][89aAbB][0-9A-Fa-f]{2})\\u([dD][c-fC-F][0-9A-Fa-f]{2})|(?:[%=]|0x|\\x)([0-9A-Fa-f]{2})"
-    rb"|\\u([0-9A-Fa-f]{4})|\\U00([0-9A-Fa-f]{6})|&#[xX]([0-9A-Fa-f]{1,6});?|&#([0-9]{1,7});?|&([A-Za-z]{2,8});"
+    rb"|\\u([0-9A-Fa-f]{4})|\\U00([0-9A-Fa-f]{6})|&#[xX]([0-9A-Fa-f]{1,6});?|&#([0-9]{1,7});?|&([A-Za-z]{2,8});|\\([abfnrtv])"
 )
+
+_CONTROLS: Final = dict(
+    zip((b"a", b"b", b"f", b"n", b"r", b"t", b"v"), (b"\a", b"\b", b"\f", b"\n", b"\r", b"\t", b"\v"), strict=True)
+)
+"""What a backslash and a letter stand for, in JSON and elsewhere."""
 
 _MARKS: Final = (b"%", b"\\", b"&", b"0x")
 _QUOTED_PRINTABLE: Final = re.compile(rb"=[0-9A-Fa-f]{2}")
@@ -176,7 +181,8 @@ def _spellings(secret: bytes) -> Iterator[bytes]:
     """The secret in the encodings and normal forms in which it may come back; none if it is too short."""
     if len(secret) < MIN_HIDDEN:
         return
-    yield secret
+    # What looks like an escape within it is undone together with those around it.
+    yield from (form for form in dict.fromkeys(_decodings(secret)) if len(form) >= MIN_HIDDEN)
     try:
         text = secret.decode()
     except UnicodeDecodeError:
@@ -231,12 +237,14 @@ def _views(octets: bytes) -> Iterator[tuple[bytes, Spans]]:
 
 def _decoded(found: re.Match[bytes]) -> bytes:
     """What an escape stands for; itself, if for nothing."""
-    high, low, octet, *written, decimal, name = found.groups()
+    high, low, octet, *written, decimal, name, control = found.groups()
     if high:
         # Two halves of what has no place in 16 bits (RFC 8259 section 7).
         return bytes.fromhex((high + low).decode()).decode("utf-16-be").encode()
     if octet:
         return bytes([int(octet, 16)])
+    if control:
+        return _CONTROLS[control]
     if name:
         return html.unescape(found[0].decode()).encode()
     number = int(decimal) if decimal else int(next(filter(None, written)), 16)

@@ -62,7 +62,6 @@ SERVER_ERRORS: Final = {
     b"no-resources": FailureReason.AUTH_UNAVAILABLE,
     b"channel-binding-not-supported": FailureReason.AUTH_MECHANISM_NOT_OFFERED,
     b"unsupported-channel-binding-type": FailureReason.AUTH_MECHANISM_NOT_OFFERED,
-    b"channel-bindings-dont-match": FailureReason.AUTH_MECHANISM_NOT_OFFERED,
     b"server-does-support-channel-binding": FailureReason.AUTH_MECHANISM_NOT_OFFERED,
 }
 """The errors of RFC 5802 section 7 that are not about the login. The others are judged by the refusal behind them."""

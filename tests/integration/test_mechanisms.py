@@ -181,7 +181,6 @@ class TestBoundToTheTlsSession:
     @pytest.mark.parametrize(
         ("version", "wanted", "header"),
         [
-            (SSL.TLS1_3_VERSION, Mechanism.AUTO, b"p=tls-exporter,,"),
             (SSL.TLS1_3_VERSION, Mechanism.SCRAM_SHA_256_PLUS, b"p=tls-exporter,,"),
             (SSL.TLS1_2_VERSION, Mechanism.SCRAM_SHA_256_PLUS, b"p=tls-server-end-point,,"),
         ],

@@ -9,12 +9,12 @@ from typing import Final
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.protocol.redaction import BLOT, MAX_SEARCHED, MIN_HIDDEN, Redactor, blotted, blotted_where_cut
 
-SECRETS = st.text(st.characters(exclude_categories=["Cs"]), min_size=6, max_size=30).filter(
+SECRETS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=8, max_size=30).filter(
     lambda text: len(set(text)) > 3 and not set(text) & set("<redacted>")
 )
 
@@ -80,6 +80,7 @@ def test_a_secret_that_is_split_over_lines_is_found(said: bytes) -> None:
     assert not any(rest in shown.lower() for rest in (b"correct", b"horse", b"rse", b"staple", b"aple"))
 
 
+@settings(derandomize=True)
 @given(SECRETS, st.sampled_from(list(CLOTHES.values())), st.binary(max_size=7), st.binary(max_size=7))
 def test_no_secret_in_any_clothes_escapes_the_quick_look(
     text: str, dressed: Callable[[str], bytes], before: bytes, after: bytes

@@ -300,8 +300,7 @@ class TestAgainstAnotherImplementation:
 
         responses = said_to(scram(attempt(mechanism, "user", b"pencil")), server, TLS_1_2)
 
-        refused = Complaint(b"e=channel-bindings-dont-match", FailureReason.AUTH_MECHANISM_NOT_OFFERED)
-        assert refused == responses[-1].complaint
+        assert Complaint(b"e=channel-bindings-dont-match") == responses[-1].complaint
 
     @mechanisms
     def test_logs_in_at_a_server_that_could_bind_the_login(self, mechanism: Mechanism) -> None:
