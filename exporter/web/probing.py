@@ -134,7 +134,7 @@ class _Probing:
     def _configured(self, name: str) -> Asked:
         endpoint = self._endpoint(name)
         if endpoint is None:
-            raise web.HTTPNotFound(text=f"There is no endpoint {quoted(name)}. / lists those that there are.\n")
+            raise web.HTTPNotFound(text=f"No endpoint named {quoted(name)}.\n")
         return Asked(endpoint, None, "".join(render_endpoint(endpoint)))
 
 

@@ -103,15 +103,12 @@ async def survey(snapshot: Snapshot, selection: Selection, now: float, give_way:
             _count(found, reasons, state, now)
             if _includes(selection, words, state, now):
                 chunk.append(_keyed(selection, place, state))
+                if selection.group:
+                    _count_group(found, selection.group, state)
         chunk.sort()
         sorted_chunks.append(chunk)
     found.reasons = dict(sorted(reasons.items(), key=lambda item: -item[1]))
     found.selected = tuple([keyed[-1] async for keyed in _slowly(merge(*sorted_chunks), give_way)])
-    if selection.group:
-        for state in found.selected:
-            group = found.groups.setdefault(state.endpoint.labels.get(selection.group, ""), Group())
-            group.endpoints += 1
-            group.failing += state.health is Health.FAILING
     return found
 
 
@@ -141,6 +138,12 @@ def _count(found: Survey, reasons: dict[FailureReason, int], state: EndpointStat
     found.expiring += ends - now < SOON
     if found.first_expiry is None or ends < found.first_expiry.at:
         found.first_expiry = Expiry(state.endpoint, ends)
+
+
+def _count_group(found: Survey, label: str, state: EndpointState) -> None:
+    group = found.groups.setdefault(state.endpoint.labels.get(label, ""), Group())
+    group.endpoints += 1
+    group.failing += state.health is Health.FAILING
 
 
 def _includes(selection: Selection, words: Iterable[str], state: EndpointState, now: float) -> bool:

@@ -162,7 +162,7 @@ async def test_a_timeout_that_is_none_is_refused(written: str) -> None:
         ("module=imaps&target=h&hostname=mail.example.com", 400, "hostname: the name in the certificate is the"),
         ("endpoint=configured&target=h", 400, "endpoint: names all that there is to know; leave out target and module"),
         ("endpoint=configured&module=imaps", 400, "endpoint: names all that there is to know"),
-        ("endpoint=nobody", 404, 'There is no endpoint "nobody". / lists those that there are.\n'),
+        ("endpoint=nobody", 404, 'No endpoint named "nobody".\n'),
     ],
 )
 async def test_what_makes_no_sense_is_refused_with_what_to_write(query: str, status: int, says: str) -> None:
