@@ -39,6 +39,9 @@ STEP: Final = 0.020
 
 DELAYS: Final = Delays(STEP, STEP, STEP, STEP, STEP, STEP, STEP)
 
+STEPS: Final[Mapping[str, int]] = {"connect": 0, "capability": 2}
+"""How many delays there are in a phase, where it is not one: the server is asked before TLS and after it."""
+
 TOTAL: Final = "all but dns together"
 
 BOUNDS: Final[Mapping[str, Bound]] = {"median": Bound(1.0), "99th percentile": Bound(5.0)}
@@ -189,13 +192,14 @@ def _ours(directory: Path, case: Case, truth: Floor) -> Found:
     if len(asking) < 2:  # noqa: PLR2004 - there are no percentiles of one
         raise RuntimeError(f"only {len(good)} of {case.endpoints} probes succeeded\n{tail(exporter.log)}")
     phases = dict(truth.phases)
+    least = {phase: STEP * STEPS.get(phase, 1) for phase in phases}
     if case.dead_nameserver:
         phases["dns"] += FIRST_PATIENCE
+        least["dns"] += FIRST_PATIENCE
     errors = {
         phase: [probe.phases[phase] - seconds for probe in (asking if phase == "dns" else good)]
         for phase, seconds in phases.items()
     }
-    least = {phase: STEP * (seconds // STEP) for phase, seconds in phases.items()}
     missing = {phase: [least[phase] - phases[phase] - error for error in errors[phase]] for phase in errors}
     errors[TOTAL] = [probe.duration - probe.phases["dns"] - _without_dns(truth) for probe in good]
     return Found(errors, missing, case.endpoints - len(good), server.lateness)
