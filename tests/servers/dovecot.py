@@ -82,6 +82,7 @@ def dovecot(
     quota_limit: int = 10 * 1024 * 1024,
     introspection_url: str = _NOWHERE,
     elsewhere: Mapping[str, Identity] = MappingProxyType({}),
+    further: str = "",
 ) -> Iterator[Dovecot]:
     """Runs one until the block ends.
 
@@ -93,6 +94,7 @@ def dovecot(
         quota_limit: Bytes for each account.
         introspection_url: Where to ask whether an OAuth token is good.
         elsewhere: What to serve at further addresses of loopback, on the same ports; it may be weak.
+        further: Settings that stand behind all others.
     """
     binary = program("dovecot", package="dovecot-imapd")
     for name, package in (("imap", "imapd"), ("pop3", "pop3d"), ("lmtp", "lmtpd")):
@@ -135,6 +137,7 @@ def dovecot(
             "lmtp_port": lmtp,
             "sasl_socket": server.sasl_socket,
             "elsewhere": "".join(_at(address, other) for address, other in elsewhere.items()),
+            "further": further,
         },
     )
     _write(server, "dovecot-oauth2.conf.ext", {"introspection_url": introspection_url})

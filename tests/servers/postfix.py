@@ -56,6 +56,7 @@ def postfix(
     mailboxes: Dovecot,
     domain: str,
     size_limit: int = 5_000_000,
+    further: str = "",
 ) -> Iterator[Postfix]:
     """Runs one until the block ends.
 
@@ -66,6 +67,7 @@ def postfix(
         mailboxes: Takes the mail, and says whose logins are good.
         domain: Of all accounts.
         size_limit: Bytes, of one message.
+        further: Parameters that stand behind all others.
     """
     binary = program("postfix", package="postfix")
     if os.geteuid() != 0:
@@ -79,6 +81,7 @@ def postfix(
         "domain": domain,
         "lmtp_port": mailboxes.lmtp,
         "size_limit": size_limit,
+        "further": further,
         "chain_file": identity.chain_file,
         "key_file": identity.key_file,
         "sasl_socket": mailboxes.sasl_socket,
