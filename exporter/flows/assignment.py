@@ -97,13 +97,10 @@ class Assignment:
         return self.age_of_youngest(0.0) is not None
 
     def age_of_youngest(self, now: float) -> float | None:
-        """Seconds since a message was sent last that is still under way; `None` if none is."""
+        """Seconds since a message was sent last that is not settled yet; `None` if all are."""
         names = [flow.name for flow in self.flows() if flow.sending is not None]
-        begun = [entry.begun for ledger in self._desk.ledgers(names) for entry in ledger if entry.seen is None]
-        held = any(place.held for place in self.places.values())
-        if not begun:
-            return 0.0 if held else None
-        return max(now - max(begun), 0.0)
+        begun = [entry.begun for ledger in self._desk.ledgers(names) for entry in ledger]
+        return max(now - max(begun), 0.0) if begun else None
 
     def rhythm(self) -> float:
         """Seconds between two looks for what others send."""

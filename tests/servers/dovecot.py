@@ -30,7 +30,7 @@ from tests.servers.programs import (
 _TEMPLATES = Path(__file__).parent
 _MAIL_UID = 65534
 """Numeric, so that it needs no account of its own."""
-_NOWHERE = "http://127.0.0.1:9/introspect"
+NOWHERE = "http://127.0.0.1:9/introspect"
 """The discard port: without an introspection server every token is refused."""
 
 
@@ -80,7 +80,7 @@ def dovecot(
     *,
     tls: bool = True,
     quota_limit: int = 10 * 1024 * 1024,
-    introspection_url: str = _NOWHERE,
+    introspection_url: str = NOWHERE,
     elsewhere: Mapping[str, Identity] = MappingProxyType({}),
     further: str = "",
 ) -> Iterator[Dovecot]:

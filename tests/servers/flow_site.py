@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.servers.authority import Authority, Identity
-from tests.servers.dovecot import Account, Dovecot, dovecot
+from tests.servers.dovecot import NOWHERE, Account, Dovecot, dovecot
 from tests.servers.mail_filter import MailFilter, Treatment, mail_filter
 from tests.servers.postfix import Postfix, postfix
 from tests.servers.programs import LOOPBACK, REMOTE_LOOPBACK, unavailable
@@ -77,7 +77,7 @@ class FlowSite:
 
 @contextmanager
 def flow_site(
-    directory: Path, names: Sequence[str], treatments: Mapping[str, Treatment], *, introspection_url: str | None = None
+    directory: Path, names: Sequence[str], treatments: Mapping[str, Treatment], *, introspection_url: str = NOWHERE
 ) -> Iterator[FlowSite]:
     """Runs all of it until the block ends.
 
@@ -94,7 +94,6 @@ def flow_site(
     authority = Authority.make(directory / "authority", "Test Authority")
     addresses = (f"mail.{DOMAIN}", "localhost", LOOPBACK, REMOTE_LOOPBACK, BARE)
     identity = authority.issue(f"mail.{DOMAIN}", names=addresses)
-    further = {} if introspection_url is None else {"introspection_url": introspection_url}
     with ExitStack() as stack:
         mailboxes = stack.enter_context(
             dovecot(
@@ -103,7 +102,7 @@ def flow_site(
                 accounts,
                 elsewhere={BARE: identity},
                 further=_dovecot(directory),
-                **further,
+                introspection_url=introspection_url,
             )
         )
         between = stack.enter_context(mail_filter(mailboxes.lmtp, treatments))
