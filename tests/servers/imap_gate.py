@@ -27,6 +27,7 @@ class ImapGate:
         self.port: int = self._listener.getsockname()[1]
         self.connections = 0
         self._through: list[socket.socket] = []
+        self._carriers: list[threading.Thread] = []
         self._closed = False
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
@@ -37,7 +38,6 @@ class ImapGate:
         for each in self._through:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
-        self._through.clear()
 
     def open(self) -> None:
         """Let people in again."""
@@ -49,6 +49,10 @@ class ImapGate:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join(10)
+        for carrier in self._carriers:
+            carrier.join(10)
+        for each in self._through:
+            each.close()
 
     def _accept(self) -> None:
         while True:
@@ -63,7 +67,9 @@ class ImapGate:
             server = socket.create_connection((LOOPBACK, self._next_port))
             self._through += [client, server]
             for source, sink, speaks in ((client, server, True), (server, client, False)):
-                threading.Thread(target=self._carry, args=(source, sink, client, speaks), daemon=True).start()
+                carrier = threading.Thread(target=self._carry, args=(source, sink, client, speaks), daemon=True)
+                self._carriers.append(carrier)
+                carrier.start()
 
     def _carry(self, source: socket.socket, sink: socket.socket, client: socket.socket, speaks: bool) -> None:
         with contextlib.suppress(OSError), source.makefile("rb") as lines:
