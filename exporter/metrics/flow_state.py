@@ -64,6 +64,11 @@ class FlowStates:
         self._flows: dict[str, Flow] = {}
         self._states: dict[tuple[str, str], FlowState] = {}
 
+    @property
+    def are_configured(self) -> bool:
+        """Whether there are flows at all."""
+        return bool(self._flows)
+
     def configure(self, flows: Iterable[Flow]) -> None:
         """Go on with these flows; those that stay keep their counts."""
         self._flows = {flow.name: flow for flow in flows}

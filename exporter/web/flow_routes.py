@@ -24,12 +24,12 @@ def flow_routes(flows: FlowStates, clock: Callable[[], float]) -> list[web.Route
         return _json(flow_list(flows.snapshot(), clock()))
 
     async def api_flow(request: web.Request) -> web.Response:
-        return _json(flow_detail(_found(flows, request), clock()))
+        return _json(flow_detail(found_flow(flows, request), clock()))
 
     return [web.get("/api/v1/flows", api_flows), web.get("/api/v1/flows/{name:.+}", api_flow)]
 
 
-def _found(flows: FlowStates, request: web.Request) -> tuple[FlowState, ...]:
+def found_flow(flows: FlowStates, request: web.Request) -> tuple[FlowState, ...]:
     """The flow that is asked for; 404 if there is none."""
     name = request.match_info["name"]
     states = flows.of(name) or flows.configured(name)

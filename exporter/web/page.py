@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 NAVIGATION: tuple[tuple[str, str], ...] = (
     ("Endpoints", ""),
+    ("Flows", "flows"),
     ("Metrics", "metrics"),
     ("JSON", "api/v1/endpoints"),
     ("Configuration", "config"),
     ("Documentation", "docs/"),
 )
 """What every page links to at its top: words, and ways from the root."""
+
+WITHOUT_FLOWS = tuple(entry for entry in NAVIGATION if entry[1] != "flows")
+"""The same where no flows are configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,4 +34,4 @@ class Page:
     now: float
     version: str
     refreshed: bool = False
-    navigation: tuple[tuple[str, str], ...] = NAVIGATION
+    navigation: tuple[tuple[str, str], ...] = WITHOUT_FLOWS

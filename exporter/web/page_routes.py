@@ -15,8 +15,9 @@ from aiohttp.typedefs import Handler
 
 from exporter.metrics.store import Store
 from exporter.web import query
+from exporter.web.flow_routes import found_flow
 from exporter.web.negotiation import prefers_html
-from exporter.web.page import Page
+from exporter.web.page import NAVIGATION, WITHOUT_FLOWS, Page
 from exporter.web.streaming import Streamer
 from exporter.web.survey import survey
 
@@ -55,6 +56,8 @@ class PageRoutes:
             web.get("/failure", self.failure_page),
             web.get("/endpoints/{name:.+}/failures/{id}", self.failure_page),
             web.get("/endpoints/{name:.+}", self.endpoint_page),
+            web.get("/flows", self.flows_page),
+            web.get("/flows/{name:.+}", self.flow_page),
             web.get("/docs", self.documentation_index),
             web.get("/docs/", self.documentation_page),
             web.get("/docs/images/{name}", self.documentation_picture),
@@ -83,6 +86,19 @@ class PageRoutes:
         pages, _ = await self._pages()
         return await self._respond(request, pages.failure(self.page(request), state, kept))
 
+    async def flows_page(self, request: web.Request) -> web.StreamResponse:
+        """All flows."""
+        pages, _ = await self._pages()
+        return await self._respond(
+            request, pages.flows(self.page(request, refreshed=True), self._store.flows.snapshot())
+        )
+
+    async def flow_page(self, request: web.Request) -> web.StreamResponse:
+        """One flow."""
+        states = found_flow(self._store.flows, request)
+        pages, _ = await self._pages()
+        return await self._respond(request, pages.flow(self.page(request, refreshed=True), states))
+
     async def documentation_index(self, request: web.Request) -> web.StreamResponse:
         """The links of a page are relative, so it matters where it is."""
         raise web.HTTPFound(self.page(request).root + "docs/")
@@ -108,7 +124,8 @@ class PageRoutes:
     def page(self, request: web.Request, *, refreshed: bool = False) -> Page:
         """What every page needs."""
         exporter = self._store.snapshot().exporter
-        return Page(root_of(request), self._clock(), exporter.build.version, refreshed)
+        navigation = NAVIGATION if self._store.flows.are_configured else WITHOUT_FLOWS
+        return Page(root_of(request), self._clock(), exporter.build.version, refreshed, navigation)
 
     @web.middleware
     async def explain(self, request: web.Request, handler: Handler) -> web.StreamResponse:

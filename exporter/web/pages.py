@@ -14,6 +14,7 @@ from typing import Final
 
 from exporter.metrics.changes import changed_since
 from exporter.metrics.endpoint_state import EndpointState, Health
+from exporter.metrics.flow_state import FlowState
 from exporter.metrics.history import ATTEMPTS_KEPT, Attempt, KeptFailure, Turn
 from exporter.metrics.labels import escaped
 from exporter.metrics.record import unfold
@@ -110,6 +111,19 @@ class Pages:
             previous="./" + selection.query(page=number - 1) if start > 0 else None,
             following="./" + selection.query(page=number + 1) if number < total else None,
         )
+
+    def flows(self, page: Page, states: Sequence[FlowState]) -> Iterator[bytes]:
+        """The list of flows."""
+        return self._renderer.render("flows.html", page=page, states=states)
+
+    def flow(self, page: Page, states: Sequence[FlowState]) -> Iterator[bytes]:
+        """All about one flow.
+
+        Args:
+            page: What every page needs.
+            states: Of the flow, or of each of its MX hosts; at least one.
+        """
+        return self._renderer.render("flow.html", page=page, states=states)
 
     def endpoint(
         self, page: Page, exporter: ExporterState, state: EndpointState, others: Sequence[EndpointState] = ()
