@@ -111,7 +111,7 @@ def count(octets: bytes, most: int) -> int:
     try:
         for number in range(most):
             if at >= end:
-                return number
+                return number if at == end else most
             length = octets[at + 1]
             at = at + 2 + length if length < LONG and octets[at] & HIGH_TAG != HIGH_TAG else extent(octets, at)[3]
     except (MalformedError, IndexError):

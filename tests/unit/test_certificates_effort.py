@@ -127,6 +127,18 @@ def test_malformed_constraints_count_as_many_and_break_nothing(constraints: byte
     assert effort.allows_constraints()
 
 
+def test_so_much_that_cannot_be_counted_is_too_much() -> None:
+    broken = x509.UnrecognizedExtension(x509.NameConstraints.oid, b"\x30\x84\xff\xff\xff\xff" + b"\0" * 9000)
+    names = x509.UnrecognizedExtension(SUBJECT_ALTERNATIVE_NAME, b"\x30\x84\xff\xff\xff\xff" + b"\0" * 9000)
+    authority = issue("Authority", authority=True, extensions=[(broken, True)])
+    leaf = issue("leaf", authority, extensions=[(names, False)])
+    effort = Effort()
+
+    assert effort.allows(authority.der)
+    assert effort.allows(leaf.der)
+    assert not effort.allows_constraints()
+
+
 def test_what_cannot_be_read_is_left_to_others() -> None:
     assert Effort().allows(b"junk")
 
