@@ -1,15 +1,23 @@
-"""How log lines are written: logfmt or JSON, one line each, to standard error."""
+"""How log lines are written: logfmt or JSON, one line each, to standard error.
+
+Logging never waits for a reader and never raises; that is the matter of `log_sink`.
+"""
 
 from __future__ import annotations
 
 import logging
-import sys
+import os
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
 import structlog
 from structlog.typing import Processor
+
+from exporter.log_sink import LogSink
+
+STANDARD_ERROR: Final = 2
+"""The descriptor, and not `sys.stderr`: what is written there may be waited for, and closed by others."""
 
 
 class LogFormat(StrEnum):
@@ -44,8 +52,46 @@ _RENDERERS: Final[Mapping[LogFormat, Processor]] = {
 }
 
 
+_NOISY: Final = ("watchfiles",)
+"""Libraries that tell of their ordinary work: of every change in a directory, in which the log may be."""
+
+
+class _Handler(logging.Handler):
+    """Takes what libraries log."""
+
+    def __init__(self, sink: LogSink) -> None:
+        super().__init__()
+        self._sink = sink
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 - a library's record that cannot be formatted is no reason to fail
+            self._sink.dropped += 1
+        else:
+            self._sink.put(line)
+
+
+class _Logger:
+    """What structlog writes lines to, by whichever level's name."""
+
+    def __init__(self, sink: LogSink) -> None:
+        self.debug = self.info = self.warning = self.error = self.critical = self.msg = sink.put
+
+
+_sink: LogSink | None = None
+
+
+def dropped() -> int:
+    """How many lines were dropped since logging was set up."""
+    return 0 if _sink is None else _sink.dropped
+
+
 def configure(level: LogLevel, log_format: LogFormat) -> None:
     """Set up logging for the whole process, libraries that use the standard library's included."""
+    global _sink  # noqa: PLW0603 - like standard error itself, there is one for the process
+    _take_standard_descriptors()
+    _sink = sink = LogSink(STANDARD_ERROR)
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         _prometheus_level,
@@ -58,10 +104,10 @@ def configure(level: LogLevel, log_format: LogFormat) -> None:
     structlog.configure(
         processors=[*shared, _RENDERERS[log_format]],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Logger(sink),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sink)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -69,6 +115,20 @@ def configure(level: LogLevel, log_format: LogFormat) -> None:
         )
     )
     logging.basicConfig(level=max(_LEVELS[level], logging.INFO), handlers=[handler], force=True)
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _take_standard_descriptors() -> None:
+    """A standard descriptor that is closed would become the next connection's, and the log would be sent there."""
+    for descriptor in range(STANDARD_ERROR + 1):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
 
 
 def _in_order(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

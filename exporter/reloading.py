@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from exporter.config.problems import ConfigurationError, Problem
+from exporter.threads import in_own_thread
 
 C = TypeVar("C")
 
@@ -64,12 +65,20 @@ class Reloader(Generic[C]):
         if self._closed:
             return ()
         try:
-            configuration = await asyncio.to_thread(self._load)
+            # In a thread of its own: the files may lie on a file system that hangs.
+            configuration = await in_own_thread(self._load, "reload")
+            if not self._closed:
+                self._apply(configuration)
         except ConfigurationError as error:
             for problem in error.problems:
                 log.warning("configuration not reloaded", file=problem.file, line=problem.line, problem=problem.message)
-            self._failed(error.problems)
-            return error.problems
-        if not self._closed:
-            self._apply(configuration)
+            return self._failure(error.problems)
+        except Exception as error:
+            # No descriptors, no memory, no process to read it with, or a bug: the next reload may fare better.
+            log.exception("configuration not reloaded")
+            return self._failure((Problem("configuration", 1, f"could not be loaded: {error}; the log says more"),))
         return ()
+
+    def _failure(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+        self._failed(problems)
+        return problems

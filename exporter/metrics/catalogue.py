@@ -209,6 +209,17 @@ EXPORTER_METRICS = (
         "How late the event loop ran what was due; where the kernel stamps no packets, latencies may be so much off.",
     ),
     Metric("mail_exporter_scrape_duration_seconds", HISTOGRAM, "How long it took to produce /metrics."),
+    Metric(
+        "mail_exporter_log_lines_dropped_total",
+        COUNTER,
+        "Log lines that nobody read in time, or that could not be written.",
+    ),
+    Metric(
+        "mail_exporter_task_failures_total",
+        COUNTER,
+        "How often something that runs all the time failed and was begun anew; the log says why.",
+        ("task",),
+    ),
 )
 """Metrics of the exporter itself, and of what it does for several endpoints together."""
 

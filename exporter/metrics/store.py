@@ -18,7 +18,7 @@ from exporter.metrics.flow_state import FlowState, FlowStates
 from exporter.metrics.histogram import DELAY_BUCKETS, SCRAPE_BUCKETS, Histogram
 from exporter.metrics.record import Shared
 from exporter.metrics.remembering import Memory, Remembered, server_of
-from exporter.model import Endpoint, ProbeResult, Protocol, Series, SkipReason, TokenOutcome
+from exporter.model import Endpoint, LongTask, ProbeResult, Protocol, Series, SkipReason, TokenOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class ExporterState:
         scrapes: How long it took to produce `/metrics`.
         tokens: Of each entry of the credentials that tokens are got for.
         started_at: When the process began to look, a Unix timestamp: what it has not seen may have been before that.
+        task_failures: How often each task failed and was begun anew.
     """
 
     build: BuildInfo
@@ -80,6 +81,8 @@ class ExporterState:
     total_shards: int = 1
     tokens: Mapping[str, TokenState] = field(default_factory=lambda: MappingProxyType({}))
     started_at: float = 0.0
+    task_failures: Mapping[LongTask, int] = field(default_factory=lambda: MappingProxyType(dict.fromkeys(LongTask, 0)))
+    log_lines_dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class Store:
         held_back: Tells the rejected logins, when asked.
         started_at: When the process began to look, a Unix timestamp.
         flows: What is known of flows; nothing unless given.
+        lines_dropped: Tells how many log lines were dropped, when asked.
     """
 
     def __init__(
@@ -108,9 +112,11 @@ class Store:
         held_back: Callable[[], HeldBack] = lambda: NONE_HELD_BACK,
         started_at: float = 0.0,
         flows: FlowStates | None = None,
+        lines_dropped: Callable[[], int] = lambda: 0,
     ) -> None:
         self.flows = flows or FlowStates()
         self._held_back = held_back
+        self._lines_dropped = lines_dropped
         self._states: dict[Series, EndpointState] = {}
         self._shared = Shared()
         self._memory = Memory()
@@ -118,6 +124,7 @@ class Store:
         self._start_delay = Histogram.empty(DELAY_BUCKETS)
         self._in_flight = 0
         self._skipped = dict.fromkeys(SkipReason, 0)
+        self._task_failures = dict.fromkeys(LongTask, 0)
         self._exporter = ExporterState(
             build=build,
             endpoints=MappingProxyType(dict.fromkeys(Protocol, 0)),
@@ -234,6 +241,10 @@ class Store:
         """Counts a probe that was due but not started."""
         self._skipped[reason] += 1
 
+    def task_failed(self, task: LongTask) -> None:
+        """Counts a failure of something that runs all the time."""
+        self._task_failures[task] += 1
+
     def observe_start_delay(self, seconds: float) -> None:
         """Notes how much later than scheduled a probe was started."""
         self._start_delay = self._start_delay.observe(seconds)
@@ -274,6 +285,8 @@ class Store:
             start_delay=self._start_delay,
             probes_in_flight=self._in_flight,
             skipped=MappingProxyType(self._skipped.copy()),
+            task_failures=MappingProxyType(self._task_failures.copy()),
+            log_lines_dropped=self._lines_dropped(),
         )
         return Snapshot(tuple(self._states.values()), exporter, self._held_back(), self.flows.snapshot())
 

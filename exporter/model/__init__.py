@@ -31,7 +31,7 @@ from exporter.model.mail_flow import (
     Sending,
     Settled,
 )
-from exporter.model.phases import FailureReason, Phase, SkipReason
+from exporter.model.phases import FailureReason, LongTask, Phase, SkipReason
 from exporter.model.results import (
     PAUSING,
     Direction,
@@ -75,6 +75,7 @@ __all__ = [
     "Limits",
     "Login",
     "LoginBackoff",
+    "LongTask",
     "MailboxFacts",
     "Mechanism",
     "OAuth2Authentication",

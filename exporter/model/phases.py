@@ -61,6 +61,25 @@ class FailureReason(StrEnum):
     INTERNAL_ERROR = "internal_error"
 
 
+class LongTask(StrEnum):
+    """What runs for as long as the daemon does: label `task` of `mail_exporter_task_failures_total`."""
+
+    SCHEDULE = "schedule"
+    """Starts probes."""
+    LAG = "lag"
+    """Measures how late the event loop is."""
+    CONFIG_WATCH = "config_watch"
+    """Looks for changes of the configuration."""
+    WEB_CONFIG = "web_config"
+    """Looks for changes of the web configuration."""
+    ACCEPT = "accept"
+    """Accepts connections of HTTP clients."""
+    WATCHDOG = "watchdog"
+    """Tells systemd that the event loop runs."""
+    MEMORY = "memory"
+    """Collects garbage when nobody is disturbed by it."""
+
+
 class SkipReason(StrEnum):
     """Why a probe that was due was not started: label `reason` of `mail_exporter_probes_skipped_total`."""
 

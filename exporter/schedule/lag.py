@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from exporter.model import LongTask
+from exporter.supervision import report
+
 PERIOD: Final = 0.25
 """Seconds between two looks: often enough that a stall which a probe met is likely to be seen, and next to no work."""
 
@@ -13,13 +16,15 @@ PERIOD: Final = 0.25
 class LagMonitor:
     """Sets the loop an alarm again and again, and tells how late each one went off."""
 
-    def __init__(self, observe: Callable[[float], None]) -> None:
+    def __init__(self, observe: Callable[[float], None], failed: Callable[[LongTask], None]) -> None:
         """Prepare to look.
 
         Args:
             observe: Is told the lag, in seconds.
+            failed: Is told if that went wrong.
         """
         self._observe = observe
+        self._failed = failed
         self._alarm: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -34,5 +39,9 @@ class LagMonitor:
 
     def _look(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
         now = loop.time()
-        self._observe(max(now - due, 0.0))
+        # First of all: whatever goes wrong below, the next look is taken.
         self._alarm = loop.call_at(now + PERIOD, self._look, loop, now + PERIOD)
+        try:
+            self._observe(max(now - due, 0.0))
+        except Exception as error:  # noqa: BLE001 - see above
+            report(LongTask.LAG, error, self._failed)

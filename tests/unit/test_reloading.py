@@ -127,3 +127,23 @@ async def test_a_reload_that_is_under_way_at_the_end_puts_nothing_in_force() -> 
     assert source.applied == []
     assert await source.reloader.reload() == ()
     assert source.loads == 1
+
+
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), RuntimeError("can't start new thread")])
+async def test_anything_else_that_goes_wrong_is_a_failed_reload_and_the_next_one_works(error: Exception) -> None:
+    source = Source()
+
+    def broken() -> str:
+        raise error
+
+    source.reloader._load = broken
+    with capture_logs() as logs:
+        problems = await source.reloader.reload()
+
+    assert [(problem.file, problem.line) for problem in problems] == [("configuration", 1)]
+    assert str(error) in problems[0].message
+    assert source.failures == [problems]
+    assert ["error"] == [line["log_level"] for line in logs]
+    source.reloader._load = source.load
+    assert await source.reloader.reload() == ()
+    assert source.applied == ["one"]

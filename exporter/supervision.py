@@ -1,0 +1,59 @@
+"""What runs for as long as the program does must not end with the first thing that goes wrong.
+
+An exception is logged and counted, and the work begins anew after a pause. What the work is does not live here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from exporter.model import LongTask
+
+FIRST_PAUSE: Final = 1.0
+"""Seconds before work that failed begins anew."""
+
+LONGEST_PAUSE: Final = 60.0
+"""Seconds, where it fails again and again: each pause is twice as long as the one before."""
+
+log = structlog.get_logger()
+
+
+async def supervised(
+    task: LongTask,
+    work: Callable[[], Awaitable[None]],
+    failed: Callable[[LongTask], None],
+    *,
+    pause: float = FIRST_PAUSE,
+) -> None:
+    """Do work until it ends by itself or is cancelled, however often it fails.
+
+    Args:
+        task: What it is called in the log and the metrics.
+        work: Begins it.
+        failed: Is told of every failure.
+        pause: Seconds before it begins anew for the first time.
+    """
+    loop = asyncio.get_running_loop()
+    wait = pause
+    while True:
+        begun = loop.time()
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the work goes on
+            report(task, error, failed)
+        else:
+            return
+        if loop.time() - begun > LONGEST_PAUSE:
+            wait = pause
+        await asyncio.sleep(wait)
+        wait = min(wait * 2, LONGEST_PAUSE)
+
+
+def report(task: LongTask, error: Exception, failed: Callable[[LongTask], None]) -> None:
+    """Log and count an exception."""
+    log.error("a task failed; it goes on", task=task.value, exc_info=error)
+    failed(task)

@@ -1,0 +1,58 @@
+"""Work that may block for ever, such as reading from a file system that hangs, in threads that nobody else needs.
+
+asyncio.to_thread's threads are few and shared: half a dozen readers that hang there would stop everything else that
+uses them, and the end of the program would wait for them. Here each piece of work has a thread of its own, which ends
+with it, and which the end of the program leaves behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def in_own_thread(work: Callable[[], T], name: str) -> asyncio.Future[T]:
+    """Begin a piece of work; what comes of it, or what it raises, is the future's.
+
+    Args:
+        work: Blocks.
+        name: Of the thread, for people who look at the process.
+
+    Raises:
+        OSError: The system has no thread to give.
+    """
+    return asyncio.get_running_loop().run_in_executor(_OwnThread(name), work)
+
+
+class _OwnThread(Executor):
+    """Runs one piece of work."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        """Begin it."""
+        future: Future[Any] = Future()
+
+        def run() -> None:
+            try:
+                result = work(*arguments, **named)
+            except BaseException as error:  # noqa: BLE001 - it is raised where the work is waited for
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        # From now on a waiter who is cancelled does not cancel the work, which nothing can stop.
+        future.set_running_or_notify_cancel()
+        try:
+            threading.Thread(target=run, name=self._name, daemon=True).start()
+        except RuntimeError:
+            raise OSError(errno.EAGAIN, f"no thread: {os.strerror(errno.EAGAIN)}") from None
+        return future
