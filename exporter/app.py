@@ -17,7 +17,7 @@ import structlog
 from aiohttp.web import Application
 from OpenSSL import SSL
 
-from exporter import __version__, sd_notify
+from exporter import __version__, logs, sd_notify
 from exporter.config.module import Module
 from exporter.config.problems import Problem
 from exporter.flows.runner import FlowRunner
@@ -153,6 +153,7 @@ class Daemon:
             lambda: self._logins.held_back(),  # noqa: PLW0108 - they need the store first
             started_at=time.time(),
             flows=FlowStates(time.time),
+            lines_dropped=logs.dropped,
         )
         observer = _StoreObserver(self.store)
         self.store.set_shard(shard.number, shard.total)
@@ -171,7 +172,7 @@ class Daemon:
         self._flows = FlowRunner(self.visitor, self.store.flows, self._exchangers)
         self._state_log = StateLog()
         self._scheduler = Scheduler(self._probe, observer)
-        self._lag = LagMonitor(self.store.observe_lag)
+        self._lag = LagMonitor(self.store.observe_lag, self.store.task_failed)
         self._hurried = False
         self.ready = False
 

@@ -1,70 +1,129 @@
-"""Noticing that a file's content changed, whether it was written in place, replaced, or a symlink to it swapped."""
+"""Noticing that files changed, whether they were written in place, replaced, or symlinks to them swapped.
+
+So is that one cannot be read any more, unless it is about to be replaced.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+import os
+import stat
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import aclosing
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
+
+import structlog
+
+from exporter.config.files import MAX_FILE_BYTES, STANDARD_INPUT, find_files, is_pattern
+from exporter.config.problems import ConfigurationError
+from exporter.threads import in_own_thread
 
 RETRY: Final = 1.0
-"""Seconds to wait for a directory that is gone: it is being replaced, or it is not coming back."""
+"""Seconds to wait for what is gone: it is being replaced, or it is not coming back."""
 
 LOOK_EVERY: Final = 5000
-"""Milliseconds after which to look at the file in any case: network file systems tell of no changes, and one may happen
-in the moment between two watches."""
+"""Milliseconds after which to look at the files in any case: network file systems tell of no changes, and one may
+happen in the moment between two watches."""
+
+Look: TypeAlias = tuple[tuple[str, bytes | str], ...]
+"""Each file with its content's fingerprint, or with why it cannot be read."""
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
 
 
 class Watcher:
-    """Watches one file, from the moment it is made: a change between that and the first look is noticed too."""
+    """Watches files, from the moment it is made: a change between that and the first look is noticed too."""
 
-    def __init__(self, path: Path) -> None:
-        """Take note of what the file holds now.
+    def __init__(self, patterns: Iterable[str | Path]) -> None:
+        """Take note of what the files hold now.
 
         Args:
-            path: Need not exist yet.
+            patterns: As `find_files` takes them. The files need not exist yet.
         """
-        self._path = path
-        self._known = _fingerprint(path)
+        self._patterns = [str(pattern) for pattern in patterns if str(pattern) != STANDARD_INPUT]
+        self._known = self._look()
+        self._trouble: str | None = None
 
     async def changes(self) -> AsyncIterator[None]:
-        """Yields each time the content is another than before, until cancelled.
+        """Yields each time the content is another than before, or cannot be read any more, until cancelled.
 
-        Directories are watched and not the file: editors and configuration management replace files, and a ConfigMap
-        that Kubernetes mounts is a symlink through `..data`, which is swapped. Where the file is reached by a symlink,
+        Directories are watched and not the files: editors and configuration management replace files, and a ConfigMap
+        that Kubernetes mounts is a symlink through `..data`, which is swapped. Where a file is reached by a symlink,
         the directory that it leads to is watched as well, wherever it leads to by then.
         """
+        while True:
+            watched = await self._thread(self._directories)
+            async with aclosing(self._hints(watched)) as hints:
+                async for _ in hints:
+                    if await self._has_changed():
+                        yield
+                    if await self._thread(self._directories) != watched:
+                        break
+
+    async def _hints(self, watched: frozenset[Path]) -> AsyncGenerator[None, None]:
+        """Yields whenever it is worth a look."""
         from watchfiles import awatch  # noqa: PLC0415 - a daemon that watches nothing has no use for its megabyte
 
-        while True:
-            watched = await asyncio.to_thread(_directories, self._path)
+        try:
+            async for _ in awatch(
+                *watched, watch_filter=None, recursive=False, rust_timeout=LOOK_EVERY, yield_on_timeout=True
+            ):
+                self._trouble = None
+                yield
+        except (OSError, RuntimeError) as error:
+            # No descriptors or watches left, or a directory that is gone: what cannot be watched is looked at.
+            if str(error) != self._trouble:
+                log.warning("cannot watch the configuration; looking at it instead", every=RETRY, problem=str(error))
+            self._trouble = str(error)
+        await asyncio.sleep(RETRY)
+        yield
+
+    async def _has_changed(self) -> bool:
+        found = await self._thread(self._look)
+        if found != self._known and _is_incomplete(found):
+            # Most likely it is about to be replaced, and its successor is the change.
+            await asyncio.sleep(RETRY)
+            found = await self._thread(self._look)
+        before, self._known = self._known, found
+        return found != before
+
+    async def _thread(self, work: Callable[[], T]) -> T:
+        return await in_own_thread(work, "config-watch")
+
+    def _look(self) -> Look:
+        return tuple((name, _fingerprint(Path(name))) for name in self._files())
+
+    def _files(self) -> list[str]:
+        found: set[str] = set()
+        for pattern in self._patterns:
             try:
-                async for _ in awatch(
-                    *watched,
-                    watch_filter=None,
-                    recursive=False,
-                    rust_timeout=LOOK_EVERY,
-                    yield_on_timeout=True,
-                ):
-                    found = await asyncio.to_thread(_fingerprint, self._path)
-                    # A file that is missing for the moment is about to be replaced: its successor is the change.
-                    if found is not None and found != self._known:
-                        self._known = found
-                        yield
-                    if await asyncio.to_thread(_directories, self._path) != watched:
-                        break
-            except FileNotFoundError:
-                await asyncio.sleep(RETRY)
+                found.update(find_files([pattern]))
+            except ConfigurationError:
+                found.add(pattern)  # it matches nothing now, and may do so later
+        return sorted(found)
+
+    def _directories(self) -> frozenset[Path]:
+        """Those that exist of the files' directories, and of those that patterns are looked for in."""
+        paths = [Path(name) for name in {*self._files(), *self._patterns}]
+        directories = {directory for path in paths for directory in (path.absolute().parent, path.resolve().parent)}
+        return frozenset(each for each in directories if each.is_dir() and not is_pattern(str(each)))
 
 
-def _directories(path: Path) -> frozenset[Path]:
-    return frozenset({path.absolute().parent, path.resolve().parent})
+def _is_incomplete(look: Look) -> bool:
+    return any(isinstance(fingerprint, str) for _, fingerprint in look)
 
 
-def _fingerprint(path: Path) -> bytes | None:
-    """Of the content; `None` if it cannot be read."""
+def _fingerprint(path: Path) -> bytes | str:
+    """Of the content; why it cannot be read if that is so."""
     try:
-        return hashlib.sha256(path.read_bytes()).digest()
-    except OSError:
-        return None
+        # A named pipe that nobody writes to would never be opened otherwise.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return "is not a regular file"
+            return hashlib.sha256(file.read(MAX_FILE_BYTES + 1)).digest()
+    except (OSError, ValueError) as error:
+        return str(error)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -25,7 +26,9 @@ from exporter.config.schema import json_schema
 @version_option
 @click.pass_context
 def check(context: click.Context, paths: tuple[Path, ...], schema: bool) -> None:
-    """Check configuration files.
+    """Check configuration files, which together are one configuration.
+
+    A path may be a pattern in quotes, or - for standard input.
 
     Every problem is printed as FILE:LINE: MESSAGE, and so is, marked as a warning, what works but deserves a look.
     Exits with 1 if there is any problem. Servers are not contacted, and passwords are not read.
@@ -35,16 +38,14 @@ def check(context: click.Context, paths: tuple[Path, ...], schema: bool) -> None
     if schema:
         click.echo(json.dumps(json_schema(), indent=2))
         return
-    # All of them are looked at, also after a bad one.
-    good = [_is_good(path) for path in paths]
-    if not all(good):
+    if not _are_good(paths):
         context.exit(1)
 
 
-def _is_good(path: Path) -> bool:
-    """Prints what there is to say about one file: what is good to stdout, the rest to stderr, as promtool does."""
+def _are_good(paths: Sequence[Path]) -> bool:
+    """Prints what there is to say about the files: what is good to stdout, the rest to stderr, as promtool does."""
     try:
-        configuration = load(path)
+        configuration = load(*paths)
     except ConfigurationError as error:
         for problem in error.problems:
             _print(str(problem), err=True)
@@ -52,7 +53,9 @@ def _is_good(path: Path) -> bool:
     for warning in configuration.warnings:
         _print(f"{warning.file}:{warning.line}: warning: {warning.message}", err=True)
     count = len(configuration.endpoints)
-    _print(f"{path}: {count} endpoint{'s' * (count != 1)}, no problems")
+    modules = len(configuration.modules)
+    also = f", {modules} module{'s' * (modules != 1)}" if modules else ""
+    _print(f"{', '.join(configuration.files)}: {count} endpoint{'s' * (count != 1)}{also}, no problems")
     return True
 
 

@@ -20,6 +20,7 @@ from exporter import logs
 from exporter.cli import documents
 from exporter.cli.documentation_url import documentation_root, reason_url
 from exporter.cli.probing import Rounds, probe_rounds
+from exporter.cli.loading import config_files
 from exporter.cli.progress import Progress
 from exporter.cli.report import print_failures, print_line, print_side_by_side, print_statistics
 from exporter.cli.statistics import Statistics
@@ -71,12 +72,7 @@ class DurationType(click.ParamType[float]):
 
 @click.command()
 @click.argument("targets", metavar="TARGET...", nargs=-1)
-@click.option(
-    "--config.file",
-    "config_file",
-    type=click.Path(path_type=Path, readable=False),
-    help="The configuration that has the endpoints.",
-)
+@config_files(meaning="The configuration that has the endpoints")
 @click.option(
     "--repeat", type=click.IntRange(1, MOST_ROUNDS), help="Probe so often, and show how the durations are spread."
 )
@@ -102,7 +98,7 @@ def probe(
     context: click.Context,
     targets: tuple[str, ...],
     *,
-    config_file: Path | None,
+    config_files: tuple[str, ...],
     repeat: int | None,
     interval: float,
     external_url: str | None,
@@ -126,7 +122,7 @@ def probe(
     if watch and repeat is not None:
         raise click.UsageError("give either --repeat or --watch", context)
     logs.configure(logs.LogLevel.WARN, logs.LogFormat.LOGFMT)
-    configuration = _configuration(config_file, as_json=as_json)
+    configuration = _configuration(config_files, as_json=as_json)
     endpoints = _endpoints(targets, configuration, as_json=as_json)
     rounds = Rounds(None if watch else repeat or 1, interval)
     session = _Session(endpoints, rounds, external_url, as_json=as_json)
@@ -138,11 +134,11 @@ def probe(
     sys.exit(session.exit_code)
 
 
-def _configuration(config_file: Path | None, *, as_json: bool) -> Configuration | None:
-    if config_file is None:
+def _configuration(config_files: tuple[str, ...], *, as_json: bool) -> Configuration | None:
+    if not config_files:
         return None
     try:
-        return load(config_file)
+        return load(*config_files)
     except ConfigurationError as error:
         _give_up(
             ExitCode.NOT_TRIED, None, "configuration", [str(problem) for problem in error.problems], as_json=as_json

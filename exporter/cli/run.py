@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -12,11 +13,12 @@ import structlog
 
 from exporter import app, logs
 from exporter.cli.listening import listen_addresses
-from exporter.cli.loading import or_exit
+from exporter.cli.loading import config_files, or_exit
 from exporter.cli.shards import chosen_shard, shard_options
 from exporter.cli.version import version_option
 from exporter.config.apart import load_apart
 from exporter.config.configuration import Configuration
+from exporter.config.files import STANDARD_INPUT, read_standard_input
 from exporter.history_file import HistoryFile
 from exporter.interpreter import uncollected
 from exporter.watching import Watcher
@@ -27,14 +29,8 @@ log = structlog.get_logger()
 
 
 @click.command()
-@click.option(
-    "--config.file",
-    "config_file",
-    type=click.Path(path_type=Path, readable=False),
-    required=True,
-    help="The configuration.",
-)
-@click.option("--config.watch", "watch", is_flag=True, help="Reload the configuration when its file changes.")
+@config_files(meaning="The configuration", required=True)
+@click.option("--config.watch", "watch", is_flag=True, help="Reload the configuration when one of its files changes.")
 @listen_addresses(default=":9925")
 @click.option(
     "--web.config.file",
@@ -68,7 +64,7 @@ log = structlog.get_logger()
 )
 @version_option
 def run(
-    config_file: Path,
+    config_files: tuple[str, ...],
     addresses: tuple[ListenAddress, ...],
     *,
     web_config_file: Path | None,
@@ -86,14 +82,17 @@ def run(
     """
     share = chosen_shard(shard, total_shards)
     logs.configure(logs.LogLevel(log_level), logs.LogFormat(log_format))
-    # Before the file is read, so that no change after that is missed.
-    watcher = Watcher(config_file) if watch else None
+    # What came from standard input stays what it was, however often it is read again.
+    standard_input = read_standard_input() if STANDARD_INPUT in config_files else b""
+    load = partial(load_apart, *config_files, standard_input=standard_input)
+    # Before the files are read, so that no change after that is missed.
+    watcher = Watcher(config_files) if watch else None
     with uncollected():
-        configuration = or_exit(lambda: load_apart(config_file))
+        configuration = or_exit(load)
     _warn(configuration)
     web_config = None if web_config_file is None else or_exit(lambda: _policies(web_config_file))
     history = None if history_file is None else HistoryFile(history_file)
-    reloading = app.Reloading(lambda: _warn(load_apart(config_file)), watcher, lifecycle)
+    reloading = app.Reloading(lambda: _warn(load()), watcher, lifecycle)
     try:
         asyncio.run(
             app.serve(configuration, addresses, _announce, reloading, share, web_config=web_config, history=history)

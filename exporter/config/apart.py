@@ -13,6 +13,7 @@ import copyreg
 import pickle
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -23,36 +24,37 @@ from exporter.config.problems import ConfigurationError, Problem
 from exporter.model import Endpoint, Secret
 
 COMMAND: Final = (sys.executable, "-P", "-c", "from exporter.config.apart import answer; answer()")
-"""What is run, with the file's path behind it. -P: what happens to lie in the working directory is not imported."""
+"""What is run, with the files' names behind it. -P: what happens to lie in the working directory is not imported."""
 
 ENDPOINTS_AT_ONCE: Final = 128
 """Endpoints that are passed on in one piece: a millisecond's work for whoever takes them, after which others may have
 the interpreter."""
 
 
-def load_apart(path: Path) -> Configuration:
-    """As `load.load`, by another process.
+def load_apart(*patterns: str | Path, standard_input: bytes = b"") -> Configuration:
+    """As `load.load`, by another process, which is told what came from standard input.
 
     Raises:
         ConfigurationError: As there; or that process came to an end before it was done.
     """
-    command = [*COMMAND, str(path)]  # the path is only ever read from
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:  # noqa: S603 - ourselves
+    command = [*COMMAND, *map(str, patterns)]  # the files are only ever read from
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603 - ourselves
         try:
+            _hand_over(standard_input, process.stdin)
             found, endpoints = _taken(process.stdout)
         except (EOFError, pickle.UnpicklingError):
             found, endpoints = None, ()
     # Only now, when the pipe is closed: a process that still wants to write would be waited for in vain.
     if found is None:
         message = f"the process that reads it ended with {process.returncode} before it was done; see what it logged"
-        raise ConfigurationError([Problem(str(path), 1, message)])
+        raise ConfigurationError([Problem(str(patterns[0]), 1, message)])
     if isinstance(found, Configuration):
         return replace(found, endpoints=endpoints)
     raise ConfigurationError(found)
 
 
 def answer() -> None:
-    """What that process does: reads the file that its argument names, and passes on what comes of it."""
+    """What that process does: reads the files that its arguments name, and passes on what comes of it."""
     from exporter.config.load import load  # noqa: PLC0415 - this is what the other process is spared
 
     # Whatever else might write there must not get in between.
@@ -65,7 +67,7 @@ def answer() -> None:
         Secret: lambda secret: (Secret, (secret.reveal(),)),
     }
     try:
-        configuration = load(Path(sys.argv[1]))
+        configuration = load(*sys.argv[1:])
     except ConfigurationError as error:
         pickler.dump(error.problems)
     else:
@@ -74,6 +76,14 @@ def answer() -> None:
             pickler.dump(configuration.endpoints[start : start + ENDPOINTS_AT_ONCE])
     pickler.dump(())
     output.flush()
+
+
+def _hand_over(content: bytes, pipe: IO[bytes] | None) -> None:
+    """The other process reads all of it before it answers, or none of it."""
+    if pipe is None:
+        raise RuntimeError("a pipe was asked for")
+    with suppress(BrokenPipeError), pipe:
+        pipe.write(content)
 
 
 def _taken(pipe: IO[bytes] | None) -> tuple[Any, tuple[Endpoint, ...]]:

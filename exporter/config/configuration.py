@@ -1,10 +1,9 @@
-"""What a configuration file says, once it has been read: a value, which says nothing of how files are read."""
+"""What a configuration says, once it has been read: a value, which says nothing of how files are read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 
 from exporter.config.module import Module
@@ -15,17 +14,17 @@ from exporter.model import Credentials, DnsSettings, Endpoint, Flows, Limits, Lo
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What a file says, with every default applied.
+    """What its files say, with every default applied.
 
     Attributes:
-        path: The file, as it was given.
-        endpoints: In the order of the file, with unique names; at least one.
+        files: The files that it was read from, as messages call them.
+        endpoints: In the order of the files, with unique names.
         modules: By name.
         credentials: Every entry, used or not.
         warnings: What works, but deserves a look, in the order of its lines.
     """
 
-    path: Path
+    files: tuple[str, ...]
     endpoints: tuple[Endpoint, ...]
     credentials: tuple[Credentials, ...] = ()
     dns: DnsSettings = field(default_factory=DnsSettings)

@@ -162,6 +162,19 @@ def _check_login(draft: Draft) -> None:
         draft.problem("mechanism", "there is nobody to log in as; write credentials beside it, or leave it out")
 
 
+def _check_mailbox(draft: Draft) -> None:
+    """Nobody can look at a mailbox without a login, and a probe that does not look would be green."""
+    keys = draft.keys
+    unseen = keys.value("mailbox") is not None and keys.value("credentials") is None
+    if not unseen or not draft.applies("mailbox") or not keys.usable("credentials", "mailbox"):
+        return
+    if keys.own_value("mailbox") is not None:
+        draft.problem("mailbox", "cannot be looked at without a login; write credentials beside it")
+    else:
+        doubt = "is looked at only by endpoints with credentials, and one has none; write credentials there"
+        draft.journal.warning(keys.place("mailbox"), doubt)
+
+
 def _check_secret(draft: Draft) -> None:
     """A mechanism and credentials that do not fit; one of the defaults passes credentials of the endpoint by."""
     mechanism, credentials = draft.written_mechanism, draft.credentials
@@ -248,6 +261,7 @@ CHECKS: tuple[Callable[[Draft], None], ...] = (
     _check_protocol,
     _check_recipient,
     _check_login,
+    _check_mailbox,
     _check_secret,
     _check_preset,
     _check_plain_login,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Container, Iterable
 
 from exporter.config import text
 from exporter.config.document import Value, YamlMapping
@@ -15,14 +14,14 @@ from exporter.config.sections import Read, read_section
 from exporter.model import Credentials, Endpoint
 
 
-def read_credentials(value: Value, directory: Path, journal: Journal) -> dict[str, Credentials | None]:
+def read_credentials(value: Value, journal: Journal) -> dict[str, Credentials | None]:
     """Every entry by its name; `None` for one with problems, which endpoints may still name."""
     if value is None:
         return {}
     if not isinstance(value, YamlMapping):
         journal.problem(("credentials",), "must be a mapping of names to a username and a password_file each")
         return {}
-    return {name: _entry(name, entry, directory, journal) for name, entry in value.items()}
+    return {name: _entry(name, entry, journal) for name, entry in value.items()}
 
 
 def check_for_secrets(
@@ -42,8 +41,17 @@ def check_for_secrets(
         journal.problem(("credentials", entry.name), message)
 
 
-def _entry(name: str, value: Value, directory: Path, journal: Journal) -> Credentials | None:
+def check_for_use(credentials: Iterable[str], used: Container[str], journal: Journal) -> None:
+    """Warns of entries that nobody logs in with: more often a slip than a spare."""
+    for name in credentials:
+        if name not in used:
+            doubt = "nobody logs in with these; name them at an endpoint, or leave them out"
+            journal.warning(("credentials", name), doubt)
+
+
+def _entry(name: str, value: Value, journal: Journal) -> Credentials | None:
     at: Location = ("credentials", name)
+    directory = journal.directory(at)
     try:
         text.name(name)
     except ValueError as error:

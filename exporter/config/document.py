@@ -28,6 +28,10 @@ MAX_DEPTH = 32
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _MERGE = "<<"
+_CUT_SHORT = frozenset({"password", "client_secret", "refresh_token", "flow_key"})
+"""Keys of secrets, of which nobody sees that they are incomplete."""
+
+_COMMENT = re.compile(r"[ \t]+#")
 _TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
 _KNOWN_TAGS = (
     _TEXT_TAGS | {None} | {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "map", "seq")}
@@ -87,12 +91,20 @@ class Document:
     """The content of a file.
 
     Attributes:
+        name: What messages call the file.
         root: `None` for an empty file.
         problems: What is wrong with it as YAML, but leaves the rest readable, such as a key that is there twice.
+        warnings: What may have been meant otherwise.
     """
 
+    name: str
     root: Value
-    problems: tuple[Problem, ...]
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+    def file(self, location: Sequence[str | int]) -> str:  # noqa: ARG002 - it is all one file
+        """The file of the value that keys and indices lead to."""
+        return self.name
 
     def line(self, location: Sequence[str | int]) -> int:
         """The line of the value that keys and indices lead to, or of the last on the way that exists."""
@@ -121,21 +133,23 @@ def read_document(text: str, file: str) -> Document:
             f"holds the character U+{ord(unprintable[0]):04X}, which YAML does not allow; save it as plain UTF-8 text"
         )
         raise ConfigurationError([Problem(file, line, message)])
-    composer = _Composer(yaml.parse(text, Loader=_LOADER), file)
+    composer = _Composer(yaml.parse(text, Loader=_LOADER), file, text)
     try:
         root = composer.document()
     except yaml.MarkedYAMLError as error:
         last_line = max(1, text.count("\n") + (not text.endswith("\n")))
         problem = Problem(file, min(_line(error.problem_mark), last_line), _syntax(error))
         raise ConfigurationError([*composer.problems, problem]) from None
-    return Document(root, tuple(composer.problems))
+    return Document(file, root, tuple(composer.problems), tuple(composer.warnings))
 
 
 class _Composer:
     """Builds the document from the parser's events."""
 
-    def __init__(self, events: Iterator[Any], file: str) -> None:
+    def __init__(self, events: Iterator[Any], file: str, text: str) -> None:
         self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self._text = text
         self._events = events
         self._file = file
         self._nodes = 0
@@ -204,7 +218,10 @@ class _Composer:
         merged: list[YamlMapping] = []
         while not isinstance(key_event := next(self._events), yaml.MappingEndEvent):
             key = self._node(key_event, depth)
-            value = self._node(next(self._events), depth)
+            value_event = next(self._events)
+            value = self._node(value_event, depth)
+            if isinstance(key, str) and key in _CUT_SHORT:
+                self._look_for_comment(key, value_event)
             if key == _MERGE and not key_event.style:
                 merged += self._merged(key_event, value)
             elif not isinstance(key, str) or not key:
@@ -220,6 +237,15 @@ class _Composer:
                 if key not in mapping:
                     mapping.set(key, source[key], source.lines[key])
         return mapping
+
+    def _look_for_comment(self, key: str, event: yaml.NodeEvent) -> None:
+        """Whether a secret may have lost its end, which YAML takes for a comment."""
+        if not isinstance(event, yaml.ScalarEvent) or event.style or event.end_mark is None:
+            return
+        line = self._text.split("\n", event.end_mark.line + 1)[event.end_mark.line]
+        if _COMMENT.match(line, event.end_mark.column):
+            message = f"{key}: what follows # is a comment; write quotes around a {key.replace('_', ' ')} that holds it"
+            self.warnings.append(Problem(self._file, _line(event.end_mark), message))
 
     def _merged(self, event: yaml.NodeEvent, value: Value) -> list[YamlMapping]:
         """The mappings whose keys `<<` adds where they are not set, the first of them first."""

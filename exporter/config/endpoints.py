@@ -7,7 +7,6 @@ does not live here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -45,14 +44,15 @@ class EndpointReader:
         self,
         defaults: Read[DefaultsSection],
         credentials: Mapping[str, Credentials | None],
-        directory: Path,
         journal: Journal,
     ) -> None:
         self._defaults = Layer(defaults.section, ("defaults",), defaults.broken)
         self._credentials = credentials
-        self._policies = TlsPolicies(directory, journal)
+        self._policies = TlsPolicies(journal)
         self._journal = journal
         self._names: dict[str, Location] = {}
+        self.logins: set[str] = set()
+        """The entries of credentials that somebody logs in with."""
         self._shared: dict[Any, Any] = {}
 
     def check_defaults(self) -> None:
@@ -137,8 +137,8 @@ class EndpointReader:
             name = f"{name}-{target.protocol}"
         place = (*keys.own.at, "name")
         if name in self._names:
-            line = self._journal.line_of(self._names[name])
-            message = f"{quoted(name)} is the name of the endpoint at line {line} too; write a name for one of them"
+            other = self._journal.where(self._names[name], seen_from=place)
+            message = f"{quoted(name)} is the name of the endpoint at {other} too; write a name for one of them"
             self._journal.problem(place, message)
         self._names.setdefault(name, place)
         return name
@@ -148,6 +148,7 @@ class EndpointReader:
         name = keys.value("credentials")
         if name is None:
             return None
+        self.logins.add(name)
         if name not in self._credentials:
             mend = did_you_mean(name, tuple(self._credentials)) if self._credentials else "write it below credentials"
             self._journal.problem(keys.place("credentials"), f"there is no entry {quoted(name)}; {mend}")

@@ -20,7 +20,7 @@ from exporter.config import text, wire
 from exporter.config.allowed import NamePattern, Network, parse_allowed
 from exporter.config.durations import PATTERN, format_duration, parse_duration
 from exporter.config.hosts import parse_address, parse_host, parse_target_host
-from exporter.config.problems import did_you_mean, quoted
+from exporter.config.problems import quoted
 from exporter.config.urls import MAX_PORT, SCHEMES, MailUrl, parse_module_url, parse_url
 from exporter.model import (
     Addresses,
@@ -88,7 +88,8 @@ class OneOf:
         if not isinstance(written, str):
             raise PydanticKnownError("string_type")
         if written not in values:
-            raise ValueError(f"{quoted(written)} is not known here; {did_you_mean(written, values)}")
+            # All of them and no guess: the nearest word may be the weakest choice.
+            raise ValueError(f"{quoted(written)} is not known here; write one of {', '.join(values)}")
         return written
 
 

@@ -1,13 +1,63 @@
-"""Reading a configuration file as text: within bounds, and with a problem that says what to do where that fails."""
+"""Which files a configuration consists of, and reading them as text.
+
+Within bounds, and with a problem that says what to do where that fails.
+"""
 
 from __future__ import annotations
 
+import glob
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 from exporter.config.problems import ConfigurationError, Problem
 
 MAX_FILE_BYTES = 32 * 1024 * 1024
 """10,000 endpoints are 2 MB. What is larger is another file, named by mistake."""
+
+MAX_FILES: Final = 4096
+"""A pattern that matches more was not written for configuration files."""
+
+STANDARD_INPUT: Final = "-"
+
+STANDARD_INPUT_SHOWN: Final = "<stdin>"
+"""What messages call it."""
+
+
+def find_files(patterns: Iterable[str | Path]) -> Iterator[str]:
+    """The names of the files that are meant, in their order and each once.
+
+    Args:
+        patterns: Names, `-` for standard input, or patterns with `*`, `?` and `[...]`, each of which stands for the
+            files that match it now.
+
+    Raises:
+        ConfigurationError: A pattern matches nothing, or far too much.
+    """
+    found: set[str] = set()
+    problems = []
+    for pattern in map(str, patterns):
+        matching = {pattern} if not is_pattern(pattern) else _matching(pattern)
+        if not matching:
+            problems.append(Problem(pattern, 1, "no file matches this pattern; name a configuration file"))
+        if len(matching) > MAX_FILES:
+            problems.append(Problem(pattern, 1, f"matches more than {MAX_FILES} files; write a narrower pattern"))
+        found |= matching
+    if problems:
+        raise ConfigurationError(problems)
+    yield from sorted(found)
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a name stands for several files: it holds `*`, `?` or `[`, and no file is really called that."""
+    return name != STANDARD_INPUT and glob.has_magic(name) and not os.path.lexists(name)
+
+
+def _matching(pattern: str) -> set[str]:
+    # Not Path.glob: it begins at a directory, and a pattern may be absolute or relative.
+    return {name for name in glob.glob(pattern) if not Path(name).is_dir()}  # noqa: PTH207
 
 
 def read_text(path: Path) -> str:
@@ -16,30 +66,50 @@ def read_text(path: Path) -> str:
     Raises:
         ConfigurationError: It cannot be read, is too large, or is no UTF-8.
     """
-    return _decoded(_content(path), str(path))
+    return decoded(_content(path), str(path))
+
+
+def read_standard_input() -> bytes:
+    """What comes from standard input, up to its end; a little more than is allowed where it is too much."""
+    return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+
+
+def read_named(name: str, standard_input: Callable[[], bytes]) -> tuple[str, str]:
+    """What messages call a file of a configuration, and what it holds.
+
+    Raises:
+        ConfigurationError: As `read_text`.
+    """
+    if name == STANDARD_INPUT:
+        return STANDARD_INPUT_SHOWN, decoded(standard_input(), STANDARD_INPUT_SHOWN)
+    return name, read_text(Path(name))
 
 
 def _content(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
+            return file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
-        raise _unreadable(path, "there is no such file; name a configuration file") from None
+        raise _unreadable(str(path), "there is no such file; name a configuration file") from None
     except IsADirectoryError:
-        raise _unreadable(path, "is a directory; name a file in it") from None
+        raise _unreadable(str(path), "is a directory; name a file in it") from None
     except (OSError, ValueError) as error:  # ValueError: the path holds NUL
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise _unreadable(path, f"cannot be read ({reason}); name a file that this user may read") from None
+        raise _unreadable(str(path), f"cannot be read ({reason}); name a file that this user may read") from None
+
+
+def _unreadable(name: str, message: str) -> ConfigurationError:
+    return ConfigurationError([Problem(name, 1, message)])
+
+
+def decoded(content: bytes, name: str) -> str:
+    """The content of a file as text.
+
+    Raises:
+        ConfigurationError: It is too large, or no UTF-8.
+    """
     if len(content) > MAX_FILE_BYTES:
-        raise _unreadable(path, f"is larger than {MAX_FILE_BYTES} bytes; name a configuration file")
-    return content
-
-
-def _unreadable(path: Path, message: str) -> ConfigurationError:
-    return ConfigurationError([Problem(str(path), 1, message)])
-
-
-def _decoded(content: bytes, name: str) -> str:
+        raise _unreadable(name, f"is larger than {MAX_FILE_BYTES} bytes; name a configuration file")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

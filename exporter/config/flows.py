@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -52,7 +51,6 @@ def read_flows(
     root: YamlMapping,
     endpoints: Sequence[Endpoint],
     defaults: Read[DefaultsSection],
-    directory: Path,
     journal: Journal,
 ) -> Flows:
     """All flows; those with problems are left out.
@@ -61,10 +59,9 @@ def read_flows(
         root: The whole file.
         endpoints: Those that flows may name.
         defaults: What holds for visits to MX hosts as well.
-        directory: What the path of the key file is relative to.
         journal: Takes the problems.
     """
-    key = _read_key(root, directory, journal)
+    key = _read_key(root, journal)
     value = root.get("flows")
     if value is not None and not isinstance(value, YamlSequence):
         journal.problem(("flows",), "must be a list; write for example flows: [{name: ..., send: ..., receive: ...}]")
@@ -77,11 +74,12 @@ def read_flows(
     return Flows(tuple(flow for flow in flows if flow is not None), key)
 
 
-def _read_key(root: YamlMapping, directory: Path, journal: Journal) -> SecretSource | None:
+def _read_key(root: YamlMapping, journal: Journal) -> SecretSource | None:
     written = {key: root[key] for key in FlowKeySection.model_fields if key in root}
     read = read_section(FlowKeySection, written, (), journal)
     if read is None:
         return None
+    directory = journal.directory(("flow_key_file",))
     source = Secrets(read, directory, (), journal).source("flow_key")
     if isinstance(source, InlineSecret | EnvSecret):
         key = "flow_key" if isinstance(source, InlineSecret) else "flow_key_env"
@@ -171,8 +169,8 @@ class _FlowReader:
             return ""
         place = (*keys.at, "name")
         if name in self._names:
-            line = self._journal.line_of(self._names[name])
-            self._journal.problem(place, f"{quoted(name)} is the name of the flow at line {line} too; write another")
+            other = self._journal.where(self._names[name], seen_from=place)
+            self._journal.problem(place, f"{quoted(name)} is the name of the flow at {other} too; write another")
         self._names.setdefault(name, place)
         return name
 

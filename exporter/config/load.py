@@ -5,35 +5,52 @@ This file knows the order of things: octets, document, sections, endpoints. How 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from exporter.config.configuration import Configuration
-from exporter.config.credentials import check_for_secrets, read_credentials
-from exporter.config.document import Value, YamlMapping, YamlSequence, read_document
+from exporter.config.credentials import check_for_secrets, check_for_use, read_credentials
+from exporter.config.document import Document, Value, YamlMapping, YamlSequence, read_document
 from exporter.config.durations import format_duration
 from exporter.config.endpoints import EndpointReader
-from exporter.config.files import read_text
+from exporter.config.files import find_files, read_named, read_standard_input
 from exporter.config.flows import read_flows
 from exporter.config.keys import Section
 from exporter.config.login_schema import LoginBackoffSection
 from exporter.config.modules import read_modules
-from exporter.config.problems import ConfigurationError, Journal
+from exporter.config.pieces import MINIMUM, Pieces
+from exporter.config.problems import ConfigurationError, Journal, Problem
 from exporter.config.schema import DefaultsSection, DnsSection, FileSection, LimitsSection
 from exporter.config.sections import Read, S, read_section, unknown_key
 from exporter.model import DnsSettings, Limits, LoginBackoff
 
-_MINIMUM = "endpoints: [{url: imaps://mail.example.com}]"
+_SUBJECTS = tuple(key for key in ("endpoints", "modules", "flows", "domains") if key in FileSection.model_fields)
+"""Sections of which one is enough for a configuration."""
 
 
-def load(path: Path) -> Configuration:
-    """Reads a configuration file, and the certificate files that it names.
+def load(*patterns: str | Path, standard_input: Callable[[], bytes] = read_standard_input) -> Configuration:
+    """Reads a configuration, and the certificate files that it names.
+
+    Args:
+        patterns: Its files: names, `-`, or patterns such as `conf.d/*.yaml`.
+        standard_input: What comes from there.
 
     Raises:
         ConfigurationError: It cannot be read, or something is wrong with it; all problems in one go.
     """
-    return parse(read_text(path), str(path))
+    documents: list[Document] = []
+    problems: list[Problem] = []
+    for file in find_files(patterns):
+        try:
+            name, text = read_named(file, standard_input)
+            documents.append(read_document(text, name))
+        except ConfigurationError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigurationError([*problems, *(problem for each in documents for problem in each.problems)])
+    return _put_together(documents)
 
 
 def parse(text: str, name: str) -> Configuration:
@@ -42,42 +59,44 @@ def parse(text: str, name: str) -> Configuration:
     Raises:
         ConfigurationError: Something is wrong with it; all problems in one go.
     """
-    document = read_document(text, name)
-    journal = Journal(name, document.line)
-    journal.problems += document.problems
-    if not isinstance(document.root, YamlMapping):
-        empty = document.root is None
-        message = "is empty" if empty else "must be a mapping of keys to values at its top"
-        journal.problem((), f"the configuration {message}; write at least {_MINIMUM}")
-        raise ConfigurationError(journal.problems)
-    configuration = _sections(document.root, Path(name), journal)
+    return _put_together([read_document(text, name)])
+
+
+def _put_together(documents: Sequence[Document]) -> Configuration:
+    pieces = Pieces(documents)
+    journal = Journal(pieces)
+    journal.problems += pieces.problems
+    journal.warnings += pieces.warnings
+    configuration = _sections(pieces.root, tuple(document.name for document in documents), journal)
     if journal.problems:
         raise ConfigurationError(journal.problems)
     return configuration
 
 
-def _sections(root: YamlMapping, path: Path, journal: Journal) -> Configuration:
+def _sections(root: YamlMapping, files: tuple[str, ...], journal: Journal) -> Configuration:
     """Reads every section; the result is of use only if the journal has no problems."""
+    if not any(key in root for key in _SUBJECTS) and (root or not journal.problems):
+        what = "there is no endpoint to probe" if root else "the configuration is empty"
+        journal.problem((), f"{what}; write at least {MINIMUM}")
     for key in root.keys() - FileSection.model_fields:
         journal.problem((key,), unknown_key(FileSection, key))
     defaults = _section(DefaultsSection, root, "defaults", journal)
-    # Absolute, but with its symlinks: a mounted ConfigMap is replaced by turning one.
-    directory = path.parent.absolute()
-    credentials = read_credentials(root.get("credentials"), directory, journal)
+    credentials = read_credentials(root.get("credentials"), journal)
     dns = _section(DnsSection, root, "dns", journal)
     limits = _section(LimitsSection, root, "limits", journal)
     login_backoff = _login_backoff(_section(LoginBackoffSection, root, "login_backoff", journal), journal)
-    reader = EndpointReader(defaults, credentials, directory, journal)
+    reader = EndpointReader(defaults, credentials, journal)
     reader.check_defaults()
     endpoints = [
         endpoint for index, value in enumerate(_endpoints(root, journal)) for endpoint in reader.read(value, index)
     ]
     modules = read_modules(root.get("modules"), reader, defaults, journal)
-    flows = read_flows(root, endpoints, defaults, directory, journal)
+    flows = read_flows(root, endpoints, defaults, journal)
     users = [*endpoints, *(module.template for module in modules.values())]
     check_for_secrets(credentials.values(), users, journal)
+    check_for_use(credentials, reader.logins, journal)
     return Configuration(
-        path=path,
+        files=files,
         endpoints=tuple(endpoints),
         credentials=tuple(entry for entry in credentials.values() if entry is not None),
         dns=DnsSettings(**_set(dns.section)),
@@ -108,13 +127,13 @@ def _login_backoff(read: Read[LoginBackoffSection], journal: Journal) -> LoginBa
 
 def _endpoints(root: YamlMapping, journal: Journal) -> YamlSequence | tuple[Value, ...]:
     value = root.get("endpoints")
-    if isinstance(value, YamlSequence) and value:
+    if isinstance(value, YamlSequence):
+        if not value and not any(root.get(key) for key in _SUBJECTS):
+            journal.problem(("endpoints",), f"there is no endpoint to probe; write at least {MINIMUM}")
         return value
-    at = ("endpoints",) if "endpoints" in root else ()
-    if value is None or value == []:
-        journal.problem(at, f"there is no endpoint to probe; write at least {_MINIMUM}")
-    else:
-        journal.problem(at, f"must be a list; write for example {_MINIMUM}")
+    if value is not None or ("endpoints" in root and not any(root.get(key) for key in _SUBJECTS)):
+        what = "there is no endpoint to probe; write at least" if value is None else "must be a list; write for example"
+        journal.problem(("endpoints",), f"{what} {MINIMUM}")
     return ()
 
 

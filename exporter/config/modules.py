@@ -61,6 +61,10 @@ def _module(name: str, value: Value, reader: EndpointReader, inherited: Layer, j
         text.name(name)
     except ValueError as error:
         journal.problem(at, f"the name {error}")
+    if isinstance(value, YamlMapping) and "prober" in value:
+        message = "is a module of blackbox_exporter; docs/from-blackbox-exporter.md shows what to write instead"
+        journal.problem((*at, "prober"), message)
+        return None
     read = read_section(ModuleSection, value, at, journal)
     if read is None:
         return None

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+from typing import Protocol as Interface
 from typing import TypeAlias
 
 MAX_QUOTED = 60
@@ -87,20 +89,40 @@ Location: TypeAlias = tuple[str | int, ...]
 """Keys and indices from the top of the document to a value."""
 
 
+class Places(Interface):
+    """Knows where the values of a document stand."""
+
+    def file(self, location: Location) -> str:
+        """The file of a value, as messages call it."""
+
+    def line(self, location: Location) -> int:
+        """Its line in that file."""
+
+
 class Journal:
-    """Collects what is wrong with one document.
+    """Collects what is wrong with one document, which may come from several files.
 
     Attributes:
         problems: What makes the configuration unusable.
         warnings: What does not, but deserves a look.
-        line_of: The line of a place.
     """
 
-    def __init__(self, file: str, line_of: Callable[[Location], int]) -> None:
+    def __init__(self, places: Places) -> None:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
-        self.line_of = line_of
-        self._file = file
+        self._places = places
+
+    def directory(self, location: Location) -> Path:
+        """Where relative paths that are written at a place begin.
+
+        Absolute, but with its symlinks: a mounted ConfigMap is replaced by turning one.
+        """
+        return Path(self._places.file(location)).parent.absolute()
+
+    def where(self, location: Location, *, seen_from: Location) -> str:
+        """How a message at one place calls another."""
+        file, line = self._places.file(location), self._places.line(location)
+        return f"line {line}" if file == self._places.file(seen_from) else f"{file}:{line}"
 
     def problem(self, location: Location, message: str) -> None:
         """Notes what is wrong at a place."""
@@ -112,7 +134,8 @@ class Journal:
 
     def _note(self, location: Location, message: str) -> Problem:
         key = key_path(location)
-        return Problem(self._file, self.line_of(location), f"{key}: {message}" if key else message)
+        file, line = self._places.file(location), self._places.line(location)
+        return Problem(file, line, f"{key}: {message}" if key else message)
 
 
 def key_path(location: Location) -> str:

@@ -221,10 +221,16 @@ class LimitsSection(Section):
     )
 
 
+def _of_a_file(schema: dict[str, Any]) -> None:
+    """At least one subject, and keys of the author's own at the top."""
+    schema["anyOf"] = [{"required": [subject]} for subject in ("endpoints", "modules", "flows")]
+    schema["patternProperties"] = {"^x-": {}}
+
+
 class FileSection(FlowKeySection):
     """The configuration of mail-exporter."""
 
-    model_config = ConfigDict(title="mail-exporter configuration", json_schema_extra={"required": ["endpoints"]})
+    model_config = ConfigDict(title="mail-exporter configuration", json_schema_extra=_of_a_file)
 
     defaults: DefaultsSection | None = key("Keys for every endpoint that does not set them.", {"interval": "30s"}, {})
     credentials: dict[Name, CredentialsSection] | None = key(

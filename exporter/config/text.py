@@ -96,6 +96,8 @@ def name(text: str) -> str:
     """The name of an endpoint or of credentials."""
     if len(plain(text)) > MAX_NAME:
         raise ValueError(f"{quoted(text)} is longer than {MAX_NAME} characters; write a shorter one")
+    if text in {".", ".."}:
+        raise ValueError(f"{quoted(text)} cannot stand in a URL; write another name")
     if text != text.strip():
         raise ValueError(f"{quoted(text)} begins or ends with a space; leave it out")
     return text

@@ -40,15 +40,14 @@ Complaint: TypeAlias = tuple[str, str, Callable[[Journal, Location, str], None]]
 class TlsPolicies:
     """Makes policies; equal ones are one object, and their files are looked into once."""
 
-    def __init__(self, directory: Path, journal: Journal) -> None:
-        self._directory = directory
+    def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._known: dict[TlsPolicy, tuple[TlsPolicy, tuple[Complaint, ...]]] = {}
 
     def policy(self, tls: Layers) -> TlsPolicy:
         """The policy of one endpoint."""
         values = tls.values()
-        values |= {key: self._directory / values[key] for key in _FILES if key in values}
+        values |= {key: self._journal.directory(tls.place(key)) / values[key] for key in _FILES if key in values}
         made = TlsPolicy(**values)
         if made not in self._known:
             self._known[made] = made, tuple(_complaints(made))

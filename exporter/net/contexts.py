@@ -14,6 +14,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias, cast
 
@@ -25,6 +26,7 @@ from OpenSSL import SSL, crypto
 from exporter.certificates import pem_blocks, subjects
 from exporter.model import TlsPolicy, TlsVersion
 from exporter.net.recording import VerifiedChains, on_staple, on_verification
+from exporter.threads import in_own_thread
 
 CHECK_EVERY: Final = 1.0
 """Seconds for which files are taken to be unchanged. Asking costs a few microseconds a file, at every probe."""
@@ -96,7 +98,7 @@ class TlsContexts:
         self._wall = wall
         self._environment = environment
         self._made: dict[_Recipe, _Made] = {}
-        self._looks: dict[_Recipe, asyncio.Task[SSL.Context]] = {}
+        self._looks: dict[_Recipe, asyncio.Future[SSL.Context]] = {}
 
     def fresh(self, policy: TlsPolicy) -> SSL.Context | None:
         """The context for a policy, if its files were looked at a moment ago."""
@@ -112,8 +114,7 @@ class TlsContexts:
         recipe = _recipe(policy)
         look = self._looks.get(recipe)
         if look is None:
-            look = asyncio.get_running_loop().create_task(asyncio.to_thread(self.context, policy))
-            self._looks[recipe] = look
+            look = self._looks[recipe] = _look(partial(self.context, policy))
             look.add_done_callback(lambda _: self._looks.pop(recipe))
             # Should everybody who waits for it give up, its failure has been seen: here.
             look.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -183,6 +184,14 @@ class TlsContexts:
         if recipe.client_cert_file is not None:
             _present(context, recipe.client_cert_file, recipe.client_key_file or recipe.client_cert_file)
         return context
+
+
+def _look(work: Callable[[], SSL.Context]) -> asyncio.Future[SSL.Context]:
+    """Not in threads that others need: the files may lie on a file system that hangs."""
+    try:
+        return in_own_thread(work, "tls-files")
+    except OSError as error:
+        raise TlsSetupError(f"the files of TLS cannot be looked at: {error.strerror}") from None
 
 
 def _recipe(policy: TlsPolicy) -> _Recipe:

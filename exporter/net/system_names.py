@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,12 +19,16 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from exporter.net.nameserver import Nameserver, is_nameserver_address
+from exporter.threads import in_own_thread
 
 HOSTS = Path("/etc/hosts")
 RESOLV_CONF = Path("/etc/resolv.conf")
 
 CHECK_INTERVAL = 1.0
 """Seconds between two looks at whether the files have changed."""
+
+MAX_OCTETS = 16 * 1024 * 1024
+"""Of a file. Lists of blocked advertisers, which some keep in their hosts file, have up to 7 MB."""
 
 MAX_NAMESERVERS = 3
 """As many as the C library uses (MAXNS in resolv.h)."""
@@ -146,7 +151,7 @@ class SystemNameFiles:
         now = self._clock()
         if self._reading is None and (self._names is None or now - self._looked_at >= CHECK_INTERVAL):
             self._looked_at = now
-            self._reading = asyncio.get_running_loop().run_in_executor(None, self._read)
+            self._reading = in_own_thread(self._read, "name-files")
             self._reading.add_done_callback(self._take)
         if self._names is not None:
             return self._names
@@ -164,7 +169,7 @@ class SystemNameFiles:
 
     def _take(self, reading: asyncio.Future[SystemNames]) -> None:
         self._reading = None
-        if not reading.cancelled():
+        if not reading.cancelled() and reading.exception() is None:
             self._names = reading.result()
 
 
@@ -193,12 +198,20 @@ class _WatchedFile(Generic[T]):
             stat = self._path.stat()
             version = (stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_dev)
             if self._content is None or version != self._version:
-                self._content = self._parse(self._path.read_text(encoding="utf-8", errors="replace"))
+                self._content = self._parse(_text(self._path))
                 self._version = version
             self.problem = None
         except FileNotFoundError:
             self._content, self._version, self.problem = self._empty, None, None
         except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else type(error).__name__
+            reason = os.strerror(error.errno) if error.errno else str(error)
             self.problem = f"{self._path} cannot be read: {reason}"
         return self._empty if self._content is None else self._content
+
+
+def _text(path: Path) -> str:
+    """The content of a regular file; anything else, such as a pipe that nobody writes to, is never waited for."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError("it is not a regular file")
+        return file.read(MAX_OCTETS).decode(errors="replace")

@@ -11,6 +11,7 @@ import secrets
 import ssl
 import time
 from collections.abc import Callable
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,7 @@ import aiohttp
 
 from exporter.model import OAuth2Client, TokenOutcome
 from exporter.protocol.oauth2 import Material, TokenAnswer, TokenError, TokenRequest, token_answer, token_request
+from exporter.threads import in_own_thread
 
 TIMEOUT: Final = 10.0
 """Seconds for all of it. Token endpoints answer within one; Microsoft's own library waits about as long."""
@@ -41,7 +43,8 @@ async def fetch_token(client: OAuth2Client, material: Material) -> TokenAnswer:
         TokenError: There is no token.
     """
     # Signing takes milliseconds and reading the trusted authorities tens of them: not on the event loop.
-    request, context = await asyncio.to_thread(_prepared, client, material)
+    # Nor where others wait for a thread: the authorities may lie on a file system that hangs.
+    request, context = await in_own_thread(partial(_prepared, client, material), "oauth2-files")
     try:
         return await _exchange(client.token_url, request, context)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:

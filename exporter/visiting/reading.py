@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import structlog
 
-from exporter.config.secrets import FileSecret
+from exporter.config.secrets import FileSecret, SecretUnreadable
 from exporter.model import Secret, SecretSource
+from exporter.threads import in_own_thread
 
 FRESH_FOR: Final = 1.0
 """Seconds for which a secret once read serves every endpoint that shares it: a file on a slow disk is read once a
 second, not once a probe, and a rotated secret still works with the next probe."""
+
+MAX_HANGING: Final = 1024
+"""Secrets that may be being read at once, each in a thread. As many take a moment from a disk; only where a file system
+hangs do they stay."""
 
 log = structlog.get_logger()
 
@@ -34,6 +40,7 @@ class SecretReader:
         # In the order of their times.
         self._reads: dict[SecretSource, tuple[float, asyncio.Future[tuple[Secret, bool]]]] = {}
         self._warned: set[SecretSource] = set()
+        self._hanging = 0
 
     async def read(self, source: SecretSource, *, public: bool = False) -> Secret:
         """The secret as it is now.
@@ -48,10 +55,7 @@ class SecretReader:
         now = self._clock()
         self._forget_before(now - FRESH_FOR)
         if source not in self._reads:
-            reading = asyncio.ensure_future(asyncio.to_thread(_read, source))
-            # Should every probe that waits for it give up, its failure has been seen: here.
-            reading.add_done_callback(lambda read: read.cancelled() or read.exception())
-            self._reads[source] = (now, reading)
+            self._reads[source] = (now, self._begin(source))
         # A probe that gives up must not take the reading away from those that share it.
         secret, exposed = await asyncio.shield(self._reads[source][1])
         if exposed and not public and source not in self._warned:
@@ -59,12 +63,30 @@ class SecretReader:
             log.warning("every user of this machine may read a secret; better chmod o-r", secret=str(source))
         return secret
 
+    def _begin(self, source: SecretSource) -> asyncio.Future[tuple[Secret, bool]]:
+        if self._hanging >= MAX_HANGING:
+            raise SecretUnreadable(f"{source} cannot be read: {self._hanging} others are being read and do not end")
+        try:
+            reading = in_own_thread(partial(_read, source), "secret")
+        except OSError as error:
+            raise SecretUnreadable(f"{source} cannot be read: {error.strerror}") from None
+        self._hanging += 1
+        reading.add_done_callback(self._ended)
+        return reading
+
+    def _ended(self, reading: asyncio.Future[tuple[Secret, bool]]) -> None:
+        self._hanging -= 1
+        # Should every probe that waits for it give up, its failure has been seen: here.
+        if not reading.cancelled():
+            reading.exception()
+
     def _forget_before(self, time: float) -> None:
-        while self._reads:
-            source, (read_at, _) = next(iter(self._reads.items()))
+        """But for what is still being read: a file system that hangs holds one thread for a file, and no more."""
+        for source, (read_at, reading) in tuple(self._reads.items()):
             if read_at > time:
                 return
-            del self._reads[source]
+            if reading.done():
+                del self._reads[source]
 
 
 def _read(source: SecretSource) -> tuple[Secret, bool]:

@@ -203,6 +203,9 @@ class Visitor:
         expires: float | None = None,
     ) -> Visited[T]:
         """A visit with a login, of which the logins learn what came of it, whatever that is."""
+        if expires is None and endpoint.credentials is not None:
+            # A file system or a token endpoint that hangs may not hide that the server is down.
+            expires = asyncio.get_running_loop().time() + endpoint.timeout
         login = await self._login(endpoint, expires)
         visited: Visited[T] | None = None
         try:
@@ -385,7 +388,7 @@ def _within(endpoint: Endpoint, expires: float | None) -> Endpoint:
     if expires is None:
         return endpoint
     left = max(expires - asyncio.get_running_loop().time(), LEAST_TIMEOUT)
-    return replace(endpoint, timeout=min(endpoint.timeout, left))
+    return replace(endpoint, timeout=min(endpoint.timeout, round(left, 2)))
 
 
 def _address_literal(address: str) -> str:

@@ -35,7 +35,7 @@ def read_web_config(path: Path) -> tuple[WebConfig, Journal]:
         ConfigurationError: Something is wrong with it; all problems in one go.
     """
     document = read_document(read_text(path), str(path))
-    journal = Journal(str(path), document.line)
+    journal = Journal(document)
     journal.problems += document.problems
     root = YamlMapping() if document.root is None else document.root
     if not isinstance(root, YamlMapping):

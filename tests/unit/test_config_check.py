@@ -17,9 +17,7 @@ def run(*arguments: str | Path) -> Result:
 
 @pytest.fixture
 def good(tmp_path: Path) -> Path:
-    file = tmp_path / "good.yaml"
-    file.write_text("endpoints: [{url: imaps://a}, {url: imaps://b}]\n")
-    return file
+    return good_file(tmp_path)
 
 
 @pytest.fixture
@@ -50,9 +48,20 @@ def test_every_problem_is_printed_with_file_and_line(bad: Path) -> None:
     assert (1, "", expected) == (result.exit_code, result.stdout, result.stderr)
 
 
-def test_a_bad_file_does_not_keep_the_next_from_being_looked_at(good: Path, bad: Path) -> None:
-    result = run(bad, good)
-    assert (1, f"{good}: 2 endpoints, no problems\n") == (result.exit_code, result.stdout)
+def test_a_bad_file_does_not_keep_the_next_from_being_looked_at(bad: Path, tmp_path: Path) -> None:
+    worse = tmp_path / "worse.yaml"
+    worse.write_text("endpoints: [{url: ftp://a}]\n")
+    missing = tmp_path / "missing.yaml"
+    assert [str(bad), str(worse)] == sorted({line.partition(":")[0] for line in run(bad, worse).stderr.splitlines()})
+    assert (
+        f"{missing}:1: there is no such file; name a configuration file\n" == run(missing, good_file(tmp_path)).stderr
+    )
+
+
+def good_file(directory: Path) -> Path:
+    file = directory / "good.yaml"
+    file.write_text("endpoints: [{url: imaps://a}, {url: imaps://b}]\n")
+    return file
 
 
 def test_a_warning_is_printed_and_is_no_problem(tmp_path: Path) -> None:

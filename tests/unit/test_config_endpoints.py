@@ -403,7 +403,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
 
 
 def _warnings(configuration: Configuration) -> list[str]:
-    return [str(warning).removeprefix(f"{configuration.path}:") for warning in configuration.warnings]
+    return [str(warning).removeprefix(f"{configuration.files[0]}:") for warning in configuration.warnings]
 
 
 def test_what_works_but_deserves_a_look_is_a_warning(tmp_path: Path) -> None:
@@ -423,6 +423,9 @@ endpoints:
   - {url: imap://b, encryption: none, credentials: private}
   - {url: imap://c, encryption: none, credentials: private, allow_insecure_auth: true}
   - {url: imap://d, encryption: none}
+  - {name: used, url: imaps://e, credentials: inline}
+  - {name: also, url: imaps://e, credentials: public}
+  - {name: too, url: imaps://e, credentials: missing}
 """
     )
     see = f'"{tmp_path}/public"'

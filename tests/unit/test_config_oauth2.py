@@ -157,7 +157,7 @@ credentials:
   a: {username: u, oauth2: {provider: custom, token_url: https://h/, client_id: i, client_secret: hunter2}}
   b: {username: u, oauth2: {provider: custom, token_url: https://h/, client_id: i, client_secret_file: public}}
   c: {username: u, oauth2: {provider: google, service_account_file: missing}}
-endpoints: [{url: imaps://h}]
+endpoints: [{url: imaps://h, credentials: a}, {url: imaps://i, credentials: b}, {url: imaps://j, credentials: c}]
 """
     )
     found = warnings(load(file))

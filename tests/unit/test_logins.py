@@ -5,6 +5,8 @@ import threading
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+import pytest
+
 from exporter.model import (
     Credentials,
     Encryption,
@@ -144,6 +146,67 @@ async def test_a_probe_that_gives_up_does_not_take_the_reading_from_the_others()
     let_go.set()
 
     assert isinstance(await second, Login)
+
+
+class Hanging(Source):
+    """A secret on a file system that hangs, until it is let go."""
+
+    def __init__(self, let_go: threading.Event) -> None:
+        super().__init__(b"late")
+        self.let_go = let_go
+
+    def read(self) -> Secret:
+        self.reads += 1
+        self.let_go.wait(30)
+        return Secret(b"late")
+
+
+def hanging(let_go: threading.Event) -> Endpoint:
+    return endpoint(Credentials("monitor", "user", Hanging(let_go)))
+
+
+async def given_up(logins: Logins, endpoint: Endpoint) -> None:
+    """As a visit does whose time is up."""
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await logins.for_probe(endpoint)
+
+
+async def test_secrets_that_hang_take_no_threads_from_others() -> None:
+    let_go = threading.Event()
+    logins = logins_at(Clock())
+    await asyncio.gather(*(given_up(logins, hanging(let_go)) for _ in range(64)))
+    login = await logins.for_probe(endpoint(Credentials("other", "user", Source(b"one"))))
+    elsewhere = await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 10)
+    let_go.set()
+
+    assert (True, "free") == (isinstance(login, Login), elsewhere)
+
+
+async def test_a_file_that_hangs_holds_one_thread_however_often_it_is_wanted() -> None:
+    let_go, clock = threading.Event(), Clock()
+    logins, wanted = logins_at(clock), hanging(let_go)
+    for _ in range(3):
+        await given_up(logins, wanted)
+        clock.now += 10 * FRESH_FOR
+    assert wanted.credentials is not None
+    source = wanted.credentials.password
+    let_go.set()
+
+    assert isinstance(source, Hanging)
+    assert 1 == source.reads
+
+
+async def test_without_a_thread_a_secret_is_unreadable_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    withheld = await logins_at(Clock()).for_probe(endpoint(Credentials("monitor", "user", Source(b"one"))))
+
+    assert isinstance(withheld, Withheld)
+    assert FailureReason.SECRET_UNREADABLE is withheld.reason
+    assert "no thread" in withheld.detail
 
 
 REJECTED = Failure(FailureReason.AUTH_REJECTED, Phase.AUTH, "535 no")

@@ -103,7 +103,7 @@ class SlowSecret:
 class SlowLogins(Logins):
     """Takes its time for a login."""
 
-    async def for_probe(self, endpoint: Endpoint) -> None:
+    async def _for_probe(self, endpoint: Endpoint) -> None:
         assert endpoint.credentials is not None
         await cast("SlowSecret", endpoint.credentials.password).wait()
 

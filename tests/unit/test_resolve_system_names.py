@@ -232,3 +232,18 @@ async def test_a_probe_that_is_cancelled_while_the_files_are_read_takes_nobody_w
 )
 def test_a_resolver_that_validates_can_be_trusted_as_the_c_library_does(options: str, *, trusted: bool) -> None:
     assert trusted is parse_resolv_conf(f"options {options}\n").trust_ad
+
+
+async def test_a_pipe_in_the_place_of_a_file_is_told_and_not_waited_for(
+    files: SystemNameFiles, hosts: Path, resolv_conf: Path, clock: Clock
+) -> None:
+    hosts.write_text("192.0.2.1 mail\n")
+    await files.now()
+    os.mkfifo(resolv_conf)
+    hosts.write_text("192.0.2.22 mail\n")
+    clock.now += system_names.CHECK_INTERVAL
+    await files.now()
+    await until_read(files)
+    names = await files.now()
+    assert ("192.0.2.22",) == names.hosts["mail"]
+    assert (f"{resolv_conf} cannot be read: it is not a regular file",) == names.problems

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import threading
 from base64 import b64decode
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from exporter.model import (
     FailureReason,
     IpFamily,
     Login,
+    LoginBackoff,
     Mechanism,
     Phase,
     ProbeResult,
@@ -39,6 +41,8 @@ from exporter.net.stream import StreamError
 from exporter.net.tls import TlsSetupError
 from exporter.protocol.dialogue import ChannelBinding
 from exporter.visiting.connect import Connection, World
+from exporter.visiting.logins import Logins
+from exporter.visiting.visit import Visitor
 from tests import virtual_time
 from tests.visits import visitor
 
@@ -622,3 +626,33 @@ def test_a_reply_that_came_too_soon_is_not_taken_for_that_of_the_recipient() -> 
 
     assert (FailureReason.PROTOCOL_ERROR, Phase.CHECK) == failed(result)
     assert not any(line.startswith(b"RCPT") for line in server.sent)
+
+
+class HangingSecret:
+    """On a file system that hangs, until it is let go."""
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+
+    def read(self) -> Secret:
+        self.let_go.wait(30)
+        return Secret(SECRET)
+
+
+@pytest.mark.parametrize("up", [True, False])
+async def test_a_secret_on_a_file_system_that_hangs_hides_no_outage(*, up: bool) -> None:
+    secret = HangingSecret()
+    server = Replay([POP3_GREETING, POP3_CAPA], tls_facts())
+    network = Network({"192.0.2.10": server if up else StreamError(FailureReason.CONNECT_REFUSED, "refused")})
+    endpoint = pop3(timeout=0.5, credentials=Credentials("c", "monitor", secret))
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    world = World(Names(), Contexts(), connect=network.connect)
+    result = await Visitor(world, Logins(loop.time, LoginBackoff())).probe(endpoint)
+    took = loop.time() - begun
+    secret.let_go.set()
+
+    assert ["192.0.2.10"] == network.tried
+    assert result.failure is not None
+    assert (FailureReason.SECRET_UNREADABLE if up else FailureReason.CONNECT_REFUSED) is result.failure.reason
+    assert took < 30
