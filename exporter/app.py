@@ -6,11 +6,11 @@ import asyncio
 import platform
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 from typing import Protocol as Interface
 
 import structlog
@@ -21,8 +21,9 @@ from exporter import __version__, logs, sd_notify
 from exporter.config.module import Module
 from exporter.config.problems import Problem
 from exporter.flows.runner import FlowRunner
+from exporter.descriptors import raise_limit, warn_if_too_few
 from exporter.history_file import HistoryFile
-from exporter.interpreter import favour_the_loop, settle, uncollected
+from exporter.interpreter import Housekeeping, favour_the_loop, settle, uncollected
 from exporter.metrics.exposition import process_collectors
 from exporter.metrics.flow_state import FlowStates
 from exporter.metrics.store import BuildInfo, Store
@@ -34,6 +35,7 @@ from exporter.model import (
     Flows,
     Limits,
     LoginBackoff,
+    LongTask,
     SkipReason,
     TokenOutcome,
 )
@@ -42,12 +44,14 @@ from exporter.net.readiness import best_watch
 from exporter.net.resolve import Resolver
 from exporter.net.stream import Stream
 from exporter.net.tls import TlsContexts, TlsSetupError
-from exporter.reloading import Reloader
+from exporter.reloading import Reload, Reloader, reload_when_asked
 from exporter.schedule.lag import LagMonitor
 from exporter.schedule.roster import AddressBook
 from exporter.schedule.scheduler import Scheduler
 from exporter.schedule.state_log import StateLog
+from exporter.schedule.stops import Stops
 from exporter.sharding import ALONE, Shard
+from exporter.supervision import supervised
 from exporter.visiting.connect import World
 from exporter.visiting.logins import Logins
 from exporter.visiting.on_demand import OnDemand
@@ -65,9 +69,6 @@ FINISH_WITHIN: Final = 3.0
 
 GOODBYE_WITHIN: Final = 1.0
 """Seconds after those in which the rest may say goodbye. Together well below the 5 s that the daemon takes to end."""
-
-Reload: TypeAlias = Callable[[], Awaitable[Sequence[Problem]]]
-"""Puts the configuration in force anew, and tells what kept it from doing so."""
 
 log = structlog.get_logger()
 
@@ -130,6 +131,9 @@ class _StoreObserver:
     def started(self, delay: float) -> None:
         self._store.observe_start_delay(delay)
 
+    def failed(self, task: LongTask) -> None:
+        self._store.task_failed(task)
+
     def skipped(self, reason: SkipReason) -> None:
         self._store.skipped(reason)
 
@@ -172,7 +176,9 @@ class Daemon:
         self._flows = FlowRunner(self.visitor, self.store.flows, self._exchangers)
         self._state_log = StateLog()
         self._scheduler = Scheduler(self._probe, observer)
-        self._lag = LagMonitor(self.store.observe_lag, self.store.task_failed)
+        self._stops = Stops()
+        self.housekeeping = Housekeeping(self._scheduler.is_quiet)
+        self._lag = LagMonitor(self.store.observe_lag, self._stops, self.store.task_failed)
         self._hurried = False
         self.ready = False
 
@@ -220,6 +226,7 @@ class Daemon:
         )
         self.store.flows.configure(flows.flows)
         self._flows.configure(flows)
+        warn_if_too_few(configuration.limits)
         log.info(
             "configuration in force",
             endpoints=len(self._names),
@@ -278,10 +285,14 @@ class Daemon:
         return replace(states[0].endpoint, only_address=None) if states else None
 
     async def _probe(self, endpoint: Endpoint) -> None:
-        if endpoint.addresses is Addresses.ALL and endpoint.only_address is None:
-            result = await self.visitor.look_up(endpoint)
-        else:
-            result = await self.visitor.probe(endpoint)
+        look_up = endpoint.addresses is Addresses.ALL and endpoint.only_address is None
+        visit = self.visitor.look_up if look_up else self.visitor.probe
+        begun = self._stops.now()
+        result = await visit(endpoint)
+        while self._stops.since(begun) and not self._hurried:
+            # The server may have hung up meanwhile, or time have run out: that is no failure of it.
+            begun = self._stops.now()
+            result = await visit(endpoint)
         if self._hurried:
             return
         # The result of a probe that outlived its endpoint, or the endpoint's former self, is nobody's.
@@ -336,6 +347,7 @@ async def serve(
         ListenError: One of the addresses cannot be had; nothing was probed.
     """
     favour_the_loop()
+    raise_limit()
     asked_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -360,7 +372,8 @@ async def serve(
             stack.push_async_callback(history.close)
         stack.push_async_callback(daemon.stop)
         if reloading is not None and reload is not None:
-            await stack.enter_async_context(_reload_when_asked(reload, reloading.watcher))
+            await stack.enter_async_context(reload_when_asked(reload, reloading.watcher, daemon.store.task_failed))
+        await stack.enter_async_context(_in_the_background(daemon))
         announce(server.urls)
         sd_notify.ready(daemon.status)
         await asked_to_stop.wait()
@@ -375,7 +388,7 @@ def _reloader(reloading: Reloading, daemon: Daemon) -> Reloader[Prepared]:
 
     def apply(prepared: Prepared) -> None:
         daemon.configure(prepared)
-        settle()
+        daemon.housekeeping.unsettle()
 
     return Reloader(load, apply, daemon.not_reloaded)
 
@@ -394,38 +407,14 @@ def _telling_systemd(reload: Reload, daemon: Daemon) -> Reload:
 
 
 @asynccontextmanager
-async def _reload_when_asked(reload: Reload, watcher: Watcher | None) -> AsyncIterator[None]:
-    """Reload on SIGHUP, and when the watched file changes."""
-    loop = asyncio.get_running_loop()
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def once() -> None:
-        await reload()
-
-    async def whenever_it_changes(watcher: Watcher) -> None:
-        async for _ in watcher.changes():
-            await reload()
-
-    def ended(task: asyncio.Task[None]) -> None:
-        tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("bug: reloading broke; a restart mends it", exc_info=error)
-
-    def begin(work: Coroutine[None, None, None]) -> None:
-        task = loop.create_task(work)
-        tasks.add(task)
-        task.add_done_callback(ended)
-
-    loop.add_signal_handler(signal.SIGHUP, lambda: begin(once()))
-    if watcher is not None:
-        begin(whenever_it_changes(watcher))
+async def _in_the_background(daemon: Daemon) -> AsyncIterator[None]:
+    """What goes on beside the probes, whatever happens to it."""
+    works = {LongTask.MEMORY: daemon.housekeeping.run, LongTask.WATCHDOG: sd_notify.keep_alive}
+    tasks = [asyncio.create_task(supervised(task, work, daemon.store.task_failed)) for task, work in works.items()]
     try:
         yield
     finally:
-        # Ignored from now on: without a handler, a reload that comes too late would end the process at once.
-        loop.remove_signal_handler(signal.SIGHUP)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        for task in tuple(tasks):
+        for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 

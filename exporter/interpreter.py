@@ -1,13 +1,15 @@
 """Python's own interruptions of the event loop, kept short: its garbage collector and the switching of its threads.
 
-Both are settings of the whole process, so that only whoever owns the process may ask for them.
+Both are settings of the whole process, so that only its owner may ask for them.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -15,36 +17,82 @@ SWITCH_INTERVAL: Final = 0.0005
 """Seconds for which a thread that computes, such as one that takes a configuration in, may keep the loop waiting for
 the interpreter. Python's own 5 ms would be added to every step of every probe that is under way meanwhile."""
 
+THRESHOLDS: Final = (700, 5, 30)
+"""When Python looks for garbage by itself: among new objects after 700 more, among those that outlived a look every
+fifth time, and among all after another thirty times that, which is 100,000 objects or some 10 MiB, if those are a
+quarter of what there is. The first two take less than a millisecond."""
 
-THRESHOLDS: Final = (700, 5, 10)
-"""When the garbage collector looks: after so many new objects, and at those that outlived a look every fifth time. By
-then `favour_the_loop` has it leave alone what is still there."""
+LOOK_EVERY: Final = 1.0
+"""Seconds between two questions whether everything should be looked at, and whether that disturbs anybody now."""
+
+WORTH_IT: Final = 2
+"""Looks at what outlived one (7,000 objects) after which looking at everything is worth it."""
+
+PATIENCE: Final = 30
+"""How often to ask for a quiet moment, before a new configuration is settled all the same."""
 
 
 def favour_the_loop() -> None:
-    """Let neither other threads nor the garbage collector keep the event loop waiting for more than a few milliseconds.
-
-    From now on, what has outlived two looks of the collector is taken for what will stay (see `settle`). A probe leaves
-    no cycles behind, and whatever else does mostly does so within a look or two.
-    """
+    """Let neither other threads nor the garbage collector keep the event loop waiting for long."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(*THRESHOLDS)
-    if _settle_survivors not in gc.callbacks:
-        gc.callbacks.append(_settle_survivors)
 
 
 def settle() -> None:
-    """Take whatever there is now for what will stay, and do not look through it for garbage again.
+    """Take what there is now, once garbage is gone, for what will stay, and do not look through it again.
 
-    A full collection looks at every object: 60 ms for 10,000 endpoints, in which nothing else happens. What stays is
-    still freed when nothing refers to it any more; only cycles among what is there at this moment never are.
+    To be called once the configuration is there, and before anything else is: a look at 10,000 endpoints takes 60 ms.
+    What stays is still freed when nothing refers to it any more; only cycles in it never are.
     """
+    gc.collect()
     gc.freeze()
 
 
-def _settle_survivors(phase: str, info: dict[str, int]) -> None:
-    if phase == "stop" and info["generation"] > 0:
-        settle()
+class Housekeeping:
+    """Looks for garbage among all objects when nobody is disturbed by it."""
+
+    def __init__(self, quiet: Callable[[float], bool]) -> None:
+        """Prepare to look.
+
+        Args:
+            quiet: Whether nothing is measured now, nor for so many seconds.
+        """
+        self._quiet = quiet
+        self._unsettled = False
+        self._asked = 0
+        self.took = 0.01
+        """Seconds that the last look took; a guess before the first."""
+
+    def unsettle(self) -> None:
+        """There is a new configuration: what was taken for what will stay has gone, and other things have come."""
+        self._unsettled = True
+        self._asked = 0
+
+    async def run(self) -> None:
+        """Look, for ever."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            self.consider()
+
+    def consider(self) -> None:
+        """Look if it is worth it and disturbs nobody, or if a new configuration has waited for long."""
+        if not self._unsettled and gc.get_count()[2] < WORTH_IT:
+            return
+        self._asked += 1
+        if self._quiet(2 * self.took) or (self._unsettled and self._asked >= PATIENCE):
+            self._look()
+
+    def _look(self) -> None:
+        begun = time.perf_counter()
+        if self._unsettled:
+            # What became garbage since the last time is found, and the configuration need not be looked at again.
+            gc.unfreeze()
+            settle()
+        else:
+            gc.collect()
+        self._unsettled = False
+        self._asked = 0
+        self.took = time.perf_counter() - begun
 
 
 @contextmanager
@@ -54,5 +102,4 @@ def uncollected() -> Iterator[None]:
     try:
         yield
     finally:
-        settle()
         gc.enable()

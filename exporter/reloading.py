@@ -1,21 +1,30 @@
 """Reloading the configuration: whole or not at all, one at a time, off the event loop.
 
-It knows how to load and whom to give the result to. What asks for a reload (a signal, a request, a changed file), and
-what a new configuration means, is the composition root's matter.
+It knows how to load, whom to give the result to, and to reload on SIGHUP or when a file changed. What a new
+configuration means is the composition root's matter.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Generic, TypeVar
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Generic, TypeAlias, TypeVar
 
 import structlog
 
 from exporter.config.problems import ConfigurationError, Problem
+from exporter.model import LongTask
+from exporter.supervision import supervised
 from exporter.threads import in_own_thread
+from exporter.watching import Watcher
 
 C = TypeVar("C")
+
+Reload: TypeAlias = Callable[[], Awaitable[Sequence[Problem]]]
+"""Puts the configuration in force anew, and tells what kept it from doing so."""
 
 log = structlog.get_logger()
 
@@ -82,3 +91,45 @@ class Reloader(Generic[C]):
     def _failure(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
         self._failed(problems)
         return problems
+
+
+@asynccontextmanager
+async def reload_when_asked(
+    reload: Reload, watcher: Watcher | None, failed: Callable[[LongTask], None]
+) -> AsyncIterator[None]:
+    """Reload on SIGHUP, and when a watched file changes.
+
+    Args:
+        reload: Does it.
+        watcher: Tells of changes; `None` to watch nothing.
+        failed: Is told when watching failed; it goes on.
+    """
+    loop = asyncio.get_running_loop()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def once() -> None:
+        await reload()
+
+    def begin(work: Coroutine[None, None, None]) -> None:
+        task = loop.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, lambda: begin(once()))
+    if watcher is not None:
+        begin(supervised(LongTask.CONFIG_WATCH, partial(_whenever_it_changes, watcher, reload), failed))
+    try:
+        yield
+    finally:
+        # Ignored from now on: without a handler, a reload that comes too late would end the process at once.
+        loop.remove_signal_handler(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        pending = tuple(tasks)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+
+
+async def _whenever_it_changes(watcher: Watcher, reload: Reload) -> None:
+    async for _ in watcher.changes():
+        await reload()

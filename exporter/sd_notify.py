@@ -7,6 +7,7 @@ is the composition root's business.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import time
@@ -15,6 +16,11 @@ from typing import Final
 import structlog
 
 SOCKET_VARIABLE: Final = "NOTIFY_SOCKET"
+
+WATCHDOG_VARIABLE: Final = "WATCHDOG_USEC"
+"""Microseconds within which systemd wants to hear something; half of that is what sd_watchdog_enabled(3) recommends."""
+
+PROCESS_VARIABLE: Final = "WATCHDOG_PID"
 
 log = structlog.get_logger()
 
@@ -37,6 +43,16 @@ def reloading() -> None:
 def stopping() -> None:
     """The daemon is about to end."""
     _tell("STOPPING=1")
+
+
+async def keep_alive() -> None:
+    """Tell systemd again and again that the event loop runs, if a unit with `WatchdogSec=` asked for it."""
+    asked, of = os.environ.get(WATCHDOG_VARIABLE, ""), os.environ.get(PROCESS_VARIABLE, "")
+    if not asked.isdecimal() or (of and of != str(os.getpid())):
+        return
+    while True:
+        _tell("WATCHDOG=1")
+        await asyncio.sleep(int(asked) / 1e6 / 2)
 
 
 def _tell(*assignments: str) -> None:

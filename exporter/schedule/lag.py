@@ -6,8 +6,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+import structlog
+
 from exporter.model import LongTask
+from exporter.schedule.stops import Stops
 from exporter.supervision import report
+
+log = structlog.get_logger()
 
 PERIOD: Final = 0.25
 """Seconds between two looks: often enough that a stall which a probe met is likely to be seen, and next to no work."""
@@ -16,15 +21,17 @@ PERIOD: Final = 0.25
 class LagMonitor:
     """Sets the loop an alarm again and again, and tells how late each one went off."""
 
-    def __init__(self, observe: Callable[[float], None], failed: Callable[[LongTask], None]) -> None:
+    def __init__(self, observe: Callable[[float], None], stops: Stops, failed: Callable[[LongTask], None]) -> None:
         """Prepare to look.
 
         Args:
             observe: Is told the lag, in seconds.
+            stops: Is told that the process runs.
             failed: Is told if that went wrong.
         """
         self._observe = observe
         self._failed = failed
+        self._stops = stops
         self._alarm: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -42,6 +49,9 @@ class LagMonitor:
         # First of all: whatever goes wrong below, the next look is taken.
         self._alarm = loop.call_at(now + PERIOD, self._look, loop, now + PERIOD)
         try:
+            standstill = self._stops.beat()
+            if standstill:
+                log.warning("this process stood still; what was under way is tried again", seconds=round(standstill, 1))
             self._observe(max(now - due, 0.0))
         except Exception as error:  # noqa: BLE001 - see above
             report(LongTask.LAG, error, self._failed)

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import Final
 from typing import Protocol as Interface
 
-from exporter.model import Endpoint, Limits, Series, SkipReason
+from exporter.model import Endpoint, Limits, LongTask, Series, SkipReason
+from exporter.schedule.stops import STANDSTILL
 from exporter.schedule.timetable import Due, Timetable
+from exporter.supervision import report
 
 MAX_STARTS_A_TURN: Final = 16
 """Probes that one turn of the event loop may start, each at about 0.1 ms, before whoever else waits for the loop."""
@@ -30,6 +32,9 @@ class Observer(Interface):
 
     def in_flight(self, count: int) -> None:
         """So many probes are under way now."""
+
+    def failed(self, task: LongTask) -> None:
+        """Something went wrong that is no probe's failure; the schedule goes on."""
 
 
 @dataclass(slots=True)
@@ -63,6 +68,7 @@ class Scheduler:
         self._limits = Limits()
         self._timetable = Timetable()
         self._timer: asyncio.TimerHandle | None = None
+        self._awaited = 0.0
         self._stopped = False
         self._running: dict[Series, asyncio.Task[None]] = {}
         # Whoever waits is in one queue: its host's, or the one for all.
@@ -95,6 +101,11 @@ class Scheduler:
         self._timetable.exchange(gone, come, asyncio.get_running_loop().time())
         self._tick()
 
+    def is_quiet(self, seconds: float) -> bool:
+        """Whether no probe is under way, nor starts within so many seconds."""
+        next_at = self._timetable.next_at()
+        return not self._running and (next_at is None or next_at - asyncio.get_running_loop().time() > seconds)
+
     def stop(self) -> None:
         """Start no more probes."""
         self._stopped = True
@@ -123,14 +134,24 @@ class Scheduler:
             return
         loop = asyncio.get_running_loop()
         now = loop.time()
+        try:
+            self._take_turns(now)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other endpoints' turns are taken
+            report(LongTask.SCHEDULE, error, self._observer.failed)
+        next_at = self._timetable.next_at()
+        self._awaited = now if next_at is None else max(next_at, now)
+        if next_at is not None:
+            self._timer = loop.call_at(self._awaited, self._tick)
+
+    def _take_turns(self, now: float) -> None:
+        if self._timer is not None and now - self._awaited >= STANDSTILL:
+            for _ in range(self._timetable.spread_anew(now)):
+                self._observer.skipped(SkipReason.LATE)
         for _ in range(MAX_STARTS_A_TURN):
             due = self._timetable.pop(now)
             if due is None:
                 break
             self._take_turn(due)
-        next_at = self._timetable.next_at()
-        if next_at is not None:
-            self._timer = loop.call_at(max(next_at, now), self._tick)
 
     def _take_turn(self, due: Due) -> None:
         series = due.endpoint.series

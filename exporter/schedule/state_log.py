@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import structlog
@@ -17,7 +18,7 @@ class _Down:
     """An endpoint that fails.
 
     Attributes:
-        since: Unix time of the end of the first probe that failed.
+        since: When the first probe that failed had ended.
     """
 
     since: float
@@ -27,7 +28,13 @@ class _Down:
 class StateLog:
     """Remembers which endpoints fail, and since when."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin.
+
+        Args:
+            clock: Monotonic seconds: a clock that is set may not make an outage longer, or negative.
+        """
+        self._clock = clock
         self._down: dict[Series, _Down] = {}
         self._seen: set[Series] = set()
 
@@ -58,11 +65,11 @@ class StateLog:
         if failure is None:
             if down is not None:
                 del self._down[series]
-                log.info("endpoint up", **whose, down_for=f"{result.ended_at - down.since:.0f}s")
+                log.info("endpoint up", **whose, down_for=f"{self._clock() - down.since:.0f}s")
             elif series not in self._seen:
                 log.info("endpoint up", **whose)
         elif down is None or (down.failure.reason, down.failure.phase) != (failure.reason, failure.phase):
-            since = result.ended_at if down is None else down.since
+            since = self._clock() if down is None else down.since
             self._down[series] = _Down(since, failure)
             log.warning(
                 "endpoint down",

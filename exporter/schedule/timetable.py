@@ -72,6 +72,21 @@ class Timetable:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
+    def spread_anew(self, now: float) -> int:
+        """Give all that were due before now a turn as if they were new, and tell how many turns passed.
+
+        After a standstill all of them are due: at once they would be no measurement, and a burst for the servers.
+        """
+        passed = 0
+        for series, at in self._next.items():
+            if at < now:
+                endpoint = self._endpoints[series]
+                passed += int((now - at) / endpoint.interval) + 1
+                self._next[series] = _first(endpoint, now)
+        self._heap = [(at, series) for series, at in self._next.items()]
+        heapq.heapify(self._heap)
+        return passed
+
     def pop(self, now: float) -> Due | None:
         """The endpoint that has been due the longest, and enter its next turn; `None` if none is due yet."""
         at = self.next_at()

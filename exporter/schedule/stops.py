@@ -1,0 +1,50 @@
+"""Noticing that this process stood still: stopped by a signal, suspended with its machine, or starved.
+
+Meanwhile servers hang up and time runs out, so that whatever was under way says nothing about the servers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+STANDSTILL: Final = 3.0
+"""Seconds without a beat that are a standstill. The event loop's worst moments are a tenth of that."""
+
+
+def boot_time() -> float:
+    """Seconds since the machine was started, those in which it was suspended included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Stops:
+    """Knows when this process stood still, as long as it is told that it does not."""
+
+    def __init__(self, clock: Callable[[], float] = boot_time) -> None:
+        """Begin.
+
+        Args:
+            clock: Seconds that go on while the process stands still.
+        """
+        self._clock = clock
+        self._beat = clock()
+        self._last_end: float | None = None
+
+    def now(self) -> float:
+        """A moment, to ask about later."""
+        self.beat()
+        return self._beat
+
+    def beat(self) -> float:
+        """Say that the process runs, several times a second; for how long it stood still, 0 if it did not."""
+        before, self._beat = self._beat, self._clock()
+        if self._beat - before < STANDSTILL:
+            return 0.0
+        self._last_end = self._beat
+        return self._beat - before
+
+    def since(self, moment: float) -> bool:
+        """Whether it stood still since then."""
+        self.beat()
+        return self._last_end is not None and self._last_end > moment
