@@ -47,6 +47,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.now
 
+    def stand_still(self, seconds: float) -> None:
+        """Time passes, and nothing happens in it: as for a process that is stopped."""
+        self._jumping.now += seconds
+
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run it to its end in virtual time."""

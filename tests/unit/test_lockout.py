@@ -22,6 +22,7 @@ from exporter.model import (
     IpFamily,
     Limits,
     LoginBackoff,
+    LongTask,
     Protocol,
     Resolution,
     Secret,
@@ -75,6 +76,9 @@ class Unobserved:
 
     def in_flight(self, count: int) -> None:
         """Nothing."""
+
+    def failed(self, task: LongTask) -> None:
+        raise AssertionError(task)
 
 
 @dataclass

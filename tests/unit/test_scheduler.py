@@ -7,8 +7,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from structlog.testing import capture_logs
 
-from exporter.model import Encryption, Endpoint, Limits, Protocol, SkipReason
+from exporter.model import Encryption, Endpoint, Limits, LongTask, Protocol, SkipReason
 from exporter.schedule.scheduler import Scheduler
 from tests import virtual_time
 
@@ -27,6 +28,7 @@ class Diary:
         self.skips: Counter[SkipReason] = Counter()
         self.under_way: Counter[str] = Counter()
         self.most: Counter[str] = Counter()
+        self.failures: list[LongTask] = []
 
     async def probe(self, endpoint: Endpoint) -> None:
         self.starts.append((endpoint.name, asyncio.get_running_loop().time()))
@@ -47,6 +49,9 @@ class Diary:
 
     def in_flight(self, count: int) -> None:
         self.most["in flight"] = max(self.most["in flight"], count)
+
+    def failed(self, task: LongTask) -> None:
+        self.failures.append(task)
 
 
 def keep(diary: Diary, endpoints: list[Endpoint], limits: Limits, seconds: float) -> Diary:
@@ -271,3 +276,83 @@ def test_what_goes_while_it_waits_is_not_started(limits: Limits) -> None:
     virtual_time.run(scenario())
     assert 1 == sum(name == "mx" for name, _ in diary.starts)
     assert diary.starts[1:]
+
+
+def test_after_a_standstill_starts_are_spread_anew_and_counted_as_missed() -> None:
+    """As SIGSTOP and SIGCONT a minute later do it: everything that was due is due at once."""
+    diary = Diary()
+    names = [f"e{number}" for number in range(100)]
+
+    async def scenario() -> float:
+        scheduler = Scheduler(diary.probe, diary)
+        scheduler.replace([endpoint(name) for name in names], Limits())
+        await asyncio.sleep(100)
+        diary.starts.clear()
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, virtual_time.VirtualTimeLoop)
+        loop.stand_still(60.0)
+        resumed = loop.time()
+        await asyncio.sleep(10.0)
+        scheduler.stop()
+        return resumed
+
+    resumed = virtual_time.run(scenario())
+    assert sorted(names) == sorted(name for name, _ in diary.starts)
+    seconds = Counter(int(at - resumed) for _, at in diary.starts)
+    assert set(range(10)) == set(seconds)
+    assert max(seconds.values()) < 25
+    assert 600 == diary.skips[SkipReason.LATE]
+
+
+def test_a_moment_s_delay_is_no_standstill() -> None:
+    diary = Diary()
+
+    async def scenario() -> None:
+        scheduler = Scheduler(diary.probe, diary)
+        scheduler.replace([endpoint(f"e{number}") for number in range(10)], Limits())
+        await asyncio.sleep(100)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, virtual_time.VirtualTimeLoop)
+        loop.stand_still(1.0)
+        await asyncio.sleep(100)
+        scheduler.stop()
+
+    virtual_time.run(scenario())
+    assert 0 == diary.skips[SkipReason.LATE]
+
+
+def test_whatever_one_turn_meets_with_the_others_are_taken() -> None:
+    class Broken(Diary):
+        def started(self, delay: float) -> None:
+            super().started(delay)
+            if len(self.delays) == 3:
+                raise MemoryError
+
+    diary = Broken()
+    with capture_logs() as logs:
+        keep(diary, [endpoint(f"e{number}") for number in range(10)], Limits(), 100)
+
+    assert [LongTask.SCHEDULE] == diary.failures
+    assert ["schedule"] == [line["task"] for line in logs]
+    assert 99 == len(diary.starts)
+
+
+def test_it_is_quiet_between_probes_and_not_during_one() -> None:
+    diary = Diary(takes=1.0)
+
+    async def scenario() -> list[tuple[bool, bool]]:
+        scheduler = Scheduler(diary.probe, diary)
+        scheduler.replace([endpoint("e")], Limits())
+        loop = asyncio.get_running_loop()
+        seen = []
+        while len(diary.starts) < 2:
+            await asyncio.sleep(0.5)
+            seen.append((scheduler.is_quiet(1.0), bool(diary.under_way["all"])))
+        assert not scheduler.is_quiet(1e6)
+        scheduler.stop()
+        assert loop.time() < 30
+        return seen
+
+    seen = virtual_time.run(scenario())
+    assert any(quiet for quiet, _ in seen)
+    assert not any(quiet and running for quiet, running in seen)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -87,3 +89,29 @@ def test_a_manager_that_does_not_read_is_not_waited_for(manager: socket.socket) 
 
     assert "STOPPING=1" == logged[0]["state"]
     assert b"STOPPING=1" == manager.recv(4096)
+
+
+async def test_a_watchdog_hears_twice_within_its_time_that_the_loop_runs(
+    manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "200000")
+    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
+    manager.setblocking(True)
+    manager.settimeout(10)
+    barking = asyncio.create_task(sd_notify.keep_alive())
+    heard = [await asyncio.to_thread(manager.recv, 4096) for _ in range(3)]
+    barking.cancel()
+
+    assert [b"WATCHDOG=1"] * 3 == heard
+
+
+@pytest.mark.parametrize(("microseconds", "process"), [("", ""), ("nonsense", ""), ("1000", "1")])
+async def test_nobody_else_s_watchdog_is_fed(
+    microseconds: str, process: str, manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", microseconds)
+    monkeypatch.setenv("WATCHDOG_PID", process)
+    await asyncio.wait_for(sd_notify.keep_alive(), 10)
+
+    with pytest.raises(BlockingIOError):
+        manager.recv(4096)

@@ -21,9 +21,11 @@ def result(failure: Failure | None, at: float, name: str = "imap") -> ProbeResul
 
 def lines(*results: ProbeResult) -> list[dict[str, Any]]:
     """What is logged above debug."""
-    state_log = StateLog()
+    now = 0.0
+    state_log = StateLog(lambda: now)
     with capture_logs() as logs:
         for each in results:
+            now = each.ended_at
             state_log.write(each)
     return [dict(line) for line in logs if line["log_level"] != "debug"]
 
@@ -102,3 +104,14 @@ def test_an_endpoint_that_was_forgotten_begins_anew(forget: Callable[[StateLog],
         state_log.write(result(REFUSED, 60))
 
     assert 2 == sum(line["event"] == "endpoint down" for line in logs)
+
+
+def test_a_clock_that_is_set_back_makes_no_outage_negative() -> None:
+    now = 100.0
+    state_log = StateLog(lambda: now)
+    with capture_logs() as logs:
+        state_log.write(result(REFUSED, 1.7e9))
+        now = 130.0
+        state_log.write(result(None, 1.6e9))
+
+    assert "30s" == logs[-1]["down_for"]

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from exporter.model import LongTask
 from exporter.schedule.lag import LagMonitor
+from exporter.schedule.stops import Stops
 from exporter.supervision import FIRST_PAUSE, LONGEST_PAUSE, supervised
 from tests import virtual_time
 
@@ -67,7 +68,7 @@ def test_the_look_at_the_lag_is_taken_again_after_a_failure() -> None:
             raise ZeroDivisionError
 
     async def scenario() -> None:
-        monitor = LagMonitor(observe, counted.append)
+        monitor = LagMonitor(observe, Stops(asyncio.get_running_loop().time), counted.append)
         monitor.start()
         await asyncio.sleep(1.1)
         monitor.stop()
