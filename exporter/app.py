@@ -6,11 +6,11 @@ import asyncio
 import platform
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from typing import Protocol as Interface
 
 import structlog
@@ -57,12 +57,16 @@ from exporter.visiting.logins import Logins
 from exporter.visiting.on_demand import OnDemand
 from exporter.visiting.visit import Visitor
 from exporter.watching import Watcher
+from exporter.web.addresses import Place
 from exporter.web.application import create_application
 from exporter.web.flow_routes import flow_routes
-from exporter.web.policy import Policies
+from exporter.web.prefix import EVERYWHERE, Site
 from exporter.web.probing import probe_routes
-from exporter.web.server import ListenAddress
+from exporter.web.server import Observers
 from exporter.web.server import serve as listen
+
+if TYPE_CHECKING:
+    from exporter.web.policy_file import PolicyFile
 
 FINISH_WITHIN: Final = 3.0
 """Seconds after SIGTERM in which probes under way may end as usual."""
@@ -262,13 +266,14 @@ class Daemon:
         """To be called at last, when nobody asks for probes any more."""
         self._watch.close()
 
-    def application(self, reload: Reload | None) -> Application:
+    def application(self, reload: Reload | None, origins: Collection[str] = ()) -> Application:
         """The HTTP interface to what is found; with `reload`, one may ask for that."""
         application = create_application(
             store=self.store,
             ready=lambda: self.ready,
             configuration=lambda: self._configuration.redacted(),  # noqa: PLW0108 - the one in force when asked
             reload=reload,
+            origins=origins,
             process=process_collectors(),
         )
         application.add_routes(flow_routes(self.store.flows, time.time))
@@ -324,22 +329,24 @@ class Reloading:
 
 async def serve(
     configuration: Configuration,
-    addresses: Sequence[ListenAddress],
+    places: Sequence[Place],
     announce: Callable[[Sequence[str]], None],
     reloading: Reloading | None = None,
     shard: Shard = ALONE,
     *,
-    web_config: Policies | None = None,
+    web_config: PolicyFile | None = None,
     history: HistoryFile | None = None,
+    site: Site = EVERYWHERE,
 ) -> None:
     """Probe and answer HTTP until SIGTERM or SIGINT.
 
     Args:
         configuration: What to do.
-        addresses: Where to listen.
+        places: Where to listen.
         announce: Is told the URLs of the status page once it can be read.
         reloading: Where a new configuration comes from; `None` where there is none.
         shard: Which of the configuration's endpoints to probe.
+        site: Where people find the interface.
         web_config: By what TLS and by whom HTTP may be used; `None` for no TLS, and everybody.
         history: Where long histories survive a restart; `None` where they do not.
 
@@ -363,7 +370,13 @@ async def serve(
             reload = _telling_systemd(reloader.reload, daemon)
             stack.push_async_callback(reloader.close)
         by_request = reload if reloading is not None and reloading.by_request else None
-        server = await listen(daemon.application(by_request), addresses, web_config=web_config)
+        server = await listen(
+            daemon.application(by_request, site.origins),
+            places,
+            web_config=web_config,
+            prefix=site.prefix,
+            observers=Observers(daemon.store.task_failed, daemon.store.web_config_reloaded),
+        )
         stack.push_async_callback(server.stop)
         daemon.start()
         settle()

@@ -18,7 +18,7 @@ from exporter.cli.terminal import output, print_rows
 from exporter.cli.version import version_option
 from exporter.demo.scenes import INTERVAL, Scene
 from exporter.demo.stage import DemoConfiguration, Staged, demo_servers
-from exporter.web.server import ListenAddress, ListenError
+from exporter.web.addresses import ListenAddress, ListenError
 
 
 @click.command()

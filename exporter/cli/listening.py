@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from exporter.web.server import ListenAddress
+from exporter.web.addresses import ListenAddress
 
 
 class ListenAddressType(click.ParamType[ListenAddress]):
@@ -32,5 +32,6 @@ def listen_addresses(default: str) -> Callable[[Callable[..., None]], Callable[.
         multiple=True,
         default=[default],
         show_default=True,
-        help="Where to listen: :PORT for all addresses of this machine, HOST:PORT or [IPV6]:PORT. Repeatable.",
+        help="Where to listen: :PORT for all addresses of this machine, HOST:PORT, [IPV6]:PORT or unix:PATH. "
+        "Repeatable.",
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import structlog
@@ -22,8 +24,11 @@ from exporter.config.files import STANDARD_INPUT, read_standard_input
 from exporter.history_file import HistoryFile
 from exporter.interpreter import uncollected
 from exporter.watching import Watcher
-from exporter.web.policy import Policies
-from exporter.web.server import ListenAddress, ListenError
+from exporter.web.addresses import ListenAddress, ListenError, inherited_sockets
+from exporter.web.prefix import Site
+
+if TYPE_CHECKING:
+    from exporter.web.policy_file import PolicyFile
 
 log = structlog.get_logger()
 
@@ -37,6 +42,18 @@ log = structlog.get_logger()
     "web_config_file",
     type=click.Path(path_type=Path, readable=False),
     help="TLS, users and limits of HTTP, in the format of Prometheus' exporter-toolkit.",
+)
+@click.option(
+    "--web.external-url",
+    "external_url",
+    metavar="URL",
+    help="What people reach the pages at, for instance behind a proxy; its path is the prefix of every route.",
+)
+@click.option(
+    "--web.route-prefix",
+    "route_prefix",
+    metavar="PATH",
+    help="The prefix of every route, where it is not the path of --web.external-url: / if a proxy takes it off.",
 )
 @click.option("--web.enable-lifecycle", "lifecycle", is_flag=True, help="Let POST /-/reload reload the configuration.")
 @click.option(
@@ -68,6 +85,8 @@ def run(
     addresses: tuple[ListenAddress, ...],
     *,
     web_config_file: Path | None,
+    external_url: str | None,
+    route_prefix: str | None,
     history_file: Path | None,
     shard: int | None,
     total_shards: int,
@@ -81,6 +100,7 @@ def run(
     SIGHUP reloads the configuration: whole, or not at all.
     """
     share = chosen_shard(shard, total_shards)
+    site = _site(external_url, route_prefix)
     logs.configure(logs.LogLevel(log_level), logs.LogFormat(log_format))
     # What came from standard input stays what it was, however often it is read again.
     standard_input = read_standard_input() if STANDARD_INPUT in config_files else b""
@@ -94,9 +114,11 @@ def run(
     history = None if history_file is None else HistoryFile(history_file)
     reloading = app.Reloading(lambda: _warn(load()), watcher, lifecycle)
     try:
-        asyncio.run(
-            app.serve(configuration, addresses, _announce, reloading, share, web_config=web_config, history=history)
+        places = inherited_sockets(os.environ) or addresses
+        daemon = app.serve(
+            configuration, places, _announce, reloading, share, web_config=web_config, history=history, site=site
         )
+        asyncio.run(daemon)
     except ListenError as error:
         click.echo(f"mail-exporter: {error}", err=True)
         sys.exit(1)
@@ -109,7 +131,15 @@ def _warn(configuration: Configuration) -> Configuration:
     return configuration
 
 
-def _policies(web_config_file: Path) -> Policies:
+def _site(external_url: str | None, route_prefix: str | None) -> Site:
+    try:
+        return Site.parse(external_url, route_prefix)
+    except ValueError as error:
+        flag = "--web.external-url" if route_prefix is None else "--web.external-url or --web.route-prefix"
+        raise click.BadParameter(str(error), param_hint=flag) from None
+
+
+def _policies(web_config_file: Path) -> PolicyFile:
     from exporter.web.policy_file import PolicyFile  # noqa: PLC0415 - reading a file takes 12 MiB, which few need here
 
     return PolicyFile(web_config_file)

@@ -210,6 +210,11 @@ EXPORTER_METRICS = (
     ),
     Metric("mail_exporter_scrape_duration_seconds", HISTOGRAM, "How long it took to produce /metrics."),
     Metric(
+        "mail_exporter_web_config_last_reload_successful",
+        GAUGE,
+        "Whether the web configuration could be used when it last changed: 1 or 0; absent without one.",
+    ),
+    Metric(
         "mail_exporter_log_lines_dropped_total",
         COUNTER,
         "Log lines that nobody read in time, or that could not be written.",

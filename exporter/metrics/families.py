@@ -294,6 +294,9 @@ EXPORTER: Mapping[str, Callable[[ExporterState], Samples]] = MappingProxyType(
         "mail_exporter_probes_skipped_total": lambda exporter: [
             (label_pairs([("reason", reason.value)]), str(count)) for reason, count in exporter.skipped.items()
         ],
+        "mail_exporter_web_config_last_reload_successful": lambda exporter: _unlabelled(
+            _flag(exporter.web_config_successful)
+        ),
         "mail_exporter_log_lines_dropped_total": lambda exporter: _unlabelled(str(exporter.log_lines_dropped)),
         "mail_exporter_task_failures_total": lambda exporter: [
             (label_pairs([("task", task.value)]), str(count)) for task, count in exporter.task_failures.items()

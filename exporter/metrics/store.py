@@ -65,6 +65,7 @@ class ExporterState:
         tokens: Of each entry of the credentials that tokens are got for.
         started_at: When the process began to look, a Unix timestamp: what it has not seen may have been before that.
         task_failures: How often each task failed and was begun anew.
+        web_config_successful: Whether the web configuration could be used when it last changed; `None` without one.
     """
 
     build: BuildInfo
@@ -83,6 +84,7 @@ class ExporterState:
     started_at: float = 0.0
     task_failures: Mapping[LongTask, int] = field(default_factory=lambda: MappingProxyType(dict.fromkeys(LongTask, 0)))
     log_lines_dropped: int = 0
+    web_config_successful: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +242,10 @@ class Store:
     def skipped(self, reason: SkipReason) -> None:
         """Counts a probe that was due but not started."""
         self._skipped[reason] += 1
+
+    def web_config_reloaded(self, successful: bool) -> None:
+        """Says how taking in the web configuration went, the first time included."""
+        self._exporter = replace(self._exporter, web_config_successful=successful)
 
     def task_failed(self, task: LongTask) -> None:
         """Counts a failure of something that runs all the time."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
 from typing import Final
@@ -23,6 +23,7 @@ from exporter.metrics.store import Store
 from exporter.web import query
 from exporter.web.api import endpoint_detail, endpoint_list, failure_detail
 from exporter.web.negotiation import preferred_format
+from exporter.web.origin import is_own
 from exporter.web.page_routes import PageRoutes
 from exporter.web.streaming import Streamer
 from exporter.web.survey import survey
@@ -57,6 +58,7 @@ def create_application(
     process: CollectorRegistry | None = None,
     clock: Callable[[], float] = time.time,
     reload: Reload | None = None,
+    origins: Collection[str] = (),
 ) -> web.Application:
     """Makes the interface; more routes may be added to it before it is served.
 
@@ -67,6 +69,7 @@ def create_application(
         process: Metrics of the process to add to `/metrics`.
         clock: The time as a Unix timestamp.
         reload: Loads the configuration anew, and tells what is wrong with it; `None` if nobody may ask for that.
+        origins: Of our own pages, beside what a request's Host says: a proxy may have put another.
     """
     streamer = Streamer()
     pages = PageRoutes(store, clock, streamer)
@@ -91,7 +94,7 @@ def create_application(
             web.get("/config", interface.configuration),
             web.get("/-/healthy", interface.healthy),
             web.get("/-/ready", interface.readiness),
-            web.post("/-/reload", _reloading(reload)),
+            web.post("/-/reload", _reloading(reload, origins)),
         ]
     )
     return application
@@ -158,13 +161,13 @@ class _Interface:
         return web.Response(status=503, text="mail-exporter is not ready: it does not probe (yet, or any more).\n")
 
 
-def _reloading(reload: Reload | None) -> Handler:
+def _reloading(reload: Reload | None, origins: Collection[str]) -> Handler:
     """Takes the request to reload, which is not for other sites' pages to make."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         if reload is None:
             return web.Response(status=403, text="Reloading by request is off. Start with --web.enable-lifecycle.\n")
-        if request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
+        if not is_own(request, origins):
             return web.Response(status=403, text="Pages of other sites may not ask for this.\n")
         problems = await reload()
         if problems:

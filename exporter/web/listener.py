@@ -11,11 +11,14 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from typing import Final
 
 import structlog
 from aiohttp import web
 
+from exporter.model import LongTask
+from exporter.supervision import supervised
 from exporter.web.connection import Connection
 
 MAX_CONNECTIONS: Final = 512
@@ -43,7 +46,11 @@ class Listener:
     """Accepts connections for a server, from `start` until `close`."""
 
     def __init__(
-        self, server: web.Server, context: Callable[[], ssl.SSLContext | None], limit: int = MAX_CONNECTIONS
+        self,
+        server: web.Server,
+        context: Callable[[], ssl.SSLContext | None],
+        limit: int = MAX_CONNECTIONS,
+        failed: Callable[[LongTask], None] = lambda _: None,
     ) -> None:
         """Prepare to accept.
 
@@ -51,10 +58,12 @@ class Listener:
             server: Who answers.
             context: The TLS context for the next connection; `None` for plain HTTP.
             limit: How many connections there may be.
+            failed: Is told when accepting failed in a way that nobody thought of; it goes on.
         """
         self._server = server
         self._context = context
         self._limit = limit
+        self._failed = failed
         self._connections: set[Connection] = set()
         self._changed = asyncio.Event()
         self._accepting: list[asyncio.Task[None]] = []
@@ -67,7 +76,8 @@ class Listener:
         for listening in sockets:
             listening.setblocking(False)
             self._sockets.append(listening)
-            self._accepting.append(loop.create_task(self._accept(listening)))
+            accepting = supervised(LongTask.ACCEPT, partial(self._accept, listening), self._failed)
+            self._accepting.append(loop.create_task(accepting))
 
     def renew(self) -> None:
         """Have every client connect anew, once it is answered."""
@@ -99,7 +109,12 @@ class Listener:
             except BaseException:
                 accepted.close()
                 raise
-            self._open(accepted, remote[0])
+            try:
+                # A unix socket's clients have no address.
+                self._open(accepted, remote[0] if remote else "")
+            except BaseException:
+                accepted.close()
+                raise
 
     async def _room(self) -> None:
         """Wait until there is room for one more; whoever has been idle for longest has to go for it."""

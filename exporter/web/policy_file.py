@@ -1,4 +1,4 @@
-"""The web configuration in force, with the TLS context that it makes, and how both are read anew when files change.
+"""The web configuration: from a file in exporter-toolkit's format to a policy, or everything that is wrong with it.
 
 exporter-toolkit reads its file for each request. Here the files are looked at once a second, in a thread, so that a
 slow disk delays nothing, and what is wrong with a new one does not take the interface away: the old one stays in force.
@@ -7,16 +7,22 @@ slow disk delays nothing, and what is wrong with a new one does not take the int
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import structlog
 
-from exporter.config.problems import ConfigurationError, Problem
-from exporter.web.policy import Policy
+from exporter.config.document import YamlMapping, read_document
+from exporter.config.files import read_text
+from exporter.config.problems import ConfigurationError, Journal, Problem, quoted
+from exporter.config.sections import read_section
+from exporter.threads import in_own_thread
+from exporter.web.policy import ClientAuth, Policy, RateLimit, TlsSettings, WebConfig
+from exporter.web.policy_schema import HEADERS, HttpServerSection, RateLimitSection, TlsServerSection, WebConfigSection
 from exporter.web.tls import TlsFileError, server_context
-from exporter.web.web_config import read_web_config
 
 CHECK_INTERVAL: Final = 1.0
 """Seconds between two looks at the files."""
@@ -45,18 +51,35 @@ class PolicyFile:
         self._seen: Signature = ()
         self.policy = self._load()
 
-    async def follow(self, changed: Callable[[Policy], None]) -> None:
-        """Tells of every new policy that is good, for ever."""
+    async def follow(self, changed: Callable[[Policy], None], reloaded: Callable[[bool], None]) -> None:
+        """Looks for changes, for ever.
+
+        Args:
+            changed: Is told of every new policy.
+            reloaded: Is told of every change whether it could be used.
+        """
         while True:
             await asyncio.sleep(CHECK_INTERVAL)
-            if await asyncio.to_thread(self.refresh):
+            try:
+                # In a thread of its own: the files may lie on a file system that hangs.
+                found = await in_own_thread(self.refresh, "web-config")
+            except Exception:
+                reloaded(False)
+                raise
+            if found:
                 changed(self.policy)
+            if found is not None:
+                reloaded(found)
 
-    def refresh(self) -> bool:
-        """Reads the files again if they changed; whether there is a new policy. What is wrong with them is logged."""
+    def refresh(self) -> bool | None:
+        """Reads the files again if they changed. What is wrong with them is logged.
+
+        Returns:
+            Whether there is a new policy; `None` if nothing has changed.
+        """
         now = tuple(map(_stat, (self._path, *self._named)))
         if now == self._seen:
-            return False
+            return None
         self._seen = now
         try:
             policy = self._load()
@@ -103,3 +126,89 @@ def _stat(file: Path) -> tuple[int, ...] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def read_web_config(path: Path) -> tuple[WebConfig, Journal]:
+    """Reads a file, but not those that it names.
+
+    Returns:
+        What it says, and a journal for what is wrong with those files.
+
+    Raises:
+        ConfigurationError: Something is wrong with it; all problems in one go.
+    """
+    document = read_document(read_text(path), str(path))
+    journal = Journal(document)
+    journal.problems += document.problems
+    root = YamlMapping() if document.root is None else document.root
+    if not isinstance(root, YamlMapping):
+        journal.problem((), "a web configuration must be a mapping of keys to values at its top")
+        raise ConfigurationError(journal.problems)
+    read = read_section(WebConfigSection, root, (), journal)
+    if read is None or journal.problems:
+        raise ConfigurationError(journal.problems)
+    section = read.section
+    # Absolute, but with its symlinks: a mounted Secret is replaced by turning one.
+    config = WebConfig(
+        tls=_tls(section.tls_server_config, path.parent.absolute(), journal),
+        headers=_headers(section.http_server_config, journal),
+        users=MappingProxyType(dict(section.basic_auth_users or {})),
+        auth_excluded_paths=frozenset(section.auth_excluded_paths or ()),
+        rate_limit=_rate_limit(section.rate_limit, journal),
+    )
+    if journal.problems:
+        raise ConfigurationError(journal.problems)
+    return config, journal
+
+
+def _tls(section: TlsServerSection | None, directory: Path, journal: Journal) -> TlsSettings | None:
+    """`None` where nothing is written: then it is plain HTTP."""
+    if section is None or not section.model_fields_set:
+        return None
+    at = ("tls_server_config",)
+    if section.cert_file is None or section.key_file is None:
+        missing = "cert_file" if section.cert_file is None else "key_file"
+        journal.problem(at, f"has no {missing}; write the name of a PEM file, or leave the section out for plain HTTP")
+        return None
+    settings = TlsSettings(
+        cert_file=directory / section.cert_file,
+        key_file=directory / section.key_file,
+        client_auth=section.client_auth_type or ClientAuth.NONE,
+        client_ca_file=directory / section.client_ca_file if section.client_ca_file else None,
+        client_allowed_sans=frozenset(section.client_allowed_sans or ()),
+        min_version=section.min_version or ssl.TLSVersion.TLSv1_2,
+        max_version=section.max_version or ssl.TLSVersion.TLSv1_3,
+        cipher_suites=tuple(section.cipher_suites or ()),
+        prefer_server_cipher_suites=section.prefer_server_cipher_suites is not False,
+        curves=tuple(section.curve_preferences or ()),
+    )
+    if settings.client_auth.verifies and settings.client_ca_file is None:
+        journal.problem((*at, "client_auth_type"), "needs to know who vouches for clients; write client_ca_file")
+    if settings.client_auth is ClientAuth.NONE and settings.client_ca_file is not None:
+        message = f"is of no use alone; write client_auth_type: {ClientAuth.REQUIRE}"
+        journal.problem((*at, "client_ca_file"), message)
+    if settings.client_allowed_sans and settings.client_auth is not ClientAuth.REQUIRE:
+        message = f"is of no use to clients that show no certificate; write client_auth_type: {ClientAuth.REQUIRE}"
+        journal.problem((*at, "client_allowed_sans"), message)
+    if settings.min_version > settings.max_version:
+        journal.problem((*at, "min_version"), "is above max_version; change one of them")
+    return settings
+
+
+def _headers(section: HttpServerSection | None, journal: Journal) -> Mapping[str, str]:
+    """Without those that are blank."""
+    written = {} if section is None else dict(section.headers or {})
+    for name, value in written.items():
+        if value and HEADERS[name] and value not in HEADERS[name]:
+            at = ("http_server_config", "headers", name)
+            journal.problem(at, f"{quoted(value)} is no value of {name}; write {' or '.join(HEADERS[name])}")
+    return MappingProxyType({name: value for name, value in written.items() if value})
+
+
+def _rate_limit(section: RateLimitSection | None, journal: Journal) -> RateLimit | None:
+    if section is None or not section.interval:
+        return None
+    if not section.burst:
+        journal.problem(("rate_limit",), "lets nobody in without a burst; write burst: 20")
+        return None
+    return RateLimit(section.interval, section.burst)

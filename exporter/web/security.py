@@ -14,9 +14,8 @@ from typing import Any, Final
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from exporter.web.policy import Policy
+from exporter.web.policy import ClientAuth, Policy, RateLimit
 from exporter.web.users import BusyError, Users
-from exporter.web.web_settings import ClientAuth, RateLimit
 
 CHALLENGE: Final = 'Basic realm="mail-exporter", charset="UTF-8"'
 """RFC 7617 sections 2 and 2.1."""
@@ -104,11 +103,11 @@ class Security:
             raise web.HTTPForbidden(text="The names in your certificate are not among client_allowed_sans.\n")
 
     async def _check_login(self, request: web.Request) -> None:
-        if not self._users:
+        if not self._users or self._is_open(request):
             return
         login = _login(request.headers.get(hdrs.AUTHORIZATION, ""))
         try:
-            admitted = login is not None and await self._users.admit(*login)
+            admitted = login is not None and await self._users.admit(*login, request.remote)
         except BusyError:
             headers = {hdrs.RETRY_AFTER: "1"}
             raise web.HTTPTooManyRequests(text="Too many logins at once. Try again later.\n", headers=headers) from None
@@ -116,6 +115,11 @@ class Security:
             headers = {hdrs.WWW_AUTHENTICATE: CHALLENGE}
             text = "Log in as one of basic_auth_users of the web configuration.\n"
             raise web.HTTPUnauthorized(text=text, headers=headers)
+
+    def _is_open(self, request: web.Request) -> bool:
+        """Whether the web configuration lets anybody ask this."""
+        reads = request.method in {hdrs.METH_GET, hdrs.METH_HEAD}
+        return reads and request.path in self.policy.config.auth_excluded_paths
 
     async def _add_headers(self, _: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(self.policy.config.headers)

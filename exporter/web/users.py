@@ -1,8 +1,8 @@
 """Who may use the interface: users and passwords, against bcrypt hashes.
 
 A hash takes a tenth of a second on purpose, so one is computed at a time, in a thread that gives way to all others, and
-who has logged in once is remembered: nobody who guesses passwords delays a probe, or keeps those out who know theirs.
-What a request looks like is not the matter here.
+a login that was right once is remembered. Logins that wait take turns by where they come from, the newest first: people
+who guess passwords delay no probe, and keep nobody out. What a request looks like is not the matter here.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from types import MappingProxyType
 from typing import Final
 
 import bcrypt
 
-MAX_PENDING: Final = 16
-"""Logins that wait to be judged: a second's work at the usual cost. Who comes then may come again."""
+MAX_PENDING: Final = 256
+"""Logins that wait to be judged. One more takes the place of the oldest of those who have the most."""
 
 MAX_REMEMBERED: Final = 100
 """Judgements of each kind that are remembered, as many as exporter-toolkit remembers. Wrong ones do not crowd out right
@@ -42,7 +44,64 @@ _COST: Final = re.compile(rb"\$2[aby]\$([0-9]{2})\$")
 
 
 class BusyError(Exception):
-    """Too many logins wait to be judged."""
+    """Too many logins wait to be judged, and newer ones are judged first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Login:
+    """One that waits to be judged."""
+
+    digest: bytes
+    hashed: bytes | None
+    password: bytes
+    judged: asyncio.Future[bool]
+
+
+class _Line:
+    """Logins that wait: each network has its turn, and the newest of a network comes first.
+
+    Someone who guesses all the time waits for most of his guesses; someone who comes once is the newest when the next
+    turn begins.
+    """
+
+    def __init__(self) -> None:
+        self._networks: dict[str, list[_Login]] = {}
+        self._length = 0
+
+    def add(self, network: str, login: _Login) -> _Login | None:
+        """One more waits; the one that has to go for it, if there are too many."""
+        self._networks.setdefault(network, []).append(login)
+        self._length += 1
+        if self._length <= MAX_PENDING:
+            return None
+        most = max(self._networks, key=lambda each: len(self._networks[each]))
+        return self._take(most, 0)
+
+    def next(self) -> _Login | None:
+        """The one whose turn it is; `None` if nobody waits."""
+        if not self._networks:
+            return None
+        network = next(iter(self._networks))
+        login = self._take(network, -1)
+        if network in self._networks:
+            # To the end of the line.
+            self._networks[network] = self._networks.pop(network)
+        return login
+
+    def clear(self) -> list[_Login]:
+        """Nobody waits any more; those who did."""
+        waiting = [login for logins in self._networks.values() for login in logins]
+        self._networks.clear()
+        self._length = 0
+        return waiting
+
+    def _take(self, network: str, index: int) -> _Login:
+        logins = self._networks[network]
+        self._length -= 1
+        login = logins.pop(index)
+        if not logins:
+            del self._networks[network]
+        return login
 
 
 class Users:
@@ -55,6 +114,8 @@ class Users:
         self._right: dict[bytes, None] = {}
         self._wrong: dict[bytes, None] = {}
         self._pending: dict[bytes, asyncio.Future[bool]] = {}
+        self._line = _Line()
+        self._judging: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="bcrypt", initializer=_give_way)
 
     def replace(self, hashes: Mapping[str, bytes]) -> None:
@@ -68,14 +129,21 @@ class Users:
 
     def close(self) -> None:
         """Let the thread go once it has done what it is at."""
+        for login in self._line.clear():
+            login.judged.cancel()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def __bool__(self) -> bool:
         """Whether there are any: without users, everybody may come in."""
         return bool(self._hashes)
 
-    async def admit(self, name: str, password: bytes) -> bool:
+    async def admit(self, name: str, password: bytes, remote: str | None = None) -> bool:
         """Whether that is the password of a user. It takes as long to find out if there is no such user.
+
+        Args:
+            name: The user's.
+            password: What is to be found out about.
+            remote: The address that asks; `None` if it has none.
 
         Raises:
             BusyError: It cannot be found out now.
@@ -89,23 +157,54 @@ class Users:
         if digest in self._wrong:
             return False
         if digest not in self._pending:
-            if len(self._pending) >= MAX_PENDING:
-                raise BusyError
-            judging = asyncio.ensure_future(self._judge(digest, hashed, password))
-            self._pending[digest] = judging
-            judging.add_done_callback(lambda _: self._pending.pop(digest))
+            self._queue(_Login(digest, hashed, password, asyncio.get_running_loop().create_future()), remote)
         # Others may wait for the same: one who gives up does not take it away from them.
         return await asyncio.shield(self._pending[digest])
 
-    async def _judge(self, digest: bytes, hashed: bytes | None, password: bytes) -> bool:
+    def _queue(self, login: _Login, remote: str | None) -> None:
+        self._pending[login.digest] = login.judged
+        login.judged.add_done_callback(lambda judged: self._forget(login.digest, judged))
+        dropped = self._line.add(_network(remote), login)
+        if dropped is not None:
+            dropped.judged.set_exception(BusyError())
+        if self._judging is None or self._judging.done():
+            self._judging = asyncio.get_running_loop().create_task(self._judge_all())
+
+    def _forget(self, digest: bytes, judged: asyncio.Future[bool]) -> None:
+        del self._pending[digest]
+        if not judged.cancelled():
+            judged.exception()  # seen, should everybody who waits for it have given up
+
+    async def _judge_all(self) -> None:
+        while (login := self._line.next()) is not None:
+            try:
+                admitted = await self._judge(login)
+            except Exception as error:  # noqa: BLE001 - raised where the login is waited for
+                login.judged.set_exception(error)
+            else:
+                login.judged.set_result(admitted)
+
+    async def _judge(self, login: _Login) -> bool:
         loop = asyncio.get_running_loop()
-        matches = await loop.run_in_executor(self._thread, _matches, password, hashed or self._decoy)
-        admitted = matches and hashed is not None
+        matches = await loop.run_in_executor(self._thread, _matches, login.password, login.hashed or self._decoy)
+        admitted = matches and login.hashed is not None
         remembered = self._right if admitted else self._wrong
         while len(remembered) >= MAX_REMEMBERED:
             del remembered[next(iter(remembered))]
-        remembered[digest] = None
+        remembered[login.digest] = None
         return admitted
+
+
+def _network(remote: str | None) -> str:
+    """What one client has for its own: an IPv4 address, or all of an IPv6 network of 64 bits."""
+    try:
+        address = ip_address((remote or "").partition("%")[0])
+    except ValueError:
+        return remote or ""
+    if isinstance(address, IPv4Address):
+        return str(address)
+    mapped = address.ipv4_mapped
+    return str(mapped) if mapped is not None else str(IPv6Network((address, 64), strict=False))
 
 
 def _matches(password: bytes, hashed: bytes) -> bool:

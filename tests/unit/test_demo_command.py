@@ -12,7 +12,7 @@ from exporter import app, logs
 from exporter.cli.demo import demo
 from exporter.demo.scenes import SCENES
 from exporter.demo.stage import ALL
-from exporter.web.server import ListenAddress, ListenError
+from exporter.web.addresses import ListenAddress, ListenError
 
 Announce = Callable[[Sequence[str]], None]
 

@@ -17,14 +17,14 @@ from structlog.testing import capture_logs
 
 from exporter.config.problems import ConfigurationError
 from exporter.web.cipher_suites import CIPHER_SUITES, TLS1_3
+from exporter.web.policy import ClientAuth, RateLimit, TlsSettings, WebConfig
 from exporter.web.policy_file import PolicyFile
-from exporter.web.web_config_schema import (
+from exporter.web.policy_schema import (
     HttpServerSection,
     RateLimitSection,
     TlsServerSection,
     WebConfigSection,
 )
-from exporter.web.web_settings import ClientAuth, RateLimit, TlsSettings, WebConfig
 
 FOLDER = Path(__file__).parent / "bad_web_configs"
 HASH = "$2y$10$s4wQIiLbOMNL8w2Fl.SmUOALk3Ouz5MqfP9M1FPkkULfPRaEgaonK"
@@ -270,7 +270,7 @@ def test_several_curves_are_refused_where_python_cannot_keep_to_them(directory: 
 def test_nothing_is_read_again_while_nothing_changes(directory: Path) -> None:
     file = PolicyFile(write(directory, TLS))
 
-    assert [False, False] == [file.refresh(), file.refresh()]
+    assert [None, None] == [file.refresh(), file.refresh()]
 
 
 def test_new_users_are_read(directory: Path) -> None:
@@ -349,7 +349,7 @@ def test_a_bad_file_is_logged_once_and_the_old_one_stays(directory: Path) -> Non
     write(directory, f"{TLS}rate_limt: {{}}\nbasic_auth_users: {{alice: hunter2}}\n")
 
     with capture_logs() as logs:
-        assert [False, False] == [file.refresh(), file.refresh()]
+        assert [False, None] == [file.refresh(), file.refresh()]
     assert before is file.policy
     assert [("web configuration not reloaded", 4), ("web configuration not reloaded", 5)] == [
         (line["event"], line["line"]) for line in logs

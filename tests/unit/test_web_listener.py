@@ -21,9 +21,10 @@ from structlog.testing import capture_logs
 from exporter.web import connection as connection_module
 from exporter.web import listener as listener_module
 from exporter.web import policy_file as policy_module
+from exporter.web.addresses import ListenAddress
 from exporter.web.listener import Listener
 from exporter.web.policy_file import PolicyFile
-from exporter.web.server import ListenAddress, Server, serve
+from exporter.web.server import Server, serve
 
 HERE = "127.0.0.1"
 SUITE = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
@@ -175,7 +176,7 @@ async def serving(web_config: PolicyFile | None = None) -> AsyncIterator[Served]
 @pytest.fixture
 def two_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Listener.__init__
-    monkeypatch.setattr(Listener, "__init__", lambda self, server, context: made(self, server, context, limit=2))
+    monkeypatch.setattr(Listener, "__init__", lambda *rest, **named: made(*rest, **named | {"limit": 2}))
 
 
 @pytest.mark.usefixtures("two_connections")

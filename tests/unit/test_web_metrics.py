@@ -2,10 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from contextlib import closing
+import logging
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 
 import pytest
 from aiohttp import ClientResponse
+from structlog.testing import capture_logs
 
 from exporter.metrics.exposition import Format
 from exporter.model import Protocol
@@ -143,3 +148,72 @@ async def test_a_client_that_stops_reading_is_cut_off_and_gives_its_place_back(m
 
             assert 200 == response.status
             assert not (await reader.read()).endswith(LAST_CHUNK)
+
+
+@asynccontextmanager
+async def reading(port: int, *, octets_a_second: float) -> AsyncIterator[asyncio.Task[int]]:
+    """A client that reads a large answer slowly, by a small window; how much it read."""
+    loop = asyncio.get_running_loop()
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.setblocking(False)
+        await loop.sock_connect(client, ("127.0.0.1", port))
+        await loop.sock_sendall(client, b"GET /metrics HTTP/1.1\r\nHost: exporter\r\n\r\n")
+
+        async def read() -> int:
+            taken = 0
+            try:
+                while piece := await loop.sock_recv(client, 4096):
+                    taken += len(piece)
+                    await asyncio.sleep(len(piece) / octets_a_second)
+            except ConnectionError:
+                pass
+            return taken
+
+        task = asyncio.create_task(read())
+        try:
+            yield task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_clients_that_trickle_lose_their_places_to_one_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight of them, and an answer that fits into nobody's buffers."""
+    monkeypatch.setattr(streaming, "GRACE", 0.2)
+    monkeypatch.setattr(streaming, "LOOK_EVERY", 0.1)
+    names = [f"submission://mail-{each}.example.com" for each in range(6000)]
+    store = store_with([endpoint(name, Protocol.SMTP) for name in names], [success(name) for name in names])
+    async with served(store) as client, AsyncExitStack() as stack:
+        assert client.server.port is not None
+        slow = [
+            await stack.enter_async_context(reading(client.server.port, octets_a_second=20_000))
+            for _ in range(streaming.CONCURRENT_BODIES)
+        ]
+        await asyncio.sleep(0.3)
+        with capture_logs() as logs:
+            response = await client.get("/metrics")
+            body = await response.text()
+
+        assert 200 == response.status
+        assert body.count("mail_endpoint_info{") == len(names)
+        assert 0 < sum(line["event"].startswith("gave the place") for line in logs) < len(slow)
+
+
+async def test_a_client_that_resets_is_no_error_and_leaves_its_place(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(streaming, "CONCURRENT_BODIES", 1)
+    names = [f"submission://mail-{each}.example.com" for each in range(6000)]
+    store = store_with([endpoint(name, Protocol.SMTP) for name in names], [success(name) for name in names])
+    async with served(store) as client:
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection("127.0.0.1", client.server.port)
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: exporter\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\n")
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+        response = await client.get("/metrics")
+
+    assert 200 == response.status
+    assert [] == [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]

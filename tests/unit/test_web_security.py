@@ -12,10 +12,9 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from exporter.web.application import create_application
-from exporter.web.policy import Policy
+from exporter.web.policy import Policy, RateLimit, WebConfig
 from exporter.web.security import Security, TokenBucket
 from exporter.web.users import BusyError, Users
-from exporter.web.web_settings import RateLimit, WebConfig
 from tests.unit.web import Client, store_with
 
 ALICE = {"alice": bcrypt.hashpw(b"p\xc3\xa4ss:word", bcrypt.gensalt(4))}
@@ -185,3 +184,62 @@ async def test_the_same_limit_again_gives_no_new_burst() -> None:
         statuses.append((await client.get("/-/healthy")).status)
 
     assert [200, 429, 200, 200] == statuses
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/-/healthy", 200),
+        ("HEAD", "/-/ready", 200),
+        ("GET", "/metrics", 401),
+        ("GET", "/-/healthy/", 401),
+        ("POST", "/-/healthy", 401),
+        ("POST", "/-/reload", 401),
+    ],
+)
+async def test_health_needs_no_login_where_the_web_configuration_says_so(method: str, path: str, status: int) -> None:
+    open_paths = frozenset({"/-/healthy", "/-/ready"})
+    async with serving(WebConfig(users=ALICE, auth_excluded_paths=open_paths)) as (client, _):
+        assert status == (await client.request(method, path)).status
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Origin": "http://exporter.example.com:9925"}, 200),
+        ({"Origin": "http://Exporter.Example.com:9925"}, 200),
+        ({"Origin": "https://mon.example.com"}, 200),
+        ({"Origin": "http://evil.example.com"}, 403),
+        ({"Origin": "http://exporter.example.com"}, 403),
+        ({"Origin": "http://exporter.example.com:9926"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": ""}, 403),
+        ({"Origin": "http://["}, 403),
+        ({"Origin": "http://exporter.example.com:9925", "Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+    ],
+)
+async def test_a_page_of_another_site_cannot_have_the_configuration_reloaded(
+    headers: dict[str, str], status: int
+) -> None:
+    reloads = 0
+
+    async def reload() -> tuple[()]:
+        nonlocal reloads
+        reloads += 1
+        return ()
+
+    application = create_application(
+        store=store_with([]),
+        ready=lambda: True,
+        configuration=lambda: iter(()),
+        reload=reload,
+        origins=["https://mon.example.com/mail/"],
+    )
+    async with TestClient(TestServer(application)) as client:
+        answer = await client.post("/-/reload", headers={"Host": "exporter.example.com:9925", **headers})
+
+    assert (status, int(status == 200)) == (answer.status, reloads)

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import os
+import re
 import socket
+from pathlib import Path
 
 import pytest
-from aiohttp import ClientConnectionError, ClientSession, web
+from aiohttp import ClientConnectionError, ClientSession, UnixConnector, web
 
-from exporter.web.server import ListenAddress, ListenError, serve
+from exporter.web import addresses
+from exporter.web.addresses import ListenAddress, ListenError
+from exporter.web.prefix import Site
+from exporter.web.server import serve
 
 
 def application() -> web.Application:
@@ -90,9 +96,8 @@ async def test_a_port_in_use_is_named_and_nothing_is_left_listening() -> None:
         with pytest.raises(ListenError) as refusal:
             await serve(application(), [ListenAddress("127.0.0.1", free_port), ListenAddress("127.0.0.1", port)])
 
-    assert (
-        f"cannot listen on 127.0.0.1:{port}: another program listens there; end it, or choose another port with "
-        in str(refusal.value)
+    assert f"cannot listen on 127.0.0.1:{port}: another program listens there; end it, or choose another with " in str(
+        refusal.value
     )
     with socket.create_server(("127.0.0.1", free_port)) as again:
         assert free_port == again.getsockname()[1]
@@ -116,3 +121,161 @@ async def test_after_the_end_nobody_listens() -> None:
 
     with pytest.raises(ClientConnectionError):
         await fetch(server.urls[0])
+
+
+def test_a_path_of_a_unix_socket_is_read_and_written_alike() -> None:
+    address = ListenAddress.parse("unix:/run/mail-exporter/http.sock")
+
+    assert "/run/mail-exporter/http.sock" == address.path
+    assert "unix:/run/mail-exporter/http.sock" == str(address)
+
+
+async def fetch_at(path: Path) -> str:
+    async with ClientSession(connector=UnixConnector(str(path))) as session, session.get("http://here/") as response:
+        return await response.text()
+
+
+async def test_a_unix_socket_is_served_and_removed_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "http.sock"
+    server = await serve(application(), [ListenAddress("", 0, str(path))])
+    found = await fetch_at(path)
+    await server.stop()
+
+    assert ("here", (f"unix:{path}",), False) == (found, server.urls, path.exists())
+
+
+async def test_a_unix_socket_that_nobody_listens_at_any_more_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "http.sock"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    server = await serve(application(), [ListenAddress("", 0, str(path))])
+    found = await fetch_at(path)
+    await server.stop()
+
+    assert "here" == found
+
+
+async def test_a_unix_socket_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "http.sock"
+    with socket.socket(socket.AF_UNIX) as taken:
+        taken.bind(str(path))
+        taken.listen()
+        with pytest.raises(ListenError, match="another program listens there"):
+            await serve(application(), [ListenAddress("", 0, str(path))])
+        assert path.exists()
+
+
+async def test_a_file_in_the_place_of_a_unix_socket_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("mine")
+    with pytest.raises(ListenError, match="a file that is no socket"):
+        await serve(application(), [ListenAddress("", 0, str(path))])
+
+    assert "mine" == path.read_text()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
+
+
+@pytest.mark.parametrize(("first", "second"), [("127.0.0.1", "127.0.0.1"), ("", "127.0.0.1"), ("127.0.0.1", "")])
+async def test_two_addresses_that_collide_are_blamed_on_each_other(first: str, second: str) -> None:
+    one, other = (ListenAddress(host, free_port()) for host in (first, second))
+    other = ListenAddress(second, one.port)
+    with pytest.raises(ListenError) as refusal:
+        await serve(application(), [one, other])
+
+    flags = f"--web.listen-address={one} listens there already; leave --web.listen-address={other} out"
+    assert f"cannot listen on {other}: {flags}" == str(refusal.value)
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX])
+async def test_sockets_that_systemd_hands_over_are_served(
+    family: socket.AddressFamily, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "http.sock"
+    with socket.socket(family) as theirs:
+        theirs.bind(str(path) if family == socket.AF_UNIX else ("127.0.0.1", 0))
+        theirs.listen()
+        monkeypatch.setattr(addresses, "FIRST_INHERITED", os.dup(theirs.fileno()))
+        environment = {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid()), "LISTEN_FDNAMES": "http", "HOME": "/"}
+        inherited = addresses.inherited_sockets(environment)
+        server = await serve(application(), inherited)
+        url = server.urls[0]
+        found = await fetch_at(path) if family == socket.AF_UNIX else await fetch(url)
+        await server.stop()
+
+    assert ("here", {"HOME": "/"}) == (found, environment)
+    # It is systemd's, and the next start needs it.
+    assert (family == socket.AF_UNIX) is path.exists()
+
+
+@pytest.mark.parametrize("environment", [{}, {"LISTEN_FDS": "1", "LISTEN_PID": "1"}, {"LISTEN_FDS": "x"}])
+def test_without_sockets_from_systemd_there_are_none(environment: dict[str, str]) -> None:
+    assert [] == addresses.inherited_sockets(environment)
+
+
+def test_a_socket_from_systemd_that_does_not_listen_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as theirs:
+        theirs.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(addresses, "FIRST_INHERITED", os.dup(theirs.fileno()))
+        with pytest.raises(ListenError, match=r"write ListenStream= and Accept=no in the \.socket unit"):
+            addresses.inherited_sockets({"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())})
+
+
+@pytest.mark.parametrize(
+    ("external", "route", "prefix", "url"),
+    [
+        (None, None, "", None),
+        ("https://mon.example.com/mail/", None, "/mail", "https://mon.example.com/mail/"),
+        ("https://mon.example.com:8443", None, "", "https://mon.example.com:8443/"),
+        ("/a/b", None, "/a/b", None),
+        ("https://mon.example.com/mail/", "/", "", "https://mon.example.com/mail/"),
+        (None, "mail/", "/mail", None),
+    ],
+)
+def test_an_external_url_and_a_route_prefix_mean_what_they_mean_to_prometheus(
+    external: str | None, route: str | None, prefix: str, url: str | None
+) -> None:
+    assert Site(url, prefix) == Site.parse(external, route)
+
+
+@pytest.mark.parametrize(
+    "external", ["mon.example.com/mail", "ftp://h/", "https://", "https://h/?a=b", "https://u:p@h/"]
+)
+def test_what_is_no_external_url_is_refused(external: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(external[:20])):
+        Site.parse(external, None)
+
+
+@pytest.mark.parametrize("route", ["/a//b", "/../a", "/a b", "/a?b", "/%2e"])
+def test_what_is_no_route_prefix_is_refused(route: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(repr(route))):
+        Site.parse(None, route)
+
+
+async def test_every_route_is_below_the_prefix_and_the_root_leads_there() -> None:
+    server = await serve(application(), [ListenAddress("127.0.0.1", 0)], prefix="/mail")
+    try:
+        (url,) = server.urls
+        root = url.removesuffix("mail/")
+        assert url.endswith("/mail/")
+        async with ClientSession() as session:
+            answers = {}
+            for path in ("mail/", "mail", "", "mailbox", "other", "mail/other", "mail//evil.example.com/"):
+                async with session.get(root + path, allow_redirects=False) as response:
+                    answers[path] = response.status, response.headers.get("Location")
+    finally:
+        await server.stop()
+
+    assert {
+        "mail/": (200, None),
+        "mail": (302, "/mail/"),
+        "": (302, "/mail/"),
+        "mailbox": (404, None),
+        "other": (404, None),
+        "mail/other": (404, None),
+        "mail//evil.example.com/": (404, None),
+    } == answers

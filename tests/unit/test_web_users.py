@@ -170,21 +170,66 @@ async def test_the_same_login_is_judged_once_however_many_ask_and_give_up(users:
     assert 1 == len(watched.computed)
 
 
-async def test_who_guesses_passwords_is_sent_away_and_those_who_are_known_are_not(
+async def test_the_oldest_guess_has_to_go_for_a_new_login_and_a_known_one_waits_for_nobody(
     users: Users, watched: Bcrypt
 ) -> None:
     await users.admit("alice", b"right")
     watched.free.clear()
-    guesses = [asyncio.ensure_future(users.admit("alice", b"%d" % number)) for number in range(MAX_PENDING)]
+    guesses = [asyncio.ensure_future(users.admit("alice", b"%d" % number)) for number in range(MAX_PENDING + 2)]
+    await watched.has_begun()
     await asyncio.sleep(0)
 
-    with pytest.raises(BusyError):
-        await users.admit("alice", b"one more")
     assert await users.admit("alice", b"right")
-
+    with pytest.raises(BusyError):
+        await guesses[1]
     watched.free.set()
-    assert [False] * MAX_PENDING == await asyncio.gather(*guesses)
+    assert [False] * MAX_PENDING == await asyncio.gather(*guesses[2:])
     assert not await users.admit("alice", b"one more")
+
+
+@pytest.mark.parametrize("remote", ["192.0.2.9", "198.51.100.1"], ids=["same address", "another"])
+async def test_guessing_passwords_keeps_nobody_out_who_knows_one(users: Users, watched: Bcrypt, remote: str) -> None:
+    """Somebody guesses on forty connections, each with the next guess as soon as the last one is answered."""
+    guessed = 0
+    done, guessed_often = asyncio.Event(), asyncio.Event()
+
+    async def guess(number: int) -> None:
+        nonlocal guessed
+        while not done.is_set():
+            guessed += 1
+            await users.admit("alice", b"%d %d" % (number, guessed), "198.51.100.1")
+            if guessed > 60:
+                guessed_often.set()
+
+    guessing = [asyncio.ensure_future(guess(number)) for number in range(40)]
+    await watched.has_begun()
+    await guessed_often.wait()
+    before = len(watched.computed)
+    admitted = await users.admit("bob", b"other", remote)
+    computed = len(watched.computed) - before
+    done.set()
+    await asyncio.gather(*guessing)
+
+    assert admitted
+    assert computed < 20
+
+
+async def test_every_network_has_its_turn(users: Users, watched: Bcrypt) -> None:
+    watched.free.clear()
+    remotes = ["192.0.2.1"] * 20 + ["2001:db8::1", "2001:db8::2", "::ffff:192.0.2.1"] + [None]
+    logins = [asyncio.ensure_future(users.admit("alice", b"%d" % n, remote)) for n, remote in enumerate(remotes)]
+    await watched.has_begun()
+    watched.free.set()
+    order: list[int] = []
+
+    async def judged(number: int, login: asyncio.Future[bool]) -> None:
+        await login
+        order.append(number)
+
+    await asyncio.gather(*(judged(number, login) for number, login in enumerate(logins)))
+
+    # One of each network, the newest first; the last of the IPv6 addresses is the first network's.
+    assert [22, 21, 23, 19] == order[:4]
 
 
 async def test_what_is_remembered_holds_no_password(users: Users) -> None:

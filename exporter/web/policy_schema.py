@@ -1,6 +1,6 @@
 """The shape of the web configuration: its sections and keys, and what each value may be. It is exporter-toolkit's.
 
-What the sections mean together is decided in `web_config`.
+What the sections mean together is decided in `policy_file`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from exporter.config.fields import FilePath, PlainText, Text
 from exporter.config.keys import Section, key
 from exporter.config.problems import did_you_mean, quoted
 from exporter.web.cipher_suites import CIPHER_SUITES
-from exporter.web.web_settings import ClientAuth
+from exporter.web.policy import ClientAuth
 
 MAX_COST = 16
 """Of a bcrypt hash: five seconds on a machine of 2020. Each step more doubles that, and nothing can interrupt it."""
@@ -66,6 +66,9 @@ HEADERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """The headers that exporter-toolkit lets one set, and their values where those are a closed set."""
+
+OPEN_PATHS = ("/-/healthy", "/-/ready")
+"""What may be asked without a login. Everything else tells of servers, users and networks."""
 
 _CONTROL = re.compile("[^\x20-\x7e]")
 
@@ -115,6 +118,7 @@ def _is_salt(written: str) -> bool:
 
 Auth: TypeAlias = Annotated[ClientAuth, Text(_client_auth)]
 Version: TypeAlias = Annotated[ssl.TLSVersion, Text(_Choice(_VERSIONS))]
+OpenPath: TypeAlias = Annotated[str, Text(_Choice({path: path for path in OPEN_PATHS}))]
 CipherSuite: TypeAlias = Annotated[str, Text(_Choice(CIPHER_SUITES))]
 Curve: TypeAlias = Annotated[str, Text(_Choice(_CURVES))]
 HeaderName: TypeAlias = Annotated[str, Text(_Choice({name: name for name in HEADERS}))]
@@ -175,6 +179,11 @@ class WebConfigSection(Section):
         "Users, and the bcrypt hashes of their passwords.",
         {"alice": "$2y$10$s4wQIiLbOMNL8w2Fl.SmUOALk3Ouz5MqfP9M1FPkkULfPRaEgaonK"},
         {},
+    )
+    auth_excluded_paths: list[OpenPath] | None = key(
+        "Paths that anybody may ask without a login: those by which liveness and readiness are told.",
+        ["/-/healthy", "/-/ready"],
+        [],
     )
     rate_limit: RateLimitSection | None = key(
         "How often all clients together may ask.", {"interval": "1s", "burst": 20}, {}
