@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import socket
 import ssl
 import sys
 from http import HTTPStatus
@@ -33,16 +34,25 @@ ALIVE: Final = frozenset({HTTPStatus.OK, HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO
 """What the daemon answers when it is well; the latter two where its web configuration keeps strangers out."""
 
 
+UNIX: Final = "unix:"
+
+
 class AddressType(click.ParamType[tuple[str, int]]):
-    """What `run` takes as `--web.listen-address`, as host and port to connect to."""
+    """What `run` takes as `--web.listen-address`, as host and port to connect to; a unix socket's path has port 0."""
 
     name = "address"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
         """Read an address, or say what to write."""
+        if value.startswith(UNIX) and value != UNIX:
+            return value, 0
         match = ADDRESS.fullmatch(value)
         if match is None or int(match["port"]) > HIGHEST_PORT:
-            self.fail(f"{value!r} is no address: write :PORT, HOST:PORT or [IPV6]:PORT, for example :9925", param, ctx)
+            self.fail(
+                f"{value!r} is no address: write :PORT, HOST:PORT, [IPV6]:PORT or unix:PATH, for example :9925",
+                param,
+                ctx,
+            )
         host = match["literal"] or match["host"]
         return (HERE if host in EVERYWHERE else host, int(match["port"]))
 
@@ -63,32 +73,73 @@ class AddressType(click.ParamType[tuple[str, int]]):
     show_default=True,
     help="Seconds to wait for its answer.",
 )
+@click.option(
+    "--web.route-prefix", "prefix", default="/", show_default=True, help="The prefix of every route, as `run` was told."
+)
 @version_option
-def healthcheck(address: tuple[str, int], timeout: float) -> None:
+def healthcheck(address: tuple[str, int], timeout: float, prefix: str) -> None:
     """Ask the daemon on this machine whether it is well.
 
     By HTTP or HTTPS, whichever it speaks. Exits with 0 if it is well, and with 1 if it is not or does not answer.
     """
     host, port = address
+    where = host if host.startswith(UNIX) else f"{host} port {port}"
+    path = f"/{prefix.strip('/')}{PATH}" if prefix.strip("/") else PATH
     try:
-        status = _ask(http.client.HTTPConnection(host, port, timeout=timeout))
+        status = _ask(_connection(host, port, timeout), path)
     except (http.client.HTTPException, ConnectionResetError):
-        status = _ask_by_https(host, port, timeout)  # something listens, and does not speak HTTP
+        status = _ask_by_https(host, port, timeout, path)  # something listens, and does not speak HTTP
     except OSError as error:
-        sys.exit(f"mail-exporter: nothing answers at {host} port {port}: {error}")
+        sys.exit(f"mail-exporter: nothing answers at {where}: {error}")
     if status not in ALIVE:
-        sys.exit(f"mail-exporter: {host} port {port} answers {PATH} with {status}")
+        sys.exit(f"mail-exporter: {where} answers {path} with {status}")
 
 
-def _ask_by_https(host: str, port: int, timeout: float) -> int:
+class _OverUnix(http.client.HTTPConnection):
+    """HTTP, or HTTPS, at a unix socket."""
+
+    def __init__(self, path: str, timeout: float, context: ssl.SSLContext | None) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+        self._context = context
+
+    def connect(self) -> None:
+        """Connect, and shake hands."""
+        opened = _unix(self._path, self.timeout)
+        self.sock = opened if self._context is None else self._context.wrap_socket(opened)
+
+
+def _connection(
+    host: str, port: int, timeout: float, context: ssl.SSLContext | None = None
+) -> http.client.HTTPConnection:
+    """A connection that is not open yet: to a port or to a unix socket, with TLS if there is a context."""
+    if host.startswith(UNIX):
+        return _OverUnix(host.removeprefix(UNIX), timeout, context)
+    if context is None:
+        return http.client.HTTPConnection(host, port, timeout=timeout)
+    return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+
+
+def _unix(path: str, timeout: float | None) -> socket.socket:
+    opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    opened.settimeout(timeout)
+    try:
+        opened.connect(path)
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+def _ask_by_https(host: str, port: int, timeout: float, path: str) -> int:
     # Who answers at our own port is no question that a certificate, made out to another name, could settle.
     context = ssl._create_unverified_context()  # noqa: S323, SLF001 - see above; no secret is sent
-    connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+    connection = _connection(host, port, timeout, context)
     shaken = False
     try:
         connection.connect()
         shaken = True
-        return _ask(connection)
+        return _ask(connection, path)
     except TimeoutError as error:
         sys.exit(f"mail-exporter: {host} port {port} does not answer: {error}")
     except (http.client.HTTPException, OSError) as error:
@@ -101,9 +152,9 @@ def _ask_by_https(host: str, port: int, timeout: float) -> int:
         connection.close()
 
 
-def _ask(connection: http.client.HTTPConnection) -> int:
+def _ask(connection: http.client.HTTPConnection, path: str) -> int:
     try:
-        connection.request("GET", PATH)
+        connection.request("GET", path)
         return connection.getresponse().status
     finally:
         connection.close()

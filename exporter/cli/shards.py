@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -58,9 +59,17 @@ def _own_number(total: int) -> int:
     pod = os.environ.get(POD_NAME) or socket.gethostname()
     number = ordinal(pod)
     if number is None or number >= total:
-        lacks = "has no number at its end" if number is None else f"ends with {number}, and shards count from 0"
+        lacks = _lack(pod) if number is None else f"ends with {number}, and shards count from 0"
         raise click.UsageError(
             f"--total-shards={total} needs --shard, as the name {pod!r} {lacks}. Write --shard=0 to {total - 1}, or run"
             f" this as a StatefulSet of {total} replicas."
         )
     return number
+
+
+def _lack(pod: str) -> str:
+    """What keeps a name from being that of a StatefulSet's pod."""
+    digits = re.search(r"-(0[0-9]+)\Z", pod, re.ASCII)
+    if digits is None:
+        return "has no number at its end"
+    return f"ends with {digits[1]}, and the pods of a StatefulSet count 0, 1, 2, without zeros in front"

@@ -169,12 +169,29 @@ class Connection(web.RequestHandler):
 
 @web.middleware
 async def tell_connection(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Lets the connection of a request know when it is busy."""
+    """Lets the connection of a request know when it is busy, and answers without exceptions."""
     connection = request.protocol
     if not isinstance(connection, Connection):
         return await handler(request)
     connection.begin()
     try:
         return await handler(request)
+    except web.HTTPException as refusal:
+        return _plain(refusal)
     finally:
         connection.end()
+
+
+def _plain(refusal: web.HTTPException) -> web.Response:
+    """The answer of an exception, without the exception.
+
+    With its traceback, which leads back to it through the frames that it passed, each refused request would be 4 KiB of
+    garbage that only a full collection finds.
+    """
+    refusal.__traceback__ = None
+    answer = web.Response(
+        status=refusal.status, reason=refusal.reason, body=refusal.body, headers=refusal.headers.copy()
+    )
+    if not refusal.keep_alive and refusal.keep_alive is not None:
+        answer.force_close()
+    return answer

@@ -36,8 +36,12 @@ PAUSE: Final = 1.0
 
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
-_NOT_LET_IN: Final = frozenset({"CERTIFICATE_VERIFY_FAILED", "PEER_DID_NOT_RETURN_A_CERTIFICATE"})
+_NONE_SHOWN: Final = "PEER_DID_NOT_RETURN_A_CERTIFICATE"
+_NOT_LET_IN: Final = frozenset({"CERTIFICATE_VERIFY_FAILED", _NONE_SHOWN})
 """OpenSSL's words for it. asyncio does not send clients the alert that would tell them, so the log has to."""
+
+_HERE: Final = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1", ""})
+"""Addresses of this machine; a unix socket's clients have none."""
 
 log = structlog.get_logger()
 
@@ -147,7 +151,7 @@ class Listener:
                     ssl_shutdown_timeout=GOODBYE_TIMEOUT,
                 )
         except OSError as error:
-            if isinstance(error, ssl.SSLError) and error.reason in _NOT_LET_IN:
+            if isinstance(error, ssl.SSLError) and error.reason in _NOT_LET_IN and not _is_health_check(error, remote):
                 log.info("a client's certificate is not good", remote=remote, problem=error.reason)
             else:
                 log.debug("a connection failed", remote=remote, problem=str(error))
@@ -159,6 +163,11 @@ class Listener:
     def _lost(self, connection: Connection) -> None:
         self._connections.discard(connection)
         self._changed.set()
+
+
+def _is_health_check(error: ssl.SSLError, remote: str) -> bool:
+    """Whether it is this machine that shows no certificate, as `mail-exporter healthcheck` does every few seconds."""
+    return error.reason == _NONE_SHOWN and remote in _HERE
 
 
 async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:

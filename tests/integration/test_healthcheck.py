@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -16,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from exporter.cli.healthcheck import healthcheck
 from tests.servers.exporter import StartExporter, exporter_running, run_command
-from tests.servers.programs import LOOPBACK
+from tests.servers.programs import LOOPBACK, wait_until
 
 CONFIGURATION = """
 endpoints:
@@ -103,6 +105,8 @@ def test_the_running_daemon_is_well_also_where_strangers_are_kept_out(
     flag = f"--web.config.file={tmp_path / 'web-config.yaml'}"
     with exporter_running(tmp_path / "mail-exporter.yaml", flag, ready=well) as exporter:
         exporter.stop()
+        # It asked, and was let in or not: that is nothing for the log.
+        assert "certificate" not in exporter.log.read_text()
 
     assert not well(exporter.address)
 
@@ -226,3 +230,23 @@ def test_it_asks_at_the_default_port_unless_told() -> None:
     shown = CliRunner().invoke(healthcheck, ["--help"])
 
     assert "[default: :9925]" in shown.output
+
+
+def test_a_daemon_at_a_unix_socket_below_a_prefix_is_asked_there(tmp_path: Path) -> None:
+    path = tmp_path / "http.sock"
+    configuration = tmp_path / "mail-exporter.yaml"
+    configuration.write_text(CONFIGURATION)
+    command = [sys.executable, "-m", "exporter", "run", f"--config.file={configuration}"]
+    flags = [f"--web.listen-address=unix:{path}", "--web.external-url=https://mon.example.com/mail/"]
+    with subprocess.Popen([*command, *flags], stderr=subprocess.DEVNULL) as daemon:
+        try:
+            well = wait_until(
+                lambda: ask(f"unix:{path}", "--web.route-prefix=/mail").exit_code == 0 or None, what="it is well"
+            )
+            elsewhere = ask(f"unix:{path}")
+        finally:
+            daemon.terminate()
+
+    assert (True, 1) == (well, elsewhere.exit_code)
+    assert f"unix:{path} answers /-/healthy with 404" in elsewhere.output
+    assert not path.exists()

@@ -136,7 +136,11 @@ class TestOptions:
 
     @pytest.mark.parametrize(
         ("pod", "says"),
-        [("laptop", "'laptop' has no number at its end"), ("mail-exporter-4", "ends with 4, and shards count from 0")],
+        [
+            ("laptop", "'laptop' has no number at its end"),
+            ("mail-exporter-4", "ends with 4, and shards count from 0"),
+            ("mail-exporter-01", "ends with 01, and the pods of a StatefulSet count 0, 1, 2, without zeros in front"),
+        ],
     )
     def test_a_name_that_does_not_tell_is_refused(self, machine: pytest.MonkeyPatch, pod: str, says: str) -> None:
         machine.setenv(shards.POD_NAME, pod)
