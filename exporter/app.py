@@ -20,8 +20,8 @@ from OpenSSL import SSL
 from exporter import __version__, logs, sd_notify
 from exporter.config.module import Module
 from exporter.config.problems import Problem
-from exporter.flows.runner import FlowRunner
 from exporter.descriptors import raise_limit, warn_if_too_few
+from exporter.flows.runner import FlowRunner
 from exporter.history_file import HistoryFile
 from exporter.interpreter import Housekeeping, favour_the_loop, settle, uncollected
 from exporter.metrics.exposition import process_collectors
