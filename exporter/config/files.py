@@ -56,8 +56,8 @@ def is_pattern(name: str) -> bool:
 
 
 def _matching(pattern: str) -> set[str]:
-    # Not Path.glob: it begins at a directory, and a pattern may be absolute or relative.
-    return {name for name in glob.glob(pattern) if not Path(name).is_dir()}  # noqa: PTH207
+    names = glob.glob(pattern)  # noqa: PTH207 - Path.glob begins at a directory; a pattern is absolute or relative
+    return {name for name in names if not Path(name).is_dir()}
 
 
 def read_text(path: Path) -> str:

@@ -407,7 +407,11 @@ async def test_a_client_with_a_certificate_is_let_in_by_its_names(tls: Tls, name
         assert status == (await client.hears()).split()[1]
 
 
-async def test_a_client_without_a_certificate_is_not_let_in_and_logged(tls: Tls) -> None:
+@pytest.mark.parametrize("own", [True, False])
+async def test_a_client_without_a_certificate_is_not_let_in_and_logged_unless_it_is_our_health_check(
+    tls: Tls, monkeypatch: pytest.MonkeyPatch, *, own: bool
+) -> None:
+    monkeypatch.setattr(listener_module, "_HERE", frozenset({HERE} if own else ()))
     tls.require(None)
     with capture_logs() as logs:
         async with serving(tls.file) as served:
@@ -415,9 +419,9 @@ async def test_a_client_without_a_certificate_is_not_let_in_and_logged(tls: Tls)
                 # With TLS 1.3 a client has shaken hands before the server has looked at its certificate.
                 await (await served.connect(tls.client())).hears()
 
-    assert [("info", HERE, "PEER_DID_NOT_RETURN_A_CERTIFICATE")] == [
-        (line["log_level"], line["remote"], line["problem"]) for line in logs
-    ]
+    (line,) = logs
+    assert ("debug" if own else "info", HERE) == (line["log_level"], line["remote"])
+    assert "PEER_DID_NOT_RETURN_A_CERTIFICATE" in line["problem"]
 
 
 async def test_a_client_with_a_certificate_of_somebody_else_is_not_let_in(tls: Tls) -> None:
