@@ -16,7 +16,7 @@ TOOLS := $(VENV)/.tools-installed
 RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 
-.PHONY: help run test lint format bench conformance dashboards pictures lock clean
+.PHONY: help run test lint format bench soak conformance dashboards pictures lock clean
 
 help:
 	@echo "make run     mail servers that misbehave, and the exporter probing them; Ctrl-C ends it"
@@ -24,6 +24,7 @@ help:
 	@echo "make lint    only lint and type check"
 	@echo "make format  put the code in order"
 	@echo "make bench   measure what is claimed about speed, beside others; half an hour, on a machine that does nothing else"
+	@echo "make soak    put the daemon under load for ten minutes, print the curve of its memory, and compare its counts; MINUTES=N"
 	@echo "make conformance LIMBO=FILE  hold the judgement of certificates to x509-limbo"
 	@echo "make dashboards  generate the Grafana dashboards, the alert rules and the chart's schema anew"
 	@echo "make pictures    draw the dashboards for docs/; takes ten minutes, and needs npm, chromium and prometheus"
@@ -55,6 +56,11 @@ bench: $(DEVELOPMENT)
 
 conformance: $(DEVELOPMENT)
 	$(BIN)/python -W ignore -m tests.conformance.limbo $(LIMBO)
+
+# Exits with 1 if memory grows after the warm-up, or if the counts differ from those of the servers.
+MINUTES ?= 10
+soak: $(DEVELOPMENT)
+	$(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 dashboards: $(DEVELOPMENT)
 	$(BIN)/python -m dashboards
