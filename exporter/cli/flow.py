@@ -8,7 +8,6 @@ import secrets
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import click
@@ -16,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from exporter import logs
-from exporter.cli.loading import or_exit
+from exporter.cli.loading import config_files, or_exit
 from exporter.cli.terminal import output, print_rows
 from exporter.cli.version import version_option
 from exporter.config.configuration import Configuration
@@ -41,23 +40,17 @@ LEAVE_WITHIN: Final = 3.0
 
 @click.command()
 @click.argument("name", metavar="NAME")
-@click.option(
-    "--config.file",
-    "config_file",
-    type=click.Path(path_type=Path, readable=False),
-    required=True,
-    help="The configuration that has the flow.",
-)
+@config_files(meaning="The configuration that has the flow", required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @version_option
-def flow(name: str, config_file: Path, *, as_json: bool) -> None:
+def flow(name: str, config_files: tuple[str, ...], *, as_json: bool) -> None:
     """Send a message of a flow now, and wait for it.
 
     A flow that sends nothing is asked for its newest message instead. A daemon that runs the same flow is not
     disturbed: each leaves the other's messages alone. Exits with 0 if the message was delivered, and with 1 if not.
     """
     logs.configure(logs.LogLevel.ERROR, logs.LogFormat.LOGFMT)
-    configuration = or_exit(lambda: load(config_file))
+    configuration = or_exit(lambda: load(*config_files))
     found = next((each for each in configuration.flows.flows if each.name == name), None)
     if found is None:
         names = ", ".join(each.name for each in configuration.flows.flows)[:500]

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
-from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import click
@@ -19,8 +18,8 @@ from rich.console import Console
 from exporter import logs
 from exporter.cli import documents
 from exporter.cli.documentation_url import documentation_root, reason_url
-from exporter.cli.probing import Rounds, probe_rounds
 from exporter.cli.loading import config_files
+from exporter.cli.probing import Rounds, probe_rounds
 from exporter.cli.progress import Progress
 from exporter.cli.report import print_failures, print_line, print_side_by_side, print_statistics
 from exporter.cli.statistics import Statistics

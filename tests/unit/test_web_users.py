@@ -180,8 +180,9 @@ async def test_the_oldest_guess_has_to_go_for_a_new_login_and_a_known_one_waits_
     await asyncio.sleep(0)
 
     assert await users.admit("alice", b"right")
-    with pytest.raises(BusyError):
-        await guesses[1]
+    for oldest in guesses[:2]:
+        with pytest.raises(BusyError):
+            await oldest
     watched.free.set()
     assert [False] * MAX_PENDING == await asyncio.gather(*guesses[2:])
     assert not await users.admit("alice", b"one more")
