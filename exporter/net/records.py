@@ -12,10 +12,23 @@ from typing import Final
 
 from OpenSSL import SSL
 
+from exporter.model import FailureReason
+from exporter.net.alerts import NOT_TLS
 from exporter.net.key_exchange import KeyExchange
+from exporter.net.stream_errors import CLOSED, StreamError
+from exporter.protocol.dialogue import quoted
 
 RECORD: Final = 16384
 """Octets that a record holds at most (RFC 8446 5.1), and so all that one call returns."""
+
+LARGEST_PRIME: Final = 8192
+"""Bits of the largest Diffie-Hellman group to compute in (RFC 7919 has none that is larger): 0.4 s, in a thread."""
+
+MAX_HANDSHAKE: Final = 1 << 18
+"""Octets of a server's in one handshake: nearly all are certificates, of which OpenSSL takes 100 KiB."""
+
+RECORD_TYPES: Final = frozenset({20, 21, 22, 23})
+"""The first octets of TLS records (RFC 8446 5.1)."""
 
 DEAR_PRIME: Final = 2048
 """Bits of a Diffie-Hellman group up to which the handshake takes a few milliseconds."""
@@ -32,11 +45,12 @@ class Records:
         is_in_thread: Whether a thread is at it, even after the one who waited for it gave up; then nobody else may be.
     """
 
-    __slots__ = ("_exchange", "connection", "is_in_thread")
+    __slots__ = ("_came", "_exchange", "connection", "is_in_thread")
 
     def __init__(self, connection: SSL.Connection) -> None:
         self.connection = connection
         self.is_in_thread = False
+        self._came = 0
         self._exchange: KeyExchange | None = KeyExchange()
 
     @property
@@ -51,9 +65,29 @@ class Records:
 
     def feed(self, octets: bytes) -> None:
         """Take what came off the wire; nothing is done with it yet. To be used up before there is more."""
+        self.connection.bio_write(octets)
+
+    def feed_handshake(self, octets: bytes) -> None:
+        """As `feed`, while hands are shaken.
+
+        Raises:
+            StreamError: It is the end, no TLS, too much, or the choice of too large a group.
+        """
+        if not octets:
+            raise StreamError(FailureReason.CONNECTION_CLOSED, CLOSED)
+        if not self._came and octets[0] not in RECORD_TYPES:
+            # OpenSSL would see that too, but quotes none of it.
+            raise StreamError(FailureReason.TLS_HANDSHAKE_FAILED, f"{NOT_TLS}, but in plain: {quoted(octets)}")
+        self._came += len(octets)
+        if self._came > MAX_HANDSHAKE:
+            too_much = f"the server sent more than {MAX_HANDSHAKE} octets in one handshake"
+            raise StreamError(FailureReason.RESPONSE_TOO_LARGE, too_much)
         if self._exchange is not None:
             self._exchange.feed(octets)
-        self.connection.bio_write(octets)
+        if self.prime_bits > LARGEST_PRIME:
+            size = f"the server's Diffie-Hellman group has {self.prime_bits} bits, more than {LARGEST_PRIME}"
+            raise StreamError(FailureReason.TLS_HANDSHAKE_FAILED, size)
+        self.feed(octets)
 
     def advance(self) -> bool:
         """Take the handshake as far as it gets with what came; whether it is over.

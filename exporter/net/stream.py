@@ -15,78 +15,31 @@ import errno
 import os
 import socket
 import time
-from collections.abc import Mapping
 from typing import Final, Self
 
 from OpenSSL import SSL
 
 from exporter.model import FailureReason, TlsFacts
 from exporter.net import tls
-from exporter.net.alerts import NOT_TLS
 from exporter.net.buffer import OverflowingError, ReceiveBuffer
 from exporter.net.peer_clock import PeerClock
 from exporter.net.readiness import Readiness, Wait, Watch
 from exporter.net.records import Records
 from exporter.net.stamps import Arrivals, acknowledge_at_once, ask_for_stamps, connected
+from exporter.net.stream_errors import CLOSED, StreamError, not_connected, translated
 from exporter.protocol.dialogue import ChannelBinding, quoted
+
+__all__ = ["Stream", "StreamError"]
 
 PIECE: Final = 8192
 """Octets taken off the wire at once, and so what OpenSSL is given at once: the whole first flight of most servers. If
 it ends a record of nothing but session tickets, deriving their keys takes 5 ms."""
 
-LARGEST_PRIME: Final = 8192
-"""Bits of the largest Diffie-Hellman group to compute in (RFC 7919 has none that is larger): 0.4 s, in a thread."""
-
-MAX_HANDSHAKE: Final = 1 << 18
-"""Octets of a server's in one handshake: nearly all are certificates, of which OpenSSL takes 100 KiB."""
-
-RECORD_TYPES: Final = frozenset({20, 21, 22, 23})
-"""The first octets of TLS records (RFC 8446 5.1)."""
-
-CONNECT_ERRORS: Final[Mapping[int, FailureReason]] = {
-    errno.ECONNREFUSED: FailureReason.CONNECT_REFUSED,
-    # It was accepted, and torn down before we looked.
-    errno.ECONNRESET: FailureReason.CONNECTION_RESET,
-    errno.EPIPE: FailureReason.CONNECTION_RESET,
-    errno.ECONNABORTED: FailureReason.CONNECTION_RESET,
-    errno.ENETUNREACH: FailureReason.CONNECT_UNREACHABLE,
-    errno.EHOSTUNREACH: FailureReason.CONNECT_UNREACHABLE,
-    errno.ENETDOWN: FailureReason.CONNECT_UNREACHABLE,
-    errno.EHOSTDOWN: FailureReason.CONNECT_UNREACHABLE,
-    errno.ETIMEDOUT: FailureReason.TIMEOUT,
-}
-
-LOSSES: Final[Mapping[int, FailureReason]] = {
-    errno.ECONNRESET: FailureReason.CONNECTION_RESET,
-    errno.EPIPE: FailureReason.CONNECTION_RESET,
-    errno.ECONNABORTED: FailureReason.CONNECTION_RESET,
-    errno.ETIMEDOUT: FailureReason.TIMEOUT,
-    errno.EHOSTUNREACH: FailureReason.CONNECT_UNREACHABLE,
-    errno.ENETUNREACH: FailureReason.CONNECT_UNREACHABLE,
-}
-
-CLOSED: Final = "the server closed the connection"
-
-
-class StreamError(OSError):
-    """The connection cannot be made, or failed. The one family of exceptions that a stream raises.
-
-    Attributes:
-        reason: Which of the closed set.
-        detail: For people.
-    """
-
-    def __init__(self, reason: FailureReason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
-
 
 class Stream:
     """An open connection. Made by `connect`; to be closed by `close`.
 
-    One thing is attempted at a time. What cannot be done at once is attempted again when the socket is ready, in the
-    turn of the event loop that reports it.
+    What cannot be done at once is attempted again when the socket is ready, in the turn of the loop that reports it.
 
     Attributes:
         unfinished: What a handshake has shown that failed or was given up; `None` if it showed nothing.
@@ -106,7 +59,7 @@ class Stream:
         self._comes_in_pieces = False
         """Whether the server may go on without an answer of ours, and wait for no more than an acknowledgement."""
         self._end: StreamError | None = None
-        """Why nothing more will come."""
+        """Why nothing more will come. Never raised itself: its traceback would hold on to this stream."""
 
     @classmethod
     async def connect(
@@ -126,7 +79,7 @@ class Stream:
         try:
             sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
         except OSError as failed:
-            raise _not_connected(failed) from None
+            raise not_connected(failed) from None
         stream = None
         try:
             stream = cls(sock, watch)
@@ -134,7 +87,7 @@ class Stream:
         except BaseException as failed:
             (stream or sock).close()
             if isinstance(failed, OSError):
-                raise _not_connected(failed) from None
+                raise not_connected(failed) from None
             raise
         return stream
 
@@ -169,7 +122,7 @@ class Stream:
         if self._end is not None:
             if self._buffer:
                 return
-            raise self._end
+            raise self._ended(self._end)
         self._comes_in_pieces = False
         try:
             if self._tls is not None:
@@ -177,12 +130,12 @@ class Stream:
                 data = self._tls.take_output()
             await self._write(data)
         except (SSL.Error, OSError) as error:
-            lost = _translated(error)
+            lost = translated(error)
             await self._read_last_words()
             if self._end is None:
                 self._end = lost
             if not self._buffer:
-                raise self._end from None
+                raise self._ended(self._end) from None
 
     async def read_line(self, limit: int) -> bytes:
         """The next line, without its ending.
@@ -194,7 +147,7 @@ class Stream:
             while (line := self._buffer.take_line(limit)) is None:
                 await self._receive()
         except OverflowingError as overflow:
-            raise _translated(overflow) from None
+            raise translated(overflow) from None
         return line
 
     async def read_exactly(self, size: int) -> bytes:
@@ -207,7 +160,7 @@ class Stream:
             while (octets := self._buffer.take_exactly(size)) is None:
                 await self._receive()
         except OverflowingError as overflow:
-            raise _translated(overflow) from None
+            raise translated(overflow) from None
         return octets
 
     async def heard_within(self, seconds: float) -> bool:
@@ -263,22 +216,8 @@ class Stream:
         return facts
 
     async def _shake_hands(self, records: Records) -> None:
-        came = 0
         while not await self._advance(records):
-            octets = await self._arrival()
-            if not octets:
-                raise StreamError(FailureReason.CONNECTION_CLOSED, CLOSED)
-            if not came and octets[0] not in RECORD_TYPES:
-                # OpenSSL would see that too, but quotes none of it.
-                raise StreamError(FailureReason.TLS_HANDSHAKE_FAILED, f"{NOT_TLS}, but in plain: {quoted(octets)}")
-            came += len(octets)
-            if came > MAX_HANDSHAKE:
-                too_much = f"the server sent more than {MAX_HANDSHAKE} octets in one handshake"
-                raise StreamError(FailureReason.RESPONSE_TOO_LARGE, too_much)
-            records.feed(octets)
-            if records.prime_bits > LARGEST_PRIME:
-                size = f"the server's Diffie-Hellman group has {records.prime_bits} bits, more than {LARGEST_PRIME}"
-                raise StreamError(FailureReason.TLS_HANDSHAKE_FAILED, size)
+            records.feed_handshake(await self._arrival())
 
     async def _advance(self, records: Records) -> bool:
         """Take the handshake as far as it gets, and send what we say; whether it is over."""
@@ -290,7 +229,7 @@ class Stream:
             # An alert, if there is anybody left to hear it.
             with contextlib.suppress(OSError):
                 self._socket.send(records.take_output())
-            raise _translated(error) from None
+            raise translated(error) from None
         except OSError as error:
             raise await self._refusal(records, error) from None
         return is_over
@@ -299,13 +238,13 @@ class Stream:
         """Why our part of a handshake could not be sent: what the server said of it, or else what the system says."""
         try:
             while octets := await self._arrival(wait=False):
-                records.feed(octets)
+                records.feed_handshake(octets)
                 records.advance()
         except SSL.Error as told:
-            return _translated(told)
+            return translated(told)
         except StreamError:
             pass
-        return _translated(error)
+        return translated(error)
 
     def channel_binding(self, kind: ChannelBinding) -> bytes | None:
         """What ties a login to this TLS session; `None` where there is no TLS, or none that has this binding."""
@@ -350,19 +289,17 @@ class Stream:
             StreamError: The connection is over, or the server said too much.
         """
         if self._end is not None:
-            raise self._ended()
+            raise self._ended(self._end)
         octets = await self._arrival()
         if octets:
             self._keep(octets)
         else:
             self._end = StreamError(FailureReason.CONNECTION_CLOSED, CLOSED)
 
-    def _ended(self) -> StreamError:
+    def _ended(self, end: StreamError) -> StreamError:
         """Why nothing more comes, with what came of a line."""
-        end = self._end or StreamError(FailureReason.CONNECTION_CLOSED, CLOSED)
         left = self._buffer.take_all()
-        where = f" after {quoted(left)}, in the middle of a line" if left else ""
-        return StreamError(end.reason, end.detail + where)
+        return StreamError(end.reason, end.detail + (f" after {quoted(left)}, in the middle of a line" if left else ""))
 
     async def _arrival(self, *, wait: bool = True) -> bytes:
         """The next piece off the wire; empty if the server has closed the connection, or there is none without waiting.
@@ -387,7 +324,7 @@ class Stream:
                 if not wait:
                     return b""
             except (OSError, OverflowingError) as error:
-                raise _translated(error) from None
+                raise translated(error) from None
             else:
                 return octets
 
@@ -404,32 +341,10 @@ class Stream:
         except SSL.ZeroReturnError:
             self._end = StreamError(FailureReason.CONNECTION_CLOSED, CLOSED)
         except SSL.Error as error:
-            self._end = _translated(error)
+            self._end = translated(error)
 
     async def _read_last_words(self) -> None:
         """Read what there still is on a connection that is gone."""
         with contextlib.suppress(StreamError):
             while self._end is None and (octets := await self._arrival(wait=False)):
                 self._keep(octets)
-
-
-def _not_connected(error: OSError) -> StreamError:
-    if isinstance(error, StreamError):
-        return error
-    reason = CONNECT_ERRORS.get(error.errno or 0, FailureReason.CONNECT_FAILED)
-    return StreamError(reason, error.strerror or str(error))
-
-
-def _translated(error: Exception) -> StreamError:
-    """What OpenSSL, the system and the buffer report, in the words of the closed set."""
-    match error:
-        case StreamError():
-            return error
-        case OverflowingError():
-            return StreamError(FailureReason.RESPONSE_TOO_LARGE, f"the server sent {error}")
-        case OSError(errno=int(number)) if number in LOSSES:
-            return StreamError(LOSSES[number], os.strerror(number))
-        case OSError():
-            return StreamError(FailureReason.CONNECTION_CLOSED, f"the connection broke: {error.strerror or error}")
-        case _:
-            return StreamError(FailureReason.TLS_HANDSHAKE_FAILED, tls.handshake_failure(error))
