@@ -18,6 +18,8 @@ from struct import Struct
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from cachetools import LRUCache
+
 from exporter.metrics.labels import label_pairs
 from exporter.model import (
     PAUSING,
@@ -32,9 +34,14 @@ from exporter.model import (
     TranscriptLine,
 )
 
-SHARED_VALUES = 4096
-"""As many distinct values are remembered to be shared. A server that makes up a new one each time can fill this, and
-then costs others their sharing, but no more memory."""
+SHARED_OCTETS = 2 * 1024 * 1024
+"""Of values that are remembered to be shared: the capabilities of all kinds of servers, the certificates of some 250.
+A server that makes up new ones each time can fill this, and then costs others their sharing, but no more memory."""
+
+PLAIN_WEIGHT = 200
+CERTIFICATE_WEIGHT = 2000
+NAME_WEIGHT = 56
+"""Octets of a value that is remembered, of a certificate in it, and of each of its names beside its letters."""
 
 MARK = "\0"
 """Stands in prepared lines for what an endpoint's series have in common; no label value holds it."""
@@ -55,16 +62,31 @@ Value = TypeVar("Value", bound=Hashable)
 class Shared:
     """Values seen lately, so that equal ones can be kept once: servers of one kind announce the same capabilities."""
 
-    def __init__(self, limit: int = SHARED_VALUES) -> None:
-        self._values: dict[Any, Any] = {}
-        self._limit = limit
+    def __init__(self, octets: int = SHARED_OCTETS) -> None:
+        self._values: LRUCache[Any, Any] = LRUCache(octets, getsizeof=_weight)
 
     def __call__(self, value: Value) -> Value:
         """An equal value: the one that is kept already, if there is one."""
-        if len(self._values) >= self._limit:
-            self._values.clear()
-        kept: Value = self._values.setdefault(value, value)
-        return kept
+        kept: Value | None = self._values.get(value)
+        if kept is not None:
+            return kept
+        if _weight(value) <= self._values.maxsize:
+            self._values[value] = value
+        return value
+
+
+def _weight(value: object) -> int:
+    """Octets that a value takes up, about."""
+    match value:
+        case TlsFacts():
+            chains = {*value.chain, *value.verified_chain}
+            return PLAIN_WEIGHT + sum(
+                CERTIFICATE_WEIGHT + sum(NAME_WEIGHT + len(name) for name in each.names) for each in chains
+            )
+        case str():
+            return PLAIN_WEIGHT + len(value)
+        case _:
+            return PLAIN_WEIGHT
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from click.testing import CliRunner, Result
 
 from exporter.cli.check import check
 from exporter.config.schema import json_schema
+from tests.authority import issue, key_pem
+from tests.bending import VERSION, armoured, bent, replaced
 
 
 def run(*arguments: str | Path) -> Result:
@@ -70,6 +72,26 @@ def test_a_warning_is_printed_and_is_no_problem(tmp_path: Path) -> None:
     result = run(file)
     message = "tls.verify: a bad certificate will not fail the probe; better trust its authority by ca_file"
     assert (0, f"{file}:3: warning: {message}\n") == (result.exit_code, result.stderr)
+
+
+def test_an_authority_that_cannot_be_read_is_named_and_the_others_count(tmp_path: Path) -> None:
+    root = issue("Root", authority=True)
+    (tmp_path / "ca.pem").write_bytes(armoured(root.der[:-40]) + armoured(root.der))
+    file = tmp_path / "doubtful.yaml"
+    file.write_text("endpoints:\n  - url: imaps://a\n    tls: {ca_file: ca.pem}\n")
+    result = run(file)
+    message = f'tls.ca_file: "{tmp_path}/ca.pem": certificate 1 of 2 cannot be read and is not trusted; write it anew'
+    assert (0, f"{file}:3: warning: {message}\n") == (result.exit_code, result.stderr)
+
+
+def test_a_client_certificate_that_only_openssl_reads_is_no_problem(tmp_path: Path) -> None:
+    customer = issue("customer")
+    version_4 = bent(customer, customer, replaced(VERSION, bytes.fromhex("a003020103")))
+    (tmp_path / "client.pem").write_bytes(armoured(version_4) + key_pem(customer))
+    file = tmp_path / "good.yaml"
+    file.write_text("endpoints:\n  - url: imaps://a\n    tls: {client_cert_file: client.pem}\n")
+    result = run(file)
+    assert (0, "") == (result.exit_code, result.stderr)
 
 
 def test_a_missing_file_is_a_problem_and_no_wrong_usage(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from exporter.metrics.record import (
     unfold,
 )
 from exporter.model import Direction, FailureReason, Phase, TranscriptLine
-from tests.unit.results import NOON, conversation, failure, success, tls
+from tests.unit.results import NOON, certificate, conversation, failure, success, tls
 
 
 def test_a_success_comes_back_as_it_was() -> None:
@@ -55,9 +55,9 @@ def test_a_phase_with_several_stretches_is_added_up() -> None:
 
 
 def test_values_that_did_not_change_since_the_last_probe_are_kept_once() -> None:
-    first = fold(success(address="192.0.2." + str(25)), None, Shared(limit=1))
+    first = fold(success(address="192.0.2." + str(25)), None, Shared(octets=1))
 
-    second = fold(success(address="192.0.2." + str(25), tls=tls()), first, Shared(limit=1))
+    second = fold(success(address="192.0.2." + str(25), tls=tls()), first, Shared(octets=1))
 
     assert first.address is second.address
     assert first.tls is second.tls
@@ -85,12 +85,20 @@ def test_what_is_no_longer_known_is_not_taken_from_the_probe_before() -> None:
 
 
 def test_a_server_that_makes_up_new_values_cannot_fill_the_memory() -> None:
-    shared = Shared(limit=10)
+    shared = Shared(octets=50_000)
 
     for number in range(1000):
         shared(f"value {number}")
+        shared(tls(leaf=certificate(f"CN={number}")))
 
-    assert len(shared._values) <= 10
+    assert 0 < len(shared._values) <= 50
+
+
+def test_a_value_that_is_too_large_is_not_remembered() -> None:
+    shared = Shared(octets=1000)
+
+    assert shared("x" * 2000) == "x" * 2000
+    assert len(shared._values) == 0
 
 
 def test_the_first_expiry_of_the_presented_chain_is_found() -> None:
