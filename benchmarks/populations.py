@@ -130,15 +130,18 @@ def _everything(of: Endpoint, leaf: CertificateFacts) -> ProbeResult:
     """A probe that succeeds. Those of SMTP have a size limit and reply codes, those of IMAP a look at a mailbox."""
     found = success(of.name, tls=tls(leaf=leaf))
     if of.protocol is Protocol.SMTP:
-        return replace(found, spans=_without(Phase.CHECK), mailbox=None)
+        return replace(found, spans=_without(Phase.CHECK), facts=replace(found.facts, mailbox=None))
     imap = of.protocol is Protocol.IMAP
     return replace(
         found,
         spans=_without(Phase.STARTTLS, *(() if imap else (Phase.CHECK,))),
-        starttls_offered=None,
-        reply_codes={},
-        size_limit=None,
-        mailbox=MailboxFacts("INBOX", messages=42, unseen=3) if imap else None,
+        facts=replace(
+            found.facts,
+            starttls_offered=None,
+            reply_codes=None,
+            size_limit=None,
+            mailbox=MailboxFacts("INBOX", messages=42, unseen=3) if imap else None,
+        ),
     )
 
 

@@ -10,16 +10,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
-from exporter.metrics.catalogue import (
-    ADDRESS_LABEL,
-    ENDPOINT_LABELS,
-    ENDPOINT_METRICS,
-    EXPORTER_METRICS,
-    Metric,
-    MetricType,
-)
+from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
+from exporter.metrics.exporter_metrics import EXPORTER_METRICS
+from exporter.metrics.metric import ADDRESS_LABEL, ENDPOINT_LABELS, Metric, MetricType
 
 SCRAPE_LABELS: Final = frozenset({"job", "instance"})
 """What Prometheus adds to every series."""
@@ -95,7 +90,7 @@ def labels_of(series: str) -> frozenset[str]:
     raise LookupError(f"the catalogue has no metric {series!r}")
 
 
-def _further(series: str, metric: Metric) -> frozenset[str]:
+def _further(series: str, metric: Metric[Any]) -> frozenset[str]:
     return frozenset({*metric.labels, "le"} if series.endswith("_bucket") else metric.labels)
 
 

@@ -6,11 +6,11 @@ import asyncio
 import platform
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from typing import Protocol as Interface
 
 import structlog
@@ -36,6 +36,7 @@ from exporter.model import (
     Limits,
     LoginBackoff,
     LongTask,
+    RosterChange,
     SkipReason,
     TokenOutcome,
 )
@@ -46,10 +47,11 @@ from exporter.net.stream import Stream
 from exporter.net.tls import TlsContexts, TlsSetupError
 from exporter.reloading import Reload, Reloader, reload_when_asked
 from exporter.schedule.lag import LagMonitor
-from exporter.schedule.roster import AddressBook
+from exporter.schedule.roster import Roster
 from exporter.schedule.scheduler import Scheduler
 from exporter.schedule.state_log import StateLog
 from exporter.schedule.stops import Stops
+from exporter.schedule.timetable import Scheduled
 from exporter.sharding import ALONE, Shard
 from exporter.supervision import supervised
 from exporter.visiting.connect import World
@@ -169,7 +171,7 @@ class Daemon:
         self._shard = shard
         self._names: frozenset[str] = frozenset()
         self._in_force: Mapping[str, Endpoint] = {}
-        self._addresses = AddressBook()
+        self._roster = Roster()
         self._watch = best_watch()
         connect = partial(Stream.connect, watch=self._watch)
         self._contexts = TlsContexts()
@@ -179,7 +181,8 @@ class Daemon:
         self._on_demand = OnDemand(self.visitor)
         self._flows = FlowRunner(self.visitor, self.store.flows, self._exchangers)
         self._state_log = StateLog()
-        self._scheduler = Scheduler(self._probe, observer)
+        self._runs: Mapping[type[Scheduled], Callable[[Any], Awaitable[None]]] = {Endpoint: self._probe}
+        self._scheduler = Scheduler(self._run, observer)
         self._stops = Stops()
         self.housekeeping = Housekeeping(self._scheduler.is_quiet)
         self._lag = LagMonitor(self.store.observe_lag, self._stops, self.store.task_failed)
@@ -217,7 +220,7 @@ class Daemon:
         self._configuration = configuration
         before, self._names = self._names, prepared.names
         self._in_force = {endpoint.name: endpoint for endpoint in prepared.endpoints}
-        endpoints = self._addresses.configure(prepared.endpoints)
+        endpoints = self._roster.configure(prepared.endpoints)
         self.store.configure(endpoints)
         self.store.configure_tokens([each.name for each in configuration.credentials if each.oauth2 is not None])
         self._logins.configure(configuration.credentials, configuration.login_backoff)
@@ -289,6 +292,16 @@ class Daemon:
         states = self.store.states(name)
         return replace(states[0].endpoint, only_address=None) if states else None
 
+    def _apply(self, change: RosterChange) -> None:
+        """Let all who keep to the roster hear of a change."""
+        self._scheduler.exchange(change.gone, change.come)
+        self.store.apply(change)
+        self._state_log.forget(change.gone)
+
+    async def _run(self, item: Scheduled) -> None:
+        """Run what is due, as its kind is run."""
+        await self._runs[type(item)](item)
+
     async def _probe(self, endpoint: Endpoint) -> None:
         look_up = endpoint.addresses is Addresses.ALL and endpoint.only_address is None
         visit = self.visitor.look_up if look_up else self.visitor.probe
@@ -301,12 +314,9 @@ class Daemon:
         if self._hurried:
             return
         # The result of a probe that outlived its endpoint, or the endpoint's former self, is nobody's.
-        kept, exchange = self._addresses.take(endpoint, result)
-        if exchange is not None:
-            self._scheduler.exchange(exchange.gone, exchange.come)
-            self.store.spread(exchange.all)
-            for gone in exchange.gone:
-                self._state_log.forget(gone.series)
+        kept, change = self._roster.take(endpoint, result)
+        if change is not None:
+            self._apply(change)
         if kept is not None:
             self.store.record(kept)
             self._state_log.write(kept)

@@ -58,7 +58,7 @@ def print_result(console: Console, endpoint: Endpoint, result: ProbeResult) -> N
 
 
 def _headline(endpoint: Endpoint, result: ProbeResult) -> Text:
-    place = f" at {result.address}" if result.address not in (None, endpoint.host) else ""
+    place = f" at {result.facts.address}" if result.facts.address not in (None, endpoint.host) else ""
     line = Text.assemble(
         (endpoint.name, "bold"), f"  {endpoint.protocol} to {endpoint.host} port {endpoint.port}{place}"
     )
@@ -97,25 +97,26 @@ def _bar(span: Span, whole: float, width: int) -> str:
 
 
 def _facts(result: ProbeResult) -> Iterator[tuple[str, Text]]:
-    if result.tls is not None:
-        group = f", key exchange {result.tls.group}" if result.tls.group else ""
-        yield "session", Text(f"{result.tls.version} {result.tls.cipher}{group}")
-        if result.tls.chain:
-            yield "certificate", _certificate(result.tls, result.ended_at)
-        for issuer in result.tls.chain[1:]:
+    facts = result.facts
+    if facts.tls is not None:
+        group = f", key exchange {facts.tls.group}" if facts.tls.group else ""
+        yield "session", Text(f"{facts.tls.version} {facts.tls.cipher}{group}")
+        if facts.tls.chain:
+            yield "certificate", _certificate(facts.tls, result.ended_at)
+        for issuer in facts.tls.chain[1:]:
             yield "", Text(f"sent with {issuer.subject}, {_validity(issuer, result.ended_at)}")
-    if result.starttls_offered is not None:
-        yield "STARTTLS", Text("offered" if result.starttls_offered else "not offered")
+    if facts.starttls_offered is not None:
+        yield "STARTTLS", Text("offered" if facts.starttls_offered else "not offered")
     if result.login_paused:
         yield "login", Text("paused")
-    elif result.auth_mechanism is not None:
-        yield "login", Text(f"{result.auth_mechanism}, {'accepted' if result.auth_success else 'not accepted'}")
-    if result.capabilities is not None:
-        yield "capabilities", Text(", ".join(result.capabilities) or "none")
-    if result.size_limit is not None:
-        yield "size limit", Text(decimal(result.size_limit))
-    if result.mailbox is not None:
-        yield "mailbox", _mailbox(result.mailbox)
+    elif facts.auth_mechanism is not None:
+        yield "login", Text(f"{facts.auth_mechanism}, {'accepted' if facts.auth_success else 'not accepted'}")
+    if facts.capabilities is not None:
+        yield "capabilities", Text(", ".join(facts.capabilities) or "none")
+    if facts.size_limit is not None:
+        yield "size limit", Text(decimal(facts.size_limit))
+    if facts.mailbox is not None:
+        yield "mailbox", _mailbox(facts.mailbox)
 
 
 def _certificate(tls: TlsFacts, now: float) -> Text:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection
 
 from exporter.config.problems import quoted
+from exporter.model import Label
 
 MAX_TEXT = 1024
 """User names and mailboxes are far shorter, and a command line of IMAP with one of these still fits servers' limits."""
@@ -20,46 +21,8 @@ MAX_NAME = 200
 LABEL_NAME = "^[a-zA-Z_][a-zA-Z0-9_]*$"
 VARIABLE_NAME = "^[A-Za-z_][A-Za-z0-9_]*$"
 
-# fmt: off - one name a line would hide the groups
-RESERVED_LABELS = frozenset(
-    [
-        # Of endpoint series: two series may differ in nothing but these.
-        "endpoint",
-        "protocol",
-        "address",
-        "host",
-        "port",
-        "encryption",
-        "provider",
-        "phase",
-        "reason",
-        "mechanism",
-        "mailbox",
-        "error",
-        "version",
-        "cipher",
-        "group",
-        "subject",
-        "issuer",
-        "serial",
-        "fingerprint_sha256",
-        "key",
-        "signature",
-        "le",
-        # Of the exporter's own series, so that a query can join both.
-        "domain",
-        "credentials",
-        "outcome",
-        "code",
-        "python_version",
-        "openssl_version",
-        # Prometheus sets these itself.
-        "job",
-        "instance",
-        "quantile",
-    ]
-)
-# fmt: on
+RESERVED_LABELS = frozenset({*Label, "domain", "code", "job", "instance", "quantile"})
+"""The labels that metrics have of their own, those that a query joins by, and those that Prometheus sets itself."""
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _EXPANSION = re.compile(r"\$\{|(?<!\w)\$[A-Za-z_]|\$[A-Z_][A-Z0-9_]+(?![a-z])")

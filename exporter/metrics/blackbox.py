@@ -7,13 +7,12 @@ blackbox_exporter writes 0 in some cases.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from exporter.metrics.catalogue import GAUGE, Metric
-from exporter.metrics.families import Samples, seconds, timestamp
 from exporter.metrics.labels import label_pairs
+from exporter.metrics.metric import GAUGE, Metric, Samples, alone, flag, labelled, seconds, timestamp
 from exporter.model import Phase, ProbeResult
 
 
@@ -38,58 +37,48 @@ class Probed:
         return max(result.ended_at for result in self.results) - min(result.started_at for result in self.results)
 
 
-BLACKBOX_METRICS = (
-    Metric("probe_success", GAUGE, "Whether the probe succeeded: 1 or 0."),
-    Metric("probe_duration_seconds", GAUGE, "How long the probe took."),
-    Metric("probe_dns_lookup_time_seconds", GAUGE, "How long it took to look the name up."),
-    Metric("probe_ip_protocol", GAUGE, "The IP version that the probe used: 4 or 6."),
-    Metric(
-        "probe_ssl_earliest_cert_expiry",
-        GAUGE,
-        "When the first of the certificates that the server presented expires, as a Unix timestamp.",
-    ),
-    Metric("probe_tls_version_info", GAUGE, "The version of TLS; the value is always 1.", ("version",)),
-)
-
 _VERSIONS: Mapping[str, str] = MappingProxyType(
     {"TLSv1": "TLS 1.0", "TLSv1.1": "TLS 1.1", "TLSv1.2": "TLS 1.2", "TLSv1.3": "TLS 1.3"}
 )
 """As OpenSSL and as blackbox_exporter spell them."""
 
 
-def _of_all(value: str | None) -> Samples:
-    return () if value is None else (("", value),)
-
-
-def _lookup(probed: Probed) -> Samples:
+def _lookup(probed: Probed) -> str | None:
     times = [result.phase_durations.get(Phase.DNS) for result in probed.results]
-    return _of_all(seconds(max(known)) if (known := [each for each in times if each is not None]) else None)
+    return seconds(max(known)) if (known := [each for each in times if each is not None]) else None
 
 
-def _ip_protocol(probed: Probed) -> Samples:
-    address = next((result.address for result in probed.results if result.address is not None), None)
-    return _of_all(None if address is None else "6" if ":" in address else "4")
+def _ip_protocol(probed: Probed) -> str | None:
+    address = next((result.facts.address for result in probed.results if result.facts.address is not None), None)
+    return None if address is None else "6" if ":" in address else "4"
 
 
-def _expiry(probed: Probed) -> Samples:
-    ends = [result.tls.chain_not_after for result in probed.results if result.tls is not None]
-    first = min((end for end in ends if end is not None), default=None)
-    return _of_all(None if first is None else timestamp(first))
+def _expiry(probed: Probed) -> str | None:
+    ends = [result.facts.tls.chain_not_after for result in probed.results if result.facts.tls is not None]
+    return timestamp(min((end for end in ends if end is not None), default=None))
 
 
 def _versions(probed: Probed) -> Samples:
-    seen = dict.fromkeys(result.tls.version for result in probed.results if result.tls is not None)
+    seen = dict.fromkeys(result.facts.tls.version for result in probed.results if result.facts.tls is not None)
     return [(label_pairs([("version", _VERSIONS.get(version, version))]), "1") for version in seen]
 
 
-BLACKBOX: Mapping[str, Callable[[Probed], Samples]] = MappingProxyType(
-    {
-        "probe_success": lambda probed: _of_all("1" if probed.success else "0"),
-        "probe_duration_seconds": lambda probed: _of_all(seconds(probed.duration)),
-        "probe_dns_lookup_time_seconds": _lookup,
-        "probe_ip_protocol": _ip_protocol,
-        "probe_ssl_earliest_cert_expiry": _expiry,
-        "probe_tls_version_info": _versions,
-    }
+BLACKBOX_METRICS: tuple[Metric[Probed], ...] = (
+    Metric("probe_success", GAUGE, "Whether the probe succeeded: 1 or 0.", alone(lambda probed: flag(probed.success))),
+    Metric("probe_duration_seconds", GAUGE, "How long the probe took.", alone(lambda probed: seconds(probed.duration))),
+    Metric("probe_dns_lookup_time_seconds", GAUGE, "How long it took to look the name up.", alone(_lookup)),
+    Metric("probe_ip_protocol", GAUGE, "The IP version that the probe used: 4 or 6.", alone(_ip_protocol)),
+    Metric(
+        "probe_ssl_earliest_cert_expiry",
+        GAUGE,
+        "When the first of the certificates that the server presented expires, as a Unix timestamp.",
+        alone(_expiry),
+    ),
+    Metric(
+        "probe_tls_version_info",
+        GAUGE,
+        "The version of TLS; the value is always 1.",
+        labelled(_versions),
+        ("version",),
+    ),
 )
-"""Where the figures of each come from."""

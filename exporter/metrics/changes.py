@@ -48,9 +48,9 @@ def changed_since(good: Record | None, latest: Record) -> list[Change]:
     """What the last probe found to be other than the last good one did, where both could tell."""
     if good is None or latest is good:
         return []
-    changes = _of_session(good.tls, latest.tls) + _of_address(good.address, latest.address)
+    changes = _of_session(good.facts.tls, latest.facts.tls) + _of_address(good.facts.address, latest.facts.address)
     if _heard_alike(unfold(good, "", transcript=False), unfold(latest, "", transcript=False)):
-        changes += _of_capabilities(good.joined_capabilities, latest.joined_capabilities)
+        changes += _of_capabilities(good.facts.capabilities, latest.facts.capabilities)
     return changes
 
 
@@ -62,12 +62,12 @@ def newly_found(good: Record | None, tls: TlsFacts | None, record: Record) -> li
         tls: What the last handshake before showed.
         record: The probe.
     """
-    changes = [] if record.tls is tls else _of_session(tls, record.tls)
+    changes = [] if record.facts.tls is tls else _of_session(tls, record.facts.tls)
     if good is not None and record.failure is None:
-        if record.address is not good.address:
-            changes += _of_address(good.address, record.address)
-        if record.joined_capabilities is not good.joined_capabilities:
-            changes += _of_capabilities(good.joined_capabilities, record.joined_capabilities)
+        if record.facts.address is not good.facts.address:
+            changes += _of_address(good.facts.address, record.facts.address)
+        if record.facts.capabilities is not good.facts.capabilities:
+            changes += _of_capabilities(good.facts.capabilities, record.facts.capabilities)
     return changes
 
 
@@ -87,7 +87,9 @@ def _heard_alike(good: ProbeResult, latest: ProbeResult) -> bool:
     SMTP, which has reply codes, tells no others after a login.
     """
     asked = [sum(span.phase is Phase.CAPABILITY for span in result.spans) for result in (good, latest)]
-    return asked[0] == asked[1] and (bool(latest.reply_codes) or good.auth_success == latest.auth_success)
+    return asked[0] == asked[1] and (
+        bool(latest.facts.reply_codes) or good.facts.auth_success == latest.facts.auth_success
+    )
 
 
 def _of_session(before: TlsFacts | None, after: TlsFacts | None) -> list[Change]:
@@ -121,9 +123,9 @@ def _certificate(certificate: CertificateFacts) -> str:
     return f"{subject}, expires {ends}, SHA-256 {certificate.fingerprint_sha256[:16]}"
 
 
-def _of_capabilities(before: str | None, after: str | None) -> list[Change]:
+def _of_capabilities(before: tuple[str, ...] | None, after: tuple[str, ...] | None) -> list[Change]:
     """Only what is gone and what is new: both lists are long, and mostly the same."""
-    old, new = (dict.fromkeys((joined or "").split("\n")) for joined in (before, after))
+    old, new = (dict.fromkeys(each or ()) for each in (before, after))
     gone, come = (", ".join(each for each in these if each not in those) for these, those in ((old, new), (new, old)))
     return [Change(None, Fact.CAPABILITIES, _cut(gone), _cut(come))] if gone or come else []
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from exporter.metrics.catalogue import ADDRESS_LABEL, ENDPOINT_LABELS
 from exporter.metrics.histogram import PROBE_BUCKETS, Histogram
 from exporter.metrics.history import FLAPPING, NO_HISTORY, Attempt, History, KeptFailure
 from exporter.metrics.labels import label_pairs
+from exporter.metrics.metric import ADDRESS_LABEL, ENDPOINT_LABELS
 from exporter.metrics.record import Record, Shared, fold
 from exporter.model import Endpoint, FailureReason, Mechanism, Phase, ProbeResult
 
@@ -38,6 +38,7 @@ class EndpointState:
         failures: How many of them failed why and where.
         durations: How long they took.
         history: Since when it is as it is, its last failures, what changed when.
+        held_back: Seconds until its login is tried again, known as a snapshot is taken; 0 if it is not held back.
     """
 
     endpoint: Endpoint
@@ -49,6 +50,7 @@ class EndpointState:
     failures: Mapping[tuple[FailureReason, Phase], int]
     durations: Histogram
     history: History
+    held_back: float = 0.0
 
     @property
     def health(self) -> Health:
@@ -102,8 +104,8 @@ def advance(state: EndpointState, result: ProbeResult, shared: Shared) -> Endpoi
         last_success_at=record.ended_at if record.failure is None else state.last_success_at,
         last_login=(
             state.last_login
-            if record.auth_mechanism is None or record.auth_success is None
-            else (record.auth_mechanism, record.auth_success)
+            if record.facts.auth_mechanism is None or record.facts.auth_success is None
+            else (record.facts.auth_mechanism, record.facts.auth_success)
         ),
         probes=state.probes + 1,
         failures=failures,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 
-from exporter.metrics.catalogue import COUNTER, GAUGE, HISTOGRAM, Metric
-from exporter.metrics.families import seconds, timestamp
 from exporter.metrics.flow_state import FlowState
+from exporter.metrics.histogram import FLOW_BUCKETS, Histogram
 from exporter.metrics.labels import label_pairs
+from exporter.metrics.metric import COUNTER, GAUGE, HISTOGRAM, Metric, Reader, seconds, spread, timestamp
 from exporter.model import Arrival, Outcome, Settled
 
 Figures = Iterable[tuple[str, str]]
@@ -21,16 +20,28 @@ MX_LABEL = "mx"
 """What the series have besides, where a flow hands its messages to MX hosts."""
 
 
-@dataclass(frozen=True, slots=True)
-class FlowRow:
-    """One metric of flows.
+def _each(read: Callable[[FlowState], Figures]) -> Reader[FlowState]:
+    """The series of each flow, with further labels or without."""
 
-    Attributes:
-        read: The samples of one flow; of a histogram it is not asked.
-    """
+    def write(name: str, states: Sequence[FlowState]) -> str:
+        return "".join(
+            [
+                f"{name}{{{state.labels}{',' if pairs else ''}{pairs}}} {value}\n"
+                for state in states
+                for pairs, value in read(state)
+            ]
+        )
 
-    metric: Metric
-    read: Callable[[FlowState], Figures]
+    return write
+
+
+def _of_sending(read: Reader[FlowState]) -> Reader[FlowState]:
+    """Only of flows that send."""
+    return lambda name, states: read(name, [state for state in states if state.sends])
+
+
+def _durations(state: FlowState) -> Histogram:
+    return state.durations
 
 
 def _one(value: str | None) -> Figures:
@@ -93,111 +104,115 @@ def _spam(arrival: Arrival) -> Figures:
     return [(label_pairs([("scanner", scanner)]), f"{score:g}") for scanner, score in arrival.spam_scores.items()]
 
 
-FLOW_ROWS = (
-    FlowRow(
-        Metric(
-            "mail_flow_info",
-            GAUGE,
-            "What the flow is; the value is always 1.",
-            ("sender", "recipient", "send_endpoint", "receive_endpoint"),
-        ),
-        _info,
+FLOW_METRICS: tuple[Metric[FlowState], ...] = (
+    Metric(
+        "mail_flow_info",
+        GAUGE,
+        "What the flow is; the value is always 1.",
+        _each(_info),
+        ("sender", "recipient", "send_endpoint", "receive_endpoint"),
     ),
-    FlowRow(
-        Metric(
-            "mail_flow_interval_seconds", GAUGE, "How often a message is sent, or looked for where the flow sends none."
-        ),
-        lambda state: _one(seconds(state.flow.interval)),
+    Metric(
+        "mail_flow_interval_seconds",
+        GAUGE,
+        "How often a message is sent, or looked for where the flow sends none.",
+        _each(lambda state: _one(seconds(state.flow.interval))),
     ),
-    FlowRow(
-        Metric("mail_flow_success", GAUGE, "Whether the last message to be settled was delivered: 1 or 0."),
-        _latest(lambda settled: _flag(settled.outcome is Outcome.DELIVERED)),
+    Metric(
+        "mail_flow_success",
+        GAUGE,
+        "Whether the last message to be settled was delivered: 1 or 0.",
+        _each(_latest(lambda settled: _flag(settled.outcome is Outcome.DELIVERED))),
     ),
-    FlowRow(
-        Metric(
-            "mail_flow_outcome_info",
-            GAUGE,
-            "What became of the last message, while it was not delivered; the value is always 1.",
-            ("outcome", "leg", "reason"),
-        ),
-        _latest(_outcome_info),
+    Metric(
+        "mail_flow_outcome_info",
+        GAUGE,
+        "What became of the last message, while it was not delivered; the value is always 1.",
+        _each(_latest(_outcome_info)),
+        ("outcome", "leg", "reason"),
     ),
-    FlowRow(
-        Metric("mail_flow_messages_total", COUNTER, "Messages of which it is known what became of them.", ("outcome",)),
-        _sent(lambda state: _counts("outcome", state.outcomes.items())),
+    Metric(
+        "mail_flow_messages_total",
+        COUNTER,
+        "Messages of which it is known what became of them.",
+        _each(_sent(lambda state: _counts("outcome", state.outcomes.items()))),
+        ("outcome",),
     ),
-    FlowRow(
-        Metric(
-            "mail_flow_duration_seconds",
-            HISTOGRAM,
-            "Time from before the submission of a message until it could be read, of those that arrived.",
-        ),
-        _sent(lambda _: ()),
+    Metric(
+        "mail_flow_duration_seconds",
+        HISTOGRAM,
+        "Time from before the submission of a message until it could be read, of those that arrived.",
+        _of_sending(spread(FLOW_BUCKETS, _durations)),
     ),
-    FlowRow(
-        Metric(
-            "mail_flow_last_leg_duration_seconds",
-            GAUGE,
-            "Time that each leg of the last message took; legs that were not reached are absent.",
-            ("leg",),
-        ),
-        _latest(_legs),
+    Metric(
+        "mail_flow_last_leg_duration_seconds",
+        GAUGE,
+        "Time that each leg of the last message took; legs that were not reached are absent.",
+        _each(_latest(_legs)),
+        ("leg",),
     ),
-    FlowRow(
-        Metric("mail_flow_last_run_timestamp_seconds", GAUGE, "When the last message was settled."),
-        _latest(lambda settled: _one(timestamp(settled.settled_at))),
+    Metric(
+        "mail_flow_last_run_timestamp_seconds",
+        GAUGE,
+        "When the last message was settled.",
+        _each(_latest(lambda settled: _one(timestamp(settled.settled_at)))),
     ),
-    FlowRow(
-        Metric("mail_flow_last_success_timestamp_seconds", GAUGE, "When the last delivered message was settled."),
-        lambda state: () if state.last_success_at is None else _one(timestamp(state.last_success_at)),
+    Metric(
+        "mail_flow_last_success_timestamp_seconds",
+        GAUGE,
+        "When the last delivered message was settled.",
+        _each(lambda state: () if state.last_success_at is None else _one(timestamp(state.last_success_at))),
     ),
-    FlowRow(
-        Metric("mail_flow_in_flight", GAUGE, "Messages that were sent, and neither found nor given up."),
-        _sent(lambda state: _one(str(state.in_flight))),
+    Metric(
+        "mail_flow_in_flight",
+        GAUGE,
+        "Messages that were sent, and neither found nor given up.",
+        _each(_sent(lambda state: _one(str(state.in_flight)))),
     ),
-    FlowRow(
-        Metric(
-            "mail_flow_auth_result_info",
-            GAUGE,
-            "What the pinned server says of the authentication of the last message; the value is always 1.",
-            ("method", "result"),
-        ),
-        _arrived(_authentication),
+    Metric(
+        "mail_flow_auth_result_info",
+        GAUGE,
+        "What the pinned server says of the authentication of the last message; the value is always 1.",
+        _each(_arrived(_authentication)),
+        ("method", "result"),
     ),
-    FlowRow(
-        Metric(
-            "mail_flow_spam_score",
-            GAUGE,
-            "The spam score of the last message, as the receiving side says in its header.",
-            ("scanner",),
-        ),
-        _arrived(_spam),
+    Metric(
+        "mail_flow_spam_score",
+        GAUGE,
+        "The spam score of the last message, as the receiving side says in its header.",
+        _each(_arrived(_spam)),
+        ("scanner",),
     ),
-    FlowRow(
-        Metric("mail_flow_hops", GAUGE, "Servers that the last message went through, by its Received fields."),
-        _arrived(lambda arrival: _one(str(len(arrival.hops)))),
+    Metric(
+        "mail_flow_hops",
+        GAUGE,
+        "Servers that the last message went through, by its Received fields.",
+        _each(_arrived(lambda arrival: _one(str(len(arrival.hops))))),
     ),
-    FlowRow(
-        Metric(
-            "mail_flow_slowest_hop_seconds",
-            GAUGE,
-            "Time that the slowest of these servers took, of those whose clocks can be right.",
-        ),
-        _arrived(lambda arrival: () if arrival.slowest_hop is None else _one(seconds(arrival.slowest_hop))),
+    Metric(
+        "mail_flow_slowest_hop_seconds",
+        GAUGE,
+        "Time that the slowest of these servers took, of those whose clocks can be right.",
+        _each(_arrived(lambda arrival: () if arrival.slowest_hop is None else _one(seconds(arrival.slowest_hop)))),
     ),
-    FlowRow(
-        Metric("mail_flow_removed_total", COUNTER, "Messages that were removed from mailboxes.", ("kind",)),
-        _sent(lambda state: _counts("kind", state.removed.items())),
+    Metric(
+        "mail_flow_removed_total",
+        COUNTER,
+        "Messages that were removed from mailboxes.",
+        _each(_sent(lambda state: _counts("kind", state.removed.items()))),
+        ("kind",),
     ),
-    FlowRow(
-        Metric("mail_flow_newest_timestamp_seconds", GAUGE, "When the newest message that the flow waits for came."),
-        lambda state: () if state.newest_at is None else _one(timestamp(state.newest_at)),
+    Metric(
+        "mail_flow_newest_timestamp_seconds",
+        GAUGE,
+        "When the newest message that the flow waits for came.",
+        _each(lambda state: () if state.newest_at is None else _one(timestamp(state.newest_at))),
     ),
-    FlowRow(
-        Metric("mail_flow_overdue", GAUGE, "Whether that was longer ago than it may be: 1 or 0."),
-        lambda state: _flag(state.overdue),
+    Metric(
+        "mail_flow_overdue",
+        GAUGE,
+        "Whether that was longer ago than it may be: 1 or 0.",
+        _each(lambda state: _flag(state.overdue)),
     ),
 )
 """In the order in which `/metrics` lists them."""
-
-FLOW_METRICS = tuple(row.metric for row in FLOW_ROWS)

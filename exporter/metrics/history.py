@@ -178,7 +178,7 @@ class History:
             streak=self.streak + 1 if goes_on else 1,
             failures=self.failures if failure is None else _with_failure(self.failures, record, since),
             good=self.good if failure else record,
-            tls=record.tls or self.tls,
+            tls=record.facts.tls or self.tls,
             changes=changes,
         )
 

@@ -1,7 +1,7 @@
 """A probe's result, folded small to be kept, and unfolded when somebody looks at it.
 
 Ten thousand endpoints keep their last result and their last failure, each with its transcript. As the objects that a
-probe returns they would take some ten KiB each; here the many small ones - spans, transcript lines, capabilities - are
+probe returns they would take some ten KiB each; here the many small ones - spans and transcript lines - are
 packed into one string each, and values that are equal are kept once.
 
 The one thing that is spread out instead is a text for `/metrics` that would otherwise be made anew for each scrape.
@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from enum import Enum
 from struct import Struct
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from cachetools import LRUCache
@@ -24,9 +24,8 @@ from exporter.metrics.labels import label_pairs
 from exporter.model import (
     PAUSING,
     Direction,
+    Facts,
     Failure,
-    MailboxFacts,
-    Mechanism,
     Phase,
     ProbeResult,
     Span,
@@ -53,6 +52,8 @@ not pay for it."""
 _PHASES = tuple(Phase)
 _PHASE_NUMBERS = {phase: number for number, phase in enumerate(_PHASES)}
 _PHASE_PAIRS = {phase: label_pairs([("phase", phase)]) for phase in Phase}
+_FACTS = tuple([field.name for field in fields(Facts)])
+
 _SPAN = Struct("=Bdd")
 """A stretch of a probe: the number of its phase, its start, its duration."""
 
@@ -85,6 +86,8 @@ def _weight(value: object) -> int:
             )
         case str():
             return PLAIN_WEIGHT + len(value)
+        case tuple():
+            return PLAIN_WEIGHT + sum(NAME_WEIGHT + (len(each) if isinstance(each, str) else 0) for each in value)
         case _:
             return PLAIN_WEIGHT
 
@@ -97,10 +100,6 @@ class Record:
         packed_spans: A row of `_SPAN`.
         phase_lines: What `/metrics` says of the phases: a line each, which begins with `MARK` where the metric's name
             and the endpoint's labels belong. It is a quarter of a scrape's work, and only a probe changes it.
-        chain_not_after: When the first of the presented certificates expires; `None` if none was seen.
-        verified_chain_not_after: When the first on the path that was verified does; `None` if none was.
-        joined_capabilities: One a line; `None` if the server never announced any.
-        reply_codes: Pairs instead of a mapping.
         packed_transcript: A line each; as bytes if compressed.
     """
 
@@ -110,23 +109,16 @@ class Record:
     packed_spans: bytes
     phase_lines: str
     failure: Failure | None
-    address: str | None
-    tls: TlsFacts | None
-    chain_not_after: float | None
-    verified_chain_not_after: float | None
-    starttls_offered: bool | None
-    joined_capabilities: str | None
-    auth_mechanism: Mechanism | None
-    auth_success: bool | None
-    reply_codes: tuple[tuple[Phase, int], ...]
-    size_limit: int | None
-    mailbox: MailboxFacts | None
+    facts: Facts
     packed_transcript: str | bytes
 
     @property
     def expiry(self) -> float | None:
         """When the certificate stops being good: on the path that was verified, if one was; `None` if not known."""
-        return self.chain_not_after if self.verified_chain_not_after is None else self.verified_chain_not_after
+        tls = self.facts.tls
+        if tls is None:
+            return None
+        return tls.chain_not_after if tls.verified_chain_not_after is None else tls.verified_chain_not_after
 
     @property
     def ended_at(self) -> float:
@@ -149,13 +141,7 @@ def fold(result: ProbeResult, previous: Record | None, shared: Shared) -> Record
         previous: The record before, of the same endpoint, whose values are likely to be the same.
         shared: Where to look for equal values otherwise.
     """
-    capabilities = None if result.capabilities is None else "\n".join(result.capabilities)
-    tls = _kept(result.tls, previous and previous.tls, shared)
-    if previous is not None and tls is previous.tls:
-        chain_not_after, verified_chain_not_after = previous.chain_not_after, previous.verified_chain_not_after
-    else:
-        chain_not_after = None if tls is None else tls.chain_not_after
-        verified_chain_not_after = None if tls is None else tls.verified_chain_not_after
+    facts = _kept_facts(result.facts, None if previous is None else previous.facts, shared)
     return Record(
         started_at=result.started_at,
         duration=result.duration,
@@ -167,17 +153,7 @@ def fold(result: ProbeResult, previous: Record | None, shared: Shared) -> Record
             [f"{MARK}{_PHASE_PAIRS[phase]}}} {duration:.6f}\n" for phase, duration in result.phase_durations.items()]
         ),
         failure=_kept(result.failure, previous and previous.failure, shared),
-        address=_kept(result.address, previous and previous.address, shared),
-        tls=tls,
-        chain_not_after=chain_not_after,
-        verified_chain_not_after=verified_chain_not_after,
-        starttls_offered=result.starttls_offered,
-        joined_capabilities=_kept(capabilities, previous and previous.joined_capabilities, shared),
-        auth_mechanism=result.auth_mechanism,
-        auth_success=result.auth_success,
-        reply_codes=_kept(tuple(result.reply_codes.items()), previous and previous.reply_codes, shared),
-        size_limit=result.size_limit,
-        mailbox=_kept(result.mailbox, previous and previous.mailbox, shared),
+        facts=facts,
         packed_transcript=_pack_transcript(result.transcript),
     )
 
@@ -190,7 +166,6 @@ def unfold(record: Record, endpoint: str, *, transcript: bool = True) -> ProbeRe
         endpoint: The endpoint's name.
         transcript: Whether that is wanted too; it takes longer than all the rest.
     """
-    joined = record.joined_capabilities
     return ProbeResult(
         endpoint=endpoint,
         started_at=record.started_at,
@@ -200,22 +175,25 @@ def unfold(record: Record, endpoint: str, *, transcript: bool = True) -> ProbeRe
             Span(_PHASES[phase], start, duration) for phase, start, duration in _SPAN.iter_unpack(record.packed_spans)
         ),
         failure=record.failure,
-        address=record.address,
-        tls=record.tls,
-        starttls_offered=record.starttls_offered,
-        capabilities=None if joined is None else tuple(joined.split("\n")) if joined else (),
-        auth_mechanism=record.auth_mechanism,
-        auth_success=record.auth_success,
-        reply_codes=MappingProxyType(dict(record.reply_codes)),
-        size_limit=record.size_limit,
-        mailbox=record.mailbox,
+        facts=record.facts,
         transcript=tuple(transcript_lines(transcript_text(record.packed_transcript))) if transcript else (),
     )
 
 
+def _kept_facts(facts: Facts, previous: Facts | None, shared: Shared) -> Facts:
+    """Equal facts that are kept already; else these, made of values that are."""
+    if facts == previous:
+        return previous
+    kept = {name: _kept(getattr(facts, name), getattr(previous, name, None), shared) for name in _FACTS}
+    return Facts(**kept)
+
+
 def _kept(value: Value, previous: Any, shared: Shared) -> Value:
-    """An equal value that is kept already, or this one."""
-    if value is None:
+    """An equal value that is kept already, or this one.
+
+    Flags, numbers and members of closed sets take no memory, and some of them equal values of other kinds.
+    """
+    if value is None or isinstance(value, int | Enum):
         return value
     return previous if value == previous else shared(value)
 

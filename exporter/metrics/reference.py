@@ -1,4 +1,4 @@
-"""Writes docs/metrics.md from the catalogue: `python -m exporter.metrics.reference > docs/metrics.md`.
+"""Writes docs/metrics.md from the rows of the metrics: `python -m exporter.metrics.reference > docs/metrics.md`.
 
 Text for people about what stands elsewhere; a test holds the committed file current.
 """
@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from typing import Any
 
-from exporter.metrics.catalogue import ADDRESS_LABEL, ENDPOINT_LABELS, ENDPOINT_METRICS, EXPORTER_METRICS, Metric
+from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
+from exporter.metrics.exporter_metrics import EXPORTER_METRICS
 from exporter.metrics.flow_rows import FLOW_LABELS, FLOW_METRICS, MX_LABEL
 from exporter.metrics.histogram import DELAY_BUCKETS, FLOW_BUCKETS, PROBE_BUCKETS, SCRAPE_BUCKETS
 from exporter.metrics.labels import VALUE_LIMIT
+from exporter.metrics.metric import ADDRESS_LABEL, ENDPOINT_LABELS, Metric
 from exporter.model import (
     AuthMethod,
     AuthResult,
@@ -28,7 +31,7 @@ from exporter.model import (
 _TEMPLATE = """\
 # Metrics
 
-<!-- Made by `python -m exporter.metrics.reference > docs/metrics.md`. Change exporter/metrics/catalogue.py instead. -->
+<!-- Made by `python -m exporter.metrics.reference > docs/metrics.md`. Change the rows in exporter/metrics/ instead. -->
 
 `GET /metrics` answers in Prometheus' text format 0.0.4 or in OpenMetrics 1.0, whichever the `Accept` header prefers,
 and compressed if `Accept-Encoding` names gzip. Both formats hold the same series. Times are Unix timestamps in seconds,
@@ -150,7 +153,7 @@ def reference() -> str:
     )
 
 
-def _table(metrics: Iterable[Metric]) -> str:
+def _table(metrics: Iterable[Metric[Any]]) -> str:
     rows = [f"| `{metric.name}` | {metric.type} | {_series(metric.labels)} | {metric.help} |" for metric in metrics]
     return "\n".join(["| metric | type | labels | meaning |", "|---|---|---|---|", *rows])
 

@@ -7,18 +7,19 @@ endpoint fit together, while probes go on. One thread uses it: the event loop's.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from exporter.metrics.catalogue import label_names
+from exporter.metrics.endpoint_metrics import label_names
 from exporter.metrics.endpoint_state import EndpointState, advance, series_labels, unprobed
 from exporter.metrics.flow_state import FlowState, FlowStates
 from exporter.metrics.histogram import DELAY_BUCKETS, SCRAPE_BUCKETS, Histogram
 from exporter.metrics.record import Shared
 from exporter.metrics.remembering import Memory, Remembered, server_of
-from exporter.model import Endpoint, LongTask, ProbeResult, Protocol, Series, SkipReason, TokenOutcome
+from exporter.model import Endpoint, LongTask, ProbeResult, Protocol, RosterChange, Series, SkipReason, TokenOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +90,10 @@ class ExporterState:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One moment: the endpoints in the order of the configuration, the exporter, and the logins that are held back."""
+    """One moment: the endpoints in the order of the configuration, and the exporter."""
 
     endpoints: tuple[EndpointState, ...]
     exporter: ExporterState
-    held_back: HeldBack = field(default_factory=lambda: NONE_HELD_BACK)
     flows: tuple[FlowState, ...] = ()
 
 
@@ -160,33 +160,45 @@ class Store:
             ValueError: A label of an endpoint has the name of a label that its series have anyway.
         """
         states: dict[Series, EndpointState] = {}
-        counts = dict.fromkeys(Protocol, 0)
-        names: set[str] = set()
         for endpoint in endpoints:
             known = self._states.get(endpoint.series)
             # Most of a configuration that is loaded anew is what it was, and not even copied.
             if known is None or known.endpoint is not endpoint:
                 known = self._configured(endpoint, known)
             states[endpoint.series] = known
-            counts[endpoint.protocol] += endpoint.name not in names
-            names.add(endpoint.name)
         self._states = states
-        self._exporter = replace(self._exporter, endpoints=MappingProxyType(counts))
+        self._count()
 
-    def spread(self, addresses: Sequence[Endpoint]) -> None:
-        """One endpoint is from now on probed as these, one for each of its addresses, or as a whole.
+    def apply(self, change: RosterChange) -> None:
+        """Some endpoints go and are forgotten at once, others come. Those of their group that stay keep what is known.
 
-        Those that it was probed as before keep what is known of them; those that are gone are forgotten at once.
+        Raises:
+            ValueError: See `configure`.
         """
-        name = addresses[0].name
-        these = {each.series: self._states.get(each.series) or self._unprobed(each) for each in addresses}
+        come = {endpoint.series for endpoint in change.come}
+        these: dict[Series, EndpointState] = {}
+        for endpoint in change.all:
+            known = self._states.get(endpoint.series)
+            these[endpoint.series] = (
+                self._configured(endpoint, known) if known is None or endpoint.series in come else known
+            )
+        group = these.keys() | {endpoint.series for endpoint in change.gone}
+        names = {series[0] for series in self._states.keys() & group}
         states: dict[Series, EndpointState] = {}
         for series, state in self._states.items():
-            if series[0] == name:
-                states |= these
-            else:
+            if series not in group:
                 states[series] = state
-        self._states = states
+            elif not these.keys() <= states.keys():
+                # The group stands where the first of it stood.
+                states |= these
+        self._states = states | these
+        if names != {series[0] for series in these}:
+            self._count()
+
+    def _count(self) -> None:
+        protocols = {state.endpoint.name: state.endpoint.protocol for state in self._states.values()}
+        counts = dict.fromkeys(Protocol, 0) | Counter(protocols.values())
+        self._exporter = replace(self._exporter, endpoints=MappingProxyType(counts))
 
     def _configured(self, endpoint: Endpoint, known: EndpointState | None) -> EndpointState:
         """The state of an endpoint that is new, or other than it was.
@@ -294,7 +306,11 @@ class Store:
             task_failures=MappingProxyType(self._task_failures.copy()),
             log_lines_dropped=self._lines_dropped(),
         )
-        return Snapshot(tuple(self._states.values()), exporter, self._held_back(), self.flows.snapshot())
+        held_back = self._held_back()
+        states = self._states.values()
+        return Snapshot(
+            tuple([_held(each, held_back) for each in states] if held_back else states), exporter, self.flows.snapshot()
+        )
 
     def states(self, name: str) -> tuple[EndpointState, ...]:
         """What is known of one endpoint, as a whole or of each of its addresses; nothing if there is no such name."""
@@ -305,3 +321,13 @@ class Store:
 
 
 _NO_TOKEN: Final = TokenState(MappingProxyType(dict.fromkeys(TokenOutcome, 0)))
+
+
+def _held(state: EndpointState, held_back: HeldBack) -> EndpointState:
+    """The endpoint with the time until its login is tried again."""
+    credentials, host = state.endpoint.credentials, state.endpoint.host
+    if credentials is None:
+        return state
+    keys = [(credentials.username, host, None), (credentials.username, host, state.endpoint.series)]
+    seconds = max(held_back.get(key, 0.0) for key in keys)
+    return replace(state, held_back=seconds) if seconds else state

@@ -9,8 +9,20 @@ import this one. `None` means unknown, never zero, and each docstring says when 
 from __future__ import annotations
 
 from exporter.model.certificates import CertificateFacts, CertificateProblem, StapleStatus, TlsFacts
-from exporter.model.endpoints import Addresses, Encryption, Endpoint, IpFamily, Protocol, Series, TlsPolicy, TlsVersion
+from exporter.model.endpoints import (
+    Addresses,
+    Encryption,
+    Endpoint,
+    IpFamily,
+    Protocol,
+    RosterChange,
+    Series,
+    TlsPolicy,
+    TlsVersion,
+)
 from exporter.model.errands import Errand
+from exporter.model.facts import Facts, MailboxFacts
+from exporter.model.labels import Label
 from exporter.model.logins import Credentials, Login, Mechanism, SecretKind, Withheld
 from exporter.model.mail_flow import (
     BLAMED,
@@ -36,7 +48,6 @@ from exporter.model.results import (
     PAUSING,
     Direction,
     Failure,
-    MailboxFacts,
     ProbeResult,
     Resolution,
     Span,
@@ -64,6 +75,7 @@ __all__ = [
     "Endpoint",
     "Errand",
     "Expected",
+    "Facts",
     "Failure",
     "FailureReason",
     "Fault",
@@ -71,6 +83,7 @@ __all__ = [
     "Flows",
     "Hop",
     "IpFamily",
+    "Label",
     "Leg",
     "Limits",
     "Login",
@@ -89,6 +102,7 @@ __all__ = [
     "Receiving",
     "Removal",
     "Resolution",
+    "RosterChange",
     "Secret",
     "SecretKind",
     "SecretSource",

@@ -149,6 +149,16 @@ class Endpoint:
         return f"{self.host}." if self.absolute else self.host
 
     @property
+    def key(self) -> Series:
+        """What its turns on the schedule are known by."""
+        return self.series
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Whom a probe of it talks to."""
+        return (self.host,)
+
+    @property
     def errands(self) -> tuple[Errand, ...]:
         """What its probes look at besides."""
         wanted = {
@@ -163,3 +173,18 @@ class Endpoint:
     def server_name(self) -> str:
         """The name that the certificate has to be for."""
         return self.tls.server_name or self.host
+
+
+@dataclass(frozen=True, slots=True)
+class RosterChange:
+    """A change of who is to be visited.
+
+    Attributes:
+        gone: Who is not any more.
+        come: Who is in addition.
+        all: Those that they were or are one group with, such as the addresses of a host, from now on and in order.
+    """
+
+    gone: tuple[Endpoint, ...]
+    come: tuple[Endpoint, ...]
+    all: tuple[Endpoint, ...]

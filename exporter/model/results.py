@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final
 
-from exporter.model.certificates import TlsFacts
 from exporter.model.endpoints import Series
-from exporter.model.logins import Mechanism
+from exporter.model.facts import NOTHING_LEARNT, Facts
 from exporter.model.phases import FailureReason, Phase
 
 
@@ -28,25 +25,6 @@ class Resolution:
     addresses: tuple[str, ...]
     unanswered: str = ""
     waited: float | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class MailboxFacts:
-    """Figures of one mailbox; each is `None` where the server did not tell.
-
-    Attributes:
-        name: As configured; `INBOX` for POP3's maildrop.
-        size: Bytes.
-        quota_used: Bytes, of the quota root with the least room left.
-        quota_limit: Bytes.
-    """
-
-    name: str
-    messages: int | None = None
-    unseen: int | None = None
-    size: int | None = None
-    quota_used: int | None = None
-    quota_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +93,7 @@ class ProbeResult:
         duration: Seconds from the first to the last step, without those in which the other side waited for us.
         spans: The phases reached, in order; the last is where a failed probe ended (or its goodbye).
         failure: `None` if the probe succeeded.
-        address: The IP address talked to; `None` if no connection was made.
-        tls: `None` if no handshake was completed.
-        starttls_offered: `None` unless the server was asked for its capabilities in plain.
-        capabilities: The last that the server announced; `None` if it never did.
-        auth_mechanism: What was used to log in; `None` if it did not come to that, as when the login is paused.
-        auth_success: Whether the server took the login; `None` if it did not come to that.
-        reply_codes: SMTP: the last reply code of each phase.
-        size_limit: SMTP: the SIZE limit in bytes; `None` if the server announced none, or none that is fixed.
-        mailbox: `None` unless a mailbox was looked at.
+        facts: What was learnt of the server, also by a probe that failed.
         transcript: The conversation.
         only_address: As the endpoint's.
         resolution: Where the host's name leads to; `None` if that could not be found out.
@@ -135,15 +105,7 @@ class ProbeResult:
     duration: float
     spans: tuple[Span, ...]
     failure: Failure | None
-    address: str | None = None
-    tls: TlsFacts | None = None
-    starttls_offered: bool | None = None
-    capabilities: tuple[str, ...] | None = None
-    auth_mechanism: Mechanism | None = None
-    auth_success: bool | None = None
-    reply_codes: Mapping[Phase, int] = field(default_factory=lambda: MappingProxyType({}))
-    size_limit: int | None = None
-    mailbox: MailboxFacts | None = None
+    facts: Facts = NOTHING_LEARNT
     transcript: tuple[TranscriptLine, ...] = ()
     only_address: str | None = None
     resolution: Resolution | None = None

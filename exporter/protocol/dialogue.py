@@ -12,7 +12,7 @@ from collections.abc import Collection, Generator, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, TypeVar
 
-from exporter.model import FailureReason, MailboxFacts, Mechanism, Phase, Secret
+from exporter.model import Facts, FailureReason, Phase, Secret
 
 T = TypeVar("T")
 
@@ -103,9 +103,23 @@ class RequireSecure:
 
 @dataclass(frozen=True, slots=True)
 class Learn:
-    """Keep this fact, whatever becomes of the rest of the dialogue."""
+    """Keep those of these facts that are known, whatever becomes of the rest of the dialogue."""
 
-    fact: Fact
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """What was learnt by this name of `Facts` is not to be believed any more."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """A reply of SMTP had this code, in the phase that is under way."""
+
+    code: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,52 +190,10 @@ class AwaitServer:
 
 
 SecurityStep: TypeAlias = TakeUnread | StartTls | RequireSecure | GiveChannelBinding | GiveRandom | DeriveKey | Conceal
+LearningStep: TypeAlias = Learn | Replied | Forget
 RareStep: TypeAlias = SecurityStep | Pause | AwaitServer | SendContent
-Step: TypeAlias = Enter | Send | ReadLine | ReadExactly | ShowUnread | Learn | RareStep
+Step: TypeAlias = Enter | Send | ReadLine | ReadExactly | ShowUnread | LearningStep | RareStep
 Dialogue: TypeAlias = Generator[Step, bytes, T]
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What the server announced, each item with its parameters, as it wrote them."""
-
-    items: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StarttlsOffered:
-    """Whether the server offered to upgrade, when asked in plain."""
-
-    offered: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyCode:
-    """A reply code of SMTP, in the phase that is under way."""
-
-    code: int
-
-
-@dataclass(frozen=True, slots=True)
-class SizeLimit:
-    """The largest message an SMTP server takes, in bytes; `None` if it announces no limit, or no longer does."""
-
-    size: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class LoginTried:
-    """A login begins with this mechanism."""
-
-    mechanism: Mechanism
-
-
-@dataclass(frozen=True, slots=True)
-class LoginTaken:
-    """The server accepted the login."""
-
-
-Fact: TypeAlias = Capabilities | StarttlsOffered | ReplyCode | SizeLimit | LoginTried | LoginTaken | MailboxFacts
 
 
 class DialogueError(Exception):

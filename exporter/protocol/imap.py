@@ -11,17 +11,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from exporter import __version__
-from exporter.model import Endpoint, FailureReason, Login, Mechanism
+from exporter.model import Endpoint, Facts, FailureReason, Login, Mechanism
 from exporter.protocol import imap_command, sasl
 from exporter.protocol.dialogue import (
     MAX_LINE,
     MAX_REPLY_LINES,
-    Capabilities,
     Dialogue,
     DialogueError,
     Learn,
-    LoginTaken,
-    LoginTried,
     ProtocolError,
     ResponseTooLargeError,
     Send,
@@ -132,9 +129,9 @@ class Imap:
             end = yield from self._authenticate(exchange)
             if end.condition is not Condition.OK:
                 raise exchange.explained(login_refusal(end))
-        yield Learn(LoginTaken())
+        yield Learn(Facts(auth_success=True))
         if self.capabilities is not None and not self._capabilities_are_old:
-            yield Learn(Capabilities(self.capabilities))
+            yield Learn(Facts(capabilities=self.capabilities))
 
     def introduce(self) -> Dialogue[None]:
         """Say who we are, once, to a server that wants to know (RFC 2971).
@@ -149,7 +146,7 @@ class Imap:
         # RFC 9051 7.1: the list in a status is the initial one. Cyrus and iCloud leave out of it what they like.
         if self._capabilities_are_old or (all_of_them and self._capabilities_are_short):
             yield from self._ask_capabilities()
-            yield Learn(Capabilities(self.capabilities or ()))
+            yield Learn(Facts(capabilities=self.capabilities or ()))
 
     def quit(self) -> Dialogue[None]:
         if self._exchange_is_open:
@@ -223,7 +220,7 @@ class Imap:
         tag = self.new_tag()
         verb = tag + b" LOGIN"
         lines, waits = imap_command.lines(verb, arguments, unasked=self._largest_unasked_literal())
-        yield Learn(LoginTried(Mechanism.LOGIN))
+        yield Learn(Facts(auth_mechanism=Mechanism.LOGIN, auth_success=False))
         yield Send(lines[0], f"{verb.decode()} {REDACTED}")
         for line in lines[1:]:
             if waits and isinstance(answer := (yield from self.read(tag)), Reply):

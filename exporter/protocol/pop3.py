@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from exporter.model import Encryption, Endpoint, FailureReason, Login, Mechanism
+from exporter.model import Encryption, Endpoint, Facts, FailureReason, Login, Mechanism
 from exporter.protocol import login_refusals, login_wording, sasl
 from exporter.protocol.dialogue import (
     BLANK,
@@ -16,14 +16,11 @@ from exporter.protocol.dialogue import (
     Dialogue,
     DialogueError,
     Learn,
-    LoginTaken,
-    LoginTried,
     ProtocolError,
     ReadLine,
     ResponseTooLargeError,
     Send,
     ShowUnread,
-    StarttlsOffered,
     announcement,
     keywords,
     printable,
@@ -105,7 +102,7 @@ class Pop3:
     def starttls(self) -> Dialogue[None]:
         response = yield from command(b"STLS")
         if not response.positive and self.capabilities is None:
-            yield Learn(StarttlsOffered(offered=False))
+            yield Learn(Facts(starttls_offered=False))
             raise DialogueError(FailureReason.STARTTLS_NOT_OFFERED, f"without CAPA, STLS is answered with {response}")
         if not response.positive:
             raise DialogueError(FailureReason.STARTTLS_REFUSED, f"STLS is answered with {response}")
@@ -132,7 +129,7 @@ class Pop3:
             response = yield from self._authenticate(exchange, 0 if mechanism is Mechanism.XOAUTH2 else MAX_COMMAND)
             if not response.positive:
                 raise exchange.explained(_login_refusal(response, announced))
-        yield Learn(LoginTaken())
+        yield Learn(Facts(auth_success=True))
 
     def refresh_capabilities(self, *, all_of_them: bool = False) -> Dialogue[None]:  # noqa: ARG002 - it is told in one
         # RFC 2449 section 5 lets the answer change with the login. It is not asked for again then: STAT and QUIT need
@@ -211,7 +208,7 @@ def _user_and_pass(login: Login, _: bytes) -> Dialogue[Response]:
     """RFC 1939 section 7. Returns the response that ends it, whatever it is."""
     name = _argument("USER", "the username", login.username.encode())
     password = _argument("PASS", "the password", login.secret.reveal())
-    yield Learn(LoginTried(Mechanism.USERPASS))
+    yield Learn(Facts(auth_mechanism=Mechanism.USERPASS, auth_success=False))
     response = yield from command(b"USER " + name)
     if response.positive:
         response = yield from command(b"PASS " + password, f"PASS {REDACTED}")
@@ -226,7 +223,7 @@ def _apop(login: Login, timestamp: bytes) -> Dialogue[Response]:
     verb = b"APOP " + _argument("APOP", "the username", name)
     # Not for security: see CRAM-MD5.
     digest = hashlib.md5(timestamp + login.secret.reveal(), usedforsecurity=False).hexdigest()
-    yield Learn(LoginTried(Mechanism.APOP))
+    yield Learn(Facts(auth_mechanism=Mechanism.APOP, auth_success=False))
     return (yield from command(verb + b" " + digest.encode(), f"{printable(verb)} {REDACTED}"))
 
 

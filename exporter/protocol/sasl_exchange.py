@@ -13,8 +13,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from exporter.model import FailureReason, Login, Mechanism
-from exporter.protocol.dialogue import Dialogue, DialogueError, Learn, LoginTried, ProtocolError, Send, Step, quoted
+from exporter.model import Facts, FailureReason, Login, Mechanism
+from exporter.protocol.dialogue import Dialogue, DialogueError, Learn, ProtocolError, Send, Step, quoted
 
 REDACTED: Final = "<redacted>"
 """What a transcript shows in the place of a secret."""
@@ -115,7 +115,7 @@ class Exchange:
             DialogueError: The mechanism cannot carry this login. Nothing was sent.
         """
         initial = yield from self._advance(None)
-        yield Learn(LoginTried(self._mechanism))
+        yield Learn(Facts(auth_mechanism=self._mechanism, auth_success=False))
         command = f"{verb} {self._mechanism}"
         line = command.encode()
         if initial is not None and len(line) + 1 + len(initial_argument(initial)) + 2 <= room:

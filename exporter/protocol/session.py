@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 from typing import Protocol as Interface
 
-from exporter.model import Encryption, Endpoint, FailureReason, Login, Phase, Withheld
+from exporter.model import Encryption, Endpoint, Facts, FailureReason, Login, Phase, Withheld
 from exporter.protocol.dialogue import (
-    Capabilities,
     Dialogue,
     DialogueError,
     Enter,
     Learn,
     RequireSecure,
     StartTls,
-    StarttlsOffered,
     TakeUnread,
     quoted,
 )
@@ -135,14 +133,14 @@ def shake_hands(client: Client, endpoint: Endpoint) -> Dialogue[bool]:
 def _learn_capabilities(client: Client) -> Dialogue[None]:
     yield from client.ask_capabilities()
     if client.capabilities is not None:
-        yield Learn(Capabilities(client.capabilities))
+        yield Learn(Facts(capabilities=client.capabilities))
 
 
 def _upgrade(client: Client, endpoint: Endpoint) -> Dialogue[bool]:
     """Upgrade if the endpoint wants it and the server offers it. Returns whether the connection is encrypted now."""
     # RFC 9051 6.2.1: STARTTLS is for the not authenticated state; who greets with PREAUTH has closed that door.
     offered = client.offers_starttls() and not client.logged_in_already()
-    yield Learn(StarttlsOffered(offered))
+    yield Learn(Facts(starttls_offered=offered))
     if not offered and endpoint.encryption is Encryption.OPPORTUNISTIC:
         return False
     yield Enter(Phase.STARTTLS)

@@ -6,22 +6,21 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from exporter.model import Endpoint, FailureReason, Login
+from exporter.model import Endpoint, Facts, FailureReason, Login
 from exporter.protocol import login_refusals, sasl
 from exporter.protocol.dialogue import (
     BLANK,
     MAX_REPLY_LINES,
     Dialogue,
     DialogueError,
+    Forget,
     Learn,
-    LoginTaken,
     ProtocolError,
     ReadLine,
-    ReplyCode,
+    Replied,
     ResponseTooLargeError,
     Send,
     ShowUnread,
-    SizeLimit,
     announcement,
     keywords,
     quoted,
@@ -89,8 +88,9 @@ class Smtp:
             reply = yield from command(b"HELO " + self._client_name)
         if reply.code != 250:
             raise refusal(FailureReason.COMMAND_REFUSED, f"{verbs} answered with", reply)
-        # Also where there is none: a limit that was announced before the handshake is no longer believed.
-        yield Learn(SizeLimit(_size_limit(self._keywords.get("SIZE"))))
+        limit = _size_limit(self._keywords.get("SIZE"))
+        # Where there is none, one that was announced before the handshake is no longer believed.
+        yield Forget("size_limit") if limit is None else Learn(Facts(size_limit=limit))
 
     def offers_starttls(self) -> bool:
         return "STARTTLS" in self._keywords
@@ -112,7 +112,7 @@ class Smtp:
         reply = yield from self._authenticate(exchange)
         if reply.code != 235:
             raise exchange.explained(_login_refusal(reply))
-        yield Learn(LoginTaken())
+        yield Learn(Facts(auth_success=True))
 
     def refresh_capabilities(self, *, all_of_them: bool = False) -> Dialogue[None]:  # noqa: ARG002 - it is told in one
         # RFC 4954 section 4: nothing that EHLO told is void after a login without a security layer.
@@ -162,7 +162,7 @@ def read_reply() -> Dialogue[Reply]:
             raise ProtocolError(f"the reply began with {first_code.decode()} and goes on with {quoted(line)}")
         lines.append(text or b"")
         if separator != b"-":
-            yield Learn(ReplyCode(int(code)))
+            yield Replied(int(code))
             reply = Reply(int(code), tuple(lines))
             if code == GOODBYE:
                 raise DialogueError(

@@ -1,87 +1,112 @@
-"""Which addresses the endpoints with `addresses: all` are probed at. Pure: names are resolved elsewhere.
+"""Who is to be visited at this moment, and where that comes from. Pure: what is looked up is looked up elsewhere.
 
-Such an endpoint is probed once for each address of its host, and each of these is an endpoint of its own: with its own
-turn, its own timeout and its own series. While no address is known, the endpoint stands for itself; its probe then
-only looks the name up. Every probe looks the name up, and what it finds decides who is probed from then on.
+Endpoints come from three places. The file has those that are written out. Sources, such as the records of a domain,
+stand for those that were found there last. And an endpoint with `addresses: all` is visited once for each address of
+its host, and each of these is an endpoint of its own: with its own turn, its own timeout and its own series. While no
+address is known, the endpoint stands for itself; its probe then only looks the name up. Every probe looks the name up,
+and what it finds decides who is visited from then on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 
-from exporter.model import Addresses, Endpoint, ProbeResult, Series
+from exporter.model import Addresses, Endpoint, ProbeResult, RosterChange, Series
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """A change of what an endpoint is probed as.
-
-    Attributes:
-        gone: What it is no longer.
-        come: What it is in addition.
-        all: What it is altogether from now on.
-    """
-
-    gone: tuple[Endpoint, ...]
-    come: tuple[Endpoint, ...]
-    all: tuple[Endpoint, ...]
-
-
-class AddressBook:
-    """The endpoints as they are probed."""
+class Roster:
+    """The endpoints as they are visited."""
 
     def __init__(self) -> None:
-        self._probed: dict[Series, Endpoint] = {}
+        self._visited: dict[Series, Endpoint] = {}
         self._addresses: dict[str, tuple[str, ...]] = {}
+        self._written: tuple[Endpoint, ...] = ()
+        self._found: dict[str, tuple[Endpoint, ...]] = {}
 
-    def configure(self, endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
-        """From now on these are configured. Returns what to probe, in their order.
+    def configure(self, endpoints: Iterable[Endpoint], sources: Iterable[str] = ()) -> tuple[Endpoint, ...]:
+        """From now on these are configured. Returns whom to visit, in their order.
 
-        Addresses that are known of a host stay known, unless it is asked for others.
-        """
-        known, self._addresses = self._addresses, {}
-        before = {each.name: each for each in self._probed.values() if each.name in known}
-        probed: list[Endpoint] = []
-        for endpoint in endpoints:
-            if endpoint.addresses is Addresses.ALL:
-                former = before.get(endpoint.name)
-                same = former is not None and _question(former) == _question(endpoint)
-                self._addresses[endpoint.name] = known[endpoint.name] if same else ()
-                probed += _each(endpoint, self._addresses[endpoint.name])
-            else:
-                probed.append(endpoint)
-        self._probed = {endpoint.series: endpoint for endpoint in probed}
-        return tuple(probed)
-
-    def take(self, endpoint: Endpoint, result: ProbeResult) -> tuple[ProbeResult | None, Exchange | None]:
-        """Take in where the name of a probed endpoint was found to lead to.
+        Addresses that are known of a host stay known, unless it is asked for others; and so does what a source found.
 
         Args:
-            endpoint: What was probed.
+            endpoints: Those that are written out.
+            sources: What others are found by, in the order in which those stand behind the ones that are written out.
+        """
+        self._written = tuple(endpoints)
+        self._found = {source: self._found.get(source, ()) for source in sources}
+        self._enter(self._configured())
+        return tuple(self._visited.values())
+
+    def found(self, source: str, endpoints: Sequence[Endpoint]) -> RosterChange | None:
+        """A configured source stands for these from now on. Returns what changes, `None` if nothing does.
+
+        One that has the name of an endpoint that is written out, or was found by a source before this, is left out.
+        """
+        if source not in self._found or tuple(endpoints) == self._found[source]:
+            return None
+        before = {**self._visited}
+        self._found[source] = tuple(endpoints)
+        self._enter(self._configured())
+        after = self._visited
+        gone = tuple(endpoint for series, endpoint in before.items() if series not in after)
+        come = tuple(endpoint for series, endpoint in after.items() if before.get(series) != endpoint)
+        if not gone and not come:
+            return None
+        names = {endpoint.name for endpoint in endpoints}
+        return RosterChange(gone, come, tuple(endpoint for endpoint in after.values() if endpoint.name in names))
+
+    def take(self, endpoint: Endpoint, result: ProbeResult) -> tuple[ProbeResult | None, RosterChange | None]:
+        """Take in where the name of a visited endpoint was found to lead to.
+
+        Args:
+            endpoint: Who was visited.
             result: What came of it.
 
         Returns:
             The result as it is to be kept, `None` if it is nobody's any more; and what changes, `None` if nothing does.
         """
-        if not self._is_probed(endpoint):
+        if not self._is_visited(endpoint):
             return None, None  # it is configured in another way by now, or its address has left
-        exchange = self._follow(endpoint, result)
-        if not self._is_probed(endpoint):
+        change = self._follow(endpoint, result)
+        if not self._is_visited(endpoint):
             # Its address has left just now, or was looked for and found. Where the name leads nowhere at all, that is
             # the failure of the endpoint as a whole.
             endpoint, result = replace(endpoint, only_address=None), replace(result, only_address=None)
-            if result.failure is None or not self._is_probed(endpoint):
-                return None, exchange
-        return result, exchange
+            if result.failure is None or not self._is_visited(endpoint):
+                return None, change
+        return result, change
 
-    def _is_probed(self, endpoint: Endpoint) -> bool:
-        """Whether exactly this is to be probed, and not a former self of it."""
-        probed = self._probed.get(endpoint.series)
-        return probed is endpoint or probed == endpoint
+    def _configured(self) -> Iterable[Endpoint]:
+        """The endpoints, written and found, one for each name: the first that has it."""
+        configured = {endpoint.name: endpoint for endpoint in self._written}
+        for found in self._found.values():
+            for endpoint in found:
+                configured.setdefault(endpoint.name, endpoint)
+        return configured.values()
 
-    def _follow(self, endpoint: Endpoint, result: ProbeResult) -> Exchange | None:
+    def _enter(self, configured: Iterable[Endpoint]) -> None:
+        """Visit these from now on, at the addresses that are known."""
+        known, self._addresses = self._addresses, {}
+        before = {each.name: each for each in self._visited.values() if each.name in known}
+        visited: list[Endpoint] = []
+        for endpoint in configured:
+            if endpoint.addresses is Addresses.ALL:
+                former = before.get(endpoint.name)
+                same = former is not None and _question(former) == _question(endpoint)
+                self._addresses[endpoint.name] = known[endpoint.name] if same else ()
+                visited += _each(endpoint, self._addresses[endpoint.name])
+            else:
+                visited.append(endpoint)
+        self._visited = {endpoint.series: endpoint for endpoint in visited}
+
+    def _is_visited(self, endpoint: Endpoint) -> bool:
+        """Whether exactly this is to be visited, and not a former self of it."""
+        visited = self._visited.get(endpoint.series)
+        return visited is endpoint or visited == endpoint
+
+    def _follow(self, endpoint: Endpoint, result: ProbeResult) -> RosterChange | None:
         name, found = endpoint.name, result.resolution
         if endpoint.addresses is not Addresses.ALL or found is None:
             return None
@@ -93,15 +118,15 @@ class AddressBook:
         self._addresses[name] = tuple(sorted(addresses, key=_order))
         old = {each.series: each for each in _each(whole, before)}
         new = {each.series: each for each in _each(whole, self._addresses[name])}
-        exchange = Exchange(
+        change = RosterChange(
             gone=tuple(each for series, each in old.items() if series not in new),
             come=tuple(each for series, each in new.items() if series not in old),
             all=tuple(new.values()),
         )
-        for each in exchange.gone:
-            del self._probed[each.series]
-        self._probed |= {each.series: each for each in exchange.come}
-        return exchange
+        for each in change.gone:
+            del self._visited[each.series]
+        self._visited |= {each.series: each for each in change.come}
+        return change
 
 
 def _each(endpoint: Endpoint, addresses: Iterable[str]) -> tuple[Endpoint, ...]:
@@ -111,7 +136,7 @@ def _each(endpoint: Endpoint, addresses: Iterable[str]) -> tuple[Endpoint, ...]:
 
 def _question(endpoint: Endpoint) -> tuple[object, ...]:
     """What decides where a name leads to."""
-    return endpoint.lookup_name, endpoint.ip_family, endpoint.source_address
+    return endpoint.host, endpoint.ip_family, endpoint.source_address
 
 
 def _order(address: str) -> tuple[bool, int]:

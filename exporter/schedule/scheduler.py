@@ -1,6 +1,6 @@
-"""The loop around the timetable: starts probes when they are due, within the bounds, and lets them end in order.
+"""The loop around the timetable: starts runs when they are due, within the bounds, and lets them end in order.
 
-It knows endpoints and a callable that probes one; what the probe does and what becomes of its result is not its matter.
+It knows items and a callable that runs one; what a run does and what becomes of it is not its matter.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Generic
 from typing import Protocol as Interface
 
-from exporter.model import Endpoint, Limits, LongTask, Series, SkipReason
+from exporter.model import Limits, LongTask, SkipReason
 from exporter.schedule.stops import STANDSTILL
-from exporter.schedule.timetable import Due, Timetable
+from exporter.schedule.timetable import Due, Item, Key, Timetable
 from exporter.supervision import report
 
 MAX_STARTS_A_TURN: Final = 16
-"""Probes that one turn of the event loop may start, each at about 0.1 ms, before whoever else waits for the loop."""
+"""Runs that one turn of the event loop may start, each at about 0.1 ms, before whoever else waits for the loop."""
 
 
 class Observer(Interface):
@@ -38,66 +38,69 @@ class Observer(Interface):
 
 
 @dataclass(slots=True)
-class _Waiting:
-    """A probe that is due and cannot start yet."""
+class _Waiting(Generic[Item]):
+    """A run that is due and cannot start yet.
 
-    due: Due
+    Attributes:
+        queue: Where it waits: at one of its hosts, or where all wait for room.
+    """
+
+    due: Due[Item]
     reason: SkipReason
+    queue: deque[Key]
 
 
 @dataclass(slots=True)
 class _Host:
-    """The probes of one configured host: how many are under way, and those that wait for one of them to end."""
+    """The runs that talk to one host: how many are under way, and those that wait for one of them to end."""
 
     running: int = 0
-    queue: deque[Series] = field(default_factory=deque)
+    queue: deque[Key] = field(default_factory=deque)
 
 
-class Scheduler:
-    """Runs probes on schedule, from the first `replace` until `stop`."""
+class Scheduler(Generic[Item]):
+    """Runs items on schedule, from the first `replace` until `stop`."""
 
-    def __init__(self, probe: Callable[[Endpoint], Coroutine[None, None, None]], observer: Observer) -> None:
-        """Prepare a schedule without endpoints.
+    def __init__(self, run: Callable[[Item], Coroutine[None, None, None]], observer: Observer) -> None:
+        """Prepare a schedule without items.
 
         Args:
-            probe: Probes one endpoint; must not raise.
+            run: Runs one item; must not raise, and must end.
             observer: Is told of starts and skips.
         """
-        self._probe = probe
+        self._run = run
         self._observer = observer
         self._limits = Limits()
-        self._timetable = Timetable()
+        self._timetable = Timetable[Item]()
         self._timer: asyncio.TimerHandle | None = None
         self._awaited = 0.0
         self._stopped = False
-        self._running: dict[Series, asyncio.Task[None]] = {}
+        self._running: dict[Key, asyncio.Task[None]] = {}
         # Whoever waits is in one queue: its host's, or the one for all.
-        self._waiting: dict[Series, _Waiting] = {}
-        self._queue: deque[Series] = deque()
+        self._waiting: dict[Key, _Waiting[Item]] = {}
+        self._queue: deque[Key] = deque()
         self._hosts: dict[str, _Host] = {}
 
-    def replace(self, endpoints: Iterable[Endpoint], limits: Limits) -> None:
-        """Go on with these endpoints and bounds. What is under way ends as it was begun; what waits begins anew."""
+    def replace(self, items: Iterable[Item], limits: Limits) -> None:
+        """Go on with these items and bounds. What is under way ends as it was begun; what waits begins anew."""
         self._limits = limits
-        self._timetable.replace(endpoints, asyncio.get_running_loop().time())
+        self._timetable.replace(items, asyncio.get_running_loop().time())
         waiting, self._waiting = self._waiting, {}
         self._queue.clear()
         for host in self._hosts.values():
             host.queue.clear()
-        for series, entry in waiting.items():
-            endpoint = self._timetable.endpoint(series)
-            if endpoint is not None:
-                self._start_or_queue(Due(endpoint, entry.due.at))
+        for key, entry in waiting.items():
+            item = self._timetable.item(key)
+            if item is not None:
+                self._start_or_queue(Due(item, entry.due.at))
         self._tick()
 
-    def exchange(self, gone: Iterable[Endpoint], come: Iterable[Endpoint]) -> None:
-        """Some endpoints go and others come, and the rest go on as they are. What is under way ends as it was begun."""
+    def exchange(self, gone: Iterable[Item], come: Iterable[Item]) -> None:
+        """Some items go and others come, and the rest go on as they are. What is under way ends as it was begun."""
         gone = tuple(gone)
-        for endpoint in gone:
-            if self._waiting.pop(endpoint.series, None) is not None:
-                host = self._hosts.get(endpoint.host)
-                queue = self._queue if host is None or endpoint.series not in host.queue else host.queue
-                queue.remove(endpoint.series)
+        for item in gone:
+            if (entry := self._waiting.pop(item.key, None)) is not None:
+                entry.queue.remove(item.key)
         self._timetable.exchange(gone, come, asyncio.get_running_loop().time())
         self._tick()
 
@@ -107,20 +110,20 @@ class Scheduler:
         return not self._running and (next_at is None or next_at - asyncio.get_running_loop().time() > seconds)
 
     def stop(self) -> None:
-        """Start no more probes."""
+        """Start nothing more."""
         self._stopped = True
         self._waiting.clear()
         if self._timer is not None:
             self._timer.cancel()
 
-    async def drain(self, timeout: float) -> bool:  # noqa: ASYNC109 - the probes go on after it: it bounds only the waiting
-        """Wait this many seconds at most for the probes under way; whether all of them ended."""
+    async def drain(self, timeout: float) -> bool:  # noqa: ASYNC109 - the runs go on after it: it bounds only the waiting
+        """Wait this many seconds at most for the runs under way; whether all of them ended."""
         if self._running:
             await asyncio.wait(self._running.values(), timeout=timeout)
         return not self._running
 
     async def cancel(self) -> None:
-        """End the probes under way where they stand."""
+        """End the runs under way where they stand."""
         tasks = list(self._running.values())
         for task in tasks:
             task.cancel()
@@ -153,49 +156,57 @@ class Scheduler:
                 break
             self._take_turn(due)
 
-    def _take_turn(self, due: Due) -> None:
-        series = due.endpoint.series
+    def _take_turn(self, due: Due[Item]) -> None:
+        key = due.item.key
         for _ in range(due.missed):
             self._observer.skipped(SkipReason.LATE)
-        if series in self._running:
+        if key in self._running:
             self._observer.skipped(SkipReason.OVERLAP)
-        elif series in self._waiting:
+        elif key in self._waiting:
             # It waits on, for this turn; the turn that it waited for until now is the one that is skipped.
-            self._observer.skipped(self._waiting[series].reason)
-            self._waiting[series].due = due
+            self._observer.skipped(self._waiting[key].reason)
+            self._waiting[key].due = due
         else:
             self._start_or_queue(due)
 
-    def _start_or_queue(self, due: Due) -> None:
-        endpoint = due.endpoint
-        host = self._hosts.setdefault(endpoint.host, _Host())
-        if host.running >= self._limits.connections_per_host:
-            self._waiting[endpoint.series] = _Waiting(due, SkipReason.HOST)
-            host.queue.append(endpoint.series)
+    def _start_or_queue(self, due: Due[Item]) -> None:
+        hosts = {name: self._hosts.setdefault(name, _Host()) for name in due.item.hosts}
+        full = next((host for host in hosts.values() if host.running >= self._limits.connections_per_host), None)
+        if full is not None:
+            self._queue_up(due, SkipReason.HOST, full.queue)
         elif len(self._running) >= self._limits.concurrent_probes:
-            self._waiting[endpoint.series] = _Waiting(due, SkipReason.CONCURRENCY)
-            self._queue.append(endpoint.series)
+            self._queue_up(due, SkipReason.CONCURRENCY, self._queue)
         else:
-            self._start(due, host)
+            self._start(due, hosts)
 
-    def _start(self, due: Due, host: _Host) -> None:
+    def _queue_up(self, due: Due[Item], reason: SkipReason, queue: deque[Key]) -> None:
+        self._waiting[due.item.key] = _Waiting(due, reason, queue)
+        queue.append(due.item.key)
+
+    def _start(self, due: Due[Item], hosts: dict[str, _Host]) -> None:
         loop = asyncio.get_running_loop()
         self._observer.started(max(loop.time() - due.at, 0.0))
-        host.running += 1
-        task = loop.create_task(self._probe(due.endpoint))
-        self._running[due.endpoint.series] = task
+        for host in hosts.values():
+            host.running += 1
+        task = loop.create_task(self._run(due.item))
+        self._running[due.item.key] = task
         self._observer.in_flight(len(self._running))
-        task.add_done_callback(lambda _: self._ended(due.endpoint, host))
+        task.add_done_callback(lambda _: self._ended(due.item, hosts))
 
-    def _ended(self, endpoint: Endpoint, host: _Host) -> None:
-        del self._running[endpoint.series]
-        host.running -= 1
+    def _ended(self, item: Item, hosts: dict[str, _Host]) -> None:
+        del self._running[item.key]
+        for host in hosts.values():
+            host.running -= 1
         self._observer.in_flight(len(self._running))
         if self._stopped:
             return
-        if host.queue:
-            self._queue.append(host.queue.popleft())
+        for host in hosts.values():
+            if host.queue:
+                key = host.queue.popleft()
+                self._waiting[key].queue = self._queue
+                self._queue.append(key)
         while self._queue and len(self._running) < self._limits.concurrent_probes:
             self._start_or_queue(self._waiting.pop(self._queue.popleft()).due)
-        if not host.running and not host.queue and self._hosts.get(endpoint.host) is host:
-            del self._hosts[endpoint.host]
+        for name, host in hosts.items():
+            if not host.running and not host.queue and self._hosts.get(name) is host:
+                del self._hosts[name]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 import structlog
 
-from exporter.model import Failure, ProbeResult, Series
+from exporter.model import Endpoint, Failure, ProbeResult, Series
 
 log = structlog.get_logger()
 
@@ -43,10 +43,11 @@ class StateLog:
         self._down = {key: down for key, down in self._down.items() if key in series}
         self._seen.intersection_update(series)
 
-    def forget(self, series: Series) -> None:
-        """Forget one that is not probed any more."""
-        self._down.pop(series, None)
-        self._seen.discard(series)
+    def forget(self, gone: Iterable[Endpoint]) -> None:
+        """Forget those that are not probed any more."""
+        for endpoint in gone:
+            self._down.pop(endpoint.series, None)
+            self._seen.discard(endpoint.series)
 
     def write(self, result: ProbeResult) -> None:
         """Log what a result changes."""
@@ -54,7 +55,7 @@ class StateLog:
         whose = {"endpoint": result.endpoint}
         if result.only_address is not None:
             whose["address"] = result.only_address
-        talked_to = {"address": result.address} | whose
+        talked_to = {"address": result.facts.address} | whose
         log.debug(
             "probed",
             **talked_to,

@@ -49,18 +49,19 @@ class KnownSecrets:
 def words_of(result: ProbeResult) -> bytes:
     """What stands in a result that the server may have made up, and that is not in its transcript as well."""
     detail = "" if result.failure is None else result.failure.detail
-    return "\n".join((*_texts(result.tls), detail)).encode("utf-8", "surrogatepass")
+    return "\n".join((*_texts(result.facts.tls), detail)).encode("utf-8", "surrogatepass")
 
 
 def cleared(result: ProbeResult, redactor: Redactor) -> ProbeResult:
     """The result without any of the secrets in its facts and its failure. Its transcript is left alone."""
-    failure, capabilities = result.failure, result.capabilities
+    failure, capabilities = result.failure, result.facts.capabilities
     if capabilities:
         # Together: a secret may be split over two of them.
         capabilities = tuple(redactor.text("\n".join(capabilities)).split("\n"))
     if failure is not None:
         failure = replace(failure, detail=redactor.text(failure.detail))
-    return replace(result, capabilities=capabilities, tls=_cleared(result.tls, redactor), failure=failure)
+    facts = replace(result.facts, capabilities=capabilities, tls=_cleared(result.facts.tls, redactor))
+    return replace(result, facts=facts, failure=failure)
 
 
 def _neighbourhood(host: str) -> str:

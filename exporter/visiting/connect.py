@@ -14,7 +14,7 @@ from typing import Protocol as Interface
 import structlog
 from OpenSSL import SSL
 
-from exporter.model import Encryption, Endpoint, FailureReason, IpFamily, Phase, Resolution, TlsFacts, TlsPolicy
+from exporter.model import Encryption, Endpoint, Facts, FailureReason, IpFamily, Phase, Resolution, TlsFacts, TlsPolicy
 from exporter.net.peer_clock import PeerClock
 from exporter.net.resolve import ResolveError
 from exporter.net.stream import Stream, StreamError
@@ -186,7 +186,7 @@ async def connect_any(
     notes.enter(Phase.CONNECT)
     loop = asyncio.get_running_loop()
     for tried, address in enumerate(addresses):
-        notes.address = address
+        notes.learn(Facts(address=address))
         others = len(addresses) - tried - 1
         share = (expires - loop.time()) / (others + 1)
         connecting = world.connect(address, endpoint.port, endpoint.source_address)

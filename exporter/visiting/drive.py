@@ -14,7 +14,7 @@ from typing import Final, TypeVar, assert_never
 from OpenSSL import SSL
 
 from exporter import certificates
-from exporter.model import CertificateProblem, Endpoint, FailureReason, Login, TlsFacts, Withheld
+from exporter.model import CertificateProblem, Endpoint, Facts, FailureReason, Login, TlsFacts, Withheld
 from exporter.net.stream import StreamError
 from exporter.protocol.dialogue import (
     MAX_LINE,
@@ -24,6 +24,7 @@ from exporter.protocol.dialogue import (
     Dialogue,
     DialogueError,
     Enter,
+    Forget,
     GiveChannelBinding,
     GiveRandom,
     Learn,
@@ -31,6 +32,7 @@ from exporter.protocol.dialogue import (
     RareStep,
     ReadExactly,
     ReadLine,
+    Replied,
     RequireSecure,
     Send,
     SendContent,
@@ -86,8 +88,8 @@ class Driver:
                         notes.received(answer)
                     case Enter(phase):
                         notes.enter(phase)
-                    case Learn(fact):
-                        notes.learn(fact)
+                    case Learn() | Replied() | Forget():
+                        notes.take_in(step)
                     case Send(line, shown):
                         if shown is not None and not self._cleared:
                             raise RuntimeError("a dialogue sends a secret without asking whether it may")
@@ -152,15 +154,16 @@ class Driver:
         try:
             shown = await self._stream.start_tls(self._context, endpoint.server_name, self._wall_clock())
         except (StreamError, asyncio.CancelledError):
-            notes.tls = self._stream.unfinished
+            notes.learn(Facts(tls=self._stream.unfinished))
             raise
-        notes.tls = certificates.held_to(shown, endpoint.fingerprints) if endpoint.fingerprints else shown
-        notes.note(f"{notes.tls.version} {notes.tls.cipher}; {_verdict(notes.tls)}")
-        self._verified = notes.tls.verified
+        shown = certificates.held_to(shown, endpoint.fingerprints) if endpoint.fingerprints else shown
+        notes.learn(Facts(tls=shown))
+        notes.note(f"{shown.version} {shown.cipher}; {_verdict(shown)}")
+        self._verified = shown.verified
         # What is expected in so many words is expected without verification, too.
-        counting = [each for each in notes.tls.problems if endpoint.tls.verify or each in EXPECTED]
+        counting = [each for each in shown.problems if endpoint.tls.verify or each in EXPECTED]
         if any(problem.fails for problem in counting):
-            raise DialogueError(certificates.failure_reason(counting), notes.tls.detail)
+            raise DialogueError(certificates.failure_reason(counting), shown.detail)
 
     def _require_secure(self) -> None:
         if not self._verified and not self._endpoint.allow_insecure_auth:

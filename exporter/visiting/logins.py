@@ -98,7 +98,7 @@ class Logins:
             return
         behind = login.behind if isinstance(login, _Attempt) else login.secret
         failure = None if result is None else result.failure
-        if result is not None and result.auth_success:
+        if result is not None and result.facts.auth_success:
             self._doubted.pop(key, None)
             self._rejections.accepted(key, endpoint.series, behind)
         elif failure is not None and self._counts(endpoint, key, login, failure):

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from types import MappingProxyType
-from typing import Final
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from typing import Any, Final
 
 from exporter.model import (
     Direction,
+    Facts,
     Failure,
     FailureReason,
     Login,
-    MailboxFacts,
-    Mechanism,
     Phase,
     ProbeResult,
     Resolution,
@@ -31,13 +29,10 @@ from exporter.model import (
 from exporter.net.peer_clock import PeerClock
 from exporter.protocol.dialogue import (
     CUT_QUOTE,
-    Capabilities,
-    Fact,
-    LoginTaken,
-    LoginTried,
-    ReplyCode,
-    SizeLimit,
-    StarttlsOffered,
+    Forget,
+    Learn,
+    LearningStep,
+    Replied,
     printable,
 )
 from exporter.protocol.redaction import MIN_HIDDEN, Redactor, blotted, blotted_where_cut
@@ -54,6 +49,8 @@ BUG: Final = "a bug of mail-exporter; its log has the traceback"
 
 CUT: Final = "..."
 """What stands where more was said."""
+
+_FACTS: Final = tuple([field.name for field in fields(Facts)])
 
 _LITERAL: Final = re.compile(rb"\{[0-9]+\+?\}")
 """What announces that something follows in a line of its own (RFC 9051 4.3), and is no secret itself."""
@@ -84,8 +81,6 @@ class Notes:
             entered: Is told the endpoint's name and each phase that begins.
         """
         self._entered = entered
-        self.address: str | None = None
-        self.tls: TlsFacts | None = None
         self.failure: Failure | None = None
         self.only_address: str | None = None
         self.resolution: Resolution | None = None
@@ -102,12 +97,13 @@ class Notes:
         self._hidden: tuple[bytes, ...] = ()
         self._concealed: tuple[bytes, ...] = ()
         self._reply_codes: dict[Phase, int] = {}
-        self._capabilities: tuple[str, ...] | None = None
-        self._starttls_offered: bool | None = None
-        self._size_limit: int | None = None
-        self._mailbox: MailboxFacts | None = None
-        self._mechanism: Mechanism | None = None
-        self._logged_in = False
+        self._learnt: dict[str, Any] = {}
+
+    @property
+    def tls(self) -> TlsFacts | None:
+        """What the last handshake showed."""
+        shown: TlsFacts | None = self._learnt.get("tls")
+        return shown
 
     @property
     def phase(self) -> Phase:
@@ -143,27 +139,26 @@ class Notes:
         if self.failure is None:
             if reason is FailureReason.TLS_HANDSHAKE_FAILED and self.tls is not None:
                 # In TLS 1.3 we are done before the server has decided.
-                self.tls = replace(self.tls, finished=False)
+                self.learn(Facts(tls=replace(self.tls, finished=False)))
             shown = printable(self._blotted_quote(detail.encode()))
             self.failure = Failure(reason, phase or self.phase, shown, unclear)
 
-    def learn(self, fact: Fact) -> None:
-        """Keep what the dialogue found out."""
-        match fact:
-            case Capabilities(items):
-                self._capabilities = items
-            case StarttlsOffered(offered):
-                self._starttls_offered = offered
-            case ReplyCode(code):
+    def learn(self, facts: Facts) -> None:
+        """Keep what was found out."""
+        for name in _FACTS:
+            fact = getattr(facts, name)
+            if fact is not None:
+                self._learnt[name] = fact
+
+    def take_in(self, step: LearningStep) -> None:
+        """Keep what a dialogue found out, or keep it no longer."""
+        match step:
+            case Learn(facts):
+                self.learn(facts)
+            case Replied(code):
                 self._reply_codes[self.phase] = code
-            case SizeLimit(size):
-                self._size_limit = size
-            case MailboxFacts():
-                self._mailbox = fact
-            case LoginTried(mechanism):
-                self._mechanism = mechanism
-            case LoginTaken():
-                self._logged_in = True
+            case Forget(name):
+                self._learnt.pop(name, None)
 
     def hide(self, login: Login) -> None:
         """From now on, blot out this login's secret wherever the server repeats it."""
@@ -203,22 +198,13 @@ class Notes:
         duration = self._now()
         self._end_phase(duration)
         self._phase = None
-        codes: Mapping[Phase, int] = MappingProxyType(self._reply_codes)
         result = ProbeResult(
             endpoint=self._endpoint,
             started_at=self._started_at,
             duration=duration,
             spans=tuple(self._spans),
             failure=self.failure,
-            address=self.address,
-            tls=self.tls,
-            starttls_offered=self._starttls_offered,
-            capabilities=self._capabilities,
-            auth_mechanism=self._mechanism,
-            auth_success=None if self._mechanism is None else self._logged_in,
-            reply_codes=codes,
-            size_limit=self._size_limit,
-            mailbox=self._mailbox,
+            facts=Facts(**self._learnt, reply_codes=tuple(self._reply_codes.items()) or None),
             only_address=self.only_address,
             resolution=self.resolution,
             own_time=max(self._clock() - self._began - duration, 0.0),

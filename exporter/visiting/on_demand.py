@@ -127,7 +127,7 @@ class OnDemand:
         log.debug(
             "probed on demand",
             endpoint=endpoint.name,
-            address=result.address,
+            address=result.facts.address,
             duration=round(result.duration, 6),
             reason=failure and failure.reason.value,
             phase=failure and failure.phase.value,

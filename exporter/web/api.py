@@ -141,12 +141,14 @@ def _detailed(record: Record | None, name: str) -> JsonObject | None:
 def probe_document(result: ProbeResult) -> JsonObject:
     """A result with all that takes room; what `mail-exporter probe --json` prints is the same."""
     outcome = _outcome(result)
-    if result.tls is not None:
-        outcome["tls"]["chain"] = [_certificate(certificate) for certificate in result.tls.chain]
-        outcome["tls"]["verified_chain"] = [_certificate(certificate) for certificate in result.tls.verified_chain]
+    if result.facts.tls is not None:
+        outcome["tls"]["chain"] = [_certificate(certificate) for certificate in result.facts.tls.chain]
+        outcome["tls"]["verified_chain"] = [
+            _certificate(certificate) for certificate in result.facts.tls.verified_chain
+        ]
     return {
         **outcome,
-        "capabilities": None if result.capabilities is None else list(result.capabilities),
+        "capabilities": None if result.facts.capabilities is None else list(result.facts.capabilities),
         "transcript": [_line(line) for line in result.transcript],
     }
 
@@ -162,15 +164,15 @@ def _outcome(result: ProbeResult) -> JsonObject:
             {"phase": span.phase, "start_seconds": span.start, "duration_seconds": span.duration}
             for span in result.spans
         ],
-        "address": result.address,
-        "tls": _tls(result.tls),
-        "starttls_offered": result.starttls_offered,
-        "auth_mechanism": result.auth_mechanism,
-        "auth_success": result.auth_success,
+        "address": result.facts.address,
+        "tls": _tls(result.facts.tls),
+        "starttls_offered": result.facts.starttls_offered,
+        "auth_mechanism": result.facts.auth_mechanism,
+        "auth_success": result.facts.auth_success,
         "login_paused": result.login_paused,
-        "reply_codes": dict(result.reply_codes),
-        "size_limit_bytes": result.size_limit,
-        "mailbox": _mailbox(result.mailbox),
+        "reply_codes": dict(result.facts.reply_codes or ()),
+        "size_limit_bytes": result.facts.size_limit,
+        "mailbox": _mailbox(result.facts.mailbox),
     }
 
 

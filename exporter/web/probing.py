@@ -179,7 +179,8 @@ def _explained(asked: Asked, probed: Probed, within: float, took: float) -> Iter
 
 
 def _told(result: ProbeResult) -> Iterator[str]:
-    yield f"\nConversation{f' with {result.address}' if result.address else ''}, in seconds since its begin:\n"
+    address = result.facts.address
+    yield f"\nConversation{f' with {address}' if address else ''}, in seconds since its begin:\n"
     for line in result.transcript:
         yield f"{line.at:10.6f} {line.direction} {line.text}\n"
     yield "\nPhases, in seconds:\n"

@@ -184,12 +184,12 @@ def _shown(state: EndpointState) -> str:
         *(f"{name}={value}" for name, value in endpoint.labels.items()),
     ]
     if latest is not None:
-        texts.append(latest.address or "")
+        texts.append(latest.facts.address or "")
         if latest.failure is not None:
             texts += (latest.failure.reason, latest.failure.phase, latest.failure.detail)
-        if latest.tls is not None:
-            texts += latest.tls.problems
-            texts += [latest.tls.version, *(certificate.subject for certificate in latest.tls.chain[:1])]
+        if latest.facts.tls is not None:
+            texts += latest.facts.tls.problems
+            texts += [latest.facts.tls.version, *(certificate.subject for certificate in latest.facts.tls.chain[:1])]
     return "\n".join(texts).casefold()
 
 

@@ -97,7 +97,7 @@ async def test_a_bad_certificate_fails_the_probe_and_no_credential_leaves(
     assert result.failure is not None
     assert (situation.reason, Phase.TLS) == (result.failure.reason, result.failure.phase)
     assert set() == credentials_in(server.received)
-    assert result.auth_success is None
+    assert result.facts.auth_success is None
     assert printable_throughout(result)
     metrics = exposed(endpoint, result)
     assert 0 == metrics.value("mail_probe_success")
@@ -115,7 +115,7 @@ async def test_a_good_certificate_lets_the_login_pass_under_tls(
     endpoint, result, server = await met(situation, protocol, encryption, policy)
 
     assert result.failure is None
-    assert result.auth_success
+    assert result.facts.auth_success
     assert credentials_in(server.received)
     if encryption is Encryption.STARTTLS:
         assert set() == credentials_in(server.received_in_plain)

@@ -91,15 +91,15 @@ def test_the_verdict_is_the_same(seen: Seen, address: str, scheme: str) -> None:
     situation = SERVED[address]
     _, result = seen.results[address, scheme]
 
-    assert result.tls is not None
-    assert situation.problems == result.tls.problems, result.tls.detail
-    assert situation.verified == result.tls.verified
+    assert result.facts.tls is not None
+    assert situation.problems == result.facts.tls.problems, result.facts.tls.detail
+    assert situation.verified == result.facts.tls.verified
     if situation.reason is None:
         assert result.failure is None
     else:
         assert result.failure is not None
         assert (situation.reason, Phase.TLS) == (result.failure.reason, result.failure.phase)
-        assert situation.reason == failure_reason(result.tls.problems)
+        assert situation.reason == failure_reason(result.facts.tls.problems)
 
 
 @each_scheme

@@ -44,10 +44,10 @@ async def test_openssl_comes_to_the_same_verdict_after_starttls(
         accepted, said = await openssl_accepts(situation, protocol, authorities, server.port)
         await server.all_gone()
 
-    assert result.tls is not None
-    assert situation.verified == result.tls.verified
-    assert (result.failure is None) == result.tls.verified
-    agrees = result.tls.verified == accepted
+    assert result.facts.tls is not None
+    assert situation.verified == result.facts.tls.verified
+    assert (result.failure is None) == result.facts.tls.verified
+    agrees = result.facts.tls.verified == accepted
     assert agrees == (situation.dissent is None), situation.dissent or said
 
 

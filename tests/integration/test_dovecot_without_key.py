@@ -54,7 +54,7 @@ def test_after_starttls_its_last_words_are_quoted_and_not_taken_for_an_attack(
         assert result.failure is not None
         assert (FailureReason.TLS_HANDSHAKE_FAILED, Phase.TLS) == (result.failure.reason, result.failure.phase)
         assert "TLS initialization failed" in result.failure.detail
-        assert result.starttls_offered
+        assert result.facts.starttls_offered
         assert printable_throughout(result)
 
 

@@ -121,7 +121,7 @@ def test_a_mechanism_logs_in(results: Mapping[Case, ProbeResult], case: Case) ->
     result = results[case]
 
     assert result.failure is None
-    assert (case.mechanism, True) == (result.auth_mechanism, result.auth_success)
+    assert (case.mechanism, True) == (result.facts.auth_mechanism, result.facts.auth_success)
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=str)
@@ -130,7 +130,7 @@ def test_a_wrong_secret_is_rejected(results: Mapping[Case, ProbeResult], case: C
 
     assert result.failure is not None
     assert (FailureReason.AUTH_REJECTED, Phase.AUTH) == (result.failure.reason, result.failure.phase)
-    assert (case.mechanism, False) == (result.auth_mechanism, result.auth_success)
+    assert (case.mechanism, False) == (result.facts.auth_mechanism, result.facts.auth_success)
     assert result.failure.detail.endswith(EXPLANATIONS.get(case.mechanism, '"'))
     # The refusal was read, and the goodbye understood.
     assert Phase.QUIT is result.spans[-1].phase
@@ -141,7 +141,7 @@ def test_a_wrong_secret_is_rejected(results: Mapping[Case, ProbeResult], case: C
 def test_auto_takes_the_strongest_that_there_is(results: Mapping[Case, ProbeResult], case: Case) -> None:
     strongest = {SecretKind.PASSWORD: Mechanism.SCRAM_SHA_256, SecretKind.TOKEN: Mechanism.OAUTHBEARER}
 
-    assert (None, strongest[case.kind]) == (results[case].failure, results[case].auth_mechanism)
+    assert (None, strongest[case.kind]) == (results[case].failure, results[case].facts.auth_mechanism)
 
 
 def test_no_secret_is_in_any_result(results: Mapping[Case, ProbeResult]) -> None:
@@ -173,7 +173,7 @@ async def test_a_password_beyond_ascii_logs_in_by_every_mechanism(
     )
 
     assert [(mechanism, None) for mechanism in PASSWORD] == [
-        (result.auth_mechanism, result.failure) for result in results
+        (result.facts.auth_mechanism, result.failure) for result in results
     ]
 
 
@@ -192,7 +192,7 @@ class TestBoundToTheTlsSession:
             endpoint = at(server.port, Protocol.POP3, Encryption.TLS, tls=TlsPolicy(ca_file=authority.file))
             result = await probe(endpoint, Login("user", Secret(b"pencil"), wanted))
 
-        assert (None, Mechanism.SCRAM_SHA_256_PLUS) == (result.failure, result.auth_mechanism)
+        assert (None, Mechanism.SCRAM_SHA_256_PLUS) == (result.failure, result.facts.auth_mechanism)
         assert [header] == server.headers
 
     @pytest.mark.parametrize("version", [SSL.TLS1_3_VERSION, SSL.TLS1_2_VERSION])

@@ -65,8 +65,12 @@ class TestCourier:
         result = await probe(where, RIGHT)
 
         assert result.failure is None
-        assert result.mailbox is not None
-        assert (0, None, None) == (result.mailbox.messages, result.mailbox.quota_used, result.mailbox.quota_limit)
+        assert result.facts.mailbox is not None
+        assert (0, None, None) == (
+            result.facts.mailbox.messages,
+            result.facts.mailbox.quota_used,
+            result.facts.mailbox.quota_limit,
+        )
         assert any('* QUOTA "ROOT"' == line.text for line in result.transcript)
         assert any("LOGOUT" in line.text for line in result.transcript)
 
@@ -97,4 +101,4 @@ class TestCourier:
         result = await probe(at(healthy.pop3, Protocol.POP3, Encryption.NONE, allow_insecure_auth=True), RIGHT)
 
         assert result.failure is None
-        assert Mechanism.USERPASS is result.auth_mechanism
+        assert Mechanism.USERPASS is result.facts.auth_mechanism

@@ -232,8 +232,8 @@ async def test_a_probe_that_insists_on_tls_says_what_happened(attack: Attack, pr
     assert attack.outcome == outcome_of(result), result.failure
     assert result.failure is not None
     assert attack.says in result.failure.detail
-    assert attack.offered == result.starttls_offered
-    assert result.auth_success is None
+    assert attack.offered == result.facts.starttls_offered
+    assert result.facts.auth_success is None
     assert set() == credentials_in(server.received)
     assert printable_throughout(result)
 
@@ -247,9 +247,9 @@ async def test_a_probe_that_would_go_on_in_plain_does_so_only_where_starttls_is_
     result, server = await lab.probed(attack.make(protocol, lab.tls), protocol, Encryption.OPPORTUNISTIC, outcome)
 
     assert outcome == outcome_of(result), result.failure
-    assert attack.offered == result.starttls_offered
-    assert (result.tls is None) is (outcome != NO_LOGIN)
-    assert result.auth_success is None
+    assert attack.offered == result.facts.starttls_offered
+    assert (result.facts.tls is None) is (outcome != NO_LOGIN)
+    assert result.facts.auth_success is None
     assert set() == credentials_in(server.received)
     assert printable_throughout(result)
 
@@ -281,7 +281,7 @@ async def test_opportunistic_goes_on_in_plain_and_says_so(protocol: Protocol) ->
     metrics = exposed(endpoint, result)
     assert 1 == metrics.value("mail_probe_success")
     assert 0 == metrics.value("mail_starttls_offered")
-    assert result.tls is None
+    assert result.facts.tls is None
     assert greeted(protocol, [DIALECTS[protocol].quit]) == told(server, protocol)
 
 
@@ -296,8 +296,8 @@ async def test_where_nobody_attacks_the_credentials_leave_under_tls_alone(
     result, server = await lab.probed(script, protocol, encryption, None)
 
     assert (None if accepted else (Reason.AUTH_REJECTED, Phase.AUTH)) == outcome_of(result)
-    assert accepted == result.auth_success
-    assert result.starttls_offered
+    assert accepted == result.facts.auth_success
+    assert result.facts.starttls_offered
     assert set() == credentials_in(server.received_in_plain)
     assert credentials_in(server.received)
 
@@ -332,6 +332,6 @@ async def test_implicit_tls_is_not_talked_out_of_it(
     assert outcome == outcome_of(result), result.failure
     assert result.failure is not None
     assert says in result.failure.detail
-    assert result.starttls_offered is None
+    assert result.facts.starttls_offered is None
     assert set() == credentials_in(server.received)
     assert printable_throughout(result)

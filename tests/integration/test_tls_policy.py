@@ -190,7 +190,7 @@ async def test_a_client_certificate_is_shown_with_its_chain_where_it_is_asked_fo
     result, _ = await probed(demanding(leaf, versions), shown, protocol, encryption)
 
     assert result.failure is None
-    assert result.auth_success
+    assert result.facts.auth_success
 
 
 NEEDED = {TLS1_2: "handshake_failure", TLS1_3: "certificate_required"}
@@ -211,9 +211,9 @@ async def test_without_a_client_certificate_the_alert_is_named(
     assert "it wants a client certificate" in result.failure.detail
     assert set() == credentials_in(server.received)
     # The server's own certificate is known all the same. In TLS 1.3 it was verified before the server refused.
-    assert result.tls is not None
-    assert () == result.tls.problems
-    assert not result.tls.verified
+    assert result.facts.tls is not None
+    assert () == result.facts.tls.problems
+    assert not result.facts.tls.verified
 
 
 @each_protocol
@@ -336,12 +336,12 @@ async def test_the_document_of_a_probe_has_the_chain_as_presented_and_as_verifie
 
     result, _ = await probed(serving(situation), policy)
 
-    assert result.tls is not None
+    assert result.facts.tls is not None
     shown = probe_document(result)["tls"]
     sent = [party.certificate for party in situation.chain]
     assert [each.subject.rfc4514_string() for each in sent] == [each["subject"] for each in shown["chain"]]
     assert [each.not_valid_after_utc.timestamp() for each in sent] == [each["not_after"] for each in shown["chain"]]
-    path = [each.subject for each in result.tls.verified_chain]
+    path = [each.subject for each in result.facts.tls.verified_chain]
     assert path == [each["subject"] for each in shown["verified_chain"]]
     assert [problem.value for problem in situation.problems] == shown["problems"]
     assert shown["chain"][0] == shown["verified_chain"][0]

@@ -22,6 +22,7 @@ from exporter.model import (
     Direction,
     Encryption,
     Endpoint,
+    Facts,
     Failure,
     FailureReason,
     MailboxFacts,
@@ -86,15 +87,17 @@ def results(draw: st.DrawFn) -> ProbeResult:
         own_time=draw(SECONDS),
         spans=tuple(draw(st.lists(st.builds(Span, st.sampled_from(Phase), SECONDS, SECONDS), max_size=12))),
         failure=draw(st.none() | st.builds(Failure, st.sampled_from(FailureReason), st.sampled_from(Phase), PRINTABLE)),
-        address=draw(st.none() | st.ip_addresses().map(str)),
-        tls=draw(st.none() | TLS),
-        starttls_offered=draw(st.none() | st.booleans()),
-        capabilities=draw(st.none() | st.lists(PRINTABLE.filter(bool), max_size=5).map(tuple)),
-        auth_mechanism=login and login[0],
-        auth_success=login and login[1],
-        reply_codes=draw(st.dictionaries(st.sampled_from(Phase), st.integers(200, 599))),
-        size_limit=draw(COUNTS),
-        mailbox=draw(st.none() | MAILBOXES),
+        facts=Facts(
+            address=draw(st.none() | st.ip_addresses().map(str)),
+            tls=draw(st.none() | TLS),
+            starttls_offered=draw(st.none() | st.booleans()),
+            capabilities=draw(st.none() | st.lists(PRINTABLE.filter(bool), max_size=5).map(tuple)),
+            auth_mechanism=login and login[0],
+            auth_success=login and login[1],
+            reply_codes=tuple(draw(st.dictionaries(st.sampled_from(Phase), st.integers(200, 599))).items()) or None,
+            size_limit=draw(COUNTS),
+            mailbox=draw(st.none() | MAILBOXES),
+        ),
         transcript=tuple(
             TranscriptLine(number / 64, direction, text)
             for number, (direction, text) in enumerate(
@@ -155,8 +158,8 @@ def expected(endpoint: Endpoint, probes: Sequence[ProbeResult]) -> Iterator[Samp
         yield "mail_probe_failures_total", {"reason": reason, "phase": phase}, failures.count((reason, phase))
     for probe in [probe for probe in probes if not probe.failure][-1:]:
         yield "mail_probe_last_success_timestamp_seconds", {}, probe.ended_at
-    for login in [probe for probe in probes if probe.auth_success is not None][-1:]:
-        yield "mail_auth_success", {"mechanism": str(login.auth_mechanism)}, bool(login.auth_success)
+    for login in [probe for probe in probes if probe.facts.auth_success is not None][-1:]:
+        yield "mail_auth_success", {"mechanism": str(login.facts.auth_mechanism)}, bool(login.facts.auth_success)
     for probe in probes[-1:]:
         yield from expected_of_last(endpoint, probe)
 
@@ -169,18 +172,19 @@ def expected_of_last(endpoint: Endpoint, probe: ProbeResult) -> Iterator[Sample]
         yield "mail_probe_last_phase_duration_seconds", {"phase": phase}, seconds
     if probe.failure:
         yield "mail_probe_failure_info", {"reason": probe.failure.reason, "phase": probe.failure.phase}, 1.0
-    for phase, code in probe.reply_codes.items():
+    facts = probe.facts
+    for phase, code in facts.reply_codes or ():
         yield "mail_probe_last_reply_code", {"phase": phase}, code
-    if probe.address:
-        yield "mail_probe_ip_protocol", {}, 6 if ":" in probe.address else 4
-    if probe.starttls_offered is not None and endpoint.encryption in {Encryption.STARTTLS, Encryption.OPPORTUNISTIC}:
-        yield "mail_starttls_offered", {}, probe.starttls_offered
-    if probe.size_limit is not None:
-        yield "mail_smtp_size_limit_bytes", {}, probe.size_limit
-    if probe.mailbox:
-        yield from expected_of_mailbox(probe.mailbox)
-    if probe.tls:
-        yield from expected_of_tls(probe.tls)
+    if facts.address:
+        yield "mail_probe_ip_protocol", {}, 6 if ":" in facts.address else 4
+    if facts.starttls_offered is not None and endpoint.encryption in {Encryption.STARTTLS, Encryption.OPPORTUNISTIC}:
+        yield "mail_starttls_offered", {}, facts.starttls_offered
+    if facts.size_limit is not None:
+        yield "mail_smtp_size_limit_bytes", {}, facts.size_limit
+    if facts.mailbox:
+        yield from expected_of_mailbox(facts.mailbox)
+    if facts.tls:
+        yield from expected_of_tls(facts.tls)
 
 
 def expected_of_mailbox(mailbox: MailboxFacts) -> Iterator[Sample]:

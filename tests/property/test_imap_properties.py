@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.model import Encryption, MailboxFacts, Mechanism, Protocol
+from exporter.model import Encryption, Mechanism, Protocol
 from exporter.protocol import imap_command
 from exporter.protocol.dialogue import Dialogue, DialogueError, ProtocolError
 from exporter.protocol.errands import converse
@@ -26,7 +26,7 @@ from exporter.protocol.imap_response import (
     read_response,
     storage_quota,
 )
-from tests.protocol.player import Played, ScriptEndedError, byte_by_byte, play, whole
+from tests.protocol.player import Played, ScriptEndedError, byte_by_byte, learnt, play, whole
 from tests.protocol.samples import PASSWORD, PLAIN, endpoint, login
 
 VALID: Final = (
@@ -210,9 +210,8 @@ def test_any_server_leads_to_an_end_that_a_dialogue_may_have(
     assert played.error is None or isinstance(played.error, DialogueError)
     for line in played.sent:
         assert b"SELECT" not in line
-    for fact in played.learnt:
-        if isinstance(fact, MailboxFacts):
-            assert all(figure is None or figure >= 0 for figure in (fact.messages, fact.unseen, fact.size))
+    for mailbox in learnt(played, "mailbox"):
+        assert all(figure is None or figure >= 0 for figure in (mailbox.messages, mailbox.unseen, mailbox.size))
 
 
 @settings(max_examples=200)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exporter.model import MailboxFacts, Protocol
-from exporter.protocol.dialogue import Dialogue, LoginTaken
+from exporter.model import Facts, MailboxFacts, Protocol
+from exporter.protocol.dialogue import Dialogue
 from exporter.protocol.errands.mailbox import look_at_maildrop
 from exporter.protocol.pop3 import Pop3, Response, read_lines, read_response
 from tests.property.hostile import cuts, lines
@@ -63,7 +63,7 @@ def test_the_figures_of_the_maildrop_are_read_as_they_were_written(messages: int
 
     played = play(look_at_maildrop(pop3), b"+OK %d %d\r\n" % (messages, size), cut)
 
-    assert [MailboxFacts("INBOX", messages=messages, size=size)] == played.learnt
+    assert [Facts(mailbox=MailboxFacts("INBOX", messages=messages, size=size))] == played.learnt
 
 
 @pytest.mark.parametrize("dialogue", [Pop3.greet, Pop3.ask_capabilities, Pop3.starttls, look_at_maildrop, Pop3.quit])
@@ -95,4 +95,4 @@ def test_a_login_ends_well_or_with_a_failure_and_nothing_else(script: bytes, off
     except ScriptEndedError:
         return
 
-    assert (played.error is None) is (LoginTaken() in played.learnt)
+    assert (played.error is None) is (Facts(auth_success=True) in played.learnt)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exporter.model import Encryption, Login, Protocol
-from exporter.protocol.dialogue import Dialogue, LoginTaken
+from exporter.model import Encryption, Facts, Login, Protocol
+from exporter.protocol.dialogue import Dialogue
 from exporter.protocol.errands.recipient import ask_about_recipient
 from exporter.protocol.smtp import Reply, Smtp, read_reply
 from tests.property.hostile import cuts, lines, logins
@@ -110,4 +110,4 @@ def test_a_login_ends_well_or_with_a_failure_and_nothing_else(script: bytes, off
     except ScriptEndedError:
         return
 
-    assert (played.error is None) is (LoginTaken() in played.learnt)
+    assert (played.error is None) is (Facts(auth_success=True) in played.learnt)

@@ -13,7 +13,7 @@ from typing import Any, Final, assert_never
 
 import pytest
 
-from exporter.model import FailureReason, Phase
+from exporter.model import Facts, FailureReason, Phase
 from exporter.net.buffer import OverflowingError, ReceiveBuffer
 from exporter.protocol.dialogue import (
     MAX_LINE,
@@ -24,7 +24,7 @@ from exporter.protocol.dialogue import (
     Dialogue,
     DialogueError,
     Enter,
-    Fact,
+    Forget,
     GiveChannelBinding,
     GiveRandom,
     Learn,
@@ -32,6 +32,7 @@ from exporter.protocol.dialogue import (
     RareStep,
     ReadExactly,
     ReadLine,
+    Replied,
     RequireSecure,
     ResponseTooLargeError,
     Send,
@@ -76,7 +77,7 @@ class Played:
     shown: list[str] = field(default_factory=list)
     secret: list[bytes] = field(default_factory=list)
     concealed: list[bytes] = field(default_factory=list)
-    learnt: list[Fact] = field(default_factory=list)
+    learnt: list[Facts | Replied | Forget] = field(default_factory=list)
     phases: list[Phase] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     value: Any = None
@@ -120,6 +121,12 @@ class ScriptEndedError(Exception):
     def __init__(self, played: Played) -> None:
         super().__init__(f"no answer to {played.shown[-1:]}")
         self.played = played
+
+
+def learnt(played: Played, name: str) -> list[Any]:
+    """All that was learnt of one fact, in the order of its coming."""
+    values = [getattr(facts, name) for facts in played.learnt if isinstance(facts, Facts)]
+    return [value for value in values if value is not None]
 
 
 class Script:
@@ -219,8 +226,10 @@ def _carry_out(step: Step, script: Script, played: Played, circumstances: Circum
             script.unread(answer)
         case ReadExactly(size):
             answer = script.read(lambda buffer: buffer.take_exactly(size))
-        case Learn(fact):
-            played.learnt.append(fact)
+        case Learn(facts):
+            played.learnt.append(facts)
+        case Replied() | Forget():
+            played.learnt.append(step)
         case _:
             answer = _carry_out_rare(step, script, played, circumstances)
     if answer is None:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from exporter import __version__
-from exporter.model import Encryption, FailureReason, MailboxFacts, Protocol
-from exporter.protocol.dialogue import MAX_REPLY_LINES, Capabilities
+from exporter.model import Encryption, Facts, FailureReason, MailboxFacts, Protocol
+from exporter.protocol.dialogue import MAX_REPLY_LINES
 from exporter.protocol.errands.mailbox import look_at_mailbox
 from exporter.protocol.imap import Imap
 from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
@@ -215,7 +215,7 @@ class TestMailbox:
 
         assert played.error is None
         assert [b'a1 STATUS "INBOX" (MESSAGES UNSEEN)', b'a2 EXAMINE "INBOX"'] == played.sent
-        assert MailboxFacts("INBOX", messages=7, unseen=3) == played.learnt[-1]
+        assert Facts(mailbox=MailboxFacts("INBOX", messages=7, unseen=3)) == played.learnt[-1]
         assert TRAILING == played.unread
 
     @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ class TestMailbox:
         )
 
         assert b'a1 STATUS "INBOX" (MESSAGES UNSEEN SIZE)' == played.sent[0]
-        assert MailboxFacts("INBOX", messages=7, unseen=3, size=44421) == played.learnt[-1]
+        assert Facts(mailbox=MailboxFacts("INBOX", messages=7, unseen=3, size=44421)) == played.learnt[-1]
 
     @pytest.mark.parametrize(
         ("capabilities", "written"),
@@ -241,7 +241,7 @@ class TestMailbox:
         played = looked_at(b"a1 OK nothing to tell\r\n" + EXAMINED, capabilities, 'Entwürfe/"R&D"')
 
         assert b"a2 EXAMINE " + written == played.sent[1]
-        assert MailboxFacts('Entwürfe/"R&D"', messages=8) == played.learnt[-1]
+        assert Facts(mailbox=MailboxFacts('Entwürfe/"R&D"', messages=8)) == played.learnt[-1]
 
     @every_cut
     @pytest.mark.parametrize(
@@ -273,14 +273,14 @@ class TestMailbox:
 
         assert played.error is None
         assert b'a3 GETQUOTAROOT "INBOX"' == played.sent[-1]
-        assert MailboxFacts("INBOX", 7, 3, quota_used=used, quota_limit=limit) == played.learnt[-1]
+        assert Facts(mailbox=MailboxFacts("INBOX", 7, 3, quota_used=used, quota_limit=limit)) == played.learnt[-1]
 
     @pytest.mark.parametrize("answer", [b"a3 NO permission denied\r\n", b"a3 BAD what?\r\n"])
     def test_whose_quota_is_not_told_has_none(self, answer: bytes) -> None:
         played = looked_at(FIGURES + EXAMINED + answer, b"IMAP4rev1 QUOTA")
 
         assert played.error is None
-        assert MailboxFacts("INBOX", 7, 3) == played.learnt[-1]
+        assert Facts(mailbox=MailboxFacts("INBOX", 7, 3)) == played.learnt[-1]
 
     @pytest.mark.parametrize(
         ("status", "messages"),
@@ -296,13 +296,13 @@ class TestMailbox:
         played = looked_at(status + EXAMINED)
 
         assert played.error is None
-        assert MailboxFacts("INBOX", messages=messages) == played.learnt[-1]
+        assert Facts(mailbox=MailboxFacts("INBOX", messages=messages)) == played.learnt[-1]
 
     def test_with_no_figures_at_all_was_still_looked_at(self) -> None:
         played = looked_at(b"a1 OK\r\na2 OK\r\n")
 
         assert played.error is None
-        assert [MailboxFacts("INBOX")] == played.learnt
+        assert [Facts(mailbox=MailboxFacts("INBOX"))] == played.learnt
 
     @every_cut
     @pytest.mark.parametrize(
@@ -330,7 +330,7 @@ class TestMailbox:
         assert played.error is not None
         assert reason is played.error.reason
         assert answer.split(b" ", 1)[1].decode() in played.error.detail
-        assert [MailboxFacts("INBOX", 7, 3)] == played.learnt
+        assert [Facts(mailbox=MailboxFacts("INBOX", 7, 3))] == played.learnt
 
     @pytest.mark.parametrize(
         "script",
@@ -346,21 +346,21 @@ class TestMailbox:
         played = looked_at(script + EXAMINED)
 
         assert played.error is None
-        assert [MailboxFacts("INBOX", 8)] == played.learnt
+        assert [Facts(mailbox=MailboxFacts("INBOX", 8))] == played.learnt
 
     def test_is_told_of_a_few_times_however_often_the_server_says_it(self) -> None:
         flood = b"".join(b"* STATUS INBOX (MESSAGES %d)\r\n" % number for number in range(400))
 
         played = looked_at(flood + b"a1 OK\r\n" + EXAMINED)
 
-        assert [MailboxFacts("INBOX", 7)] == played.learnt[-1:]
+        assert [Facts(mailbox=MailboxFacts("INBOX", 7))] == played.learnt[-1:]
 
     @pytest.mark.parametrize("line", [b"*  7 EXISTS", b"*   7  EXISTS ", b"* 7 EXISTS\r", b"* 7 EXISTS\t"])
     def test_is_counted_whatever_white_space_there_is(self, line: bytes) -> None:
         # DavMail writes two spaces.
         played = looked_at(b"a1 NO\r\n" + line + b"\r\na2 OK done\r\n")
 
-        assert [MailboxFacts("INBOX", 7)] == played.learnt
+        assert [Facts(mailbox=MailboxFacts("INBOX", 7))] == played.learnt
 
     @pytest.mark.parametrize("answer", [b"a1 OK ID completed\r\n", b"a1 NO\r\n", b'* ID ("name" "x")\r\na1 OK\r\n'])
     def test_is_opened_to_a_client_that_says_who_it_is(self, answer: bytes) -> None:
@@ -371,7 +371,7 @@ class TestMailbox:
 
         assert played.error is None
         assert f'a1 ID ("name" "mail-exporter" "version" "{__version__}")'.encode() == played.sent[0]
-        assert MailboxFacts("INBOX", 7, 3) == played.learnt[-1]
+        assert Facts(mailbox=MailboxFacts("INBOX", 7, 3)) == played.learnt[-1]
 
     @pytest.mark.parametrize(
         "answer",
@@ -403,7 +403,7 @@ class TestMailbox:
 
         played = play(look_at_mailbox(imap, "INBOX"), b"a2 OK\r\n* 5 EXISTS\r\na3 OK\r\na4 OK\r\n")
 
-        assert MailboxFacts("INBOX", messages=5) == played.learnt[-1]
+        assert Facts(mailbox=MailboxFacts("INBOX", messages=5)) == played.learnt[-1]
 
 
 class TestCapabilitiesAfterTheLogin:
@@ -420,7 +420,7 @@ class TestCapabilitiesAfterTheLogin:
         imap = client()
         played = play(imap.log_in(login(), encrypted=True), answer, cut)
 
-        assert Capabilities(("IMAP4rev1", "QUOTA")) == played.learnt[-1]
+        assert Facts(capabilities=("IMAP4rev1", "QUOTA")) == played.learnt[-1]
         assert ("IMAP4rev1", "QUOTA") == imap.capabilities
         assert [] == play(imap.refresh_capabilities(), b"").sent
 
@@ -432,7 +432,7 @@ class TestCapabilitiesAfterTheLogin:
         played = play(imap.refresh_capabilities(), b"* CAPABILITY IMAP4rev1 QUOTA\r\na2 OK done\r\n", cut)
 
         assert [b"a2 CAPABILITY"] == played.sent
-        assert [Capabilities(("IMAP4rev1", "QUOTA"))] == played.learnt
+        assert [Facts(capabilities=("IMAP4rev1", "QUOTA"))] == played.learnt
 
     def test_decide_whether_there_is_a_quota(self) -> None:
         imap = client()
@@ -444,7 +444,7 @@ class TestCapabilitiesAfterTheLogin:
             b"* QUOTA q (STORAGE 1 2)\r\na5 OK\r\n",
         )
 
-        assert MailboxFacts("INBOX", 1, 0, quota_used=1024, quota_limit=2048) == played.learnt[-1]
+        assert Facts(mailbox=MailboxFacts("INBOX", 1, 0, quota_used=1024, quota_limit=2048)) == played.learnt[-1]
 
 
 class TestGoodbye:

@@ -7,16 +7,12 @@ from typing import Any, Final
 
 import pytest
 
-from exporter.model import Encryption, FailureReason, Login, MailboxFacts, Mechanism, Phase, Protocol
+from exporter.model import Encryption, Facts, FailureReason, Login, MailboxFacts, Mechanism, Phase, Protocol
 from exporter.protocol.dialogue import (
-    Capabilities,
     Dialogue,
-    LoginTaken,
-    LoginTried,
     RequireSecure,
     Send,
     StartTls,
-    StarttlsOffered,
 )
 from exporter.protocol.errands import converse
 from exporter.protocol.imap import Imap
@@ -33,7 +29,7 @@ CHECK: Final = (
     b"* QUOTAROOT INBOX q\r\n* QUOTA q (STORAGE 1 2)\r\nTAG OK done\r\n"
 )
 GOODBYE: Final = b"* BYE Logging out\r\nTAG OK Logout completed.\r\n"
-LEARNT: Final = MailboxFacts("INBOX", 2, 1, quota_used=1024, quota_limit=2048)
+LEARNT: Final = Facts(mailbox=MailboxFacts("INBOX", 2, 1, quota_used=1024, quota_limit=2048))
 
 SAID: Final = (
     b"CAPABILITY",
@@ -100,7 +96,7 @@ def test_a_mailbox_is_looked_at_in_every_encryption_mode(encryption: Encryption,
     assert (*BEFORE[encryption][0], *SAID) == untagged(played.sent)
     assert [*BEFORE[encryption][1], Phase.CAPABILITY, Phase.AUTH, Phase.CHECK] == played.phases
     assert LEARNT == played.learnt[-1]
-    assert Capabilities(("IMAP4rev1", "QUOTA")) in played.learnt
+    assert Facts(capabilities=("IMAP4rev1", "QUOTA")) in played.learnt
     assert b"" == played.unread
 
 
@@ -109,7 +105,7 @@ def test_a_mailbox_is_looked_at_in_plain_where_no_upgrade_is_offered_and_none_is
 
     assert played.error is None
     assert SAID == untagged(played.sent)
-    assert StarttlsOffered(offered=False) in played.learnt
+    assert Facts(starttls_offered=False) in played.learnt
     assert LEARNT == played.learnt[-1]
 
 
@@ -142,7 +138,7 @@ class TestPreauth:
         played = talked(Encryption.STARTTLS, self.WELCOME, b"", cut=cut, who=login(), mailbox="INBOX")
 
         assert (Phase.STARTTLS, FailureReason.STARTTLS_NOT_OFFERED) == played.failure
-        assert StarttlsOffered(offered=False) in played.learnt
+        assert Facts(starttls_offered=False) in played.learnt
         assert [] == played.sent
 
     def test_goes_on_in_plain_where_that_is_good_enough(self) -> None:
@@ -151,9 +147,9 @@ class TestPreauth:
         played = talked(Encryption.OPPORTUNISTIC, self.WELCOME + check + GOODBYE, who=login(), mailbox="INBOX")
 
         assert played.error is None
-        assert StarttlsOffered(offered=False) in played.learnt
+        assert Facts(starttls_offered=False) in played.learnt
         assert [] == played.secret
-        assert MailboxFacts("INBOX", 2, 1) == played.learnt[-1]
+        assert Facts(mailbox=MailboxFacts("INBOX", 2, 1)) == played.learnt[-1]
 
     @pytest.mark.parametrize("encryption", [Encryption.TLS, Encryption.NONE])
     def test_makes_a_login_needless(self, encryption: Encryption) -> None:
@@ -164,7 +160,7 @@ class TestPreauth:
 
         assert played.error is None
         assert RequireSecure() not in played.steps
-        assert MailboxFacts("INBOX", 2, 1) == played.learnt[-1]
+        assert Facts(mailbox=MailboxFacts("INBOX", 2, 1)) == played.learnt[-1]
 
 
 class TestUnderAttack:
@@ -201,8 +197,8 @@ class TestUnderAttack:
         played = talked(Encryption.STARTTLS, plain, TOLD + LOGIN + GOODBYE, cut=cut, who=login())
 
         assert played.error is None
-        assert LoginTried(Mechanism.PLAIN) in played.learnt
-        assert LoginTaken() in played.learnt
+        assert Facts(auth_mechanism=Mechanism.PLAIN, auth_success=False) in played.learnt
+        assert Facts(auth_success=True) in played.learnt
 
     def test_a_mailbox_that_was_told_of_in_plain_is_not_believed_either(self) -> None:
         plain = READY + b"* STATUS INBOX (MESSAGES 99)\r\n* 99 EXISTS\r\n" + TOLD_IN_PLAIN + GO_AHEAD
@@ -262,7 +258,7 @@ def test_a_server_that_falls_silent_leaves_the_conversation_where_it_was() -> No
                who=login(), mailbox="INBOX")  # fmt: skip
 
     assert Phase.CHECK is ended.value.played.phases[-1]
-    assert MailboxFacts("INBOX", 2, 1) == ended.value.played.learnt[-1]
+    assert Facts(mailbox=MailboxFacts("INBOX", 2, 1)) == ended.value.played.learnt[-1]
 
 
 class TestSilence:

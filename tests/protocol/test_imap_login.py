@@ -4,8 +4,8 @@ from base64 import b64encode
 
 import pytest
 
-from exporter.model import Encryption, FailureReason, Login, Mechanism, Protocol
-from exporter.protocol.dialogue import MAX_LINE, LoginTaken, LoginTried, printable
+from exporter.model import Encryption, Facts, FailureReason, Login, Mechanism, Protocol
+from exporter.protocol.dialogue import MAX_LINE, printable
 from exporter.protocol.imap import Imap
 from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
 from tests.protocol.refused_logins import IMAP
@@ -67,7 +67,7 @@ class TestMechanism:
             logged_in(b"", offer, login(wanted))
 
         assert [b"a1 " + said] == ended.value.played.sent
-        assert [LoginTried(used)] == ended.value.played.learnt
+        assert [Facts(auth_mechanism=used, auth_success=False)] == ended.value.played.learnt
 
     @pytest.mark.parametrize(
         ("offer", "wanted", "detail"),
@@ -105,7 +105,7 @@ class TestPlain:
         assert played.error is None
         assert [b"a1 AUTHENTICATE PLAIN " + PLAIN] == played.sent == played.secret
         assert ["a1 AUTHENTICATE PLAIN <redacted>"] == played.shown
-        assert [LoginTried(Mechanism.PLAIN), LoginTaken()] == played.learnt
+        assert [Facts(auth_mechanism=Mechanism.PLAIN, auth_success=False), Facts(auth_success=True)] == played.learnt
         assert TRAILING == played.unread
 
     @every_cut
@@ -117,7 +117,7 @@ class TestPlain:
         assert [b"a1 AUTHENTICATE PLAIN", PLAIN] == played.sent
         assert [PLAIN] == played.secret
         assert ["a1 AUTHENTICATE PLAIN", "<redacted>"] == played.shown
-        assert LoginTaken() == played.learnt[-1]
+        assert Facts(auth_success=True) == played.learnt[-1]
         assert TRAILING == played.unread
 
     def test_that_does_not_fit_into_a_line_is_sent_when_asked_for(self) -> None:
@@ -140,7 +140,7 @@ class TestPlain:
         played = logged_in(TAKEN, b"IMAP4rev1 AUTH=PLAIN")
 
         assert (None, FailureReason.PROTOCOL_ERROR) == played.failure
-        assert LoginTaken() not in played.learnt
+        assert Facts(auth_success=True) not in played.learnt
         assert [] == played.secret
 
 
@@ -160,7 +160,7 @@ class TestLogin:
 
         assert [b"a1 AUTHENTICATE LOGIN", b64encode(USERNAME.encode()), b64encode(PASSWORD)] == played.sent
         assert ["a1 AUTHENTICATE LOGIN", "<redacted>", "<redacted>"] == played.shown
-        assert [LoginTried(Mechanism.LOGIN), LoginTaken()] == played.learnt
+        assert [Facts(auth_mechanism=Mechanism.LOGIN, auth_success=False), Facts(auth_success=True)] == played.learnt
         assert TRAILING == played.unread
 
     def test_is_not_over_before_the_password_was_asked_for(self) -> None:
@@ -168,7 +168,7 @@ class TestLogin:
             played = logged_in(script, b"AUTH=LOGIN")
 
             assert (None, FailureReason.PROTOCOL_ERROR) == played.failure
-            assert LoginTaken() not in played.learnt
+            assert Facts(auth_success=True) not in played.learnt
 
 
 class TestToken:
@@ -185,7 +185,7 @@ class TestToken:
 
         assert played.error is None
         assert sent == played.sent
-        assert [LoginTried(Mechanism.XOAUTH2), LoginTaken()] == played.learnt
+        assert [Facts(auth_mechanism=Mechanism.XOAUTH2, auth_success=False), Facts(auth_success=True)] == played.learnt
         assert TRAILING == played.unread
 
     @every_cut
@@ -257,7 +257,7 @@ class TestLoginCommand:
         assert played.error is None
         assert [said] == played.sent == played.secret
         assert ["a1 LOGIN <redacted>"] == played.shown
-        assert [LoginTried(Mechanism.LOGIN), LoginTaken()] == played.learnt
+        assert [Facts(auth_mechanism=Mechanism.LOGIN, auth_success=False), Facts(auth_success=True)] == played.learnt
         assert TRAILING == played.unread
 
     @every_cut
@@ -302,7 +302,7 @@ class TestLoginCommand:
         played = logged_in(TAKEN, COMMAND, login(password=b"\xff\xfe"))
 
         assert (None, FailureReason.PROTOCOL_ERROR) == played.failure
-        assert LoginTaken() not in played.learnt
+        assert Facts(auth_success=True) not in played.learnt
 
     @pytest.mark.parametrize("offer", [COMMAND, b"LITERAL+"])
     def test_that_is_asked_for_more_than_it_has_is_a_protocol_error(self, offer: bytes) -> None:
@@ -333,7 +333,7 @@ class TestRefusal:
         assert reason is played.error.reason
         assert printable(answer)[:100] in played.error.detail
         assert played.error.in_step
-        assert LoginTaken() not in played.learnt
+        assert Facts(auth_success=True) not in played.learnt
 
     @every_cut
     @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from typing import Final
 import pytest
 
 from exporter import __version__
-from exporter.model import Encryption, Endpoint, MailboxFacts, Mechanism, Protocol
-from exporter.protocol.dialogue import Dialogue, LoginTaken, LoginTried
+from exporter.model import Encryption, Endpoint, Facts, MailboxFacts, Mechanism, Protocol
+from exporter.protocol.dialogue import Dialogue
 from exporter.protocol.errands import converse
 from exporter.protocol.imap import Imap
 from tests.protocol.player import Cut, every_cut, play
@@ -219,8 +219,8 @@ def test_a_mailbox_is_looked_at(server: Server, cut: Cut) -> None:
     sent = tuple([line.split(b" ", 1)[1] if line.startswith(b"a") else line for line in talk.sent])
     assert told_who(server.said, announced=ID in server.script) == sent
     assert [line for line in talk.sent if PLAIN in line] == talk.secret
-    assert LoginTried(Mechanism.PLAIN) in talk.learnt
-    assert LoginTaken() in talk.learnt
-    assert server.facts == talk.learnt[-1]
+    assert Facts(auth_mechanism=Mechanism.PLAIN, auth_success=False) in talk.learnt
+    assert Facts(auth_success=True) in talk.learnt
+    assert Facts(mailbox=server.facts) == talk.learnt[-1]
     assert server.last in (imap.capabilities or ())
     assert b"" == talk.unread

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.model import Encryption, FailureReason, MailboxFacts, Protocol
-from exporter.protocol.dialogue import MAX_REPLY_LINES, StarttlsOffered
+from exporter.model import Encryption, Facts, FailureReason, MailboxFacts, Protocol
+from exporter.protocol.dialogue import MAX_REPLY_LINES
 from exporter.protocol.errands.mailbox import look_at_maildrop
 from exporter.protocol.pop3 import Pop3, Response, command, read_lines, read_response
 from tests.protocol.player import Circumstances, Cut, Played, ScriptEndedError, every_cut, play, whole
@@ -305,7 +305,7 @@ class TestStarttls:
         played = play(pop3.starttls(), b"-ERR Unknown command.\r\n")
 
         assert (None, FailureReason.STARTTLS_NOT_OFFERED) == played.failure
-        assert [StarttlsOffered(offered=False)] == played.learnt
+        assert [Facts(starttls_offered=False)] == played.learnt
 
 
 class TestMaildrop:
@@ -325,7 +325,7 @@ class TestMaildrop:
         played = play(look_at_maildrop(client()), response + TRAILING, cut)
 
         assert [b"STAT"] == played.sent
-        assert [MailboxFacts("INBOX", messages=messages, size=size)] == played.learnt
+        assert [Facts(mailbox=MailboxFacts("INBOX", messages=messages, size=size))] == played.learnt
         assert TRAILING == played.unread
 
     @pytest.mark.parametrize(

@@ -4,8 +4,7 @@ from base64 import b64encode
 
 import pytest
 
-from exporter.model import Encryption, FailureReason, Login, Mechanism, Protocol
-from exporter.protocol.dialogue import LoginTaken, LoginTried
+from exporter.model import Encryption, Facts, FailureReason, Login, Mechanism, Protocol
 from exporter.protocol.pop3 import Pop3
 from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
 from tests.protocol.refused_logins import POP3
@@ -47,7 +46,7 @@ class TestMechanism:
         with pytest.raises(ScriptEndedError) as ended:
             logged_in(b"", *offer, who=login(wanted))
 
-        assert [LoginTried(used)] == ended.value.played.learnt
+        assert [Facts(auth_mechanism=used, auth_success=False)] == ended.value.played.learnt
 
     @pytest.mark.parametrize(
         ("offer", "wanted"),
@@ -79,7 +78,7 @@ class TestPlain:
         assert played.error is None
         assert [b"AUTH PLAIN " + PLAIN] == played.sent == played.secret
         assert ["AUTH PLAIN <redacted>"] == played.shown
-        assert [LoginTried(Mechanism.PLAIN), LoginTaken()] == played.learnt
+        assert [Facts(auth_mechanism=Mechanism.PLAIN, auth_success=False), Facts(auth_success=True)] == played.learnt
         assert TRAILING == played.unread
 
     @every_cut
@@ -95,7 +94,7 @@ class TestPlain:
         assert b"AUTH PLAIN" == asked.sent[0]
         assert [b64encode(b"\0monitor@example.com\0" + 160 * b"x")] == asked.sent[1:] == asked.secret
         assert ["AUTH PLAIN", "<redacted>"] == asked.shown
-        assert LoginTaken() == asked.learnt[-1]
+        assert Facts(auth_success=True) == asked.learnt[-1]
 
     def test_carries_a_password_that_pass_cannot(self) -> None:
         played = logged_in(TAKEN, b"USER", b"SASL PLAIN", who=login(password=b"two\r\nlines"))
@@ -111,7 +110,7 @@ class TestLogin:
 
         assert [b"AUTH LOGIN", b64encode(b"monitor@example.com"), b64encode(PASSWORD)] == played.sent
         assert ["AUTH LOGIN", "<redacted>", "<redacted>"] == played.shown
-        assert [LoginTried(Mechanism.LOGIN), LoginTaken()] == played.learnt
+        assert [Facts(auth_mechanism=Mechanism.LOGIN, auth_success=False), Facts(auth_success=True)] == played.learnt
         assert TRAILING == played.unread
 
 
@@ -123,7 +122,7 @@ class TestUserAndPass:
         assert [b"USER monitor@example.com", b"PASS correct horse"] == played.sent
         assert ["USER monitor@example.com", "PASS <redacted>"] == played.shown
         assert [b"PASS correct horse"] == played.secret
-        assert [LoginTried(Mechanism.USERPASS), LoginTaken()] == played.learnt
+        assert [Facts(auth_mechanism=Mechanism.USERPASS, auth_success=False), Facts(auth_success=True)] == played.learnt
         assert TRAILING == played.unread
 
     def test_send_a_password_as_it_is(self) -> None:
@@ -171,7 +170,7 @@ class TestApop:
         assert played.error is None
         assert [b"APOP mrose c4c9334bac560ecc979e58001b3e22fb"] == played.sent == played.secret
         assert ["APOP mrose <redacted>"] == played.shown
-        assert [LoginTried(Mechanism.APOP), LoginTaken()] == played.learnt
+        assert [Facts(auth_mechanism=Mechanism.APOP, auth_success=False), Facts(auth_success=True)] == played.learnt
         assert TRAILING == played.unread
 
     def test_is_offered_by_the_greeting_alone(self) -> None:
@@ -188,10 +187,10 @@ class TestApop:
                 (tried[encrypted, offer],) = ended.value.played.learnt
 
         assert {
-            (True, b"USER"): LoginTried(Mechanism.USERPASS),
-            (True, b"X"): LoginTried(Mechanism.APOP),
-            (False, b"USER"): LoginTried(Mechanism.APOP),
-            (False, b"X"): LoginTried(Mechanism.APOP),
+            (True, b"USER"): Facts(auth_mechanism=Mechanism.USERPASS, auth_success=False),
+            (True, b"X"): Facts(auth_mechanism=Mechanism.APOP, auth_success=False),
+            (False, b"USER"): Facts(auth_mechanism=Mechanism.APOP, auth_success=False),
+            (False, b"X"): Facts(auth_mechanism=Mechanism.APOP, auth_success=False),
         } == tried
 
     @every_cut
@@ -219,7 +218,7 @@ class TestToken:
         assert played.error is None
         assert [b"AUTH XOAUTH2", BEARER] == played.sent
         assert [BEARER] == played.secret
-        assert [LoginTried(Mechanism.XOAUTH2), LoginTaken()] == played.learnt
+        assert [Facts(auth_mechanism=Mechanism.XOAUTH2, auth_success=False), Facts(auth_success=True)] == played.learnt
         assert TRAILING == played.unread
 
     @every_cut
@@ -291,7 +290,7 @@ def test_a_login_that_is_taken_before_the_password_was_sent_is_a_protocol_error(
     played = logged_in(script, offer, who=who)
 
     assert (None, FailureReason.PROTOCOL_ERROR) == played.failure
-    assert LoginTaken() not in played.learnt
+    assert Facts(auth_success=True) not in played.learnt
 
 
 @every_cut
@@ -305,7 +304,7 @@ def test_a_refused_login_has_the_reason_that_the_server_means(
     played = logged_in(before + b"-ERR " + refusal + b"\r\n" + TRAILING, offer, cut=cut)
 
     assert (None, reason) == played.failure
-    assert LoginTaken() not in played.learnt
+    assert Facts(auth_success=True) not in played.learnt
     assert TRAILING == played.unread
 
 

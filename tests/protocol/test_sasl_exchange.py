@@ -4,8 +4,8 @@ from base64 import b64encode
 
 import pytest
 
-from exporter.model import FailureReason, Mechanism
-from exporter.protocol.dialogue import DialogueError, LoginTried, ProtocolError
+from exporter.model import Facts, FailureReason, Mechanism
+from exporter.protocol.dialogue import DialogueError, ProtocolError
 from exporter.protocol.sasl_exchange import Complaint, Exchange, Mechanics, Respond, decoded_challenge, initial_argument
 from tests.protocol.player import play
 
@@ -37,7 +37,7 @@ def test_the_initial_response_stands_in_the_command_if_it_fits(room: int, sent: 
     played = play(exchange(client_first()).begin("AUTH", room), b"")
 
     assert [sent] == played.sent
-    assert [LoginTried(Mechanism.PLAIN)] == played.learnt
+    assert [Facts(auth_mechanism=Mechanism.PLAIN, auth_success=False)] == played.learnt
     assert ["AUTH PLAIN <redacted>" if b"Zm" in sent else "AUTH PLAIN"] == played.shown
 
 

@@ -4,25 +4,20 @@ from typing import Any
 
 import pytest
 
-from exporter.model import Encryption, FailureReason, Login, Mechanism, Phase, Withheld
+from exporter.model import Encryption, Facts, FailureReason, Login, Mechanism, Phase, Withheld
 from exporter.protocol.dialogue import (
-    Capabilities,
     Enter,
-    Learn,
-    LoginTaken,
-    LoginTried,
+    LearningStep,
     ReadExactly,
     ReadLine,
     RequireSecure,
     Send,
     ShowUnread,
-    SizeLimit,
     StartTls,
-    StarttlsOffered,
     TakeUnread,
 )
 from exporter.protocol.errands import converse
-from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
+from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, learnt, play, whole
 from tests.protocol.samples import EVERY, IMAP, POP3, SMTP, Agreeable, login, tagged, untagged
 
 every_protocol = pytest.mark.parametrize("server", EVERY, ids=lambda server: server.protocol.value)
@@ -86,14 +81,16 @@ class TestOrder:
         assert [*phases, Phase.AUTH, Phase.CHECK] == played.phases
         assert [*upgrade, server.ask, server.login, *server.checks] == untagged(played.sent)
         assert [server.login] == untagged(played.secret)
-        assert LoginTaken() in played.learnt
+        assert Facts(auth_success=True) in played.learnt
         assert b"" == played.unread
 
     @every_protocol
     def test_of_an_upgrade_is_the_go_ahead_silence_and_the_handshake(self, server: Agreeable) -> None:
         played = conversed(server, Encryption.STARTTLS, *server.parts(Encryption.STARTTLS))
 
-        steps = [step for step in played.steps if not isinstance(step, ReadLine | ReadExactly | ShowUnread | Learn)]
+        steps = [
+            step for step in played.steps if not isinstance(step, ReadLine | ReadExactly | ShowUnread | LearningStep)
+        ]
         handshake = steps.index(StartTls())
         before, after = steps[handshake - 3 : handshake], steps[handshake + 1 : handshake + 3]
         assert isinstance(before[0], Send)
@@ -133,14 +130,14 @@ class TestUpgrade:
     def test_is_noted_as_offered(self, server: Agreeable, encryption: Encryption) -> None:
         played = conversed(server, encryption, *server.parts(encryption))
 
-        assert StarttlsOffered(offered=True) in played.learnt
+        assert Facts(starttls_offered=True) in played.learnt
 
     @every_protocol
     def test_that_is_not_offered_fails_before_anything_secret_is_said(self, server: Agreeable) -> None:
         played = conversed(server, Encryption.STARTTLS, server.greeting + server.encrypted)
 
         assert (Phase.STARTTLS, FailureReason.STARTTLS_NOT_OFFERED) == played.failure
-        assert StarttlsOffered(offered=False) in played.learnt
+        assert Facts(starttls_offered=False) in played.learnt
         assert [server.ask] == untagged(played.sent)
         assert played.error is not None
         assert "PLAIN" in played.error.detail
@@ -153,7 +150,7 @@ class TestUpgrade:
         played = conversed(server, Encryption.OPPORTUNISTIC, everything)
 
         assert played.error is None
-        assert StarttlsOffered(offered=False) in played.learnt
+        assert Facts(starttls_offered=False) in played.learnt
         assert StartTls() not in played.steps
         assert [Phase.GREETING, Phase.CAPABILITY, Phase.AUTH, Phase.CHECK] == played.phases
         # The driver ends the dialogue here unless the user insists.
@@ -230,11 +227,10 @@ class TestUpgrade:
     def test_makes_what_is_announced_behind_it_the_fact(self, server: Agreeable) -> None:
         played = conversed(server, Encryption.STARTTLS, *server.parts(Encryption.STARTTLS))
 
-        announced = [fact.items for fact in played.learnt if isinstance(fact, Capabilities)]
+        announced = learnt(played, "capabilities")
         assert not any("STARTTLS" in item or "STLS" in item for items in announced[1:] for item in items)
         assert any("STARTTLS" in item or "STLS" in item for item in announced[0])
-        sizes = [fact for fact in played.learnt if isinstance(fact, SizeLimit)]
-        assert ([SizeLimit(1000), SizeLimit(2000)] if server is SMTP else []) == sizes
+        assert ([1000, 2000] if server is SMTP else []) == learnt(played, "size_limit")
 
     def test_is_impossible_where_the_greeting_says_that_one_is_logged_in(self) -> None:
         preauth = b"* PREAUTH [CAPABILITY IMAP4rev1 STARTTLS] welcome\r\n"
@@ -242,7 +238,7 @@ class TestUpgrade:
         played = conversed(IMAP, Encryption.STARTTLS, preauth)
 
         assert (Phase.STARTTLS, FailureReason.STARTTLS_NOT_OFFERED) == played.failure
-        assert StarttlsOffered(offered=False) in played.learnt
+        assert Facts(starttls_offered=False) in played.learnt
         assert [] == played.sent
 
     def test_is_tried_on_a_pop3_server_without_capa_only_where_it_must_be(self) -> None:
@@ -257,7 +253,7 @@ class TestUpgrade:
         assert upgraded.error is None
         assert ["CAPA", "STLS", "CAPA", "USER monitor@example.com", "PASS <redacted>", "STAT"] == upgraded.shown
         assert (Phase.STARTTLS, FailureReason.STARTTLS_NOT_OFFERED) == refused.failure
-        assert StarttlsOffered(offered=False) == refused.learnt[-1]
+        assert Facts(starttls_offered=False) == refused.learnt[-1]
         assert in_plain.error is None
         assert ["CAPA", "USER monitor@example.com", "PASS <redacted>", "STAT"] == in_plain.shown
 
@@ -272,7 +268,7 @@ class TestLogin:
         assert played.error is not None
         assert (Phase.AUTH, FailureReason.AUTH_REJECTED) == (played.error.phase, played.error.reason)
         assert Phase.AUTH not in played.phases
-        assert not any(isinstance(fact, LoginTried) for fact in played.learnt)
+        assert [] == learnt(played, "auth_mechanism")
         assert "tried again at noon" == str(played.error)
         assert [server.ask, server.upgrade, server.ask] == untagged(played.sent)
         assert RequireSecure() not in played.steps
@@ -284,7 +280,7 @@ class TestLogin:
         )
 
         assert (Phase.AUTH, FailureReason.AUTH_REJECTED) == played.failure
-        assert LoginTaken() not in played.learnt
+        assert Facts(auth_success=True) not in played.learnt
 
     @every_protocol
     def test_by_a_mechanism_that_is_not_offered_is_not_tried(self, server: Agreeable) -> None:
@@ -353,7 +349,7 @@ class TestExpectation:
 
         assert (Phase.CHECK, FailureReason.CAPABILITY_MISSING) == played.failure
         assert "the server does not announce UIDL; it announces nothing at all" == str(played.error)
-        assert not any(isinstance(fact, Capabilities) for fact in played.learnt)
+        assert [] == learnt(played, "capabilities")
 
 
 @every_protocol

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from exporter.model import Encryption, FailureReason, Protocol
-from exporter.protocol.dialogue import MAX_REPLY_LINES, ReplyCode, SizeLimit
+from exporter.model import Encryption, Facts, FailureReason, Protocol
+from exporter.protocol.dialogue import MAX_REPLY_LINES, Forget, Replied
 from exporter.protocol.errands.recipient import ask_about_recipient
 from exporter.protocol.smtp import Reply, Smtp, command, read_reply
 from tests.protocol.player import Circumstances, Cut, Played, ScriptEndedError, every_cut, play, whole
@@ -75,7 +75,7 @@ class TestReply:
         played = play(read_reply(), script + TRAILING, cut)
 
         assert reply == played.value
-        assert [ReplyCode(reply.code)] == played.learnt
+        assert [Replied(reply.code)] == played.learnt
         assert TRAILING == played.unread
 
     @every_cut
@@ -275,7 +275,7 @@ class TestCapabilities:
 
         assert [b"EHLO probe.example.com"] == played.sent
         assert some <= set(smtp.capabilities or ())
-        assert [ReplyCode(250), SizeLimit(size)] == played.learnt
+        assert [Replied(250), Forget("size_limit") if size is None else Facts(size_limit=size)] == played.learnt
         assert starttls is smtp.offers_starttls()
         assert TRAILING == played.unread
 
@@ -355,7 +355,7 @@ class TestStarttls:
 
         played = play(smtp.ask_capabilities(), b"502 no EHLO under TLS\r\n250 but HELO\r\n")
 
-        assert SizeLimit(None) == played.learnt[-1]
+        assert Forget("size_limit") == played.learnt[-1]
         assert smtp.capabilities is None
 
 

@@ -4,8 +4,8 @@ from base64 import b64decode, b64encode
 
 import pytest
 
-from exporter.model import Encryption, FailureReason, Login, Mechanism, Protocol, Secret, SecretKind
-from exporter.protocol.dialogue import LoginTaken, LoginTried, ReplyCode
+from exporter.model import Encryption, Facts, FailureReason, Login, Mechanism, Protocol, Secret, SecretKind
+from exporter.protocol.dialogue import Replied
 from exporter.protocol.smtp import Smtp
 from tests.protocol.player import IN_CLEAR, Cut, Played, ScriptEndedError, every_cut, play, whole
 from tests.protocol.refused_logins import SMTP
@@ -59,7 +59,7 @@ class TestMechanism:
         with pytest.raises(ScriptEndedError) as ended:
             logged_in(b"", offer, login(wanted))
 
-        assert [LoginTried(used)] == ended.value.played.learnt
+        assert [Facts(auth_mechanism=used, auth_success=False)] == ended.value.played.learnt
 
     @pytest.mark.parametrize(
         ("offer", "wanted", "detail"),
@@ -90,7 +90,11 @@ class TestPlain:
         assert played.error is None
         assert [b"AUTH PLAIN " + PLAIN] == played.sent == played.secret
         assert ["AUTH PLAIN <redacted>"] == played.shown
-        assert [LoginTried(Mechanism.PLAIN), ReplyCode(235), LoginTaken()] == played.learnt
+        assert [
+            Facts(auth_mechanism=Mechanism.PLAIN, auth_success=False),
+            Replied(235),
+            Facts(auth_success=True),
+        ] == played.learnt
         assert TRAILING == played.unread
 
     @every_cut
@@ -105,7 +109,7 @@ class TestPlain:
         assert b"AUTH PLAIN" == asked.sent[0]
         assert [b64encode(b"\0monitor@example.com\0" + 352 * b"x")] == asked.sent[1:] == asked.secret
         assert ["AUTH PLAIN", "<redacted>"] == asked.shown
-        assert LoginTaken() == asked.learnt[-1]
+        assert Facts(auth_success=True) == asked.learnt[-1]
 
     def test_carries_a_password_of_any_octets_but_nul(self) -> None:
         password = bytes(range(1, 256))
@@ -139,7 +143,7 @@ class TestLogin:
 
         assert [b"AUTH LOGIN", b64encode(b"monitor@example.com"), b64encode(PASSWORD)] == played.sent
         assert ["AUTH LOGIN", "<redacted>", "<redacted>"] == played.shown
-        assert [ReplyCode(334), ReplyCode(334), ReplyCode(235), LoginTaken()] == played.learnt[1:]
+        assert [Replied(334), Replied(334), Replied(235), Facts(auth_success=True)] == played.learnt[1:]
         assert TRAILING == played.unread
 
 
@@ -150,7 +154,11 @@ class TestToken:
 
         assert played.error is None
         assert [b"AUTH XOAUTH2 " + BEARER] == played.sent == played.secret
-        assert [LoginTried(Mechanism.XOAUTH2), ReplyCode(235), LoginTaken()] == played.learnt
+        assert [
+            Facts(auth_mechanism=Mechanism.XOAUTH2, auth_success=False),
+            Replied(235),
+            Facts(auth_success=True),
+        ] == played.learnt
         assert TRAILING == played.unread
 
     @every_cut
@@ -216,7 +224,7 @@ class TestScram:
             played = logged_in(script, b"AUTH SCRAM-SHA-256")
 
             assert (None, FailureReason.PROTOCOL_ERROR) == played.failure
-            assert LoginTaken() not in played.learnt
+            assert Facts(auth_success=True) not in played.learnt
 
     def test_with_a_false_proof_is_cancelled(self) -> None:
         smtp = client(b"AUTH SCRAM-SHA-256")
@@ -300,7 +308,7 @@ def test_a_login_that_is_taken_before_the_password_was_sent_is_a_protocol_error(
     played = logged_in(script, offer, who)
 
     assert (None, FailureReason.PROTOCOL_ERROR) == played.failure
-    assert LoginTaken() not in played.learnt
+    assert Facts(auth_success=True) not in played.learnt
 
 
 @every_cut
@@ -311,7 +319,7 @@ def test_a_refused_login_has_the_reason_that_the_server_means(refusal: bytes, re
     played = logged_in(refusal + b"\r\n" + TRAILING, cut=cut)
 
     assert (None, reason) == played.failure
-    assert LoginTaken() not in played.learnt
+    assert Facts(auth_success=True) not in played.learnt
     assert TRAILING == played.unread
 
 

@@ -68,8 +68,11 @@ def _result(each: Endpoint, number: int, at: float, ago: int) -> ProbeResult:
         good,
         failure=Failure(reason, phase, detail),
         spans=(*ALL_PHASES[:reached], *goodbye),
-        auth_success=False if phase is Phase.AUTH else None,
-        tls=good.tls if Phase.TLS in {span.phase for span in ALL_PHASES[:reached]} else None,
+        facts=replace(
+            good.facts,
+            auth_success=False if phase is Phase.AUTH else None,
+            tls=good.facts.tls if Phase.TLS in {span.phase for span in ALL_PHASES[:reached]} else None,
+        ),
         transcript=(*SMTP_CONVERSATION[:12], TranscriptLine(0.3, Direction.SERVER, detail)),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from types import MappingProxyType
 
 from exporter.model import (
@@ -11,6 +12,7 @@ from exporter.model import (
     Direction,
     Encryption,
     Endpoint,
+    Facts,
     Failure,
     FailureReason,
     MailboxFacts,
@@ -152,7 +154,7 @@ SMTP_CONVERSATION = conversation(
 
 def success(name: str = "imaps://mail.example.com", **changes: object) -> ProbeResult:
     """A probe in which everything went well, of which everything is known."""
-    fields: dict[str, object] = {
+    values: dict[str, object] = {
         "endpoint": name,
         "started_at": NOON,
         "duration": 0.282974,
@@ -164,13 +166,13 @@ def success(name: str = "imaps://mail.example.com", **changes: object) -> ProbeR
         "capabilities": CAPABILITIES[Protocol.SMTP],
         "auth_mechanism": Mechanism.PLAIN,
         "auth_success": True,
-        "reply_codes": {Phase.GREETING: 220, Phase.CAPABILITY: 250, Phase.AUTH: 235, Phase.QUIT: 221},
+        "reply_codes": ((Phase.GREETING, 220), (Phase.CAPABILITY, 250), (Phase.AUTH, 235), (Phase.QUIT, 221)),
         "size_limit": 52_428_800,
         "mailbox": MailboxFacts("INBOX", messages=42, unseen=3, size=123_456, quota_used=10_240, quota_limit=1_048_576),
         "transcript": SMTP_CONVERSATION,
         **changes,
     }
-    return ProbeResult(**fields)  # type: ignore[arg-type]  # the fields of ProbeResult, as the caller names them
+    return _result(values)
 
 
 def failure(
@@ -181,7 +183,7 @@ def failure(
     **changes: object,
 ) -> ProbeResult:
     """A probe that failed; by default before anything was learnt."""
-    fields: dict[str, object] = {
+    values: dict[str, object] = {
         "endpoint": name,
         "started_at": NOON,
         "duration": 0.02,
@@ -189,4 +191,10 @@ def failure(
         "failure": Failure(reason, phase, detail),
         **changes,
     }
-    return ProbeResult(**fields)  # type: ignore[arg-type]  # the fields of ProbeResult, as the caller names them
+    return _result(values)
+
+
+def _result(values: dict[str, object]) -> ProbeResult:
+    """A result of values by the names of its own fields and of those of its facts."""
+    learnt = {each.name: values.pop(each.name) for each in fields(Facts) if each.name in values}
+    return ProbeResult(**values, facts=Facts(**learnt))  # type: ignore[arg-type]  # named by the caller

@@ -51,7 +51,7 @@ class TestResult:
     def test_shows_no_secret_in_capabilities(self) -> None:
         result = success("e", capabilities=("AUTH PLAIN", "X-CORRECT HORSE BATTERY", "X-correct ho", "rse battery"))
 
-        shown = cleared(result, Redactor([PASSWORD])).capabilities
+        shown = cleared(result, Redactor([PASSWORD])).facts.capabilities
 
         assert ("AUTH PLAIN", "X-<redacted>", "X-<redacted>", "<redacted>") == shown
 
@@ -60,7 +60,7 @@ class TestResult:
         words = f"CN={said.decode()}"
         result = success("e", tls=leaf(tls(detail=words), subject=words, issuer=words, names=(words,), serial=words))
 
-        shown = cleared(result, Redactor([PASSWORD])).tls
+        shown = cleared(result, Redactor([PASSWORD])).facts.tls
 
         assert shown is not None
         texts = (shown.detail, shown.chain[0].subject, shown.chain[0].issuer, *shown.chain[0].names)
@@ -146,10 +146,10 @@ def test_a_server_that_repeats_a_secret_in_a_later_visit_is_not_heard() -> None:
 
     later, last = virtual_time.run(scenario())
 
-    assert later.capabilities is not None
-    assert "USER" in later.capabilities
-    assert later.tls is not None
-    assert "CN=<redacted>" == later.tls.chain[0].subject
+    assert later.facts.capabilities is not None
+    assert "USER" in later.facts.capabilities
+    assert later.facts.tls is not None
+    assert "CN=<redacted>" == later.facts.tls.chain[0].subject
     for result in (later, last):
         shown = repr(result).lower()
         assert "<redacted>" in shown

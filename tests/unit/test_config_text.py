@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from exporter.config import text, wire
-from exporter.metrics.catalogue import ENDPOINT_METRICS, label_names
+from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS, label_names
 
 
 @pytest.mark.parametrize(

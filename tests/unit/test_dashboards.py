@@ -17,7 +17,9 @@ from dashboards.command import main
 from dashboards.generate import GRAFANA_ALERTS, RULES, generate
 from dashboards.promql import FOREIGN_METRICS, Scope, labels_of
 from dashboards.settings import Settings
-from exporter.metrics.catalogue import ENDPOINT_METRICS, EXPORTER_METRICS, MetricType
+from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
+from exporter.metrics.exporter_metrics import EXPORTER_METRICS
+from exporter.metrics.metric import Metric, MetricType
 from exporter.model import Phase
 from tests.dashboards.asked import (
     BOARDS,
@@ -33,7 +35,8 @@ from tests.dashboards.asked import (
     selectors,
 )
 
-CATALOGUE = {metric.name: metric for metric in (*ENDPOINT_METRICS, *EXPORTER_METRICS)}
+METRICS: tuple[Metric[Any], ...] = (*ENDPOINT_METRICS, *EXPORTER_METRICS)
+CATALOGUE = {metric.name: metric for metric in METRICS}
 RECORDED = {rule["record"] for group in RULE_GROUPS for rule in group["rules"] if "record" in rule}
 MADE_BY_RULES = {"symptom", "problem", "shard", "row"}
 """Labels that rules and dashboards give to what they find."""

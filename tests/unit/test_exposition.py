@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.metrics.catalogue import ENDPOINT_LABELS, ENDPOINT_METRICS
+from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
 from exporter.metrics.exposition import SLICE_SIZE, Format, expose, process_collectors
 from exporter.metrics.labels import VALUE_LIMIT
+from exporter.metrics.metric import ENDPOINT_LABELS
 from exporter.metrics.store import BuildInfo, HeldBack, Snapshot, Store
 from exporter.model import (
     CertificateProblem,

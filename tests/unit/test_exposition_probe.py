@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from exporter.metrics.blackbox import Probed
-from exporter.metrics.catalogue import ENDPOINT_METRICS, MetricType
+from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
 from exporter.metrics.endpoint_state import advance, unprobed
 from exporter.metrics.exposition import Format, expose_probe
+from exporter.metrics.metric import MetricType
 from exporter.metrics.record import Shared
 from exporter.model import CertificateProblem, Endpoint, FailureReason, Phase, ProbeResult
 from tests.unit.results import DAY, NOON, certificate, endpoint, failure, spans, success, tls

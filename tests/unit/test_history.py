@@ -57,13 +57,8 @@ def down(minute: float, reason: FailureReason = FailureReason.TIMEOUT, **changes
 
 
 def rejected(minute: float, **changes: object) -> ProbeResult:
-    return replace(
-        down(minute, FailureReason.AUTH_REJECTED),
-        spans=ALL_PHASES[:8],
-        transcript=SMTP_CONVERSATION,
-        auth_success=False,
-        **changes,  # type: ignore[arg-type]  # the fields, as the caller names them
-    )
+    values = {"spans": ALL_PHASES[:8], "transcript": SMTP_CONVERSATION, "auth_success": False, **changes}
+    return down(minute, FailureReason.AUTH_REJECTED, **values)
 
 
 def paused(minute: float) -> ProbeResult:
@@ -218,8 +213,9 @@ def test_changes_of_a_fact_are_bounded_and_leave_the_others_alone() -> None:
 
 
 def test_a_failing_probe_is_compared_with_the_last_good_one() -> None:
-    good, bad = up(0), replace(rejected(1), address="192.0.2.99", tls=tls(group="X25519MLKEM768"))
-    bad = replace(bad, reply_codes=good.reply_codes, capabilities=("DSN",))
+    good = up(0)
+    other = {"address": "192.0.2.99", "tls": tls(group="X25519MLKEM768"), "capabilities": ("DSN",)}
+    bad = rejected(1, reply_codes=good.facts.reply_codes, **other)
     history = past([good, bad])
 
     found = {each.fact: (each.before, each.after) for each in changed_since(history.good, folded(bad))}
@@ -231,7 +227,7 @@ def test_a_failing_probe_is_compared_with_the_last_good_one() -> None:
 
 
 def test_capabilities_before_starttls_are_not_compared_with_those_after_it() -> None:
-    early = replace(down(1), capabilities=("STARTTLS",), spans=spans((Phase.CAPABILITY, 0.1), (Phase.STARTTLS, 0.1)))
+    early = down(1, capabilities=("STARTTLS",), spans=spans((Phase.CAPABILITY, 0.1), (Phase.STARTTLS, 0.1)))
 
     assert [] == changed_since(folded(up(0)), folded(early))
 

@@ -11,6 +11,7 @@ from exporter.model import (
     Credentials,
     Encryption,
     Endpoint,
+    Facts,
     Failure,
     FailureReason,
     Login,
@@ -217,9 +218,8 @@ UNCLEAR = Failure(FailureReason.AUTH_UNAVAILABLE, Phase.AUTH, "550 what?", uncle
 
 def outcome(failure: Failure | None) -> ProbeResult:
     tried = None if failure is TIMED_OUT else Mechanism.PLAIN
-    return ProbeResult(
-        "e", 0.0, 0.1, (), failure, auth_mechanism=tried, auth_success=None if tried is None else failure is None
-    )
+    facts = Facts(auth_mechanism=tried, auth_success=None if tried is None else failure is None)
+    return ProbeResult("e", 0.0, 0.1, (), failure, facts)
 
 
 class Bench:

@@ -15,6 +15,7 @@ from exporter.model import (
     Credentials,
     Encryption,
     Endpoint,
+    Facts,
     Failure,
     FailureReason,
     Login,
@@ -56,12 +57,12 @@ class Clock:
 
 
 def succeeded() -> ProbeResult:
-    return ProbeResult("e", 0.0, 0.1, (), None, auth_mechanism=Mechanism.XOAUTH2, auth_success=True)
+    return ProbeResult("e", 0.0, 0.1, (), None, facts=Facts(auth_mechanism=Mechanism.XOAUTH2, auth_success=True))
 
 
 def rejected() -> ProbeResult:
     failure = Failure(FailureReason.AUTH_REJECTED, Phase.AUTH, "535 5.7.3 no")
-    return ProbeResult("e", 0.0, 0.1, (), failure, auth_mechanism=Mechanism.XOAUTH2, auth_success=False)
+    return ProbeResult("e", 0.0, 0.1, (), failure, facts=Facts(auth_mechanism=Mechanism.XOAUTH2, auth_success=False))
 
 
 @dataclass

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import pytest
 
-from exporter.model import Direction, Failure, FailureReason, Login, Mechanism, Phase, Secret, SecretKind, Span
+from exporter.model import Direction, Facts, Failure, FailureReason, Login, Mechanism, Phase, Secret, SecretKind, Span
 from exporter.net.buffer import MAX_CONVERSATION
-from exporter.protocol.dialogue import MAX_QUOTE, LoginTaken, LoginTried, ReplyCode, quoted
+from exporter.protocol.dialogue import MAX_QUOTE, Replied, quoted
 from exporter.protocol.imap_command import quote
 from exporter.visiting.notes import MAX_TRANSCRIPT_LINES, MAX_TRANSCRIPT_TEXT, Notes
 
@@ -130,30 +130,30 @@ def test_the_first_failure_counts_and_the_rest_is_in_the_transcript(notes: Notes
 
 
 def test_a_login_that_was_tried_and_not_taken_is_a_failed_one(notes: Notes) -> None:
-    notes.learn(LoginTried(Mechanism.PLAIN))
+    notes.learn(Facts(auth_mechanism=Mechanism.PLAIN, auth_success=False))
 
-    assert (Mechanism.PLAIN, False) == (notes.result().auth_mechanism, notes.result().auth_success)
+    assert (Mechanism.PLAIN, False) == (notes.result().facts.auth_mechanism, notes.result().facts.auth_success)
 
 
 def test_a_login_that_was_not_tried_is_neither_success_nor_failure(notes: Notes) -> None:
-    assert (None, None) == (notes.result().auth_mechanism, notes.result().auth_success)
+    assert (None, None) == (notes.result().facts.auth_mechanism, notes.result().facts.auth_success)
 
 
 def test_a_login_that_was_taken_is_a_success(notes: Notes) -> None:
-    notes.learn(LoginTried(Mechanism.LOGIN))
-    notes.learn(LoginTaken())
+    notes.learn(Facts(auth_mechanism=Mechanism.LOGIN, auth_success=False))
+    notes.learn(Facts(auth_success=True))
 
-    assert notes.result().auth_success is True
+    assert notes.result().facts.auth_success is True
 
 
 def test_reply_codes_belong_to_the_phase_they_came_in(notes: Notes) -> None:
     notes.enter(Phase.GREETING)
-    notes.learn(ReplyCode(220))
+    notes.take_in(Replied(220))
     notes.enter(Phase.CAPABILITY)
-    notes.learn(ReplyCode(502))
-    notes.learn(ReplyCode(250))
+    notes.take_in(Replied(502))
+    notes.take_in(Replied(250))
 
-    assert {Phase.GREETING: 220, Phase.CAPABILITY: 250} == dict(notes.result().reply_codes)
+    assert {Phase.GREETING: 220, Phase.CAPABILITY: 250} == dict(notes.result().facts.reply_codes or ())
 
 
 @pytest.mark.parametrize(

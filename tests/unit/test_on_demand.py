@@ -137,7 +137,7 @@ def test_an_allowed_target_is_probed_at_the_addresses_that_were_judged() -> None
 
     result = bench.probe(pop3(), allowed("*.example.com", "192.0.2.0/24"))
 
-    assert (None, "192.0.2.7") == (result.failure, result.address)
+    assert (None, "192.0.2.7") == (result.failure, result.facts.address)
     assert (["192.0.2.7"], 1) == (bench.network.connected_to, len(bench.names.asked))
 
 
@@ -273,7 +273,7 @@ def test_a_secret_that_does_not_come_fails_the_login_and_leaves_time_for_the_res
     result = bench.probe(pop3(credentials=credentials), None, within=10.0)
 
     assert result.failure is not None
-    assert "192.0.2.7" == result.address
+    assert "192.0.2.7" == result.facts.address
     assert (FailureReason.SECRET_UNREADABLE, "it took longer than 5.0 s to get at the secret") == (
         result.failure.reason,
         result.failure.detail,
@@ -308,7 +308,7 @@ def test_every_address_is_probed_if_so_configured_and_judged_each_time() -> None
 
     async def once() -> list[tuple[str | None, str | None]]:
         results = await bench.on_demand().probe(endpoint, allowed=allowed("192.0.2.0/24"), within=30.0)
-        return [(result.only_address, result.address) for result in results]
+        return [(result.only_address, result.facts.address) for result in results]
 
     assert [(address, address) for address in both] == virtual_time.run(once())
 

@@ -11,13 +11,16 @@ import tomllib
 import zipfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from exporter.certificates import failure_reason
-from exporter.metrics import catalogue
+from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
+from exporter.metrics.exporter_metrics import EXPORTER_METRICS
 from exporter.metrics.flow_rows import FLOW_METRICS
+from exporter.metrics.metric import Metric
 from exporter.model import CertificateProblem, FailureReason
 from tests.servers.exporter import run_command
 
@@ -89,7 +92,8 @@ def test_the_readme_names_every_page_of_the_documentation() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_metric_that_a_page_names_exists(page: Path) -> None:
-    known = {metric.name for metric in (*catalogue.ENDPOINT_METRICS, *FLOW_METRICS, *catalogue.EXPORTER_METRICS)}
+    metrics: tuple[Metric[Any], ...] = (*ENDPOINT_METRICS, *FLOW_METRICS, *EXPORTER_METRICS)
+    known = {metric.name for metric in metrics}
     known |= {f"{name}{suffix}" for name in known for suffix in ("_bucket", "_sum", "_count")}
     named = set(METRIC.findall(page.read_text())) - NOT_METRICS
 

@@ -27,7 +27,7 @@ def test_a_failure_before_anything_was_learnt_comes_back_as_it_was() -> None:
 def test_no_capabilities_and_none_announced_are_told_apart() -> None:
     result = success(capabilities=())
 
-    assert () == unfold(fold(result, None, Shared()), result.endpoint).capabilities
+    assert () == unfold(fold(result, None, Shared()), result.endpoint).facts.capabilities
 
 
 def test_a_long_transcript_comes_back_as_it_was_and_takes_less_room() -> None:
@@ -59,10 +59,10 @@ def test_values_that_did_not_change_since_the_last_probe_are_kept_once() -> None
 
     second = fold(success(address="192.0.2." + str(25), tls=tls()), first, Shared(octets=1))
 
-    assert first.address is second.address
-    assert first.tls is second.tls
-    assert first.joined_capabilities is second.joined_capabilities
-    assert first.reply_codes is second.reply_codes
+    assert first.facts.address is second.facts.address
+    assert first.facts.tls is second.facts.tls
+    assert first.facts.capabilities is second.facts.capabilities
+    assert first.facts.reply_codes is second.facts.reply_codes
 
 
 def test_values_that_are_the_same_for_several_endpoints_are_kept_once() -> None:
@@ -70,8 +70,8 @@ def test_values_that_are_the_same_for_several_endpoints_are_kept_once() -> None:
 
     one, other = (fold(success(name, tls=tls()), None, shared) for name in ("one", "other"))
 
-    assert one.tls is other.tls
-    assert one.joined_capabilities is other.joined_capabilities
+    assert one.facts.tls is other.facts.tls
+    assert one.facts.capabilities is other.facts.capabilities
 
 
 def test_what_is_no_longer_known_is_not_taken_from_the_probe_before() -> None:
@@ -79,9 +79,9 @@ def test_what_is_no_longer_known_is_not_taken_from_the_probe_before() -> None:
 
     record = fold(failure(FailureReason.CONNECT_REFUSED, Phase.CONNECT), before, Shared())
 
-    assert record.tls is None
-    assert record.address is None
-    assert record.joined_capabilities is None
+    assert record.facts.tls is None
+    assert record.facts.address is None
+    assert record.facts.capabilities is None
 
 
 def test_a_server_that_makes_up_new_values_cannot_fill_the_memory() -> None:
@@ -107,9 +107,9 @@ def test_the_first_expiry_of_the_presented_chain_is_found() -> None:
 
     record = fold(success(tls=replace(facts, chain=(facts.chain[0], early))), None, Shared())
 
-    assert record.chain_not_after == NOON
+    assert record.expiry == NOON
 
 
 def test_no_chain_has_no_expiry() -> None:
-    assert fold(success(tls=None), None, Shared()).chain_not_after is None
-    assert fold(success(tls=replace(tls(), chain=())), None, Shared()).chain_not_after is None
+    assert fold(success(tls=None), None, Shared()).expiry is None
+    assert fold(success(tls=replace(tls(), chain=())), None, Shared()).expiry is None

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import pytest
@@ -356,3 +356,39 @@ def test_it_is_quiet_between_probes_and_not_during_one() -> None:
     seen = virtual_time.run(scenario())
     assert any(quiet for quiet, _ in seen)
     assert not any(quiet and running for quiet, running in seen)
+
+
+@dataclass(frozen=True)
+class Round:
+    """Something to run that is no endpoint."""
+
+    key: tuple[str, str]
+    hosts: tuple[str, ...]
+    interval: float = 10.0
+
+
+def test_whatever_has_a_key_an_interval_and_hosts_is_run_when_all_its_hosts_have_room() -> None:
+    under_way: Counter[str] = Counter()
+    most: Counter[str] = Counter()
+
+    async def run(item: Round) -> None:
+        for host in item.hosts:
+            under_way[host] += 1
+            most[host] = max(most[host], under_way[host])
+        await asyncio.sleep(3)
+        under_way.subtract(item.hosts)
+
+    async def scenario() -> None:
+        diary = Diary()
+        scheduler = Scheduler(run, diary)
+        items = [
+            Round(("flow", str(number)), ("from.example.com", f"to{number % 2}.example.com")) for number in range(6)
+        ]
+        scheduler.replace(items, Limits(connections_per_host=2))
+        await asyncio.sleep(100)
+        scheduler.stop()
+        assert await scheduler.drain(1e6)
+        assert len(diary.delays) > 50
+
+    virtual_time.run(scenario())
+    assert {"from.example.com": 2, "to0.example.com": 2, "to1.example.com": 2} == dict(most)

@@ -81,10 +81,14 @@ def test_a_situation_gives_nothing_away_and_makes_nobody_believe_it(
     elif situation.outcome is not None and situation.outcome[0] is not FailureReason.STARTTLS_NOT_OFFERED:
         assert situation.outcome == failed(result)
     # Is anything believed that was injected?
-    after_tls = repr((result.capabilities, result.mailbox, result.auth_success)) if server.in_plain is not None else ""
+    after_tls = (
+        repr((result.facts.capabilities, result.facts.mailbox, result.facts.auth_success))
+        if server.in_plain is not None
+        else ""
+    )
     assert MARK.decode() not in after_tls
     assert FIGURE.decode() not in after_tls
-    assert result.auth_success is not True or result.failure is None
+    assert result.facts.auth_success is not True or result.failure is None
 
 
 @pytest.mark.parametrize("protocol", list(Protocol))
@@ -94,5 +98,5 @@ def test_without_an_attacker_the_login_succeeds(protocol: Protocol) -> None:
 
     result, _ = probe(where(protocol, Encryption.STARTTLS), watched, login=LOGIN)
 
-    assert (None, True) == (result.failure, result.auth_success)
+    assert (None, True) == (result.failure, result.facts.auth_success)
     assert any(b64encode(b"\0monitor-4711\0" + PASSWORD) in line for line in watched.sent)

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.model import Failure, FailureReason, Phase, ProbeResult
+from exporter.model import Encryption, Endpoint, Failure, FailureReason, Phase, ProbeResult, Protocol
 from exporter.schedule.state_log import StateLog
 
 IMAP = ("imap", "")
+ENDPOINT = Endpoint("imap", Protocol.IMAP, "imap.example.com", 993, Encryption.TLS)
 REFUSED = Failure(FailureReason.CONNECT_REFUSED, Phase.CONNECT, "127.0.0.1 port 993: Connection refused")
 REJECTED = Failure(FailureReason.AUTH_REJECTED, Phase.AUTH, "no")
 
@@ -95,7 +96,7 @@ def test_every_probe_is_logged_at_debug() -> None:
     assert 3 == sum(line["log_level"] == "debug" for line in logs)
 
 
-@pytest.mark.parametrize("forget", [lambda log: log.forget_all_but(()), lambda log: log.forget(IMAP)])
+@pytest.mark.parametrize("forget", [lambda log: log.forget_all_but(()), lambda log: log.forget([ENDPOINT])])
 def test_an_endpoint_that_was_forgotten_begins_anew(forget: Callable[[StateLog], None]) -> None:
     state_log = StateLog()
     with capture_logs() as logs:

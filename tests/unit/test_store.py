@@ -8,7 +8,7 @@ from exporter.metrics.endpoint_state import EndpointState, Health
 from exporter.metrics.history import ATTEMPTS_KEPT
 from exporter.metrics.record import unfold
 from exporter.metrics.store import BuildInfo, Store
-from exporter.model import Encryption, Endpoint, FailureReason, Phase, ProbeResult, Protocol, SkipReason
+from exporter.model import Encryption, Endpoint, FailureReason, Phase, ProbeResult, Protocol, RosterChange, SkipReason
 from tests.unit.results import NOON, endpoint, failure, success
 
 NAME = "imaps://mail.example.com"
@@ -198,12 +198,21 @@ def each(*addresses: str) -> list[Endpoint]:
     return [replace(endpoint(NAME), only_address=address) for address in addresses]
 
 
+def spread(store: Store, these: list[Endpoint]) -> None:
+    """From now on the endpoint is probed as these."""
+    before = {state.endpoint.series: state.endpoint for state in store.states(NAME)}
+    after = {each.series: each for each in these}
+    gone = tuple(each for series, each in before.items() if series not in after)
+    come = tuple(each for series, each in after.items() if series not in before)
+    store.apply(RosterChange(gone, come, tuple(these)))
+
+
 def at(address: str, result: ProbeResult) -> ProbeResult:
     return replace(result, only_address=address)
 
 
 def test_each_address_has_a_state_of_its_own(store: Store) -> None:
-    store.spread(each(*ADDRESSES))
+    spread(store, each(*ADDRESSES))
 
     store.record(at("192.0.2.1", rejected()))
     store.record(at("2001:db8::1", success(NAME)))
@@ -218,17 +227,17 @@ def test_each_address_has_a_state_of_its_own(store: Store) -> None:
 def test_addresses_stand_where_their_endpoint_stood(store: Store) -> None:
     store.configure([endpoint("before"), endpoint(NAME), endpoint("after")])
 
-    store.spread(each(*ADDRESSES))
+    spread(store, each(*ADDRESSES))
 
     assert ["before", NAME, NAME, NAME, "after"] == [state.endpoint.name for state in store.snapshot().endpoints]
 
 
 def test_an_address_that_leaves_is_forgotten_and_those_that_stay_are_not(store: Store) -> None:
-    store.spread(each("192.0.2.1", "192.0.2.2"))
+    spread(store, each("192.0.2.1", "192.0.2.2"))
     for address in ADDRESSES:
         store.record(at(address, success(NAME)))
 
-    store.spread(each("192.0.2.2", "2001:db8::1"))
+    spread(store, each("192.0.2.2", "2001:db8::1"))
 
     assert [("192.0.2.2", 1), ("2001:db8::1", 0)] == [
         (state.endpoint.only_address, state.probes) for state in store.states(NAME)
@@ -236,9 +245,9 @@ def test_an_address_that_leaves_is_forgotten_and_those_that_stay_are_not(store: 
 
 
 def test_an_endpoint_whose_addresses_all_leave_is_whole_again(store: Store) -> None:
-    store.spread(each(*ADDRESSES))
+    spread(store, each(*ADDRESSES))
 
-    store.spread([endpoint(NAME)])
+    spread(store, [endpoint(NAME)])
     store.record(rejected())
 
     assert Health.FAILING is state_of(store).health
@@ -246,7 +255,7 @@ def test_an_endpoint_whose_addresses_all_leave_is_whole_again(store: Store) -> N
 
 
 def test_a_result_of_an_address_that_left_is_ignored(store: Store) -> None:
-    store.spread(each("192.0.2.1"))
+    spread(store, each("192.0.2.1"))
 
     store.record(at("192.0.2.2", success(NAME)))
     store.record(success(NAME))
@@ -255,7 +264,7 @@ def test_a_result_of_an_address_that_left_is_ignored(store: Store) -> None:
 
 
 def test_a_reload_keeps_what_is_known_of_each_address(store: Store) -> None:
-    store.spread(each("192.0.2.1", "192.0.2.2"))
+    spread(store, each("192.0.2.1", "192.0.2.2"))
     store.record(at("192.0.2.2", success(NAME)))
 
     store.configure([endpoint("new"), *each("192.0.2.1", "192.0.2.2")])
@@ -306,3 +315,26 @@ def test_a_failed_reload_leaves_the_time_of_the_last_good_one(store: Store) -> N
     exporter = store.snapshot().exporter
     assert exporter.reload_successful is False
     assert exporter.reloaded_at == NOON
+
+
+def test_endpoints_that_are_found_later_stand_behind_the_others_and_are_counted(store: Store) -> None:
+    found = endpoint("found", Protocol.SMTP)
+
+    store.apply(RosterChange((), (found,), (found,)))
+    assert [NAME, "found"] == [state.endpoint.name for state in store.snapshot().endpoints]
+    assert 1 == store.snapshot().exporter.endpoints[Protocol.SMTP]
+
+    store.apply(RosterChange((found,), (), ()))
+    assert [NAME] == [state.endpoint.name for state in store.snapshot().endpoints]
+    assert 0 == store.snapshot().exporter.endpoints[Protocol.SMTP]
+
+
+def test_an_endpoint_that_comes_otherwise_keeps_what_is_known_while_it_is_the_same_server(store: Store) -> None:
+    store.record(success(NAME))
+    same, moved = endpoint(NAME, interval=5.0), endpoint(NAME, host="elsewhere.example.com")
+
+    store.apply(RosterChange((), (same,), (same,)))
+    assert 1 == state_of(store).probes
+
+    store.apply(RosterChange((), (moved,), (moved,)))
+    assert 0 == state_of(store).probes

@@ -14,32 +14,32 @@ def endpoint(name: str, interval: float = 60.0) -> Endpoint:
     return Endpoint(name, Protocol.IMAP, "mail.example.com", 993, Encryption.TLS, interval=interval)
 
 
-def turns(timetable: Timetable, until: float) -> list[tuple[str, float]]:
+def turns(timetable: Timetable[Endpoint], until: float) -> list[tuple[str, float]]:
     """Every turn up to a time, taken the moment it is due."""
     taken = []
     while (at := timetable.next_at()) is not None and at <= until:
         due = timetable.pop(at)
         assert due is not None
-        taken.append((due.endpoint.name, due.at))
+        taken.append((due.item.name, due.at))
     return taken
 
 
 def test_an_empty_timetable_has_nothing_due() -> None:
-    timetable = Timetable()
+    timetable = Timetable[Endpoint]()
 
     assert timetable.next_at() is None
     assert timetable.pop(1e9) is None
 
 
 def test_nothing_is_due_before_its_time() -> None:
-    timetable = Timetable()
+    timetable = Timetable[Endpoint]()
     timetable.replace([endpoint("a")], now=0.0)
 
     assert timetable.pop(fraction("a") * 60 - 0.001) is None
 
 
 def test_an_endpoint_is_due_once_an_interval_at_its_own_point() -> None:
-    timetable = Timetable()
+    timetable = Timetable[Endpoint]()
     timetable.replace([endpoint("a", 10.0)], now=100.0)
 
     offset = 100.0 + fraction("a") * 10
@@ -47,7 +47,7 @@ def test_an_endpoint_is_due_once_an_interval_at_its_own_point() -> None:
 
 
 def test_a_long_interval_does_not_put_off_the_first_probe() -> None:
-    timetable = Timetable()
+    timetable = Timetable[Endpoint]()
     timetable.replace([endpoint("daily", 86400.0)], now=0.0)
 
     first, second = turns(timetable, 2 * 86400.0)
@@ -56,7 +56,7 @@ def test_a_long_interval_does_not_put_off_the_first_probe() -> None:
 
 
 def test_starts_are_spread_evenly_over_the_interval() -> None:
-    timetable = Timetable()
+    timetable = Timetable[Endpoint]()
     timetable.replace([endpoint(f"endpoint-{n}") for n in range(6000)], now=0.0)
 
     per_second = [0] * 60
@@ -72,7 +72,7 @@ def test_the_spread_is_the_same_in_every_process() -> None:
 
 
 def test_a_reload_keeps_the_turns_of_those_that_stay() -> None:
-    timetable = Timetable()
+    timetable = Timetable[Endpoint]()
     timetable.replace([endpoint("stays"), endpoint("goes")], now=0.0)
     before = dict(turns(timetable, 60.0))
 
@@ -84,7 +84,7 @@ def test_a_reload_keeps_the_turns_of_those_that_stay() -> None:
 
 
 def test_a_changed_interval_takes_effect_at_once() -> None:
-    timetable = Timetable()
+    timetable = Timetable[Endpoint]()
     timetable.replace([endpoint("a", 3600.0)], now=0.0)
     turns(timetable, 60.0)
 
@@ -95,7 +95,7 @@ def test_a_changed_interval_takes_effect_at_once() -> None:
 
 
 def test_turns_that_nobody_asked_for_are_passed_over_and_counted() -> None:
-    timetable = Timetable()
+    timetable = Timetable[Endpoint]()
     timetable.replace([endpoint("a", 10.0)], now=0.0)
     offset = fraction("a") * 10
 
@@ -108,7 +108,7 @@ def test_turns_that_nobody_asked_for_are_passed_over_and_counted() -> None:
 
 
 def test_an_exchange_leaves_the_turns_of_all_others_alone() -> None:
-    timetable = Timetable()
+    timetable = Timetable[Endpoint]()
     timetable.replace([endpoint("stays"), endpoint("goes")], now=0.0)
 
     timetable.exchange([endpoint("goes")], [endpoint("comes")], now=10.0)
@@ -118,7 +118,7 @@ def test_an_exchange_leaves_the_turns_of_all_others_alone() -> None:
 
 
 def test_what_goes_and_comes_back_has_one_turn_an_interval() -> None:
-    timetable = Timetable()
+    timetable = Timetable[Endpoint]()
     timetable.replace([endpoint("a", 10.0)], now=0.0)
     for now in (1.0, 2.0, 3.0):
         timetable.exchange([endpoint("a", 10.0)], [endpoint("a", 10.0)], now)
@@ -128,7 +128,7 @@ def test_what_goes_and_comes_back_has_one_turn_an_interval() -> None:
 
 
 def test_when_the_last_one_goes_nothing_is_due() -> None:
-    timetable = Timetable()
+    timetable = Timetable[Endpoint]()
     timetable.replace([endpoint("a")], now=0.0)
 
     timetable.exchange([endpoint("a")], [], now=1.0)
@@ -138,7 +138,7 @@ def test_when_the_last_one_goes_nothing_is_due() -> None:
 
 
 def test_the_addresses_of_one_endpoint_are_spread_over_the_interval() -> None:
-    timetable = Timetable()
+    timetable = Timetable[Endpoint]()
     addresses = [replace(endpoint("a"), only_address=f"192.0.2.{n}") for n in range(200)]
     timetable.replace(addresses, now=0.0)
 

@@ -163,7 +163,11 @@ def test_a_probe_goes_through_its_phases_and_says_goodbye() -> None:
     ] == [span.phase for span in result.spans]
     assert [b"CAPA\r\n", b"USER monitor\r\n", b"PASS correct horse\r\n", b"STAT\r\n", b"QUIT\r\n"] == server.sent
     assert server.closed
-    assert ("192.0.2.10", True, 3) == (result.address, result.auth_success, result.mailbox and result.mailbox.messages)
+    assert ("192.0.2.10", True, 3) == (
+        result.facts.address,
+        result.facts.auth_success,
+        result.facts.mailbox and result.facts.mailbox.messages,
+    )
 
 
 def test_the_transcript_has_everything_but_the_secret() -> None:
@@ -192,7 +196,7 @@ def test_a_login_is_bound_to_the_tls_session_where_that_was_asked_for(
 
     result, server = probe(pop3(), Replay(script, tls_facts(), bindings), login=replace(LOGIN, mechanism=wanted))
 
-    assert mechanism is result.auth_mechanism
+    assert mechanism is result.facts.auth_mechanism
     (message,) = (line.split()[-1] for line in server.sent if line.startswith(b"AUTH"))
     assert b64decode(message).startswith(header)
     # RFC 5802 section 5.1: a nonce that nobody can guess, from 18 random octets.
@@ -205,7 +209,7 @@ def test_a_paused_login_fails_in_a_phase_that_it_does_not_have(reason: FailureRe
 
     assert (reason, Phase.AUTH) == failed(result)
     assert Phase.AUTH not in result.phase_durations
-    assert (None, None, True) == (result.auth_mechanism, result.auth_success, result.login_paused)
+    assert (None, None, True) == (result.facts.auth_mechanism, result.facts.auth_success, result.login_paused)
     assert [b"CAPA\r\n", b"QUIT\r\n"] == server.sent
 
 
@@ -214,7 +218,7 @@ def test_a_refused_login_is_not_paused() -> None:
 
     result, _ = probe(pop3(), script, login=LOGIN)
 
-    assert (False, False) == (result.auth_success, result.login_paused)
+    assert (False, False) == (result.facts.auth_success, result.login_paused)
 
 
 @pytest.mark.parametrize(("words", "unclear"), [(b"-ERR who knows\r\n", True), (b"-ERR [SYS/TEMP] no\r\n", False)])
@@ -232,7 +236,7 @@ def test_after_a_refusal_the_probe_still_says_goodbye() -> None:
 
     assert (FailureReason.AUTH_REJECTED, Phase.AUTH) == failed(result)
     assert b"QUIT\r\n" == server.sent[-1]
-    assert result.auth_success is False
+    assert result.facts.auth_success is False
 
 
 def test_after_garbage_the_probe_hangs_up() -> None:
@@ -300,7 +304,7 @@ def test_a_certificate_that_is_not_good_ends_the_probe_with_its_facts() -> None:
     result, server = probe(pop3(), [POP3_GREETING], facts=facts, login=LOGIN)
 
     assert (FailureReason.TLS_CERTIFICATE_EXPIRED, Phase.TLS) == failed(result)
-    assert facts is result.tls
+    assert facts is result.facts.tls
     assert [] == server.sent
 
 
@@ -324,7 +328,7 @@ def test_without_verify_a_bad_certificate_does_not_fail_the_probe_but_no_passwor
 
     assert unauthenticated.failure is None
     assert (FailureReason.AUTH_INSECURE, Phase.AUTH) == failed(authenticated)
-    assert authenticated.auth_success is None
+    assert authenticated.facts.auth_success is None
     assert [b"CAPA\r\n", b"QUIT\r\n"] == server.sent
 
 
@@ -367,7 +371,7 @@ def test_a_name_that_does_not_resolve_is_a_failure_in_the_phase_dns() -> None:
 
     assert Failure(FailureReason.DNS_NOT_FOUND, Phase.DNS, "mail.example.com does not exist") == result.failure
     assert {Phase.DNS} == result.phase_durations.keys()
-    assert result.address is None
+    assert result.facts.address is None
 
 
 def test_the_addresses_are_tried_in_order_until_one_connects() -> None:
@@ -383,7 +387,7 @@ def test_the_addresses_are_tried_in_order_until_one_connects() -> None:
     result = run(pop3(), network, Names(tuple(network.servers)))
 
     assert result.failure is None
-    assert "192.0.2.1" == result.address
+    assert "192.0.2.1" == result.facts.address
     assert ["2001:db8::1", "192.0.2.1"] == network.tried
 
 
@@ -393,7 +397,7 @@ def test_an_address_that_hangs_leaves_time_for_the_next() -> None:
     result = run(pop3(timeout=10.0), network, Names(tuple(network.servers)))
 
     assert result.failure is None
-    assert "192.0.2.2" == result.address
+    assert "192.0.2.2" == result.facts.address
     assert 5.0 == pytest.approx(result.phase_durations[Phase.CONNECT])
 
 
@@ -425,7 +429,7 @@ def test_one_address_of_several_is_probed_and_no_other() -> None:
     result = only("192.0.2.2", Names(("192.0.2.1", "192.0.2.2")))
 
     assert result.failure is None
-    assert "192.0.2.2" == result.address
+    assert "192.0.2.2" == result.facts.address
     assert ("pop3", "192.0.2.2") == result.series
     assert Resolution(("192.0.2.1", "192.0.2.2")) == result.resolution
 
@@ -445,7 +449,7 @@ def test_an_address_that_left_is_not_probed() -> None:
 
     assert (FailureReason.DNS_NOT_FOUND, Phase.DNS) == failed(result)
     assert Resolution(("192.0.2.2",)) == result.resolution
-    assert result.address is None
+    assert result.facts.address is None
 
 
 def test_whether_an_address_left_may_be_unknown() -> None:

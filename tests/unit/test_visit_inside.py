@@ -154,7 +154,7 @@ def test_a_visit_to_an_address_looks_no_name_up() -> None:
     )
 
     assert visited.result.failure is None
-    assert ADDRESS == visited.result.address
+    assert ADDRESS == visited.result.facts.address
     assert Phase.DNS not in visited.result.phase_durations
     assert visited.result.resolution is None
 
@@ -168,6 +168,6 @@ def test_a_visit_can_end_with_the_handshake_and_logs_in_nowhere() -> None:
     visited, _ = visit(lambda visitor: visitor.shake_hands(pop3(Encryption.STARTTLS), at=ADDRESS), server, given)
 
     assert visited.result.failure is None
-    assert tls_facts() == visited.result.tls
+    assert tls_facts() == visited.result.facts.tls
     assert [b"CAPA\r\n", b"STLS\r\n", b"CAPA\r\n", b"QUIT\r\n"] == server.sent
     assert [] == given.learnt

@@ -9,7 +9,7 @@ import pytest
 
 from exporter.metrics.remembering import Remembered
 from exporter.metrics.store import Store
-from exporter.model import Direction, FailureReason, Phase, ProbeResult
+from exporter.model import Direction, FailureReason, Phase, ProbeResult, RosterChange
 from tests.unit.results import (
     ALL_PHASES,
     DAY,
@@ -114,8 +114,9 @@ async def test_what_was_remembered_of_addresses_is_there_when_they_come() -> Non
     before = store_with([address], [replace(up(0), only_address="192.0.2.1")])
     store = store_with([])
     store.recall(before.to_remember(NOON))
-    store.configure([endpoint(NAME)])
-    store.spread([address])
+    whole = endpoint(NAME)
+    store.configure([whole])
+    store.apply(RosterChange((whole,), (address,), (address,)))
 
     (state,) = store.states(NAME)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Final, TypeVar
 
-from exporter.model import FailureReason, MailboxFacts
+from exporter.model import Facts, FailureReason, MailboxFacts
 from exporter.protocol import pop3
 from exporter.protocol.dialogue import Dialogue, Learn, ProtocolError
 from exporter.protocol.imap import Imap, Reply
@@ -43,7 +43,7 @@ def look_at_mailbox(imap: Imap, name: str) -> Dialogue[MailboxFacts]:
     figures = {figure: value for status in told for figure, value in status.items()}
     facts = MailboxFacts(name, figures.get("MESSAGES"), figures.get("UNSEEN"), figures.get("SIZE"))
     if figures:
-        yield Learn(facts)
+        yield Learn(Facts(mailbox=facts))
     # RFC 9051 6.3.3: EXAMINE, never SELECT: looking must not change \Recent or \Seen.
     reply = yield from imap.command(b"EXAMINE " + mailbox)
     if reply.end.condition is not Condition.OK:
@@ -51,7 +51,7 @@ def look_at_mailbox(imap: Imap, name: str) -> Dialogue[MailboxFacts]:
         raise refusal(FailureReason.MAILBOX_UNAVAILABLE, "EXAMINE is answered with", reply.end)
     if facts.messages is None:
         facts = replace(facts, messages=next((data.number for data in reply.named("EXISTS")), None))
-    yield Learn(facts)
+    yield Learn(Facts(mailbox=facts))
     # RFC 9208 section 1: QUOTA is from RFC 2087, and the newer edition names the resources that it counts.
     if any(item == "QUOTA" or item.startswith("QUOTA=RES-") for item in announced):
         facts = yield from _with_quota(imap, mailbox, facts)
@@ -70,7 +70,7 @@ def _with_quota(imap: Imap, mailbox: bytes, facts: MailboxFacts) -> Dialogue[Mai
     elif quotas:
         facts = replace(facts, quota_used=quotas[0][0])
     if quotas:
-        yield Learn(facts)
+        yield Learn(Facts(mailbox=facts))
     return facts
 
 
@@ -98,5 +98,5 @@ def look_at_maildrop(_: pop3.Pop3) -> Dialogue[MailboxFacts]:
     if found is None:
         raise ProtocolError(f"STAT is answered with {response}")
     facts = MailboxFacts("INBOX", messages=int(found[1]), size=int(found[2]))
-    yield Learn(facts)
+    yield Learn(Facts(mailbox=facts))
     return facts

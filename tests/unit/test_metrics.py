@@ -3,25 +3,18 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from exporter.metrics.catalogue import ENDPOINT_METRICS, EXPORTER_METRICS, Metric, MetricType, Unit, label_names
-from exporter.metrics.families import (
-    EXPORTER,
-    EXPORTER_HISTOGRAMS,
-    HISTOGRAMS,
-    OF_ENDPOINT,
-    OF_LOGIN,
-    OF_RECORD,
-    OF_TLS,
-    PREPARED,
-    SEVERAL,
-)
+from exporter.metrics.blackbox import BLACKBOX_METRICS
+from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS, label_names
+from exporter.metrics.exporter_metrics import EXPORTER_METRICS
+from exporter.metrics.metric import Metric, MetricType, Unit
 from exporter.metrics.reference import reference
+from exporter.model import Label
 
-METRICS = (*ENDPOINT_METRICS, *EXPORTER_METRICS)
-SINGLE = [*OF_ENDPOINT, *OF_LOGIN, *OF_RECORD, *OF_TLS]
+METRICS: tuple[Metric[Any], ...] = (*ENDPOINT_METRICS, *EXPORTER_METRICS)
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 
@@ -37,7 +30,7 @@ def test_no_name_is_used_twice() -> None:
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
-def test_a_row_is_as_the_formats_want_it(metric: Metric) -> None:
+def test_a_row_is_as_the_formats_want_it(metric: Metric[Any]) -> None:
     assert re.fullmatch(r"mail_[a-z0-9_]+", metric.name)
     assert (metric.type is MetricType.COUNTER) == metric.name.endswith("_total")
     assert re.fullmatch(r'[^\\"\n]+\.', metric.help)
@@ -52,21 +45,12 @@ def test_a_unit_is_the_end_of_the_name() -> None:
     assert units["mail_probes_total"] is None
 
 
-def test_every_row_has_one_source_of_figures_and_every_source_a_row() -> None:
-    sources = Counter([*SINGLE, *SEVERAL, *PREPARED, *HISTOGRAMS])
+def test_every_label_is_one_that_cannot_be_configured_and_every_such_label_is_used() -> None:
+    """A row with a label that `Label` does not have would let a configuration take it."""
+    used = {label for metric in METRICS for label in metric.labels}
 
-    assert {metric.name: 1 for metric in ENDPOINT_METRICS} == dict(sources)
-    assert {metric.name for metric in EXPORTER_METRICS} == {*EXPORTER, *EXPORTER_HISTOGRAMS}
-
-
-def test_a_histogram_is_drawn_from_a_histogram() -> None:
-    drawn = {metric.name for metric in METRICS if metric.type is MetricType.HISTOGRAM}
-
-    assert drawn == {*HISTOGRAMS, *EXPORTER_HISTOGRAMS}
-
-
-def test_metrics_with_one_series_have_no_labels_of_their_own() -> None:
-    assert set(SINGLE) == {m.name for m in ENDPOINT_METRICS if not m.labels and m.type is not MetricType.HISTOGRAM}
+    assert label_names() <= {*Label} <= used | label_names()
+    assert {*Label} >= {label for metric in BLACKBOX_METRICS for label in metric.labels}
 
 
 def test_the_labels_of_the_catalogue_are_not_to_be_configured() -> None:

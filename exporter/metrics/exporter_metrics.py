@@ -1,0 +1,143 @@
+"""The metrics of the exporter itself, and of what it does for several endpoints together: one row each."""
+
+from __future__ import annotations
+
+from exporter.metrics.labels import label_pairs
+from exporter.metrics.metric import COUNTER, GAUGE, HISTOGRAM, Metric, Samples, alone, bare, flag, labelled, timestamp
+from exporter.metrics.store import ExporterState
+
+
+def _build(exporter: ExporterState) -> Samples:
+    build = exporter.build
+    versions = [("version", build.version), ("python_version", build.python_version)]
+    return [(label_pairs([*versions, ("openssl_version", build.openssl_version)]), "1")]
+
+
+def _tokens_expiry(exporter: ExporterState) -> Samples:
+    return [
+        (label_pairs([("credentials", name)]), at)
+        for name, state in exporter.tokens.items()
+        if (at := timestamp(state.expires_at)) is not None
+    ]
+
+
+def _token_requests(exporter: ExporterState) -> Samples:
+    return [
+        (label_pairs([("credentials", name), ("outcome", outcome.value)]), str(count))
+        for name, state in exporter.tokens.items()
+        for outcome, count in state.requests.items()
+    ]
+
+
+def _endpoints(exporter: ExporterState) -> Samples:
+    return [(label_pairs([("protocol", each.value)]), str(count)) for each, count in exporter.endpoints.items()]
+
+
+def _skipped(exporter: ExporterState) -> Samples:
+    return [(label_pairs([("reason", reason.value)]), str(count)) for reason, count in exporter.skipped.items()]
+
+
+def _task_failures(exporter: ExporterState) -> Samples:
+    return [(label_pairs([("task", task.value)]), str(count)) for task, count in exporter.task_failures.items()]
+
+
+EXPORTER_METRICS: tuple[Metric[ExporterState], ...] = (
+    Metric(
+        "mail_oauth2_token_expiry_timestamp_seconds",
+        GAUGE,
+        "When the access token in use expires; absent while there is none, or its server does not say.",
+        labelled(_tokens_expiry),
+        ("credentials",),
+    ),
+    Metric(
+        "mail_oauth2_token_requests_total",
+        COUNTER,
+        "Requests for access tokens.",
+        labelled(_token_requests),
+        ("credentials", "outcome"),
+    ),
+    Metric(
+        "mail_exporter_build_info",
+        GAUGE,
+        "What this exporter is made of; the value is always 1.",
+        labelled(_build),
+        ("version", "python_version", "openssl_version"),
+    ),
+    Metric(
+        "mail_exporter_config_last_reload_successful",
+        GAUGE,
+        "Whether the configuration could be loaded when it last was: 1 or 0.",
+        alone(lambda exporter: flag(exporter.reload_successful)),
+    ),
+    Metric(
+        "mail_exporter_config_last_reload_success_timestamp_seconds",
+        GAUGE,
+        "When the configuration was last loaded successfully.",
+        alone(lambda exporter: timestamp(exporter.reloaded_at)),
+    ),
+    Metric(
+        "mail_exporter_endpoints", GAUGE, "Endpoints that this process probes.", labelled(_endpoints), ("protocol",)
+    ),
+    Metric(
+        "mail_exporter_shard",
+        GAUGE,
+        "Which shard this process is, counted from 0.",
+        alone(lambda exporter: str(exporter.shard)),
+    ),
+    Metric(
+        "mail_exporter_total_shards",
+        GAUGE,
+        "How many shards share the configured endpoints.",
+        alone(lambda exporter: str(exporter.total_shards)),
+    ),
+    Metric(
+        "mail_exporter_probes_in_flight",
+        GAUGE,
+        "Probes that are running.",
+        alone(lambda exporter: str(exporter.probes_in_flight)),
+    ),
+    Metric(
+        "mail_exporter_probe_start_delay_seconds",
+        HISTOGRAM,
+        "How much later than scheduled probes were started.",
+        bare(lambda exporter: exporter.start_delay),
+    ),
+    Metric(
+        "mail_exporter_probes_skipped_total",
+        COUNTER,
+        "Probes that were due but not started.",
+        labelled(_skipped),
+        ("reason",),
+    ),
+    Metric(
+        "mail_exporter_event_loop_lag_seconds",
+        HISTOGRAM,
+        "How late the event loop ran what was due; where the kernel stamps no packets, latencies may be so much off.",
+        bare(lambda exporter: exporter.lag),
+    ),
+    Metric(
+        "mail_exporter_scrape_duration_seconds",
+        HISTOGRAM,
+        "How long it took to produce /metrics.",
+        bare(lambda exporter: exporter.scrapes),
+    ),
+    Metric(
+        "mail_exporter_web_config_last_reload_successful",
+        GAUGE,
+        "Whether the web configuration could be used when it last changed: 1 or 0; absent without one.",
+        alone(lambda exporter: flag(exporter.web_config_successful)),
+    ),
+    Metric(
+        "mail_exporter_log_lines_dropped_total",
+        COUNTER,
+        "Log lines that nobody read in time, or that could not be written.",
+        alone(lambda exporter: str(exporter.log_lines_dropped)),
+    ),
+    Metric(
+        "mail_exporter_task_failures_total",
+        COUNTER,
+        "How often something that runs all the time failed and was begun anew; the log says why.",
+        labelled(_task_failures),
+        ("task",),
+    ),
+)

@@ -1,0 +1,60 @@
+"""What a visit learns of a server. A new fact is a field here, and `Learn(Facts(...))` where a dialogue comes by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from exporter.model.certificates import TlsFacts
+from exporter.model.logins import Mechanism
+from exporter.model.phases import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxFacts:
+    """Figures of one mailbox; each is `None` where the server did not tell.
+
+    Attributes:
+        name: As configured; `INBOX` for POP3's maildrop.
+        size: Bytes.
+        quota_used: Bytes, of the quota root with the least room left.
+        quota_limit: Bytes.
+    """
+
+    name: str
+    messages: int | None = None
+    unseen: int | None = None
+    size: int | None = None
+    quota_used: int | None = None
+    quota_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a server. Results, records, the API and the pages share it.
+
+    Attributes:
+        address: The IP address talked to; `None` if no connection was made.
+        tls: `None` if no handshake was completed.
+        starttls_offered: `None` unless the server was asked for its capabilities in plain.
+        capabilities: The last that the server announced; `None` if it never did.
+        auth_mechanism: What was used to log in; `None` if it did not come to that, as when the login is paused.
+        auth_success: Whether the server took the login; `None` if it did not come to that.
+        reply_codes: SMTP: the last reply code of each phase; `None` if there was none.
+        size_limit: SMTP: the SIZE limit in bytes; `None` if the server announced none, or none that is fixed.
+        mailbox: `None` unless a mailbox was looked at.
+    """
+
+    address: str | None = None
+    tls: TlsFacts | None = None
+    starttls_offered: bool | None = None
+    capabilities: tuple[str, ...] | None = None
+    auth_mechanism: Mechanism | None = None
+    auth_success: bool | None = None
+    reply_codes: tuple[tuple[Phase, int], ...] | None = None
+    size_limit: int | None = None
+    mailbox: MailboxFacts | None = None
+
+
+NOTHING_LEARNT: Final = Facts()
+"""The facts of a visit that got nowhere."""
