@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -148,7 +149,7 @@ def states(store: Store, request: web.Request) -> tuple[EndpointState, Sequence[
         web.HTTPNotFound: There is no such endpoint, or it is not probed at that address.
     """
     name = endpoint_name(request)
-    found = store.states(name)
+    found = _states(store, name)
     if not found:
         raise web.HTTPNotFound(text=f'No endpoint named "{name}".\n')
     each = found if found[0].endpoint.only_address is not None else ()
@@ -159,6 +160,11 @@ def states(store: Store, request: web.Request) -> tuple[EndpointState, Sequence[
         if state.endpoint.only_address == asked:
             return state, each
     raise web.HTTPNotFound(text=f'Endpoint "{name}" is not probed at the address {asked}.\n')
+
+
+def _states(store: Store, name: str) -> Sequence[EndpointState]:
+    """Those of a name; also after a proxy that tidies paths up, and makes one slash of two: imaps:/mail.example.com."""
+    return store.states(name) or store.states(_MERGED.sub("://", name, count=1))
 
 
 def failure(store: Store, request: web.Request) -> tuple[EndpointState, KeptFailure]:
@@ -172,7 +178,7 @@ def failure(store: Store, request: web.Request) -> tuple[EndpointState, KeptFail
     wanted = request.match_info.get("id") or request.query.get("id")
     if not wanted:
         raise web.HTTPBadRequest(text="Which failure? Write failure?name=NAME&id=ID.\n")
-    found = store.states(name)
+    found = _states(store, name)
     if not found:
         raise web.HTTPNotFound(text=f'No endpoint named "{name}".\n')
     address = request.query.get("address")
@@ -182,6 +188,8 @@ def failure(store: Store, request: web.Request) -> tuple[EndpointState, KeptFail
     kept_for = f"The last {FAILURES_KEPT} of an endpoint are kept, until the exporter ends."
     raise web.HTTPNotFound(text=f'Endpoint "{name}" has no failure {wanted}. {kept_for}\n')
 
+
+_MERGED = re.compile(r"(?<=[a-z]):/(?=[^/])")
 
 _URGENCY: Final = tuple(Health)
 

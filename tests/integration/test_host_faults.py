@@ -1,0 +1,203 @@
+"""What the machine can do to the daemon: no descriptors, a log that nobody reads, a full disk, a standstill."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import resource
+import signal
+import socketserver
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.servers.exporter import COMMAND, STOPS_WITHIN, Metrics
+from tests.servers.fetching import fetch
+from tests.servers.programs import LOOPBACK, free_ports, wait_until
+
+ENDPOINTS = 10
+PATIENCE = 1.5
+"""Seconds after which the mail server hangs up on a client that says nothing."""
+
+
+class Pop3(socketserver.StreamRequestHandler):
+    """A mailbox that takes a moment for every answer, and does not wait for long."""
+
+    timeout = PATIENCE
+
+    def handle(self) -> None:
+        self.wfile.write(b"+OK ready\r\n")
+        try:
+            while line := self.rfile.readline():
+                time.sleep(0.05)
+                self.wfile.write(b"+OK\r\nUSER\r\n.\r\n" if line.startswith(b"CAPA") else b"+OK\r\n")
+        except OSError:
+            return
+
+
+class Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 128
+
+
+@pytest.fixture(scope="module")
+def pop3() -> Iterator[int]:
+    """The port of a healthy server."""
+    with Server((LOOPBACK, 0), Pop3) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+class Daemon:
+    """The daemon beside ten healthy endpoints."""
+
+    def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
+        self.process = process
+        self.url = url
+
+    def metrics(self) -> Metrics:
+        return Metrics.parse(fetch(f"{self.url}/metrics").body.decode())
+
+    def probes(self) -> float:
+        metrics = self.metrics()
+        return sum(metrics.value("mail_probes_total", **labels) for labels in metrics.find("mail_probes_total"))
+
+    def failures(self) -> list[dict[str, str]]:
+        return self.metrics().find("mail_probe_failures_total")
+
+    def probes_more(self, count: int) -> None:
+        """Until so many more are done."""
+        before = self.probes()
+        wait_until(lambda: self.probes() >= before + count or None, what=f"{count} more probes", within=60)
+
+    def reload(self) -> int:
+        """What a reload is answered with."""
+        with closing(http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)) as connection:
+            connection.request("POST", "/-/reload")
+            return connection.getresponse().status
+
+    def stop(self) -> float:
+        begun = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        assert 0 == self.process.wait(4 * STOPS_WITHIN)
+        return time.monotonic() - begun
+
+
+@contextmanager
+def running(directory: Path, pop3: int, stderr: BinaryIO | int) -> Iterator[Daemon]:
+    file = directory / "mail-exporter.yaml"
+    entries = [f"- {{name: e{n}, url: 'pop3://{LOOPBACK}:{pop3}', encryption: none}}" for n in range(ENDPOINTS)]
+    head = "defaults: {interval: 1s, timeout: 900ms}\nlimits: {connections_per_host: 100}\nendpoints:\n"
+    file.write_text(head + "\n".join(entries) + "\n")
+    (port,) = free_ports(1)
+    flags = ["--log.level=debug", "--web.enable-lifecycle", f"--web.listen-address={LOOPBACK}:{port}"]
+    with subprocess.Popen([*COMMAND, "run", f"--config.file={file}", *flags], stderr=stderr) as process:
+        daemon = Daemon(process, f"http://{LOOPBACK}:{port}")
+        try:
+            wait_until(lambda: fetch(f"{daemon.url}/-/ready").status == 200 or None, what="it is ready", within=60)
+            daemon.probes_more(ENDPOINTS)
+            yield daemon
+        finally:
+            process.kill()
+
+
+@contextmanager
+def stalled_reader() -> Iterator[int]:
+    """A pipe that is full, and that nobody reads."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    try:
+        while True:
+            os.write(write, bytes(4096))
+    except BlockingIOError:
+        pass
+    os.set_blocking(write, True)
+    try:
+        yield write
+    finally:
+        os.close(read)
+        os.close(write)
+
+
+@contextmanager
+def reader_gone() -> Iterator[int]:
+    """A pipe without a reader."""
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        yield write
+    finally:
+        os.close(write)
+
+
+@contextmanager
+def full_disk() -> Iterator[int]:
+    """A file for which there is no room."""
+    with Path("/dev/full").open("wb") as file:
+        yield file.fileno()
+
+
+@pytest.mark.parametrize("stderr", [stalled_reader, reader_gone, full_disk])
+def test_a_log_that_cannot_be_written_stops_neither_probes_nor_scrapes_nor_reloads_nor_the_end(
+    stderr: Callable[[], AbstractContextManager[int]], pop3: int, tmp_path: Path
+) -> None:
+    with stderr() as descriptor, running(tmp_path, pop3, descriptor) as daemon:
+        daemon.probes_more(2 * ENDPOINTS)
+        reloaded = daemon.reload()
+        dropped = daemon.metrics().value("mail_exporter_log_lines_dropped_total")
+        failures = daemon.failures()
+        took = daemon.stop()
+
+    assert (200, []) == (reloaded, failures)
+    # What waits for a reader that stalls is not yet dropped.
+    assert stderr is stalled_reader or dropped > 0
+    assert took < 2 * STOPS_WITHIN
+
+
+def test_without_descriptors_the_daemon_lives_and_says_why_probes_fail(pop3: int, tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as log, running(tmp_path, pop3, log) as daemon:
+        process = daemon.process.pid
+        before = resource.prlimit(process, resource.RLIMIT_NOFILE)
+        resource.prlimit(process, resource.RLIMIT_NOFILE, (8, before[1]))
+        time.sleep(3)
+        resource.prlimit(process, resource.RLIMIT_NOFILE, before)
+        wait_until(lambda: daemon.probes() or None, what="it answers again", within=60)
+        failed = {labels["reason"] for labels in daemon.failures()}
+        daemon.probes_more(2 * ENDPOINTS)
+        metrics = daemon.metrics()
+        succeed = [metrics.value("mail_probe_success", endpoint=f"e{number}") for number in range(ENDPOINTS)]
+        tasks = {task["task"] for task in metrics.find("mail_exporter_task_failures_total")}
+        reloaded = daemon.reload()
+        daemon.stop()
+
+    assert failed <= {"connect_failed", "dns_failed"}
+    assert failed
+    assert [1.0] * ENDPOINTS == succeed
+    assert tasks
+    assert 200 == reloaded
+
+
+def test_after_a_stop_nothing_that_was_under_way_is_judged(pop3: int, tmp_path: Path) -> None:
+    """The server hangs up on those that say nothing for long: each would be a failure that nobody but we have made."""
+    with (tmp_path / "log").open("wb") as log, running(tmp_path, pop3, log) as daemon:
+        for _ in range(2):
+            daemon.process.send_signal(signal.SIGSTOP)
+            time.sleep(3 * PATIENCE)
+            daemon.process.send_signal(signal.SIGCONT)
+            daemon.probes_more(2 * ENDPOINTS)
+        failures = daemon.failures()
+        late = daemon.metrics().value("mail_exporter_probes_skipped_total", reason="late")
+        daemon.stop()
+
+    assert [] == failures
+    assert late >= ENDPOINTS
+    assert "this process stood still" in (tmp_path / "log").read_text()
