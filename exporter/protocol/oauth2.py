@@ -44,6 +44,9 @@ MAX_LIFETIME: Final = 30 * 24 * 3600
 MAX_ERROR: Final = 64
 """Characters of an error's name, and of a date, that are looked at."""
 
+MAX_EXPLANATION: Final = 16384
+"""Octets of it that are looked through for secrets."""
+
 MAX_DETAIL: Final = 400
 """Characters of a server's explanation that are kept: Microsoft's fill half of it."""
 
@@ -311,8 +314,8 @@ def _explained(error: OAuth2Error, hidden: tuple[Secret, ...]) -> str:
     """The server's words, for people."""
     words = [str(error.error)] + ([str(error.description)] if error.description else [])
     text = ": ".join(words).encode("utf-8", "surrogatepass")
-    # Before anything is cut off: the rest of a secret could not be told for one any more.
-    text = Redactor([secret.reveal() for secret in hidden]).blotted(text)
+    # Before the rest is cut off, and far behind where: the rest of a secret could not be told for one any more.
+    text = Redactor([secret.reveal() for secret in hidden]).blotted(text[:MAX_EXPLANATION])
     end = _OF_THE_REQUEST.search(text)
     shown = printable(b" ".join((text[: end.start()].rstrip(b" .\r\n") if end else text).split()))
     return f"the token endpoint refuses: {shown if len(shown) <= MAX_DETAIL else shown[:MAX_DETAIL] + '...'}"

@@ -482,3 +482,15 @@ def test_an_error_that_is_an_object_explains_itself_too(document: dict[str, Any]
 )
 def test_the_time_to_wait_may_be_a_date(written: str, seconds: float | None) -> None:
     assert seconds == failed(429, b"", retry_after=written).retry_after
+
+
+def test_a_long_explanation_with_secrets_is_shown_by_its_beginning() -> None:
+    description = "AADSTS7: " + "hunter2 is wrong, " * 5000
+
+    error = failed(
+        401, json.dumps({"error": "invalid_client", "error_description": description}).encode(), (b"hunter2",)
+    )
+
+    assert error.detail.startswith(
+        "the token endpoint refuses: invalid_client: AADSTS7: <redacted> is wrong, <redacted>"
+    )
