@@ -44,7 +44,7 @@ MAX_LIFETIME: Final = 30 * 24 * 3600
 MAX_ERROR: Final = 64
 """Characters of an error's name, and of a date, that are looked at."""
 
-MAX_EXPLANATION: Final = 16384
+MAX_EXPLANATION: Final = 4096
 """Octets of it that are looked through for secrets."""
 
 MAX_DETAIL: Final = 400

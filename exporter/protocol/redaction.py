@@ -15,6 +15,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 from exporter.protocol.dialogue import CUT_QUOTE, printable
@@ -31,8 +32,9 @@ MAX_LOOKED_AT: Final = 65536
 """Octets of the quick look, in 20 ms at most where all are escapes. What one probe has to show is a tenth of it;
 what is longer is taken to hold a secret."""
 
-MAX_SEARCHED: Final = 32768
-"""Octets that are looked at one by one, in 20 ms at most. What is longer and may hold a secret is not shown at all."""
+MAX_SEARCHED: Final = 4096
+"""Octets that are looked at one by one, in some milliseconds. Of what is longer and may hold a secret, whole lines are
+blotted out: those that may hold it, alone or together with the next."""
 
 LAYERS: Final = 2
 """How often escapes are undone: what is escaped once more on its way, such as `%2570`, is still found."""
@@ -116,7 +118,7 @@ class Redactor:
         if not self.may_hold(octets):
             return octets
         if len(octets) > MAX_SEARCHED:
-            return b"\n".join([BLOT] * (octets.count(b"\n") + 1))
+            return self._without_lines(octets)
         hidden = bytearray(len(octets))
         for view, spans in _views(octets):
             if self._may_hold(view):
@@ -124,6 +126,16 @@ class Redactor:
                     for start, end in spans[found]:
                         hidden[start:end] = b"\1" * (end - start)
         return _without(octets, hidden)
+
+    def _without_lines(self, octets: bytes) -> bytes:
+        """The octets with a blot in the place of every line that may hold a secret."""
+        lines = octets.split(b"\n")
+        alone = [len(octets) > MAX_LOOKED_AT or self.may_hold(line) for line in lines]
+        hidden = alone.copy()
+        for number, (line, following) in enumerate(pairwise(lines)):
+            if not (alone[number] or alone[number + 1]) and self.may_hold(line + b"\n" + following):
+                hidden[number] = hidden[number + 1] = True
+        return b"\n".join([BLOT if blot else line for line, blot in zip(lines, hidden, strict=True)])
 
     def text(self, text: str) -> str:
         """Likewise for text."""

@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.protocol.redaction import BLOT, MAX_SEARCHED, MIN_HIDDEN, Redactor, blotted, blotted_where_cut
+from exporter.protocol.redaction import (
+    BLOT,
+    MAX_LOOKED_AT,
+    MAX_SEARCHED,
+    MIN_HIDDEN,
+    Redactor,
+    blotted,
+    blotted_where_cut,
+)
 
 SECRETS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=8, max_size=30).filter(
     lambda text: len(set(text)) > 3 and not set(text) & set("<redacted>")
@@ -114,8 +122,17 @@ def test_what_is_too_short_to_tell_from_other_words_is_left_alone() -> None:
     assert Redactor([b"nope!"]).may_hold(b"no, nope!")
 
 
-def test_what_is_too_long_to_look_through_is_not_shown_where_it_may_hold_a_secret() -> None:
-    said = b"a line\n" * MAX_SEARCHED + b"correct horse"
+def test_what_is_too_long_to_look_through_loses_the_lines_that_may_hold_a_secret() -> None:
+    said = b"a line\n" * (MAX_SEARCHED // 7 + 1) + b"my CORRECT%20HORSE\nand\n250-correct ho\n250 rse\nthe end"
+
+    shown = Redactor([b"correct horse"]).blotted(said).split(b"\n")
+
+    assert [b"a line", BLOT, b"and", BLOT, BLOT, b"the end"] == shown[-6:]
+    assert {b"a line"} == set(shown[:-5])
+
+
+def test_what_is_far_too_long_is_not_shown_at_all() -> None:
+    said = b"a line\n" * MAX_LOOKED_AT + b"correct horse"
 
     assert {BLOT} == set(Redactor([b"correct horse"]).blotted(said).split(b"\n"))
 
