@@ -251,13 +251,14 @@ def _staples(of: Scope) -> Panel:
 
 
 def _over_time(of: Scope, settings: Settings) -> Panel:
+    fewest = f"{days_left(of)} and bottomk({MOST}, {days_left(of, ' @ end()')})"
     return graph(
         Text(
             "Days left over time",
             f"Of the first certificate to expire, for the {MOST} endpoints with the fewest days left. It falls by one "
             "a day, and a jump up is a renewal: a missing one is visible weeks before.",
         ),
-        [Query(in_rows(f"bottomk({MOST}, {days_left(of)})", settings), "{{row}}")],
+        [Query(in_rows(fewest, settings), "{{row}}")],
         "none",
         steps=of_days_left(settings),
         color=by_last_value(),

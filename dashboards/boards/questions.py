@@ -25,10 +25,15 @@ def stale(of: Scope, settings: Settings) -> str:
     )
 
 
-def days_left(of: Scope) -> str:
-    """Days until the first certificate on the verified path ends, or without one that is sent; negative if past."""
+def days_left(of: Scope, at: str = "") -> str:
+    """Days until the first certificate on the verified path expires, or without a path one that is sent.
+
+    Args:
+        of: What to ask about.
+        at: A point in time for all of a graph, as ` @ end()`.
+    """
     verified = of("mail_tls_verified_chain_not_after_timestamp_seconds")
-    return f"(({verified} or {of('mail_tls_chain_not_after_timestamp_seconds')}) - time()) / 86400"
+    return f"(({verified}{at} or {of('mail_tls_chain_not_after_timestamp_seconds')}{at}) - time()) / 86400"
 
 
 def failures(of: Scope, window: str) -> str:
@@ -88,8 +93,11 @@ def codes() -> str:
 
 
 def failing_in_the_time_shown(of: Scope) -> str:
-    """Narrows a timeline to the endpoints that failed in the time shown, unless all are asked for at the top."""
-    return f"min_over_time({of('mail_probe_success')}[$__range]) < $shown"
+    """Narrows a timeline to the endpoints that failed in the time shown, unless all are asked for at the top.
+
+    As seen from its end, so that a row is whole: what was before the first failure is there, too.
+    """
+    return f"min_over_time({of('mail_probe_success')}[$__range] @ end()) < $shown"
 
 
 def in_rows(expression: str, settings: Settings) -> str:
