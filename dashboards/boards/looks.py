@@ -13,7 +13,8 @@ from typing import Final
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards.settings import Settings
-from exporter.model import FailureReason, Phase, Protocol
+from exporter.model import FailureReason, Phase
+from exporter.protocol.protocols import PROTOCOLS
 
 GOOD: Final = "green"
 BAD: Final = "red"
@@ -36,13 +37,9 @@ PHASE_COLORS: Final[Mapping[Phase, str]] = MappingProxyType(
     }
 )
 
-PROTOCOL_COLORS: Final[Mapping[Protocol, str]] = MappingProxyType(
-    {Protocol.SMTP: "#b877d9", Protocol.IMAP: "#5794f2", Protocol.POP3: "#3aa6b9"}
-)
+PROTOCOL_COLORS: Final = MappingProxyType({protocol: row.colours[0] for protocol, row in PROTOCOLS.items()})
 
-PALE_PROTOCOL_COLORS: Final[Mapping[Protocol, str]] = MappingProxyType(
-    {Protocol.SMTP: "#d9b8ea", Protocol.IMAP: "#a3c4f8", Protocol.POP3: "#93cfd9"}
-)
+PALE_PROTOCOL_COLORS: Final = MappingProxyType({protocol: row.colours[1] for protocol, row in PROTOCOLS.items()})
 """Of what is below the same in its full colour, such as a median below a higher quantile."""
 
 QUANTILE_COLORS: Final = ("super-light-blue", "blue", "dark-blue")

@@ -6,9 +6,8 @@ a second time. What a single value may be does not live here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from exporter.config.durations import format_duration
 from exporter.config.hosts import is_ipv4, is_ipv6
@@ -17,6 +16,7 @@ from exporter.config.problems import Journal, quoted
 from exporter.config.targets import Target
 from exporter.config.urls import usual_scheme
 from exporter.model import Credentials, Encryption, IpFamily, Mechanism, Protocol, SecretKind, TlsPolicy
+from exporter.protocol.protocols import PROTOCOLS, with_key, with_mechanism
 
 DEFAULT_INTERVAL = 60.0
 """Seconds."""
@@ -24,24 +24,17 @@ DEFAULT_INTERVAL = 60.0
 DEFAULT_TIMEOUT = 15.0
 """Seconds; or the interval, where that is shorter and nobody wrote a timeout."""
 
-_ONLY_FOR: Mapping[str, Protocol] = MappingProxyType(
-    {
-        "mailbox": Protocol.IMAP,
-        "helo": Protocol.SMTP,
-        "mail_from": Protocol.SMTP,
-        "rcpt_to": Protocol.SMTP,
-        "rcpt_expect": Protocol.SMTP,
-    }
-)
-"""Keys that mean something to one protocol; others pass them by in the defaults, and may not have them of their own."""
-
-_MECHANISM_ONLY_FOR: Mapping[Mechanism, Protocol] = MappingProxyType(
-    {Mechanism.USERPASS: Protocol.POP3, Mechanism.APOP: Protocol.POP3}
-)
+_KEYS_OF_SOME = tuple(sorted(frozenset[str]().union(*(row.keys for row in PROTOCOLS.values()))))
+"""Keys that mean something to some protocols; others pass them by in the defaults, and may not have them themselves."""
 
 _ALWAYS_ENCRYPTED = frozenset({Encryption.TLS, Encryption.STARTTLS})
 
 _FAMILIES = ((IpFamily.IPV4, is_ipv4), (IpFamily.IPV6, is_ipv6))
+
+
+def in_words(protocols: frozenset[Protocol]) -> str:
+    """Protocols, for people."""
+    return " and ".join(protocol for protocol in Protocol if protocol in protocols)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +56,11 @@ class Draft:
     @property
     def spoken(self) -> str:
         """The protocols, for people."""
-        return " and ".join(protocol for protocol in Protocol if protocol in self.protocols)
+        return in_words(self.protocols)
 
     def applies(self, key: str) -> bool:
         """Whether the key means something to the endpoint's protocol."""
-        return _ONLY_FOR.get(key, self.target.protocol) is self.target.protocol
+        return self.target.protocol in with_key(key)
 
     def problem(self, key: str, message: str) -> None:
         """Notes what is wrong with a key, at the place where it was written."""
@@ -85,7 +78,7 @@ class Draft:
 
     def has(self, mechanism: Mechanism) -> bool:
         """Whether the endpoint's protocol has the mechanism."""
-        return _MECHANISM_ONLY_FOR.get(mechanism, self.target.protocol) is self.target.protocol
+        return self.target.protocol in with_mechanism(mechanism)
 
     @property
     def suits(self) -> bool:
@@ -138,9 +131,9 @@ def check_timing(keys: Layers, journal: Journal) -> None:
 
 
 def _check_protocol(draft: Draft) -> None:
-    for key, protocol in _ONLY_FOR.items():
-        if draft.keys.own_value(key) is not None and protocol not in draft.protocols:
-            draft.problem(key, f"is for {protocol}, and this endpoint speaks {draft.spoken}; leave it out")
+    for key in _KEYS_OF_SOME:
+        if draft.keys.own_value(key) is not None and not (speakers := with_key(key)) & draft.protocols:
+            draft.problem(key, f"is for {in_words(speakers)}, and this endpoint speaks {draft.spoken}; leave it out")
 
 
 def _check_recipient(draft: Draft) -> None:
@@ -154,9 +147,9 @@ def _check_login(draft: Draft) -> None:
     mechanism = draft.keys.own_value("mechanism")
     if mechanism is None:
         return
-    protocol = _MECHANISM_ONLY_FOR.get(mechanism, draft.target.protocol)
-    if protocol not in draft.protocols:
-        message = f"{mechanism} is for {protocol}, and this endpoint speaks {draft.spoken}; write auto"
+    speakers = with_mechanism(mechanism)
+    if not speakers & draft.protocols:
+        message = f"{mechanism} is for {in_words(speakers)}, and this endpoint speaks {draft.spoken}; write auto"
         draft.problem("mechanism", message)
     if draft.keys.value("credentials") is None and draft.keys.usable("credentials"):
         draft.problem("mechanism", "there is nobody to log in as; write credentials beside it, or leave it out")

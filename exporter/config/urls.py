@@ -12,34 +12,12 @@ from dataclasses import dataclass
 from exporter.config.hosts import is_ipv6, parse_target_host
 from exporter.config.problems import nearest, quoted
 from exporter.model import Encryption, Protocol
+from exporter.protocol.protocols import PROTOCOLS, Scheme
 
 MAX_PORT = 65535
 
 
-@dataclass(frozen=True, slots=True)
-class Scheme:
-    """What a URL scheme stands for.
-
-    Attributes:
-        port: Where the URL names none.
-    """
-
-    name: str
-    protocol: Protocol
-    port: int
-    encryption: Encryption
-
-
-SCHEMES = (
-    Scheme("smtp", Protocol.SMTP, 25, Encryption.STARTTLS),
-    Scheme("submission", Protocol.SMTP, 587, Encryption.STARTTLS),
-    Scheme("submissions", Protocol.SMTP, 465, Encryption.TLS),
-    Scheme("smtps", Protocol.SMTP, 465, Encryption.TLS),
-    Scheme("imap", Protocol.IMAP, 143, Encryption.STARTTLS),
-    Scheme("imaps", Protocol.IMAP, 993, Encryption.TLS),
-    Scheme("pop3", Protocol.POP3, 110, Encryption.STARTTLS),
-    Scheme("pop3s", Protocol.POP3, 995, Encryption.TLS),
-)
+SCHEMES = tuple(scheme for row in PROTOCOLS.values() for scheme in row.schemes)
 """In the order of preference where several fit."""
 
 _URL = re.compile(r"([^:/?#@\[\]]*)://([^/?#]*)(.*)", re.DOTALL)

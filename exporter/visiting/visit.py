@@ -9,22 +9,20 @@ asks for; `Visitor.visit` runs whatever else is to be done at a server.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
 
 import structlog
 from OpenSSL import SSL
 
-from exporter.model import Endpoint, FailureReason, Login, Phase, ProbeResult, Protocol, Resolution, Withheld
+from exporter.model import Endpoint, FailureReason, Login, Phase, ProbeResult, Resolution, Withheld
 from exporter.net.resolve import ResolveError
 from exporter.net.stream import StreamError
 from exporter.protocol.dialogue import Dialogue, DialogueError, quoted
 from exporter.protocol.errands import converse
-from exporter.protocol.imap import Imap
-from exporter.protocol.pop3 import Pop3
+from exporter.protocol.protocols import PROTOCOLS
 from exporter.protocol.session import Client, Session, open_session, shake_hands
-from exporter.protocol.smtp import Smtp
 from exporter.visiting.clearing import KnownSecrets
 from exporter.visiting.connect import Connection, Names, NoContext, World, connect_any, look_up, tls_context, to_try
 from exporter.visiting.drive import Driver
@@ -47,12 +45,6 @@ SHARE_OF_LOGIN: Final = 0.5
 
 LEAST_TIMEOUT: Final = 0.05
 """Seconds, so that a visit for which no time is left says so, instead of failing in ways of its own."""
-
-CLIENTS: Final[Mapping[Protocol, Callable[[Endpoint, str], Client]]] = {
-    Protocol.SMTP: Smtp,
-    Protocol.IMAP: Imap,
-    Protocol.POP3: Pop3,
-}
 
 log = structlog.get_logger()
 
@@ -332,7 +324,7 @@ class _Visit:
         addresses = (address,) if address is not None else to_try(self.endpoint, await self.look_up())
         stream = await connect_any(self.endpoint, addresses, self._world, self.notes, self.expires)
         self._stream = stream
-        self.client = CLIENTS[self.endpoint.protocol](self.endpoint, _address_literal(stream.local_address))
+        self.client = PROTOCOLS[self.endpoint.protocol].client(self.endpoint, _address_literal(stream.local_address))
         self.driver = Driver(
             stream,
             self.endpoint,

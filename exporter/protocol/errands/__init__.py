@@ -21,7 +21,7 @@ from exporter.protocol.session import Client, Session, open_session
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ErrandRow:
     """How the protocols go about one errand.
 
     Attributes:
@@ -33,23 +33,23 @@ class Row:
     needs_login: bool = False
 
 
-ERRANDS: Final[Mapping[Errand, Row]] = MappingProxyType(
+ERRANDS: Final[Mapping[Errand, ErrandRow]] = MappingProxyType(
     {
-        Errand.RECIPIENT: Row(
+        Errand.RECIPIENT: ErrandRow(
             {
                 Protocol.SMTP: lambda session, endpoint: ask_about_recipient(
                     session.client, endpoint.mail_from, endpoint.rcpt_to or "", endpoint.rcpt_expect
                 )
             }
         ),
-        Errand.MAILBOX: Row(
+        Errand.MAILBOX: ErrandRow(
             {
                 Protocol.IMAP: lambda session, endpoint: look_at_mailbox(session.client, endpoint.mailbox or "INBOX"),
                 Protocol.POP3: lambda session, _: look_at_maildrop(session.client),
             },
             needs_login=True,
         ),
-        Errand.CAPABILITIES: Row(
+        Errand.CAPABILITIES: ErrandRow(
             dict.fromkeys(Protocol, lambda session, endpoint: expect_capabilities(session, endpoint.capabilities))
         ),
     }

@@ -1,0 +1,103 @@
+"""One row a protocol: who speaks it, how its servers are written and reached, and what only it understands.
+
+Adding a protocol is a member of `Protocol`, a row here, and its place in the rows of `errands`; a test walks the
+members and asks every table for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from exporter.model import Encryption, Endpoint, Mechanism, Protocol
+from exporter.protocol import login_refusals
+from exporter.protocol.imap import Imap
+from exporter.protocol.login_refusals import Codes
+from exporter.protocol.pop3 import Pop3
+from exporter.protocol.session import Client
+from exporter.protocol.smtp import Smtp
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """What a URL scheme stands for.
+
+    Attributes:
+        port: Where the URL names none.
+    """
+
+    name: str
+    protocol: Protocol
+    port: int
+    encryption: Encryption
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolRow:
+    """All that there is to know about a protocol.
+
+    Attributes:
+        client: Makes the client's side of a connection, for an endpoint and a name to give in EHLO.
+        schemes: In the order of preference where several fit.
+        refusals: What its codes say about a login that is refused.
+        colours: On dashboards: in full, and for what is below the same in full colour.
+        keys: Of endpoints, the ones that mean something to it but not to every protocol.
+        mechanisms: Its own, which SASL does not have.
+    """
+
+    client: Callable[[Endpoint, str], Client]
+    schemes: tuple[Scheme, ...]
+    refusals: Codes
+    colours: tuple[str, str]
+    keys: frozenset[str] = frozenset()
+    mechanisms: frozenset[Mechanism] = frozenset()
+
+
+PROTOCOLS: Final[Mapping[Protocol, ProtocolRow]] = MappingProxyType(
+    {
+        Protocol.SMTP: ProtocolRow(
+            Smtp,
+            (
+                Scheme("smtp", Protocol.SMTP, 25, Encryption.STARTTLS),
+                Scheme("submission", Protocol.SMTP, 587, Encryption.STARTTLS),
+                Scheme("submissions", Protocol.SMTP, 465, Encryption.TLS),
+                Scheme("smtps", Protocol.SMTP, 465, Encryption.TLS),
+            ),
+            login_refusals.SMTP,
+            ("#b877d9", "#d9b8ea"),
+            keys=frozenset({"helo", "mail_from", "rcpt_to", "rcpt_expect"}),
+        ),
+        Protocol.IMAP: ProtocolRow(
+            Imap,
+            (
+                Scheme("imap", Protocol.IMAP, 143, Encryption.STARTTLS),
+                Scheme("imaps", Protocol.IMAP, 993, Encryption.TLS),
+            ),
+            login_refusals.IMAP,
+            ("#5794f2", "#a3c4f8"),
+            keys=frozenset({"mailbox"}),
+        ),
+        Protocol.POP3: ProtocolRow(
+            Pop3,
+            (
+                Scheme("pop3", Protocol.POP3, 110, Encryption.STARTTLS),
+                Scheme("pop3s", Protocol.POP3, 995, Encryption.TLS),
+            ),
+            login_refusals.POP3,
+            ("#3aa6b9", "#93cfd9"),
+            mechanisms=frozenset({Mechanism.USERPASS, Mechanism.APOP}),
+        ),
+    }
+)
+
+
+def with_key(key: str) -> frozenset[Protocol]:
+    """The protocols that a key of endpoints means something to."""
+    return frozenset(protocol for protocol, row in PROTOCOLS.items() if key in row.keys) or frozenset(Protocol)
+
+
+def with_mechanism(mechanism: Mechanism) -> frozenset[Protocol]:
+    """The protocols that have a mechanism."""
+    return frozenset(each for each, row in PROTOCOLS.items() if mechanism in row.mechanisms) or frozenset(Protocol)
