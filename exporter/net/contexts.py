@@ -26,6 +26,7 @@ from OpenSSL import SSL, crypto
 from exporter.certificates import pem_blocks, subjects
 from exporter.model import TlsPolicy, TlsVersion
 from exporter.net.recording import VerifiedChains, on_staple, on_verification
+from exporter.single_flight import SingleFlight
 from exporter.threads import in_own_thread
 
 CHECK_EVERY: Final = 1.0
@@ -98,7 +99,7 @@ class TlsContexts:
         self._wall = wall
         self._environment = environment
         self._made: dict[_Recipe, _Made] = {}
-        self._looks: dict[_Recipe, asyncio.Future[SSL.Context]] = {}
+        self._looks = SingleFlight[_Recipe, SSL.Context]()
 
     def fresh(self, policy: TlsPolicy) -> SSL.Context | None:
         """The context for a policy, if its files were looked at a moment ago."""
@@ -111,15 +112,7 @@ class TlsContexts:
         Raises:
             TlsSetupError: As there.
         """
-        recipe = _recipe(policy)
-        look = self._looks.get(recipe)
-        if look is None:
-            look = self._looks[recipe] = _look(partial(self.context, policy))
-            look.add_done_callback(lambda _: self._looks.pop(recipe))
-            # Should everybody who waits for it give up, its failure has been seen: here.
-            look.add_done_callback(lambda done: done.cancelled() or done.exception())
-        # One who gives up must not take the look away from those that share it.
-        return await asyncio.shield(look)
+        return await self._looks.join(_recipe(policy), lambda: _look(partial(self.context, policy)))
 
     def context(self, policy: TlsPolicy) -> SSL.Context:
         """The context for a policy, made of its files as they are now (or were a second ago).

@@ -7,13 +7,13 @@ change, this is thrown away with all it holds.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import dns.name
 import dns.rdatatype
+from cachetools import LRUCache
 
 from exporter.net.dns_query import Absent, Failed, Outcome, Records, ask
 from exporter.net.nameserver import Nameserver
@@ -28,8 +28,8 @@ LATE = 0.1
 went."""
 
 MAX_KEPT = 32768
-"""Answers held at once: both families of all the names that one process can probe, with room to spare. The oldest go
-first."""
+"""Answers held at once: both families of all the names that one process can probe, with room to spare. Those that
+nobody asked for the longest go first."""
 
 Question = tuple[str, dns.rdatatype.RdataType]
 """An absolute name in lower case, without the final dot, and the kind of records."""
@@ -59,7 +59,7 @@ class Answers:
     def __init__(self, nameservers: Sequence[Nameserver], clock: Callable[[], float]) -> None:
         self.nameservers = tuple(nameservers)
         self._clock = clock
-        self._kept: OrderedDict[Question, _Kept] = OrderedDict()
+        self._kept: LRUCache[Question, _Kept] = LRUCache(MAX_KEPT)
         self._asking: dict[Question, _Asking] = {}
 
     async def ask(self, questions: Sequence[Question], deadline: float) -> list[Outcome]:
@@ -135,14 +135,8 @@ class Answers:
         asked_at = self._clock()
         outcome = await ask(_absolute(name), rdtype, self.nameservers, deadline)
         if isinstance(outcome, Records | Absent) and outcome.ttl > 0:
-            self._keep(question, _Kept(outcome, asked_at + outcome.ttl))
+            self._kept[question] = _Kept(outcome, asked_at + outcome.ttl)
         return outcome
-
-    def _keep(self, question: Question, kept: _Kept) -> None:
-        self._kept[question] = kept
-        self._kept.move_to_end(question)
-        while len(self._kept) > MAX_KEPT:
-            self._kept.popitem(last=False)
 
     def _forget(self, question: Question, task: asyncio.Task[Outcome]) -> None:
         """Lets the next one ask anew, unless somebody already does."""

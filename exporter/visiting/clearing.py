@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final
 
+from cachetools import LRUCache
+
 from exporter.model import ProbeResult, Secret
 from exporter.protocol.redaction import Redactor
 
@@ -27,7 +29,7 @@ class KnownSecrets:
     """The secrets that servers were sent."""
 
     def __init__(self) -> None:
-        self._redactors: dict[str, Redactor] = {}
+        self._redactors: LRUCache[str, Redactor] = LRUCache(NEIGHBOURHOODS)
 
     def of(self, host: str) -> Redactor:
         """What blots out the secrets that a host may know."""
@@ -39,10 +41,7 @@ class KnownSecrets:
         if not octets or octets in known.secrets:
             return known
         redactor = Redactor((octets, *known.secrets[: REMEMBERED - 1]))
-        where = _neighbourhood(host)
-        if where not in self._redactors and len(self._redactors) >= NEIGHBOURHOODS:
-            del self._redactors[next(iter(self._redactors))]
-        self._redactors[where] = redactor
+        self._redactors[_neighbourhood(host)] = redactor
         return redactor
 
 

@@ -10,11 +10,13 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-from collections import OrderedDict
 from typing import Final
+
+from cachetools import LRUCache
 
 from exporter.model import Secret
 from exporter.protocol.dialogue import DeriveKey
+from exporter.single_flight import SingleFlight
 
 KEPT: Final = 4096
 """Keys kept: one for each login and server while the server's salt stays what it is, at a few hundred octets each."""
@@ -29,23 +31,24 @@ class DerivedKeys:
     def __init__(self) -> None:
         self._turn = asyncio.Semaphore(AT_ONCE)
         self._mark = secrets.token_bytes(32)
-        self._keys: OrderedDict[bytes, Secret] = OrderedDict()
+        self._keys: LRUCache[bytes, Secret] = LRUCache(KEPT)
+        self._derivations = SingleFlight[bytes, Secret]()
 
     async def derive(self, wanted: DeriveKey) -> bytes:
         """The key, from memory or anew."""
         name = self._name(wanted)
-        known = self._keys.get(name)
-        if known is not None:
-            self._keys.move_to_end(name)
-            return known.reveal()
+        key = self._keys.get(name)
+        if key is None:
+            key = self._keys[name] = await self._derivations.join(name, lambda: self._derive(wanted))
+        return key.reveal()
+
+    async def _derive(self, wanted: DeriveKey) -> Secret:
         async with self._turn:
-            key = await asyncio.to_thread(
-                hashlib.pbkdf2_hmac, wanted.digest, wanted.password.reveal(), wanted.salt, wanted.iterations
+            return Secret(
+                await asyncio.to_thread(
+                    hashlib.pbkdf2_hmac, wanted.digest, wanted.password.reveal(), wanted.salt, wanted.iterations
+                )
             )
-        self._keys[name] = Secret(key)
-        if len(self._keys) > KEPT:
-            self._keys.popitem(last=False)
-        return key
 
     def _name(self, wanted: DeriveKey) -> bytes:
         """What a key is found by: everything that it depends on, told apart, and no help in guessing the password."""

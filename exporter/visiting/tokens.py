@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 from typing import Protocol as Interface
 
@@ -16,6 +17,7 @@ import structlog
 from exporter.model import Credentials, OAuth2Client, Secret, TokenOutcome
 from exporter.protocol.assertion import KeyUnusable
 from exporter.protocol.oauth2 import Material, TokenAnswer, TokenError
+from exporter.single_flight import SingleFlight
 from exporter.visiting.reading import SecretReader
 
 UNKNOWN_LIFETIME: Final = 300.0
@@ -116,7 +118,6 @@ class _Account:
     """All that there is of one entry of the credentials.
 
     Attributes:
-        request: The request under way, which all who want a token wait for.
         timer: When the next one is made without anybody waiting.
         asked_at: When somebody wanted a token, monotonic seconds.
         exchanged: A refresh token as configured, and the one that the server gave in its place.
@@ -127,7 +128,6 @@ class _Account:
     client: OAuth2Client
     token: Token | None = None
     refusal: _Refusal | None = None
-    request: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None
     asked_at: float = 0.0
     exchanged: tuple[Secret, Secret] | None = None
@@ -163,6 +163,7 @@ class Tokens:
         self._reader = reader
         self._observer = observer
         self._accounts: dict[Credentials, _Account] = {}
+        self._requests = SingleFlight[int, None]()
         self._kept: frozenset[Credentials] | None = None
         self._answers = 0
 
@@ -200,7 +201,6 @@ class Tokens:
         if refusal is None or refusal.made_of != made_of or now >= refusal.retry_at:
             # The first may be one that was under way when the secrets were replaced.
             for _ in range(2):
-                # A probe that gives up must not take the request away from those that share it.
                 await asyncio.shield(self._request(account))
                 token, refusal = account.token, account.refusal
                 if token is not None and token is not before and token.made_of == made_of:
@@ -231,17 +231,12 @@ class Tokens:
 
     async def close(self) -> None:
         """Fetch no more tokens."""
-        requests = [account.request for account in self._accounts.values() if account.request is not None]
         self.keep(())
-        for request in requests:
-            request.cancel()
-        await asyncio.gather(*requests, return_exceptions=True)
+        await self._requests.close()
 
-    def _request(self, account: _Account) -> asyncio.Task[None]:
+    def _request(self, account: _Account) -> asyncio.Future[None]:
         """The request that is under way, or a new one."""
-        if account.request is None or account.request.done():
-            account.request = asyncio.create_task(self._ask(account))
-        return account.request
+        return self._requests.begin(id(account), partial(self._ask, account))
 
     def _renew(self, account: _Account) -> None:
         if self._clock() - account.asked_at < IDLE:

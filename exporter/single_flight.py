@@ -1,0 +1,49 @@
+"""Work that is done once for all who want it at the same time. What is kept of it afterwards is the callers' matter.
+
+Three places share work in ways of their own: a reload that has begun does not count for those who ask now
+(`reloading`), a question to a nameserver ends when nobody waits for it any more (`dns_answers`), and checks of
+passwords wait in a fair line (`web.users`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, Generic, TypeAlias, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+Work: TypeAlias = Callable[[], Coroutine[Any, Any, Value] | asyncio.Future[Value]]
+
+
+class SingleFlight(Generic[Key, Value]):
+    """The work that is under way, by what it is about."""
+
+    def __init__(self) -> None:
+        self._flights: dict[Key, asyncio.Future[Value]] = {}
+
+    async def join(self, key: Key, work: Work[Value]) -> Value:
+        """What comes of the work that is under way, or else of this. One who gives up does not end it for others."""
+        return await asyncio.shield(self.begin(key, work))
+
+    def begin(self, key: Key, work: Work[Value]) -> asyncio.Future[Value]:
+        """See to it that the work is under way, and wait for nothing. Raises what `work` raises."""
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = asyncio.ensure_future(work())
+            flight.add_done_callback(lambda done: self._ended(key, done))
+        return flight
+
+    async def close(self) -> None:
+        """End all that is under way."""
+        flights = list(self._flights.values())
+        for flight in flights:
+            flight.cancel()
+        await asyncio.gather(*flights, return_exceptions=True)
+
+    def _ended(self, key: Key, flight: asyncio.Future[Value]) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+        # Should everybody who waits for it have given up, its failure has been seen: here.
+        _ = flight.cancelled() or flight.exception()
