@@ -27,7 +27,7 @@ help:
 	@echo "make soak    put the daemon under load for ten minutes, print the curve of its memory, and compare its counts; MINUTES=N"
 	@echo "make conformance LIMBO=FILE  hold the judgement of certificates to x509-limbo"
 	@echo "make dashboards  generate the Grafana dashboards, the alert rules and the chart's schema anew"
-	@echo "make pictures    draw the dashboards for docs/; takes ten minutes, and needs npm, chromium and prometheus"
+	@echo "make pictures    draw the dashboards and the pages for docs/; takes ten minutes, and needs npm, chromium and prometheus"
 	@echo "make lock    resolve the dependencies anew into constraints.txt"
 	@echo "make clean   remove the environment and every cache"
 
@@ -69,6 +69,7 @@ dashboards: $(DEVELOPMENT)
 
 pictures: $(DEVELOPMENT)
 	$(BIN)/python -m dashboards.preview
+	$(BIN)/python -m tests.servers.page_pictures docs/images
 
 # --universal: one file for every Python and platform, with markers where they differ.
 lock: $(TOOLS)

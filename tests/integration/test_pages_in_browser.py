@@ -101,6 +101,8 @@ def test_local_time_stands_beside_utc(few: Windows, failure: str) -> None:
 
     assert words.startswith("2026-09-21 17:12:20 UTC (19:12:20")
     assert "2026-09-21 17:12:20 UTC" == plain
+    with few.window("/") as seen:
+        assert "since 16:56 UTC / 18:56" in seen.page.inner_text(".endpoints tr.failing .since >> nth=0")
 
 
 def test_everything_is_there_without_a_script(few: Windows) -> None:

@@ -63,6 +63,16 @@ def _result(each: Endpoint, number: int, at: float, ago: int) -> ProbeResult:
     if not failing:
         return good
     reason, phase, detail, reached = FAILURES[number // 10 % len(FAILURES)]
+    if phase is Phase.AUTH and ago < 3:
+        paused = "login paused so that the account is not locked; next try in 200 s. Last answer: " + detail
+        return replace(
+            good,
+            failure=Failure(reason, phase, paused),
+            spans=ALL_PHASES[:7],
+            auth_mechanism=None,
+            auth_success=None,
+            transcript=SMTP_CONVERSATION[:12],
+        )
     goodbye = (ALL_PHASES[-1],) if phase is Phase.AUTH else ()
     return replace(
         good,

@@ -9,21 +9,21 @@ const zone = (date) => {
 const day = (date) => `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
 const local = (date) => `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())} ${zone(date)}`;
 
-// "2026-11-28 02:41:07 UTC", and beside it "03:41:07 CET"; where only an age is shown, in what appears on pointing at it.
+// "2026-11-28 02:41:07 UTC (03:41:07 CET)", "02:41 UTC / 03:41 CET"; with an age, in what appears on pointing at it.
 function addLocalTimes(within) {
   for (const time of within.querySelectorAll("time[datetime]")) {
     const date = new Date(time.dateTime);
     if (Number.isNaN(date.getTime()) || zone(date) === "UTC") continue;
     const other = day(date) !== date.toISOString().slice(0, 10);
     const words = other ? `${day(date)} ${local(date)}` : local(date);
-    if (time.classList.contains("moment")) {
+    const brief = time.classList.contains("brief");
+    if (brief || time.classList.contains("moment")) {
       const beside = document.createElement("span");
       beside.className = "local";
-      beside.textContent = ` (${words})`;
+      beside.textContent = brief ? ` / ${pad(date.getHours())}:${pad(date.getMinutes())} ${zone(date)}` : ` (${words})`;
       time.append(beside);
-    } else if (time.title) {
-      time.title += ` (${words})`;
     }
+    if (time.title) time.title += ` (${words})`;
   }
 }
 
