@@ -80,7 +80,7 @@ def test_several_targets_are_shown_side_by_side_and_as_json_line_by_line(configu
 
     assert ended.returncode == 1
     assert {"good": True, "bad": False} == {each["endpoint"]: each["success"] for each in map(json.loads, lines)}
-    assert ended.stdout.splitlines()[-1].endswith("failures#auth_rejected")
+    assert ended.stdout.splitlines()[-1].endswith("#auth_rejected")
 
 
 def test_many_rounds_do_not_try_a_rejected_login_again(configuration: Path) -> None:
