@@ -1,7 +1,7 @@
 """What an endpoint's past is: since when it is as it is, what changed when, its last failures, and ninety days.
 
 Values only: each probe makes a new history from the one before. What takes room is shared or packed, so that a healthy
-endpoint costs two KiB more than its last probe, and one that fails all the time some eight.
+endpoint costs two KiB more than its last probe, and one that fails all the time some ten more.
 """
 
 from __future__ import annotations
