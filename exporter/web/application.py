@@ -144,6 +144,8 @@ class _Interface:
         return await self._streamer.respond(request, body, JSON)
 
     async def api_failure(self, request: web.Request) -> web.StreamResponse:
+        if query.names_an_endpoint(self._store, request):
+            return await self.api_endpoint(request)
         state, kept = query.failure(self._store, request)
         return await self._streamer.respond(request, failure_detail(state, kept, self._clock()), JSON)
 

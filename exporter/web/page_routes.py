@@ -82,6 +82,8 @@ class PageRoutes:
 
     async def failure_page(self, request: web.Request) -> web.StreamResponse:
         """One failed probe."""
+        if query.names_an_endpoint(self._store, request):
+            return await self.endpoint_page(request)
         state, kept = query.failure(self._store, request)
         pages, _ = await self._pages()
         return await self._respond(request, pages.failure(self.page(request), state, kept))

@@ -140,6 +140,16 @@ def endpoint_name(request: web.Request) -> str:
     return name
 
 
+def names_an_endpoint(store: Store, request: web.Request) -> bool:
+    """Whether what looks like the path of a failure is an endpoint with such a name: then it is `states` to ask."""
+    return "id" in request.match_info and bool(_states(store, _whole_name(request)))
+
+
+def _whole_name(request: web.Request) -> str:
+    path = request.match_info
+    return f"{path['name']}/failures/{path['id']}" if "id" in path else endpoint_name(request)
+
+
 def states(store: Store, request: web.Request) -> tuple[EndpointState, Sequence[EndpointState]]:
     """What is asked for, and all the addresses of the endpoint if each has a state of its own.
 
@@ -148,7 +158,7 @@ def states(store: Store, request: web.Request) -> tuple[EndpointState, Sequence[
     Raises:
         web.HTTPNotFound: There is no such endpoint, or it is not probed at that address.
     """
-    name = endpoint_name(request)
+    name = _whole_name(request)
     found = _states(store, name)
     if not found:
         raise web.HTTPNotFound(text=f'No endpoint named "{name}".\n')

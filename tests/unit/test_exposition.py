@@ -282,6 +282,25 @@ def test_a_failure_is_told_until_the_next_success_and_counted_for_ever() -> None
     assert value(after, "mail_probe_failures_total", reason="auth_rejected", phase="auth") == 1.0
 
 
+def test_openmetrics_leads_to_the_last_failure_of_each_kind_that_is_still_kept() -> None:
+    kinds = [(FailureReason.TIMEOUT, Phase.TLS), *20 * [(FailureReason.CONNECT_REFUSED, Phase.CONNECT)]]
+    results = [failure(*kind, started_at=NOON + number, duration=0.125) for number, kind in enumerate(kinds)]
+    moment = snapshot_of(*results)
+
+    def counters(form: Format) -> list[str]:
+        return [line for line in exposed(moment, form).splitlines() if line.startswith("mail_probe_failures_total{")]
+
+    labels = f'mail_probe_failures_total{{endpoint="{NAME}",protocol="imap"'
+    plain = [
+        f'{labels},reason="timeout",phase="tls"}} 1',
+        f'{labels},reason="connect_refused",phase="connect"}} 20',
+    ]
+    assert plain == counters(Format.TEXT)
+    # The first failure is no longer kept, so nothing leads to it.
+    exemplar = f' # {{failure_id="20260921T141340.125Z"}} 1 {NOON + 20.125:.3f}'
+    assert [plain[0], plain[1] + exemplar] == counters(Format.OPENMETRICS)
+
+
 def test_the_time_of_the_last_success_stays_while_probes_fail() -> None:
     failed = failure(FailureReason.TIMEOUT, Phase.GREETING, NAME, started_at=NOON + 60)
 

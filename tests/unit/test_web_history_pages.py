@@ -171,6 +171,17 @@ async def test_what_is_wrong_is_said_on_a_page_with_a_way_on(path: str, status: 
     assert {"./", "./docs/"} <= {link.replace("../", "./") for link in page.links}
 
 
+@pytest.mark.parametrize("path", ["/endpoints/", "/api/v1/endpoints/", "/endpoint?name="])
+async def test_an_endpoint_may_be_called_like_the_path_of_a_failure(path: str) -> None:
+    name = "a/failures/b"
+    async with served(store_with([endpoint(name)], [success(name)])) as client:
+        answer = await client.get(f"{path}{quote(name, safe='')}")
+        text = await answer.text()
+
+    assert 200 == answer.status
+    assert name in text
+
+
 async def test_a_failure_leads_to_the_ones_before_and_after() -> None:
     async with served(store_with([endpoint(NAME)], [rejected(0), rejected(1), rejected(2)]), at(3)) as client:
         page = await page_at(client, LINK)
