@@ -69,8 +69,7 @@ def _result(each: Endpoint, number: int, at: float, ago: int) -> ProbeResult:
             good,
             failure=Failure(reason, phase, paused),
             spans=ALL_PHASES[:7],
-            auth_mechanism=None,
-            auth_success=None,
+            facts=replace(good.facts, auth_mechanism=None, auth_success=None),
             transcript=SMTP_CONVERSATION[:12],
         )
     goodbye = (ALL_PHASES[-1],) if phase is Phase.AUTH else ()
