@@ -16,6 +16,7 @@ import structlog
 from exporter import app, logs
 from exporter.cli.listening import listen_addresses
 from exporter.cli.loading import config_files, or_exit
+from exporter.cli.once import OnceCommand
 from exporter.cli.shards import chosen_shard, shard_options
 from exporter.cli.version import version_option
 from exporter.config.apart import load_apart
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-@click.command()
+@click.command(cls=OnceCommand)
 @config_files(meaning="The configuration", required=True)
 @click.option("--config.watch", "watch", is_flag=True, help="Reload the configuration when one of its files changes.")
 @listen_addresses(default=":9925")

@@ -98,6 +98,11 @@ class Resolver:
         self._answers = Answers((), clock)
         self._order = AddressOrder(clock, source_for)
 
+    @property
+    def nameservers_asked(self) -> str:
+        """The nameservers that are asked, for people; empty before any was."""
+        return ", ".join(map(str, self._answers.nameservers))
+
     async def addresses(self, host: str, family: IpFamily) -> tuple[str, ...]:
         """The addresses that `resolve` finds."""
         return (await self.resolve(host, family)).addresses

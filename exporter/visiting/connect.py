@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol as Interface
+from typing import runtime_checkable
 
 import structlog
 from OpenSSL import SSL
@@ -76,6 +77,15 @@ class Names(Interface):
 
     async def resolve(self, host: str, family: IpFamily) -> Resolution:
         """Where a name leads to."""
+
+
+@runtime_checkable
+class AsksNameservers(Interface):
+    """A resolver that can tell whom it asks."""
+
+    @property
+    def nameservers_asked(self) -> str:
+        """The nameservers, for people; empty before any is known."""
 
 
 class Contexts(Interface):

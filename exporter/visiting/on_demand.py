@@ -26,7 +26,7 @@ from exporter.model import (
     Resolution,
 )
 from exporter.net.resolve import ResolveError
-from exporter.visiting.connect import Names
+from exporter.visiting.connect import AsksNameservers, Names
 from exporter.visiting.visit import Visitor
 
 SHARE: Final = 0.5
@@ -50,6 +50,11 @@ class _AllowedNames:
         self._names = names
         self._allowed = allowed
         self.objection: str | None = None
+
+    @property
+    def nameservers_asked(self) -> str:
+        """Whom the names within ask."""
+        return self._names.nameservers_asked if isinstance(self._names, AsksNameservers) else ""
 
     async def resolve(self, host: str, family: IpFamily) -> Resolution:
         """All addresses of a host, if all of them are allowed."""

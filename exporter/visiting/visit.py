@@ -24,7 +24,17 @@ from exporter.protocol.errands import converse
 from exporter.protocol.protocols import PROTOCOLS
 from exporter.protocol.session import Client, Session, open_session, shake_hands
 from exporter.visiting.clearing import KnownSecrets
-from exporter.visiting.connect import Connection, Names, NoContext, World, connect_any, look_up, tls_context, to_try
+from exporter.visiting.connect import (
+    AsksNameservers,
+    Connection,
+    Names,
+    NoContext,
+    World,
+    connect_any,
+    look_up,
+    tls_context,
+    to_try,
+)
 from exporter.visiting.drive import Driver
 from exporter.visiting.encryption_hint import encryption_hint
 from exporter.visiting.keys import DerivedKeys
@@ -257,7 +267,8 @@ class Visitor:
             async with deadline:
                 return await course(visit)
         except TimeoutError:
-            visit.notes.fail(FailureReason.TIMEOUT, visit.hinted(f"no reply within {visit.endpoint.timeout:g} s"))
+            waited = f"no reply within {visit.endpoint.timeout:g} s{visit.asked()}"
+            visit.notes.fail(FailureReason.TIMEOUT, visit.hinted(waited))
         except DialogueError as error:
             detail = visit.hinted(error.detail)
             visit.notes.fail(error.reason, detail, error.phase, unclear=error.unclear)
@@ -309,6 +320,13 @@ class _Visit:
         """Give the visit so much time from now on."""
         self.expires = asyncio.get_running_loop().time() + seconds
         self.deadline.reschedule(self.expires)
+
+    def asked(self) -> str:
+        """Whose reply was waited for, where it was not the mail server's."""
+        names = self._world.names
+        if self.notes.phase is not Phase.DNS or not isinstance(names, AsksNameservers):
+            return ""
+        return f" from {names.nameservers_asked}" if names.nameservers_asked else ""
 
     def hinted(self, detail: str) -> str:
         """What went wrong, and what is likely to be meant where the encryption is not what the server speaks."""

@@ -660,3 +660,31 @@ async def test_a_secret_on_a_file_system_that_hangs_hides_no_outage(*, up: bool)
     assert result.failure is not None
     assert (FailureReason.SECRET_UNREADABLE if up else FailureReason.CONNECT_REFUSED) is result.failure.reason
     assert took < 30
+
+
+@dataclass
+class SlowNames(Names):
+    """A nameserver that does not answer, and is known by its address."""
+
+    asked_whom: str = "192.0.2.53"
+
+    @property
+    def nameservers_asked(self) -> str:
+        return self.asked_whom
+
+    async def resolve(self, host: str, family: IpFamily) -> Resolution:
+        await asyncio.sleep(3600)
+        raise AssertionError(host, family)
+
+
+@pytest.mark.parametrize(
+    ("whom", "says"), [("192.0.2.53", "no reply within 2 s from 192.0.2.53"), ("", "no reply within 2 s")]
+)
+def test_a_timeout_while_a_name_is_looked_up_names_the_nameserver(whom: str, says: str) -> None:
+    names = SlowNames()
+    names.asked_whom = whom
+    result, _ = probe(pop3(timeout=2.0), [], names=names)
+
+    assert (FailureReason.TIMEOUT, Phase.DNS) == failed(result)
+    assert result.failure is not None
+    assert says == result.failure.detail
