@@ -391,7 +391,7 @@ async def serve(
         daemon.start()
         settle()
         if history is not None:
-            history.start(daemon.store.to_remember)
+            history.start(daemon.store.to_remember, daemon.store.task_failed)
             stack.push_async_callback(history.close)
         stack.push_async_callback(daemon.stop)
         if reloading is not None and reload is not None:

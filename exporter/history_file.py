@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,9 @@ import structlog
 
 from exporter.metrics.history_format import DamagedHistoryError, read_history, write_history
 from exporter.metrics.remembering import Remembered
-from exporter.model import Series
+from exporter.model import LongTask, Series
+from exporter.supervision import supervised
+from exporter.threads import in_own_thread
 
 SAVE_EVERY: Final = 300.0
 """Seconds between two writes: what a power cut may cost."""
@@ -72,11 +75,18 @@ class HistoryFile:
             log.warning("the history file cannot be read; histories are not kept", file=self._name, error=str(error))
         return {}
 
-    def start(self, histories: Callable[[float], Histories]) -> None:
-        """From now on, write what this gives now and then. It is told the Unix time."""
+    def start(
+        self, histories: Callable[[float], Histories], failed: Callable[[LongTask], None] = lambda _: None
+    ) -> None:
+        """From now on, write now and then.
+
+        Args:
+            histories: What to write; is told the Unix time.
+            failed: Is told of what nobody thought of; writing goes on.
+        """
         self._histories = histories
         if self._usable:
-            self._task = asyncio.create_task(self._write_now_and_then())
+            self._task = asyncio.create_task(supervised(LongTask.HISTORY, self._write_now_and_then, failed))
 
     async def close(self) -> None:
         """Write it once more and for the last time."""
@@ -96,7 +106,8 @@ class HistoryFile:
     async def _save(self) -> None:
         try:
             async with self._writing:
-                await asyncio.to_thread(self._write, self._histories(time.time()))
+                # In a thread of its own: the file may lie on a file system that hangs.
+                await in_own_thread(partial(self._write, self._histories(time.time())), "history")
         except OSError as error:
             if self._told != str(error):
                 self._told = str(error)

@@ -76,6 +76,8 @@ class LongTask(StrEnum):
     """Accepts connections of HTTP clients."""
     WATCHDOG = "watchdog"
     """Tells systemd that the event loop runs."""
+    HISTORY = "history"
+    """Writes the file of `--history.file`."""
     MEMORY = "memory"
     """Collects garbage when nobody is disturbed by it."""
 
