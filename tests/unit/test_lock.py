@@ -92,11 +92,15 @@ def test_every_dependency_is_pinned_once_within_the_declared_bounds(python: str)
 
 
 @pytest.mark.parametrize(
-    ("folder", "groups"), [("exporter", ()), ("tests", ("dev",)), ("benchmarks", ("dev",)), ("dashboards", ("dev",))]
+    ("folder", "groups"),
+    [
+        ("exporter", ()),
+        *((folder, ("dev",)) for folder in ("tests", "benchmarks", "dashboards", "deploy")),
+    ],
 )
 def test_every_import_is_of_something_declared(folder: str, groups: tuple[str, ...]) -> None:
     allowed = {canonicalize_name(one.name) for one in declared(groups)}
-    own = {*sys.stdlib_module_names, "exporter", "tests", "dashboards", "benchmarks"}
+    own = {*sys.stdlib_module_names, "exporter", "tests", "dashboards", "benchmarks", "deploy"}
     homes = packages_distributions()
     undeclared = {
         f"{file.relative_to(ROOT)} imports {name}"
