@@ -96,10 +96,12 @@ def test_the_alerts_become_a_manifest(tmp_path: Path) -> None:
     assert yaml.safe_load(rules.read_text()) == manifest["spec"]
 
 
-def test_the_other_port_is_the_units_own_command_with_one_more_flag() -> None:
-    (drop_in,) = blocks("ini")
+def test_every_drop_in_is_the_units_own_command_with_one_more_flag() -> None:
     (own,) = re.findall(r"^ExecStart=.+$", SERVICE.read_text(), re.MULTILINE)
-    section, cleared, changed = drop_in.splitlines()
+    drop_ins = [block.splitlines() for block in blocks("ini")]
 
-    assert ("[Service]", "ExecStart=") == (section, cleared)
-    assert f"{own} --web.listen-address=127.0.0.1:9925" == changed
+    assert {"[Service]"} == {lines[0] for lines in drop_ins}
+    assert {"ExecStart="} == {lines[-2] for lines in drop_ins}
+    assert ["--web.listen-address=127.0.0.1:9925", "--history.file=/var/lib/mail-exporter/history"] == [
+        lines[-1].removeprefix(f"{own} ") for lines in drop_ins
+    ]
