@@ -1,6 +1,7 @@
-"""Every certificate situation that a real Dovecot can be made to serve: verdict, dates, and who logs in.
+"""Certificate situations that a real Dovecot serves: verdict, dates, and who logs in.
 
-One Dovecot serves them all, each at an address of loopback of its own, in both protocols and both kinds of encryption.
+One Dovecot serves them, each at an address of loopback of its own, in both protocols and both kinds of encryption. They
+are a sample, one of each verdict: that all situations are judged alike in every protocol is shown without a server.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from tests.servers.authority import Authority, write_identity
 from tests.servers.dovecot import Account, Dovecot, dovecot
 from tests.servers.exporter import Metrics
 
-SERVED = {f"127.0.1.{number}": each for number, each in enumerate(situations(), 1) if not each.staple}
-"""By address."""
+SAMPLE = {(each.problems, each.verified, len(each.chain)): each for each in situations() if not each.staple}
+"""One of each verdict and length of chain. Dovecot does not staple OCSP responses."""
 
-NOT_SERVED = "Dovecot does not staple OCSP responses, so the situations that are about one cannot be had from it."
+SERVED = {f"127.0.1.{number}": each for number, each in enumerate(SAMPLE.values(), 1)}
+"""By address."""
 
 SCHEMES = {
     "imap": (Protocol.IMAP, Encryption.STARTTLS),
@@ -124,8 +126,6 @@ def test_dovecot_saw_a_login_where_the_certificate_is_good_and_nowhere_else(seen
     assert SERVED[address].verified == (address in seen.logins)
 
 
-def test_dovecot_serves_every_situation_but_those_with_a_staple() -> None:
-    assert {each for each in situations() if each not in SERVED.values()} == {
-        each for each in situations() if each.staple
-    }, NOT_SERVED
-    assert 30 <= sum(not each.verified for each in SERVED.values())
+def test_the_sample_has_every_verdict() -> None:
+    assert {each.problems for each in situations() if not each.staple} == {each.problems for each in SERVED.values()}
+    assert 10 <= sum(not each.verified for each in SERVED.values())
