@@ -30,7 +30,8 @@ def generate() -> dict[str, str]:
     config["patternProperties"] = {"^x-": {}}
     base["definitions"] |= definitions
     # Whether anything is to be probed at all is for mail-exporter to say: an empty one is refused by the template.
-    config.pop("required", None)
+    for key in ("required", "anyOf"):
+        config.pop(key, None)
     base["properties"]["config"] = {"if": {"type": "string"}, "else": {"type": "object", **config}}
     return {SCHEMA: _as_json(base), KEYS: _as_json(_keys(schema, definitions))}
 
