@@ -9,18 +9,19 @@
 FROM python:3.13-slim AS build
 
 WORKDIR /src
-COPY constraints.txt ./
+COPY constraints.txt requirements.txt ./
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     pip install --no-cache-dir --root-user-action=ignore --constraint constraints.txt hatchling \
-    && python -m venv --without-pip /opt/mail-exporter
+    && python -m venv --without-pip /opt/mail-exporter \
+    && pip --python /opt/mail-exporter/bin/python install --no-cache-dir --only-binary :all: \
+        --require-hashes --requirement requirements.txt
 
 COPY pyproject.toml README.md LICENSE config.example.yaml ./
 COPY docs/ docs/
 COPY exporter/ exporter/
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir /wheels . \
-    && pip --python /opt/mail-exporter/bin/python install --no-cache-dir --only-binary :all: \
-        --constraint constraints.txt /wheels/mail_exporter-*.whl
+    && pip --python /opt/mail-exporter/bin/python install --no-cache-dir --no-deps /wheels/mail_exporter-*.whl
 
 
 FROM python:3.13-slim

@@ -1,4 +1,5 @@
-# `make run` shows the product, `make test` checks everything. Both set up what they need in .venv, from constraints.txt.
+# `make run` shows the product, `make test` checks everything. Both set up what they need in .venv, from constraints.txt,
+# where every release stands with its hashes: docs/decisions/026-hashes.md says how pip takes them.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -28,7 +29,7 @@ help:
 	@echo "make conformance LIMBO=FILE  hold the judgement of certificates to x509-limbo"
 	@echo "make dashboards  generate the Grafana dashboards, the alert rules and the chart's schema anew"
 	@echo "make pictures    draw the dashboards and the pages for docs/; takes ten minutes, and needs npm, chromium and prometheus"
-	@echo "make lock    resolve the dependencies anew into constraints.txt"
+	@echo "make lock    resolve the dependencies anew into constraints.txt and requirements.txt"
 	@echo "make clean   remove the environment and every cache"
 
 run: $(RUNTIME)
@@ -72,11 +73,13 @@ pictures: $(DEVELOPMENT)
 	$(BIN)/python -m tests.servers.page_pictures docs/images
 
 # --universal: one file for every Python and platform, with markers where they differ.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--custom-compile-command "make lock" --no-emit-package mail-exporter
+
 lock: $(TOOLS)
 	$(PIP) install --quiet --constraint constraints.txt --group lock
-	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 \
-		--custom-compile-command "make lock" --no-emit-package mail-exporter \
-		--group dev --group build --group lock --output-file constraints.txt pyproject.toml
+	$(COMPILE) --upgrade --group dev --group build --group lock --output-file constraints.txt pyproject.toml
+	$(COMPILE) --constraint constraints.txt --output-file requirements.txt pyproject.toml
 
 clean:
 	rm -rf dashboards/preview/node_modules dashboards/preview/dist
@@ -101,12 +104,13 @@ $(BIN)/python:
 			"install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; \
 	fi
 
-$(TOOLS): pyproject.toml constraints.txt | $(BIN)/python
+$(TOOLS): pyproject.toml constraints.txt requirements.txt | $(BIN)/python
 	$(PIP) install --quiet --constraint constraints.txt pip hatchling editables
 	@touch $@
 
 $(RUNTIME): $(TOOLS)
-	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable .
+	$(PIP) install --quiet --require-hashes --requirement requirements.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEVELOPMENT): $(RUNTIME)

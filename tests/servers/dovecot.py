@@ -82,7 +82,7 @@ def dovecot(
     quota_limit: int = 10 * 1024 * 1024,
     introspection_url: str = NOWHERE,
     elsewhere: Mapping[str, Identity] = MappingProxyType({}),
-    further: str = "",
+    further: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Dovecot]:
     """Runs one until the block ends.
 
@@ -94,15 +94,13 @@ def dovecot(
         quota_limit: Bytes for each account.
         introspection_url: Where to ask whether an OAuth token is good.
         elsewhere: What to serve at further addresses of loopback, on the same ports; it may be weak.
-        further: Settings that stand behind all others.
+        further: Settings that stand behind all others, in the language of each version ("2.3", "2.4").
     """
     binary = program("dovecot", package="dovecot-imapd")
     for name, package in (("imap", "imapd"), ("pop3", "pop3d"), ("lmtp", "lmtpd")):
         if not Path(f"/usr/lib/dovecot/{name}").exists():
             unavailable(f"Dovecot's {name} is not installed (Debian package: dovecot-{package})")
-    version = subprocess.run([binary, "--version"], check=True, capture_output=True, text=True).stdout
-    if not version.startswith("2.3."):
-        unavailable(f"the tests carry a configuration for Dovecot 2.3, and this is {version.strip()}")
+    language = _language(binary)
     if os.geteuid() != 0:
         unavailable("Dovecot drops to users of its own, so the tests with it must be started by root")
 
@@ -120,7 +118,7 @@ def dovecot(
     )
     _write(
         server,
-        "dovecot.conf",
+        language.template,
         {
             "directory": directory,
             "instance": directory.name,
@@ -136,11 +134,15 @@ def dovecot(
             "pop3s_port": pop3s if tls else 0,
             "lmtp_port": lmtp,
             "sasl_socket": server.sasl_socket,
-            "elsewhere": "".join(_at(address, other) for address, other in elsewhere.items()),
-            "further": further,
+            "introspection_url": introspection_url,
+            "elsewhere": "".join(_at(language, address, other) for address, other in elsewhere.items()),
+            "further": further.get(language.version, ""),
         },
+        "dovecot.conf",
     )
-    _write(server, "dovecot-oauth2.conf.ext", {"introspection_url": introspection_url})
+    # Read by 2.3 only; 2.4 has these settings among all others.
+    settings = {"introspection_url": introspection_url}
+    _write(server, "dovecot-oauth2.conf.ext", settings, "dovecot-oauth2.conf.ext")
     users = directory / "users"
     users.write_text("".join(f"{one.username}:{{PLAIN}}{one.password}::::::\n" for one in accounts))
     mail = directory / "mail"
@@ -167,16 +169,46 @@ def dovecot(
         yield server
 
 
-def _at(address: str, identity: Identity) -> str:
+@dataclass(frozen=True, slots=True)
+class _Language:
+    """How a version of Dovecot wants to be told things.
+
+    Attributes:
+        template: The file with its settings.
+        certificate: The settings of a certificate and its key, with what stands before the name of a file.
+    """
+
+    version: str
+    template: str
+    certificate: str
+    key: str
+
+
+_LANGUAGES = (
+    _Language("2.3", "dovecot.conf", "ssl_cert = <", "ssl_key = <"),
+    _Language("2.4", "dovecot-2.4.conf", "ssl_server_cert_file = ", "ssl_server_key_file = "),
+)
+
+
+def _language(binary: str) -> _Language:
+    version = subprocess.run([binary, "--version"], check=True, capture_output=True, text=True).stdout.strip()
+    language = next((one for one in _LANGUAGES if version.startswith(f"{one.version}.")), None)
+    if language is None:
+        known = " and ".join(one.version for one in _LANGUAGES)
+        unavailable(f"the tests carry configurations for Dovecot {known}, and this is {version}")
+    return language
+
+
+def _at(language: _Language, address: str, identity: Identity) -> str:
     """What is served at one address: anything, however weak."""
-    settings = {
-        "ssl_cipher_list": "DEFAULT@SECLEVEL=0",
-        "ssl_cert": f"<{identity.chain_file}",
-        "ssl_key": f"<{identity.key_file}",
-    }
-    return "".join([f"local {address} {{\n", *(f"  {key} = {value}\n" for key, value in settings.items()), "}\n"])
+    settings = (
+        "ssl_cipher_list = DEFAULT@SECLEVEL=0",
+        f"{language.certificate}{identity.chain_file}",
+        f"{language.key}{identity.key_file}",
+    )
+    return "".join([f"local {address} {{\n", *(f"  {setting}\n" for setting in settings), "}\n"])
 
 
-def _write(server: Dovecot, name: str, settings: dict[str, object]) -> None:
-    text = (_TEMPLATES / name).read_text()
-    (server.directory / name).write_text(Template(text).substitute(settings))
+def _write(server: Dovecot, template: str, settings: Mapping[str, object], target: str) -> None:
+    text = (_TEMPLATES / template).read_text()
+    (server.directory / target).write_text(Template(text).substitute(settings))

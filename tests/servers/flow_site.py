@@ -110,18 +110,12 @@ def flow_site(
         yield FlowSite(authority, mailboxes, between, relay, everybody)
 
 
-def _dovecot(directory: Path) -> str:
+def _dovecot(directory: Path) -> dict[str, str]:
     rules = directory / "rules.sieve"
     rules.write_text(SIEVE)
-    return rf"""
-protocol lmtp {{
-  mail_plugins = quota sieve
-}}
+    common = rf"""
 protocol pop3 {{
   pop3_lock_session = yes
-}}
-plugin {{
-  sieve_before = {rules}
 }}
 namespace inbox {{
   mailbox Junk {{
@@ -142,6 +136,28 @@ local {BARE} {{
   }}
 }}
 """
+    sieve = {
+        "2.3": f"""
+protocol lmtp {{
+  mail_plugins = quota sieve
+}}
+plugin {{
+  sieve_before = {rules}
+}}
+""",
+        "2.4": f"""
+protocol lmtp {{
+  mail_plugins {{
+    sieve = yes
+  }}
+}}
+sieve_script before {{
+  type = before
+  path = {rules}
+}}
+""",
+    }
+    return {version: settings + common for version, settings in sieve.items()}
 
 
 def _postfix(directory: Path, identity: Identity, accounts: Sequence[Account], mailboxes: Dovecot) -> Any:

@@ -1,4 +1,7 @@
-"""constraints.txt holds every dependency at one version, and is what the tests run with. `make lock` writes it."""
+"""constraints.txt holds every dependency at one version with its hashes, and is what the tests run with.
+
+requirements.txt is the part of it that the daemon runs with. `make lock` writes both.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,20 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-PINS = [
-    Requirement(line)
-    for line in (ROOT / "constraints.txt").read_text().splitlines()
-    if line.strip() and not line.lstrip().startswith("#")
-]
+
+
+def locked(name: str) -> dict[str, frozenset[str]]:
+    """The hashes of every line of a lock, by what it pins."""
+    text = re.sub(r"(?m)^ *#.*\n", "", (ROOT / name).read_text()).replace("\\\n", "")
+    found: dict[str, frozenset[str]] = {}
+    for line in text.splitlines():
+        pin, *hashes = re.split(r"\s+--hash=", line.strip())
+        found[pin] = frozenset(hashes)
+    return found
+
+
+LOCK = locked("constraints.txt")
+PINS = [Requirement(pin) for pin in LOCK]
 HERE = {key: str(value) for key, value in default_environment().items()}
 """What markers see now."""
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
@@ -76,6 +88,22 @@ def closure(requirements: Iterable[Requirement], where: Mapping[str, str]) -> It
 def test_every_line_pins_one_exact_version() -> None:
     for pin in PINS:
         assert re.fullmatch(r"==[0-9a-z.!+]+", str(pin.specifier)), str(pin)
+
+
+def test_every_line_has_the_hashes_of_its_files() -> None:
+    assert {pin for pin, hashes in LOCK.items() if not hashes} == set(), "run `make lock`"
+    assert {
+        each for hashes in LOCK.values() for each in hashes if not re.fullmatch(r"sha256:[0-9a-f]{64}", each)
+    } == set()
+
+
+def test_what_the_daemon_runs_with_is_the_same_releases_by_the_same_hashes() -> None:
+    runtime = locked("requirements.txt")
+    own = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
+    needed = {canonicalize_name(one.name) for one in closure(own, HERE)}
+
+    assert runtime.items() <= LOCK.items(), "run `make lock`"
+    assert needed == {canonicalize_name(pin.name) for pin in map(Requirement, runtime) if applies(pin, HERE)}
 
 
 @pytest.mark.parametrize("python", PYTHONS)
