@@ -9,9 +9,9 @@
 FROM python:3.13-slim AS build
 
 WORKDIR /src
-COPY constraints.txt requirements.txt ./
+COPY requirements.txt requirements-build.txt ./
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
-    pip install --no-cache-dir --root-user-action=ignore --constraint constraints.txt hatchling \
+    pip install --no-cache-dir --root-user-action=ignore --require-hashes --requirement requirements-build.txt \
     && python -m venv --without-pip /opt/mail-exporter \
     && pip --python /opt/mail-exporter/bin/python install --no-cache-dir --only-binary :all: \
         --require-hashes --requirement requirements.txt

@@ -1,5 +1,5 @@
-# `make run` shows the product, `make test` checks everything. Both set up what they need in .venv, from constraints.txt,
-# where every release stands with its hashes: docs/decisions/026-hashes.md says how pip takes them.
+# `make run` shows the product, `make test` checks everything. Both set up what they need in .venv, from constraints.txt
+# and its two parts, where every release stands with its hashes: docs/decisions/026-hashes.md.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -7,6 +7,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL := $(PIP) install --quiet --require-hashes --requirement
+LOCKS := pyproject.toml constraints.txt requirements.txt requirements-build.txt
 
 # The Python to make the environment with; without one, the first suitable of these.
 PYTHON ?=
@@ -29,7 +31,7 @@ help:
 	@echo "make conformance LIMBO=FILE  hold the judgement of certificates to x509-limbo"
 	@echo "make dashboards  generate the Grafana dashboards, the alert rules and the chart's schema anew"
 	@echo "make pictures    draw the dashboards and the pages for docs/; takes ten minutes, and needs npm, chromium and prometheus"
-	@echo "make lock    resolve the dependencies anew into constraints.txt and requirements.txt"
+	@echo "make lock    resolve the dependencies anew, and write them down with their hashes"
 	@echo "make clean   remove the environment and every cache"
 
 run: $(RUNTIME)
@@ -76,10 +78,10 @@ pictures: $(DEVELOPMENT)
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--custom-compile-command "make lock" --no-emit-package mail-exporter
 
-lock: $(TOOLS)
-	$(PIP) install --quiet --constraint constraints.txt --group lock
+lock: $(DEVELOPMENT)
 	$(COMPILE) --upgrade --group dev --group build --group lock --output-file constraints.txt pyproject.toml
 	$(COMPILE) --constraint constraints.txt --output-file requirements.txt pyproject.toml
+	$(COMPILE) --constraint constraints.txt --group build --output-file requirements-build.txt
 
 clean:
 	rm -rf dashboards/preview/node_modules dashboards/preview/dist
@@ -104,15 +106,15 @@ $(BIN)/python:
 			"install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; \
 	fi
 
-$(TOOLS): pyproject.toml constraints.txt requirements.txt | $(BIN)/python
-	$(PIP) install --quiet --constraint constraints.txt pip hatchling editables
+$(TOOLS): $(LOCKS) | $(BIN)/python
+	$(INSTALL) requirements-build.txt
 	@touch $@
 
 $(RUNTIME): $(TOOLS)
-	$(PIP) install --quiet --require-hashes --requirement requirements.txt
+	$(INSTALL) requirements.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEVELOPMENT): $(RUNTIME)
-	$(PIP) install --quiet --constraint constraints.txt --group dev
+	$(INSTALL) constraints.txt
 	@touch $@

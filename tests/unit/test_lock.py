@@ -1,6 +1,7 @@
 """constraints.txt holds every dependency at one version with its hashes, and is what the tests run with.
 
-requirements.txt is the part of it that the daemon runs with. `make lock` writes both.
+requirements.txt is the part of it that the daemon runs with, requirements-build.txt what packs it. `make lock`
+writes all three.
 """
 
 from __future__ import annotations
@@ -97,13 +98,19 @@ def test_every_line_has_the_hashes_of_its_files() -> None:
     } == set()
 
 
-def test_what_the_daemon_runs_with_is_the_same_releases_by_the_same_hashes() -> None:
-    runtime = locked("requirements.txt")
-    own = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
-    needed = {canonicalize_name(one.name) for one in closure(own, HERE)}
+PARTS = {
+    "requirements.txt": PROJECT["project"]["dependencies"],
+    "requirements-build.txt": PROJECT["dependency-groups"]["build"],
+}
 
-    assert runtime.items() <= LOCK.items(), "run `make lock`"
-    assert needed == {canonicalize_name(pin.name) for pin in map(Requirement, runtime) if applies(pin, HERE)}
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_of_the_lock_is_the_same_releases_by_the_same_hashes(part: str) -> None:
+    pinned = locked(part)
+    needed = {canonicalize_name(one.name) for one in closure(map(Requirement, PARTS[part]), HERE)}
+
+    assert pinned.items() <= LOCK.items(), "run `make lock`"
+    assert needed == {canonicalize_name(pin.name) for pin in map(Requirement, pinned) if applies(pin, HERE)}
 
 
 @pytest.mark.parametrize("python", PYTHONS)

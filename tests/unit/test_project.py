@@ -177,7 +177,7 @@ def test_the_pre_commit_hooks_are_the_lint_commands() -> None:
     ],
 )
 def test_make_says_what_is_missing(tmp_path: Path, python: str, says: str) -> None:
-    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "requirements.txt", "requirements-build.txt"):
         shutil.copy(ROOT / name, tmp_path)
     # Stand-ins that answer as such Pythons do: one is too old, one came without the package for environments.
     stand_ins = {"old": "exit 1", "without-venv": 'case "$*" in *ensurepip*) exit 1;; esac'}
