@@ -143,6 +143,19 @@ def _check_recipient(draft: Draft) -> None:
                 draft.problem(key, "says nothing without a recipient; write rcpt_to: postmaster@example.com beside it")
 
 
+def _check_read_back(draft: Draft) -> None:
+    if draft.keys.own_value("read_back") is None:
+        return
+    if draft.protocols == {Protocol.SMTP}:
+        draft.problem("read_back", "is for imap and pop3, and this endpoint speaks smtp; leave it out")
+    elif draft.keys.value("credentials") is None and draft.keys.usable("credentials"):
+        draft.problem("read_back", "nobody logs in who could read a mailbox; write credentials beside it")
+    elif Protocol.POP3 in draft.protocols or not draft.keys.usable("mailbox"):
+        return
+    elif draft.keys.value("mailbox") is None:
+        draft.problem("read_back", "names no mailbox to read; write mailbox: INBOX beside it")
+
+
 def _check_login(draft: Draft) -> None:
     mechanism = draft.keys.own_value("mechanism")
     if mechanism is None:
@@ -253,6 +266,7 @@ def _report_unreachable(draft: Draft, key: str, family: IpFamily) -> None:
 CHECKS: tuple[Callable[[Draft], None], ...] = (
     _check_protocol,
     _check_recipient,
+    _check_read_back,
     _check_login,
     _check_mailbox,
     _check_secret,

@@ -22,7 +22,16 @@ from exporter.model import Credentials, Endpoint, Protocol, TlsPolicy
 
 T = TypeVar("T")
 
-_AS_WRITTEN = ("addresses", "allow_insecure_auth", "source_address", "helo", "mailbox", "mail_from", "rcpt_to")
+_AS_WRITTEN = (
+    "addresses",
+    "allow_insecure_auth",
+    "source_address",
+    "helo",
+    "mailbox",
+    "read_back",
+    "mail_from",
+    "rcpt_to",
+)
 """Keys whose value is the endpoint's as it stands."""
 
 

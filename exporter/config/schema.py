@@ -117,6 +117,14 @@ class DefaultsSection(Section):
     tls: TlsSection | None = key("How the server's certificate is judged.", {"ca_file": "ca.pem"}, {})
     expect: ExpectSection | None = key("What the server must offer.", {"capabilities": ["IDLE"]}, {})
     mailbox: Mailbox | None = key("IMAP: a mailbox to look at, without changing anything in it.", "INBOX")
+    read_back: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="IMAP with mailbox, and POP3: read so many of the newest messages to see whether they can be.",
+        examples=[5],
+        json_schema_extra={"default": None},
+    )
     mail_from: ReversePath | None = key(
         "SMTP: the sender to give when asking about rcpt_to; empty for <>.", "monitor@example.com", ""
     )

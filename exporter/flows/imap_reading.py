@@ -21,7 +21,7 @@ from exporter.flows.judging import Copy
 from exporter.flows.ledger import GRACE, InFlight, Ledger, Moment, Standing
 from exporter.flows.matching import literal, matches
 from exporter.flows.pace import Pace
-from exporter.flows.places import Place
+from exporter.flows.places import WINDOW, Place
 from exporter.model import FailureReason, Flow, Removal
 from exporter.protocol import imap_command
 from exporter.protocol.dialogue import Dialogue, DialogueError
@@ -42,6 +42,9 @@ FEW: Final = 20
 
 NEWEST: Final = 50
 """Messages that are looked at one by one where the server cannot search."""
+
+REPORTS: Final = b'HEADER Content-Type "delivery-status"'
+"""What delivery status notifications are found by (RFC 6522)."""
 
 MAX_BODY: Final = 2048
 """Octets of a body in which the token of a stripped message is looked for; it stands within the first 200."""
@@ -165,10 +168,10 @@ class ImapReading:
             await self._find_awaited(place, flow)
 
     async def _take_new(self, place: Place, seen: float) -> None:
-        if not place.exists:
-            return
         first = place.next_uid
-        among = place.window() + b" " + find.uid_range(first)
+        # The count may be old, and nothing can be said about places in an empty mailbox: UIDs alone are always right.
+        window = place.window() + b" " if place.exists > WINDOW else b""
+        among = window + find.uid_range(first)
         found = await self._run(lambda imap: find.search(imap, among))
         if found is None:
             fetched = await self._fetch_newest(place.exists)
@@ -189,7 +192,11 @@ class ImapReading:
     async def _sweep(self, place: Place, first: int, last: int, seen: float) -> None:
         """What earlier runs left behind, among so many messages."""
         among = b"%d:%d" % (first, last)
-        found = await self._run(lambda imap: find.search(imap, among, find.has_field(FIELDS[0])))
+        found = await self._search(among, (find.has_field(FIELDS[0]),))
+        if found is not None and self._work.reads_bounces:
+            # Notifications that came while nobody was looking.
+            reports = await self._search(among, (REPORTS,))
+            found = tuple(sorted({*found, *(reports or ())[-FEW:]}))
         fetched = await self._fetch_newest(last) if found is None else await self._fetch(found)
         for each in fetched:
             if each.uid < place.next_uid:
@@ -203,6 +210,8 @@ class ImapReading:
 
     async def _fetch_newest(self, last: int) -> list[Fetched]:
         """The last messages of a mailbox, where the server cannot search."""
+        if last < 1:
+            return []
         messages = b"%d:%d" % (max(1, last - NEWEST + 1), last)
         return await self._run(lambda imap: find.fetch_fields(imap, messages, FIELDS))
 

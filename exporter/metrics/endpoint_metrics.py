@@ -286,6 +286,20 @@ ENDPOINT_METRICS: tuple[Metric[EndpointState], ...] = (
         several(_of_mailbox(lambda mailbox: mailbox.quota_limit)),
         ("mailbox",),
     ),
+    Metric(
+        "mail_mailbox_readable",
+        GAUGE,
+        "Whether the newest messages can all be read: 1 or 0.",
+        several(_of_mailbox(lambda mailbox: None if mailbox.unreadable is None else int(not mailbox.unreadable))),
+        ("mailbox",),
+    ),
+    Metric(
+        "mail_mailbox_unreadable_messages",
+        GAUGE,
+        "How many of the newest messages cannot be read.",
+        several(_of_mailbox(lambda mailbox: mailbox.unreadable)),
+        ("mailbox",),
+    ),
 )
 """Metrics with series for each endpoint."""
 

@@ -110,6 +110,7 @@ class Endpoint:
         addresses: Which of the host's addresses to probe.
         only_address: The one of them to probe, where each has series of its own; `None` to do as mail clients do.
         absolute: Whether the host is looked up as it stands, below no search domain.
+        read_back: How many of the newest messages to read, to see whether they can be; `None` for none.
         series: Which series its results belong to: made once, as it is asked for more often than all the rest.
     """
 
@@ -138,6 +139,7 @@ class Endpoint:
     addresses: Addresses = Addresses.FIRST
     only_address: str | None = None
     absolute: bool = False
+    read_back: int | None = None
     series: Series = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -19,6 +19,7 @@ class MailboxFacts:
         size: Bytes.
         quota_used: Bytes, of the quota root with the least room left.
         quota_limit: Bytes.
+        unreadable: How many of the newest messages cannot be read; `None` if that was not tried.
     """
 
     name: str
@@ -27,6 +28,7 @@ class MailboxFacts:
     size: int | None = None
     quota_used: int | None = None
     quota_limit: int | None = None
+    unreadable: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,14 +67,25 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class ReadLine:
-    """Give me the next line, without its line ending; it is at most `MAX_LINE` octets."""
+    """Give me the next line, without its line ending; it is at most `MAX_LINE` octets.
+
+    Attributes:
+        of_content: Whether it is a line of somebody's mail, which the transcript does not show.
+    """
+
+    of_content: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ReadExactly:
-    """Give me exactly this many octets."""
+    """Give me exactly this many octets.
+
+    Attributes:
+        of_content: Whether they are somebody's mail, of which the transcript shows only how long it is.
+    """
 
     size: int
+    of_content: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,11 +155,11 @@ def read_response() -> Dialogue[Response]:
     # RFC 9051 7: a client must be ready to accept any response at any time; what nobody needs is not judged.
     found = _DATA.fullmatch(line)
     number, name, rest = found.groups() if found else (None, b"", line)
-    fragments = yield from _read_fragments(rest or b"")
+    fragments = yield from _read_fragments(rest or b"", of_content=name.upper() == b"FETCH")
     return Data(name.upper().decode(), None if number is None else int(number), fragments)
 
 
-def _read_fragments(line: bytes) -> Dialogue[tuple[bytes, ...]]:
+def _read_fragments(line: bytes, *, of_content: bool) -> Dialogue[tuple[bytes, ...]]:
     """RFC 9051 4.3: a line that ends with a count in braces goes on with that many octets, and then with a line."""
     fragments = [line]
     while found := _LITERAL.search(line) if line.endswith(b"}") else None:
@@ -167,7 +167,7 @@ def _read_fragments(line: bytes) -> Dialogue[tuple[bytes, ...]]:
             raise ResponseTooLargeError(f"a literal of {int(found[1])} octets, of which {MAX_LITERAL} are allowed")
         if len(fragments) >= 2 * MAX_REPLY_LINES:
             raise ResponseTooLargeError(f"a response of more than {MAX_REPLY_LINES} lines")
-        fragments.append((yield ReadExactly(int(found[1]))))
+        fragments.append((yield ReadExactly(int(found[1]), of_content)))
         line = (yield ReadLine()).rstrip(BLANK)
         fragments.append(line)
     return tuple(fragments)

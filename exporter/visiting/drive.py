@@ -83,9 +83,9 @@ class Driver:
                 answer = b""
                 match step:
                     # The most frequent first.
-                    case ReadLine():
+                    case ReadLine(of_content):
                         answer = notes.without_secrets(await stream.read_line(MAX_LINE))
-                        notes.received(answer)
+                        notes.received(b"..." if of_content else answer)
                     case Enter(phase):
                         notes.enter(phase)
                     case Learn() | Replied() | Forget():
@@ -97,9 +97,9 @@ class Driver:
                         await stream.send(line + b"\r\n")
                     case ShowUnread():
                         answer = stream.unread()
-                    case ReadExactly(size):
+                    case ReadExactly(size, of_content):
                         answer = notes.without_secrets(await stream.read_exactly(size))
-                        notes.received(answer)
+                        notes.received(b"<%d octets>" % size if of_content else answer)
                     case _:
                         answer = await self._carry_out_rare(step)
                 step = dialogue.send(answer)

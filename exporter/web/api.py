@@ -227,6 +227,7 @@ def _mailbox(mailbox: MailboxFacts | None) -> JsonObject | None:
         "size_bytes": mailbox.size,
         "quota_used_bytes": mailbox.quota_used,
         "quota_limit_bytes": mailbox.quota_limit,
+        "unreadable": mailbox.unreadable,
     }
 
 

@@ -97,6 +97,7 @@ async def test_an_endpoint_of_the_list_has_all_but_what_takes_room() -> None:
             "size_bytes": 123_456,
             "quota_used_bytes": 10_240,
             "quota_limit_bytes": 1_048_576,
+            "unreadable": None,
         },
     } == probe
 

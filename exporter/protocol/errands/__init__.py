@@ -16,6 +16,7 @@ from exporter.model import Endpoint, Errand, Login, Phase, Protocol, Withheld
 from exporter.protocol.dialogue import Dialogue, Enter
 from exporter.protocol.errands.capabilities import expect_capabilities
 from exporter.protocol.errands.mailbox import look_at_mailbox, look_at_maildrop
+from exporter.protocol.errands.read_back import read_back_mailbox, read_back_maildrop
 from exporter.protocol.errands.recipient import ask_about_recipient
 from exporter.protocol.session import Client, Session, open_session
 
@@ -33,6 +34,20 @@ class ErrandRow:
     needs_login: bool = False
 
 
+def _mailbox_by_imap(session: Session, endpoint: Endpoint) -> Dialogue[object]:
+    facts = yield from look_at_mailbox(session.client, endpoint.mailbox or "INBOX")
+    if endpoint.read_back:
+        facts = yield from read_back_mailbox(session.client, facts, endpoint.read_back)
+    return facts
+
+
+def _mailbox_by_pop3(session: Session, endpoint: Endpoint) -> Dialogue[object]:
+    facts = yield from look_at_maildrop(session.client)
+    if endpoint.read_back:
+        facts = yield from read_back_maildrop(session.client, facts, endpoint.read_back)
+    return facts
+
+
 ERRANDS: Final[Mapping[Errand, ErrandRow]] = MappingProxyType(
     {
         Errand.RECIPIENT: ErrandRow(
@@ -44,8 +59,8 @@ ERRANDS: Final[Mapping[Errand, ErrandRow]] = MappingProxyType(
         ),
         Errand.MAILBOX: ErrandRow(
             {
-                Protocol.IMAP: lambda session, endpoint: look_at_mailbox(session.client, endpoint.mailbox or "INBOX"),
-                Protocol.POP3: lambda session, _: look_at_maildrop(session.client),
+                Protocol.IMAP: _mailbox_by_imap,
+                Protocol.POP3: _mailbox_by_pop3,
             },
             needs_login=True,
         ),

@@ -24,6 +24,8 @@ MAX_PART: Final = 65536
 """Octets of a message that are fetched at most."""
 
 _PARTIAL: Final = re.compile(rb".*\](?:<[0-9]+>)?", re.DOTALL)
+_CONTENT: Final = b"BODY[]"
+_ITEMS: Final = frozenset({b"UID", b"RFC822.SIZE", b"INTERNALDATE", b"FLAGS"})
 _DIGITS: Final = re.compile(rb"[0-9]{1,10}")
 
 
@@ -101,6 +103,22 @@ def fetch_text(imap: Imap, uid: int, *, most: int) -> Dialogue[bytes]:
     return next((each.content for each in fetched if each.uid == uid), b"")
 
 
+def fetch_sizes(imap: Imap, messages: bytes) -> Dialogue[list[tuple[int, int]]]:
+    """UID and size of messages, as far as the server tells both."""
+    reply = yield from imap.command(b"FETCH " + messages + b" (UID RFC822.SIZE)")
+    if reply.end.condition is not Condition.OK:
+        raise refusal(FailureReason.COMMAND_REFUSED, "FETCH is answered with", reply.end)
+    told = [_told(data) for data in reply.named("FETCH")]
+    pairs = [(_figure(each.get(b"UID")), _figure(each.get(b"RFC822.SIZE"))) for each in told]
+    return sorted({(uid, size) for uid, size in pairs if uid is not None and size is not None})
+
+
+def fetch_part(imap: Imap, uid: int, start: int, most: int) -> Dialogue[bytes]:
+    """Some octets of a message; none if there are none behind that place."""
+    fetched = yield from _fetch(imap, uids((uid,)), b"(UID BODY.PEEK[]<%d.%d>)" % (start, most))
+    return next((each.content for each in fetched if each.uid == uid), b"")
+
+
 def uids(numbers: Sequence[int]) -> bytes:
     """A set of UIDs, for those commands here that take messages."""
     return b"UID " + b",".join(b"%d" % number for number in numbers)
@@ -117,29 +135,37 @@ def _fetch(imap: Imap, messages: bytes, items: bytes) -> Dialogue[list[Fetched]]
 
 
 def _read(data: Data) -> Fetched | None:
-    """RFC 9051 7.5.2. The names of the items may hold lists, so the values are taken by what stands before them."""
-    values = data.values()
-    items = values[0] if len(values) == 1 else None
-    if not isinstance(items, tuple):
+    """RFC 9051 7.5.2: what was asked for has content; a server may tell of flags that changed meanwhile as well."""
+    told = _told(data)
+    uid, content = _figure(told.get(b"UID")), told.get(_CONTENT)
+    if uid is None or not isinstance(content, bytes):
         return None
-    told: dict[bytes, Value] = {}
-    content: bytes | None = None
-    for before, value in pairwise(items):
-        if not isinstance(before, bytes):
-            continue
-        name = before.upper()
-        if _PARTIAL.fullmatch(name) and content is None:
-            content = value if isinstance(value, bytes) else b""
-        elif name in (b"UID", b"RFC822.SIZE", b"INTERNALDATE", b"FLAGS"):
-            told.setdefault(name, value)
-    uid = told.get(b"UID")
-    if not isinstance(uid, bytes) or not _DIGITS.fullmatch(uid) or content is None:
-        return None
-    size, arrived, flags = told.get(b"RFC822.SIZE"), told.get(b"INTERNALDATE"), told.get(b"FLAGS")
+    arrived, flags = told.get(b"INTERNALDATE"), told.get(b"FLAGS")
     return Fetched(
-        int(uid),
+        uid,
         content,
-        int(size) if isinstance(size, bytes) and _DIGITS.fullmatch(size) else None,
+        _figure(told.get(b"RFC822.SIZE")),
         printable(arrived) if isinstance(arrived, bytes) else "",
         isinstance(flags, tuple) and any(isinstance(flag, bytes) and flag.lower() == b"\\deleted" for flag in flags),
     )
+
+
+def _told(data: Data) -> dict[bytes, Value]:
+    """What a FETCH response tells, by item. The names of items may hold lists, so values go by what stands before."""
+    values = data.values()
+    items = values[0] if len(values) == 1 else None
+    told: dict[bytes, Value] = {}
+    for before, value in pairwise(items if isinstance(items, tuple) else ()):
+        if not isinstance(before, bytes):
+            continue
+        name = before.upper()
+        if _PARTIAL.fullmatch(name):
+            # NIL is what there is of a message without that part.
+            told.setdefault(_CONTENT, value if isinstance(value, bytes) else b"")
+        elif name in _ITEMS:
+            told.setdefault(name, value)
+    return told
+
+
+def _figure(value: Value) -> int | None:
+    return int(value) if isinstance(value, bytes) and _DIGITS.fullmatch(value) else None

@@ -114,7 +114,7 @@ def read_text() -> Dialogue[bytes]:
     kept: list[bytes] = []
     room = MAX_KEPT
     for _ in range(MAX_TEXT_LINES):
-        line = yield ReadLine()
+        line = yield ReadLine(of_content=True)
         if line == b".":
             return b"".join(kept)
         if room > 0:

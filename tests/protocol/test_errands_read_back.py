@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import pytest
+
+from exporter.model import MailboxFacts, Protocol
+from exporter.protocol.errands.read_back import PIECE, read_back_mailbox, read_back_maildrop
+from exporter.protocol.imap import Imap
+from exporter.protocol.pop3 import Pop3
+from tests.protocol.player import Cut, Played, every_cut, play, whole
+from tests.protocol.samples import endpoint
+
+MAIL = b"Subject: x\r\n\r\nbody\r\n"
+
+
+def client() -> Imap:
+    imap = Imap(endpoint(Protocol.IMAP), "probe.example.com")
+    play(imap.greet(), b"* OK [CAPABILITY IMAP4rev1] ready\r\n")
+    return imap
+
+
+def sizes(*pairs: tuple[int, int]) -> bytes:
+    lines = [b"* %d FETCH (UID %d RFC822.SIZE %d)\r\n" % (n, uid, size) for n, (uid, size) in enumerate(pairs, 1)]
+    return b"".join(lines) + b"a1 OK done\r\n"
+
+
+def piece(tag: int, uid: int, content: bytes, start: int = 0) -> bytes:
+    literal = b"{%d}\r\n%s" % (len(content), content)
+    return b"* 1 FETCH (UID %d BODY[]<%d> %s)\r\na%d OK done\r\n" % (uid, start, literal, tag)
+
+
+def read_back(script: bytes, messages: int = 1, most: int = 5, cut: Cut = whole) -> Played:
+    return play(read_back_mailbox(client(), MailboxFacts("INBOX", messages=messages), most), script, cut)
+
+
+def unreadable(played: Played) -> int | None:
+    assert played.error is None
+    assert isinstance(played.value, MailboxFacts)
+    return played.value.unreadable
+
+
+@every_cut
+def test_the_newest_messages_are_fetched_without_setting_a_flag(cut: Cut) -> None:
+    script = sizes((8, len(MAIL)), (9, len(MAIL))) + piece(2, 8, MAIL) + piece(3, 9, MAIL)
+    played = read_back(script, messages=7, most=2, cut=cut)
+    assert [
+        b"a1 FETCH 6:7 (UID RFC822.SIZE)",
+        b"a2 UID FETCH 8 (UID BODY.PEEK[]<0.65536>)",
+        b"a3 UID FETCH 9 (UID BODY.PEEK[]<0.65536>)",
+    ] == played.sent
+    assert 0 == unreadable(played)
+
+
+def test_a_large_message_is_fetched_in_pieces() -> None:
+    large = b"Subject: x\r\n\r\n" + b"a" * (2 * PIECE)
+    script = sizes((8, len(large)))
+    for number, start in enumerate(range(0, len(large), PIECE), 2):
+        script += piece(number, 8, large[start : start + PIECE], start)
+    played = read_back(script)
+    assert (0, 4) == (unreadable(played), len(played.sent))
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        sizes((8, len(MAIL) + 1)) + piece(2, 8, MAIL),
+        sizes((8, len(MAIL))) + piece(2, 8, b""),
+        sizes((8, 4)) + piece(2, 8, b"\0\0\0\0"),
+        sizes((8, len(MAIL))) + b"a2 NO [SERVERBUG] broken\r\n",
+        sizes((8, len(MAIL))) + b"a2 OK gone\r\n",
+        sizes(),
+    ],
+    ids=["shorter", "empty", "no mail", "refused", "gone", "counted only"],
+)
+def test_what_is_not_there_whole_and_as_mail_cannot_be_read(script: bytes) -> None:
+    assert 1 == unreadable(read_back(script))
+
+
+def test_an_empty_mailbox_can_be_read() -> None:
+    played = read_back(b"", messages=0)
+    assert (0, []) == (unreadable(played), played.sent)
+
+
+def test_a_server_that_hangs_up_at_a_message_has_one_that_cannot_be_read() -> None:
+    played = read_back(sizes((8, 5)) + b"* BYE broken index\r\n")
+    assert played.error is not None
+    assert [1] == [fact.unreadable for fact in played.learnt if isinstance(fact, MailboxFacts)]
+
+
+def test_pop3_reads_by_retr() -> None:
+    pop3 = Pop3(endpoint(Protocol.POP3), "probe.example.com")
+    listed = b"+OK 3 %d\r\n" % len(MAIL)
+    script = b"+OK 2 99\r\n+OK\r\n" + MAIL + b".\r\n" + listed + b"+OK\r\n" + MAIL + b".\r\n"
+    played = play(read_back_maildrop(pop3, MailboxFacts("INBOX", messages=3), 2), script)
+    assert [b"LIST 2", b"RETR 2", b"LIST 3", b"RETR 3"] == played.sent
+    assert 1 == unreadable(played)
