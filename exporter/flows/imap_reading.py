@@ -49,6 +49,9 @@ REPORTS: Final = b'HEADER Content-Type "delivery-status"'
 MAX_BODY: Final = 2048
 """Octets of a body in which the token of a stripped message is looked for; it stands within the first 200."""
 
+MAX_BODIES: Final = 5
+"""Messages of one look that are looked into for a token that their header lacks."""
+
 MAX_SWEEPS: Final = 10
 """Windows of older messages that are searched in one go for one that is awaited."""
 
@@ -75,6 +78,8 @@ class ImapReading:
         self._trash: bytes | None = None
         self._has_idle = False
         self._full_look: Moment | None = None
+        self._bodies = 0
+        """Bodies that may still be looked into: somebody may send any number of messages with our subject."""
 
     async def run(self) -> None:
         """Look, wait and look again, for as long as there is a reason to stay."""
@@ -168,6 +173,7 @@ class ImapReading:
             await self._find_awaited(place, flow)
 
     async def _take_new(self, place: Place, seen: float) -> None:
+        self._bodies = MAX_BODIES
         first = place.next_uid
         # The count may be old, and nothing can be said about places in an empty mailbox: UIDs alone are always right.
         window = place.window() + b" " if place.exists > WINDOW else b""
@@ -191,6 +197,7 @@ class ImapReading:
 
     async def _sweep(self, place: Place, first: int, last: int, seen: float) -> None:
         """What earlier runs left behind, among so many messages."""
+        self._bodies = 0
         among = b"%d:%d" % (first, last)
         found = await self._search(among, (find.has_field(FIELDS[0]),))
         if found is not None and self._work.reads_bounces:
@@ -224,7 +231,8 @@ class ImapReading:
                 self._work.newer(flow, internal_date(fetched.arrived) or self._desk.now().wall)
         if not self._work.removes or place.gives_up_on(fetched.uid):
             return
-        if ours is None and self._work.has_in_flight() and self._desk.may_be_stripped(headers):
+        if ours is None and self._bodies > 0 and self._work.has_in_flight() and self._desk.may_be_stripped(headers):
+            self._bodies -= 1
             body = await self._run(lambda imap: find.fetch_text(imap, fetched.uid, most=MAX_BODY))
             ours = self._desk.recognise_body(body)
         if ours is not None:

@@ -94,7 +94,7 @@ class MailFilter:
 
     Attributes:
         port: Where it speaks LMTP.
-        delivered: When each message that came for a recipient was in its mailbox, by the monotonic clock.
+        delivered: When each message that came for a recipient was in its mailbox, as Unix timestamps.
     """
 
     port: int
@@ -128,7 +128,7 @@ def mail_filter(next_port: int, treatments: Mapping[str, Treatment]) -> Iterator
             with smtplib.LMTP(LOOPBACK, next_port, local_hostname="filter.example.test") as client:
                 client.sendmail(sender, [recipient], each)
             with lock:
-                state.delivered.setdefault(name, []).append(time.monotonic())
+                state.delivered.setdefault(name, []).append(time.time())
         return TAKEN
 
     class Handler(socketserver.StreamRequestHandler):
