@@ -46,6 +46,10 @@ class ReceiveBuffer:
         if self._total > MAX_CONVERSATION:
             raise OverflowingError(f"more than {MAX_CONVERSATION} octets in one conversation")
 
+    def allow(self, octets: int) -> None:
+        """So many of those that were counted were asked for, and do not count."""
+        self._total = max(self._total - octets, 0)
+
     def append(self, data: bytes) -> None:
         """Keep what was said, which is counted already."""
         self._data += data

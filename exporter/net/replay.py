@@ -63,6 +63,9 @@ class Replay:
         """The next octets of the script."""
         return self._read(lambda: self._buffer.take_exactly(size))
 
+    def allow(self, octets: int) -> None:
+        """The script is as long as it is."""
+
     async def heard_within(self, seconds: float) -> bool:
         """Whether the script goes on; if not, the time passes."""
         try:

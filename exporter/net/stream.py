@@ -163,6 +163,10 @@ class Stream:
             raise translated(overflow) from None
         return octets
 
+    def allow(self, octets: int) -> None:
+        """Take so many octets more in this conversation: they are asked for, and bounded by whoever asks."""
+        self._buffer.allow(octets)
+
     async def heard_within(self, seconds: float) -> bool:
         """Whether there is something to read before so many seconds have passed.
 

@@ -50,6 +50,9 @@ class Connection(Interface):
     async def read_exactly(self, size: int) -> bytes:
         """The next `size` octets."""
 
+    def allow(self, octets: int) -> None:
+        """Take so many octets more in this conversation."""
+
     async def heard_within(self, seconds: float) -> bool:
         """Whether there is something to read before so many seconds have passed."""
 

@@ -15,6 +15,7 @@ from OpenSSL import SSL
 
 from exporter import certificates
 from exporter.model import CertificateProblem, Endpoint, Facts, FailureReason, Login, TlsFacts, Withheld
+from exporter.net.buffer import MAX_CONVERSATION
 from exporter.net.stream import StreamError
 from exporter.protocol.dialogue import (
     MAX_LINE,
@@ -74,6 +75,11 @@ class Driver:
         self._verified = False
         self._cleared = False
 
+    async def run_errand(self, dialogue: Dialogue[T]) -> T:
+        """Carry out one of any number of errands, each of which may hear as much as a whole probe."""
+        self._stream.allow(MAX_CONVERSATION)
+        return await self.carry_out(dialogue)
+
     async def carry_out(self, dialogue: Dialogue[T]) -> T:
         """Carry out the steps of a dialogue until it ends, and give its value."""
         notes, stream = self._notes, self._stream
@@ -86,6 +92,7 @@ class Driver:
                     case ReadLine(of_content):
                         answer = notes.without_secrets(await stream.read_line(MAX_LINE))
                         notes.received(b"..." if of_content else answer)
+                        stream.allow(len(answer) * of_content)
                     case Enter(phase):
                         notes.enter(phase)
                     case Learn() | Replied() | Forget():
@@ -100,6 +107,7 @@ class Driver:
                     case ReadExactly(size, of_content):
                         answer = notes.without_secrets(await stream.read_exactly(size))
                         notes.received(b"<%d octets>" % size if of_content else answer)
+                        stream.allow(size * of_content)
                     case _:
                         answer = await self._carry_out_rare(step)
                 step = dialogue.send(answer)

@@ -97,7 +97,7 @@ class Inside:
                 if it is let pass, the visit fails with it.
             StreamError: The connection is gone.
         """
-        return await self._driver.carry_out(errand(self.session.client))
+        return await self._driver.run_errand(errand(self.session.client))
 
 
 class Visitor:

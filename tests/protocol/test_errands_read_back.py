@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.model import MailboxFacts, Protocol
+from exporter.model import Facts, MailboxFacts, Protocol
 from exporter.protocol.errands.read_back import PIECE, read_back_mailbox, read_back_maildrop
 from exporter.protocol.imap import Imap
 from exporter.protocol.pop3 import Pop3
@@ -83,7 +83,8 @@ def test_an_empty_mailbox_can_be_read() -> None:
 def test_a_server_that_hangs_up_at_a_message_has_one_that_cannot_be_read() -> None:
     played = read_back(sizes((8, 5)) + b"* BYE broken index\r\n")
     assert played.error is not None
-    assert [1] == [fact.unreadable for fact in played.learnt if isinstance(fact, MailboxFacts)]
+    learnt = [fact.mailbox for fact in played.learnt if isinstance(fact, Facts) and fact.mailbox is not None]
+    assert [1] == [mailbox.unreadable for mailbox in learnt]
 
 
 def test_pop3_reads_by_retr() -> None:

@@ -11,7 +11,7 @@ from email.feedparser import BytesFeedParser
 from email.policy import compat32
 from typing import Final
 
-from exporter.model import MailboxFacts
+from exporter.model import Facts, MailboxFacts
 from exporter.protocol import pop3
 from exporter.protocol.dialogue import Dialogue, DialogueError, Learn, ReadLine, ResponseTooLargeError
 from exporter.protocol.errands.find import fetch_part, fetch_sizes
@@ -105,7 +105,7 @@ def read_back_maildrop(client: pop3.Pop3, facts: MailboxFacts, most: int) -> Dia
 
 def _told(facts: MailboxFacts, unreadable: int) -> Dialogue[MailboxFacts]:
     facts = replace(facts, unreadable=unreadable)
-    yield Learn(facts)
+    yield Learn(Facts(mailbox=facts))
     return facts
 
 
