@@ -20,7 +20,7 @@ from exporter.flows.headers import read_headers
 from exporter.flows.judging import Copy
 from exporter.flows.ledger import GRACE, InFlight, Ledger, Moment, Standing
 from exporter.flows.matching import literal, matches
-from exporter.flows.pace import Pace
+from exporter.flows.pace import LEAST_PAUSE, Pace
 from exporter.flows.places import WINDOW, Place
 from exporter.model import FailureReason, Flow, Removal
 from exporter.protocol import imap_command
@@ -48,6 +48,9 @@ REPORTS: Final = b'HEADER Content-Type "delivery-status"'
 
 MAX_BODY: Final = 2048
 """Octets of a body in which the token of a stripped message is looked for; it stands within the first 200."""
+
+BETWEEN_FULL_LOOKS: Final = 1.0
+"""Seconds: what has become ripe meanwhile is settled together, after all mailboxes were opened once."""
 
 MAX_BODIES: Final = 5
 """Messages of one look that are looked into for a token that their header lacks."""
@@ -127,7 +130,8 @@ class ImapReading:
     async def _look_where_due(self) -> None:
         """Look at the mailboxes whose time it is; at all of them before anything is said to be lost or to be alone."""
         now = self._desk.now()
-        everywhere = self._work.needs_full_look(now)
+        last = self._full_look
+        everywhere = self._work.needs_full_look(now) and (last is None or now.at - last.at >= BETWEEN_FULL_LOOKS)
         for place in self._work.places.values():
             # What was to be looked at in five minutes is urgent once a message is on its way.
             place.next_look = min(place.next_look, self._pace.next_look(self._work, place, idles=self._has_idle))
@@ -364,7 +368,8 @@ class ImapReading:
     async def _wait(self) -> None:
         """Until the server tells of mail, somebody sends some, or it is time to look."""
         primary = self._work.primary()
-        until = self._pace.wake_at(self._work, GRACE)
+        # Never without a pause: others have things to do, too.
+        until = max(self._pace.wake_at(self._work, GRACE), self._desk.now().at + LEAST_PAUSE)
         if self._has_idle and primary is not None and primary.written is not None and self._pace.worth_idling(until):
             if not await self._go_to(primary):
                 return

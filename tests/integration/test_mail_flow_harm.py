@@ -30,7 +30,7 @@ from tests.servers.programs import LOOPBACK, free_ports, running, scratch_direct
 
 FOREIGN = 10_000
 SHARING = 20
-ROUNDS = 3
+ROUNDS = 2
 """Messages of each flow into the crowded mailbox."""
 
 STEPS = (0.5, 1.5, 2.5, 3.5)
@@ -45,7 +45,7 @@ def site() -> Iterator[FlowSite]:
     treatments = {"ahead": treat.shifts_clock(1), "behind": treat.shifts_clock(-1), "slow": treat.delays(1.5)}
     with scratch_directory() as directory:
         names = ("crowd", "killed", "slow", "ahead", "behind")
-        with flow_site(directory, names, treatments) as running:
+        with flow_site(directory, names, treatments, quota_limit=100 * 1024 * 1024) as running:
             yield running
 
 
@@ -106,7 +106,7 @@ def test_foreign_messages_are_left_alone_and_twenty_flows_share_a_connection(sit
     before = looked_at(site, "crowd")
     with ExitStack() as stack:
         gate = stack.enter_context(imap_gate(site.dovecot.imap))
-        flows = [flow(f"crowd{number}", "crowd", interval="2s") for number in range(SHARING)]
+        flows = [flow(f"crowd{number}", "crowd", interval="4s") for number in range(SHARING)]
         configuration = site.configuration([site.submission(), site.plain_imap("crowd", gate.port)], flows)
         configuration["endpoints"][1]["interval"] = "24h"
         file = site.dovecot.directory.parent / "crowd.yaml"

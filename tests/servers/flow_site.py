@@ -77,7 +77,12 @@ class FlowSite:
 
 @contextmanager
 def flow_site(
-    directory: Path, names: Sequence[str], treatments: Mapping[str, Treatment], *, introspection_url: str = NOWHERE
+    directory: Path,
+    names: Sequence[str],
+    treatments: Mapping[str, Treatment],
+    *,
+    introspection_url: str = NOWHERE,
+    quota_limit: int = 10 * 1024 * 1024,
 ) -> Iterator[FlowSite]:
     """Runs all of it until the block ends.
 
@@ -86,6 +91,7 @@ def flow_site(
         names: Who has a mailbox; `sender` has one too.
         treatments: What becomes of mail for them.
         introspection_url: Where Dovecot asks whether a token is good.
+        quota_limit: Bytes for each of them.
     """
     if not Path("/usr/lib/dovecot/modules/lib90_sieve_plugin.so").exists():
         unavailable("Dovecot's Sieve is not installed (Debian package: dovecot-sieve)")
@@ -101,6 +107,7 @@ def flow_site(
                 identity,
                 accounts,
                 elsewhere={BARE: identity},
+                quota_limit=quota_limit,
                 further=_dovecot(directory),
                 introspection_url=introspection_url,
             )
