@@ -6,7 +6,7 @@ words whichever protocol they speak is login_wording.py.
 A login that is called rejected is left alone for up to an hour, so an outage must not be called that; and a rejected
 one that is called unavailable would be sent again and again, and lock the account. So a refusal is about the
 credentials only if it says so, and one that says nothing known is unavailable and `unclear`: it has a backoff of its
-own (exporter/probing/backoff.py).
+own (exporter/visiting/backoff.py).
 """
 
 from __future__ import annotations

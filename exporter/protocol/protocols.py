@@ -12,9 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from exporter.model import Encryption, Endpoint, Mechanism, Protocol
-from exporter.protocol import login_refusals
 from exporter.protocol.imap import Imap
-from exporter.protocol.login_refusals import Codes
 from exporter.protocol.pop3 import Pop3
 from exporter.protocol.session import Client
 from exporter.protocol.smtp import Smtp
@@ -41,7 +39,6 @@ class ProtocolRow:
     Attributes:
         client: Makes the client's side of a connection, for an endpoint and a name to give in EHLO.
         schemes: In the order of preference where several fit.
-        refusals: What its codes say about a login that is refused.
         colours: On dashboards: in full, and for what is below the same in full colour.
         keys: Of endpoints, the ones that mean something to it but not to every protocol.
         mechanisms: Its own, which SASL does not have.
@@ -49,7 +46,6 @@ class ProtocolRow:
 
     client: Callable[[Endpoint, str], Client]
     schemes: tuple[Scheme, ...]
-    refusals: Codes
     colours: tuple[str, str]
     keys: frozenset[str] = frozenset()
     mechanisms: frozenset[Mechanism] = frozenset()
@@ -65,7 +61,6 @@ PROTOCOLS: Final[Mapping[Protocol, ProtocolRow]] = MappingProxyType(
                 Scheme("submissions", Protocol.SMTP, 465, Encryption.TLS),
                 Scheme("smtps", Protocol.SMTP, 465, Encryption.TLS),
             ),
-            login_refusals.SMTP,
             ("#b877d9", "#d9b8ea"),
             keys=frozenset({"helo", "mail_from", "rcpt_to", "rcpt_expect"}),
         ),
@@ -75,7 +70,6 @@ PROTOCOLS: Final[Mapping[Protocol, ProtocolRow]] = MappingProxyType(
                 Scheme("imap", Protocol.IMAP, 143, Encryption.STARTTLS),
                 Scheme("imaps", Protocol.IMAP, 993, Encryption.TLS),
             ),
-            login_refusals.IMAP,
             ("#5794f2", "#a3c4f8"),
             keys=frozenset({"mailbox"}),
         ),
@@ -85,7 +79,6 @@ PROTOCOLS: Final[Mapping[Protocol, ProtocolRow]] = MappingProxyType(
                 Scheme("pop3", Protocol.POP3, 110, Encryption.STARTTLS),
                 Scheme("pop3s", Protocol.POP3, 995, Encryption.TLS),
             ),
-            login_refusals.POP3,
             ("#3aa6b9", "#93cfd9"),
             mechanisms=frozenset({Mechanism.USERPASS, Mechanism.APOP}),
         ),
