@@ -36,8 +36,13 @@ ENV PATH=/opt/mail-exporter/bin:$PATH
 ARG VERSION=0.1.0
 ARG REVISION=
 ARG CREATED=
+# [project.urls] in pyproject.toml, which a test compares.
+ARG SOURCE=https://github.com/mail-exporter/mail-exporter
 LABEL org.opencontainers.image.title="mail-exporter" \
       org.opencontainers.image.description="Probes SMTP, POP3 and IMAP servers the way a mail client does, for Prometheus" \
+      org.opencontainers.image.url="$SOURCE" \
+      org.opencontainers.image.source="$SOURCE" \
+      org.opencontainers.image.documentation="$SOURCE/blob/main/docs/index.md" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION" \

@@ -19,7 +19,7 @@ TOOLS := $(VENV)/.tools-installed
 RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 
-.PHONY: help run test lint format bench soak conformance dashboards pictures lock clean
+.PHONY: help run test lint format bench soak conformance dashboards pictures site address lock clean
 
 help:
 	@echo "make run     mail servers that misbehave, and the exporter probing them; Ctrl-C ends it"
@@ -31,6 +31,8 @@ help:
 	@echo "make conformance LIMBO=FILE  hold the judgement of certificates to x509-limbo"
 	@echo "make dashboards  generate the Grafana dashboards, the alert rules and the chart's schema anew"
 	@echo "make pictures    draw the dashboards and the pages for docs/; takes ten minutes, and needs npm, chromium and prometheus"
+	@echo "make site    build the documentation as a web site into build/site; any broken link is an error"
+	@echo "make address URL=https://...  change the project's address everywhere"
 	@echo "make lock    resolve the dependencies anew, and write them down with their hashes"
 	@echo "make clean   remove the environment and every cache"
 
@@ -74,6 +76,14 @@ pictures: $(DEVELOPMENT)
 	$(BIN)/python -m dashboards.preview
 	$(BIN)/python -m tests.servers.page_pictures docs/images
 
+site: $(DEVELOPMENT)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "built build/site/index.html"
+
+address: $(DEVELOPMENT)
+	$(BIN)/python -m deploy.address "$(URL)"
+	$(MAKE) dashboards
+
 # --universal: one file for every Python and platform, with markers where they differ.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--custom-compile-command "make lock" --no-emit-package mail-exporter
@@ -85,7 +95,7 @@ lock: $(DEVELOPMENT)
 
 clean:
 	rm -rf dashboards/preview/node_modules dashboards/preview/dist
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -11,7 +11,10 @@ from typing import Any, Final
 
 import promql_parser
 
-PROJECT_DOCS_URL: Final = "https://github.com/mail-exporter/mail-exporter/blob/main/docs"
+from deploy.address import project_url
+
+PROJECT_URL: Final = project_url()
+PROJECT_DOCS_URL: Final = f"{PROJECT_URL}/blob/main/docs"
 """Where the documentation is read while no exporter can be reached."""
 
 EXPORTER_URL: Final = "http://localhost:9925"

@@ -21,14 +21,16 @@ from exporter.web.documentation_place import documentation_directory
 EXAMPLE: Final = "config.example.yaml"
 
 CONTENTS: Final[Mapping[str, str]] = {
-    "index": "About the documentation",
+    "index": "Contents",
+    "tutorial": "Tutorial",
+    "monitoring-mail": "Monitoring mail",
     "failures": "When a probe fails",
     "alerts": "Alerts",
     "metrics": "Metrics",
     "configuration": "Configuration",
     EXAMPLE: "Example of a configuration",
     "operating": "Operating",
-    "flows": "Mail flow",
+    "mail-flow": "Mail flow",
     "domains": "Domains",
     "dashboards": "Dashboards",
     "web-configuration": "Web configuration",

@@ -57,7 +57,8 @@ async def test_every_page_is_well_formed_and_every_link_of_it_leads_somewhere(na
         for link in dict.fromkeys(page.links):
             target = URL(f"http://exporter.test/docs/{name}").join(URL(link))
             if target.host != "exporter.test":
-                assert "https" == target.scheme
+                # The tutorial leads to what the reader has started.
+                assert "https" == target.scheme or target.host == "127.0.0.1"
                 continue
             if target.path not in anchors:
                 response = await client.get(target.path)
