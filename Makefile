@@ -19,7 +19,7 @@ TOOLS := $(VENV)/.tools-installed
 RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 
-.PHONY: help run test lint format bench soak conformance dashboards pictures site address lock clean
+.PHONY: help run test lint format bench soak conformance dashboards pictures site address lock sbom clean
 
 help:
 	@echo "make run     mail servers that misbehave, and the exporter probing them; Ctrl-C ends it"
@@ -34,6 +34,7 @@ help:
 	@echo "make site    build the documentation as a web site into build/site; any broken link is an error"
 	@echo "make address URL=https://...  change the project's address everywhere"
 	@echo "make lock    resolve the dependencies anew, and write them down with their hashes"
+	@echo "make sbom    list the libraries, with licences in docs/ and as a bill of materials in dist/"
 	@echo "make clean   remove the environment and every cache"
 
 run: $(RUNTIME)
@@ -92,6 +93,9 @@ lock: $(DEVELOPMENT)
 	$(COMPILE) --upgrade --group dev --group build --group lock --output-file constraints.txt pyproject.toml
 	$(COMPILE) --constraint constraints.txt --output-file requirements.txt pyproject.toml
 	$(COMPILE) --constraint constraints.txt --group build --output-file requirements-build.txt
+
+sbom: $(DEVELOPMENT)
+	$(BIN)/python -m deploy.bill_of_materials
 
 clean:
 	rm -rf dashboards/preview/node_modules dashboards/preview/dist
