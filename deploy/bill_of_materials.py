@@ -102,18 +102,17 @@ def licence(name: str) -> str:
     Raises:
         ValueError: It says nothing that is known here.
     """
-    metadata = distribution(name).metadata
-    classifiers = [each for each in metadata.get_all("Classifier") or [] if each.startswith("License ::")]
     if name in READ_BY_HAND:
         return READ_BY_HAND[name]
-    if expression := metadata.get("License-Expression"):
-        return expression
-    for said in (metadata.get("License", ""), *classifiers):
-        if said in SPDX:
-            return SPDX[said]
-        if re.fullmatch(r"MIT|Apache-2\.0|BSD-[23]-Clause|PSF-2\.0|ISC", said):
-            return said
-    raise ValueError(f"{name} says {metadata.get('License')!r} and {classifiers} of its licence; add it to {__name__}")
+    metadata = distribution(name).metadata
+    for expression in metadata.get_all("License-Expression", []):
+        return str(expression)
+    said = [str(each) for field in ("License", "Classifier") for each in metadata.get_all(field, [])]
+    for each in said:
+        if each in SPDX or re.fullmatch(r"MIT|Apache-2\.0|BSD-[23]-Clause|PSF-2\.0|ISC", each):
+            return SPDX.get(each, each)
+    about = [each for each in said if each in metadata.get_all("License", []) or each.startswith("License ::")]
+    raise ValueError(f"{name} says {about} of its licence; add it to {__name__}")
 
 
 def page(listed: list[Part]) -> str:
