@@ -46,7 +46,5 @@ def test_every_dependency_in_the_bill_is_a_part_of_it() -> None:
 def test_a_library_that_does_not_say_its_licence_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(READ_BY_HAND, "jinja2")
 
-    with pytest.raises(
-        ValueError, match=r"^jinja2 says \['License :: OSI Approved :: BSD License'\] of its lic"
-    ):
+    with pytest.raises(ValueError, match=r"^jinja2 says \['License :: OSI Approved :: BSD License'\] of its lic"):
         licence("jinja2")
