@@ -84,6 +84,8 @@ SMTP: Final = Codes(
 IMAP: Final = Codes(
     exact=(
         row(FailureReason.AUTH_UNAVAILABLE, rb"\A[A-Z]{1,8} \[(?:%s)\b" % "|".join(sorted(TEMPORARY)).encode()),
+        # RFC 5530: said of the mailbox, not of the login.
+        row(FailureReason.AUTH_UNAVAILABLE, rb"\A[A-Z]{1,8} \[(?:OVERQUOTA|CORRUPTION)\b"),
         row(FailureReason.AUTH_MECHANISM_NOT_OFFERED, rb"\A[A-Z]{1,8} \[PRIVACYREQUIRED\b"),
         row(
             FailureReason.AUTH_REJECTED,

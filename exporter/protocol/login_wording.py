@@ -88,6 +88,9 @@ SWITCHED_OFF: Final = (
         # Zoho; Zimbra.
         rb"yet to enable %s|not have %s (?:access|service)" % (_SERVICE, _SERVICE),
         rb"enable %s (?:access|in|for|on)\b" % _SERVICE,
+        # Others, of a user or a mailbox.
+        rb"not (?:allow|permit)(?:ed|ted)? (?:to )?(?:use |access |log ?in (?:by|over|via) )?%s\b" % _SERVICE,
+        rb"permission to (?:use|access) (?:the )?%s\b" % _SERVICE,
         # Yandex; NetEase.
         rb"not have access rights to this service|user has no permission|USERNOPERM",
     ),
@@ -98,16 +101,22 @@ NOT_THIS_WAY: Final = (
     row(
         FailureReason.AUTH_MECHANISM_NOT_OFFERED,
         # Dovecot 2.3 and 2.4, Cyrus, Stalwart, Zimbra: not over a connection that is not encrypted.
-        rb"(?:plain|clear)-?text (?:authentication|port|log(?:in|on)s?)",
+        rb"(?:plain|clear)[- ]?text (?:authentication|port|log(?:in|on)s?|passwords?)",
         rb"only available under a layer|encryption (?:needed|required)",
         # Courier, Zimbra, hMailServer.
         rb"(?:STARTTLS|STLS|TLS|SSL)(?:[- ]connection)? (?:is |are )?(?:required|needed)",
         rb"only valid after entering TLS|must (?:first )?issue (?:a )?ST(?:ART)?TLS",
         rb"requires (?:an? )?(?:STARTTLS|TLS|SSL|encrypt)",
+        rb"(?:secure|encrypted|TLS|SSL) (?:connection|channel|session) (?:is )?(?:required|needed)",
+        rb"(?:must|have to|please) use (?:a )?(?:STARTTLS|STLS|TLS|SSL)|use (?:STARTTLS|STLS) first",
+        rb"(?:insecure|unencrypted|unsecured?) (?:connection|channel|session)|without (?:TLS|SSL|encryption)",
         # Dovecot, Cyrus, Qpopper, Exchange, Zimbra: announced, and not there after all, or not for this user.
         rb"(?:unsupported|invalid|unknown|unrecogni[sz]ed) (?:authentication|SASL) (?:mechanism|type|method)",
         rb"(?:authentication|SASL) (?:mechanism|type|method)(?: \S{1,40})? (?:is )?not supported",
-        rb"no mechanism available|mechanism too weak|no verifier for user",
+        rb"no mechanism available|mechanism too weak|no verifier for user|unsupported mechanism",
+        rb"mechanism (?:is )?(?:not supported|unsupported|not available|disabled)",
+        # Of the command, not of the user: "Login disabled for this user" is about the account.
+        rb"(?:LOGIN|USER|AUTH|PLAIN|AUTHENTICATE)(?: command| mechanism)?(?: is)? disabled(?=[,.;:]|\Z)",
         # Cyrus SASL: the two sides do not mean the same exchange. Dovecot: SCRAM's header does not fit the connection.
         rb"bad protocol / cancel|channel[- ]binding|downgrade attack",
         # Exchange, before TLS.
@@ -126,10 +135,13 @@ ABOUT_THE_ACCOUNT: Final = (
         rb"log ?in (?:via|with) your web browser|Web login required",
         # Yahoo, iCloud, cPanel, Kerio: every further try makes it last longer.
         rb"too many (?:\w{1,20} ){0,2}(?:bad|fail|invalid|unsuccessful|incorrect|wrong)|too many login failures",
+        rb"maximum (?:\w{1,20} ){0,3}attempts|attempts (?:\w{1,20} ){0,3}exceeded|exceeded (?:\w{1,20} ){0,5}attempts",
         rb"(?:account|user|login) (?:\S{1,20} ){0,3}(?:locked (?:out|due|for)|suspended|deactivated|blocked|banned)",
         rb"account (?:has been |is |was )?(?:temporarily )?locked",
         # Postfix since 3.8, where Dovecot gives no reason for saying no.
         rb"authentication failed: \(reason unavailable\)",
+        # Cyrus SASL, also below Postfix: nobody of that name is in sasldb.
+        rb"no secret in database|no such (?:user|mailbox|account)|\A535 .{0,60}mailbox (?:does not exist|not found)",
         # So clear that nothing else in the same sentence changes it.
         _WRONG + rb" (?:user ?(?:name|id)?|log(?:in|on)(?: name)?|account|e?-?mail(?: address)?)?(?:\(?s\)?)?"
         rb" ?(?:or|and|/|&)? ?(?:bad |invalid |wrong )?(?:password|passwd|credentials)",
@@ -170,7 +182,8 @@ OUTAGE: Final = (
     row(
         FailureReason.AUTH_UNAVAILABLE,
         *_BUSY,
-        rb"error(?: has)? occur|exception|oops",
+        rb"error(?: has)? occur|exception|oops|right now|at th(?:is|e) (?:time|moment)|licen[cs]e",
+        rb"look-?up (?:error|fail)",
         # Cyrus SASL, also below Postfix, when saslauthd does not answer.
         rb"\bgeneric failure|authentication server unavailable",
         # RFC 1939's own example, Qpopper, Cyrus, UW, Solid-POP3, hMailServer: the login was right.

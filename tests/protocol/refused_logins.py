@@ -65,6 +65,10 @@ SMTP: Final[Refusals] = {
         b"525 5.7.13 User account disabled",  # RFC 5248
         b"554 5.7.0 whatever else",
         b"550 Access denied - Invalid HELO name or login",
+        b"535 5.7.8 Error: authentication failed: no secret in database",  # Postfix with Cyrus SASL's sasldb
+        b"535 Auth failed: the mailbox does not exist",
+        b"535 no such mailbox",
+        b"535 5.7.0 Maximum login attempts exceeded",
     ),
     FailureReason.AUTH_UNAVAILABLE: (
         b"454 4.7.0 Temporary authentication failure: Connection lost to authentication server",  # Postfix
@@ -110,6 +114,7 @@ SMTP: Final[Refusals] = {
         b"432 4.7.12 A password transition is needed",  # RFC 4954
         b"534 5.7.9 Authentication mechanism is too weak",  # RFC 4954
         b"523 5.7.10 Encryption needed",  # RFC 5248
+        b"535 5.7.1 Plain text authentication not allowed without TLS",
         b"538 5.7.11 Encryption required for requested authentication mechanism",
         b"530 5.7.0 Must issue a STARTTLS command first",
         b"503 AUTH command used when not advertised",  # Exim
@@ -179,6 +184,7 @@ IMAP: Final[Refusals] = {
         "NO ユーザ名またはパスワードが違います".encode("shift_jis"),
         b"BAD [AUTHENTICATIONFAILED] no",
         b"no [authenticationfailed] lower case",
+        b"NO No such user",
     ),
     FailureReason.AUTH_UNAVAILABLE: (
         b"NO [UNAVAILABLE] Temporary authentication failure. [mx1:2026-09-01 10:00:00]",  # Dovecot
@@ -212,6 +218,10 @@ IMAP: Final[Refusals] = {
         b"NO Request is throttled. Suggested Backoff Time: 299881 milliseconds",  # Exchange Online
         b"NO LOGIN failed: Internal error",
         b"NO Mailbox is locked by POP server",
+        b"NO [OVERQUOTA] Account over quota, cannot log in",  # RFC 5530
+        b"NO Cannot verify your password right now",
+        b"NO user lookup failed, try again",
+        b"NO license expired: the server accepts no more logins",
         b"NO Unable to open this mailbox.",
         b"NO system busy",  # NetEase
         "NO Dienst vorübergehend nicht verfügbar".encode(),
@@ -227,6 +237,10 @@ IMAP: Final[Refusals] = {
         b"NO [ALERT] You are yet to enable IMAP for your account. Please contact your administrator (Failure)",  # Zoho
         b"NO account does not have IMAP access enabled",  # Zimbra
         b"NO IMAP service is disabled",
+        b"NO Mailbox does not allow IMAP access",
+        b"NO User is not allowed to use IMAP",
+        b"NO The user is not permitted to access IMAP",
+        b"NO You don't have permission to use IMAP service",
         b"NO [ALERT] POP3 and IMAP are not enabled for this mailbox",
     ),
     FailureReason.AUTH_MECHANISM_NOT_OFFERED: (
@@ -242,6 +256,13 @@ IMAP: Final[Refusals] = {
         b"NO bad protocol / cancel",
         b"NO user exists, but no verifier for user",
         b"NO STARTTLS required",  # Courier
+        b"NO plaintext password disallowed",
+        b"NO LOGIN command disabled, use AUTHENTICATE",
+        b"NO LOGIN is disabled",
+        b"NO Secure connection required",
+        b"NO Login is not allowed over insecure connections",
+        b"NO mechanism not supported",
+        b"BAD Unsupported mechanism",
         b"NO cleartext logins disabled",  # Zimbra
         b"NO A SSL/TLS-connection is required for authentication.",  # hMailServer
         b"BAD STARTTLS is required first.",
@@ -283,6 +304,7 @@ POP3: Final[Refusals] = {
         b"invalid password",  # RFC 1939
         b"sorry, no mailbox for that user here, unknown user",
         b"no such user here",
+        b"Maximum login attempts exceeded",
         b"permission denied",
         "Nome de usuário ou senha inválidos".encode(),
         "Неверный пароль".encode("cp1251"),
@@ -328,6 +350,7 @@ POP3: Final[Refusals] = {
         b"[SYS/PERM] Your account is not enabled for POP access. Please visit your Gmail settings page and enable it.",
         b"pop access not enabled for account",  # Zimbra
         b"[AUTH] POP3 access is disabled for this user",
+        b"Mailbox not allowed to use POP3",
         b"You are yet to enable POP for your account. Please contact your administrator",  # Zoho
     ),
     FailureReason.AUTH_MECHANISM_NOT_OFFERED: (
@@ -338,6 +361,11 @@ POP3: Final[Refusals] = {
         b"Unknown authentication mechanism: PLAIN",  # Qpopper
         b"Command is not valid in this state.",  # Exchange
         b"STLS required",
+        b"must use STLS first",
+        b"[AUTH] Use STLS first: passwords only go over an encrypted line",
+        b"USER command disabled, use APOP",
+        b"Secure connection required to log in",
+        b"Command disabled: plain text login not allowed",
     ),
     FailureReason.COMMAND_REFUSED: (b"Protocol error. 14",),
 }
