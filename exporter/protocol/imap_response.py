@@ -128,6 +128,8 @@ class Data:
         return parse_values(self.fragments)
 
     def __str__(self) -> str:
+        if not self.name:
+            return quoted(b"".join(self.fragments))
         number = b"" if self.number is None else b"%d " % self.number
         return quoted(b"* " + number + self.name.encode() + b" " + b"".join(self.fragments))
 
@@ -150,7 +152,8 @@ def read_response() -> Dialogue[Response]:
         )
     if found := _CONTINUATION.fullmatch(line):
         return Continuation(found[1] or b"")
-    if not line.startswith(UNTAGGED + b" "):
+    # The blank behind the asterisk of an empty response went with those at the end of the line.
+    if not (line == UNTAGGED or line.startswith(UNTAGGED + b" ")):
         raise ProtocolError(f"not a response of an IMAP server: {quoted(line)}")
     # RFC 9051 7: a client must be ready to accept any response at any time; what nobody needs is not judged.
     found = _DATA.fullmatch(line)

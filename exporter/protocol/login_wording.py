@@ -109,6 +109,7 @@ NOT_THIS_WAY: Final = (
         rb"requires (?:an? )?(?:STARTTLS|TLS|SSL|encrypt)",
         rb"(?:secure|encrypted|TLS|SSL) (?:connection|channel|session) (?:is )?(?:required|needed)",
         rb"(?:must|have to|please) use (?:a )?(?:STARTTLS|STLS|TLS|SSL)|use (?:STARTTLS|STLS) first",
+        rb"\buse (?:APOP|AUTHENTICATE|SASL)\b",
         rb"(?:insecure|unencrypted|unsecured?) (?:connection|channel|session)|without (?:TLS|SSL|encryption)",
         # Dovecot, Cyrus, Qpopper, Exchange, Zimbra: announced, and not there after all, or not for this user.
         rb"(?:unsupported|invalid|unknown|unrecogni[sz]ed) (?:authentication|SASL) (?:mechanism|type|method)",

@@ -39,18 +39,20 @@ blotted out: those that may hold it, alone or together with the next."""
 LAYERS: Final = 2
 """How often escapes are undone: what is escaped once more on its way, such as `%2570`, is still found."""
 
+_BLANK: Final = b" \t\r\n"
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
-_NOISE: Final = b" \t\r\n\"'\\=:;,.-_<>+"
-"""What may stand between the octets of a secret without anybody failing to read it."""
+_NOISE: Final = b"\0 \t\r\n\"'\\=:;,.-_<>+"
+"""What may stand between the octets of a secret without anybody failing to read it; NUL is half of UTF-16."""
 
 _PREFIX: Final = re.compile(
-    rb"\n(?:[0-9]{3}[ -](?:[245]\.[0-9]{1,3}\.[0-9]{1,3} )?|\* (?:(?:ok|no|bad) )?|[+-](?:ok|err) )"
+    rb"\n(?:[0-9]{3}[ -](?:[245]\.[0-9]{1,3}\.[0-9]{1,3} )?|\* (?:(?:ok|no|bad) )?|[+-](?:ok|err) )", re.IGNORECASE
 )
-"""How the lines of a reply begin, in small letters: it stands between two halves of what was split over two lines."""
+"""How the lines of a reply begin: it stands between two halves of what was split over two lines."""
 
 _ESCAPE: Final = re.compile(
     rb"\\u([dD][89aAbB][0-9A-Fa-f]{2})\\u([dD][c-fC-F][0-9A-Fa-f]{2})|(?:[%=]|0x|\\x)([0-9A-Fa-f]{2})"
-    rb"|\\u([0-9A-Fa-f]{4})|\\U00([0-9A-Fa-f]{6})|&#[xX]([0-9A-Fa-f]{1,6});?|&#([0-9]{1,7});?|&([A-Za-z]{2,8});|\\([abfnrtv])"
+    rb"|[\\%]u([0-9A-Fa-f]{4})|\\U00([0-9A-Fa-f]{6})|\\u\{([0-9A-Fa-f]{1,6})\}|&#[xX]([0-9A-Fa-f]{1,6});?"
+    rb"|&#([0-9]{1,7});?|\\([0-3][0-7]{2})|&([A-Za-z]{2,8});|\\([abfnrtv])"
 )
 
 _CONTROLS: Final = dict(
@@ -100,18 +102,19 @@ class Redactor:
         return len(octets) > MAX_LOOKED_AT or any(self._may_hold(view) for view in _decodings(octets))
 
     def _may_hold(self, view: bytes) -> bool:
-        small = view.lower()
-        joined = small.translate(None, _NOISE)
-        # Without the beginnings of lines, which may stand between two halves.
-        halves = _PREFIX.sub(b"", b"\n" + small).translate(None, _NOISE)
-        url_safe = view.translate(_URL_SAFE, b" \t\r\n")
-        return any(
-            wanted.plain in joined
-            or wanted.plain in halves
-            or wanted.hexadecimal in joined
-            or any(form in url_safe for form in wanted.base64)
-            for wanted in self._wanted
-        )
+        # Also without the beginnings of lines, which may stand between two halves.
+        readings = (view, _PREFIX.sub(b"", b"\n" + view)) if b"\n" in view else (view,)
+        for reading in readings:
+            joined = reading.lower().translate(None, _NOISE)
+            url_safe = reading.translate(_URL_SAFE, _BLANK)
+            if any(
+                wanted.plain in joined
+                or wanted.hexadecimal in joined
+                or any(form in url_safe for form in wanted.base64)
+                for wanted in self._wanted
+            ):
+                return True
+        return False
 
     def blotted(self, octets: bytes) -> bytes:
         """The octets without any of the secrets. Line feeds stay where they are."""
@@ -144,24 +147,23 @@ class Redactor:
     def _found(self, view: bytes) -> Iterator[slice]:
         """Where the secrets are in one view."""
         # A line feed before the first line, too, moves everything by one.
-        prefixes = [(found.start(), found.end() - 1) for found in _PREFIX.finditer(b"\n" + view.lower())]
-        for keep_prefixes in (True, False):
+        prefixes = [(found.start(), found.end() - 1) for found in _PREFIX.finditer(b"\n" + view)]
+        for keep_prefixes in (True, False) if prefixes else (True,):
             skipped = bytearray(len(view))
             if not keep_prefixes:
                 for start, end in prefixes:
                     skipped[start:end] = b"\1" * (end - start)
             small = [number for number, octet in enumerate(view) if octet not in _NOISE and not skipped[number]]
             text = bytes([view[number] for number in small]).lower()
+            dense = [number for number, octet in enumerate(view) if octet not in _BLANK and not skipped[number]]
+            url_safe = bytes([view[number] for number in dense]).translate(_URL_SAFE)
             for wanted in self._wanted:
                 for pattern in (wanted.plain, wanted.hexadecimal):
                     for at in _occurrences(text, pattern):
                         yield slice(small[at], small[at + len(pattern) - 1] + 1)
-        dense = [number for number, octet in enumerate(view) if octet not in b" \t\r\n"]
-        url_safe = bytes([view[number] for number in dense]).translate(_URL_SAFE)
-        for wanted in self._wanted:
-            for pattern in wanted.base64:
-                for at in _occurrences(url_safe, pattern):
-                    yield slice(dense[at], dense[at + len(pattern) - 1] + 1)
+                for pattern in wanted.base64:
+                    for at in _occurrences(url_safe, pattern):
+                        yield slice(dense[at], dense[at + len(pattern) - 1] + 1)
 
 
 def blotted(octets: bytes, forms: Iterable[bytes]) -> bytes:
@@ -249,12 +251,14 @@ def _views(octets: bytes) -> Iterator[tuple[bytes, Spans]]:
 
 def _decoded(found: re.Match[bytes]) -> bytes:
     """What an escape stands for; itself, if for nothing."""
-    high, low, octet, *written, decimal, name, control = found.groups()
+    high, low, octet, *written, decimal, octal, name, control = found.groups()
     if high:
         # Two halves of what has no place in 16 bits (RFC 8259 section 7).
         return bytes.fromhex((high + low).decode()).decode("utf-16-be").encode()
     if octet:
         return bytes([int(octet, 16)])
+    if octal:
+        return bytes([int(octal, 8)])
     if control:
         return _CONTROLS[control]
     if name:

@@ -364,6 +364,7 @@ POP3: Final[Refusals] = {
         b"must use STLS first",
         b"[AUTH] Use STLS first: passwords only go over an encrypted line",
         b"USER command disabled, use APOP",
+        b"USER not accepted, use APOP",
         b"Secure connection required to log in",
         b"Command disabled: plain text login not allowed",
     ),

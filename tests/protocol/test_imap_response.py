@@ -74,6 +74,7 @@ class TestFraming:
     @pytest.mark.parametrize(
         "line",
         [
+            b"*",
             b"* OK a NUL \0 in the text",
             b"* OK a CR \r in the text",
             b"* 12345678901 EXISTS",
@@ -99,8 +100,6 @@ class TestFraming:
         [
             b"",
             b" ",
-            b"*",
-            b"* ",
             b"*OK ready",
             b"220 mail.example.com ESMTP Postfix",
             b"+OK POP3 ready",

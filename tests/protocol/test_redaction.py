@@ -26,6 +26,12 @@ SECRETS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=8, ma
     lambda text: len(set(text)) > 3 and not set(text) & set("<redacted>")
 )
 
+
+def split(octets: bytes, between: bytes) -> bytes:
+    """The octets in two halves."""
+    return octets[:9] + between + octets[9:]
+
+
 CLOTHES: Final[dict[str, Callable[[str], bytes]]] = {
     "as it is": str.encode,
     "in capitals": lambda text: text.upper().encode(),
@@ -50,6 +56,12 @@ CLOTHES: Final[dict[str, Callable[[str], bytes]]] = {
     "in base64 behind one": lambda text: b64encode(b"a" + text.encode() + b"yz"),
     "in base64 behind two": lambda text: b64encode(b"ab" + text.encode() + b"z"),
     "in base64 over two lines": lambda text: b64encode(text.encode())[:9] + b"\r\n" + b64encode(text.encode())[9:],
+    "in JavaScript": lambda text: "".join(f"\\u{{{ord(each):x}}}" for each in text).encode(),
+    "as escape() has it": lambda text: "".join(f"%u{ord(each):04X}" for each in text).encode(),
+    "in octal": lambda text: "".join(f"\\{octet:03o}" for octet in text.encode()).encode(),
+    "in UTF-16": lambda text: text.encode("utf-16-le") if text.isascii() else text.encode(),
+    "in hex over two lines of a reply": lambda text: split(text.encode().hex().encode(), b"\n535-5.7.8 "),
+    "in base64 over two lines of a reply": lambda text: split(b64encode(text.encode()), b"\r\n250-"),
     "in quotes": lambda text: b'"' + text.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"',
     "with a space between all": lambda text: " ".join(text).encode(),
 }
