@@ -7,7 +7,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-INSTALL := $(PIP) install --quiet --require-hashes --requirement
+# Without isolation, what has to be built is built by what stands in requirements-build.txt, not by the newest release.
+INSTALL := $(PIP) install --quiet --require-hashes --no-build-isolation --requirement
 LOCKS := pyproject.toml constraints.txt requirements.txt requirements-build.txt
 
 # The Python to make the environment with; without one, the first suitable of these.

@@ -74,7 +74,8 @@ def _choose_curves(context: ssl.SSLContext, settings: TlsSettings) -> None:
         try:
             context.set_ecdh_curve(settings.curves[0])
         except (ssl.SSLError, ValueError):
-            raise TlsFileError("curve_preferences", "OpenSSL does not have it here; write another, or none") from None
+            # Python 3.11.2, which is Debian 12's, takes X25519 for unknown, whatever its OpenSSL knows.
+            raise TlsFileError("curve_preferences", "this Python cannot use it; write another, or none") from None
     elif settings.curves:
         set_groups = getattr(context, "set_groups", None)
         if set_groups is None:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.timeout(600)
 """Seconds. Whichever test comes first waits for the image, and once on a machine for the image's base."""
 
 ROOT = Path(__file__).parents[2]
+URLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
 IMAGE = "localhost/mail-exporter:test"
 DIRECTORY = "/etc/mail-exporter"
 NOBODY_LISTENS = "endpoints: [{url: 'imaps://127.0.0.1:1', interval: 1s, timeout: 1s}]\n"
@@ -87,6 +89,9 @@ def test_the_image_says_what_it_is(built: Engine) -> None:
         "version": __version__,
         "revision": "0123abc",
         "created": "2026-01-02T03:04:05Z",
+        "url": URLS["Homepage"],
+        "source": URLS["Homepage"],
+        "documentation": URLS["Documentation"],
     } == {
         name.removeprefix("org.opencontainers.image."): value
         for name, value in labels.items()

@@ -195,7 +195,7 @@ def test_the_page_names_every_endpoint_and_all_its_links_lead_somewhere(at_work:
     own = {link for link in links if link.startswith(root)}
 
     assert "nobody" in page
-    assert {f"{root}metrics", f"{root}endpoints/nobody"} <= own
+    assert {f"{root}metrics", f"{root}endpoint?name=nobody"} <= own
     assert {200} == {fetch(link).status for link in own}
 
 

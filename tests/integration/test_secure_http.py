@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -53,7 +54,7 @@ class Secured:
         file.write_text(web_config)
         return file
 
-    def start(self, web_config: str) -> Exporter:
+    def start(self, web_config: str, *flags: str) -> Exporter:
         configuration = self.directory / "mail-exporter.yaml"
         configuration.write_text(CONFIGURATION)
         flag = f"--web.config.file={self.write(web_config)}"
@@ -62,7 +63,7 @@ class Secured:
         def serves(address: str) -> bool:
             return curl(f"{scheme}://{address}/-/ready", *self.by("client")).status != 0
 
-        return self.stack.enter_context(exporter_running(configuration, flag, ready=serves))
+        return self.stack.enter_context(exporter_running(configuration, flag, *flags, ready=serves))
 
     def by(self, name: str | None) -> tuple[str, ...]:
         """curl's flags to trust the server, and to show a certificate."""
@@ -128,7 +129,7 @@ def test_mutual_tls_with_curl(secured: Secured) -> None:
 
 
 def test_mutual_tls_with_prometheus(secured: Secured) -> None:
-    exporter = secured.start(CLIENTS + users(PASSWORD))
+    exporter = secured.start(CLIENTS + users(PASSWORD), "--log.level=debug")
     shown, strange = (str(secured.directory / f"{name}.pem") for name in ("client", "stranger"))
     trusting = {"ca_file": str(secured.directory / "ca.pem")}
     common = {"scheme": "https", "basic_auth": {"username": "prometheus", "password": PASSWORD}}
@@ -141,10 +142,11 @@ def test_mutual_tls_with_prometheus(secured: Secured) -> None:
     )
 
     assert {"shown": "up", "strange": "down", "none": "down"} == {job: health for job, (health, _) in found.items()}
-    # asyncio does not send the alert that says why, so the log does.
+    # asyncio does not send the alert that says why, so the log does; on this machine it may be the health check that
+    # shows no certificate, which is no news.
     log = exporter.log.read_text()
-    assert "problem=CERTIFICATE_VERIFY_FAILED" in log
-    assert "problem=PEER_DID_NOT_RETURN_A_CERTIFICATE" in log
+    assert re.search(r"level=info .*problem=CERTIFICATE_VERIFY_FAILED", log)
+    assert re.search(r"level=debug .*PEER_DID_NOT_RETURN_A_CERTIFICATE", log)
 
 
 @pytest.mark.parametrize(("allowed", "status"), [("prometheus.example.com", 200), ("other.example.com", 403)])
@@ -209,7 +211,7 @@ def test_promtool_takes_the_same_files(secured: Secured, more: str) -> None:
     - TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
   prefer_server_cipher_suites: true
   curve_preferences:
-    - X25519
+    - CurveP256
 """
     text = CLIENTS + settings + users(PASSWORD) + more
     exporter = secured.start(text)
