@@ -21,7 +21,14 @@ PROBLEM = "{{ $labels.problem }} {{ $value }}"
 
 def alerts(say: Vocabulary) -> tuple[Alert, ...]:
     """In the order of urgency."""
-    return (_absent(say), _overloaded(say), _reload_failed(say), _shards(say), _internal_error(say))
+    return (
+        _absent(say),
+        _overloaded(say),
+        _reload_failed(say),
+        _task_failing(say),
+        _shards(say),
+        _internal_error(say),
+    )
 
 
 def _absent(say: Vocabulary) -> Alert:
@@ -90,16 +97,37 @@ def _reload_failed(say: Vocabulary) -> Alert:
     return Alert(
         name="MailExporterReloadFailed",
         severity=Severity.WARNING,
-        expression=f"{say.metric('mail_exporter_config_last_reload_successful')} == 0",
+        expression=either(
+            f"{say.metric('mail_exporter_config_last_reload_successful')} == 0",
+            f"{say.metric('mail_exporter_web_config_last_reload_successful')} == 0",
+        ),
         lasts=say.settings.absent_for,
         summary=f"mail-exporter at {INSTANCE} refused its new configuration",
         description=(
             f"mail-exporter at {INSTANCE} goes on with the configuration that it had, because the new one is not "
             "good. It will not start with it either. Run mail-exporter check on the file: it lists every problem "
-            "with its line."
+            "with its line. If that finds none, it is the file of --web.config.file: the log has its problems."
         ),
         dashboard="mail-exporter",
         panel="Configuration",
+    )
+
+
+def _task_failing(say: Vocabulary) -> Alert:
+    failures = say.metric("mail_exporter_task_failures_total")
+    return Alert(
+        name="MailExporterTaskFailing",
+        severity=Severity.WARNING,
+        expression=f"increase({failures}[15m]) > 0",
+        lasts="15m",
+        summary=f"mail-exporter at {INSTANCE}: its task {{{{ $labels.task }}}} keeps failing",
+        description=(
+            f"The task {{{{ $labels.task }}}} of mail-exporter at {INSTANCE} has failed again and again for 15 minutes, "
+            "and is begun anew each time. Probes go on. Look at its log for the reason: mostly a full disk, or no file "
+            "descriptors left."
+        ),
+        dashboard="mail-exporter",
+        panel="Tasks that failed",
     )
 
 

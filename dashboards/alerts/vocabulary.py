@@ -41,7 +41,7 @@ LAST_SUCCESS: Final = (
 
 _OURS: Final = (
     *("alertname", "grafana_folder", "job", "instance", *OF_AN_ENDPOINT, "reason", "phase", "mailbox", "mechanism"),
-    *("error", "severity", "symptom", "problem", "__.*"),
+    *("error", "severity", "symptom", "problem", "task", "__.*"),
 )
 OWN_LABELS: Final = (
     f'{{{{ range $label, $text := $labels }}}}{{{{ if not (match "^({"|".join(_OURS)})$" $label) }}}}'

@@ -84,7 +84,7 @@ def board(settings: Settings) -> Board:
             Section(
                 "Mailbox",
                 collapsed=True,
-                lines=(Line(8, ((10, _mailbox(of)), (8, _mailbox_size(of)), (6, _quota(of)))),),
+                lines=(Line(8, ((8, _mailbox(of)), (6, _mailbox_size(of)), (4, _quota(of)), (6, _read_back(of)))),),
             ),
         ),
     )
@@ -397,6 +397,21 @@ def _mailbox(of: Scope) -> Panel:
         [Query(of("mail_mailbox_messages"), "messages"), Query(of("mail_mailbox_unseen_messages"), "unseen")],
         "none",
         colors=zip(("messages", "unseen"), OTHER, strict=False),
+    )
+
+
+def _read_back(of: Scope) -> Panel:
+    return timeline(
+        Text(
+            "Read back",
+            "Whether the newest messages could be read back whole, where `read_back` is set; and how many could not.",
+            "Nothing is read back",
+        ),
+        [
+            Query(of("mail_mailbox_readable"), "{{mailbox}}"),
+            Query(f"({of('mail_mailbox_unreadable_messages')} > 0) * 0", "{{mailbox}}: unreadable messages"),
+        ],
+        flag("Readable", "Not readable"),
     )
 
 

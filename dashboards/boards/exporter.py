@@ -49,7 +49,9 @@ def board(settings: Settings) -> Board:
                 "What it costs",
                 (Line(8, ((6, _cpu(of)), (6, _memory(of)), (6, _scrapes(of)), (6, _descriptors(of)))),),
             ),
-            Section("Configuration", (Line(7, ((12, _configuration(of)), (12, _errors(of, settings)))),)),
+            Section(
+                "Configuration", (Line(7, ((8, _configuration(of)), (8, _tasks(of)), (8, _errors(of, settings)))),)
+            ),
             Section("Tokens (OAuth 2)", (Line(8, ((12, _tokens(of)), (12, _expiry(of)))),), collapsed=True),
         ),
     )
@@ -283,8 +285,28 @@ def _descriptors(of: Scope) -> Panel:
 def _configuration(of: Scope) -> Panel:
     return timeline(
         Text("Configuration", "Whether the configuration could be loaded when that was tried last."),
-        [Query(of("mail_exporter_config_last_reload_successful"), "{{instance}}")],
+        [
+            Query(of("mail_exporter_config_last_reload_successful"), "{{instance}}"),
+            Query(of("mail_exporter_web_config_last_reload_successful"), "{{instance}} (web)"),
+        ],
         flag("Loaded", "Refused"),
+    )
+
+
+def _tasks(of: Scope) -> Panel:
+    tasks = f"sum by (task) (increase({of('mail_exporter_task_failures_total')}[$__rate_interval]))"
+    dropped = f"sum(increase({of('mail_exporter_log_lines_dropped_total')}[$__rate_interval]))"
+    return graph(
+        Text(
+            "Tasks that failed",
+            "How often a task of the exporter failed and was begun anew, and how many lines of the log were dropped "
+            "because nobody read them.",
+        ),
+        [Query(tasks, "{{task}}"), Query(dropped, "log lines dropped")],
+        "none",
+        stacked=True,
+        bars=True,
+        color=shades_of_red(),
     )
 
 

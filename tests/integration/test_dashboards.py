@@ -50,6 +50,7 @@ NOT_IN_THE_DEMO: Mapping[str, str] = {
     'reason=~"auth_mechanism_not_offered|': "no scene's login is withheld",
     "exporter:mail_endpoints_down:many": "so many do not fail that one alert would stand for all",
     'reason="internal_error"': "no bug is known that a server could provoke",
+    "mail_mailbox_unreadable_messages": "every message of the demo can be read",
     "mail_oauth2_token_expiry_timestamp_seconds": "no scene logs in with OAuth 2",
     "mail_oauth2_token_requests_total": "no scene logs in with OAuth 2",
     "mail_tls_ocsp_next_update_timestamp_seconds": "the demo's authority has no OCSP responder, so nothing is stapled",

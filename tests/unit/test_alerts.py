@@ -30,6 +30,7 @@ ABOUT_EXPORTERS = {
     "MailExporterAbsent",
     "MailExporterOverloaded",
     "MailExporterReloadFailed",
+    "MailExporterTaskFailing",
     "MailExporterShardsInconsistent",
 }
 

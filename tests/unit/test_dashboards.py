@@ -44,11 +44,7 @@ MADE_BY_RULES = {"symptom", "problem", "shard", "row"}
 PLACES = set(Settings().places)
 """Labels that Prometheus may add to all series."""
 
-UNUSED: dict[str, str] = {
-    "mail_exporter_log_lines_dropped_total": "a log that nobody reads is seen where logs are read",
-    "mail_exporter_task_failures_total": "what failed goes on; the log says why",
-    "mail_exporter_web_config_last_reload_successful": "absent where there is no web configuration",
-}
+UNUSED: dict[str, str] = {}
 """Metrics that no dashboard and no rule is about, with the reason."""
 
 PROMQL = [
