@@ -71,6 +71,7 @@ EMPTY: Final = {
     "mail_oauth2_token": "nothing here logs in with OAuth 2",
     'reason="internal_error"': "no bug is known that a server could provoke",
     "mail_probe_failure_info": "it works when the picture is drawn",
+    "mail_exporter_web_config": "there is no web configuration here",
     "< 60": "nothing was started or reloaded in the time shown",
 }
 """What may have no data, and why: a part of the query."""
