@@ -14,41 +14,26 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
 
 import structlog
-from OpenSSL import SSL
 
-from exporter.model import Endpoint, FailureReason, Login, Phase, ProbeResult, Resolution, Withheld
+from exporter.model import Endpoint, FailureReason, Login, Phase, ProbeResult, Withheld
 from exporter.net.resolve import ResolveError
 from exporter.net.stream import StreamError
-from exporter.protocol.dialogue import Dialogue, DialogueError, quoted
+from exporter.protocol.dialogue import Dialogue, DialogueError
 from exporter.protocol.errands import converse
-from exporter.protocol.protocols import PROTOCOLS
-from exporter.protocol.session import Client, Session, open_session, shake_hands
+from exporter.protocol.session import Session, open_session, shake_hands
 from exporter.visiting.clearing import KnownSecrets
 from exporter.visiting.connect import (
-    AsksNameservers,
-    Connection,
     Names,
-    NoContext,
     World,
-    connect_any,
-    look_up,
     tls_context,
-    to_try,
 )
 from exporter.visiting.drive import Driver
-from exporter.visiting.encryption_hint import encryption_hint
 from exporter.visiting.keys import DerivedKeys
 from exporter.visiting.logins import Logins
 from exporter.visiting.notes import BUG, Notes
+from exporter.visiting.underway import Underway
 
 T = TypeVar("T")
-
-GOODBYE_TIMEOUT: Final = 2.0
-"""Seconds to wait for the answer to a goodbye: all of interest is known by then, and a failed one changes nothing."""
-
-POLITE_AFTER_TIMEOUT: Final = frozenset({Phase.CAPABILITY, Phase.CHECK})
-"""Phases in which a server that does not answer may still be told goodbye. In the others it would take the goodbye for
-part of a login or of a handshake, or has not greeted yet."""
 
 SHARE_OF_LOGIN: Final = 0.5
 """Of the time until an answer is due, what may go by before the visit: until the secret or token is there."""
@@ -134,7 +119,7 @@ class Visitor:
                 timeout is all that counts.
         """
 
-        async def course(visit: _Visit) -> None:
+        async def course(visit: Underway) -> None:
             await visit.arrive()
             await visit.drive(converse(visit.client, endpoint, visit.login))
 
@@ -144,7 +129,7 @@ class Visitor:
         self, endpoint: Endpoint, *, names: Names | None = None, expires: float | None = None
     ) -> ProbeResult:
         """Only look up where the endpoint's name leads to: a probe that ends after its first phase."""
-        return (await self._visit(_within(endpoint, expires), None, _Visit.look_up, names)).result
+        return (await self._visit(_within(endpoint, expires), None, Underway.look_up, names)).result
 
     async def visit(
         self,
@@ -165,7 +150,7 @@ class Visitor:
             stay: Seconds that `inside` may take from the login on, where it looks after its own timeouts.
         """
 
-        async def course(visit: _Visit) -> T:
+        async def course(visit: Underway) -> T:
             await visit.arrive(at)
             session = await visit.drive(open_session(visit.client, endpoint, visit.login))
             visit.notes.enter(Phase.CHECK)
@@ -185,7 +170,7 @@ class Visitor:
             at: The address to connect to, without looking the name up; `None` for where the name leads.
         """
 
-        async def course(visit: _Visit) -> None:
+        async def course(visit: Underway) -> None:
             await visit.arrive(at)
             await visit.drive(shake_hands(visit.client, endpoint))
 
@@ -200,7 +185,7 @@ class Visitor:
     async def _log_in(
         self,
         endpoint: Endpoint,
-        course: Callable[[_Visit], Awaitable[T]],
+        course: Callable[[Underway], Awaitable[T]],
         names: Names | None = None,
         expires: float | None = None,
     ) -> Visited[T]:
@@ -233,18 +218,18 @@ class Visitor:
         self,
         endpoint: Endpoint,
         login: Login | Withheld | None,
-        course: Callable[[_Visit], Awaitable[T]],
+        course: Callable[[Underway], Awaitable[T]],
         names: Names | None = None,
     ) -> Visited[T]:
         """Everything but the login: here all ends, and whatever it was becomes a result."""
         world = self.world if names is None else replace(self.world, names=names)
-        context = None if course is _Visit.look_up else await tls_context(endpoint, world.contexts)
+        context = None if course is Underway.look_up else await tls_context(endpoint, world.contexts)
         known = self._known
         secret = login.secret if isinstance(login, Login) else None
         redactor = known.of(endpoint.host) if secret is None else known.sent(endpoint.host, secret)
         notes = Notes(endpoint.name, world.wall_clock(), world.clock, redactor, self._entered)
         notes.only_address = endpoint.only_address
-        visit = _Visit(endpoint, login, notes, world, context=context, keys=self._keys)
+        visit = Underway(endpoint, login, notes, world, context=context, keys=self._keys)
         value: T | None = None
         chain: tuple[bytes, ...] = ()
         try:
@@ -258,7 +243,7 @@ class Visitor:
             visit.close()
         return Visited(notes.result(), value, chain)
 
-    async def _until_it_ends(self, visit: _Visit, course: Callable[[_Visit], Awaitable[T]]) -> T | None:
+    async def _until_it_ends(self, visit: Underway, course: Callable[[Underway], Awaitable[T]]) -> T | None:
         """All but the goodbye, until it ends, fails or is out of time."""
         deadline = asyncio.timeout_at(visit.expires)
         visit.deadline = deadline
@@ -281,126 +266,9 @@ class Visitor:
         return None
 
 
-class _Visit:
-    """One visit. Raises what its parts raise; the visitor turns that into a result.
-
-    Attributes:
-        expires: When its time is up, by the loop's clock.
-        deadline: What ends it then.
-        client: Once it has arrived: the client's side of the endpoint's protocol.
-        driver: Likewise: what carries out dialogues.
-        in_step: Whether the server would understand a goodbye.
-    """
-
-    client: Client
-    driver: Driver
-    deadline: asyncio.Timeout
-
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        login: Login | Withheld | None,
-        notes: Notes,
-        world: World,
-        *,
-        context: SSL.Context | NoContext | None,
-        keys: DerivedKeys,
-    ) -> None:
-        self.endpoint = endpoint
-        self.login = login
-        self.notes = notes
-        self.expires = asyncio.get_running_loop().time() + endpoint.timeout
-        self.in_step = True
-        self._world = world
-        self._context = context
-        self._keys = keys
-        self._stream: Connection | None = None
-
-    def extend(self, seconds: float) -> None:
-        """Give the visit so much time from now on."""
-        self.expires = asyncio.get_running_loop().time() + seconds
-        self.deadline.reschedule(self.expires)
-
-    def asked(self) -> str:
-        """Whose reply was waited for, where it was not the mail server's."""
-        names = self._world.names
-        if self.notes.phase is not Phase.DNS or not isinstance(names, AsksNameservers):
-            return ""
-        return f" from {names.nameservers_asked}" if names.nameservers_asked else ""
-
-    def hinted(self, detail: str) -> str:
-        """What went wrong, and what is likely to be meant where the encryption is not what the server speaks."""
-        hint = encryption_hint(self.endpoint, self.notes.phase, detail)
-        return f"{detail}; {hint}" if hint else detail
-
-    async def look_up(self) -> Resolution:
-        """From the name to its addresses."""
-        return await look_up(self.endpoint, self._world.names, self.notes)
-
-    async def arrive(self, address: str | None = None) -> None:
-        """From the name, or from an address, to a connection."""
-        addresses = (address,) if address is not None else to_try(self.endpoint, await self.look_up())
-        stream = await connect_any(self.endpoint, addresses, self._world, self.notes, self.expires)
-        self._stream = stream
-        self.client = PROTOCOLS[self.endpoint.protocol].client(self.endpoint, _address_literal(stream.local_address))
-        self.driver = Driver(
-            stream,
-            self.endpoint,
-            self.login,
-            self.notes,
-            context=self._context,
-            keys=self._keys,
-            wall_clock=self._world.wall_clock,
-        )
-
-    async def drive(self, dialogue: Dialogue[T]) -> T:
-        """Carry out a dialogue."""
-        try:
-            return await self.driver.carry_out(dialogue)
-        except StreamError as error:
-            if self.client.last_words:
-                error.detail += f"; the last that it said was {quoted(self.client.last_words)}"
-            raise
-
-    async def say_goodbye(self) -> None:
-        """QUIT or LOGOUT, where the server would understand it. What becomes of it changes nothing."""
-        if self._stream is None or not self._goodbye_is_due():
-            return
-        left = self.expires - asyncio.get_running_loop().time()
-        self.notes.enter(Phase.QUIT)
-        try:
-            # With no time left the goodbye is sent, and its answer is not waited for.
-            async with asyncio.timeout(min(max(left, 0.0), GOODBYE_TIMEOUT)):
-                await self.drive(self.client.quit())
-        except TimeoutError:
-            self.notes.note("the goodbye is not answered")
-        except (DialogueError, StreamError) as error:
-            self.notes.note(f"the goodbye fails: {error.detail}")
-
-    def chain(self) -> tuple[bytes, ...]:
-        """The certificates that the server showed."""
-        return () if self._stream is None else self._stream.presented_chain()
-
-    def close(self) -> None:
-        """Close the connection, if there is one."""
-        if self._stream is not None:
-            self._stream.close()
-
-    def _goodbye_is_due(self) -> bool:
-        failure = self.notes.failure
-        if failure is not None and failure.reason is FailureReason.TIMEOUT:
-            return self.notes.phase in POLITE_AFTER_TIMEOUT
-        return self.in_step and self.notes.reached(Phase.GREETING)
-
-
 def _within(endpoint: Endpoint, expires: float | None) -> Endpoint:
     """The endpoint with no more time than there is."""
     if expires is None:
         return endpoint
     left = max(expires - asyncio.get_running_loop().time(), LEAST_TIMEOUT)
     return replace(endpoint, timeout=min(endpoint.timeout, round(left, 2)))
-
-
-def _address_literal(address: str) -> str:
-    """RFC 5321 4.1.3, 4.1.4: what a client that has no name of its own says in EHLO."""
-    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"

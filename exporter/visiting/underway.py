@@ -1,0 +1,148 @@
+"""A visit that is under way: from the name to a connection, the dialogues on it, and the goodbye.
+
+It raises what its parts raise. Where a login comes from, and what a failure becomes, is the matter of `visit`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, TypeVar
+
+from OpenSSL import SSL
+
+from exporter.model import Endpoint, FailureReason, Login, Phase, Resolution, Withheld
+from exporter.net.stream import StreamError
+from exporter.protocol.dialogue import Dialogue, DialogueError, quoted
+from exporter.protocol.protocols import PROTOCOLS
+from exporter.protocol.session import Client
+from exporter.visiting.connect import AsksNameservers, Connection, NoContext, World, connect_any, look_up, to_try
+from exporter.visiting.drive import Driver
+from exporter.visiting.encryption_hint import encryption_hint
+from exporter.visiting.keys import DerivedKeys
+from exporter.visiting.notes import Notes
+
+T = TypeVar("T")
+
+GOODBYE_TIMEOUT: Final = 2.0
+"""Seconds to wait for the answer to a goodbye: all of interest is known by then, and a failed one changes nothing."""
+
+POLITE_AFTER_TIMEOUT: Final = frozenset({Phase.CAPABILITY, Phase.CHECK})
+"""Phases in which a server that does not answer may still be told goodbye. In the others it would take the goodbye for
+part of a login or of a handshake, or has not greeted yet."""
+
+
+class Underway:
+    """One visit. Raises what its parts raise; the visitor turns that into a result.
+
+    Attributes:
+        expires: When its time is up, by the loop's clock.
+        deadline: What ends it then.
+        client: Once it has arrived: the client's side of the endpoint's protocol.
+        driver: Likewise: what carries out dialogues.
+        in_step: Whether the server would understand a goodbye.
+    """
+
+    client: Client
+    driver: Driver
+    deadline: asyncio.Timeout
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        login: Login | Withheld | None,
+        notes: Notes,
+        world: World,
+        *,
+        context: SSL.Context | NoContext | None,
+        keys: DerivedKeys,
+    ) -> None:
+        self.endpoint = endpoint
+        self.login = login
+        self.notes = notes
+        self.expires = asyncio.get_running_loop().time() + endpoint.timeout
+        self.in_step = True
+        self._world = world
+        self._context = context
+        self._keys = keys
+        self._stream: Connection | None = None
+
+    def extend(self, seconds: float) -> None:
+        """Give the visit so much time from now on."""
+        self.expires = asyncio.get_running_loop().time() + seconds
+        self.deadline.reschedule(self.expires)
+
+    def asked(self) -> str:
+        """Whose reply was waited for, where it was not the mail server's."""
+        names = self._world.names
+        if self.notes.phase is not Phase.DNS or not isinstance(names, AsksNameservers):
+            return ""
+        return f" from {names.nameservers_asked}" if names.nameservers_asked else ""
+
+    def hinted(self, detail: str) -> str:
+        """What went wrong, and what is likely to be meant where the encryption is not what the server speaks."""
+        hint = encryption_hint(self.endpoint, self.notes.phase, detail)
+        return f"{detail}; {hint}" if hint else detail
+
+    async def look_up(self) -> Resolution:
+        """From the name to its addresses."""
+        return await look_up(self.endpoint, self._world.names, self.notes)
+
+    async def arrive(self, address: str | None = None) -> None:
+        """From the name, or from an address, to a connection."""
+        addresses = (address,) if address is not None else to_try(self.endpoint, await self.look_up())
+        stream = await connect_any(self.endpoint, addresses, self._world, self.notes, self.expires)
+        self._stream = stream
+        self.client = PROTOCOLS[self.endpoint.protocol].client(self.endpoint, _address_literal(stream.local_address))
+        self.driver = Driver(
+            stream,
+            self.endpoint,
+            self.login,
+            self.notes,
+            context=self._context,
+            keys=self._keys,
+            wall_clock=self._world.wall_clock,
+        )
+
+    async def drive(self, dialogue: Dialogue[T]) -> T:
+        """Carry out a dialogue."""
+        try:
+            return await self.driver.carry_out(dialogue)
+        except StreamError as error:
+            if self.client.last_words:
+                error.detail += f"; the last that it said was {quoted(self.client.last_words)}"
+            raise
+
+    async def say_goodbye(self) -> None:
+        """QUIT or LOGOUT, where the server would understand it. What becomes of it changes nothing."""
+        if self._stream is None or not self._goodbye_is_due():
+            return
+        left = self.expires - asyncio.get_running_loop().time()
+        self.notes.enter(Phase.QUIT)
+        try:
+            # With no time left the goodbye is sent, and its answer is not waited for.
+            async with asyncio.timeout(min(max(left, 0.0), GOODBYE_TIMEOUT)):
+                await self.drive(self.client.quit())
+        except TimeoutError:
+            self.notes.note("the goodbye is not answered")
+        except (DialogueError, StreamError) as error:
+            self.notes.note(f"the goodbye fails: {error.detail}")
+
+    def chain(self) -> tuple[bytes, ...]:
+        """The certificates that the server showed."""
+        return () if self._stream is None else self._stream.presented_chain()
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._stream is not None:
+            self._stream.close()
+
+    def _goodbye_is_due(self) -> bool:
+        failure = self.notes.failure
+        if failure is not None and failure.reason is FailureReason.TIMEOUT:
+            return self.notes.phase in POLITE_AFTER_TIMEOUT
+        return self.in_step and self.notes.reached(Phase.GREETING)
+
+
+def _address_literal(address: str) -> str:
+    """RFC 5321 4.1.3, 4.1.4: what a client that has no name of its own says in EHLO."""
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
