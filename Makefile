@@ -91,8 +91,8 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-v
 	--custom-compile-command "make lock" --no-emit-package mail-exporter
 
 lock: $(DEVELOPMENT)
-	$(COMPILE) --upgrade --group dev --group build --group lock --output-file constraints.txt pyproject.toml
-	$(COMPILE) --constraint constraints.txt --output-file requirements.txt pyproject.toml
+	$(COMPILE) --upgrade --group dev --group build --group lock --extra domains --output-file constraints.txt pyproject.toml
+	$(COMPILE) --constraint constraints.txt --extra domains --output-file requirements.txt pyproject.toml
 	$(COMPILE) --constraint constraints.txt --group build --output-file requirements-build.txt
 
 sbom: $(DEVELOPMENT)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from exporter.metrics.domain_rows import DOMAIN_LABELS, DOMAIN_METRICS, FOLLOWED_METRICS
 from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
 from exporter.metrics.exporter_metrics import EXPORTER_METRICS
 from exporter.metrics.metric import ADDRESS_LABEL, ENDPOINT_LABELS, Metric, MetricType
@@ -41,6 +42,8 @@ _PARTS: Final[Mapping[MetricType, tuple[str, ...]]] = MappingProxyType(
 _LABEL: Final = re.compile(r"\s*([a-z_][a-z0-9_]*)\s*(?:=|!)")
 
 _ENDPOINT: Final = {f"{metric.name}{part}": metric for metric in ENDPOINT_METRICS for part in _PARTS[metric.type]}
+_OF_DOMAINS: Final[tuple[Metric[Any], ...]] = (*DOMAIN_METRICS, *FOLLOWED_METRICS)
+_DOMAIN: Final = {metric.name: metric for metric in _OF_DOMAINS}
 _EXPORTER: Final = {f"{metric.name}{part}": metric for metric in EXPORTER_METRICS for part in _PARTS[metric.type]}
 
 
@@ -85,6 +88,8 @@ def labels_of(series: str) -> frozenset[str]:
         return SCRAPE_LABELS
     if series in _ENDPOINT:
         return SCRAPE_LABELS | {*ENDPOINT_LABELS, ADDRESS_LABEL} | _further(series, _ENDPOINT[series])
+    if series in _DOMAIN:
+        return SCRAPE_LABELS | {*DOMAIN_LABELS} | _further(series, _DOMAIN[series])
     if series in _EXPORTER:
         return SCRAPE_LABELS | _further(series, _EXPORTER[series])
     raise LookupError(f"the catalogue has no metric {series!r}")

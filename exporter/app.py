@@ -18,9 +18,11 @@ from aiohttp.web import Application
 from OpenSSL import SSL
 
 from exporter import __version__, logs, sd_notify
+from exporter.config.domain import Domain, Following
 from exporter.config.module import Module
 from exporter.config.problems import Problem
 from exporter.descriptors import raise_limit, warn_if_too_few
+from exporter.domain_desk import DomainDesk
 from exporter.flows.runner import FlowRunner
 from exporter.history_file import HistoryFile
 from exporter.interpreter import Housekeeping, favour_the_loop, settle, uncollected
@@ -61,6 +63,7 @@ from exporter.visiting.visit import Visitor
 from exporter.watching import Watcher
 from exporter.web.addresses import Place
 from exporter.web.application import create_application
+from exporter.web.domain_routes import domain_routes
 from exporter.web.flow_routes import flow_routes
 from exporter.web.prefix import EVERYWHERE, Site
 from exporter.web.probing import probe_routes
@@ -105,6 +108,14 @@ class Configuration(Interface):
     @property
     def flows(self) -> Flows:
         """Mail to send and to look for."""
+
+    @property
+    def followings(self) -> tuple[Following, ...]:
+        """Domains whose endpoints are followed."""
+
+    @property
+    def domains(self) -> tuple[Domain, ...]:
+        """Domains that are judged."""
 
     @property
     def modules(self) -> Mapping[str, Module]:
@@ -179,6 +190,7 @@ class Daemon:
         self._resolver = Resolver(configuration.dns)
         self.visitor = Visitor(World(self._resolver, self._contexts, connect=connect), self._logins)
         self._on_demand = OnDemand(self.visitor)
+        self._domains = DomainDesk(self.visitor, self.store.domains, shard, self._discovered)
         self._flows = FlowRunner(self.visitor, self.store.flows, self._exchangers)
         self._state_log = StateLog()
         self._runs: Mapping[type[Scheduled], Callable[[Any], Awaitable[None]]] = {Endpoint: self._probe}
@@ -199,7 +211,8 @@ class Daemon:
         """Do all that takes time before a configuration can be put in force; in a thread, once the loop runs probes."""
         templates = [module.template for module in configuration.modules.values()]
         exchangers = [flow.sending.endpoint for flow in configuration.flows.flows if flow.sending is not None]
-        for policy in {endpoint.tls for endpoint in (*configuration.endpoints, *templates, *exchangers)}:
+        followed = [each for following in configuration.followings for each in following.templates.values()]
+        for policy in {endpoint.tls for endpoint in (*configuration.endpoints, *templates, *exchangers, *followed)}:
             # Reading authorities takes milliseconds, for which the first probe would wait. What cannot be read is the
             # affected endpoints' failure, and theirs alone.
             with suppress(TlsSetupError):
@@ -220,7 +233,11 @@ class Daemon:
         self._configuration = configuration
         before, self._names = self._names, prepared.names
         self._in_force = {endpoint.name: endpoint for endpoint in prepared.endpoints}
-        endpoints = self._roster.configure(prepared.endpoints)
+        found = self._domains.configure(configuration.followings, configuration.domains, self._resolver)
+        self._roster.configure(prepared.endpoints, found)
+        for source, each in found.items():
+            self._roster.found(source, each)
+        endpoints = self._roster.configure(prepared.endpoints, found)
         self.store.configure(endpoints)
         self.store.configure_tokens([each.name for each in configuration.credentials if each.oauth2 is not None])
         self._logins.configure(configuration.credentials, configuration.login_backoff)
@@ -255,6 +272,7 @@ class Daemon:
         """Start no more probes, and let those under way say goodbye."""
         self.ready = False
         self._scheduler.stop()
+        await self._domains.stop()
         await asyncio.gather(self._scheduler.drain(FINISH_WITHIN), self._flows.stop(FINISH_WITHIN))
         # What ends now ends because we say so, and says nothing about the servers.
         self._hurried = True
@@ -280,6 +298,7 @@ class Daemon:
             process=process_collectors(),
         )
         application.add_routes(flow_routes(self.store.flows, time.time))
+        application.add_routes(domain_routes(self.store.domains))
         application.add_routes(probe_routes(self._on_demand, lambda: self._configuration.modules, self._endpoint))
         return application
 
@@ -291,6 +310,12 @@ class Daemon:
         """The endpoint of a name, if it is this process's."""
         states = self.store.states(name)
         return replace(states[0].endpoint, only_address=None) if states else None
+
+    def _discovered(self, source: str, endpoints: tuple[Endpoint, ...]) -> None:
+        """A followed domain stands for these of this process's endpoints now."""
+        change = self._roster.found(source, endpoints)
+        if change is not None:
+            self._apply(change)
 
     def _apply(self, change: RosterChange) -> None:
         """Let all who keep to the roster hear of a change."""

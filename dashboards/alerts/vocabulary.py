@@ -43,10 +43,17 @@ _OURS: Final = (
     *("alertname", "grafana_folder", "job", "instance", *OF_AN_ENDPOINT, "reason", "phase", "mailbox", "mechanism"),
     *("error", "severity", "symptom", "problem", "task", "__.*"),
 )
-OWN_LABELS: Final = (
-    f'{{{{ range $label, $text := $labels }}}}{{{{ if not (match "^({"|".join(_OURS)})$" $label) }}}}'
-    " [{{ $label }}={{ $text }}]{{ end }}{{ end }}"
-)
+
+
+def own_labels(*further: str) -> str:
+    """The labels that users gave, in brackets, for a text; `further` ones are ours as well."""
+    return (
+        f'{{{{ range $label, $text := $labels }}}}{{{{ if not (match "^({"|".join((*_OURS, *further))})$" $label) }}}}'
+        " [{{ $label }}={{ $text }}]{{ end }}{{ end }}"
+    )
+
+
+OWN_LABELS: Final = own_labels()
 """The labels that users gave the endpoint or its exporter, in brackets; nothing if there are none."""
 
 MANY_DOWN: Final = "exporter:mail_endpoints_down:many"

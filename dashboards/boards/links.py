@@ -10,7 +10,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as model
 
 TAG: Final = "mail-exporter"
-"""What all four dashboards are tagged with, so that each lists the others."""
+"""What all dashboards are tagged with, so that each lists the others."""
 
 _KEPT: Final = "${datasource:queryparam}&${job:queryparam}&${__url_time_range}"
 """What stays chosen on the way from one dashboard to another."""

@@ -60,6 +60,17 @@ def of_one_endpoint(settings: Settings) -> list[Variable]:
     return [*_of_exporters(settings), _query("endpoint", "Endpoint", query), *_for_all(settings)]
 
 
+def scope_of_domains(settings: Settings) -> Scope:
+    """What they are narrowed by on the dashboard of mail domains."""
+    return Scope((*_everywhere(settings), 'domain=~"$domain"'))
+
+
+def of_domains(settings: Settings) -> list[Variable]:
+    """For the dashboard of mail domains."""
+    query = f"label_values(mail_domain_interval_seconds{{{', '.join(_everywhere(settings))}}}, domain)"
+    return [*_of_exporters(settings), _several("domain", "Domain", query), *_for_all(settings)]
+
+
 def of_exporters(settings: Settings) -> list[Variable]:
     """For the dashboard of the exporters themselves."""
     return [*_of_exporters(settings), *_for_all(settings)]

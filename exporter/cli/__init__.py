@@ -19,6 +19,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "flow": "Send a message of a flow now, and wait for it.",
     "completion": "Print the completion of commands and flags for a shell.",
     "man": "Print the manual page.",
+    "discover": "Find the servers of a mail domain or address, and print them as a configuration.",
+    "domain": "Judge a mail domain once, now: whether the world can deliver to it.",
     "healthcheck": "Ask the daemon on this machine whether it is well.",
     "demo": "See everything at work, against mail servers that misbehave on purpose.",
 }

@@ -1,10 +1,14 @@
-"""What somebody at a terminal asks to be probed: names of endpoints and URLs to endpoints. No network."""
+"""What somebody at a terminal asks to be probed: names of endpoints, URLs, mail addresses and domains to endpoints."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
+import click
+
 from exporter.config.configuration import Configuration
+from exporter.config.domain_schema import parse_domain
 from exporter.config.endpoints import endpoint_from_url
 from exporter.model import Endpoint
 
@@ -17,7 +21,7 @@ class TargetError(ValueError):
 
 
 def endpoints_of(target: str, configuration: Configuration | None) -> Sequence[Endpoint]:
-    """The configured endpoint of that name, or one made of the URL.
+    """The configured endpoint of that name, one made of the URL, or what a domain or mail address publishes.
 
     Raises:
         TargetError: It is neither.
@@ -31,9 +35,37 @@ def endpoints_of(target: str, configuration: Configuration | None) -> Sequence[E
             return (endpoint_from_url(target),)
         except ValueError as error:
             raise TargetError(str(error)) from None
+    if "@" in target or _is_domain(target):
+        return _published(target, configuration)
     if configuration is None:
         raise TargetError(
             f"{target!r} is not a URL such as imaps://mail.example.com; for the name of an endpoint add --config.file"
         )
     names = ", ".join(endpoint.name for endpoint in configured)
     raise TargetError(f"the configuration has no endpoint {target!r}; it has {names[:LISTED]}")
+
+
+def _is_domain(text: str) -> bool:
+    try:
+        parse_domain(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _published(target: str, configuration: Configuration | None) -> Sequence[Endpoint]:
+    """The servers of a domain, or of the domain of a mail address."""
+    # Imported only now: most targets are names and URLs.
+    from exporter.cli.discovering import discover, subject  # noqa: PLC0415 - it takes a tenth of a second
+
+    try:
+        asked = subject(target, configuration)
+    except click.UsageError as error:
+        raise TargetError(error.message) from None
+    endpoints = asked.endpoints(asyncio.run(discover(asked)))
+    if not endpoints:
+        raise TargetError(
+            f"{target!r} is neither a URL such as imaps://mail.example.com nor a domain that publishes servers; "
+            f"mail-exporter discover {asked.domain} says why"
+        )
+    return endpoints

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from exporter.config.domain import Domain, Following
 from exporter.config.module import Module
 from exporter.config.problems import Problem
 from exporter.config.rendering import render
@@ -21,6 +22,8 @@ class Configuration:
         endpoints: In the order of the files, with unique names.
         modules: By name.
         credentials: Every entry, used or not.
+        followings: Entries of endpoints that stand for what a domain has.
+        domains: Those that are judged.
         warnings: What works, but deserves a look, in the order of its lines.
     """
 
@@ -32,6 +35,8 @@ class Configuration:
     login_backoff: LoginBackoff = field(default_factory=LoginBackoff)
     modules: Mapping[str, Module] = field(default_factory=lambda: MappingProxyType({}))
     flows: Flows = field(default_factory=Flows)
+    followings: tuple[Following, ...] = ()
+    domains: tuple[Domain, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
     def redacted(self) -> Iterator[str]:
@@ -47,4 +52,6 @@ class Configuration:
             limits=self.limits,
             login_backoff=self.login_backoff,
             flows=self.flows,
+            followings=self.followings,
+            domains=self.domains,
         )

@@ -11,6 +11,8 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from exporter.config.contradictions import CHECKS, Draft, check_timing, timing
+from exporter.config.domain import Following
+from exporter.config.domains import check_not_following, read_following
 from exporter.config.layers import Layer, Layers
 from exporter.config.problems import Journal, Location, did_you_mean, quoted
 from exporter.config.schema import DefaultsSection, EndpointSection
@@ -47,7 +49,11 @@ def endpoint_from_url(text: str) -> Endpoint:
 
 
 class EndpointReader:
-    """Reads the endpoints of one file, one after the other."""
+    """Reads the endpoints of one file, one after the other.
+
+    Attributes:
+        followings: The entries that stand for what a domain has, so far.
+    """
 
     def __init__(
         self,
@@ -59,6 +65,7 @@ class EndpointReader:
         self._credentials = credentials
         self._policies = TlsPolicies(journal)
         self._journal = journal
+        self.followings: list[Following] = []
         self._names: dict[str, Location] = {}
         self.logins: set[str] = set()
         """The entries of credentials that somebody logs in with."""
@@ -78,6 +85,10 @@ class EndpointReader:
         if read is None:
             return []
         keys = Layers(Layer(read.section, at, read.broken), self._defaults)
+        if keys.own.has("domain") or keys.own.spoilt("domain"):
+            self._follow(keys, at)
+            return []
+        check_not_following(keys, at, self._journal)
         targets = read_targets(keys, at, self._journal)
         if not targets and keys.own_value("provider") is None:
             self._name(keys, None)
@@ -89,6 +100,23 @@ class EndpointReader:
             self._endpoint(keys, target, protocols, credentials, policy, name=self._name(keys, target))
             for target in targets
         ]
+
+    def _follow(self, keys: Layers, at: Location) -> None:
+        """An entry that stands for what a domain has."""
+        credentials = self._login(keys)
+        check_timing(keys, self._journal)
+        policy = self._policies.policy(keys.below("tls"))
+
+        def template(target: Target) -> Endpoint:
+            return self._endpoint(keys, target, frozenset(Protocol), credentials, policy, name="")
+
+        following = read_following(keys, at, self._journal, template)
+        if following is None:
+            return
+        if any(each.domain == following.domain for each in self.followings):
+            message = f"{quoted(following.domain)} is followed by another entry too; leave one out"
+            self._journal.problem((*at, "domain"), message)
+        self.followings.append(following)
 
     def template(self, keys: Layers, target: Target | None, name: str) -> Endpoint | None:
         """What the endpoints of a module have in common; `None` if it has no target."""

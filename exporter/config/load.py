@@ -13,6 +13,7 @@ from typing import Any
 from exporter.config.configuration import Configuration
 from exporter.config.credentials import check_for_secrets, check_for_use, read_credentials
 from exporter.config.document import Document, Value, YamlMapping, YamlSequence, read_document
+from exporter.config.domains import read_domains
 from exporter.config.durations import format_duration
 from exporter.config.endpoints import EndpointReader
 from exporter.config.files import find_files, read_named, read_standard_input
@@ -91,8 +92,10 @@ def _sections(root: YamlMapping, files: tuple[str, ...], journal: Journal) -> Co
         endpoint for index, value in enumerate(_endpoints(root, journal)) for endpoint in reader.read(value, index)
     ]
     modules = read_modules(root.get("modules"), reader, defaults, journal)
+    domains = read_domains(root.get("domains"), journal)
     flows = read_flows(root, endpoints, defaults, journal)
-    users = [*endpoints, *(module.template for module in modules.values())]
+    followed = [each for following in reader.followings for each in following.templates.values()]
+    users = [*endpoints, *followed, *(module.template for module in modules.values())]
     check_for_secrets(credentials.values(), users, journal)
     check_for_use(credentials, reader.logins, journal)
     return Configuration(
@@ -104,6 +107,8 @@ def _sections(root: YamlMapping, files: tuple[str, ...], journal: Journal) -> Co
         login_backoff=login_backoff,
         modules=MappingProxyType(modules),
         flows=flows,
+        followings=tuple(reader.followings),
+        domains=domains,
         warnings=tuple(sorted(set(journal.warnings))),
     )
 

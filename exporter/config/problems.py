@@ -141,7 +141,7 @@ class Journal:
 def key_path(location: Location) -> str:
     """How a message calls a place: `tls.ca_file`, `dns.nameservers[1]`; those of endpoints and flows have no number."""
     match location:
-        case ("endpoints" | "flows", int(), _, *_):
+        case ("endpoints" | "flows" | "domains", int(), _, *_):
             parts = location[2:]
         case _:
             parts = location

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from exporter.config.allowed import NamePattern, Network
+from exporter.config.domain import Domain, Following
 from exporter.config.durations import format_duration
 from exporter.config.hosts import is_ipv6
 from exporter.config.module import Module
@@ -46,8 +47,10 @@ _OF_EXCHANGERS = frozenset({"timeout", "ip_family", "source_address", "helo"})
 _SAID_BY_THE_URL = frozenset({"name", "protocol", "host", "port"})
 """Keys of an endpoint that a module has no use for."""
 
-_SAID_ELSEWHERE = frozenset({"provider", "absolute"})
+_SAID_ELSEWHERE = frozenset({"provider", "absolute", "priority", "targets", "remark"})
 """Keys of an endpoint that cannot stand beside what they stood for."""
+
+_OF_ONE_SERVER = frozenset({"name", "protocol", "host", "port", "encryption"})
 
 _BARE = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*|[0-9]+(h|m|s|ms)([0-9]+(m|s|ms))*")
 _OTHER_THAN_TEXT = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
@@ -69,6 +72,8 @@ def render(
     limits: Limits,
     login_backoff: LoginBackoff,
     flows: Flows = NO_FLOWS,
+    followings: Iterable[Following] = (),
+    domains: Iterable[Domain] = (),
 ) -> Iterator[str]:
     """The lines, each with its newline, to be joined or sent piece by piece."""
     entries = [f"  {_scalar(each.name)}: {_flow(_credentials(each))}\n" for each in credentials]
@@ -78,12 +83,19 @@ def render(
     yield "endpoints:\n"
     for endpoint in endpoints:
         yield from render_endpoint(endpoint)
+    for following in followings:
+        yield from _entry(_settings_of_following(following))
     heading = "modules:\n"
     for module in modules:
         yield heading
         yield from render_module(module)
         heading = ""
     yield from render_flows(flows)
+    heading = "domains:\n"
+    for domain in domains:
+        yield heading
+        yield from _entry(_settings_of_domain(domain))
+        heading = ""
     yield f"dns: {_flow(_settings(dns))}\n"
     yield f"limits: {_flow(_settings(limits, _LIMITS))}\n"
     yield f"login_backoff: {_flow(_settings(login_backoff, _BACKOFF))}\n"
@@ -93,10 +105,46 @@ def render_endpoint(endpoint: Endpoint) -> Iterator[str]:
     """The lines of an entry of `endpoints`."""
     if endpoint.provider is not None:
         yield f"  # from the preset {endpoint.provider}\n"
+    yield from _entry(_settings(endpoint, _ALWAYS) | {"host": endpoint.lookup_name})
+
+
+def _entry(settings: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of an entry of a list."""
     indent = "  - "
-    for key, value in (_settings(endpoint, _ALWAYS) | {"host": endpoint.lookup_name}).items():
+    for key, value in settings.items():
         yield f"{indent}{key}: {_flow(value)}\n"
         indent = "    "
+
+
+def _settings_of_following(following: Following) -> dict[str, Any]:
+    """An entry that stands for what a domain has."""
+    settings: dict[str, Any] = {"domain": following.domain, "discover": list(following.sources)}
+    settings["refresh"] = format_duration(following.refresh)
+    if following.encryption is not None:
+        settings["encryption"] = following.encryption
+    if following.allowed is not None:
+        settings["allowed_targets"] = [_allowed(entry) for entry in following.allowed.entries]
+    if following.login_hosts:
+        settings["login_hosts"] = [str(entry) for entry in following.login_hosts]
+    for template in following.templates.values():
+        shared = _settings(template, frozenset({"interval", "timeout"}))
+        settings |= {key: value for key, value in shared.items() if key not in _OF_ONE_SERVER}
+    if following.verify_relays:
+        settings["tls"] = settings.get("tls", {}) | {"verify": True}
+    return settings
+
+
+def _settings_of_domain(domain: Domain) -> dict[str, Any]:
+    settings: dict[str, Any] = {"name": domain.name, "checks": list(domain.checks)}
+    for key in ("dkim_selectors", "senders", "dnsbl"):
+        if getattr(domain, key):
+            settings[key] = list(getattr(domain, key))
+    if domain.allowed is not None:
+        settings["allowed_targets"] = [_allowed(entry) for entry in domain.allowed.entries]
+    if domain.ca_file is not None:
+        settings["tls"] = {"ca_file": domain.ca_file}
+    settings |= {"interval": format_duration(domain.interval), "timeout": format_duration(domain.timeout)}
+    return settings | ({"labels": domain.labels} if domain.labels else {})
 
 
 def render_module(module: Module) -> Iterator[str]:

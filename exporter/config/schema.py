@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 from pydantic.json_schema import GenerateJsonSchema
 
+from exporter.config.domain_schema import DomainName, DomainSection, OneSource
 from exporter.config.fields import (
     Address,
     AllowedTarget,
@@ -140,7 +141,14 @@ class EndpointSection(DefaultsSection):
     """What to probe: a server, by url or by protocol, host and port; or the servers of a provider."""
 
     model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": ["url"]}, {"required": ["host"]}, {"required": ["provider"]}]}
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["url"]},
+                {"required": ["host"]},
+                {"required": ["provider"]},
+                {"required": ["domain"]},
+            ]
+        }
     )
 
     name: Name | None = key(
@@ -155,6 +163,30 @@ class EndpointSection(DefaultsSection):
         "gmail",
     )
     protocols: list[OneProtocol] | None = key("With provider: only these of its protocols.", ["imap", "smtp"])
+    domain: DomainName | None = key(
+        "A mail domain instead of a url: an endpoint for each server that it publishes, for as long as it does.",
+        "example.com",
+    )
+    discover: list[OneSource] | None = key(
+        "With domain: where to look. mx: MX records, port 25. srv: SRV records (RFC 6186, RFC 8314). autoconfig: the "
+        "documents of draft-ietf-mailmaint-autoconfig by HTTPS; autoconfig_http: without TLS. ispdb: Mozilla's "
+        "database. pacc: the document of draft-ietf-mailmaint-pacc-04. presets: what mail-exporter knows itself.",
+        ["mx", "srv", "autoconfig"],
+        ["mx", "srv"],
+    )
+    refresh: Interval | None = key("With domain: time between two looks, 1s to 24h, never before the TTL.", "10m", "1h")
+    allowed_targets: list[AllowedTarget] | None = key(
+        "With domain: where its servers may be beside public addresses: names, *.NAME for all below one, networks and "
+        "addresses.",
+        ["*.example.com", "192.0.2.0/24"],
+        [],
+    )
+    login_hosts: list[AllowedTarget] | None = key(
+        "With domain and credentials: servers that the login may be shown to beside those below the same registered "
+        "domain: names, and *.NAME for all below one.",
+        ["mail.hoster.example", "*.hoster.example"],
+        [],
+    )
 
 
 class ModuleSection(DefaultsSection):
@@ -251,6 +283,11 @@ class FileSection(FlowKeySection):
         "How to probe targets that somebody names, by the names that they call it.",
         {"imaps": {"url": "imaps://", "allowed_targets": ["*.example.com"]}},
         {},
+    )
+    domains: list[DomainSection] | None = key(
+        "Mail domains to judge: whether the world can deliver to them.",
+        [{"name": "example.com"}],
+        [],
     )
     dns: DnsSection | None = key(
         "How names are looked up; as the system does unless set.", {"nameservers": ["192.0.2.53"]}, {}

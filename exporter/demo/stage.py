@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Final
 
+from exporter.config.domain import Domain, Following
 from exporter.config.module import Module
 from exporter.config.rendering import render
 from exporter.config.secrets import InlineSecret
@@ -84,6 +85,8 @@ class DemoConfiguration:
     login_backoff: LoginBackoff = field(default_factory=LoginBackoff)
     modules: Mapping[str, Module] = field(default_factory=lambda: MappingProxyType({}))
     flows: Flows = field(default_factory=Flows)
+    followings: tuple[Following, ...] = ()
+    domains: tuple[Domain, ...] = ()
 
     def redacted(self) -> Iterator[str]:
         """What a configuration file that says the same would hold, without the passwords."""

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from exporter.metrics.blackbox import BLACKBOX_METRICS, Probed
+from exporter.metrics.domain_rows import DOMAIN_METRICS, FOLLOWED_METRICS
 from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
 from exporter.metrics.endpoint_state import EndpointState
 from exporter.metrics.exporter_metrics import EXPORTER_METRICS
@@ -71,6 +72,8 @@ def expose(snapshot: Snapshot, form: Format, process: CollectorRegistry | None =
     """
     yield from _endpoints(snapshot.endpoints, form)
     yield _whole(FLOW_METRICS, snapshot.flows, form).encode()
+    yield _whole(DOMAIN_METRICS, snapshot.domains, form).encode()
+    yield _whole(FOLLOWED_METRICS, snapshot.followed, form).encode()
     yield _whole(EXPORTER_METRICS, (snapshot.exporter,), form).encode()
     if process is not None:
         yield _process(process, form).encode()

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from exporter.metrics.domain_rows import DOMAIN_LABELS, DOMAIN_METRICS, FOLLOWED_METRICS
 from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
 from exporter.metrics.exporter_metrics import EXPORTER_METRICS
 from exporter.metrics.flow_rows import FLOW_LABELS, FLOW_METRICS, MX_LABEL
@@ -19,11 +20,15 @@ from exporter.model import (
     AuthMethod,
     AuthResult,
     CertificateProblem,
+    DomainCheck,
+    DomainProblem,
     FailureReason,
+    KeyType,
     Leg,
     Outcome,
     Phase,
     Removal,
+    Sender,
     SkipReason,
     TokenOutcome,
 )
@@ -106,6 +111,29 @@ sum by (flow, outcome) (increase(mail_flow_messages_total[1d]))   # a day's mess
 histogram_quantile(0.95, sum by (flow, le) (rate(mail_flow_duration_seconds_bucket[1d])))
 ```
 
+## Metrics of each mail domain
+
+Every series of a judged domain has the label {domain_labels}, and those that the configuration adds with `labels`.
+[domains.md](domains.md) explains checks and problems. What could not be found out is absent, never 0, and so is the
+success of a check where nothing is published.
+
+{domain_metrics}
+
+- `check` is one of {checks}.
+- `problem` is one of the {problems} that [domains.md](domains.md#problems) explains.
+- `sender` is one of {senders}, `key_type` one of {key_types}. `record` is the first eight hexadecimal digits of the
+  TLSA record's data.
+
+A domain whose endpoints are [followed](domains.md#discovery) has the label `domain` and no others:
+
+{followed_metrics}
+
+```promql
+mail_domain_deliverable == 0                                          # held back now
+mail_domain_problem_info                                              # what is wrong
+max by (domain, host, port, address, key_type) (mail_dane_tlsa_match) == 0
+```
+
 ## Metrics of the exporter
 
 {exporter_metrics}
@@ -140,6 +168,13 @@ def reference() -> str:
         results=_series(AuthResult),
         kinds=_series(Removal),
         flow_buckets=_figures(FLOW_BUCKETS),
+        domain_labels=_series(DOMAIN_LABELS),
+        domain_metrics=_table(DOMAIN_METRICS),
+        followed_metrics=_table(FOLLOWED_METRICS),
+        checks=_series(DomainCheck),
+        problems=len(DomainProblem),
+        senders=_series(Sender),
+        key_types=_series(KeyType),
         phases=_series(Phase),
         reasons=len(FailureReason),
         errors=_series(CertificateProblem),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from exporter.metrics.domain_state import DomainState, DomainStates, FollowedState
 from exporter.metrics.endpoint_metrics import label_names
 from exporter.metrics.endpoint_state import EndpointState, advance, series_labels, unprobed
 from exporter.metrics.flow_state import FlowState, FlowStates
@@ -95,6 +96,8 @@ class Snapshot:
     endpoints: tuple[EndpointState, ...]
     exporter: ExporterState
     flows: tuple[FlowState, ...] = ()
+    domains: tuple[DomainState, ...] = ()
+    followed: tuple[FollowedState, ...] = ()
 
 
 class Store:
@@ -117,6 +120,7 @@ class Store:
         lines_dropped: Callable[[], int] = lambda: 0,
     ) -> None:
         self.flows = flows or FlowStates()
+        self.domains = DomainStates()
         self._held_back = held_back
         self._lines_dropped = lines_dropped
         self._states: dict[Series, EndpointState] = {}
@@ -309,7 +313,10 @@ class Store:
         held_back = self._held_back()
         states = self._states.values()
         return Snapshot(
-            tuple([_held(each, held_back) for each in states] if held_back else states), exporter, self.flows.snapshot()
+            tuple([_held(each, held_back) for each in states] if held_back else states),
+            exporter,
+            self.flows.snapshot(),
+            *self.domains.snapshot(),
         )
 
     def states(self, name: str) -> tuple[EndpointState, ...]:

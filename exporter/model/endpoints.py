@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol as Interface
 from typing import TypeAlias
 
 from exporter.model.errands import Errand
@@ -60,6 +61,23 @@ class TlsVersion(StrEnum):
     TLS1_3 = "TLSv1.3"
 
 
+class KeyType(StrEnum):
+    """The kind of key that a server's certificate is for."""
+
+    RSA = "rsa"
+    ECDSA = "ecdsa"
+
+
+class TargetRule(Interface):
+    """Where an endpoint may be connected to that somebody else's records name."""
+
+    def permitted(self, host: str, addresses: Sequence[str]) -> tuple[str, ...]:
+        """Those of a host's addresses that may be."""
+
+    def refusal(self, host: str, address: str) -> str:
+        """Why one of the others may not."""
+
+
 @dataclass(frozen=True, slots=True)
 class TlsPolicy:
     """How the server's certificate is to be judged.
@@ -71,6 +89,7 @@ class TlsPolicy:
         min_version: The lowest protocol version to accept.
         client_cert_file: PEM chain to present if the server asks; `None` to present none.
         client_key_file: Its key; `None` if it stands in `client_cert_file`.
+        key_type: The kind of key that the server has to show, by TLS 1.2; `None` for whichever it likes.
     """
 
     verify: bool = True
@@ -79,6 +98,7 @@ class TlsPolicy:
     min_version: TlsVersion = TlsVersion.TLS1_2
     client_cert_file: Path | None = None
     client_key_file: Path | None = None
+    key_type: KeyType | None = None
 
 
 Series: TypeAlias = tuple[str, str]
@@ -111,6 +131,9 @@ class Endpoint:
         only_address: The one of them to probe, where each has series of its own; `None` to do as mail clients do.
         absolute: Whether the host is looked up as it stands, below no search domain.
         read_back: How many of the newest messages to read, to see whether they can be; `None` for none.
+        priority: Of the record that names it, the lower the sooner it is used; `None` if no record does.
+        targets: Where it may lead, if somebody else's records name it; `None` for anywhere.
+        remark: What else people should know of it; empty for nothing.
         series: Which series its results belong to: made once, as it is asked for more often than all the rest.
     """
 
@@ -140,6 +163,9 @@ class Endpoint:
     only_address: str | None = None
     absolute: bool = False
     read_back: int | None = None
+    priority: int | None = None
+    targets: TargetRule | None = None
+    remark: str = ""
     series: Series = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

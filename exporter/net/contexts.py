@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from OpenSSL import SSL, crypto
 
 from exporter.certificates import pem_blocks, subjects
-from exporter.model import TlsPolicy, TlsVersion
+from exporter.model import KeyType, TlsPolicy, TlsVersion
 from exporter.net.recording import VerifiedChains, on_staple, on_verification
 from exporter.single_flight import SingleFlight
 from exporter.threads import in_own_thread
@@ -71,6 +71,7 @@ class _Recipe:
     min_version: TlsVersion
     client_cert_file: Path | None
     client_key_file: Path | None
+    key_type: KeyType | None
 
 
 @dataclass(slots=True)
@@ -167,6 +168,8 @@ class TlsContexts:
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         context.set_options(SSL.OP_NO_RENEGOTIATION)
         _set_versions(context, recipe.min_version)
+        if recipe.key_type is not None:
+            _insist_on(context, recipe.key_type)
         anchors: set[bytes] = set()
         for place, called in store.items():
             anchors |= _trust(context, place, called)
@@ -188,7 +191,7 @@ def _look(work: Callable[[], SSL.Context]) -> asyncio.Future[SSL.Context]:
 
 
 def _recipe(policy: TlsPolicy) -> _Recipe:
-    return _Recipe(policy.ca_file, policy.min_version, policy.client_cert_file, policy.client_key_file)
+    return _Recipe(policy.ca_file, policy.min_version, policy.client_cert_file, policy.client_key_file, policy.key_type)
 
 
 def _identity(place: Path, called: str) -> Identity:
@@ -209,6 +212,12 @@ def _set_versions(context: SSL.Context, lowest: TlsVersion) -> None:
     except SSL.Error:
         library = SSL.OpenSSL_version(SSL.SSLEAY_VERSION).decode("ascii", "replace")
         raise TlsSetupError(f"{library} was built without {lowest}: set min_version: TLSv1.2") from None
+
+
+def _insist_on(context: SSL.Context, key_type: KeyType) -> None:
+    """Only suites of TLS 1.2 by which a server has to show a certificate of this kind; 1.3 has none."""
+    context.set_max_proto_version(SSL.TLS1_2_VERSION)
+    context.set_cipher_list({KeyType.RSA: b"aRSA:!aNULL:!eNULL", KeyType.ECDSA: b"aECDSA:!eNULL"}[key_type])
 
 
 def _trust(context: SSL.Context, place: Path, called: str) -> frozenset[bytes]:

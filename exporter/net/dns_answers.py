@@ -98,6 +98,11 @@ class Answers:
         late = Failed(f"no answer within {round(budget, 1):g} s")
         return [outcomes.get(question, late) for question in questions]
 
+    async def ask_unchecked(self, question: Question, deadline: float) -> Outcome:
+        """What a validating server has without validation (RFC 4035 section 3.2.2): neither kept nor shared."""
+        name, rdtype = question
+        return await ask(_absolute(name), rdtype, self.nameservers, deadline, checking_disabled=True)
+
     def _known(self, question: Question) -> Records | Absent | None:
         """The answer to a question, if one is known and has not expired."""
         kept = self._kept.get(question)

@@ -24,7 +24,7 @@ import dns.rdatatype
 from exporter.net.dns_wire import MAX_MESSAGE, Answer, BadAnswer, read_answer
 from exporter.net.nameserver import Nameserver
 from exporter.net.readiness import Readiness, Wait
-from exporter.net.stamps import ask_for_stamps, receive
+from exporter.net.stamps import CLOCK_WAS_SET, ask_for_stamps, clock_offset, receive
 
 EDNS_PAYLOAD = 1232
 """Octets we offer to take by UDP: what passes every path without fragments, as agreed on DNS flag day 2020."""
@@ -41,21 +41,25 @@ _NO_EDNS = frozenset({dns.rcode.FORMERR, dns.rcode.NOTIMP})
 
 @dataclass(slots=True)
 class Stamps:
-    """When a question was on its way: from its first packet to the last one that answered it.
+    """A question on its way: from its first packet to the last one that answered it.
 
     One question may take several exchanges: with servers that are dead or err, with repetitions, by TCP. All that lies
     between the first packet and the last is time that the network took, whichever exchange succeeded.
 
     Attributes:
+        checking_disabled: Whether it asks for what the server has found to be wrong, too (RFC 4035 section 3.2.2).
         asked_at: When the first packet of the first exchange left, by `time.perf_counter`; `None` if none has.
         answered_at: When the last answer had come, whenever it was noticed and read; likewise.
     """
 
+    checking_disabled: bool = False
     asked_at: float | None = None
     answered_at: float | None = None
+    _offset: float = 0.0
 
     def leaves(self) -> float:
         """A packet leaves now. Returns the time."""
+        self._offset = clock_offset()
         now = time.perf_counter()
         if self.asked_at is None:
             self.asked_at = now
@@ -64,8 +68,9 @@ class Stamps:
     def comes(self, left: float, lateness: float) -> None:
         """An answer came so many seconds ago, to a packet that left at that time."""
         now = time.perf_counter()
-        # The kernel's stamps are of the system's time: an answer from before its question shows that it was set.
-        self.answered_at = now - lateness if 0.0 <= lateness <= now - left else now
+        # The kernel's stamps are of the system's time, which may have been set while we waited.
+        was_set = abs(clock_offset() - self._offset) > CLOCK_WAS_SET
+        self.answered_at = now if was_set or not 0.0 <= lateness <= now - left else now - lateness
 
 
 async def exchange(
@@ -103,7 +108,7 @@ class _Question:
 
 
 async def _ask(name: dns.name.Name, rdtype: dns.rdatatype.RdataType, question: _Question, *, edns: bool) -> Answer:
-    query = _query(name, rdtype, edns=edns)
+    query = _query(name, rdtype, question, edns=edns)
     answer = await _by_udp(query, question)
     if answer.message.flags & dns.flags.TC:
         # RFC 2181 section 9: what is in a truncated answer is not used; it is asked for again by TCP.
@@ -111,10 +116,14 @@ async def _ask(name: dns.name.Name, rdtype: dns.rdatatype.RdataType, question: _
     return answer
 
 
-def _query(name: dns.name.Name, rdtype: dns.rdatatype.RdataType, *, edns: bool) -> dns.message.QueryMessage:
-    """A question that a resolver may answer with what it knows of the answer's authenticity (RFC 6840 section 5.7)."""
+def _query(
+    name: dns.name.Name, rdtype: dns.rdatatype.RdataType, question: _Question, *, edns: bool
+) -> dns.message.QueryMessage:
     query = dns.message.make_query(name, rdtype, use_edns=0 if edns else False, payload=EDNS_PAYLOAD)
+    # RFC 6840 section 5.7: that we want to know whether the answer was validated.
     query.flags |= dns.flags.AD
+    if question.stamps.checking_disabled:
+        query.flags |= dns.flags.CD
     return query
 
 

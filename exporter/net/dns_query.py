@@ -131,7 +131,12 @@ class _Alias:
 
 
 async def ask(
-    name: dns.name.Name, rdtype: dns.rdatatype.RdataType, servers: Sequence[Nameserver], deadline: float
+    name: dns.name.Name,
+    rdtype: dns.rdatatype.RdataType,
+    servers: Sequence[Nameserver],
+    deadline: float,
+    *,
+    checking_disabled: bool = False,
 ) -> Outcome:
     """Asks until there is an answer, following aliases.
 
@@ -140,8 +145,9 @@ async def ask(
         rdtype: The kind of records; none of the meta types.
         servers: In order of preference; at least one.
         deadline: When to give up, on the loop's clock.
+        checking_disabled: Ask for what the server has found to be wrong, too.
     """
-    ttl, authentic, stamps = MAX_TTL, True, Stamps()
+    ttl, authentic, stamps = MAX_TTL, True, Stamps(checking_disabled=checking_disabled)
     target = name
     for _ in range(MAX_ALIASES):
         verdict = await _ask_in_turn(target, rdtype, servers, deadline, stamps)

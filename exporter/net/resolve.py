@@ -14,6 +14,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
 from typing import cast
@@ -34,6 +35,7 @@ MAX_ADDRESSES = 64
 
 _LOOPBACK = ("::1", "127.0.0.1")
 _MAX_HOST = 253
+_MAX_LABEL = 63
 _HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*(?![0-9]+\Z)[a-z0-9_-]{1,63}")
 """RFC 1123 section 2.1, and underscores: they are not allowed, and found in the names of hosts all the same. The last
 label is no number (RFC 3696 section 2): `256.0.0.1`, `127.1` and the like are addresses written wrongly."""
@@ -131,20 +133,34 @@ class Resolver:
             local = tuple(address for address in _LOOPBACK if _is_of(family, address))
         return Resolution(self._order(local)) if local else await self._from_dns(name, host, family, names)
 
-    async def records(self, name: str, rdtype: dns.rdatatype.RdataType) -> Outcome:
+    async def records(self, name: str, rdtype: dns.rdatatype.RdataType, *, checking_disabled: bool = False) -> Outcome:
         """The records of a kind that DNS has for a name, which is absolute.
 
         Args:
             name: With or without the final dot.
             rdtype: None of the meta types.
+            checking_disabled: Ask a validating server for what it has found to be wrong, too; the answer is not kept.
         """
         name = name.lower().removesuffix(".")
-        if not _is_host(name):
+        if not _is_askable(name):
             return Failed(f"{_shown(name)} is no name that DNS can hold")
         answers = self._answers_of(await self._files.now())
         deadline = asyncio.get_running_loop().time() + self._settings.timeout
+        if checking_disabled:
+            return await answers.ask_unchecked((name, rdtype), deadline)
         (outcome,) = await answers.ask([(name, rdtype)], deadline)
         return outcome
+
+    async def validates(self, outcome: Outcome) -> bool:
+        """Whether to believe the server that gave an answer when it says that it is authentic, or that it is not.
+
+        AD counts from this machine, from a resolv.conf with `trust-ad`, and where the settings say so.
+        """
+        if isinstance(outcome, Failed):
+            return False
+        if self._settings.trust_ad or ip_address(outcome.server.address.partition("%")[0]).is_loopback:
+            return True
+        return not self._nameservers and (await self._files.now()).resolv_conf.trust_ad
 
     async def _from_dns(self, name: str, host: str, family: IpFamily, names: SystemNames) -> Resolution:
         answers = self._answers_of(names)
@@ -215,6 +231,13 @@ def _name(host: str) -> str:
     if not _is_host(name):
         raise _not_found(f"{_shown(host)} is neither an IP address nor a name that a host can have")
     return name
+
+
+def _is_askable(name: str) -> bool:
+    """Whether a question can be made of it: any labels of printable ASCII, such as those of services."""
+    return len(name) <= _MAX_HOST and all(
+        1 <= len(label) <= _MAX_LABEL and label.isascii() and label.isprintable() for label in name.split(".")
+    )
 
 
 def _is_host(name: str) -> bool:

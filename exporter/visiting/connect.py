@@ -8,14 +8,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol as Interface
 from typing import runtime_checkable
 
 import structlog
 from OpenSSL import SSL
 
-from exporter.model import Encryption, Endpoint, Facts, FailureReason, IpFamily, Phase, Resolution, TlsFacts, TlsPolicy
+from exporter.model import (
+    Encryption,
+    Endpoint,
+    Facts,
+    FailureReason,
+    IpFamily,
+    Phase,
+    Resolution,
+    TargetRule,
+    TlsFacts,
+    TlsPolicy,
+)
 from exporter.net.peer_clock import PeerClock
 from exporter.net.resolve import ResolveError
 from exporter.net.stream import Stream, StreamError
@@ -165,9 +176,24 @@ async def look_up(endpoint: Endpoint, names: Names, notes: Notes) -> Resolution:
             notes.resolution = Resolution(())
         notes.took(error.waited)
         raise
+    if endpoint.targets is not None:
+        resolution = _permitted(endpoint, endpoint.targets, resolution)
     notes.resolution = resolution
     notes.took(resolution.waited)
     return resolution
+
+
+def _permitted(endpoint: Endpoint, targets: TargetRule, resolution: Resolution) -> Resolution:
+    """Where it leads to, without what may not be connected to on the word of somebody else's records.
+
+    Raises:
+        ResolveError: Nothing is left.
+    """
+    permitted = targets.permitted(endpoint.host, resolution.addresses)
+    if not permitted and resolution.addresses:
+        refusal = targets.refusal(endpoint.host, resolution.addresses[0])
+        raise ResolveError(FailureReason.DNS_FAILED, refusal, resolution.waited)
+    return replace(resolution, addresses=permitted)
 
 
 def to_try(endpoint: Endpoint, resolution: Resolution) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 NAVIGATION: tuple[tuple[str, str], ...] = (
     ("Endpoints", ""),
     ("Flows", "flows"),
+    ("Domains", "domains"),
     ("Metrics", "metrics"),
     ("JSON", "api/v1/endpoints"),
     ("Configuration", "config"),
@@ -14,8 +15,14 @@ NAVIGATION: tuple[tuple[str, str], ...] = (
 )
 """What every page links to at its top: words, and ways from the root."""
 
-WITHOUT_FLOWS = tuple(entry for entry in NAVIGATION if entry[1] != "flows")
-"""The same where no flows are configured."""
+ALWAYS = tuple(entry for entry in NAVIGATION if entry[1] not in ("flows", "domains"))
+"""The same where neither flows nor domains are configured."""
+
+
+def navigation(*, flows: bool, domains: bool) -> tuple[tuple[str, str], ...]:
+    """The links of a daemon that has these."""
+    absent = {way for way, there in (("flows", flows), ("domains", domains)) if not there}
+    return tuple(entry for entry in NAVIGATION if entry[1] not in absent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,4 +41,4 @@ class Page:
     now: float
     version: str
     refreshed: bool = False
-    navigation: tuple[tuple[str, str], ...] = WITHOUT_FLOWS
+    navigation: tuple[tuple[str, str], ...] = ALWAYS

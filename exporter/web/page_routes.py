@@ -15,9 +15,10 @@ from aiohttp.typedefs import Handler
 
 from exporter.metrics.store import Store
 from exporter.web import query
+from exporter.web.domain_routes import found_domain
 from exporter.web.flow_routes import found_flow
 from exporter.web.negotiation import prefers_html
-from exporter.web.page import NAVIGATION, WITHOUT_FLOWS, Page
+from exporter.web.page import Page, navigation
 from exporter.web.streaming import Streamer
 from exporter.web.survey import survey
 
@@ -58,6 +59,8 @@ class PageRoutes:
             web.get("/endpoints/{name:.+}", self.endpoint_page),
             web.get("/flows", self.flows_page),
             web.get("/flows/{name:.+}", self.flow_page),
+            web.get("/domains", self.domains_page),
+            web.get("/domains/{name:.+}", self.domain_page),
             web.get("/docs", self.documentation_index),
             web.get("/docs/", self.documentation_page),
             web.get("/docs/images/{name}", self.documentation_picture),
@@ -101,6 +104,18 @@ class PageRoutes:
         pages, _ = await self._pages()
         return await self._respond(request, pages.flow(self.page(request, refreshed=True), states))
 
+    async def domains_page(self, request: web.Request) -> web.StreamResponse:
+        """All mail domains."""
+        pages, _ = await self._pages()
+        body = pages.domains(self.page(request, refreshed=True), *self._store.domains.snapshot())
+        return await self._respond(request, body)
+
+    async def domain_page(self, request: web.Request) -> web.StreamResponse:
+        """One mail domain that is judged."""
+        state = found_domain(self._store.domains, request)
+        pages, _ = await self._pages()
+        return await self._respond(request, pages.domain(self.page(request, refreshed=True), state))
+
     async def documentation_index(self, request: web.Request) -> web.StreamResponse:
         """The links of a page are relative, so it matters where it is."""
         raise web.HTTPFound(self.page(request).root + "docs/")
@@ -126,8 +141,8 @@ class PageRoutes:
     def page(self, request: web.Request, *, refreshed: bool = False) -> Page:
         """What every page needs."""
         exporter = self._store.snapshot().exporter
-        navigation = NAVIGATION if self._store.flows.are_configured else WITHOUT_FLOWS
-        return Page(root_of(request), self._clock(), exporter.build.version, refreshed, navigation)
+        links = navigation(flows=self._store.flows.are_configured, domains=not self._store.domains.is_empty)
+        return Page(root_of(request), self._clock(), exporter.build.version, refreshed, links)
 
     @web.middleware
     async def explain(self, request: web.Request, handler: Handler) -> web.StreamResponse:

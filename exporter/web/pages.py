@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Final
 
 from exporter.metrics.changes import changed_since
+from exporter.metrics.domain_state import DomainState, FollowedState
 from exporter.metrics.endpoint_state import EndpointState, Health
 from exporter.metrics.flow_state import FlowState
 from exporter.metrics.history import ATTEMPTS_KEPT, Attempt, KeptFailure, Turn
@@ -190,6 +191,24 @@ class Pages:
             json=f"{path}/failures/{kept.id}",
         )
 
+    def domains(self, page: Page, states: Sequence[DomainState], followed: Sequence[FollowedState]) -> Iterator[bytes]:
+        """The list of mail domains: those that are judged, and those that are followed."""
+        rows = [
+            {
+                "state": state,
+                "link": links.domain_link(state.name),
+                "failing": _failing(state),
+                "held": _held_back(state),
+            }
+            for state in states
+        ]
+        return self._renderer.render("domains.html", page=page, states=states, rows=rows, followed=followed)
+
+    def domain(self, page: Page, state: DomainState) -> Iterator[bytes]:
+        """All about one judged domain."""
+        path = links.json_link("domains", state.name)
+        return self._renderer.render("domain.html", page=page, state=state, failing=_failing(state), json=path)
+
     def document(self, page: Page, document: Document, contents: Sequence[tuple[str, str]]) -> Iterator[bytes]:
         """A page of the documentation, and the names and titles of all."""
         return self._renderer.render("docs.html", page=page, document=document, contents=contents)
@@ -299,3 +318,16 @@ def _commands(state: EndpointState) -> list[tuple[str, str]]:
 
 def _command(name: str) -> str:
     return f"mail-exporter probe {shlex.quote(name)} --config.file=/etc/mail-exporter/mail-exporter.yaml"
+
+
+def _failing(state: DomainState) -> list[str]:
+    """The checks that did not succeed."""
+    success = {} if state.report is None else state.report.success
+    return [check.value for check, value in success.items() if value is False]
+
+
+def _held_back(state: DomainState) -> list[str]:
+    """The kinds of senders that would deliver to no address."""
+    rows = () if state.report is None else state.report.deliveries
+    kinds = dict.fromkeys(each.sender for each in rows)
+    return [kind.value for kind in kinds if not any(each.deliverable for each in rows if each.sender is kind)]

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
+from dashboards.alerts import domain
 from dashboards.alerts.book import alert_groups, alerts_of
 from dashboards.alerts.reasons import ANSWERED_BY, reasons_of
 from dashboards.alerts.rule import Alert, Severity
+from dashboards.alerts.vocabulary import Vocabulary
 from dashboards.generate import RULES
 from dashboards.settings import Settings
 from exporter.model import FailureReason, Phase
@@ -33,6 +35,8 @@ ABOUT_EXPORTERS = {
     "MailExporterTaskFailing",
     "MailExporterShardsInconsistent",
 }
+
+ABOUT_DOMAINS = {alert.name for alert in domain.alerts(Vocabulary(Settings(), recorded=True))}
 
 LABELS = 'endpoint="mx", instance="exporter:9925", job="mail", protocol="smtp"'
 
@@ -84,7 +88,7 @@ def test_every_severity_is_used_and_every_name_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "alert", [one for one in ALERTS if one.name not in ABOUT_EXPORTERS], ids=lambda alert: alert.name
+    "alert", [one for one in ALERTS if one.name not in ABOUT_EXPORTERS | ABOUT_DOMAINS], ids=lambda alert: alert.name
 )
 def test_an_alert_on_an_endpoint_names_it_and_a_reason_and_a_phase_and_what_to_look_at(alert: Alert) -> None:
     text = f"{alert.summary} {alert.description}"
@@ -100,6 +104,13 @@ def test_an_alert_on_an_endpoint_names_it_and_a_reason_and_a_phase_and_what_to_l
 def test_an_alert_on_an_exporter_says_which_and_what_to_look_at(alert: Alert) -> None:
     assert re.search(r"\$labels\.(?:instance|job)", alert.summary)
     assert re.search(r"\b(?:[Ll]ook|Run)\b", alert.description)
+
+
+@pytest.mark.parametrize("alert", [one for one in ALERTS if one.name in ABOUT_DOMAINS], ids=lambda alert: alert.name)
+def test_an_alert_on_a_domain_names_it_and_what_to_look_at_and_its_page(alert: Alert) -> None:
+    assert "$labels.domain" in f"{alert.summary} {alert.description}"
+    assert re.search(r"\bLook (?:at|for)\b", alert.description)
+    assert "/domains/" in alert.links["domain_url"]
 
 
 def test_the_page_has_a_section_for_each_alert_in_the_order_of_the_rules() -> None:

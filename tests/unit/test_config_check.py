@@ -45,7 +45,7 @@ def test_every_problem_is_printed_with_file_and_line(bad: Path) -> None:
     expected = (
         f'{bad}:3: interval: "5" is no duration; write 5s\n'
         f"{bad}:4: global: unknown key; write one of flow_key_file, flow_key_env, flow_key, defaults, "
-        "credentials, endpoints, modules, dns, limits, flows, login_backoff\n"
+        "credentials, endpoints, modules, domains, dns, limits, flows, login_backoff\n"
     )
     assert (1, "", expected) == (result.exit_code, result.stdout, result.stderr)
 

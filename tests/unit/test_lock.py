@@ -99,7 +99,10 @@ def test_every_line_has_the_hashes_of_its_files() -> None:
 
 
 PARTS = {
-    "requirements.txt": PROJECT["project"]["dependencies"],
+    "requirements.txt": [
+        *PROJECT["project"]["dependencies"],
+        *PROJECT["project"]["optional-dependencies"]["domains"],
+    ],
     "requirements-build.txt": PROJECT["dependency-groups"]["build"],
 }
 

@@ -17,11 +17,12 @@ import pytest
 import yaml
 
 from exporter.certificates import failure_reason
+from exporter.metrics.domain_rows import DOMAIN_METRICS, FOLLOWED_METRICS
 from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
 from exporter.metrics.exporter_metrics import EXPORTER_METRICS
 from exporter.metrics.flow_rows import FLOW_METRICS
 from exporter.metrics.metric import Metric
-from exporter.model import CertificateProblem, FailureReason
+from exporter.model import CertificateProblem, DomainProblem, FailureReason, Reach
 from tests.servers.exporter import run_command
 
 ROOT = Path(__file__).parents[2]
@@ -92,7 +93,13 @@ def test_the_readme_names_every_page_of_the_documentation() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_metric_that_a_page_names_exists(page: Path) -> None:
-    metrics: tuple[Metric[Any], ...] = (*ENDPOINT_METRICS, *FLOW_METRICS, *EXPORTER_METRICS)
+    metrics: tuple[Metric[Any], ...] = (
+        *ENDPOINT_METRICS,
+        *FLOW_METRICS,
+        *DOMAIN_METRICS,
+        *FOLLOWED_METRICS,
+        *EXPORTER_METRICS,
+    )
     known = {metric.name for metric in metrics}
     known |= {f"{name}{suffix}" for name in known for suffix in ("_bucket", "_sum", "_count")}
     named = set(METRIC.findall(page.read_text())) - NOT_METRICS
@@ -228,3 +235,27 @@ def test_every_silenced_complaint_has_its_reason() -> None:
     ]
 
     assert unreasoned == []
+
+
+def test_every_problem_of_a_domain_has_its_section_and_no_other_does() -> None:
+    page = (ROOT / "docs" / "domains.md").read_text()
+    headings = re.findall(r"^### ([a-z_]+)$", page.partition("## Problems")[2], re.MULTILINE)
+
+    assert [problem.value for problem in DomainProblem] == headings
+
+
+@pytest.mark.parametrize("problem", DomainProblem)
+def test_every_section_about_a_domain_says_what_it_means_and_what_to_do(problem: DomainProblem) -> None:
+    page = (ROOT / "docs" / "domains.md").read_text()
+    (section,) = re.findall(rf"^### {problem.value}\n(.*?)(?=^### |\Z)", page, re.DOTALL | re.MULTILINE)
+    section = " ".join(section.split())
+
+    assert [1, 1, 1] == [section.count(word) for word in ("**Means:**", "**Usually:**", "**Do:**")]
+    assert (problem.reach is Reach.WARNS) == ("does not fail the check" in section)
+
+
+@pytest.mark.parametrize("problem", DomainProblem)
+def test_every_problem_of_a_domain_can_be_found(problem: DomainProblem) -> None:
+    sources = [path.read_text() for path in (ROOT / "exporter" / "domains").rglob("*.py")]
+
+    assert any(f"DomainProblem.{problem.name}" in source for source in sources)

@@ -1,0 +1,218 @@
+"""Mail domains: whether the world can deliver to them, and what is wrong with what they publish."""
+
+from __future__ import annotations
+
+from dashboards.boards.board import Board, Line, Section
+from dashboards.boards.looks import ANY, BAD, GOOD, NEUTRAL, NONE_IS_BETTER, NONE_IS_GOOD, flag, says, values
+from dashboards.boards.panels import figure, timeline
+from dashboards.boards.parts import Panel, Query, Text
+from dashboards.boards.tables import Column, rows
+from dashboards.boards.variables import of_domains, scope_of_domains
+from dashboards.promql import Scope
+from dashboards.settings import Settings
+
+DOMAIN = Column("domain", "Domain")
+
+
+def board(settings: Settings) -> Board:
+    """For who runs the DNS of mail domains."""
+    of = scope_of_domains(settings)
+    return Board(
+        uid="mail-domains",
+        title="Mail domains",
+        description="Whether the world can deliver to mail domains and takes their mail, and what is wrong.",
+        since="now-24h",
+        variables=of_domains(settings),
+        sections=(
+            Section(
+                "",
+                (
+                    Line(4, _tiles(of)),
+                    Line(9, ((12, _delivery(of)), (12, _checks(of)))),
+                    Line(9, ((14, _problems(of)), (10, _domains(of)))),
+                ),
+            ),
+            Section(
+                "Encryption",
+                (Line(9, ((12, _tlsa(of)), (12, _policies(of)))), Line(7, ((24, _rollovers(of)),))),
+            ),
+            Section(
+                "Senders and clients",
+                (Line(8, ((8, _lists(of)), (8, _documents(of)), (8, _followed(of)))),),
+            ),
+        ),
+    )
+
+
+def _tiles(of: Scope) -> tuple[tuple[int, Panel], ...]:
+    held = f"count(max by (domain, sender) ({of('mail_domain_deliverable')}) == 0) or on () vector(0)"
+    failing = f"sum({of('mail_domain_check_success')} == bool 0)"
+    return (
+        (
+            6,
+            figure(
+                Text("Judged domains", "Those that the exporters judge."),
+                Query(f"count(count by (domain) ({of('mail_domain_interval_seconds')}))"),
+                "none",
+                ANY,
+            ),
+        ),
+        (
+            6,
+            figure(
+                Text("Held back", "Domains and kinds of senders of which no mail would be delivered now."),
+                Query(held),
+                "none",
+                NONE_IS_GOOD,
+            ),
+        ),
+        (
+            6,
+            figure(Text("Failing checks", "Of all domains."), Query(failing), "none", NONE_IS_BETTER),
+        ),
+        (
+            6,
+            figure(
+                Text("Addresses on DNS lists", "Each counts once for each list."),
+                Query(f"sum({of('mail_dnsbl_listed')})"),
+                "none",
+                NONE_IS_GOOD,
+            ),
+        ),
+    )
+
+
+def _delivery(of: Scope) -> Panel:
+    return timeline(
+        Text(
+            "Delivery",
+            "Whether a sender that honours DANE, MTA-STS or neither (opportunistic) would hand over its mail: to at "
+            "least one address of the domain.",
+        ),
+        [Query(f"max by (domain, sender) ({of('mail_domain_deliverable')})", "{{domain}} {{sender}}")],
+        flag("Delivers", "Holds back"),
+    )
+
+
+def _checks(of: Scope) -> Panel:
+    return timeline(
+        Text("Checks", "Each check of each domain. One that is not shown has nothing to judge."),
+        [Query(f"min by (domain, check) ({of('mail_domain_check_success')})", "{{domain}} {{check}}")],
+        flag("Succeeds", "Fails"),
+    )
+
+
+def _problems(of: Scope) -> Panel:
+    return rows(
+        Text("Problems", "What the last judgement found. docs/domains.md says what each means.", "None found"),
+        [Query(of("mail_domain_problem_info"))],
+        [DOMAIN, Column("check", "Check"), Column("problem", "Problem"), Column("instance", "Exporter")],
+        sort_by="Domain",
+    )
+
+
+def _domains(of: Scope) -> Panel:
+    return rows(
+        Text("Domains", "Since when nothing was found out, and how many MX records there are."),
+        [
+            Query(f"time() - {of('mail_domain_last_run_timestamp_seconds')}"),
+            Query(of("mail_domain_mx_records")),
+            Query(f"{of('mail_dmarc_policy_info')} * 0 + 1"),
+        ],
+        [
+            DOMAIN,
+            Column("Value #A", "Judged", {"unit": "s"}),
+            Column("Value #B", "MX records"),
+            Column("policy", "DMARC policy"),
+        ],
+        sort_by="Domain",
+    )
+
+
+def _tlsa(of: Scope) -> Panel:
+    match = of("mail_dane_tlsa_match")
+    return timeline(
+        Text("TLSA records", "Whether a record matches what each address presents with each kind of key."),
+        [
+            Query(
+                f"max by (host, port, address, key_type) ({match})",
+                "{{host}}:{{port}} {{address}} {{key_type}}",
+            )
+        ],
+        flag("Matches", "Does not match"),
+    )
+
+
+def _rollovers(of: Scope) -> Panel:
+    return timeline(
+        Text("Rollovers", "Whether a record for a key that is not served yet stands beside the one in use."),
+        [Query(f"max by (host, port) ({of('mail_dane_rollover_ready')})", "{{host}}:{{port}}")],
+        [values(v1=says("Ready", GOOD, 0), v0=says("Not prepared", NEUTRAL, 1))],
+    )
+
+
+def _policies(of: Scope) -> Panel:
+    expiry = of("mail_mta_sts_policy_certificate_not_after_timestamp_seconds")
+    return rows(
+        Text("MTA-STS policies", "What is published, and the days that the certificate of its server has left."),
+        [
+            Query(of("mail_mta_sts_policy_info")),
+            Query(of("mail_mta_sts_max_age_seconds")),
+            Query(f"({expiry} - time()) / 86400"),
+            Query(of("mail_mta_sts_policy_changed_without_id")),
+        ],
+        [
+            DOMAIN,
+            Column("mode", "Mode"),
+            Column("id", "Id"),
+            Column("Value #B", "Kept for", {"unit": "s"}),
+            Column("Value #C", "Days left", {"decimals": 0}),
+            Column("Value #D", "Changed without id"),
+        ],
+        sort_by="Domain",
+    )
+
+
+def _lists(of: Scope) -> Panel:
+    return timeline(
+        Text("DNS lists", "Whether a list has an address that sends.", "No list is asked, or none can be used"),
+        [Query(f"max by (address, zone) ({of('mail_dnsbl_listed')})", "{{address}} {{zone}}")],
+        [values(v1=says("Listed", BAD, 0), v0=says("Not listed", GOOD, 1))],
+    )
+
+
+def _documents(of: Scope) -> Panel:
+    return rows(
+        Text("Published documents", "Whether each source answers, says what the others say, and fits its digest."),
+        [
+            Query(of("mail_autoconfig_success")),
+            Query(of("mail_autoconfig_agrees")),
+            Query(of("mail_autoconfig_digest_match")),
+        ],
+        [
+            DOMAIN,
+            Column("source", "Source"),
+            Column("Value #A", "Answers"),
+            Column("Value #B", "Agrees"),
+            Column("Value #C", "Digest"),
+        ],
+        sort_by="Domain",
+    )
+
+
+def _followed(of: Scope) -> Panel:
+    return rows(
+        Text("Followed domains", "Those whose endpoints are discovered: the last look, and what they stand for."),
+        [
+            Query(of("mail_discovery_success")),
+            Query(of("mail_discovery_endpoints")),
+            Query(f"time() - {of('mail_discovery_last_success_timestamp_seconds')}"),
+        ],
+        [
+            DOMAIN,
+            Column("Value #A", "Success"),
+            Column("Value #B", "Endpoints"),
+            Column("Value #C", "Last success", {"unit": "s"}),
+        ],
+        sort_by="Domain",
+    )

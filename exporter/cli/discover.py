@@ -1,0 +1,85 @@
+"""`mail-exporter discover`: what a domain publishes about its servers, and the configuration for it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from exporter import logs
+from exporter.cli.discovering import discover as ask
+from exporter.cli.discovering import subject
+from exporter.cli.loading import config_files, or_exit
+from exporter.cli.terminal import output, print_rows
+from exporter.cli.version import version_option
+from exporter.config.load import load
+from exporter.domains.discovery.discover import Discovery
+from exporter.domains.discovery.written import configuration, document
+from exporter.model import Source
+
+
+@click.command()
+@click.argument("domain_or_address", metavar="DOMAIN_OR_ADDRESS")
+@config_files(meaning="The configuration whose dns, and entry for the domain, are used")
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    type=click.Choice([source.value for source in Source]),
+    help="Where to look; repeatable. Unless set: what the configuration says, else mx, srv, autoconfig, pacc, presets.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@version_option
+def discover(domain_or_address: str, config_files: tuple[str, ...], sources: tuple[str, ...], *, as_json: bool) -> None:
+    """Print what a mail domain says of its servers, as a section of a configuration.
+
+    DOMAIN_OR_ADDRESS is a domain such as example.com, or a mail address, which is told to its own servers only.
+    No mail server is contacted. Exits with 0, and with 1 if nothing was found.
+    """
+    logs.configure(logs.LogLevel.ERROR, logs.LogFormat.LOGFMT)
+    read = or_exit(lambda: load(*config_files)) if config_files else None
+    found = asyncio.run(ask(subject(domain_or_address, read), [Source(each) for each in sources]))
+    if as_json:
+        click.echo(json.dumps(document(found), indent=2))
+    else:
+        _print(output(), found)
+    sys.exit(0 if found.endpoints else 1)
+
+
+def _print(console: Console, found: Discovery) -> None:
+    """Sources, endpoints by source, what disagrees, and the section; all but that as comments of YAML."""
+    rows = [
+        (Text("#"), Text(answer.source, "bold"), Text("answers" if answer.success else "nothing"), Text(answer.problem))
+        for answer in found.answers
+    ]
+    print_rows(console, rows)
+    endpoints = found.endpoints
+    if endpoints:
+        asked = [answer.source for answer in found.answers]
+        console.print()
+        heads = [Text("#"), Text("endpoint", "bold"), *(Text(source, "bold") for source in asked), Text("")]
+        print_rows(
+            console,
+            [
+                heads,
+                *(
+                    [
+                        Text("#"),
+                        Text(each.offer.name),
+                        *(Text("x" if s in each.sources else "-") for s in asked),
+                        Text(""),
+                    ]
+                    for each in endpoints
+                ),
+            ],
+        )
+    for told in found.disagreements:
+        console.print(f"  # disagrees: {told}", soft_wrap=True, markup=False)
+    if endpoints:
+        console.print()
+        # As it is: it may be piped into a file.
+        click.echo(configuration(found.domain, endpoints), nl=False)

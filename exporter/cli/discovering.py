@@ -1,0 +1,84 @@
+"""What the commands share that begin at a mail domain or address: what is asked, of whom, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import click
+
+from exporter.config.configuration import Configuration
+from exporter.config.domain import Following
+from exporter.config.domain_schema import parse_domain
+from exporter.domains.assembly import discoverer
+from exporter.domains.discovery.discover import SHORT, Discovery, Wanted
+from exporter.domains.discovery.following import endpoints_of
+from exporter.domains.targets import TargetRule
+from exporter.model import DnsSettings, Encryption, Endpoint, Protocol, Source
+from exporter.net.resolve import Resolver
+
+ASKED = (Source.MX, Source.SRV, Source.AUTOCONFIG, Source.PACC, Source.PRESETS)
+"""Sources that are asked unless somebody chooses: those that neither trust the network nor tell others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a person asks about.
+
+    Attributes:
+        address: The mail address, if it is one.
+        following: The entry of the configuration about this domain; `None` if there is none.
+    """
+
+    domain: str
+    address: str | None
+    following: Following | None
+    dns: DnsSettings
+
+    def wanted(self, sources: Sequence[Source] = ()) -> Wanted:
+        """What is to be discovered."""
+        own = self.following.sources if self.following is not None else ASKED
+        rule = TargetRule(None if self.following is None else self.following.allowed)
+        return Wanted(self.domain, tuple(sources) or own, self.address, rule, SHORT)
+
+    def endpoints(self, discovery: Discovery) -> list[Endpoint]:
+        """What was discovered, as it is to be probed."""
+        following = self.following or Following(self.domain, ASKED, _TEMPLATES)
+        return list(endpoints_of(following, discovery.endpoints))
+
+
+def subject(text: str, configuration: Configuration | None) -> Subject:
+    """The domain or address that somebody wrote.
+
+    Raises:
+        click.UsageError: It is neither.
+    """
+    local, at, written = text.rpartition("@")
+    try:
+        domain = parse_domain(written)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    if at and not (local.isprintable() and local and len(local) <= 64 and " " not in local):  # noqa: PLR2004 - RFC 5321
+        raise click.UsageError(f"{text[:80]!r} is not a mail address; write one like user@example.com")
+    dns = configuration.dns if configuration is not None else DnsSettings()
+    known = () if configuration is None else configuration.followings
+    following = next((each for each in known if each.domain == domain), None)
+    if following is None and configuration is not None:
+        judged = next((each for each in configuration.domains if each.name == domain), None)
+        if judged is not None and judged.allowed is not None:
+            following = Following(domain, ASKED, _TEMPLATES, allowed=judged.allowed)
+    return Subject(domain, f"{local}@{domain}" if at else None, following, dns)
+
+
+async def discover(subject: Subject, sources: Sequence[Source] = ()) -> Discovery:
+    """Asks every source once."""
+    return await discoverer(Resolver(_hasty(subject.dns))).discover(subject.wanted(sources))
+
+
+def _hasty(dns: DnsSettings) -> DnsSettings:
+    """Whoever waits does not wait for a nameserver that is silent longer than for a web server."""
+    return replace(dns, timeout=min(dns.timeout, SHORT))
+
+
+_TEMPLATES = MappingProxyType({protocol: Endpoint("", protocol, "", 0, Encryption.TLS) for protocol in Protocol})

@@ -1,0 +1,96 @@
+"""`mail-exporter domain`: whether the world can deliver to a mail domain now, as a report or as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from exporter import logs
+from exporter.cli.loading import config_files, or_exit
+from exporter.cli.terminal import output, print_rows
+from exporter.cli.version import version_option
+from exporter.config.configuration import Configuration
+from exporter.config.domain import Domain
+from exporter.config.domain_schema import parse_domain
+from exporter.config.load import load
+from exporter.domains.assembly import judge, settings_of
+from exporter.model import DnsSettings, DomainCheck, DomainReport, LoginBackoff
+from exporter.net.resolve import Resolver
+from exporter.net.tls import TlsContexts
+from exporter.visiting.connect import World
+from exporter.visiting.logins import Logins
+from exporter.visiting.visit import Visitor
+from exporter.web.domain_api import domain_document
+
+_UNKEYED = tuple(check for check in DomainCheck if check not in (DomainCheck.DKIM, DomainCheck.DNSBL))
+_WORDS = {True: ("ok", "green"), False: ("fails", "red"), None: ("-", "dim")}
+
+
+@click.command()
+@click.argument("domain_name", metavar="DOMAIN")
+@config_files(meaning="The configuration whose dns, and entry for the domain, are used")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@version_option
+def domain(domain_name: str, config_files: tuple[str, ...], *, as_json: bool) -> None:
+    """Judge a mail domain once, now: would the world deliver to it, and take mail from it?
+
+    Exits with 0, and with 1 if a check failed.
+    """
+    logs.configure(logs.LogLevel.ERROR, logs.LogFormat.LOGFMT)
+    configuration = or_exit(lambda: load(*config_files)) if config_files else None
+    try:
+        name = parse_domain(domain_name)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    report = asyncio.run(_judge(_domain(name, configuration), configuration))
+    if as_json:
+        click.echo(json.dumps(domain_document(report), indent=2))
+    else:
+        _print(output(), report)
+    sys.exit(1 if False in report.success.values() else 0)
+
+
+def _domain(name: str, configuration: Configuration | None) -> Domain:
+    """The configured domain of that name, or one with every check that needs no key."""
+    known = () if configuration is None else configuration.domains
+    return next((each for each in known if each.name == name), Domain(name, _UNKEYED))
+
+
+async def _judge(domain: Domain, configuration: Configuration | None) -> DomainReport:
+    names = Resolver(configuration.dns if configuration is not None else DnsSettings())
+    visitor = Visitor(World(names, TlsContexts()), Logins(time.monotonic, LoginBackoff()))
+    return await judge(names, visitor).judge(settings_of(domain))
+
+
+def _print(console: Console, report: DomainReport) -> None:
+    """Each check with its problems, then who would deliver where."""
+    console.print(Text(report.domain, "bold"))
+    console.print()
+    rows: list[tuple[Text, Text, Text]] = []
+    for check, success in report.success.items():
+        word, style = _WORDS[success]
+        problems = [finding for finding in report.findings if finding.check is check]
+        told = "\n".join(f"{finding.problem}: {finding.detail}" for finding in problems)
+        rows.append((Text(check, "bold"), Text(word, style), Text(told)))
+    print_rows(console, rows)
+    if report.deliveries:
+        console.print()
+        print_rows(
+            console,
+            [
+                (
+                    Text(each.mx),
+                    Text(each.address),
+                    Text(each.sender),
+                    Text("delivers" if each.deliverable else "holds back", "green" if each.deliverable else "red"),
+                    Text(each.detail),
+                )
+                for each in report.deliveries
+            ],
+        )

@@ -1,0 +1,79 @@
+"""Mail domains in the daemon: which are judged and followed here, and which endpoints that comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from exporter.config.domain import Domain, Following
+from exporter.metrics.domain_state import DomainStates, Judged
+from exporter.model import Endpoint
+from exporter.net.resolve import Resolver
+from exporter.sharding import Shard
+from exporter.visiting.visit import Visitor
+
+if TYPE_CHECKING:
+    from exporter.domains.runner import DomainRunner
+
+
+class DomainDesk:
+    """What the daemon has to do with domains."""
+
+    def __init__(
+        self,
+        visitor: Visitor,
+        states: DomainStates,
+        shard: Shard,
+        discovered: Callable[[str, tuple[Endpoint, ...]], None],
+    ) -> None:
+        """Prepare to have no domains.
+
+        Args:
+            visitor: Shakes hands.
+            states: Keeps what is found.
+            shard: Which endpoints and domains are this process's.
+            discovered: Is told, whenever a followed domain was looked at, the domain's key and which of this process's
+                endpoints it stands for.
+        """
+        self._visitor = visitor
+        self._states = states
+        self._shard = shard
+        self._tell = discovered
+        self._runner: DomainRunner | None = None
+
+    def configure(
+        self, followings: Iterable[Following], domains: Iterable[Domain], resolver: Resolver
+    ) -> dict[str, tuple[Endpoint, ...]]:
+        """Follow and judge these from now on. Every process follows all, and takes its share of what is found.
+
+        Returns:
+            Of each followed domain its key, and what is known to be found by it.
+        """
+        followings, judged = tuple(followings), [domain for domain in domains if self._shard.holds(domain.name)]
+        told = [following.domain for following in followings if self._shard.holds(following.domain)]
+        self._states.configure((Judged(each.name, each.interval, each.labels) for each in judged), told)
+        if self._runner is None:
+            if not followings and not judged:
+                return {}
+            # Imported only now: a daemon without domains stays as small as it is.
+            from exporter.domains.runner import DomainRunner  # noqa: PLC0415 - a tenth of a second and megabytes
+
+            self._runner = DomainRunner(self._visitor, self._states, self._discovered)
+        self._runner.configure(followings, judged, resolver)
+        return {_key(name): self._mine(endpoints) for name, endpoints in self._runner.endpoints().items()}
+
+    async def stop(self) -> None:
+        """Follow and judge no more."""
+        if self._runner is not None:
+            await self._runner.stop()
+
+    def _discovered(self, domain: str, endpoints: tuple[Endpoint, ...]) -> None:
+        self._tell(_key(domain), self._mine(endpoints))
+
+    def _mine(self, endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+        return tuple(self._shard.share(endpoints))
+
+
+def _key(domain: str) -> str:
+    """What the roster calls a followed domain."""
+    return f"domain:{domain}"

@@ -1,0 +1,1 @@
+"""From a domain to its endpoints (`discovery`), and whether the world can deliver to it (`posture`)."""

@@ -1,0 +1,111 @@
+"""What a domain publishes for mail clients: do the documents answer, agree, and name servers that work?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from exporter.certificates.text import moment
+from exporter.domains.checks.examination import Examination, Place
+from exporter.domains.checks.mta_sts import SOON
+from exporter.domains.discovery.agreement import agrees
+from exporter.domains.discovery.discover import Discoverer, Discovery, Wanted
+from exporter.domains.discovery.offers import Answered, Offer
+from exporter.model import DomainCheck, DomainProblem, Encryption, Source, SourceFacts
+
+CHECK = DomainCheck.AUTOCONFIG
+
+SOURCES = (Source.SRV, Source.AUTOCONFIG, Source.PACC)
+"""What the domain itself publishes, and nobody else about it."""
+
+MAX_SERVERS = 24
+"""Servers of a domain that are looked at."""
+
+PATIENCE = 8.0
+"""Seconds for a round of requests."""
+
+
+async def check_autoconfig(here: Examination) -> Mapping[str, Any]:
+    """RFC 6186, draft-ietf-mailmaint-autoconfig, draft-ietf-mailmaint-pacc-04."""
+    discovery = await _discovery(here)
+    answers = discovery.answers
+    published = [answer for answer in answers if _is_published(answer)]
+    if not published:
+        here.nothing_published(CHECK)
+        for answer in answers:
+            if answer.failed:
+                here.report(DomainProblem.DNS_FAILED, CHECK, f"{answer.source}: {answer.problem}")
+        return {}
+    for answer in answers:
+        _judge_answer(here, answer)
+    for told in discovery.disagreements:
+        here.report(DomainProblem.AUTOCONFIG_DISAGREES, CHECK, told)
+    offers = [each.offer for each in discovery.endpoints if not each.offer.relay][:MAX_SERVERS]
+    await asyncio.gather(*(_judge_server(here, offer) for offer in offers))
+    return {
+        "sources": tuple(
+            SourceFacts(answer.source, answer.success, agrees(answer.source, answers), answer.digest_matches)
+            for answer in published
+        )
+    }
+
+
+async def _discovery(here: Examination) -> Discovery:
+    patience = min(PATIENCE, here.settings.timeout / 4)
+    wanted = Wanted(here.domain, SOURCES, rule=here.settings.rule, patience=patience)
+
+    async def ask(discoverer: Discoverer) -> Discovery:
+        return await discoverer.discover(wanted)
+
+    return await here.discovery(ask)
+
+
+def _is_published(answer: Answered) -> bool:
+    """Whether the domain says, or means to say, something by it."""
+    return answer.success or answer.malformed or answer.unreachable or answer.digest_matches is False
+
+
+def _judge_answer(here: Examination, answer: Answered) -> None:
+    told = f"{answer.source}: {answer.problem}"
+    if answer.digest_matches is False:
+        here.report(DomainProblem.AUTOCONFIG_DIGEST_MISMATCH, CHECK, told)
+    elif answer.malformed and answer.failed:
+        here.report(DomainProblem.AUTOCONFIG_CERTIFICATE, CHECK, told)
+    elif answer.unreachable:
+        here.report(DomainProblem.AUTOCONFIG_UNREACHABLE, CHECK, told)
+    elif answer.malformed or (answer.success and answer.problem):
+        here.report(DomainProblem.AUTOCONFIG_INVALID, CHECK, told)
+    if answer.expires is not None and answer.expires < here.now + SOON:
+        told = f"{answer.source}: the certificate of the document's server ends {moment(answer.expires)}"
+        here.report(DomainProblem.AUTOCONFIG_CERTIFICATE_EXPIRES, CHECK, told)
+    for offer in answer.offers:
+        if offer.encryption is Encryption.NONE:
+            told = f"{answer.source} names {offer.name} without encryption"
+            here.report(DomainProblem.AUTOCONFIG_IN_PLAIN, CHECK, told)
+
+
+async def _judge_server(here: Examination, offer: Offer) -> None:
+    """Whether what is published really listens there, with a certificate that clients take."""
+    host = await here.host(offer.host)
+    if host.failure:
+        here.report(DomainProblem.AUTOCONFIG_SERVER_FAILS, CHECK, f"{offer.name}: {host.failure}")
+    for address in host.refused:
+        told = here.settings.rule.refusal(offer.host, address)
+        here.report(DomainProblem.TARGET_NOT_ALLOWED, CHECK, told)
+    if not (host.failure or host.permitted or host.refused or host.unrouted):
+        here.report(DomainProblem.AUTOCONFIG_SERVER_FAILS, CHECK, f"{offer.name} has no address")
+    if offer.encryption is Encryption.NONE:
+        return
+    place = Place(offer.host, offer.port, offer.protocol, offer.encryption)
+    for address in host.permitted:
+        shown = await here.shown(place, address, offer.host)
+        if not shown.chain:
+            told = f"{offer.name} at {address}: {shown.detail}"
+            here.report(DomainProblem.AUTOCONFIG_SERVER_FAILS, CHECK, told)
+        elif shown.problems:
+            told = f"{offer.name} at {address}: the certificate is {', '.join(shown.problems)}"
+            here.report(DomainProblem.AUTOCONFIG_CERTIFICATE, CHECK, told)
+        elif shown.not_after is not None and shown.not_after < here.now + SOON:
+            told = f"{offer.name} at {address}: the certificate ends {moment(shown.not_after)}"
+            here.report(DomainProblem.AUTOCONFIG_CERTIFICATE_EXPIRES, CHECK, told)

@@ -1,0 +1,177 @@
+"""DANE: do the TLSA records match what the servers show, at every address and with every kind of key?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from exporter.certificates.text import moment
+from exporter.domains.checks.dnssec import UNKNOWN
+from exporter.domains.checks.examination import Examination, Host, Place, relay
+from exporter.domains.checks.pinning import (
+    Pinned,
+    Presented,
+    all_presented,
+    authenticates,
+    pinned,
+    reference_names,
+)
+from exporter.domains.discovery.dns_records import SERVICES
+from exporter.domains.lookups import Security, srv_records
+from exporter.domains.posture.dane import SERVER, Tlsa
+from exporter.domains.posture.memory import MAX_REMEMBERED
+from exporter.model import DomainCheck, DomainProblem, TlsaMatch
+
+CHECK = DomainCheck.DANE
+
+RENEWAL_DUE = 1 / 3
+"""Of its lifetime, when a certificate is usually renewed."""
+
+MOST_NOTICE = 30 * 86400.0
+"""Seconds before the end of a certificate that lives for years when a renewal is due at the latest."""
+
+
+async def check_dane(here: Examination) -> Mapping[str, Any]:
+    """RFC 7672 for MX hosts; RFC 7673 for the servers that SRV records name."""
+    exchange = await here.exchange()
+    servers = [(host, relay(host.name)) for host in exchange.hosts]
+    servers += await _offered(here)
+    found = await asyncio.gather(*(_judged(here, host, place, mx=place.port == 25) for host, place in servers))  # noqa: PLR2004 - SMTP's
+    every = [each for each, _, _ in found]
+    if any(each.security is Security.UNKNOWN and not each.failure for each in every):
+        here.report(DomainProblem.DANE_UNKNOWN, CHECK, UNKNOWN)
+    if not any(each.published or each.failure or each.insecure for each in every):
+        here.nothing_published(CHECK)
+    relays = every[: len(exchange.hosts)]
+    bare = [host.name for host, each in zip(exchange.hosts, relays, strict=True) if not each.published]
+    if bare and any(each.published for each in relays) and not any(each.failure for each in relays):
+        told = f"{', '.join(bare)} has no TLSA records, and the other MX hosts have"
+        here.report(DomainProblem.DANE_PARTIAL, CHECK, told)
+    if any(each.published for each in relays) and exchange.found.security is Security.INSECURE:
+        told = (
+            f"the MX records of {here.domain} are not signed: DANE protects the hosts that they name, not their choice"
+        )
+        here.report(DomainProblem.DANE_MX_INSECURE, CHECK, told)
+    ready = {(place.host, place.port): each for (_, place), (_, _, each) in zip(servers, found, strict=True)}
+    return {
+        "matches": tuple(match for _, matches, _ in found for match in matches),
+        "rollover_ready": {key: each for key, each in ready.items() if each is not None},
+    }
+
+
+async def _offered(here: Examination) -> list[tuple[Host, Place]]:
+    """The servers for the domain's users."""
+    found = await asyncio.gather(*(here.find(f"{service}._tcp.{here.domain}", "SRV") for service in SERVICES))
+    places: dict[Place, None] = {}
+    for (protocol, encryption), each in zip(SERVICES.values(), found, strict=True):
+        for record in srv_records(each):
+            if record.host and record.port:
+                places[Place(record.host, record.port, protocol, encryption)] = None
+    hosts = await asyncio.gather(*(here.host(place.host) for place in places))
+    return list(zip(hosts, places, strict=True))
+
+
+async def _judged(
+    here: Examination, host: Host, place: Place, *, mx: bool
+) -> tuple[Pinned, list[TlsaMatch], bool | None]:
+    """The records of one server, what matches, and whether it is ready for another key."""
+    pins = await pinned(here, host, place.port)
+    where = f"_{place.port}._tcp.{pins.base}"
+    if pins.failure:
+        here.report(DomainProblem.DANE_LOOKUP_FAILED, CHECK, f"{where}: {pins.failure}")
+    if pins.insecure:
+        here.report(
+            DomainProblem.DANE_INSECURE, CHECK, f"{where} has TLSA records that are not signed, and do not count"
+        )
+    if pins.unreadable:
+        here.report(DomainProblem.DANE_MALFORMED, CHECK, f"{where}: {pins.unreadable} records cannot be read")
+    for fault in pins.unusable:
+        here.report(DomainProblem.DANE_UNUSABLE, CHECK, f"{where} {fault}")
+    if not pins.usable:
+        return pins, [], None
+    exchange = await here.exchange()
+    names = reference_names(here, host, pins.base, next_hop=mx and exchange.found.secure)
+    shown = await all_presented(here, host, place, pins.base)
+    rows = [row for each in shown for row in _rows(here, pins, each, names)]
+    for each in shown:
+        _judge(
+            here, pins, each, [(match.key_type, match.matches) for match, _ in rows if match.address == each.address]
+        )
+    in_use = {record for match, record in rows if match.matches}
+    _remember(here, place, in_use)
+    ready = _is_ready(here, place, pins, in_use) if in_use else None
+    if ready is False:
+        _judge_renewal(here, place, in_use, shown)
+    return pins, [match for match, _ in rows], ready
+
+
+def _rows(here: Examination, pins: Pinned, shown: Presented, names: tuple[str, ...]) -> list[tuple[TlsaMatch, Tlsa]]:
+    return [
+        (
+            TlsaMatch(
+                shown.place.host,
+                shown.place.port,
+                shown.address,
+                kind,
+                record.usage,
+                record.selector,
+                record.matching,
+                record.short,
+                authenticates(record, each, names, here.now),
+            ),
+            record,
+        )
+        for kind, each in shown.by_kind
+        for record in pins.usable
+    ]
+
+
+def _judge(here: Examination, pins: Pinned, shown: Presented, outcomes: Sequence[tuple[object, bool]]) -> None:
+    where = f"{shown.place.host} port {shown.place.port} at {shown.address}"
+    if not shown.shown.reached:
+        return  # the check of MX tells
+    if not shown.shown.chain:
+        told = f"{where} has TLSA records, and no TLS: {shown.shown.detail}"
+        here.report(DomainProblem.DANE_WITHOUT_STARTTLS, CHECK, told)
+        return
+    kinds = {kind: any(matched for one, matched in outcomes if one == kind) for kind, _ in shown.by_kind}
+    failing = [str(kind) for kind, matched in kinds.items() if not matched]
+    records = "; ".join(map(str, pins.usable[:4]))
+    if kinds and len(failing) == len(kinds):
+        here.report(DomainProblem.DANE_MISMATCH, CHECK, f"{where}: no record matches its certificate ({records})")
+    elif failing:
+        told = f"{where}: no record matches its certificate for {failing[0]} keys ({records})"
+        here.report(DomainProblem.DANE_KEY_TYPE_MISMATCH, CHECK, told)
+
+
+def _remember(here: Examination, place: Place, in_use: set[Tlsa]) -> None:
+    for record in in_use:
+        if len(here.memory.matched) < MAX_REMEMBERED:
+            here.memory.matched.add(_key(place, record))
+
+
+def _is_ready(here: Examination, place: Place, pins: Pinned, in_use: set[Tlsa]) -> bool:
+    """Whether a record is for a key that was never served: one that is to come, and not one that was."""
+    return any(record not in in_use and _key(place, record) not in here.memory.matched for record in pins.usable)
+
+
+def _key(place: Place, record: Tlsa) -> tuple[str, int, int, int, int, bytes]:
+    return place.host, place.port, record.usage, record.selector, record.matching, record.data
+
+
+def _judge_renewal(here: Examination, place: Place, in_use: set[Tlsa], shown: Sequence[Presented]) -> None:
+    """A certificate that is due for renewal, and only records that are of the present one."""
+    if any(record.usage != SERVER for record in in_use):
+        return  # the authority stays
+    for each in shown:
+        begin, end = each.shown.not_before, each.shown.not_after
+        if begin is None or end is None:
+            continue
+        notice = min((end - begin) * RENEWAL_DUE, MOST_NOTICE)
+        if here.now > end - notice:
+            told = (
+                f"{place.host} port {place.port}: the certificate ends {moment(end)}, and no record is for another key"
+            )
+            here.report(DomainProblem.DANE_RENEWAL_UNPREPARED, CHECK, told)
+            return

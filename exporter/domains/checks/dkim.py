@@ -1,0 +1,51 @@
+"""DKIM: are the keys of the selectors that the configuration names there, and good?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from exporter.domains.checks.examination import Examination
+from exporter.domains.lookups import texts
+from exporter.domains.posture.dkim import GOOD_BITS, LEAST_BITS, DkimError, dkim_records, parse_dkim
+from exporter.model import DomainCheck, DomainProblem
+
+CHECK = DomainCheck.DKIM
+
+
+async def check_dkim(here: Examination) -> Mapping[str, Any]:
+    """RFC 6376 section 3.6."""
+    await asyncio.gather(*(_judge(here, selector) for selector in here.settings.dkim_selectors))
+    return {}
+
+
+async def _judge(here: Examination, selector: str) -> None:
+    name = f"{selector}._domainkey.{here.domain}"
+    found = await here.find(name, "TXT")
+    records = dkim_records(texts(found))
+    if found.failure:
+        here.report(DomainProblem.DNS_FAILED, CHECK, f"{name}: {found.failure}")
+    elif not records:
+        here.report(DomainProblem.DKIM_MISSING, CHECK, f"{name} has no DKIM record")
+    elif len(records) > 1:
+        told = f"{name} has {len(records)} records: which one a receiver takes is not defined"
+        here.report(DomainProblem.DKIM_SEVERAL_RECORDS, CHECK, told)
+    else:
+        _judge_key(here, name, records[0])
+
+
+def _judge_key(here: Examination, name: str, record: str) -> None:
+    try:
+        key = parse_dkim(record)
+    except DkimError as error:
+        here.report(DomainProblem.DKIM_SYNTAX, CHECK, f"{name}: {error}")
+        return
+    if key.revoked:
+        here.report(DomainProblem.DKIM_REVOKED, CHECK, f"{name}: the key is empty, which revokes it")
+    if key.testing:
+        here.report(DomainProblem.DKIM_TESTING, CHECK, f"{name}: t=y asks receivers to take no notice")
+    if key.bits is not None and key.bits < LEAST_BITS:
+        here.report(DomainProblem.DKIM_KEY_SHORT, CHECK, f"{name}: receivers do not take RSA of {key.bits} bits")
+    elif key.bits is not None and key.bits < GOOD_BITS:
+        here.report(DomainProblem.DKIM_KEY_WEAK, CHECK, f"{name}: RSA of {key.bits} bits, and {GOOD_BITS} is usual")

@@ -1,0 +1,84 @@
+"""DMARC: is there a policy, is it sound, and do those whom reports go to take them?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from exporter.domains.checks.examination import Examination
+from exporter.domains.lookups import texts
+from exporter.domains.posture.dmarc import (
+    DmarcError,
+    DmarcPolicy,
+    DmarcRecord,
+    Walk,
+    consent_name,
+    parse_dmarc,
+    walk,
+)
+from exporter.domains.tags import having_version
+from exporter.model import DomainCheck, DomainProblem
+
+CHECK = DomainCheck.DMARC
+
+MAX_REPORTS = 10
+"""Domains of report addresses whose consent is looked for."""
+
+
+async def check_dmarc(here: Examination) -> Mapping[str, Any]:
+    """RFC 9989."""
+    walked = await _walk(here, here.domain)
+    step = walked.applying()
+    if step is None:
+        if walked.failed:
+            here.report(DomainProblem.DNS_FAILED, CHECK, f"_dmarc.{walked.failed} cannot be looked up")
+        else:
+            here.report(DomainProblem.DMARC_MISSING, CHECK, f"{here.domain} has no DMARC record, nor a domain above it")
+        return {}
+    where = f"_dmarc.{step.domain}"
+    if len(step.records) > 1:
+        told = f"{where} has {len(step.records)} records, and none counts"
+        here.report(DomainProblem.DMARC_SEVERAL_RECORDS, CHECK, told)
+        return {}
+    try:
+        record = parse_dmarc(step.records[0])
+    except DmarcError as error:
+        here.report(DomainProblem.DMARC_SYNTAX, CHECK, f"{where}: {error}")
+        return {}
+    policy = record.policy if step.domain == here.domain else record.subdomains
+    if policy is DmarcPolicy.NONE or record.testing:
+        why = "is in testing (t=y)" if record.testing else "is none"
+        here.report(DomainProblem.DMARC_NOT_ENFORCED, CHECK, f"the policy of {where} {why}: forged mail is delivered")
+    await _judge_reports(here, step.domain, record, walked)
+    return {"dmarc_policy": policy.value}
+
+
+async def _judge_reports(here: Examination, domain: str, record: DmarcRecord, walked: Walk) -> None:
+    """RFC 9990 section 4: who is asked to take the reports of others has to agree in DNS."""
+    own = walked.organizational
+
+    async def judge(target: str) -> None:
+        if (await _walk(here, target)).organizational == own:
+            return
+        name = consent_name(domain, target)
+        found = await here.find(name, "TXT")
+        if found.failure:
+            here.report(DomainProblem.DNS_FAILED, CHECK, f"{name}: {found.failure}")
+        elif not having_version(texts(found), "DMARC1"):
+            told = f"reports go to {target}, which does not agree to take them: {name} has no v=DMARC1"
+            here.report(DomainProblem.DMARC_REPORTS_NOT_ACCEPTED, CHECK, told)
+
+    await asyncio.gather(*(judge(target) for target in record.reports[:MAX_REPORTS] if target != domain))
+
+
+async def _walk(here: Examination, domain: str) -> Walk:
+    steps = walk(domain)
+    try:
+        name = next(steps)
+        while True:
+            found = await here.find(name, "TXT")
+            name = steps.send(None if found.failure else texts(found))
+    except StopIteration as end:
+        walked: Walk = end.value
+        return walked

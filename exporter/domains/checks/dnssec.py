@@ -1,0 +1,42 @@
+"""Whether the domain's answers are signed, and rightly so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from exporter.domains.checks.examination import Examination, Host
+from exporter.domains.lookups import Security
+from exporter.model import DomainCheck, DomainProblem
+
+CHECK = DomainCheck.DNSSEC
+
+UNKNOWN = "no nameserver was asked that validates and can be believed; see dns: {nameservers, trust_ad}"
+"""Why nothing can be said of DNSSEC."""
+
+
+async def check_dnssec(here: Examination) -> Mapping[str, Any]:
+    """RFC 4035 section 4.3, by the word of a resolver."""
+    exchange = await here.exchange()
+    found = exchange.found
+    if found.security is Security.BOGUS:
+        here.report(DomainProblem.DNSSEC_BOGUS, CHECK, f"{here.domain}: signatures are wrong ({found.failure})")
+    elif found.failure:
+        here.report(DomainProblem.DNS_FAILED, CHECK, found.failure)
+    elif found.security is Security.UNKNOWN:
+        here.report(DomainProblem.DNSSEC_UNKNOWN, CHECK, UNKNOWN)
+    elif found.security is Security.INSECURE:
+        here.nothing_published(CHECK)
+    for host in exchange.hosts:
+        if any(each.security is Security.BOGUS for each in host.found):
+            here.report(DomainProblem.DNSSEC_BOGUS, CHECK, f"{host.name}: signatures are wrong")
+        elif found.security is Security.SECURE and _is_insecure(host):
+            here.report(
+                DomainProblem.DNSSEC_MX_INSECURE, CHECK, f"{here.domain} is signed, and its MX host {host.name} is not"
+            )
+    return {}
+
+
+def _is_insecure(host: Host) -> bool:
+    """Whether it has addresses, and these are not signed."""
+    return any(each.rdatas for each in host.found) and not host.secure

@@ -1,0 +1,195 @@
+"""MTA-STS: the record, the policy, and whether every MX host keeps to it (RFC 8461). TLS-RPT stands beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from exporter.certificates.text import moment
+from exporter.domains.checks.examination import Examination, Host, relay
+from exporter.domains.lookups import texts
+from exporter.domains.posture.memory import MAX_REMEMBERED
+from exporter.domains.posture.mta_sts import (
+    MAX_POLICY,
+    SHORT_MAX_AGE,
+    InvalidError,
+    Mode,
+    Policy,
+    parse_policy,
+    parse_sts_record,
+    parse_tls_rpt,
+    sts_records,
+    tls_rpt_records,
+)
+from exporter.model import DomainCheck, DomainProblem, PolicyFacts
+from exporter.net.fetch import FetchError, Lost
+
+CHECK = DomainCheck.MTA_STS
+
+FETCH_TIMEOUT = 10.0
+"""Seconds: section 3.3 suggests a minute, which nobody's mail waits for."""
+
+SOON = 7 * 86400.0
+"""Seconds before its end when a certificate should have been renewed."""
+
+_PROBLEMS: Mapping[Lost, DomainProblem] = {
+    Lost.CERTIFICATE: DomainProblem.MTA_STS_POLICY_CERTIFICATE,
+    Lost.NOT_ALLOWED: DomainProblem.TARGET_NOT_ALLOWED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFound:
+    """What a sender comes to know.
+
+    Attributes:
+        id: Of the record; `None` if there is none that counts.
+        policy: `None` if there is none that counts.
+        expires: Unix time: of the certificate it is served with.
+        wrong: What is wrong, with words.
+        silent: Whether nothing is published.
+    """
+
+    id: str | None = None
+    policy: Policy | None = None
+    expires: float | None = None
+    wrong: tuple[tuple[DomainProblem, str], ...] = ()
+    silent: bool = False
+
+
+async def policy_of(here: Examination) -> PolicyFound:
+    """The policy, which is looked for once."""
+    return await here.shared("policy", lambda: _policy(here))
+
+
+async def _policy(here: Examination) -> PolicyFound:
+    name = f"_mta-sts.{here.domain}"
+    found = await here.find(name, "TXT")
+    if found.failure:
+        return PolicyFound(wrong=((DomainProblem.DNS_FAILED, f"{name}: {found.failure}"),))
+    records = sts_records(texts(found))
+    if not records:
+        return PolicyFound(silent=True)
+    if len(records) > 1:
+        told = f"{name} has {len(records)} records, and none counts"
+        return PolicyFound(wrong=((DomainProblem.MTA_STS_SEVERAL_RECORDS, told),))
+    try:
+        identifier = parse_sts_record(records[0])
+    except InvalidError as error:
+        return PolicyFound(wrong=((DomainProblem.MTA_STS_RECORD_INVALID, f"{name}: {error}"),))
+    return await _fetched(here, identifier)
+
+
+async def _fetched(here: Examination, identifier: str) -> PolicyFound:
+    url = f"https://mta-sts.{here.domain}/.well-known/mta-sts.txt"
+    within = min(FETCH_TIMEOUT, here.settings.timeout / 2)
+    try:
+        # Section 3.3: redirections are not followed.
+        document = await here.fetcher.get(
+            url, here.settings.rule.objection, limit=MAX_POLICY, within=within, redirects=0
+        )
+    except FetchError as error:
+        problem = _PROBLEMS.get(error.lost, DomainProblem.MTA_STS_POLICY_UNREACHABLE)
+        return PolicyFound(identifier, wrong=((problem, f"{url} {error.detail}"),))
+    try:
+        policy = parse_policy(document.body)
+    except InvalidError as error:
+        told = ((DomainProblem.MTA_STS_POLICY_INVALID, f"{url}: {error}"),)
+        return PolicyFound(identifier, expires=document.expires, wrong=told)
+    wrong: tuple[tuple[DomainProblem, str], ...] = ()
+    if document.media_type != "text/plain":
+        told = ((DomainProblem.MTA_STS_POLICY_INVALID, f"{url} is served as {document.media_type}, not text/plain"),)
+        wrong = told
+    return PolicyFound(identifier, policy, document.expires, wrong)
+
+
+async def check_mta_sts(here: Examination) -> Mapping[str, Any]:
+    """RFC 8461."""
+    found = await policy_of(here)
+    if found.silent:
+        here.nothing_published(CHECK)
+        return {}
+    for problem, told in found.wrong:
+        here.report(problem, CHECK, told)
+    changed = _changed_without_id(here, found)
+    policy = found.policy
+    if policy is not None:
+        _judge_policy(here, policy, found.expires)
+        if policy.mode is not Mode.NONE:
+            hosts = (await here.exchange()).hosts
+            await asyncio.gather(*(_judge_host(here, policy, host) for host in hosts))
+    return {
+        "policy": PolicyFacts(
+            mode=None if policy is None else policy.mode.value,
+            id=found.id,
+            max_age=None if policy is None else policy.max_age,
+            certificate_not_after=found.expires,
+            changed_without_id=changed,
+        )
+    }
+
+
+def _changed_without_id(here: Examination, found: PolicyFound) -> bool | None:
+    if found.policy is None or found.id is None:
+        return None
+    known = here.memory.policies
+    digest = hashlib.sha256(repr(found.policy).encode()).hexdigest()
+    if found.id not in known and len(known) >= MAX_REMEMBERED:
+        known.clear()
+    changed = known.setdefault(found.id, digest) != digest
+    if changed:
+        told = f"the policy is another than before, and its id is {found.id} as before: senders keep the old one"
+        here.report(DomainProblem.MTA_STS_CHANGED_WITHOUT_ID, CHECK, told)
+    return changed
+
+
+def _judge_policy(here: Examination, policy: Policy, expires: float | None) -> None:
+    if policy.mode is not Mode.ENFORCE:
+        told = f"the policy has mode {policy.mode}: no mail is held back by it"
+        here.report(DomainProblem.MTA_STS_NOT_ENFORCED, CHECK, told)
+    if policy.max_age < SHORT_MAX_AGE and policy.mode is not Mode.NONE:
+        told = f"max_age is {policy.max_age} s: senders forget the policy within a day"
+        here.report(DomainProblem.MTA_STS_MAX_AGE_SHORT, CHECK, told)
+    if expires is not None and expires < here.now + SOON:
+        told = f"the certificate of mta-sts.{here.domain} ends {moment(expires)}"
+        here.report(DomainProblem.MTA_STS_POLICY_EXPIRES, CHECK, told)
+
+
+async def _judge_host(here: Examination, policy: Policy, host: Host) -> None:
+    if not policy.lists(host.name):
+        told = f"{host.name} fits none of mx: {', '.join(policy.patterns[:5])}"
+        here.report(DomainProblem.MTA_STS_MX_UNLISTED, CHECK, told)
+        return
+    for address in host.permitted:
+        shown = await here.shown(relay(host.name), address, host.name)
+        if not shown.reached or not shown.speaks:
+            continue  # the check of MX tells
+        where = f"{host.name} at {address}"
+        if not shown.chain:
+            here.report(DomainProblem.MTA_STS_MX_WITHOUT_STARTTLS, CHECK, f"{where}: {shown.detail}")
+        elif shown.problems:
+            told = ", ".join(shown.problems)
+            here.report(DomainProblem.MTA_STS_MX_CERTIFICATE, CHECK, f"{where}: the certificate is {told}")
+
+
+async def check_tls_rpt(here: Examination) -> Mapping[str, Any]:
+    """RFC 8460 section 3."""
+    name = f"_smtp._tls.{here.domain}"
+    found = await here.find(name, "TXT")
+    records = tls_rpt_records(texts(found))
+    if found.failure:
+        here.report(DomainProblem.DNS_FAILED, DomainCheck.TLS_RPT, f"{name}: {found.failure}")
+    elif not records:
+        here.nothing_published(DomainCheck.TLS_RPT)
+    elif len(records) > 1:
+        told = f"{name} has {len(records)} records, and none counts"
+        here.report(DomainProblem.TLS_RPT_SEVERAL_RECORDS, DomainCheck.TLS_RPT, told)
+    else:
+        try:
+            parse_tls_rpt(records[0])
+        except InvalidError as error:
+            here.report(DomainProblem.TLS_RPT_INVALID, DomainCheck.TLS_RPT, f"{name}: {error}")
+    return {}

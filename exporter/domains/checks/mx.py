@@ -1,0 +1,84 @@
+"""Where a domain's mail goes: do its MX records name hosts that have addresses, and do these take mail?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from exporter.domains.checks.examination import Examination, Host, MailExchange, Shown, relay
+from exporter.domains.discovery.dns_records import is_null_mx
+from exporter.domains.discovery.offers import is_address
+from exporter.model import DomainCheck, DomainProblem, FailureReason
+
+CHECK = DomainCheck.MX
+
+_REFUSALS = frozenset({FailureReason.SERVER_REFUSED, FailureReason.SERVER_BUSY, FailureReason.COMMAND_REFUSED})
+
+
+async def check_mx(here: Examination) -> Mapping[str, Any]:
+    """RFC 5321 section 5.1, RFC 7505, RFC 2181 section 10.3."""
+    exchange = await here.exchange()
+    if exchange.found.failure:
+        here.report(DomainProblem.DNS_FAILED, CHECK, f"MX records of {here.domain}: {exchange.found.failure}")
+        return {}
+    if not exchange.found.exists:
+        here.report(DomainProblem.DOMAIN_NOT_FOUND, CHECK, f"{here.domain} does not exist")
+        return {"mx_records": 0}
+    if is_null_mx(exchange.records):
+        return {"mx_records": 0}
+    _judge_records(here, exchange)
+    outcomes = await asyncio.gather(*(_shown(here, host) for host in exchange.hosts))
+    _judge_servers(here, exchange, [each for outcome in outcomes for each in outcome])
+    return {"mx_records": sum(bool(record.host) for record in exchange.records)}
+
+
+def _judge_records(here: Examination, exchange: MailExchange) -> None:
+    if exchange.found.unreadable:
+        here.report(DomainProblem.MX_MALFORMED, CHECK, f"{exchange.found.unreadable} MX records cannot be read")
+    if any(not record.host for record in exchange.records):
+        here.report(DomainProblem.MX_NULL_BESIDE_OTHERS, CHECK, 'a null MX (".") stands beside other MX records')
+    if exchange.implicit:
+        told = f"{here.domain} has no MX record"
+        if exchange.hosts:
+            here.report(DomainProblem.MX_IMPLICIT, CHECK, f"{told}; its mail goes to its own address")
+        else:
+            here.report(DomainProblem.MX_MISSING, CHECK, f"{told}, and no address that could stand for it")
+    for host in exchange.hosts:
+        _judge_host(here, host, named=not exchange.implicit)
+
+
+def _judge_host(here: Examination, host: Host, *, named: bool) -> None:
+    if is_address(host.name):
+        here.report(DomainProblem.MX_IS_ADDRESS, CHECK, f"an MX record names the address {host.name}")
+    elif host.failure:
+        here.report(DomainProblem.DNS_FAILED, CHECK, f"{host.name}: {host.failure}")
+    elif not (host.permitted or host.refused or host.unrouted):
+        here.report(DomainProblem.MX_WITHOUT_ADDRESS, CHECK, f"{host.name} has no address")
+    if host.alias_of and named:
+        here.report(DomainProblem.MX_IS_ALIAS, CHECK, f"{host.name} is an alias of {host.alias_of}")
+    for address in host.refused:
+        here.report(DomainProblem.TARGET_NOT_ALLOWED, CHECK, here.settings.rule.refusal(host.name, address))
+
+
+async def _shown(here: Examination, host: Host) -> list[tuple[Host, str, Shown]]:
+    shown = await asyncio.gather(*(here.shown(relay(host.name), each, host.name) for each in host.permitted))
+    return [(host, address, each) for address, each in zip(host.permitted, shown, strict=True)]
+
+
+def _judge_servers(here: Examination, exchange: MailExchange, shown: list[tuple[Host, str, Shown]]) -> None:
+    unreached = [(host, address, each) for host, address, each in shown if not each.reached]
+    if shown and len(unreached) == len(shown):
+        host, address, each = unreached[0]
+        told = f"none of {len(shown)} addresses can be connected to on port 25; {host.name} at {address}: {each.detail}"
+        here.report(DomainProblem.MX_ALL_UNREACHABLE, CHECK, told)
+    else:
+        for host, address, each in unreached:
+            here.report(DomainProblem.MX_UNREACHABLE, CHECK, f"{host.name} at {address}: {each.detail}")
+    if not shown and any(host.unrouted for host in exchange.hosts):
+        here.report(DomainProblem.NO_ROUTE, CHECK, "this machine has no route to any address of the MX hosts")
+    for host, address, each in shown:
+        if each.reached and not each.speaks and each.reason in _REFUSALS:
+            here.report(DomainProblem.MX_REFUSES, CHECK, f"{host.name} at {address}: {each.detail}")
+        elif each.reached and not each.speaks:
+            here.report(DomainProblem.MX_UNREACHABLE, CHECK, f"{host.name} at {address}: {each.detail}")

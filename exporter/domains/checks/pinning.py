@@ -1,0 +1,119 @@
+"""What DANE says of a server: its TLSA records, and whether what it shows is what they pin.
+
+Shared by the check of DANE and by the sum of it all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from exporter.domains.checks.examination import Examination, Host, Place, Shown
+from exporter.domains.lookups import Security, tlsa_records
+from exporter.domains.posture.dane import Tlsa, key_type, matches
+from exporter.model import KeyType
+
+_OTHER = {KeyType.RSA: KeyType.ECDSA, KeyType.ECDSA: KeyType.RSA}
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """The TLSA records of one host and port.
+
+    Attributes:
+        security: Whether it can be said at all, and whether records would count.
+        base: The name that they stand below (RFC 7671 section 7); the host's own without any.
+        usable: Those that a sender uses.
+        unusable: Why others are not, for people.
+        unreadable: How many more there are.
+        insecure: Whether there are records that do not count, for they are not validated.
+        failure: Why it is not known what records there are; senders hold mail back then (RFC 7672 section 2.1.2).
+    """
+
+    security: Security
+    base: str
+    usable: tuple[Tlsa, ...] = ()
+    unusable: tuple[str, ...] = ()
+    unreadable: int = 0
+    insecure: bool = False
+    failure: str = ""
+
+    @property
+    def published(self) -> bool:
+        """Whether there are records that count."""
+        return bool(self.usable or self.unusable or self.unreadable)
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What one address showed: to whom takes anything, and by each kind of key."""
+
+    host: Host
+    place: Place
+    address: str
+    shown: Shown
+    by_kind: tuple[tuple[KeyType, Shown], ...]
+
+
+async def pinned(here: Examination, host: Host, port: int) -> Pinned:
+    """The TLSA records of a host and port."""
+    return await here.shared(("pinned", host.name, port), lambda: _pinned(here, host, port))
+
+
+async def _pinned(here: Examination, host: Host, port: int) -> Pinned:
+    answers = [each for each in host.found if not each.failure]
+    if any(each.security is Security.UNKNOWN for each in answers):
+        return Pinned(Security.UNKNOWN, host.name)
+    if not any(each.rdatas for each in answers):
+        return Pinned(Security.INSECURE, host.name)
+    bases = [host.alias_of, host.name] if host.alias_of else [host.name]
+    if not host.secure:
+        # RFC 7672 section 2.2.2: an alias that is secure itself, although it leads to where nothing is signed.
+        alias = await here.find(host.name, "CNAME") if host.alias_of else None
+        bases = [host.name] if alias is not None and alias.secure else []
+    for base in bases:
+        found = await here.find(f"_{port}._tcp.{base}", "TLSA")
+        if found.failure:
+            return Pinned(found.security, base, failure=found.failure)
+        if (found.rdatas or found.unreadable) and found.secure:
+            records = tlsa_records(found)
+            return Pinned(
+                Security.SECURE,
+                base,
+                usable=tuple(each for each in records if each.fault is None),
+                unusable=tuple(f"{each}: {each.fault}" for each in records if each.fault is not None),
+                unreadable=found.unreadable,
+            )
+    insecure = False
+    if not bases:
+        found = await here.find(f"_{port}._tcp.{host.name}", "TLSA")
+        insecure = bool(found.rdatas)
+    return Pinned(Security.SECURE if bases else Security.INSECURE, host.name, insecure=insecure)
+
+
+async def presented(here: Examination, host: Host, place: Place, address: str, server_name: str) -> Presented:
+    """What a server shows at one address: one handshake as anybody makes it, and one for the other kind of key."""
+    shown = await here.shown(place, address, server_name)
+    kind = key_type(shown.chain)
+    by_kind = [(kind, shown)] if kind is not None else []
+    if kind is not None:
+        other = await here.shown(place, address, server_name, _OTHER[kind])
+        if key_type(other.chain) is _OTHER[kind]:
+            by_kind.append((_OTHER[kind], other))
+    return Presented(host, place, address, shown, tuple(by_kind))
+
+
+async def all_presented(here: Examination, host: Host, place: Place, server_name: str) -> list[Presented]:
+    """At every address."""
+    return await asyncio.gather(*(presented(here, host, place, each, server_name) for each in host.permitted))
+
+
+def reference_names(here: Examination, host: Host, base: str, *, next_hop: bool) -> tuple[str, ...]:
+    """The names that a certificate may be for under usage 2 (RFC 7672 section 3.2.3)."""
+    names = [base, host.name, *([here.domain] if next_hop else [])]
+    return tuple(dict.fromkeys(names))
+
+
+def authenticates(record: Tlsa, shown: Shown, reference: tuple[str, ...], now: float) -> bool:
+    """Whether what was shown is what a record pins."""
+    return bool(shown.chain) and matches(record, shown.chain, reference, now)

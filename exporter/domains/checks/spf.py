@@ -1,0 +1,113 @@
+"""SPF: is the record sound, within its limits, and does it allow those who send for the domain?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address
+from typing import Any
+
+from exporter.domains.checks.examination import Examination
+from exporter.domains.checks.senders import senders
+from exporter.domains.lookups import Found, addresses, mx_records, pointers, texts
+from exporter.domains.posture.spf import Ask, Judgement, SpfMistake, SpfResult, Told, check_host
+from exporter.domains.posture.spf_macros import Session
+from exporter.domains.posture.spf_record import Mechanism, Qualifier, SpfSyntaxError, is_spf, parse_spf
+from exporter.model import DomainCheck, DomainProblem
+
+CHECK = DomainCheck.SPF
+
+SOMEBODY = "192.0.2.1"
+"""Whom no domain allows (RFC 5737): a sender that matches early hides the limits that others run into."""
+
+MAX_QUESTIONS = 150
+"""Of one evaluation: ten mechanisms of ten hosts each, and some."""
+
+_MISTAKES: Mapping[SpfMistake | None, DomainProblem] = {
+    SpfMistake.SYNTAX: DomainProblem.SPF_SYNTAX,
+    SpfMistake.SEVERAL: DomainProblem.SPF_SEVERAL_RECORDS,
+    SpfMistake.LOOKUPS: DomainProblem.SPF_TOO_MANY_LOOKUPS,
+    SpfMistake.VOID: DomainProblem.SPF_TOO_MANY_VOID_LOOKUPS,
+    SpfMistake.MISSING: DomainProblem.SPF_MISSING_INCLUDE,
+}
+
+
+async def check_spf(here: Examination) -> Mapping[str, Any]:
+    """RFC 7208."""
+    found = await here.find(here.domain, "TXT")
+    if found.failure:
+        here.report(DomainProblem.DNS_FAILED, CHECK, f"{here.domain}: {found.failure}")
+        return {}
+    records = [text for text in texts(found) if is_spf(text)]
+    if not records:
+        here.report(DomainProblem.SPF_MISSING, CHECK, f"{here.domain} has no SPF record")
+        return {}
+    _judge_record(here, records)
+    judged = await senders(here)
+    outcomes = await asyncio.gather(*(evaluate(here, address) for address in (*judged, SOMEBODY)))
+    told: set[str] = set()
+    for number, outcome in enumerate(outcomes):
+        problem = _MISTAKES.get(outcome.mistake)
+        if outcome.result is SpfResult.TEMPERROR:
+            problem = DomainProblem.DNS_FAILED
+        if problem is DomainProblem.SPF_TOO_MANY_VOID_LOOKUPS and number == len(judged):
+            continue  # a record that looks senders up by their address finds nothing of a stranger
+        if problem is not None and outcome.detail not in told and len(records) == 1:
+            # Many senders find the same mistake.
+            told.add(outcome.detail)
+            here.report(problem, CHECK, outcome.detail)
+    for address, outcome in zip(judged, outcomes, strict=False):
+        if outcome.result in (SpfResult.FAIL, SpfResult.SOFTFAIL, SpfResult.NEUTRAL):
+            text = f"{address} sends for {here.domain}, and SPF says {outcome.result} ({outcome.detail})"
+            here.report(DomainProblem.SPF_SENDER_NOT_ALLOWED, CHECK, text)
+    return {}
+
+
+def _judge_record(here: Examination, records: list[str]) -> None:
+    if len(records) > 1:
+        told = f"{here.domain} has {len(records)} SPF records, and none counts"
+        here.report(DomainProblem.SPF_SEVERAL_RECORDS, CHECK, told)
+        return
+    try:
+        record = parse_spf(records[0])
+    except SpfSyntaxError as error:
+        here.report(DomainProblem.SPF_SYNTAX, CHECK, f"{here.domain}: {error}")
+        return
+    last = next((term for term in record.terms if term.mechanism is Mechanism.ALL), None)
+    if last is not None and last.qualifier is Qualifier.PASS:
+        here.report(DomainProblem.SPF_ALLOWS_ALL, CHECK, f"{last.text} lets everybody send for {here.domain}")
+    if last is None and not record.redirect:
+        told = "the record ends without all or redirect: who is not listed is neither allowed nor forbidden"
+        here.report(DomainProblem.SPF_WITHOUT_END, CHECK, told)
+    if any(term.mechanism is Mechanism.PTR for term in record.terms):
+        told = "the mechanism ptr is slow, and receivers may ignore it (RFC 7208 section 5.5)"
+        here.report(DomainProblem.SPF_USES_PTR, CHECK, told)
+
+
+async def evaluate(here: Examination, address: str) -> Judgement:
+    """Whether this address may send for the domain, by our DNS."""
+    run = check_host(Session(ip_address(address), f"postmaster@{here.domain}", here.domain), here.domain, here.now)
+    try:
+        ask = next(run)
+        for _ in range(MAX_QUESTIONS):
+            ask = run.send(await _tell(here, ask))
+    except StopIteration as end:
+        judgement: Judgement = end.value
+        return judgement
+    return Judgement(SpfResult.PERMERROR, SpfMistake.LOOKUPS, f"more than {MAX_QUESTIONS} questions to DNS")
+
+
+async def _tell(here: Examination, ask: Ask) -> Told:
+    found = await here.find(ask.name, ask.rdtype)
+    if found.failure:
+        return Told(failed=True)
+    return Told(_VALUES[ask.rdtype](found))
+
+
+_VALUES: Mapping[str, Callable[[Found], tuple[str, ...]]] = {
+    "TXT": lambda found: tuple(texts(found)),
+    "A": lambda found: tuple(addresses(found)),
+    "AAAA": lambda found: tuple(addresses(found)),
+    "PTR": lambda found: tuple(pointers(found)),
+    "MX": lambda found: tuple(record.host for record in mx_records(found) if record.host),
+}

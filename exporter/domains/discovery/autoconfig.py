@@ -1,0 +1,152 @@
+"""Autoconfig (draft-ietf-mailmaint-autoconfig): where to ask, in which order, and what the document says. Pure.
+
+The document is somebody else's XML: it is bounded by the fetch, and parsed by defusedxml, which takes no entities and
+no DTD. Only what can be an endpoint is read of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+from exporter.domains.discovery.offers import Offer, host_of, is_port
+from exporter.model import Encryption, Protocol, Source
+
+MAX_DOCUMENT = 64 * 1024
+"""Octets: the longest of Mozilla's database has 6 KiB."""
+
+MAX_SERVERS = 32
+MAX_DEPTH = 12
+"""Elements within each other: the format needs four."""
+
+ISPDB = "https://autoconfig.thunderbird.net/v1.1/"
+"""Mozilla's database of providers, which is asked about the domain and told nothing else."""
+
+PATH = "/mail/config-v1.1.xml"
+WELL_KNOWN = "/.well-known/autoconfig/mail/config-v1.1.xml"
+
+_PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
+    {"imap": Protocol.IMAP, "pop3": Protocol.POP3, "smtp": Protocol.SMTP}
+)
+_ENCRYPTIONS: Mapping[str, Encryption] = MappingProxyType(
+    {"ssl": Encryption.TLS, "tls": Encryption.TLS, "starttls": Encryption.STARTTLS, "plain": Encryption.NONE}
+)
+
+
+class DocumentError(ValueError):
+    """The document cannot be used; the message says why."""
+
+
+def own_urls(domain: str, address: str | None, *, scheme: str = "https") -> list[str]:
+    """Where the domain itself may have it, in the draft's order.
+
+    Args:
+        domain: Of the mail addresses.
+        address: Where a person gave one: it is sent along. With it, servers may answer for this user.
+        scheme: `http` for the source that trusts the network.
+    """
+    base = f"{scheme}://autoconfig.{domain}{PATH}"
+    urls = [f"{base}?emailaddress={quote(address, safe='@')}"] if address else []
+    urls.append(base)
+    if scheme == "https":
+        urls.append(f"https://{domain}{WELL_KNOWN}")
+    return urls
+
+
+def mx_urls(hosts: list[str], address: str | None) -> list[str]:
+    """Where whoever hosts the domain may have it, by the name of its MX host and by the domain of that."""
+    urls: list[str] = []
+    for host in dict.fromkeys(hosts):
+        urls += own_urls(host, address)
+    return urls
+
+
+def mx_domains(mx: str, base: str | None) -> list[str]:
+    """The full and the base domain of an MX host: without its first label, and what is registered."""
+    full = mx.partition(".")[2]
+    if base is None or not full or not (full == base or full.endswith(f".{base}")):
+        return [] if base is None else [base]
+    return [full, base]
+
+
+def ispdb_url(domain: str) -> str:
+    """Mozilla's entry for a domain."""
+    return f"{ISPDB}{quote(domain)}"
+
+
+def parse_document(body: bytes, source: Source, domain: str, address: str | None) -> tuple[Offer, ...]:
+    """The servers of a document, in its order.
+
+    Args:
+        body: As it was served.
+        source: Who says so.
+        domain: Stands for its placeholder in hosts.
+        address: Likewise.
+
+    Raises:
+        DocumentError: It is not such a document, or names no server that can be probed.
+    """
+    root = _root(body)
+    if root.tag != "clientConfig":
+        raise DocumentError(f"its root is {ascii(str(root.tag))[:60]} and not clientConfig")
+    known = {"%EMAILDOMAIN%": domain}
+    if address is not None:
+        known |= {"%EMAILADDRESS%": address, "%EMAILLOCALPART%": address.rpartition("@")[0]}
+    offers = tuple(_offers(root, source, known))
+    if not offers:
+        raise DocumentError("it names no server for IMAP, POP3 or SMTP")
+    return offers
+
+
+def _root(body: bytes) -> Any:
+    if len(body) > MAX_DOCUMENT:
+        raise DocumentError(f"it has more than {MAX_DOCUMENT} octets")
+    try:
+        # Asked for only here: it is part of the extra mail-exporter[domains].
+        parser = import_module("defusedxml.ElementTree")
+        forbidden: type[Exception] = import_module("defusedxml.common").DefusedXmlException
+    except ModuleNotFoundError:
+        raise DocumentError("reading it needs pip install 'mail-exporter[domains]'") from None
+    try:
+        root = parser.fromstring(body, forbid_dtd=True)
+    except (parser.ParseError, forbidden, ValueError, LookupError) as error:
+        raise DocumentError(f"it is not XML that can be taken ({type(error).__name__})") from None
+    if _is_deep(root):
+        raise DocumentError(f"its elements lie in each other more than {MAX_DEPTH} deep")
+    return root
+
+
+def _is_deep(root: Any) -> bool:
+    level = [root]
+    for _ in range(MAX_DEPTH):
+        level = [child for element in level for child in element]
+    return bool(level)
+
+
+def _offers(root: Any, source: Source, known: Mapping[str, str]) -> Iterator[Offer]:
+    servers = [
+        server
+        for provider in root.findall("emailProvider")
+        for kind in ("incomingServer", "outgoingServer")
+        for server in provider.findall(kind)
+    ]
+    for server in servers[:MAX_SERVERS]:
+        protocol = _PROTOCOLS.get(str(server.get("type", "")).lower())
+        encryption = _ENCRYPTIONS.get(_text(server, "socketType").lower())
+        written, port = _text(server, "hostname"), _text(server, "port")
+        for placeholder, value in known.items():
+            written = written.replace(placeholder, value)
+        host = host_of(written)
+        if protocol is None or encryption is None or host is None:
+            continue
+        if not (port.isascii() and port.isdecimal() and len(port) <= 5 and is_port(int(port))):  # noqa: PLR2004 - digits
+            continue
+        yield Offer(source, protocol, host, int(port), encryption)
+
+
+def _text(element: Any, tag: str) -> str:
+    found = element.findtext(tag)
+    return str(found).strip() if found else ""

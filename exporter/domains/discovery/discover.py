@@ -1,0 +1,281 @@
+"""Asking the sources of a domain, all at the same time. Each has its time, and whatever becomes of one is its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+import structlog
+
+from exporter.domains.discovery import autoconfig, pacc
+from exporter.domains.discovery.agreement import disagreements
+from exporter.domains.discovery.autoconfig import DocumentError
+from exporter.domains.discovery.dns_records import SERVICES, is_null_mx, mx_answer, srv_offers
+from exporter.domains.discovery.offers import Answered, Discovered, Offer, merge
+from exporter.domains.discovery.presets import preset_answer
+from exporter.domains.lookups import Found, Lookups, mx_records, srv_records, texts
+from exporter.domains.registrable import registrable_domain
+from exporter.domains.targets import ONLY_PUBLIC, TargetRule
+from exporter.model import Source
+from exporter.net.fetch import Document, Fetcher, FetchError, Lost
+
+SHORT = 1.3
+"""Seconds for each of the two rounds of requests, for somebody who waits: all of it stays under three."""
+
+LONG = 10.0
+"""The same for the daemon."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be discovered.
+
+    Attributes:
+        domain: In A-label form.
+        address: A mail address that a person gave; `None` if only the domain is known.
+        rule: Where documents may be fetched from.
+        patience: Seconds for a round of requests.
+    """
+
+    domain: str
+    sources: tuple[Source, ...]
+    address: str | None = None
+    rule: TargetRule = ONLY_PUBLIC
+    patience: float = LONG
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What all sources came to.
+
+    Attributes:
+        answers: In the order of the sources that were asked.
+    """
+
+    domain: str
+    answers: tuple[Answered, ...]
+
+    @property
+    def endpoints(self) -> list[Discovered]:
+        """Each once."""
+        return merge(self.answers)
+
+    @property
+    def disagreements(self) -> list[str]:
+        """What the sources say differently, for people."""
+        return disagreements(self.answers)
+
+    @property
+    def ttl(self) -> float:
+        """Seconds before which there is no use in asking again."""
+        return min((answer.ttl for answer in self.answers if answer.ttl is not None), default=0.0)
+
+
+class Discoverer:
+    """Asks."""
+
+    def __init__(self, lookups: Lookups, fetcher: Fetcher) -> None:
+        self._lookups = lookups
+        self._fetcher = fetcher
+
+    async def discover(self, wanted: Wanted) -> Discovery:
+        """Asks every wanted source once."""
+        answers = await asyncio.gather(*(self._bounded(source, wanted) for source in wanted.sources))
+        return Discovery(wanted.domain, tuple(answers))
+
+    async def _bounded(self, source: Source, wanted: Wanted) -> Answered:
+        ask = _SOURCES[source]
+        try:
+            async with asyncio.timeout(2 * wanted.patience):
+                return await ask(self, wanted)
+        except TimeoutError:
+            told = f"did not answer within {2 * wanted.patience:g} s"
+        except Exception:
+            log.exception("a source of a domain cannot be judged", domain=wanted.domain, source=source.value)
+            told = "an error of mail-exporter, see its log"
+        return Answered(source, success=False, problem=told, failed=True)
+
+    async def mx(self, wanted: Wanted) -> Answered:
+        """RFC 5321 section 5.1."""
+        found = await self._lookups.find(wanted.domain, "MX")
+        if found.failure:
+            return Answered(Source.MX, success=False, problem=found.failure, failed=True)
+        if not found.exists:
+            return Answered(Source.MX, success=False, problem=f"{wanted.domain} does not exist", ttl=found.ttl)
+        records = mx_records(found)
+        implicit = False
+        if not records:
+            own = await asyncio.gather(*(self._lookups.find(wanted.domain, kind) for kind in ("A", "AAAA")))
+            if any(each.failure for each in own) and not any(each.rdatas for each in own):
+                told = next(each.failure for each in own if each.failure)
+                return Answered(Source.MX, success=False, problem=told, failed=True)
+            implicit = any(each.rdatas for each in own)
+        answer = mx_answer(records, wanted.domain, ttl=found.ttl, secure=found.secure, implicit=implicit)
+        return _with_unreadable(answer, found)
+
+    async def srv(self, wanted: Wanted) -> Answered:
+        """RFC 6186 and RFC 8314."""
+        names = [f"{service}._tcp.{wanted.domain}" for service in SERVICES]
+        found = await asyncio.gather(*(self._lookups.find(name, "SRV") for name in names))
+        offers: list[Offer] = []
+        notes = list(dict.fromkeys(each.failure for each in found if each.failure))
+        failed = bool(notes)
+        for service, each in zip(SERVICES, found, strict=True):
+            told, wrong = srv_offers(service, srv_records(each), secure=each.secure)
+            offers += told
+            notes += wrong
+            if each.unreadable:
+                notes.append(f"{each.unreadable} records of {service} cannot be read")
+        published = any(each.rdatas for each in found)
+        if not published and not notes:
+            notes.append("no SRV record of RFC 6186 or RFC 8314")
+        return Answered(
+            Source.SRV,
+            success=published and not failed,
+            offers=tuple(offers),
+            problem="; ".join(notes),
+            ttl=min(each.ttl for each in found),
+            failed=failed,
+        )
+
+    async def autoconfig(self, wanted: Wanted) -> Answered:
+        """The draft's own places by HTTPS, and those of whoever hosts the domain if they have nothing."""
+        own = await self._first(Source.AUTOCONFIG, autoconfig.own_urls(wanted.domain, wanted.address), wanted)
+        if own.success:
+            return own
+        best = (await self._mx_hosts(wanted))[:1]
+        domains = [each for mx in best for each in autoconfig.mx_domains(mx, registrable_domain(mx))]
+        # The domain itself was asked already.
+        urls = autoconfig.mx_urls([each for each in domains if each != wanted.domain], wanted.address)
+        hosted = await self._first(Source.AUTOCONFIG, urls, wanted) if urls else own
+        return hosted if hosted.success else replace(own, failed=own.failed or hosted.failed)
+
+    async def autoconfig_http(self, wanted: Wanted) -> Answered:
+        """The same without TLS: anybody on the way may have written it."""
+        urls = autoconfig.own_urls(wanted.domain, wanted.address, scheme="http")
+        return await self._first(Source.AUTOCONFIG_HTTP, urls, wanted)
+
+    async def ispdb(self, wanted: Wanted) -> Answered:
+        """Mozilla's database, by the domain, and by that of its MX host."""
+        own = await self._first(Source.ISPDB, [autoconfig.ispdb_url(wanted.domain)], wanted)
+        if own.success:
+            return own
+        best = (await self._mx_hosts(wanted))[:1]
+        domains = [each for mx in best for each in autoconfig.mx_domains(mx, registrable_domain(mx))]
+        urls = [autoconfig.ispdb_url(each) for each in dict.fromkeys(domains) if each != wanted.domain]
+        hosted = await self._first(Source.ISPDB, urls, wanted) if urls else own
+        return hosted if hosted.success else own
+
+    async def pacc(self, wanted: Wanted) -> Answered:
+        """The document, and its digests in DNS."""
+        url = pacc.pacc_url(wanted.domain)
+        document, found = await asyncio.gather(
+            self._get(url, pacc.MAX_DOCUMENT, wanted), self._lookups.find(pacc.digest_name(wanted.domain), "TXT")
+        )
+        if isinstance(document, FetchError):
+            return _lost(Source.PACC, url, document)
+        matches = None if found.failure else pacc.digest_matches(document.body, texts(found))
+        try:
+            offers = pacc.parse_pacc(document.body)
+        except DocumentError as error:
+            return Answered(
+                Source.PACC, success=False, problem=f"{url}: {error}", malformed=True, digest_matches=matches
+            )
+        mismatch = f"{pacc.digest_name(wanted.domain)} has the digest of another document"
+        return Answered(
+            Source.PACC,
+            # A document that DNS does not vouch for is not to be used.
+            success=matches is not False,
+            offers=offers if matches is not False else (),
+            problem=mismatch if matches is False else "",
+            digest_matches=matches,
+            expires=document.expires,
+        )
+
+    async def presets(self, wanted: Wanted) -> Answered:
+        """What we know ourselves. The table is big, and read in a thread the first time."""
+        return await asyncio.to_thread(preset_answer, wanted.domain, await self._mx_hosts(wanted))
+
+    async def _mx_hosts(self, wanted: Wanted) -> list[str]:
+        records = mx_records(await self._lookups.find(wanted.domain, "MX"))
+        return [] if is_null_mx(records) else [record.host for record in records if record.host]
+
+    async def _first(self, source: Source, urls: Sequence[str], wanted: Wanted) -> Answered:
+        """The first of these places that has a document, in their order; they are asked at the same time."""
+        tasks = [asyncio.create_task(self._document(source, url, wanted)) for url in urls]
+        best: Answered | None = None
+        try:
+            for task in tasks:
+                answer = await task
+                if answer.success:
+                    return answer
+                # What is wrong is told before what is not there.
+                if best is None or (answer.malformed, answer.failed) > (best.malformed, best.failed):
+                    best = answer
+        finally:
+            for task in tasks:
+                task.cancel()
+        return best or Answered(source, success=False, problem="there is nowhere to ask")
+
+    async def _document(self, source: Source, url: str, wanted: Wanted) -> Answered:
+        document = await self._get(url, autoconfig.MAX_DOCUMENT, wanted)
+        if isinstance(document, FetchError):
+            return _lost(source, url, document)
+        try:
+            offers = await asyncio.to_thread(
+                autoconfig.parse_document, document.body, source, wanted.domain, wanted.address
+            )
+        except DocumentError as error:
+            return Answered(source, success=False, problem=f"{_bare(url)}: {error}", malformed=True)
+        return Answered(source, success=True, offers=offers, expires=document.expires)
+
+    async def _get(self, url: str, limit: int, wanted: Wanted) -> Document | FetchError:
+        try:
+            return await self._fetcher.get(url, wanted.rule.objection, limit=limit, within=wanted.patience)
+        except FetchError as error:
+            return error
+
+
+_SOURCES: Mapping[Source, Callable[[Discoverer, Wanted], Awaitable[Answered]]] = MappingProxyType(
+    {
+        Source.MX: Discoverer.mx,
+        Source.SRV: Discoverer.srv,
+        Source.AUTOCONFIG: Discoverer.autoconfig,
+        Source.AUTOCONFIG_HTTP: Discoverer.autoconfig_http,
+        Source.ISPDB: Discoverer.ispdb,
+        Source.PACC: Discoverer.pacc,
+        Source.PRESETS: Discoverer.presets,
+    }
+)
+
+
+_DEDICATED = ("autoconfig.", "ua-auto-config.")
+"""How hosts are called that are there for documents only: that one of them has no web server is a fault."""
+
+
+def _lost(source: Source, url: str, error: FetchError) -> Answered:
+    return Answered(
+        source,
+        success=False,
+        problem=f"{_bare(url)} {error.detail}",
+        failed=error.lost in (Lost.UNREACHABLE, Lost.CERTIFICATE),
+        malformed=error.lost in (Lost.CERTIFICATE, Lost.UNUSABLE),
+        unreachable=error.lost is Lost.UNREACHABLE and (urlsplit(url).hostname or "").startswith(_DEDICATED),
+    )
+
+
+def _bare(url: str) -> str:
+    """Without the mail address of whoever asks."""
+    return url.partition("?")[0]
+
+
+def _with_unreadable(answer: Answered, found: Found) -> Answered:
+    if not found.unreadable:
+        return answer
+    told = f"{found.unreadable} MX records cannot be read"
+    return replace(answer, problem="; ".join(filter(None, (answer.problem, told))), malformed=True)

@@ -1,0 +1,130 @@
+"""Following domains: from what they publish to the endpoints that are probed, kept over failed look-ups.
+
+Endpoints are called by their shortest URL, so that one which stays published keeps its name, series and counters. What
+a source could not be asked for stays as it was last known.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+import structlog
+
+from exporter.config.domain import Following
+from exporter.domains.discovery.discover import Discoverer, Discovery, Wanted
+from exporter.domains.discovery.offers import MAX_OFFERS, Answered, Discovered
+from exporter.domains.registrable import same_owner
+from exporter.domains.targets import TargetRule
+from exporter.metrics.domain_state import FollowedState
+from exporter.model import Endpoint, Source
+
+EARLY = 0.5
+"""Seconds by which a look may come before its time: the schedule is not that exact."""
+
+log = structlog.get_logger()
+
+
+class Follower:
+    """Follows one domain."""
+
+    def __init__(
+        self,
+        following: Following,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.following = following
+        self.state: FollowedState | None = None
+        self._known: Mapping[Source, Answered] = {}
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._not_before = 0.0
+
+    def reconfigure(self, following: Following) -> None:
+        """The same domain is followed in another way from now on."""
+        if following.sources != self.following.sources or following.allowed != self.following.allowed:
+            self._not_before = 0.0
+        self.following = following
+
+    async def look(self, discoverer: Discoverer) -> tuple[Endpoint, ...] | None:
+        """Looks at what the domain publishes, and gives the endpoints; `None` if it is too early for another look."""
+        if self._clock() < self._not_before - EARLY:
+            return None
+        following = self.following
+        wanted = Wanted(following.domain, following.sources, rule=TargetRule(following.allowed))
+        discovery = await discoverer.discover(wanted)
+        self._not_before = self._clock() + discovery.ttl
+        return self.take(discovery)
+
+    def take(self, discovery: Discovery) -> tuple[Endpoint, ...]:
+        """What the domain stands for after a look."""
+        self._known = {answer.source: self._kept(answer) for answer in discovery.answers}
+        endpoints = self.endpoints()
+        failed = any(answer.failed for answer in discovery.answers)
+        success = not failed and any(answer.success for answer in discovery.answers)
+        last = self._wall_clock() if success else self.state.last_success_at if self.state is not None else None
+        problems = tuple(f"{answer.source}: {answer.problem}" for answer in discovery.answers if answer.problem)
+        before, self.state = self.state, FollowedState(discovery.domain, success, last, len(endpoints), problems)
+        if before is None or (before.success, before.count) != (success, len(endpoints)):
+            told = log.info if success else log.warning
+            told("followed a domain", domain=discovery.domain, endpoints=len(endpoints), problems=list(problems))
+        return endpoints
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """What the domain stands for, by all that is known."""
+        discovery = Discovery(self.following.domain, tuple(self._known.values()))
+        return tuple(endpoints_of(self.following, discovery.endpoints))
+
+    def _kept(self, answer: Answered) -> Answered:
+        """An answer, with what was known before where it could not be found out."""
+        known = self._known.get(answer.source)
+        if known is None or not (answer.failed or (answer.malformed and not answer.offers)):
+            return answer
+        offers = tuple(dict.fromkeys((*answer.offers, *known.offers)))
+        return replace(answer, offers=offers[:MAX_OFFERS])
+
+
+def endpoints_of(following: Following, found: Iterable[Discovered]) -> Iterable[Endpoint]:
+    """The endpoints that a followed domain stands for."""
+    for each in found:
+        offer = each.offer
+        template = following.templates[offer.protocol]
+        login = template.credentials
+        remark = f"found by {', '.join(each.sources)} of {following.domain}"
+        if login is not None and offer.relay:
+            login = None
+        elif login is not None and not _may_log_in(following, each):
+            login = None
+            remark += (
+                f"; probed without a login, for {offer.host} is not a host of {following.domain}: "
+                "login_hosts can name it"
+            )
+        tls = template.tls
+        if offer.relay:
+            tls = replace(tls, verify=following.verify_relays)
+        yield replace(
+            template,
+            name=offer.name,
+            host=offer.host,
+            port=offer.port,
+            encryption=following.encryption or offer.encryption,
+            credentials=login,
+            tls=tls,
+            absolute=True,
+            priority=offer.priority,
+            targets=TargetRule(following.allowed),
+            remark=remark,
+        )
+
+
+def _may_log_in(following: Following, found: Discovered) -> bool:
+    """Whether a login may be shown to a host that somebody else's records name."""
+    host = found.offer.host
+    return (
+        found.offer.secure
+        or same_owner(following.domain, host)
+        or any(pattern.matches(host) for pattern in following.login_hosts)
+    )

@@ -1,0 +1,78 @@
+"""PACC, by draft-ietf-mailmaint-pacc-04: where its document is, what it says, and the digest of it in DNS. Pure.
+
+The draft is not finished: what is here is version 04 and no other. Names changed from 02 to 03 (`smtp` became
+`submit`), and hosts come without ports: the usual one with TLS from the start is meant.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import json
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from exporter.domains.discovery.autoconfig import DocumentError
+from exporter.domains.discovery.offers import Offer, host_of
+from exporter.domains.tags import TagError, having_version, parse_tags
+from exporter.model import Encryption, Protocol, Source
+
+MAX_DOCUMENT = 64 * 1024
+
+_SERVERS: Mapping[str, tuple[Protocol, int]] = MappingProxyType(
+    {"imap": (Protocol.IMAP, 993), "pop3": (Protocol.POP3, 995), "submit": (Protocol.SMTP, 465)}
+)
+"""RFC 8314 section 3: TLS from the start."""
+
+
+def pacc_url(domain: str) -> str:
+    """Where the document is."""
+    return f"https://ua-auto-config.{domain}/.well-known/user-agent-configuration.json"
+
+
+def digest_name(domain: str) -> str:
+    """Where its digests are, as TXT records."""
+    return f"_ua-auto-config.{domain}"
+
+
+def digest_matches(body: bytes, texts: Sequence[str]) -> bool | None:
+    """Whether one of the records is the document's digest; `None` if there is no record that could be."""
+    digests = []
+    for text in having_version(texts, "UAAC1"):
+        try:
+            tags = parse_tags(text)
+            if tags.get("a", "").lower() == "sha256":
+                digests.append(b64decode(tags.get("d", ""), validate=True))
+        except (TagError, binascii.Error):
+            continue
+    return hashlib.sha256(body).digest() in digests if digests else None
+
+
+def parse_pacc(body: bytes) -> tuple[Offer, ...]:
+    """The servers of a document.
+
+    Raises:
+        DocumentError: It is not such a document, or names no server that can be probed.
+    """
+    if len(body) > MAX_DOCUMENT:
+        raise DocumentError(f"it has more than {MAX_DOCUMENT} octets")
+    try:
+        document: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        raise DocumentError("it is not JSON") from None
+    protocols = document.get("protocols") if isinstance(document, dict) else None
+    if not isinstance(protocols, dict):
+        raise DocumentError("it has no object protocols")
+    offers = []
+    for key, (protocol, port) in _SERVERS.items():
+        server = protocols.get(key)
+        written = server.get("host") if isinstance(server, dict) else None
+        host = host_of(written) if isinstance(written, str) else None
+        if host is not None:
+            offers.append(Offer(Source.PACC, protocol, host, port, Encryption.TLS, portless=True))
+    if not offers:
+        older = " (it has smtp, as version 02 of the draft did: 04 calls it submit)" if "smtp" in protocols else ""
+        raise DocumentError(f"it names no host for imap, pop3 or submit{older}")
+    return tuple(offers)

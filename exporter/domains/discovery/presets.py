@@ -1,0 +1,48 @@
+"""The built-in presets as a source: by the domain itself, and by the names of its MX hosts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from exporter.config.providers import Preset, find_preset
+from exporter.domains.discovery.offers import Answered, Offer
+from exporter.domains.registrable import registrable_domain
+from exporter.model import Source
+
+
+def preset_answer(domain: str, mx_hosts: Sequence[str]) -> Answered:
+    """The servers of the provider that the domain is with.
+
+    Args:
+        domain: Of the mail addresses.
+        mx_hosts: Where its mail goes, the best first.
+    """
+    for name in (domain, *_names(mx_hosts)):
+        preset = _find(name)
+        if preset is not None:
+            offers = tuple(
+                Offer(Source.PRESETS, server.protocol, server.host, server.port, server.encryption)
+                for server in preset.servers
+            )
+            return Answered(Source.PRESETS, success=True, offers=offers)
+    return Answered(Source.PRESETS, success=False, problem="no preset knows the domain, or its MX hosts")
+
+
+def _find(name: str) -> Preset | None:
+    """The preset that has this mail domain; names of providers without a dot are none."""
+    try:
+        return find_preset(name) if "." in name else None
+    except ValueError:
+        return None
+
+
+def _names(mx_hosts: Sequence[str]) -> Iterator[str]:
+    """Each host and the names above it, down to what is registered."""
+    for host in mx_hosts:
+        base = registrable_domain(host)
+        name = host
+        while base is not None and name:
+            yield name
+            if name == base:
+                break
+            name = name.partition(".")[2]

@@ -1,0 +1,59 @@
+"""Handshakes with the servers of a domain, by visits that go no further."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from exporter.domains.checks.examination import Place, Shown
+from exporter.model import Direction, Endpoint, KeyType, ProbeResult, Protocol, TlsPolicy
+from exporter.visiting.visit import Visitor
+
+TIMEOUT = 8.0
+"""Seconds of one visit: two of them, one after the other, fit into the time for a judgement."""
+
+_HELO = re.compile(r"250[ -]([A-Za-z0-9._-]{1,253})(?: |$)")
+
+
+class VisitingHands:
+    """Shakes hands as a probe does."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self._visitor = visitor
+
+    async def shake(
+        self, place: Place, address: str, *, server_name: str, key_type: KeyType | None, ca_file: Path | None
+    ) -> Shown:
+        """One connection, up to the handshake and a goodbye."""
+        endpoint = Endpoint(
+            name=f"{place.host} port {place.port}",
+            protocol=place.protocol,
+            host=place.host,
+            port=place.port,
+            encryption=place.encryption,
+            timeout=TIMEOUT,
+            tls=TlsPolicy(verify=False, server_name=server_name, ca_file=ca_file, key_type=key_type),
+        )
+        visited = await self._visitor.shake_hands(endpoint, at=address)
+        result, failure, tls = visited.result, visited.result.failure, visited.result.facts.tls
+        leaf = tls.chain[0] if tls is not None and tls.chain else None
+        return Shown(
+            reason=None if failure is None else failure.reason,
+            phase=None if failure is None else failure.phase,
+            detail="" if failure is None else f"{failure.reason} ({failure.phase}): {failure.detail}",
+            starttls=result.facts.starttls_offered,
+            chain=visited.chain if failure is None else (),
+            problems=() if tls is None else tuple(each for each in tls.problems if each.fails),
+            not_before=None if leaf is None else leaf.not_before,
+            not_after=None if leaf is None else leaf.not_after,
+            helo=_helo(result) if place.protocol is Protocol.SMTP else "",
+        )
+
+
+def _helo(result: ProbeResult) -> str:
+    """The name in the first line of the answer to EHLO (RFC 5321 section 4.1.1.1)."""
+    for line in result.transcript:
+        match = _HELO.match(line.text) if line.direction is Direction.SERVER else None
+        if match is not None:
+            return match[1].lower()
+    return ""

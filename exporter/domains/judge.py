@@ -1,0 +1,125 @@
+"""One judgement of a domain: every wanted check at the same time, within one time limit, and the sum of it.
+
+A judgement is a value: whatever happens, it returns a report. What one check cannot find out is its own problem.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import structlog
+
+from exporter.domains.checks.autoconfig import check_autoconfig
+from exporter.domains.checks.dane import check_dane
+from exporter.domains.checks.delivery import sum_up
+from exporter.domains.checks.dkim import check_dkim
+from exporter.domains.checks.dmarc import check_dmarc
+from exporter.domains.checks.dnsbl import check_dnsbl
+from exporter.domains.checks.dnssec import check_dnssec
+from exporter.domains.checks.examination import Check, Examination, Hands, Settings
+from exporter.domains.checks.mta_sts import check_mta_sts, check_tls_rpt
+from exporter.domains.checks.mx import check_mx
+from exporter.domains.checks.reverse_dns import check_reverse_dns
+from exporter.domains.checks.spf import check_spf
+from exporter.domains.lookups import Lookups
+from exporter.domains.posture.memory import Memory
+from exporter.model import DomainCheck, DomainProblem, DomainReport
+from exporter.net.address_order import routed_source
+from exporter.net.fetch import Fetcher
+
+CHECKS: Mapping[DomainCheck, Check] = MappingProxyType(
+    {
+        DomainCheck.MX: check_mx,
+        DomainCheck.DNSSEC: check_dnssec,
+        DomainCheck.DANE: check_dane,
+        DomainCheck.MTA_STS: check_mta_sts,
+        DomainCheck.TLS_RPT: check_tls_rpt,
+        DomainCheck.SPF: check_spf,
+        DomainCheck.DMARC: check_dmarc,
+        DomainCheck.DKIM: check_dkim,
+        DomainCheck.REVERSE_DNS: check_reverse_dns,
+        DomainCheck.DNSBL: check_dnsbl,
+        DomainCheck.AUTOCONFIG: check_autoconfig,
+    }
+)
+
+log = structlog.get_logger()
+
+
+class Judge:
+    """Judges domains, one at a time or many.
+
+    Attributes:
+        memories: What is remembered of each domain.
+    """
+
+    def __init__(
+        self,
+        lookups: Lookups,
+        fetcher: Callable[[Settings], Fetcher],
+        hands: Hands,
+        *,
+        memories: dict[str, Memory] | None = None,
+        clock: Callable[[], float] = time.time,
+        has_route: Callable[[str], bool] = lambda address: routed_source(address) is not None,
+    ) -> None:
+        self._lookups = lookups
+        self._fetcher = fetcher
+        self._hands = hands
+        self._clock = clock
+        self._has_route = has_route
+        self.memories: dict[str, Memory] = {} if memories is None else memories
+
+    def forget(self, domain: str) -> None:
+        """A domain is no longer judged."""
+        self.memories.pop(domain, None)
+
+    async def judge(self, settings: Settings) -> DomainReport:
+        """Judges a domain now. Never raises but for cancellation."""
+        begun = time.perf_counter()
+        here = Examination(
+            settings,
+            self._lookups,
+            self._fetcher(settings),
+            self._hands,
+            self.memories.setdefault(settings.name, Memory()),
+            self._clock(),
+            self._has_route,
+        )
+        expires = asyncio.get_running_loop().time() + settings.timeout
+        try:
+            learnt = await asyncio.gather(
+                *(_bounded(here, check, CHECKS[check], expires) for check in settings.checks),
+                *([_bounded(here, DomainCheck.MX, sum_up, expires)] if DomainCheck.MX in settings.checks else []),
+            )
+        finally:
+            here.close()
+        facts: dict[str, Any] = {}
+        for each in learnt:
+            facts |= each
+        return DomainReport(
+            domain=settings.name,
+            checked_at=self._clock(),
+            duration=time.perf_counter() - begun,
+            success=MappingProxyType({check: here.success(check) for check in settings.checks}),
+            findings=tuple(finding for check in settings.checks for finding in here.findings.get(check, ())),
+            **facts,
+        )
+
+
+async def _bounded(here: Examination, check: DomainCheck, make: Check, expires: float) -> Mapping[str, Any]:
+    """What a check learns, within the time that there is."""
+    try:
+        async with asyncio.timeout_at(expires):
+            return await make(here)
+    except TimeoutError:
+        told = f"not finished within {here.settings.timeout:g} s"
+        here.report(DomainProblem.TIMEOUT, check, told)
+    except Exception:
+        log.exception("a domain cannot be judged", domain=here.domain, check=check.value)
+        here.report(DomainProblem.INTERNAL_ERROR, check, "an error of mail-exporter, see its log")
+    return {}

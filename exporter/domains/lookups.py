@@ -1,0 +1,151 @@
+"""Questions to DNS about a domain, and their answers in our own terms: what is there, what is not, and what is unknown.
+
+The one place where records of dnspython become plain values. What they mean is decided by the parts that ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol, cast
+
+import dns.rdatatype
+from dns.rdtypes.ANY.MX import MX
+from dns.rdtypes.ANY.PTR import PTR
+from dns.rdtypes.ANY.TLSA import TLSA
+from dns.rdtypes.ANY.TXT import TXT
+from dns.rdtypes.IN.A import A
+from dns.rdtypes.IN.SRV import SRV
+
+from exporter.domains.discovery.dns_records import Mx, Srv
+from exporter.domains.posture.dane import Tlsa
+from exporter.model import IpFamily, Resolution
+from exporter.net.dns_query import Absent, Failed, Outcome, Records
+
+MAX_RECORDS = 64
+"""Records of one answer that are looked at."""
+
+
+class Security(StrEnum):
+    """What is known of an answer by DNSSEC (RFC 4035 section 4.3)."""
+
+    SECURE = "secure"
+    INSECURE = "insecure"
+    BOGUS = "bogus"
+    UNKNOWN = "unknown"
+    """Nobody who can be believed has validated it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there is of a kind at a name.
+
+    Attributes:
+        rdatas: Of dnspython; empty if there are none.
+        name: What the name's aliases lead to; the name itself without any.
+        ttl: Seconds for which this may be used.
+        security: Of the answer, also where it is that there is nothing.
+        exists: Whether the name has records of any kind.
+        unreadable: How many records there are beside those that cannot be read.
+        failure: Why it is not known what there is, for people; empty if it is.
+    """
+
+    rdatas: tuple[Any, ...] = ()
+    name: str = ""
+    ttl: float = 0.0
+    security: Security = Security.UNKNOWN
+    exists: bool = True
+    unreadable: int = 0
+    failure: str = ""
+
+    @property
+    def secure(self) -> bool:
+        """Whether it was validated."""
+        return self.security is Security.SECURE
+
+
+class Names(Protocol):
+    """Asks DNS."""
+
+    async def resolve(self, host: str, family: IpFamily) -> Resolution:
+        """The addresses of a host."""
+
+    async def records(self, name: str, rdtype: dns.rdatatype.RdataType, *, checking_disabled: bool = False) -> Outcome:
+        """The records of a kind of an absolute name."""
+
+    async def validates(self, outcome: Outcome) -> bool:
+        """Whether the server can be believed that an answer is authentic."""
+
+
+class Lookups:
+    """Asks, and understands the answers."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    async def find(self, name: str, rdtype: str) -> Found:
+        """The records of a kind of an absolute name."""
+        kind = dns.rdatatype.from_text(rdtype)
+        outcome = await self._names.records(name, kind)
+        name = name.lower().removesuffix(".")
+        match outcome:
+            case Records():
+                security = await self._security(outcome, authentic=outcome.authentic)
+                return Found(
+                    outcome.rdatas[:MAX_RECORDS], outcome.name, outcome.ttl, security, unreadable=outcome.unreadable
+                )
+            case Absent():
+                security = await self._security(outcome, authentic=outcome.authentic)
+                return Found((), outcome.name, outcome.ttl, security, exists=outcome.exists)
+        return await self._failed(outcome, name, kind)
+
+    async def _security(self, outcome: Outcome, *, authentic: bool) -> Security:
+        if not await self._names.validates(outcome):
+            return Security.UNKNOWN
+        return Security.SECURE if authentic else Security.INSECURE
+
+    async def _failed(self, failed: Failed, name: str, kind: dns.rdatatype.RdataType) -> Found:
+        """A validating server says SERVFAIL to what is bogus; asked not to check, it tells what it has."""
+        bogus = failed.bogus
+        if not bogus and "SERVFAIL" in failed.detail:
+            unchecked = await self._names.records(name, kind, checking_disabled=True)
+            bogus = not isinstance(unchecked, Failed) and await self._names.validates(unchecked)
+        return Found((), name, security=Security.BOGUS if bogus else Security.UNKNOWN, failure=failed.detail)
+
+
+def texts(found: Found) -> list[str]:
+    """TXT records: their strings joined without anything in between (RFC 7208 section 3.3)."""
+    return [b"".join(cast("TXT", rdata).strings).decode("utf-8", "replace") for rdata in found.rdatas]
+
+
+def mx_records(found: Found) -> list[Mx]:
+    """MX records, by preference."""
+    records = [Mx(cast("MX", rdata).preference, _host(cast("MX", rdata).exchange)) for rdata in found.rdatas]
+    return sorted(records, key=lambda record: (record.preference, record.host))
+
+
+def srv_records(found: Found) -> list[Srv]:
+    """SRV records."""
+    records: Sequence[SRV] = found.rdatas
+    return [Srv(record.priority, record.weight, record.port, _host(record.target)) for record in records]
+
+
+def addresses(found: Found) -> list[str]:
+    """A or AAAA records."""
+    return [cast("A", rdata).address for rdata in found.rdatas]
+
+
+def pointers(found: Found) -> list[str]:
+    """PTR records."""
+    return [_host(cast("PTR", rdata).target) for rdata in found.rdatas]
+
+
+def tlsa_records(found: Found) -> list[Tlsa]:
+    """TLSA records, each once."""
+    records: Sequence[TLSA] = found.rdatas
+    return list(dict.fromkeys(Tlsa(each.usage, each.selector, each.mtype, each.cert) for each in records))
+
+
+def _host(name: Any) -> str:
+    return str(name.to_text(omit_final_dot=True)).lower() if name.labels != (b"",) else ""

@@ -1,0 +1,191 @@
+"""DANE: does a TLSA record match what a server presents (RFC 6698, as RFC 7671 and 7672 have it for mail)? Pure.
+
+Usage 3 pins the server's own certificate or key: neither dates nor names matter (RFC 7672 section 3.1.1). Usage 2 pins
+an authority that has to stand in the chain, or be the record itself: signatures, dates and names are verified from
+there (section 3.1.2). Usages 0 and 1 cannot be used for mail (section 3.1.3).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+from OpenSSL import crypto
+
+from exporter.certificates import names
+from exporter.certificates.certificate import alternatives
+from exporter.certificates.fields import take_apart
+from exporter.model import KeyType
+
+AUTHORITY: Final = 2
+"""DANE-TA (RFC 7218)."""
+
+SERVER: Final = 3
+"""DANE-EE."""
+
+_USAGES: Final = frozenset({AUTHORITY, SERVER})
+_CERTIFICATE, _KEY = 0, 1
+_DIGESTS: Final = {1: hashlib.sha256, 2: hashlib.sha512}
+_LENGTHS: Final = {1: 32, 2: 64}
+_FULL: Final = 0
+
+MAX_CHAIN: Final = 10
+"""Certificates of a chain that are looked at; more are somebody's attempt to keep us busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tlsa:
+    """One TLSA record."""
+
+    usage: int
+    selector: int
+    matching: int
+    data: bytes
+
+    def __str__(self) -> str:
+        return f"{self.usage} {self.selector} {self.matching} {self.data.hex()[:16]}..."
+
+    @property
+    def short(self) -> str:
+        """The first eight hexadecimal digits of its data."""
+        return self.data.hex()[:8]
+
+    @property
+    def fault(self) -> str | None:
+        """Why it cannot be used; `None` if it can (RFC 7672 section 2.2)."""
+        if self.usage not in _USAGES:
+            return f"usage {self.usage} is not for mail"
+        if self.selector not in (_CERTIFICATE, _KEY):
+            return f"selector {self.selector} is not known"
+        if self.matching != _FULL and self.matching not in _DIGESTS:
+            return f"matching type {self.matching} is not known"
+        if self.matching in _LENGTHS and len(self.data) != _LENGTHS[self.matching]:
+            return f"{len(self.data)} octets are no digest of matching type {self.matching}"
+        if self.matching == _FULL and not _is_whole(self.selector, self.data):
+            return f"it holds no {'key' if self.selector == _KEY else 'certificate'}"
+        return None
+
+
+def matches(record: Tlsa, chain: Sequence[bytes], reference: Collection[str], now: float) -> bool:
+    """Whether a usable record authenticates a server.
+
+    Args:
+        record: One without a fault.
+        chain: What the server presents, DER, its own certificate first.
+        reference: The names that it may be for (RFC 7672 section 3.2.3).
+        now: Unix time.
+    """
+    chain = chain[:MAX_CHAIN]
+    if not chain:
+        return False
+    if record.usage == SERVER:
+        return _covers(record, chain[0])
+    if not _is_named(chain[0], reference):
+        return False
+    # RFC 7671 section 5.2: an authority stands above the server's certificate.
+    anchors = [each for each in chain[1:] if _covers(record, each)]
+    if record.matching == _FULL:
+        anchors += [record.data] if record.selector == _CERTIFICATE else _signed_by(record.data, chain)
+    return any(_leads_to(anchor, chain, now) for anchor in anchors)
+
+
+def key_type(chain: Sequence[bytes]) -> KeyType | None:
+    """The kind of key of the server's own certificate; `None` for other kinds and if it cannot be read."""
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of oddities that are not ours to mend
+            key = load_der_public_key(take_apart(chain[0]).public_key)
+    except (IndexError, ValueError, UnsupportedAlgorithm):
+        return None
+    if isinstance(key, rsa.RSAPublicKey):
+        return KeyType.RSA
+    return KeyType.ECDSA if isinstance(key, ec.EllipticCurvePublicKey) else None
+
+
+def _covers(record: Tlsa, der: bytes) -> bool:
+    """Whether the record is this certificate, its key, or a digest of one of them."""
+    try:
+        selected = der if record.selector == _CERTIFICATE else take_apart(der).public_key
+    except (ValueError, IndexError):
+        return False
+    digest = _DIGESTS.get(record.matching)
+    return record.data == (digest(selected).digest() if digest is not None else selected)
+
+
+def _is_whole(selector: int, data: bytes) -> bool:
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of oddities that are not ours to mend
+            if selector == _KEY:
+                load_der_public_key(data)
+            else:
+                x509.load_der_x509_certificate(data)
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
+        return False
+    return True
+
+
+def _is_named(der: bytes, reference: Collection[str]) -> bool:
+    try:
+        presented = alternatives(take_apart(der))
+    except ValueError:
+        return False
+    return any(names.matches(presented, name) for name in reference)
+
+
+def _signed_by(spki: bytes, chain: Sequence[bytes]) -> list[bytes]:
+    """The certificates of the chain that this key has signed: the key stands for their issuer."""
+    found: list[bytes] = []
+    for der in chain:
+        try:
+            with warnings.catch_warnings(action="ignore"):  # of oddities that are not ours to mend
+                key = load_der_public_key(spki)
+                if _has_signed(key, x509.load_der_x509_certificate(der)):
+                    found.append(der)
+        except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature, x509.InvalidVersion):
+            continue
+    return found
+
+
+def _has_signed(key: object, certificate: x509.Certificate) -> bool:
+    """Whether the signature of a certificate is of this key.
+
+    Raises:
+        InvalidSignature: It is another's.
+    """
+    signature, signed = certificate.signature, certificate.tbs_certificate_bytes
+    parameters = certificate.signature_algorithm_parameters
+    digest = certificate.signature_hash_algorithm
+    if isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+        key.verify(signature, signed)
+    elif isinstance(key, ec.EllipticCurvePublicKey) and isinstance(parameters, ec.ECDSA):
+        key.verify(signature, signed, parameters)
+    elif isinstance(key, rsa.RSAPublicKey) and digest is not None:
+        key.verify(signature, signed, parameters, digest)  # type: ignore[arg-type] # PKCS1v15 or PSS, as the certificate is RSA's
+    else:
+        return False
+    return True
+
+
+def _leads_to(anchor: bytes, chain: Sequence[bytes], now: float) -> bool:
+    """Whether the chain verifies with this certificate as the only one that is trusted."""
+    try:
+        store = crypto.X509Store()
+        store.add_cert(_loaded(anchor))
+        store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
+        store.set_time(datetime.fromtimestamp(now, UTC))
+        others = [_loaded(each) for each in chain[1:]]
+        crypto.X509StoreContext(store, _loaded(chain[0]), others).verify_certificate()
+    except (crypto.X509StoreContextError, crypto.Error, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _loaded(der: bytes) -> crypto.X509:
+    return crypto.load_certificate(crypto.FILETYPE_ASN1, der)

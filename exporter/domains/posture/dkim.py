@@ -1,0 +1,92 @@
+"""DKIM: what a selector's record says of its key (RFC 6376 section 3.6.1, RFC 8301, RFC 8463). Pure."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import b64decode
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from exporter.domains.tags import TagError, parse_tags, shown
+
+LEAST_BITS = 1024
+"""RFC 8301 section 3.2: verifiers do not take shorter keys."""
+
+GOOD_BITS = 2048
+"""Likewise: what signers should use."""
+
+_ED25519_OCTETS = 32
+
+
+class DkimError(ValueError):
+    """The record cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class DkimKey:
+    """What a record says.
+
+    Attributes:
+        kind: `rsa` or `ed25519`.
+        bits: Of an RSA key; `None` of others, and where it is revoked.
+        revoked: Whether the key is empty.
+        testing: Whether receivers are asked to take no notice (`t=y`).
+    """
+
+    kind: str
+    bits: int | None
+    revoked: bool
+    testing: bool
+
+
+def dkim_records(texts: Sequence[str]) -> list[str]:
+    """The TXT records that are a key: the version may be left out, the key may not."""
+    return [text for text in texts if re.search(r"(?:^|;)\s*(?:p\s*=|v\s*=\s*DKIM1)", text)]
+
+
+def parse_dkim(text: str) -> DkimKey:
+    """Reads a record.
+
+    Raises:
+        DkimError: It cannot be used.
+    """
+    try:
+        tags = parse_tags(text)
+    except TagError as error:
+        raise DkimError(str(error)) from None
+    if tags.get("v", "DKIM1") != "DKIM1" or ("v" in tags and next(iter(tags)) != "v"):
+        raise DkimError("v=DKIM1 has to be the first tag, if it is there")
+    kind = tags.get("k", "rsa").lower()
+    if kind not in ("rsa", "ed25519"):
+        raise DkimError(f"k {shown(kind)} is neither rsa nor ed25519")
+    if "p" not in tags:
+        raise DkimError("p is missing")
+    if not set(tags.get("s", "*").replace(" ", "").lower().split(":")) & {"*", "email"}:
+        raise DkimError(f"s {shown(tags['s'])} says that the key is not for mail")
+    testing = "y" in tags.get("t", "").replace(" ", "").lower().split(":")
+    data = re.sub(r"\s", "", tags["p"])
+    if not data:
+        return DkimKey(kind, None, revoked=True, testing=testing)
+    return DkimKey(kind, _bits(kind, data), revoked=False, testing=testing)
+
+
+def _bits(kind: str, data: str) -> int | None:
+    try:
+        der = b64decode(data, validate=True)
+        if kind == "ed25519":
+            if len(der) != _ED25519_OCTETS:
+                raise DkimError(f"p holds {len(der)} octets, and an ed25519 key has {_ED25519_OCTETS}")
+            return None
+        key = load_der_public_key(der)
+    except binascii.Error:
+        raise DkimError("p is not base64") from None
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise error if isinstance(error, DkimError) else DkimError("p holds no public key") from None
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise DkimError("p holds a key of another kind than k says")
+    return key.key_size

@@ -1,0 +1,40 @@
+"""Names and answers of DNS lists (RFC 5782). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
+
+LISTED = {4: "127.0.0.2", 6: "::ffff:7f00:2"}
+"""Section 5: what every list has, as its test entry."""
+
+CLEAN = {4: "127.0.0.1", 6: "::ffff:7f00:1"}
+"""Likewise: what no list may have."""
+
+_ANSWERS = IPv4Network("127.0.0.0/8")
+_ERRORS = IPv4Network("127.255.255.0/24")
+"""What lists answer to those whom they do not serve: public resolvers, too many questions."""
+
+
+class NotAListingError(ValueError):
+    """The list answered with what is no listing; the message says what."""
+
+
+def dnsbl_name(address: str, zone: str) -> str:
+    """The name to ask for an A record at (section 2.1 and 2.4)."""
+    ip = ip_address(address)
+    reverse, _, _ = ip.reverse_pointer.rpartition(".ip6.arpa" if isinstance(ip, IPv6Address) else ".in-addr.arpa")
+    return f"{reverse}.{zone}"
+
+
+def is_listed(answers: Iterable[str]) -> bool:
+    """What the A records of that name mean.
+
+    Raises:
+        NotAListingError: They are an error.
+    """
+    found = [IPv4Address(answer) for answer in answers]
+    for answer in found:
+        if answer in _ERRORS or answer not in _ANSWERS:
+            raise NotAListingError(f"answered {answer}, which is an error and not a listing")
+    return bool(found)

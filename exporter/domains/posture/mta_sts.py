@@ -1,0 +1,150 @@
+"""MTA-STS (RFC 8461) and TLS-RPT (RFC 8460): what their records and policies say. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from exporter.domains.tags import TagError, having_version, parse_tags, shown
+
+MAX_POLICY = 64 * 1024
+"""Octets: what section 3.3 suggests."""
+
+MAX_AGE_LIMIT = 31_557_600
+"""Seconds: a year (section 3.2)."""
+
+SHORT_MAX_AGE = 86_400
+"""Seconds under which a policy is forgotten before it can help: section 3.2 suggests weeks."""
+
+MAX_PATTERNS = 100
+
+_ID = re.compile(r"[A-Za-z0-9]{1,32}")
+_FIELD = re.compile(r"[ \t]*([A-Za-z0-9][A-Za-z0-9_.-]{0,31})[ \t]*:[ \t]*(.*?)[ \t]*")
+_LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?"
+_PATTERN = re.compile(rf"(\*\.)?{_LABEL}(?:\.{_LABEL})*\.?", re.IGNORECASE)
+
+
+class Mode(StrEnum):
+    """Section 5."""
+
+    ENFORCE = "enforce"
+    TESTING = "testing"
+    NONE = "none"
+
+
+class InvalidError(ValueError):
+    """This is no record, or no policy; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Section 3.2.
+
+    Attributes:
+        patterns: The hosts that may take mail, with `*.` for one label.
+        max_age: Seconds.
+    """
+
+    mode: Mode
+    patterns: tuple[str, ...]
+    max_age: int
+
+    def lists(self, host: str) -> bool:
+        """Whether an MX host is among them (section 4.1)."""
+        name = host.lower().removesuffix(".")
+        return any(_fits(pattern, name) for pattern in self.patterns)
+
+
+def sts_records(texts: Sequence[str]) -> list[str]:
+    """The TXT records of `_mta-sts` that count (section 3.1)."""
+    return having_version(texts, "STSv1")
+
+
+def parse_sts_record(text: str) -> str:
+    """The id of the policy.
+
+    Raises:
+        InvalidError: It has none, or is malformed.
+    """
+    try:
+        tags = parse_tags(text)
+    except TagError as error:
+        raise InvalidError(str(error)) from None
+    if not _ID.fullmatch(tags.get("id", "")):
+        raise InvalidError(f"id {shown(tags.get('id', ''))} is not 1 to 32 letters and digits")
+    return tags["id"]
+
+
+def parse_policy(body: bytes) -> Policy:
+    """Reads a policy.
+
+    Raises:
+        InvalidError: It is none.
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidError("it is not UTF-8") from None
+    fields: dict[str, str] = {}
+    patterns: list[str] = []
+    for line in re.split(r"\r?\n", text):
+        match = _FIELD.fullmatch(line)
+        if match is None:
+            if line.strip():
+                raise InvalidError(f"{shown(line)} is not key: value")
+        elif match[1] == "mx":
+            patterns.append(match[2].lower().removesuffix("."))
+        else:
+            # Section 3.2: of a key that stands there twice, the first counts.
+            fields.setdefault(match[1], match[2])
+    return _policy(fields, patterns)
+
+
+def _policy(fields: dict[str, str], patterns: list[str]) -> Policy:
+    if fields.get("version") != "STSv1":
+        raise InvalidError("version: STSv1 is missing")
+    if fields.get("mode") not in set(Mode):
+        raise InvalidError(f"mode {shown(fields.get('mode', ''))} is not enforce, testing or none")
+    age = fields.get("max_age", "")
+    if not re.fullmatch("[0-9]{1,10}", age) or int(age) > MAX_AGE_LIMIT:
+        raise InvalidError(f"max_age {shown(age)} is not a number of seconds up to {MAX_AGE_LIMIT}")
+    mode = Mode(fields["mode"])
+    if not patterns and mode is not Mode.NONE:
+        raise InvalidError("no mx is listed")
+    for pattern in patterns[:MAX_PATTERNS]:
+        if not _PATTERN.fullmatch(pattern):
+            raise InvalidError(f"mx {shown(pattern)} is not a host name, nor *. and a domain")
+    return Policy(mode, tuple(patterns[:MAX_PATTERNS]), int(age))
+
+
+def tls_rpt_records(texts: Sequence[str]) -> list[str]:
+    """The TXT records of `_smtp._tls` that count (RFC 8460 section 3)."""
+    return having_version(texts, "TLSRPTv1")
+
+
+def parse_tls_rpt(text: str) -> tuple[str, ...]:
+    """Where reports go: URIs of the schemes mailto and https.
+
+    Raises:
+        InvalidError: It is malformed.
+    """
+    try:
+        tags = parse_tags(text)
+    except TagError as error:
+        raise InvalidError(str(error)) from None
+    targets = tuple(target.strip() for target in tags.get("rua", "").split(",") if target.strip())
+    if not targets:
+        raise InvalidError("rua is missing")
+    for target in targets:
+        if not re.fullmatch(r"mailto:[^@\s!]+@[^@\s!]+|https://[^\s!]+", target, re.IGNORECASE):
+            raise InvalidError(f"rua {shown(target)} is neither mailto: with an address nor an https: URL")
+    return targets
+
+
+def _fits(pattern: str, name: str) -> bool:
+    if not pattern.startswith("*."):
+        return pattern == name
+    # Section 4.1: the * is one label, the leftmost.
+    return name.partition(".")[2] == pattern[2:] and not name.startswith(".")

@@ -1,0 +1,302 @@
+"""The evaluation of SPF (RFC 7208 section 4): would a receiver take mail from this address for this domain?
+
+A generator that yields questions to DNS and is sent their answers, so that it is tested without a network, against the
+test suite of the RFC. It asks for nothing but TXT, A, AAAA, MX and PTR records, and never more than its limits allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from exporter.domains.posture.spf_macros import Session, expand, needs_validated_name, shortened
+from exporter.domains.posture.spf_record import (
+    Mechanism,
+    Qualifier,
+    SpfRecord,
+    SpfSyntaxError,
+    Term,
+    is_explanation,
+    is_spf,
+    parse_spf,
+)
+
+MAX_LOOKUPS = 10
+"""Section 4.6.4: terms that cause look-ups, in all records together."""
+
+MAX_VOID = 2
+"""Section 4.6.4: look-ups that find nothing."""
+
+MAX_NAMES = 10
+"""Section 4.6.4: hosts of one `mx`, and names of one `ptr`."""
+
+
+class SpfResult(StrEnum):
+    """Section 2.6."""
+
+    NONE = "none"
+    NEUTRAL = "neutral"
+    PASS = "pass"  # noqa: S105 - the word of RFC 7208
+    FAIL = "fail"
+    SOFTFAIL = "softfail"
+    TEMPERROR = "temperror"
+    PERMERROR = "permerror"
+
+
+class SpfMistake(StrEnum):
+    """Why a record is of no use (permerror)."""
+
+    SYNTAX = "syntax"
+    SEVERAL = "several"
+    LOOKUPS = "lookups"
+    VOID = "void"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question to DNS; the answer that is sent back is a `Told`."""
+
+    name: str
+    rdtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What DNS says.
+
+    Attributes:
+        values: TXT as text, addresses as text, MX as hosts in the order of preference, PTR as names.
+        failed: Whether there was no usable answer.
+    """
+
+    values: tuple[str, ...] = ()
+    failed: bool = False
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What came of it.
+
+    Attributes:
+        mistake: Of a permerror.
+        detail: For people: what decided.
+        lookups: How many terms caused look-ups, as far as the evaluation went.
+        void: How many look-ups found nothing.
+        explanation: What the domain has to say of a `fail`.
+    """
+
+    result: SpfResult = SpfResult.NONE
+    mistake: SpfMistake | None = None
+    detail: str = ""
+    lookups: int = 0
+    void: int = 0
+    explanation: str = ""
+
+
+Evaluation = Generator[Ask, Told, SpfResult]
+
+_OF_QUALIFIER = {
+    Qualifier.PASS: SpfResult.PASS,
+    Qualifier.FAIL: SpfResult.FAIL,
+    Qualifier.SOFTFAIL: SpfResult.SOFTFAIL,
+    Qualifier.NEUTRAL: SpfResult.NEUTRAL,
+}
+
+
+class _PermError(Exception):
+    def __init__(self, mistake: SpfMistake, detail: str) -> None:
+        super().__init__(detail)
+        self.mistake = mistake
+
+
+class _TempError(Exception):
+    pass
+
+
+def check_host(session: Session, domain: str, now: float = 0.0) -> Generator[Ask, Told, Judgement]:
+    """Judges a mail as section 4 has it, by its function of this name.
+
+    Args:
+        session: The mail; IPv4 addresses mapped into IPv6 are IPv4 addresses.
+        domain: Of the sender.
+        now: Unix time, for macros of explanations.
+    """
+    mapped = session.address.ipv4_mapped if isinstance(session.address, IPv6Address) else None
+    if mapped is not None:
+        session = Session(mapped, session.sender, session.helo, session.receiver)
+    run = _Run(session, now)
+    try:
+        run.judgement.result = yield from run.check(domain)
+    except _PermError as error:
+        run.judgement.result, run.judgement.mistake = SpfResult.PERMERROR, error.mistake
+        run.judgement.detail = str(error)
+    except _TempError as error:
+        run.judgement.result, run.judgement.detail = SpfResult.TEMPERROR, str(error)
+    return run.judgement
+
+
+@dataclass(slots=True)
+class _Run:
+    """One evaluation with what it has used up."""
+
+    session: Session
+    now: float
+    judgement: Judgement = field(default_factory=Judgement)
+    validated: dict[str, str] = field(default_factory=dict)
+
+    def check(self, domain: str, *, included: bool = False) -> Evaluation:
+        """Sections 4.3 to 4.7."""
+        if not _is_domain(domain):
+            return SpfResult.NONE
+        told = yield Ask(domain, "TXT")
+        if told.failed:
+            raise _TempError(f"the TXT records of {domain} cannot be looked up")
+        found = [text for text in told.values if is_spf(text)]
+        if not found:
+            return SpfResult.NONE
+        if len(found) > 1:
+            raise _PermError(SpfMistake.SEVERAL, f"{domain} has {len(found)} SPF records")
+        try:
+            record = parse_spf(found[0])
+        except SpfSyntaxError as error:
+            raise _PermError(SpfMistake.SYNTAX, f"{domain}: {error}") from None
+        return (yield from self.evaluate(record, domain, included=included))
+
+    def evaluate(self, record: SpfRecord, domain: str, *, included: bool) -> Evaluation:
+        """Section 4.6."""
+        for term in record.terms:
+            if (yield from self.matches(term, domain)):
+                result = _OF_QUALIFIER[term.qualifier]
+                self.judgement.detail = f"{term.text[:80]} of {domain}"
+                if result is SpfResult.FAIL and record.explanation and not included:
+                    yield from self.explain(record.explanation, domain)
+                return result
+        if not record.redirect:
+            self.judgement.detail = f"no mechanism of {domain} matches"
+            return SpfResult.NEUTRAL
+        self.count_lookup(f"redirect={record.redirect[:80]}")
+        target = yield from self.expand(record.redirect, domain)
+        # Section 6.1: the explanation is that of the record which was redirected to.
+        result = yield from self.check(target, included=included)
+        if result is SpfResult.NONE:
+            raise _PermError(SpfMistake.MISSING, f"{domain} redirects to {target}, which has no SPF record")
+        return result
+
+    def matches(self, term: Term, domain: str) -> Generator[Ask, Told, bool]:
+        """Section 5."""
+        address = self.session.address
+        if term.mechanism is Mechanism.ALL:
+            return True
+        if term.network is not None:
+            return address in term.network
+        self.count_lookup(term.text[:80])
+        target = (yield from self.expand(term.domain, domain)) if term.domain else domain
+        if term.mechanism is Mechanism.INCLUDE:
+            return (yield from self.include(target, domain))
+        if term.mechanism is Mechanism.EXISTS:
+            return bool((yield from self.ask(target, "A")))
+        if term.mechanism is Mechanism.PTR:
+            names = yield from self.names_of_client()
+            return any(_is_below(name, target) for name in names)
+        hosts: Iterable[str] = [target]
+        if term.mechanism is Mechanism.MX:
+            hosts = yield from self.ask(target, "MX")
+            if len(tuple(hosts)) > MAX_NAMES:
+                raise _PermError(SpfMistake.LOOKUPS, f"{target} has more than {MAX_NAMES} MX records")
+        length = term.lengths[1 if isinstance(address, IPv6Address) else 0]
+        for host in hosts:
+            addresses = yield from self.ask(host, _rdtype(address), counts=term.mechanism is Mechanism.A)
+            if any(address in ip_network(f"{each}/{length}", strict=False) for each in addresses):
+                return True
+        return False
+
+    def include(self, target: str, domain: str) -> Generator[Ask, Told, bool]:
+        """Section 5.2: a table of its own."""
+        result = yield from self.check(target, included=True)
+        if result is SpfResult.NONE:
+            raise _PermError(SpfMistake.MISSING, f"{domain} includes {target}, which has no SPF record")
+        return result is SpfResult.PASS
+
+    def count_lookup(self, text: str) -> None:
+        """Section 4.6.4."""
+        self.judgement.lookups += 1
+        if self.judgement.lookups > MAX_LOOKUPS:
+            raise _PermError(SpfMistake.LOOKUPS, f"{text} is look-up {self.judgement.lookups} of at most {MAX_LOOKUPS}")
+
+    def ask(self, name: str, rdtype: str, *, counts: bool = True) -> Generator[Ask, Told, tuple[str, ...]]:
+        """A question of a mechanism; one that finds nothing is a void look-up."""
+        if not _can_be_asked(name):
+            told = Told()
+        else:
+            told = yield Ask(name, rdtype)
+        if told.failed:
+            raise _TempError(f"the {rdtype} records of {name[:80]} cannot be looked up")
+        if not told.values and counts:
+            self.judgement.void += 1
+            if self.judgement.void > MAX_VOID:
+                text = f"{name[:80]} is look-up {self.judgement.void} that finds nothing, of at most {MAX_VOID}"
+                raise _PermError(SpfMistake.VOID, text)
+        return told.values
+
+    def names_of_client(self) -> Generator[Ask, Told, tuple[str, ...]]:
+        """Section 5.5: the names of the address that lead back to it. Failures count as nothing."""
+        address = self.session.address
+        told = yield Ask(address.reverse_pointer, "PTR")
+        confirmed: list[str] = []
+        for name in told.values[:MAX_NAMES]:
+            if _can_be_asked(name):
+                addresses = yield Ask(name, _rdtype(address))
+                if any(ip_address(each) == address for each in addresses.values):
+                    confirmed.append(name.removesuffix("."))
+        return tuple(confirmed)
+
+    def expand(self, text: str, domain: str) -> Generator[Ask, Told, str]:
+        """A domain-spec to a domain."""
+        validated = (yield from self.validated_name(domain)) if needs_validated_name(text) else ""
+        return shortened(expand(text, domain, self.session, validated, self.now))
+
+    def validated_name(self, domain: str) -> Generator[Ask, Told, str]:
+        """Section 7.3, the macro `p`: the domain itself, else a name below it, else any, else `unknown`."""
+        if domain not in self.validated:
+            names = yield from self.names_of_client()
+            same = [name for name in names if name.lower() == domain.lower()]
+            below = [name for name in names if _is_below(name, domain)]
+            self.validated[domain] = next(iter([*same, *below, *names]), "unknown")
+        return self.validated[domain]
+
+    def explain(self, text: str, domain: str) -> Generator[Ask, Told, None]:
+        """Section 6.2. Whatever goes wrong, there is no explanation then."""
+        target = yield from self.expand(text, domain)
+        if not _can_be_asked(target):
+            return
+        told = yield Ask(target, "TXT")
+        if len(told.values) != 1 or not told.values[0].isascii():
+            return
+        words = told.values[0]
+        if not is_explanation(words):
+            return
+        validated = (yield from self.validated_name(domain)) if needs_validated_name(words) else ""
+        self.judgement.explanation = expand(words, domain, self.session, validated, self.now)
+
+
+def _is_domain(domain: str) -> bool:
+    """Section 4.3: at least two labels, each of 1 to 63 characters."""
+    labels = domain.removesuffix(".").split(".")
+    return len(labels) > 1 and _can_be_asked(domain)
+
+
+def _can_be_asked(name: str) -> bool:
+    labels = name.removesuffix(".").split(".")
+    return len(name) <= 254 and all(1 <= len(label) <= 63 for label in labels) and name.isascii()  # noqa: PLR2004 - RFC 1035
+
+
+def _is_below(name: str, domain: str) -> bool:
+    name, domain = name.removesuffix(".").lower(), domain.removesuffix(".").lower()
+    return name == domain or name.endswith(f".{domain}")
+
+
+def _rdtype(address: IPv4Address | IPv6Address) -> str:
+    return "AAAA" if isinstance(address, IPv6Address) else "A"

@@ -1,0 +1,93 @@
+"""Macros of SPF records (RFC 7208 section 7). Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from urllib.parse import quote
+
+MAX_DOMAIN = 253
+"""Section 7.3: what is longer loses labels from its left end."""
+
+_EXPANSION = re.compile(r"%(?:\{([a-z])([0-9]*)(r?)([.\-+,/_=]*)\}|([%_-]))", re.IGNORECASE)
+_LITERAL = {"%": "%", "_": " ", "-": "%20"}
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What is known of the mail that is judged.
+
+    Attributes:
+        sender: The reverse-path, or `postmaster` at the HELO name.
+        receiver: Who judges, for explanations.
+    """
+
+    address: IPv4Address | IPv6Address
+    sender: str
+    helo: str
+    receiver: str = "unknown"
+
+    @property
+    def reversed(self) -> str:
+        """The address as it stands below in-addr.arpa or ip6.arpa."""
+        return self.address.reverse_pointer
+
+
+def needs_validated_name(text: str) -> bool:
+    """Whether the name of the client (`%{p}`) stands in it, which takes look-ups."""
+    return "%{p" in text.lower()
+
+
+def expand(text: str, domain: str, session: Session, validated: str, now: float) -> str:
+    """The text with its macros replaced.
+
+    Args:
+        text: As it stands in a record that was parsed.
+        domain: The one that is being checked.
+        session: The mail.
+        validated: What `%{p}` stands for.
+        now: Unix time.
+    """
+
+    def replaced(match: re.Match[str]) -> str:
+        if match[5]:
+            return _LITERAL[match[5]]
+        value = _value(match[1].lower(), domain, session, validated, now)
+        parts = re.split(f"[{re.escape(match[4] or '.')}]", value)
+        if match[3]:
+            parts.reverse()
+        if match[2]:
+            parts = parts[-int(match[2][:4]) :]
+        joined = ".".join(parts)
+        return quote(joined, safe="-._~") if match[1].isupper() else joined
+
+    return _EXPANSION.sub(replaced, text)
+
+
+def shortened(domain: str) -> str:
+    """A name that fits into DNS, by leaving out labels from the left."""
+    domain = domain.removesuffix(".")
+    while len(domain) > MAX_DOMAIN and "." in domain:
+        domain = domain.partition(".")[2]
+    return domain
+
+
+def _value(letter: str, domain: str, session: Session, validated: str, now: float) -> str:
+    local, _, sender_domain = session.sender.rpartition("@")
+    six = isinstance(session.address, IPv6Address)
+    values = {
+        "s": session.sender,
+        "l": local,
+        "o": sender_domain,
+        "d": domain,
+        # Section 7.3: IPv6 addresses as nibbles with dots, for they are parts of names.
+        "i": ".".join(session.address.exploded.replace(":", "")) if six else str(session.address),
+        "p": validated,
+        "v": "ip6" if six else "in-addr",
+        "h": session.helo,
+        "c": str(session.address),
+        "r": session.receiver,
+        "t": str(int(now)),
+    }
+    return values[letter]

@@ -1,0 +1,194 @@
+"""The syntax of an SPF record (RFC 7208 sections 4.5, 5, 6 and 12): text to terms, or what is wrong with it. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+MAX_RECORD = 16384
+"""Characters: as much as an answer can hold. Records over 450 are already too long for one datagram (section 3.4)."""
+
+_VERSION = "v=spf1"
+
+_MACRO = r"%\{[slodiphcrtvSLODIPHCRTV][0-9]*r?[.\-+,/_=]*\}|%%|%_|%-"
+_MACRO_STRING = re.compile(rf"(?:{_MACRO}|[!-$&-~])*", re.IGNORECASE)
+_EXPLANATION = re.compile(rf"(?:{_MACRO}|[ -$&-~])*", re.IGNORECASE)
+_DOMAIN_END = re.compile(
+    rf"(?:{_MACRO}|[!-$&-~])*"
+    r"(?:\.(?:[a-z0-9]*[a-z][a-z0-9]*|[a-z0-9]+-[a-z0-9-]*[a-z0-9])\.?|%\{[^}]*\}|%%|%_|%-)",
+    re.IGNORECASE,
+)
+"""Section 7.1: a domain-spec ends in a top label behind a dot, or in a macro."""
+
+_MODIFIER = re.compile(r"([a-z][a-z0-9\-_.]*)=(.*)", re.IGNORECASE | re.DOTALL)
+_MECHANISM = re.compile(r"([+\-?~]?)([a-z][a-z0-9\-_.]*)(.*)", re.IGNORECASE | re.DOTALL)
+_LENGTHS = re.compile(r"(.*?)(?:/(0|[1-9][0-9]?))?(?://(0|[1-9][0-9]{0,2}))?", re.DOTALL)
+_ADDRESS = re.compile(r":([0-9a-f.:]+)(/[0-9]+)?", re.IGNORECASE)
+
+_NOT_IN_A_DOMAIN = frozenset("crt")
+"""Macro letters for explanations only (section 7.2)."""
+
+
+class SpfSyntaxError(ValueError):
+    """The record cannot be used (permerror); the message says which term."""
+
+
+class Qualifier(StrEnum):
+    """What a match means (section 4.6.2)."""
+
+    PASS = "+"  # noqa: S105 - the word of RFC 7208
+    FAIL = "-"
+    SOFTFAIL = "~"
+    NEUTRAL = "?"
+
+
+class Mechanism(StrEnum):
+    """Section 5."""
+
+    ALL = "all"
+    INCLUDE = "include"
+    A = "a"
+    MX = "mx"
+    PTR = "ptr"
+    IP4 = "ip4"
+    IP6 = "ip6"
+    EXISTS = "exists"
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One mechanism with its qualifier.
+
+    Attributes:
+        domain: As written, with macros; empty for the domain that is being checked.
+        network: Of `ip4` and `ip6`.
+        lengths: Prefix lengths of `a` and `mx`, for IPv4 and IPv6.
+    """
+
+    text: str
+    mechanism: Mechanism
+    qualifier: Qualifier
+    domain: str = ""
+    network: IPv4Network | IPv6Network | None = None
+    lengths: tuple[int, int] = (32, 128)
+
+
+@dataclass(frozen=True, slots=True)
+class SpfRecord:
+    """A record without mistakes.
+
+    Attributes:
+        redirect: The domain of the modifier, with macros; empty if there is none.
+        explanation: Of `exp`, likewise.
+    """
+
+    terms: tuple[Term, ...]
+    redirect: str = ""
+    explanation: str = ""
+
+
+def is_spf(text: str) -> bool:
+    """Whether a TXT record is one (section 4.5): the version, and then a space or the end."""
+    return text[: len(_VERSION)].lower() == _VERSION and text[len(_VERSION) :][:1] in ("", " ")
+
+
+def is_explanation(text: str) -> bool:
+    """Whether the text of an explanation is well formed (section 6.2): its macros, with spaces between the rest."""
+    return _EXPLANATION.fullmatch(text) is not None
+
+
+def parse_spf(text: str) -> SpfRecord:
+    """Reads a record that `is_spf`. Every term is judged, also those that no evaluation reaches (section 4.6).
+
+    Raises:
+        SpfSyntaxError: It has a mistake.
+    """
+    if len(text) > MAX_RECORD:
+        raise SpfSyntaxError("the record is too long")
+    if not text.isascii() or not text.isprintable():
+        raise SpfSyntaxError("the record holds characters that are not printable ASCII")
+    terms: list[Term] = []
+    modifiers: dict[str, str] = {}
+    for word in text[len(_VERSION) :].split(" "):
+        modifier = _MODIFIER.fullmatch(word)
+        if modifier is not None:
+            _modifier(modifier[1].lower(), modifier[2], word, modifiers)
+        elif word:
+            terms.append(_term(word))
+    return SpfRecord(tuple(terms), modifiers.get("redirect", ""), modifiers.get("exp", ""))
+
+
+def _modifier(name: str, value: str, word: str, known: dict[str, str]) -> None:
+    if name in ("redirect", "exp"):
+        if name in known:
+            raise SpfSyntaxError(f"{name}= stands there twice")  # section 6
+        known[name] = _domain(value, word)
+    elif not _MACRO_STRING.fullmatch(value):
+        raise SpfSyntaxError(f"{word[:80]} is not well formed")
+
+
+def _term(word: str) -> Term:
+    match = _MECHANISM.fullmatch(word)
+    name = match[2].lower() if match else ""
+    if match is None or name not in set(Mechanism):
+        raise SpfSyntaxError(f"{word[:80]} is not a mechanism")
+    qualifier, mechanism, rest = Qualifier(match[1] or "+"), Mechanism(name), match[3]
+    if mechanism is Mechanism.ALL:
+        if rest:
+            raise SpfSyntaxError(f"{word[:80]}: nothing stands behind all")
+        return Term(word, mechanism, qualifier)
+    if mechanism in (Mechanism.IP4, Mechanism.IP6):
+        return Term(word, mechanism, qualifier, network=_network(mechanism, rest, word))
+    lengths = (32, 128)
+    if mechanism in (Mechanism.A, Mechanism.MX):
+        rest, lengths = _lengths(rest, word)
+    if mechanism in (Mechanism.INCLUDE, Mechanism.EXISTS) and not rest:
+        raise SpfSyntaxError(f"{word[:80]} names no domain")
+    if rest and not rest.startswith(":"):
+        raise SpfSyntaxError(f"{word[:80]} is not well formed")
+    return Term(word, mechanism, qualifier, _domain(rest[1:], word) if rest else "", lengths=lengths)
+
+
+def _lengths(rest: str, word: str) -> tuple[str, tuple[int, int]]:
+    """Section 5.3: `a:example.com/24//64`, without the prefix lengths, and those."""
+    match = _LENGTHS.fullmatch(rest)
+    if match is None or (match[2] is None and match[3] is None):
+        return rest, (32, 128)
+    four = 32 if match[2] is None else int(match[2])
+    six = 128 if match[3] is None else int(match[3])
+    if four > 32 or six > 128:  # noqa: PLR2004 - the bits of an address
+        raise SpfSyntaxError(f"{word[:80]}: the prefix is too long")
+    return match[1], (four, six)
+
+
+def _network(mechanism: Mechanism, rest: str, word: str) -> IPv4Network | IPv6Network:
+    match = _ADDRESS.fullmatch(rest)
+    network = _as_network(rest[1:]) if match is not None else None
+    if match is None or network is None or network.version != (4 if mechanism is Mechanism.IP4 else 6):
+        raise SpfSyntaxError(f"{word[:80]} is not an address or a network of that kind")
+    length = (match[2] or "")[1:]
+    if len(length) > 1 and length.startswith("0"):
+        raise SpfSyntaxError(f"{word[:80]}: the prefix is not well formed")
+    return network
+
+
+def _as_network(text: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+def _domain(text: str, word: str) -> str:
+    """A domain-spec (section 7.1)."""
+    if not _DOMAIN_END.fullmatch(text):
+        raise SpfSyntaxError(f"{word[:80]} does not name a domain")
+    for letter in re.findall(r"%\{(.)", text):
+        if letter.lower() in _NOT_IN_A_DOMAIN:
+            raise SpfSyntaxError(f"{word[:80]}: the macro {letter} is for explanations only")
+    for count in re.findall(r"%\{.([0-9]+)", text):
+        if int(count[:4]) == 0:
+            raise SpfSyntaxError(f"{word[:80]}: a macro keeps no parts")  # section 7.1: DIGIT, nonzero
+    return text

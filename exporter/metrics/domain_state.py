@@ -1,0 +1,114 @@
+"""What is known of each mail domain: the last judgement of those that are judged, the last look at the followed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from exporter.metrics.labels import label_pairs
+from exporter.model import DomainReport
+
+
+@dataclass(frozen=True, slots=True)
+class DomainState:
+    """One judged domain.
+
+    Attributes:
+        labels: What its series have between their braces.
+        interval: Seconds between two judgements.
+        report: The last one; `None` before the first.
+        history: Success of each check in former judgements, the newest first, with when that was.
+    """
+
+    name: str
+    labels: str
+    interval: float
+    report: DomainReport | None = None
+    history: tuple[DomainReport, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedState:
+    """One followed domain.
+
+    Attributes:
+        success: Of the last look.
+        last_success_at: Unix time; `None` if there was none.
+        count: Endpoints that it stands for.
+        problems: For people.
+    """
+
+    domain: str
+    success: bool
+    last_success_at: float | None
+    count: int
+    problems: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> str:
+        """What its series have between their braces."""
+        return label_pairs([("domain", self.domain)])
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A domain that is to be judged, as series name it."""
+
+    name: str
+    interval: float
+    labels: Mapping[str, str]
+
+
+MAX_HISTORY = 20
+"""Reports of a domain that are kept for its page, if they differ from the one before."""
+
+
+class DomainStates:
+    """The domains of this process."""
+
+    def __init__(self) -> None:
+        self._domains: dict[str, DomainState] = {}
+        self._followed: dict[str, FollowedState | None] = {}
+
+    def configure(self, judged: Iterable[Judged], followed: Iterable[str]) -> None:
+        """Go on with these domains; what is known of those that stay, stays."""
+        before, self._domains = self._domains, {}
+        for each in judged:
+            labels = label_pairs([("domain", each.name), *each.labels.items()])
+            known = before.get(each.name) or DomainState(each.name, labels, each.interval)
+            self._domains[each.name] = replace(known, labels=labels, interval=each.interval)
+        self._followed = {name: self._followed.get(name) for name in followed}
+
+    def judged(self, report: DomainReport) -> None:
+        """A domain was judged. The report of one that is gone meanwhile is nobody's."""
+        state = self._domains.get(report.domain)
+        if state is None:
+            return
+        history = state.history
+        if state.report is not None and _differs(state.report, report):
+            history = (state.report, *history)[:MAX_HISTORY]
+        self._domains[report.domain] = replace(state, report=report, history=history)
+
+    def followed(self, followed: FollowedState) -> None:
+        """A domain was looked at."""
+        if followed.domain in self._followed:
+            self._followed[followed.domain] = followed
+
+    def snapshot(self) -> tuple[tuple[DomainState, ...], tuple[FollowedState, ...]]:
+        """Judged and followed domains, in the order of the configuration."""
+        followed = tuple(state for state in self._followed.values() if state is not None)
+        return tuple(self._domains.values()), followed
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no domains."""
+        return not self._domains and not self._followed
+
+    def of(self, name: str) -> DomainState | None:
+        """One judged domain; `None` if there is none of that name."""
+        return self._domains.get(name)
+
+
+def _differs(one: DomainReport, other: DomainReport) -> bool:
+    """Whether two reports say something else of the domain."""
+    return (one.success, one.findings) != (other.success, other.findings)

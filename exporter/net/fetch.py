@@ -1,0 +1,273 @@
+"""Documents by HTTP from servers that somebody else names, bounded in size, time, redirections and where we connect to.
+
+Names are looked up by our own resolver, and the addresses are judged before each connection, so also after each
+redirection. No proxy is used: it would connect to addresses that nobody judged. What documents mean lives elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from exporter.model import IpFamily, Resolution
+from exporter.net.resolve import ResolveError
+from exporter.net.system_names import normal_address
+
+MAX_REDIRECTS = 3
+"""Redirections that are followed where any are: hosted domains use one, and one for https."""
+
+_REDIRECTIONS = frozenset({301, 302, 303, 307, 308})
+_OK = 200
+
+Objection = Callable[[str, Sequence[str]], str | None]
+"""What is to be said against connecting to a host at these addresses; `None` for nothing."""
+
+
+class Names(Protocol):
+    """Looks names up."""
+
+    async def resolve(self, host: str, family: IpFamily) -> Resolution:
+        """The addresses of a host."""
+
+
+class Lost(StrEnum):
+    """Why there is no document."""
+
+    NOT_FOUND = "not_found"
+    """The name does not exist, or the server says that there is none."""
+    NOT_ALLOWED = "not_allowed"
+    CERTIFICATE = "certificate"
+    UNREACHABLE = "unreachable"
+    """Anything else on the way: it may be there the next time."""
+    UNUSABLE = "unusable"
+    """The server's answer is not what may be taken."""
+
+
+class FetchError(Exception):
+    """There is no document.
+
+    Attributes:
+        detail: For people: one line of printable ASCII, that completes "https://example.com/ ...".
+    """
+
+    def __init__(self, lost: Lost, detail: str) -> None:
+        super().__init__(detail)
+        self.lost = lost
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a server gave.
+
+    Attributes:
+        url: Where it was, after redirections.
+        media_type: In lower case, without parameters.
+        expires: Unix time: when the server's certificate does; `None` without TLS.
+    """
+
+    url: str
+    body: bytes
+    media_type: str
+    expires: float | None
+
+
+class _Response(aiohttp.ClientResponse):
+    """Keeps what is known of the certificate, which is gone with the connection."""
+
+    expires: float | None = None
+
+    async def start(self, connection: Any) -> aiohttp.ClientResponse:
+        """As the base class."""
+        tls = connection.transport.get_extra_info("ssl_object") if connection.transport is not None else None
+        certificate = tls.getpeercert() if tls is not None else None
+        if certificate:
+            self.expires = float(ssl.cert_time_to_seconds(certificate["notAfter"]))
+        return await super().start(connection)
+
+
+class _JudgedNames(AbstractResolver):
+    """Our resolver in aiohttp's form, with the judgement in between."""
+
+    def __init__(self, names: Names, objection: Objection) -> None:
+        self._names = names
+        self._objection = objection
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses of a host, all of which we may connect to."""
+        found = (await self._names.resolve(f"{host.removesuffix('.')}.", _FAMILIES[family])).addresses
+        objection = self._objection(host, found)
+        if objection is not None:
+            raise FetchError(Lost.NOT_ALLOWED, f"is not asked: {objection}")
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in found
+        ]
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+_FAMILIES = {
+    socket.AF_UNSPEC: IpFamily.ANY,
+    socket.AF_INET: IpFamily.IPV4,
+    socket.AF_INET6: IpFamily.IPV6,
+}
+
+
+class Fetcher:
+    """Gets documents, each by a connection of its own."""
+
+    def __init__(self, names: Names, *, ca_file: Path | None = None) -> None:
+        self._names = names
+        self._ca_file = ca_file
+
+    async def get(
+        self, url: str, objection: Objection, *, limit: int, within: float, redirects: int = MAX_REDIRECTS
+    ) -> Document:
+        """Gets one document.
+
+        Args:
+            url: With the scheme http or https.
+            objection: Where we may connect to.
+            limit: Octets of the document.
+            within: Seconds for all of it, redirections included.
+            redirects: How many of those are followed.
+
+        Raises:
+            FetchError: There is none.
+        """
+        try:
+            async with asyncio.timeout(within):
+                # Reading the trusted authorities takes tens of milliseconds: not on the event loop.
+                context = await asyncio.to_thread(self._context)
+                return await self._follow(url, objection, context, limit, redirects)
+        except TimeoutError:
+            raise FetchError(Lost.UNREACHABLE, f"did not answer within {within:g} s") from None
+
+    def _context(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=self._ca_file)
+        except OSError:
+            raise FetchError(Lost.CERTIFICATE, f"is not asked: {str(self._ca_file)!r} cannot be read as PEM") from None
+
+    async def _follow(
+        self, url: str, objection: Objection, context: ssl.SSLContext, limit: int, redirects: int
+    ) -> Document:
+        secure = url.lower().startswith("https:")
+        for _ in range(redirects + 1):
+            found = await self._ask(url, objection, context, limit)
+            if isinstance(found, Document):
+                return found
+            url = urljoin(url, found)
+            if secure and not url.lower().startswith("https:"):
+                raise FetchError(Lost.UNUSABLE, "redirects to a place without TLS")
+        raise FetchError(
+            Lost.UNUSABLE, f"redirects more than {redirects} times" if redirects else "redirects elsewhere"
+        )
+
+    async def _ask(self, url: str, objection: Objection, context: ssl.SSLContext, limit: int) -> Document | str:
+        """The document, or where else it is said to be."""
+        host = _host(url)
+        if normal_address(host) is not None and (told := objection(host, (host,))) is not None:
+            raise FetchError(Lost.NOT_ALLOWED, f"is not asked: {told}")
+        connector = aiohttp.TCPConnector(
+            ssl=context, force_close=True, resolver=_JudgedNames(self._names, objection), use_dns_cache=False
+        )
+        session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # The time is bounded by the caller.
+            timeout=aiohttp.ClientTimeout(total=None),
+            auto_decompress=False,
+            response_class=_Response,
+        )
+        # What is not compressed cannot unfold.
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "mail-exporter"}
+        try:
+            async with session, session.get(url, headers=headers, allow_redirects=False) as response:
+                if response.status in _REDIRECTIONS and "Location" in response.headers:
+                    return response.headers["Location"]
+                if response.status != _OK:
+                    lost = Lost.NOT_FOUND if response.status in (404, 410) else Lost.UNUSABLE
+                    raise FetchError(lost, f"answers with HTTP {response.status}")
+                body = await _whole(response, limit)
+                expires = response.expires if isinstance(response, _Response) else None
+                return Document(url, body, response.content_type.lower(), expires)
+        except ResolveError as error:
+            raise FetchError(Lost.NOT_FOUND, f"cannot be looked up: {error.detail}") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _explained(error) from None
+
+
+async def _whole(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    try:
+        await response.content.readexactly(limit + 1)
+    except asyncio.IncompleteReadError as end:
+        return end.partial
+    raise FetchError(Lost.UNUSABLE, f"answers with more than {limit} octets")
+
+
+def _host(url: str) -> str:
+    """The host of a URL that may be another's.
+
+    Raises:
+        FetchError: It is none that we ask.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host, parts = "", urlsplit("")
+    if parts.scheme not in ("http", "https") or not host or parts.username is not None:
+        raise FetchError(Lost.UNUSABLE, "redirects to what is no place on the web")
+    return host
+
+
+def _explained(error: Exception) -> FetchError:
+    """What went wrong on the way, in our words: an exception's own may be the server's."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            why = getattr(error.certificate_error, "verify_message", "it does not fit")
+            return FetchError(Lost.CERTIFICATE, f"has no good certificate: {why}")
+        case aiohttp.ClientConnectorError():
+            cause: BaseException | None = error.os_error
+            while cause is not None and not isinstance(cause, ResolveError | FetchError):
+                cause = cause.__cause__ or cause.__context__
+            if isinstance(cause, FetchError):
+                return cause
+            if isinstance(cause, ResolveError):
+                return FetchError(Lost.NOT_FOUND, f"cannot be looked up: {cause.detail}")
+            number = error.os_error.errno
+            return FetchError(
+                Lost.UNREACHABLE, f"cannot be reached{f': {os.strerror(number)}' if number and number > 0 else ''}"
+            )
+        case aiohttp.ClientSSLError():
+            return FetchError(Lost.UNREACHABLE, "does not speak TLS as we do")
+        case aiohttp.ServerDisconnectedError():
+            return FetchError(Lost.UNREACHABLE, "closes the connection without an answer")
+        case aiohttp.ClientPayloadError():
+            return FetchError(Lost.UNREACHABLE, "closes the connection in the middle of its answer")
+        case aiohttp.ClientResponseError():
+            return FetchError(Lost.UNUSABLE, "answers with something else than HTTP")
+    return FetchError(Lost.UNREACHABLE, "cannot be asked")

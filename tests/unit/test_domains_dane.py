@@ -1,0 +1,127 @@
+"""TLSA records against chains: every usage, selector and matching type, and what makes each fail."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from exporter.domains.posture.dane import Tlsa, key_type, matches
+from exporter.model import KeyType
+from tests.authority import NOW, Party, Span, issue, rsa_key
+
+HOST = "mx.example.com"
+ROOT = issue("Root", authority=True)
+MIDDLE = issue("Middle", ROOT, authority=True)
+LEAF = issue(HOST, MIDDLE, alternatives=[HOST])
+CHAIN = [LEAF.der, MIDDLE.der, ROOT.der]
+STRANGER = issue("Stranger", authority=True)
+
+
+def spki(party: Party) -> bytes:
+    return party.certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def record(usage: int, selector: int, matching: int, party: Party) -> Tlsa:
+    selected = spki(party) if selector else party.der
+    digest = {0: selected, 1: hashlib.sha256(selected).digest(), 2: hashlib.sha512(selected).digest()}
+    return Tlsa(usage, selector, matching, digest[matching])
+
+
+def fits(tlsa: Tlsa, chain: list[bytes] = CHAIN, name: str = HOST, at: float = 0.0) -> bool:
+    assert tlsa.fault is None
+    return matches(tlsa, chain, (name,), NOW.timestamp() + at)
+
+
+@pytest.mark.parametrize("matching", [0, 1, 2])
+@pytest.mark.parametrize("selector", [0, 1])
+class TestEveryForm:
+    def test_of_the_servers_own(self, selector: int, matching: int) -> None:
+        assert fits(record(3, selector, matching, LEAF))
+        assert not fits(record(3, selector, matching, MIDDLE))
+
+    def test_of_an_authority(self, selector: int, matching: int) -> None:
+        assert fits(record(2, selector, matching, ROOT))
+        assert fits(record(2, selector, matching, MIDDLE))
+        assert not fits(record(2, selector, matching, STRANGER))
+
+    def test_an_authority_is_not_the_servers_own(self, selector: int, matching: int) -> None:
+        if matching:
+            assert not fits(record(2, selector, matching, LEAF), [LEAF.der])
+
+
+@pytest.mark.parametrize("selector", [0, 1])
+def test_an_authority_that_the_record_holds_need_not_be_in_the_chain(selector: int) -> None:
+    assert fits(record(2, selector, 0, MIDDLE), [LEAF.der])
+    assert fits(record(2, selector, 0, ROOT), [LEAF.der, MIDDLE.der])
+    assert not fits(record(2, selector, 0, STRANGER), [LEAF.der, MIDDLE.der])
+
+
+def test_a_digest_of_an_authority_needs_it_in_the_chain() -> None:
+    assert not fits(record(2, 0, 1, ROOT), [LEAF.der, MIDDLE.der])
+
+
+def test_the_servers_own_may_be_expired_and_for_another_name() -> None:
+    assert fits(record(3, 1, 1, LEAF), name="other.example", at=365 * 86400.0)
+
+
+def test_under_an_authority_dates_and_names_count() -> None:
+    assert not fits(record(2, 0, 1, ROOT), name="other.example")
+    assert not fits(record(2, 0, 1, ROOT), at=365 * 86400.0)
+    assert not fits(record(2, 0, 1, ROOT), at=-365 * 86400.0)
+
+
+def test_one_of_several_names_is_enough() -> None:
+    assert matches(record(2, 0, 1, ROOT), CHAIN, ("base.example.net", HOST), NOW.timestamp())
+
+
+def test_a_signature_that_is_not_the_authoritys_does_not_count() -> None:
+    forged = issue("Middle", STRANGER, authority=True)
+    leaf = issue(HOST, forged, alternatives=[HOST])
+    assert not fits(record(2, 0, 1, ROOT), [leaf.der, forged.der, ROOT.der])
+
+
+def test_a_key_survives_a_renewal_and_a_certificate_does_not() -> None:
+    renewed = issue(HOST, MIDDLE, alternatives=[HOST], key=LEAF.key, days=Span(0, 90))
+    assert fits(record(3, 1, 1, LEAF), [renewed.der])
+    assert not fits(record(3, 0, 1, LEAF), [renewed.der])
+
+
+def test_nothing_matches_what_was_not_shown() -> None:
+    assert not fits(record(3, 1, 1, LEAF), [])
+
+
+@pytest.mark.parametrize("chain", [[b""], [b"\x30\x03\x02\x01\x00"], [b"\xff" * 100, LEAF.der]])
+@pytest.mark.parametrize("usage", [2, 3])
+def test_what_is_no_certificate_matches_nothing(chain: list[bytes], usage: int) -> None:
+    assert not fits(record(usage, 1, 1, LEAF), chain)
+
+
+@pytest.mark.parametrize(
+    ("tlsa", "fault"),
+    [
+        (Tlsa(0, 0, 1, bytes(32)), "usage 0 is not for mail"),
+        (Tlsa(1, 1, 1, bytes(32)), "usage 1 is not for mail"),
+        (Tlsa(4, 0, 1, bytes(32)), "usage 4 is not for mail"),
+        (Tlsa(3, 2, 1, bytes(32)), "selector 2 is not known"),
+        (Tlsa(3, 1, 3, bytes(32)), "matching type 3 is not known"),
+        (Tlsa(3, 1, 1, bytes(31)), "31 octets are no digest of matching type 1"),
+        (Tlsa(3, 1, 2, bytes(32)), "32 octets are no digest of matching type 2"),
+        (Tlsa(3, 1, 0, b"key"), "it holds no key"),
+        (Tlsa(2, 0, 0, b""), "it holds no certificate"),
+    ],
+)
+def test_why_a_record_cannot_be_used(tlsa: Tlsa, fault: str) -> None:
+    assert fault == tlsa.fault
+
+
+def test_the_kind_of_key() -> None:
+    rsa = issue(HOST, key=rsa_key(2048, "dane"))
+    assert [KeyType.RSA, KeyType.ECDSA, None, None] == [
+        key_type([rsa.der]),
+        key_type([issue(HOST, key=ec.generate_private_key(ec.SECP256R1())).der]),
+        key_type([]),
+        key_type([b"noise"]),
+    ]

@@ -1,0 +1,292 @@
+"""The records of MTA-STS, TLS-RPT, DMARC, DKIM and DNS lists: what they say, and what is wrong with them."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Generator, Mapping, Sequence
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from exporter.domains.posture import mta_sts
+from exporter.domains.posture.dkim import DkimError, dkim_records, parse_dkim
+from exporter.domains.posture.dmarc import DmarcError, DmarcPolicy, Walk, consent_name, parse_dmarc, walk
+from exporter.domains.posture.dnsbl import NotAListingError, dnsbl_name, is_listed
+from exporter.domains.posture.mta_sts import InvalidError, Mode, Policy, parse_policy, parse_sts_record, parse_tls_rpt
+from exporter.domains.tags import TagError, having_version, parse_tags
+
+GOOD = b"version: STSv1\r\nmode: enforce\r\nmx: mail.example.com\r\nmx: *.example.net\r\nmax_age: 604800\r\n"
+
+
+class TestTags:
+    def test_are_read_in_their_order_and_without_the_space_around_them(self) -> None:
+        assert [("v", "DMARC1"), ("p", "none"), ("rua", "mailto:a@b.c")] == [
+            *parse_tags(" v = DMARC1;p=none ; RUA=mailto:a@b.c ;").items()
+        ]
+
+    @pytest.mark.parametrize("text", ["v=DMARC1; none", "v=DMARC1; =x", "a=1; a=2", "v=1 p"][:3])
+    def test_that_are_none_are_an_error(self, text: str) -> None:
+        with pytest.raises(TagError):
+            parse_tags(text)
+
+    def test_only_records_of_the_version_count(self) -> None:
+        texts = ["v=STSv1; id=1", "v=STSv1", " v = STSv1 ;id=2", "v=STSv10; id=1", "x; v=STSv1", "v=stsv1; id=1"]
+        assert ["v=STSv1; id=1", "v=STSv1", " v = STSv1 ;id=2"] == having_version(texts, "STSv1")
+
+
+class TestPolicy:
+    def test_says_where_mail_may_go(self) -> None:
+        assert Policy(Mode.ENFORCE, ("mail.example.com", "*.example.net"), 604800) == parse_policy(GOOD)
+        assert parse_policy(GOOD) == parse_policy(GOOD.replace(b"\r\n", b"\n"))
+
+    @pytest.mark.parametrize(
+        ("host", "listed"),
+        [
+            ("mail.example.com", True),
+            ("MAIL.example.com.", True),
+            ("other.example.com", False),
+            ("a.example.net", True),
+            ("example.net", False),
+            ("a.b.example.net", False),
+            (".example.net", False),
+        ],
+    )
+    def test_fits_hosts_by_one_label(self, host: str, listed: bool) -> None:
+        assert listed is parse_policy(GOOD).lists(host)
+
+    @pytest.mark.parametrize(
+        ("change", "complaint"),
+        [
+            ((b"version: STSv1", b"version: STSv2"), "version"),
+            ((b"mode: enforce", b"mode: enforced"), "mode"),
+            ((b"mx: mail.example.com\r\nmx: *.example.net\r\n", b""), "no mx"),
+            ((b"max_age: 604800", b"max_age: 31557601"), "max_age"),
+            ((b"max_age: 604800", b"max_age: -1"), "max_age"),
+            ((b"max_age: 604800\r\n", b""), "max_age"),
+            ((b"*.example.net", b"*.*.example.net"), "mx"),
+            ((b"*.example.net", b"a..example"), "mx"),
+            ((b"mode: enforce", b"<html>"), "is not key: value"),
+            ((b"mode", b"\xff"), "UTF-8"),
+        ],
+    )
+    def test_is_refused_for_what_is_wrong(self, change: tuple[bytes, bytes], complaint: str) -> None:
+        with pytest.raises(InvalidError, match=complaint.replace("*", ".")):
+            parse_policy(GOOD.replace(*change))
+
+    def test_of_a_key_that_stands_there_twice_the_first_counts(self) -> None:
+        assert Mode.ENFORCE is parse_policy(GOOD + b"mode: none\r\n").mode
+
+    def test_may_have_keys_that_are_not_known(self) -> None:
+        assert parse_policy(GOOD) == parse_policy(GOOD + b"later: yes\r\n\r\n")
+
+    def test_of_mode_none_needs_no_hosts(self) -> None:
+        assert Policy(Mode.NONE, (), 86400) == parse_policy(b"version: STSv1\nmode: none\nmax_age: 86400")
+
+
+@pytest.mark.parametrize("text", ["v=STSv1; id=20260101;", "v=STSv1;id=a"])
+def test_the_record_of_mta_sts_has_an_id(text: str) -> None:
+    assert parse_sts_record(text) in ("20260101", "a")
+
+
+@pytest.mark.parametrize("text", ["v=STSv1;", "v=STSv1; id=a-b", f"v=STSv1; id={'1' * 33}", "v=STSv1; id=1; id=2"])
+def test_an_id_is_32_letters_and_digits(text: str) -> None:
+    with pytest.raises(InvalidError):
+        parse_sts_record(text)
+
+
+def test_reports_about_tls_go_by_mail_or_https() -> None:
+    text = "v=TLSRPTv1; rua=mailto:tls@example.com, https://example.com/tls"
+    assert [text] == mta_sts.tls_rpt_records(["v=spf1 -all", text])
+    assert ("mailto:tls@example.com", "https://example.com/tls") == parse_tls_rpt(text)
+
+
+@pytest.mark.parametrize("rua", ["", "rua=", "rua=tls@example.com", "rua=http://example.com", "rua=mailto:nobody"])
+def test_and_nowhere_else(rua: str) -> None:
+    with pytest.raises(InvalidError, match="rua"):
+        parse_tls_rpt(f"v=TLSRPTv1; {rua}")
+
+
+def walked(domain: str, zone: Mapping[str, Sequence[str] | None]) -> tuple[Walk, list[str]]:
+    """The walk through a zone, and what was asked."""
+    asked: list[str] = []
+
+    def along() -> Generator[str, Sequence[str] | None, Walk]:
+        return (yield from walk(domain))
+
+    steps = along()
+    answer: Sequence[str] | None = None
+    found: list[Walk] = []
+
+    def step() -> str | None:
+        try:
+            return next(steps) if not asked else steps.send(answer)
+        except StopIteration as end:
+            found.append(end.value)
+        return None
+
+    while (name := step()) is not None:
+        asked.append(name)
+        answer = zone.get(name, ())
+    return found[0], asked
+
+
+class TestTreeWalk:
+    """RFC 9989 section 4.10."""
+
+    def test_goes_up_label_by_label(self) -> None:
+        found, asked = walked("a.mail.example.com", {"_dmarc.example.com": ["v=DMARC1; p=reject; sp=quarantine"]})
+        assert ["_dmarc.a.mail.example.com", "_dmarc.mail.example.com", "_dmarc.example.com", "_dmarc.com"] == asked
+        assert "example.com" == found.organizational
+        step = found.applying()
+        assert step is not None
+        assert "example.com" == step.domain
+
+    def test_jumps_where_there_are_many_labels(self) -> None:
+        _, asked = walked("a.b.c.d.e.f.g.h.i.j.mail.example.com", {})
+        assert ["_dmarc.a.b.c.d.e.f.g.h.i.j.mail.example.com", "_dmarc.g.h.i.j.mail.example.com"] == asked[:2]
+        assert 8 == len(asked)
+
+    def test_ends_at_a_domain_that_is_an_organizations(self) -> None:
+        zone = {
+            "_dmarc.b.example.com": ["v=DMARC1; p=none; psd=n"],
+            "_dmarc.example.com": ["v=DMARC1; p=reject"],
+        }
+        found, asked = walked("a.b.example.com", zone)
+        assert ["_dmarc.a.b.example.com", "_dmarc.b.example.com"] == asked
+        assert "b.example.com" == found.organizational
+
+    def test_an_organization_lies_one_label_below_a_public_suffix(self) -> None:
+        zone = {
+            "_dmarc.bank": ["v=DMARC1; p=reject; psd=y"],
+            "_dmarc.mail.example.bank": ["v=DMARC1; p=none"],
+        }
+        found, _ = walked("mail.example.bank", zone)
+        assert "example.bank" == found.organizational
+        applying = found.applying()
+        assert applying is not None
+        assert "mail.example.bank" == applying.domain
+
+    def test_what_a_public_suffix_says_holds_where_nobody_else_says_anything(self) -> None:
+        found, _ = walked("example.bank", {"_dmarc.bank": ["v=DMARC1; p=reject; psd=y"]})
+        applying = found.applying()
+        assert applying is not None
+        assert ("bank", "example.bank") == (applying.domain, found.organizational)
+
+    def test_several_records_count_as_none(self) -> None:
+        zone = {
+            "_dmarc.a.example.com": ["v=DMARC1; p=none", "v=DMARC1; p=reject"],
+            "_dmarc.example.com": ["v=DMARC1; p=none"],
+        }
+        assert "example.com" == walked("a.example.com", zone)[0].organizational
+
+    def test_of_a_domain_without_records_is_the_domain_itself(self) -> None:
+        found, _ = walked("example.com", {"_dmarc.example.com": ["v=spf1 -all"]})
+        assert ("example.com", None) == (found.organizational, found.applying())
+
+    def test_ends_where_nobody_answers(self) -> None:
+        found, asked = walked("a.example.com", {"_dmarc.example.com": None})
+        assert ("example.com", ["_dmarc.a.example.com", "_dmarc.example.com"]) == (found.failed, asked)
+
+
+class TestDmarc:
+    def test_says_what_is_to_be_done(self) -> None:
+        record = parse_dmarc(
+            "v=DMARC1; p=reject; sp=quarantine; t=y; rua=mailto:a@example.net!10m,mailto:b@example.org"
+        )
+        assert (DmarcPolicy.REJECT, DmarcPolicy.QUARANTINE, True, "u", ("example.net", "example.org")) == (
+            record.policy,
+            record.subdomains,
+            record.testing,
+            record.psd,
+            record.reports,
+        )
+
+    def test_without_a_good_policy_is_none_if_there_is_somebody_to_tell(self) -> None:
+        assert DmarcPolicy.NONE is parse_dmarc("v=DMARC1; p=rejected; rua=mailto:a@example.com").policy
+        with pytest.raises(DmarcError, match="p "):
+            parse_dmarc("v=DMARC1; p=rejected")
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "v=DMARC1; p",
+            "v=DMARC1; p=none; p=none",
+            "v=DMARC1; p=none; adkim=x",
+            "v=DMARC1; p=none; rua=a@example.com",
+            "v=DMARC1",
+        ],
+    )
+    def test_is_refused_for_what_is_wrong(self, text: str) -> None:
+        with pytest.raises(DmarcError):
+            parse_dmarc(text)
+
+    def test_who_takes_reports_of_others_says_so_there(self) -> None:
+        assert "example.com._report._dmarc.example.net" == consent_name("example.com", "example.net")
+
+
+def rsa_record(bits: int, extra: str = "") -> str:
+    key = rsa.generate_private_key(65537, bits).public_key()
+    data = b64encode(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+    return f"v=DKIM1; k=rsa; {extra}p={data[:60]} {data[60:]}"
+
+
+class TestDkim:
+    def test_an_rsa_key_has_a_length(self) -> None:
+        assert (1024, False, True) == (
+            (key := parse_dkim(rsa_record(1024, "t=s:y; "))).bits,
+            key.revoked,
+            key.testing,
+        )
+
+    def test_an_ed25519_key_has_32_octets(self) -> None:
+        raw = ed25519.Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+        assert "ed25519" == parse_dkim(f"v=DKIM1; k=ed25519; p={b64encode(raw).decode()}").kind
+        with pytest.raises(DkimError, match="31 octets"):
+            parse_dkim(f"v=DKIM1; k=ed25519; p={b64encode(raw[:31]).decode()}")
+
+    def test_an_empty_key_is_revoked(self) -> None:
+        assert parse_dkim("v=DKIM1; p=").revoked
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "v=DKIM1; k=rsa",
+            "k=rsa; v=DKIM1; p=",
+            "v=DKIM2; p=",
+            "v=DKIM1; k=dsa; p=AAAA",
+            "v=DKIM1; p=not base64!",
+            "v=DKIM1; p=AAAA",
+            "v=DKIM1; s=tlsrpt; p=",
+        ],
+    )
+    def test_is_refused_for_what_is_wrong(self, text: str) -> None:
+        with pytest.raises(DkimError):
+            parse_dkim(text)
+
+    def test_other_texts_are_no_keys(self) -> None:
+        assert ["p=", "v=DKIM1; p=x"] == dkim_records(["p=", "v=DKIM1; p=x", "v=spf1 -all", "hello"])
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("192.0.2.99", "99.2.0.192.bl.example"),
+        ("2001:db8::1", "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.bl.example"),
+    ],
+)
+def test_an_address_is_asked_for_backwards(address: str, name: str) -> None:
+    assert name == dnsbl_name(address, "bl.example")
+
+
+@pytest.mark.parametrize(
+    ("answers", "listed"), [([], False), (["127.0.0.2"], True), (["127.0.0.4", "127.0.1.2"], True)]
+)
+def test_what_lists_answer(answers: list[str], listed: bool) -> None:
+    assert listed is is_listed(answers)
+
+
+@pytest.mark.parametrize("answer", ["127.255.255.254", "192.0.2.1", "10.0.0.1", "128.0.0.1"])
+def test_what_is_no_listing(answer: str) -> None:
+    with pytest.raises(NotAListingError, match=answer):
+        is_listed(["127.0.0.2", answer])
