@@ -27,6 +27,9 @@ from exporter.net.system_names import normal_address
 MAX_REDIRECTS = 3
 """Redirections that are followed where any are: hosted domains use one, and one for https."""
 
+TRUSTED_FOR = 60.0
+"""Seconds for which authorities that were read are used."""
+
 _REDIRECTIONS = frozenset({301, 302, 303, 307, 308})
 _OK = 200
 
@@ -141,6 +144,7 @@ class Fetcher:
     def __init__(self, names: Names, *, ca_file: Path | None = None) -> None:
         self._names = names
         self._ca_file = ca_file
+        self._made: tuple[float, ssl.SSLContext] | None = None
 
     async def get(
         self, url: str, objection: Objection, *, limit: int, within: float, redirects: int = MAX_REDIRECTS
@@ -159,11 +163,17 @@ class Fetcher:
         """
         try:
             async with asyncio.timeout(within):
-                # Reading the trusted authorities takes tens of milliseconds: not on the event loop.
-                context = await asyncio.to_thread(self._context)
-                return await self._follow(url, objection, context, limit, redirects)
+                return await self._follow(url, objection, await self._trust(), limit, redirects)
         except TimeoutError:
             raise FetchError(Lost.UNREACHABLE, f"did not answer within {within:g} s") from None
+
+    async def _trust(self) -> ssl.SSLContext:
+        """The trusted authorities, read anew now and then: the file may have changed."""
+        now = asyncio.get_running_loop().time()
+        if self._made is None or now - self._made[0] > TRUSTED_FOR:
+            # Reading them takes tens of milliseconds: not on the event loop.
+            self._made = now, await asyncio.to_thread(self._context)
+        return self._made[1]
 
     def _context(self) -> ssl.SSLContext:
         try:

@@ -1,0 +1,308 @@
+"""Discovery against nameservers and web servers on loopback: right answers, and what documents may not do to us."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import ssl
+from base64 import b64encode
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from exporter.config.allowed import AllowedTargets, parse_allowed
+from exporter.config.load import parse
+from exporter.domains.discovery.discover import SHORT, Discoverer, Discovery, Wanted
+from exporter.domains.discovery.written import configuration, document
+from exporter.domains.lookups import Lookups
+from exporter.domains.targets import ONLY_PUBLIC, TargetRule
+from exporter.model import DnsSettings, Source
+from exporter.net.fetch import Document, Fetcher, FetchError, Lost, Objection
+from exporter.net.resolve import Resolver
+from tests.authority import Party, issue, key_pem, pem
+from tests.servers import dns as servers
+from tests.servers.dns import Nameserver, nameserver
+
+ROOT = issue("Root", authority=True)
+LOOPBACK = TargetRule(AllowedTargets((parse_allowed("127.0.0.0/8"),)))
+
+XML = (
+    '<clientConfig version="1.1"><emailProvider id="x"><incomingServer type="imap"><hostname>{0}</hostname>'
+    "<port>993</port><socketType>SSL</socketType></incomingServer></emailProvider></clientConfig>"
+)
+HANG = -1
+"""The status of an answer that never comes."""
+
+DRIP = -2
+"""The same, of one that comes octet by octet."""
+
+
+@dataclass
+class Web:
+    """What is served: by host and path a status, a media type or place, and a body.
+
+    Attributes:
+        asked: Hosts and ways, in order.
+    """
+
+    pages: dict[tuple[str, str], tuple[int, str, bytes]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    port: int = 0
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        try:
+            request = (await reader.readuntil(b"\r\n\r\n")).decode()
+            host = request.partition("Host: ")[2].partition("\r\n")[0].partition(":")[0]
+            way = request.split()[1]
+            self.asked.append(f"{host}{way}")
+            status, kind, body = self.pages.get((host, way.partition("?")[0]), (404, "text/plain", b""))
+            if status == HANG:
+                await reader.read()
+            drips = status == DRIP
+            more = f"Location: {kind}" if status in (301, 302) else f"Content-Type: {kind}"
+            writer.write(f"HTTP/1.1 {200 if drips else status} x\r\n{more}\r\nConnection: close\r\n\r\n".encode())
+            for octet in body if drips else ():
+                writer.write(bytes([octet]))
+                await asyncio.sleep(0.2)
+            writer.write(b"" if drips else body)
+            await writer.drain()
+        except (OSError, ssl.SSLError, asyncio.IncompleteReadError):
+            pass  # who has had enough hangs up
+        finally:
+            writer.close()
+
+
+class Rerouted(Fetcher):
+    """Finds port 443 where the test has one."""
+
+    def __init__(self, names: Resolver, ca_file: Path, port: int) -> None:
+        super().__init__(names, ca_file=ca_file)
+        self._port = port
+
+    async def get(self, url: str, objection: Objection, *, limit: int, within: float, redirects: int = 3) -> Document:
+        """As the base class."""
+        parts = urlsplit(url)
+        placed = url.replace(parts.netloc, f"{parts.netloc}:{self._port}", 1) if parts.port is None else url
+        return await super().get(placed, objection, limit=limit, within=within, redirects=redirects)
+
+
+@dataclass(frozen=True)
+class Bench:
+    web: Web
+    names: Nameserver
+    resolver: Resolver
+    fetcher: Rerouted
+
+    async def discover(self, domain: str, *sources: Source, **more: object) -> Discovery:
+        wanted = Wanted(domain, sources or tuple(Source), **{"rule": LOOPBACK, "patience": SHORT, **more})  # type: ignore[arg-type] # of `Wanted`
+        return await Discoverer(Lookups(self.resolver), self.fetcher).discover(wanted)
+
+    async def get(self, url: str, rule: TargetRule = LOOPBACK, **more: object) -> Document:
+        return await self.fetcher.get(url, rule.objection, **{"limit": 10_000, "within": 5.0, **more})  # type: ignore[arg-type] # of `Fetcher.get`
+
+    async def lost(self, url: str, rule: TargetRule = LOOPBACK, **more: object) -> Lost:
+        with pytest.raises(FetchError) as caught:
+            await self.get(url, rule, **more)
+        assert caught.value.detail.isprintable()
+        return caught.value.lost
+
+
+def context(directory: Path, party: Party) -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    (directory / "server.pem").write_bytes(key_pem(party) + pem(party.certificate))
+    made.load_cert_chain(directory / "server.pem")
+    return made
+
+
+@asynccontextmanager
+async def bench(
+    directory: Path, records: list[str], hosts: list[str], web: Web, patience: float = SHORT
+) -> AsyncIterator[Bench]:
+    """Web servers for these hosts, and a nameserver with these records besides."""
+    (directory / "ca.pem").write_bytes(pem(ROOT.certificate))
+    party = issue("web", ROOT, alternatives=hosts)
+    lines = [*records, *(f"{host}. 60 IN A 127.0.0.1" for host in hosts)]
+    tls = context(directory, party)
+    async with (
+        await asyncio.start_server(web.answer, "127.0.0.1", 0, ssl=tls) as server,
+        nameserver(servers.records(*lines, zone="test.")) as names,
+    ):
+        web.port = server.sockets[0].getsockname()[1]
+        resolver = Resolver(DnsSettings((names.address,), patience))
+        yield Bench(web, names, resolver, Rerouted(resolver, directory / "ca.pem", web.port))
+
+
+def published(number: int, web: Web, records: list[str], hosts: list[str]) -> dict[str, list[str]]:
+    """A domain that publishes some of all, by its number; returns what each source is to say."""
+    domain = f"d{number}.test"
+    expected: dict[str, list[str]] = {}
+    if number % 2 == 0:
+        records.append(f"{domain}. 60 IN MX 10 mx.{domain}.")
+        expected["mx"] = [f"smtp://mx.{domain}"]
+    if number % 3 == 0:
+        records.append(f"_imaps._tcp.{domain}. 60 IN SRV 0 1 993 imap.{domain}.")
+        expected["srv"] = [f"imaps://imap.{domain}"]
+    if number % 5 == 0:
+        hosts.append(f"autoconfig.{domain}")
+        web.pages[hosts[-1], "/mail/config-v1.1.xml"] = (200, "text/xml", XML.format(f"imap.{domain}").encode())
+        expected["autoconfig"] = [f"imaps://imap.{domain}"]
+    if number % 7 == 0:
+        hosts.append(f"ua-auto-config.{domain}")
+        body = json.dumps({"protocols": {"imap": {"host": f"imap.{domain}"}}}).encode()
+        digest = b64encode(hashlib.sha256(body).digest()).decode()
+        web.pages[hosts[-1], "/.well-known/user-agent-configuration.json"] = (200, "application/json", body)
+        records.append(f'_ua-auto-config.{domain}. 60 IN TXT "v=UAAC1; a=sha256; d={digest}"')
+        expected["pacc"] = [f"imaps://imap.{domain}"]
+    return expected
+
+
+ASKED = (Source.MX, Source.SRV, Source.AUTOCONFIG, Source.PACC, Source.PRESETS)
+PATIENCE = 30.0
+"""Seconds for answers that come: a busy machine is no wrong answer."""
+
+
+async def test_thirty_domains_are_right(tmp_path: Path) -> None:
+    web, records, hosts = Web(), list[str](), list[str]()
+    expected = {f"d{number}.test": published(number, web, records, hosts) for number in range(1, 31)}
+    async with bench(tmp_path, records, hosts, web, PATIENCE) as here:
+        found = {domain: await here.discover(domain, *ASKED, patience=PATIENCE) for domain in expected}
+    said = {
+        domain: {answer.source.value: [each.name for each in answer.offers] for answer in one.answers if answer.offers}
+        for domain, one in found.items()
+    }
+    assert expected == said
+    for discovery in found.values():
+        if discovery.endpoints:
+            assert len(discovery.endpoints) == len(parse(configuration("x", discovery.endpoints), "f").endpoints)
+        assert {"domain", "endpoints", "sources", "disagreements", "configuration"} == document(discovery).keys()
+
+
+async def test_two_sources_that_hang_hold_nobody_up_for_three_seconds(tmp_path: Path) -> None:
+    hosts = ["autoconfig.d.test", "ua-auto-config.d.test"]
+    web = Web({(hosts[0], "/mail/config-v1.1.xml"): (HANG, "", b"")})
+    web.pages[hosts[1], "/.well-known/user-agent-configuration.json"] = (HANG, "", b"")
+    async with bench(tmp_path, ["d.test. 60 IN MX 10 mx.d.test."], hosts, web) as here:
+        begun = asyncio.get_running_loop().time()
+        found = await here.discover("d.test", *ASKED)
+        took = asyncio.get_running_loop().time() - begun
+    assert [True, True] == [
+        answer.failed for answer in found.answers if answer.source in (Source.AUTOCONFIG, Source.PACC)
+    ]
+    assert ["smtp://mx.d.test"] == [each.offer.name for each in found.endpoints]
+    # Two rounds of requests; and what a busy machine adds.
+    assert took < 2 * SHORT + 1.0
+
+
+async def test_a_hosted_domain_is_found_under_its_mx_host_only_if_it_has_nothing_itself(tmp_path: Path) -> None:
+    web = Web()
+    hosts = ["autoconfig.hoster.test", "autoconfig.own.test"]
+    for host in hosts:
+        web.pages[host, "/mail/config-v1.1.xml"] = (200, "text/xml", XML.format(f"imap.{host[11:]}").encode())
+    records = ["hosted.test. 60 IN MX 10 mx1.hoster.test.", "own.test. 60 IN MX 10 mx1.hoster.test."]
+    async with bench(tmp_path, records, hosts, web) as here:
+        hosted = await here.discover("hosted.test", Source.AUTOCONFIG)
+        assert ["imaps://imap.hoster.test"] == [each.offer.name for each in hosted.endpoints]
+        web.asked.clear()
+        own = await here.discover("own.test", Source.AUTOCONFIG, address="user@own.test")
+        assert ["imaps://imap.own.test"] == [each.offer.name for each in own.endpoints]
+        assert not any("hoster" in each for each in web.asked)
+        assert "autoconfig.own.test/mail/config-v1.1.xml?emailaddress=user@own.test" in web.asked
+
+
+async def test_a_pacc_document_whose_digest_is_anothers_is_not_used(tmp_path: Path) -> None:
+    web = Web()
+    body = b'{"protocols": {"imap": {"host": "imap.evil.test"}}}'
+    web.pages["ua-auto-config.d.test", "/.well-known/user-agent-configuration.json"] = (200, "application/json", body)
+    digest = b64encode(bytes(32)).decode()
+    records = [f'_ua-auto-config.d.test. 60 IN TXT "v=UAAC1; a=sha256; d={digest}"']
+    async with bench(tmp_path, records, ["ua-auto-config.d.test"], web) as here:
+        (answer,) = (await here.discover("d.test", Source.PACC)).answers
+    assert (False, False, ()) == (answer.success, answer.digest_matches, answer.offers)
+
+
+HOSTS = ["good.test", "other.test", "inside.test"]
+
+
+@pytest.fixture
+async def web(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with bench(tmp_path, ["trap.test. 60 IN A 10.0.0.1", "mixed.test. 60 IN A 127.0.0.1"], HOSTS, Web()) as here:
+        yield here
+
+
+def serve(here: Bench, pages: Mapping[str, tuple[int, str, bytes]], host: str = "good.test") -> str:
+    for path, page in pages.items():
+        here.web.pages[host, path] = page
+    return f"https://{host}"
+
+
+async def test_a_document_comes_with_its_type_and_the_end_of_its_certificate(web: Bench) -> None:
+    found = await web.get(serve(web, {"/": (200, "text/plain; charset=utf-8", b"hello")}) + "/")
+    assert (b"hello", "text/plain") == (found.body, found.media_type)
+    assert found.expires is not None
+
+
+async def test_what_is_too_large_is_not_taken(web: Bench) -> None:
+    url = serve(web, {"/": (200, "text/plain", b"x" * 10_001), "/most": (200, "text/plain", b"x" * 10_000)})
+    assert Lost.UNUSABLE is await web.lost(f"{url}/")
+    assert 10_000 == len((await web.get(f"{url}/most")).body)
+
+
+@pytest.mark.parametrize("status", [HANG, DRIP])
+async def test_who_is_slow_is_not_waited_for(web: Bench, status: int) -> None:
+    url = serve(web, {"/": (status, "text/plain", b"x" * 1000)})
+    assert Lost.UNREACHABLE is await web.lost(f"{url}/", within=0.6)
+
+
+async def test_redirections_are_followed_a_few_times_and_judged_each_time(web: Bench) -> None:
+    there = f"https://other.test:{web.web.port}/"
+    url = serve(
+        web,
+        {
+            "/": (302, there, b""),
+            "/plain": (302, "http://other.test/", b""),
+            "/inside": (302, f"https://trap.test:{web.web.port}/", b""),
+            "/literal": (302, "https://10.0.0.1/", b""),
+            "/metadata": (302, "https://169.254.169.254/latest", b""),
+            "/file": (302, "file:///etc/passwd", b""),
+            "/user": (302, "https://a:b@other.test/", b""),
+            "/loop": (302, "/loop", b""),
+        },
+    )
+    serve(web, {"/": (200, "text/plain", b"there")}, "other.test")
+    assert b"there" == (await web.get(f"{url}/")).body
+    assert {
+        "/plain": Lost.UNUSABLE,
+        "/inside": Lost.NOT_ALLOWED,
+        "/literal": Lost.NOT_ALLOWED,
+        "/metadata": Lost.NOT_ALLOWED,
+        "/file": Lost.UNUSABLE,
+        "/user": Lost.UNUSABLE,
+        "/loop": Lost.UNUSABLE,
+    } == {
+        path: await web.lost(f"{url}{path}")
+        for path in ("/plain", "/inside", "/literal", "/metadata", "/file", "/user", "/loop")
+    }
+    assert Lost.UNUSABLE is await web.lost(f"{url}/", redirects=0)
+
+
+async def test_nothing_is_asked_of_an_address_that_is_not_public(web: Bench) -> None:
+    url = serve(web, {"/": (200, "text/plain", b"secret")})
+    assert Lost.NOT_ALLOWED is await web.lost(f"{url}/", ONLY_PUBLIC)
+    assert Lost.NOT_ALLOWED is await web.lost("https://trap.test/")
+    assert [] == web.web.asked
+
+
+async def test_a_certificate_has_to_be_good_and_for_the_name(web: Bench) -> None:
+    assert Lost.CERTIFICATE is await web.lost("https://mixed.test/")
+
+
+async def test_a_name_that_does_not_exist_is_told_from_a_server_that_does_not_answer(web: Bench) -> None:
+    assert Lost.NOT_FOUND is await web.lost("https://nowhere.test/")
+    assert Lost.NOT_FOUND is await web.lost("https://good.test/nothing")
+    assert Lost.UNREACHABLE is await web.lost("https://good.test:1/")
