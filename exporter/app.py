@@ -43,6 +43,7 @@ from exporter.model import (
     TokenOutcome,
 )
 from exporter.net.mail_exchangers import mail_exchangers
+from exporter.net.proxies import connect_through
 from exporter.net.readiness import best_watch
 from exporter.net.resolve import Resolver
 from exporter.net.stream import Stream
@@ -185,10 +186,12 @@ class Daemon:
         self._roster = Roster()
         self._watch = best_watch()
         connect = partial(Stream.connect, watch=self._watch)
+        through = partial(connect_through, watch=self._watch)
         self._contexts = TlsContexts()
         self._logins = Logins(time.monotonic, configuration.login_backoff, observer)
         self._resolver = Resolver(configuration.dns)
-        self.visitor = Visitor(World(self._resolver, self._contexts, connect=connect), self._logins)
+        world = World(self._resolver, self._contexts, connect=connect, connect_through=through)
+        self.visitor = Visitor(world, self._logins)
         self._on_demand = OnDemand(self.visitor)
         self._domains = DomainDesk(self.visitor, self.store.domains, shard, self._discovered)
         self._flows = FlowRunner(self.visitor, self.store.flows, self._exchangers)

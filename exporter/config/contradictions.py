@@ -15,7 +15,7 @@ from exporter.config.layers import Layers
 from exporter.config.problems import Journal, quoted
 from exporter.config.targets import Target
 from exporter.config.urls import usual_scheme
-from exporter.model import Credentials, Encryption, IpFamily, Mechanism, Protocol, SecretKind, TlsPolicy
+from exporter.model import Credentials, Encryption, IpFamily, Mechanism, Protocol, Proxy, SecretKind, TlsPolicy
 from exporter.protocol.protocols import PROTOCOLS, with_key, with_mechanism
 
 DEFAULT_INTERVAL = 60.0
@@ -108,8 +108,8 @@ class Draft:
 
     @property
     def ip_family(self) -> IpFamily:
-        """A source address of one family reaches no address of the other."""
-        source = self.keys.value("source_address")
+        """A source address of one family reaches no address of the other, unless a proxy stands between them."""
+        source = self.keys.value("source_address") if self.keys.value("proxy") is None else None
         wanted: IpFamily = self.keys.value("ip_family") or IpFamily.ANY
         return next((family for family, belongs in _FAMILIES if source is not None and belongs(source)), wanted)
 
@@ -243,6 +243,10 @@ def _check_fingerprints(draft: Draft) -> None:
 
 def _check_addresses(draft: Draft) -> None:
     source, wanted = draft.keys.value("source_address"), draft.keys.value("ip_family")
+    proxy: Proxy | None = draft.keys.value("proxy")
+    if proxy is not None:
+        _check_way_to_proxy(draft, proxy, source)
+        source = None
     for family, belongs in _FAMILIES:
         other = next(each for each in IpFamily if each not in (family, IpFamily.ANY))
         if source is not None and belongs(source) and wanted is other:
@@ -251,6 +255,15 @@ def _check_addresses(draft: Draft) -> None:
             )
         if belongs(draft.target.host) and draft.ip_family is other:
             _report_unreachable(draft, "source_address" if source is not None else "ip_family", family)
+
+
+def _check_way_to_proxy(draft: Draft, proxy: Proxy, source: str | None) -> None:
+    """The source address is for the connection to the proxy."""
+    for family, belongs in _FAMILIES:
+        if source is not None and belongs(proxy.host) and not belongs(source):
+            key = "proxy" if draft.keys.own.has("proxy") else "source_address"
+            message = f"the {family} address {proxy.host} cannot be reached from {source}; change one of the two"
+            draft.problem(key, message)
 
 
 def _report_unreachable(draft: Draft, key: str, family: IpFamily) -> None:

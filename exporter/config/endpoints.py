@@ -28,6 +28,7 @@ _AS_WRITTEN = (
     "addresses",
     "allow_insecure_auth",
     "source_address",
+    "proxy",
     "helo",
     "mailbox",
     "read_back",

@@ -21,6 +21,7 @@ from exporter.config.allowed import NamePattern, Network, parse_allowed
 from exporter.config.durations import PATTERN, format_duration, parse_duration
 from exporter.config.hosts import parse_address, parse_host, parse_target_host
 from exporter.config.problems import quoted
+from exporter.config.proxies import parse_proxy
 from exporter.config.urls import MAX_PORT, SCHEMES, MailUrl, parse_module_url, parse_url
 from exporter.model import (
     Addresses,
@@ -30,6 +31,8 @@ from exporter.model import (
     OAuth2Authentication,
     OAuth2Provider,
     Protocol,
+    Proxy,
+    ProxyScheme,
     Secret,
     TlsVersion,
 )
@@ -118,6 +121,7 @@ Host: TypeAlias = Annotated[str, Text(parse_host, r"^[^\s/?#@]+$")]
 TargetHost: TypeAlias = Annotated[str, Text(parse_target_host, r"^[^\s/?#@]+$")]
 Port: TypeAlias = Annotated[int, Field(ge=1, le=MAX_PORT)]
 Address: TypeAlias = Annotated[str, Text(parse_address)]
+ProxyUrl: TypeAlias = Annotated[Proxy, Text(parse_proxy, f"^({'|'.join(ProxyScheme)})://[^/?#@]+:[0-9]+$")]
 Nameserver: TypeAlias = Annotated[tuple[str, int], Text(wire.nameserver)]
 Name: TypeAlias = Annotated[str, Text(text.name)]
 Mailbox: TypeAlias = Annotated[str, Text(wire.mailbox)]

@@ -231,7 +231,7 @@ class _FlowReader:
         """What an MX host of the domain is visited as; its own name takes the domain's place."""
         defaults = {
             key: value
-            for key in ("timeout", "ip_family", "source_address", "helo")
+            for key in ("timeout", "ip_family", "source_address", "proxy", "helo")
             if (value := getattr(self._defaults, key)) is not None
         }
         # RFC 7435: mail is handed over with whatever encryption there is, by whatever certificate.

@@ -22,7 +22,7 @@ from exporter.config.sections import Read, read_section
 from exporter.config.targets import read_module_target
 from exporter.model import Endpoint
 
-_INHERITED: Final = frozenset({"timeout", "labels", "ip_family", "source_address", "helo", "tls"})
+_INHERITED: Final = frozenset({"timeout", "labels", "ip_family", "source_address", "proxy", "helo", "tls"})
 """Keys of the defaults that hold for modules."""
 
 _SCHEDULED: Final = MappingProxyType(

@@ -41,7 +41,7 @@ _ALWAYS = frozenset({"name", "protocol", "host", "port", "encryption", "interval
 """Keys of an endpoint that are shown even if they have their default."""
 
 _TIMED = frozenset({"timeout"})
-_OF_EXCHANGERS = frozenset({"timeout", "ip_family", "source_address", "helo"})
+_OF_EXCHANGERS = frozenset({"timeout", "ip_family", "source_address", "proxy", "helo"})
 """Keys of the defaults that hold for visits to MX hosts."""
 
 _SAID_BY_THE_URL = frozenset({"name", "protocol", "host", "port"})
@@ -239,6 +239,7 @@ _FORMS: Mapping[str, tuple[str, Callable[[Any], Any]]] = MappingProxyType(
     {
         "interval": ("interval", format_duration),
         "timeout": ("timeout", format_duration),
+        "proxy": ("proxy", str),
         "credentials": ("credentials", lambda credentials: credentials.name),
         "tls": ("tls", _settings),
         "capabilities": ("expect", lambda capabilities: {"capabilities": capabilities}),

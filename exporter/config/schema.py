@@ -37,6 +37,7 @@ from exporter.config.fields import (
     OneProtocol,
     OneTlsVersion,
     Port,
+    ProxyUrl,
     ReplyCode,
     ReversePath,
     TargetHost,
@@ -113,6 +114,10 @@ class DefaultsSection(Section):
     )
     source_address: Address | None = key(
         "The local address to connect from; its family decides ip_family.", "192.0.2.10"
+    )
+    proxy: ProxyUrl | None = key(
+        "A SOCKS5 or HTTP proxy (CONNECT) to connect by way of. Names are looked up here, and not by the proxy.",
+        "socks5://proxy.example.com:1080",
     )
     helo: Helo | None = key("SMTP: the name to give in EHLO; this machine's unless set.", "probe.example.com")
     tls: TlsSection | None = key("How the server's certificate is judged.", {"ca_file": "ca.pem"}, {})

@@ -20,8 +20,8 @@ MAX_PORT = 65535
 SCHEMES = tuple(scheme for row in PROTOCOLS.values() for scheme in row.schemes)
 """In the order of preference where several fit."""
 
-_URL = re.compile(r"([^:/?#@\[\]]*)://([^/?#]*)(.*)", re.DOTALL)
-_AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]{1,5}))?", re.DOTALL)
+URL_PARTS = re.compile(r"([^:/?#@\[\]]*)://([^/?#]*)(.*)", re.DOTALL)
+AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]{1,5}))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def parse_asked(text: str) -> Asked:
     if "://" in text or "@" in text:
         url = parse_url(text)
         return Asked(url.scheme, url.host, url.port)
-    parts = _AUTHORITY.fullmatch(text)
+    parts = AUTHORITY.fullmatch(text)
     host, port = (text, None) if parts is None else parts.groups()
     if port is not None and not 1 <= int(port) <= MAX_PORT:
         raise ValueError(f"port {port} is outside 1 to {MAX_PORT}; leave it out for the usual one")
@@ -94,7 +94,7 @@ def parse_url(text: str, *, host_may_lack: bool = False) -> MailUrl:
             "a URL holds no user or password; write them as an entry of credentials (username, password_file) "
             "and name it by the key credentials"
         )
-    match = _URL.fullmatch(text)
+    match = URL_PARTS.fullmatch(text)
     if match is None:
         raise ValueError(
             f"is no URL; write one like imaps://mail.example.com, with one of the schemes {_scheme_names()}"
@@ -107,7 +107,7 @@ def parse_url(text: str, *, host_may_lack: bool = False) -> MailUrl:
         raise ValueError(f"{quoted(name)} is no scheme of mail; {mend}")
     if rest:
         raise ValueError("a URL ends with host and port; leave out the path, the ? or the # after them")
-    parts = _AUTHORITY.fullmatch(authority)
+    parts = AUTHORITY.fullmatch(authority)
     if parts is None:
         if authority.count(":") > 1 and "[" not in authority:
             raise ValueError(f"an IPv6 address stands in brackets; write {scheme.name}://[2001:db8::1]")

@@ -13,7 +13,7 @@ import structlog
 from exporter.flows.desk import Desk, Observer
 from exporter.flows.reader import Reader
 from exporter.flows.sending import send
-from exporter.model import Endpoint, FailureReason, Flow, Flows, Outcome, Protocol
+from exporter.model import Endpoint, FailureReason, Flow, Flows, Outcome, Protocol, Proxy
 from exporter.visiting.visit import Visitor
 
 Exchangers: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
@@ -27,7 +27,7 @@ FIRST_WITHIN: Final = 10.0
 
 log = structlog.get_logger()
 
-_Login: TypeAlias = tuple[Protocol, str, int, str, str]
+_Login: TypeAlias = tuple[Protocol, str, int, str, str, Proxy | None]
 
 
 class FlowRunner:
@@ -203,4 +203,4 @@ class FlowRunner:
 def _login(endpoint: Endpoint) -> _Login:
     """What makes two endpoints lead to the same mailboxes."""
     username = "" if endpoint.credentials is None else endpoint.credentials.username
-    return endpoint.protocol, endpoint.host, endpoint.port, username, endpoint.source_address or ""
+    return endpoint.protocol, endpoint.host, endpoint.port, username, endpoint.source_address or "", endpoint.proxy

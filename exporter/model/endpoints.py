@@ -101,6 +101,32 @@ class TlsPolicy:
     key_type: KeyType | None = None
 
 
+class ProxyScheme(StrEnum):
+    """How a proxy is asked for a connection, as its URL spells it."""
+
+    SOCKS5 = "socks5"
+    """RFC 1928."""
+    HTTP = "http"
+    """By the method CONNECT (RFC 9110 section 9.3.6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """By way of whom connections are made.
+
+    Attributes:
+        host: As of `Endpoint`.
+    """
+
+    scheme: ProxyScheme
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+
 Series: TypeAlias = tuple[str, str]
 """Whose a result is: an endpoint's name, and the address where it has series for each; else an empty one."""
 
@@ -118,6 +144,7 @@ class Endpoint:
         credentials: `None` to probe without logging in.
         allow_insecure_auth: Send the password also over a connection that is not encrypted and verified.
         source_address: Local IP address to connect from; `None` lets the system choose.
+        proxy: By way of whom to connect; `None` to connect directly.
         helo: The name for EHLO; `None` for this machine's.
         capabilities: What the server must offer, compared without regard to case.
         mailbox: IMAP: the mailbox to examine; `None` to look at none.
@@ -150,6 +177,7 @@ class Endpoint:
     allow_insecure_auth: bool = False
     ip_family: IpFamily = IpFamily.ANY
     source_address: str | None = None
+    proxy: Proxy | None = None
     helo: str | None = None
     tls: TlsPolicy = TlsPolicy()
     capabilities: tuple[str, ...] = ()
@@ -175,6 +203,13 @@ class Endpoint:
     def lookup_name(self) -> str:
         """The host as it is to be looked up."""
         return f"{self.host}." if self.absolute else self.host
+
+    @property
+    def lookup_family(self) -> IpFamily:
+        """Which addresses to look up: a source address reaches only those of its own family."""
+        if self.source_address is None or self.proxy is not None:
+            return self.ip_family
+        return IpFamily.IPV6 if ":" in self.source_address else IpFamily.IPV4
 
     @property
     def key(self) -> Series:

@@ -56,12 +56,15 @@ class Arrivals:
 
     Args:
         sock: Connected or about to be, of TCP.
+
+    Attributes:
+        socket: The same.
     """
 
-    __slots__ = ("_disorder", "_offset", "_socket")
+    __slots__ = ("_disorder", "_offset", "socket")
 
     def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
+        self.socket = sock
         self._disorder = 0
         self._offset = clock_offset()
 
@@ -75,7 +78,7 @@ class Arrivals:
         Raises:
             OSError: As `recv`.
         """
-        octets, stamp = _stamped(self._socket, size)
+        octets, stamp = _stamped(self.socket, size)
         if stamp is None:
             return octets, None
         now = clock_offset()
@@ -89,7 +92,7 @@ class Arrivals:
     def _is_disordered(self) -> bool:
         """Whether packets came out of order since this was asked last, or may have."""
         try:
-            told = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _DISORDER.size)
+            told = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _DISORDER.size)
             (packets,) = _DISORDER.unpack(told)
         except (AttributeError, OSError, struct.error):  # no Linux, or an old one
             return True

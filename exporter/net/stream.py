@@ -43,7 +43,7 @@ class Stream:
 
     Attributes:
         unfinished: What a handshake has shown that failed or was given up; `None` if it showed nothing.
-        peer_clock: Whose time passes.
+        peer_clock: Whose time passes; `arrivals` says when something came.
         local_address: This side's IP address.
     """
 
@@ -52,7 +52,7 @@ class Stream:
         self.unfinished: TlsFacts | None = None
         self.local_address = ""
         self._socket = sock
-        self._arrivals = Arrivals(sock)
+        self.arrivals = Arrivals(sock)
         self._readiness = Readiness(sock.fileno(), watch)
         self._buffer = ReceiveBuffer()
         self._tls: Records | None = None
@@ -276,7 +276,7 @@ class Stream:
             OSError: The connection is gone.
         """
         left = memoryview(data)
-        self._arrivals.expect()
+        self.arrivals.expect()
         self.peer_clock.answering()
         while left:
             try:
@@ -320,7 +320,7 @@ class Stream:
                     await self._readiness.of(Wait.READ)
                 else:
                     await asyncio.sleep(0)
-                octets, came_at = self._arrivals.receive(PIECE)
+                octets, came_at = self.arrivals.receive(PIECE)
                 self.peer_clock.noticed(came_at)
                 self._comes_in_pieces = True
                 self._buffer.count(len(octets))

@@ -136,7 +136,7 @@ def _each(endpoint: Endpoint, addresses: Iterable[str]) -> tuple[Endpoint, ...]:
 
 def _question(endpoint: Endpoint) -> tuple[object, ...]:
     """What decides where a name leads to."""
-    return endpoint.host, endpoint.ip_family, endpoint.source_address
+    return endpoint.host, endpoint.lookup_family
 
 
 def _order(address: str) -> tuple[bool, int]:

@@ -22,12 +22,14 @@ from exporter.model import (
     FailureReason,
     IpFamily,
     Phase,
+    Proxy,
     Resolution,
     TargetRule,
     TlsFacts,
     TlsPolicy,
 )
 from exporter.net.peer_clock import PeerClock
+from exporter.net.proxies import connect_through
 from exporter.net.resolve import ResolveError
 from exporter.net.stream import Stream, StreamError
 from exporter.net.tls import TlsSetupError
@@ -122,6 +124,8 @@ class World:
         wall_clock: Unix time.
         clock: Monotonic seconds, finer than a millisecond.
         connect: Opens a connection to an address and port, from a source address.
+        connect_through: The same by way of a proxy, whose own address comes second.
+        proxy_names: Looks up the names of proxies, which nobody restricts; `None` if `names` does.
     """
 
     names: Names
@@ -129,6 +133,8 @@ class World:
     wall_clock: Callable[[], float] = time.time
     clock: Callable[[], float] = time.perf_counter
     connect: Callable[[str, int, str | None], Awaitable[Connection]] = Stream.connect
+    connect_through: Callable[[Proxy, str, str, int, str | None], Awaitable[Connection]] = connect_through
+    proxy_names: Names | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +176,7 @@ async def look_up(endpoint: Endpoint, names: Names, notes: Notes) -> Resolution:
     """
     notes.enter(Phase.DNS)
     try:
-        resolution = await names.resolve(endpoint.lookup_name, _family(endpoint))
+        resolution = await names.resolve(endpoint.lookup_name, endpoint.lookup_family)
     except ResolveError as error:
         if error.reason is FailureReason.DNS_NOT_FOUND:
             notes.resolution = Resolution(())
@@ -217,33 +223,66 @@ async def connect_any(
 ) -> Connection:
     """Try the addresses in order until one connects, each for its share of the time that is left.
 
+    By way of a proxy, each is tried by way of each of the proxy's own addresses.
+
     Raises:
-        StreamError: None can be connected to; the failure of the last stands for all: a mail client reports that one.
+        StreamError: The proxy's name leads nowhere, or none can be connected to; the failure of the last stands for
+            all: a mail client reports that one.
         TimeoutError: The last did not answer in its time.
         ResolveError: There are none.
     """
     notes.enter(Phase.CONNECT)
     loop = asyncio.get_running_loop()
-    for tried, address in enumerate(addresses):
+    hops = await _hops(endpoint, world)
+    ways = [(address, hop) for address in addresses for hop in hops]
+    by_way = "" if endpoint.proxy is None else f" by way of {endpoint.proxy}"
+    for tried, (address, hop) in enumerate(ways):
         notes.learn(Facts(address=address))
-        others = len(addresses) - tried - 1
+        others = len(ways) - tried - 1
         share = (expires - loop.time()) / (others + 1)
-        connecting = world.connect(address, endpoint.port, endpoint.source_address)
+        connecting = _connecting(endpoint, address, hop, world)
         try:
             stream = await (_within(share, connecting) if others else connecting)
         except (StreamError, TimeoutError) as error:
-            detail = error.detail if isinstance(error, StreamError) else f"no answer within {share:.1f} s"
+            detail = error.detail if isinstance(error, StreamError) else f"no answer within {share:.1f} s{by_way}"
             notes.note(f"{address} port {endpoint.port}: {detail}")
             if others:
                 continue
             if isinstance(error, TimeoutError):
                 raise
-            raise StreamError(error.reason, f"{address} port {endpoint.port}: {detail}{_besides(tried)}") from None
+            raise StreamError(
+                error.reason, f"{address} port {endpoint.port}: {detail}{_besides(tried, endpoint)}"
+            ) from None
         else:
             notes.peer_clock = stream.peer_clock
-            notes.note(f"connected to {address} port {endpoint.port}")
+            notes.note(f"connected to {address} port {endpoint.port}{by_way}")
             return stream
     raise ResolveError(FailureReason.DNS_NOT_FOUND, f"{endpoint.host} has no address")
+
+
+def _connecting(endpoint: Endpoint, address: str, hop: str, world: World) -> Awaitable[Connection]:
+    proxy, port, source = endpoint.proxy, endpoint.port, endpoint.source_address
+    if proxy is None:
+        return world.connect(address, port, source)
+    return world.connect_through(proxy, hop, address, port, source)
+
+
+async def _hops(endpoint: Endpoint, world: World) -> tuple[str, ...]:
+    """The addresses of the endpoint's proxy; one that says nothing if it has none.
+
+    Raises:
+        StreamError: Its name leads nowhere. That says nothing of the server's name, so it is no failure of DNS.
+    """
+    proxy, source = endpoint.proxy, endpoint.source_address
+    if proxy is None:
+        return ("",)
+    family = IpFamily.ANY if source is None else IpFamily.IPV6 if ":" in source else IpFamily.IPV4
+    names = world.names if world.proxy_names is None else world.proxy_names
+    try:
+        return (await names.resolve(proxy.host, family)).addresses
+    except ResolveError as error:
+        told = f"the address of the proxy {proxy} could not be found: {error.detail}"
+        raise StreamError(FailureReason.CONNECT_FAILED, told) from None
 
 
 async def _within(seconds: float, connecting: Awaitable[Connection]) -> Connection:
@@ -251,12 +290,6 @@ async def _within(seconds: float, connecting: Awaitable[Connection]) -> Connecti
         return await connecting
 
 
-def _besides(others: int) -> str:
-    return f"; {others} other address{'' if others == 1 else 'es'} failed as well" if others else ""
-
-
-def _family(endpoint: Endpoint) -> IpFamily:
-    """A source address can only reach addresses of its own family."""
-    if endpoint.source_address is None:
-        return endpoint.ip_family
-    return IpFamily.IPV6 if ":" in endpoint.source_address else IpFamily.IPV4
+def _besides(others: int, endpoint: Endpoint) -> str:
+    one, several = ("address", "addresses") if endpoint.proxy is None else ("way", "ways")
+    return f"; {others} other {one if others == 1 else several} failed as well" if others else ""

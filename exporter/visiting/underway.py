@@ -73,7 +73,9 @@ class Underway:
 
     def asked(self) -> str:
         """Whose reply was waited for, where it was not the mail server's."""
-        names = self._world.names
+        names, proxy = self._world.names, self.endpoint.proxy
+        if self.notes.phase is Phase.CONNECT and proxy is not None:
+            return f" by way of the proxy {proxy}"
         if self.notes.phase is not Phase.DNS or not isinstance(names, AsksNameservers):
             return ""
         return f" from {names.nameservers_asked}" if names.nameservers_asked else ""

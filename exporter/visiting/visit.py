@@ -222,7 +222,7 @@ class Visitor:
         names: Names | None = None,
     ) -> Visited[T]:
         """Everything but the login: here all ends, and whatever it was becomes a result."""
-        world = self.world if names is None else replace(self.world, names=names)
+        world = self.world if names is None else replace(self.world, names=names, proxy_names=self.world.names)
         context = None if course is Underway.look_up else await tls_context(endpoint, world.contexts)
         known = self._known
         secret = login.secret if isinstance(login, Login) else None

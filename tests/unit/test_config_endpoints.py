@@ -258,6 +258,23 @@ def test_a_source_address_decides_the_family(source: str, family: IpFamily) -> N
     assert family is one(f"{URL}, source_address: {source}").ip_family
 
 
+def test_a_proxy_of_the_defaults_can_be_taken_back() -> None:
+    text = """\
+defaults: {proxy: "socks5://Proxy.Example.com:1080"}
+endpoints:
+  - url: imaps://a.example.com
+  - {url: "imaps://b.example.com", proxy: "http://192.0.2.7:3128"}
+  - {url: "imaps://c.example.com", proxy: }
+"""
+    shown = [None if each.proxy is None else str(each.proxy) for each in parse(text, "f").endpoints]
+    assert ["socks5://proxy.example.com:1080", "http://192.0.2.7:3128", None] == shown
+
+
+def test_a_source_address_towards_a_proxy_says_nothing_of_the_server_s_family() -> None:
+    proxied = one('url: "imaps://[2001:db8::1]", source_address: 192.0.2.1, proxy: "socks5://192.0.2.7:1080"')
+    assert (IpFamily.ANY, IpFamily.ANY) == (proxied.ip_family, proxied.lookup_family)
+
+
 def test_an_address_that_the_defaults_cannot_reach_is_a_problem_of_its_endpoint() -> None:
     text = """\
 defaults: {source_address: 192.0.2.1}

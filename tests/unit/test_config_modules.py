@@ -16,6 +16,7 @@ defaults:
   labels: {team: mail}
   ip_family: ipv4
   helo: probe.example.com
+  proxy: "socks5://proxy.example.com:1080"
   tls: {min_version: TLSv1.3}
   credentials: monitor
   mechanism: PLAIN
@@ -129,6 +130,7 @@ def test_a_module_without_allowed_targets_allows_all_and_is_warned_of() -> None:
 def test_of_the_defaults_those_hold_that_are_about_the_way_to_a_server() -> None:
     template = module("{url: smtp://, allowed_targets: [h]}", WITH_DEFAULTS).template
 
+    assert "socks5://proxy.example.com:1080" == str(template.proxy)
     assert (7.0, {"team": "mail"}, "ipv4", "probe.example.com", "TLSv1.3") == (
         template.timeout,
         template.labels,

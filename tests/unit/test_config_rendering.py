@@ -20,6 +20,7 @@ endpoints:
     ip_family: ipv6
     addresses: all
     source_address: 2001:db8::1
+    proxy: SOCKS5://[2001:DB8::7]:1080
     tls: {verify: false, server_name: other.example.com, min_version: TLSv1.3}
     expect:
       capabilities: [IDLE, AUTH=PLAIN]
@@ -59,6 +60,7 @@ endpoints:
     mechanism: PLAIN
     ip_family: ipv6
     source_address: "2001:db8::1"
+    proxy: "socks5://[2001:db8::7]:1080"
     tls: {verify: false, server_name: other.example.com, min_version: TLSv1.3}
     expect: {capabilities: [IDLE, "AUTH=PLAIN"], fingerprints: [EMPTY]}
     mailbox: "Entw\u00fcrfe"
