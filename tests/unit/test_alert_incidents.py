@@ -13,6 +13,8 @@ import yaml
 from dashboards.generate import RULES
 from tests.unit.test_alerts import promtool
 
+pytestmark = pytest.mark.timeout(300)
+
 FILE: Final = Path(__file__).parents[2] / "dashboards" / RULES
 GROUPS: Final = [group["name"] for group in yaml.safe_load(FILE.read_text())["groups"]]
 ENDPOINT: Final = 'endpoint="mx", instance="exporter:9925", job="mail", protocol="smtp"'
