@@ -320,6 +320,7 @@ def leaks(secrets: Mapping[str, str], seen: Mapping[str, bytes]) -> list[str]:
     ]
 
 
+@pytest.mark.timeout(300)
 async def test_no_secret_is_shown_anywhere(
     tmp_path: Path, authority: Authority, idp: AuthorisationServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -376,6 +377,7 @@ main(sys.argv[1:], prog_name="mail-exporter")
 """The product with two bugs, where passwords and client secrets are in all the frames that a traceback goes through."""
 
 
+@pytest.mark.timeout(300)
 async def test_no_traceback_shows_a_secret(tmp_path: Path, authority: Authority, idp: AuthorisationServer) -> None:
     async with staged(tmp_path, authority, idp) as stage:
         file, log = tmp_path / "broken.yaml", tmp_path / "broken.log"

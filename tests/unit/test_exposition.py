@@ -459,7 +459,8 @@ def test_every_metric_of_the_catalogue_can_be_seen_with_its_labels_and_no_others
     facts = replace(tls(CertificateProblem.NAME_MISMATCH), ocsp_next_update=NOON, verified_chain=tls().chain)
     store.record(success(NAME))
     failed = failure(FailureReason.TLS_NAME_MISMATCH, Phase.TLS).failure
-    store.record(success(NAME, failure=failed, tls=facts))
+    mailbox = MailboxFacts("INBOX", messages=1, unseen=1, size=1, quota_used=1, quota_limit=1, unreadable=0)
+    store.record(success(NAME, failure=failed, tls=facts, mailbox=mailbox))
 
     seen = {
         sample.name.removesuffix("_bucket"): set(sample.labels) - {*ENDPOINT_LABELS, "le"}
