@@ -15,6 +15,8 @@ from benchmarks.__main__ import BENCHMARKS
 from benchmarks.figures import PAGE, RESULTS, page
 from tests.servers.programs import program, unavailable
 
+pytestmark = pytest.mark.timeout(300)
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -30,7 +32,7 @@ def built() -> None:
 
 def quickly(name: str, file: Path) -> Sequence[dict[str, Any]]:
     command = [sys.executable, "-m", "benchmarks", "--quick", "--json", str(file), name]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=110)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
     results = json.loads(file.read_text())
     assert {"processor", "cores", "system", "python"} <= results["machine"].keys()

@@ -25,8 +25,10 @@ from tests.servers.imap_gate import ImapGate, imap_gate
 from tests.servers.mail_filter import Treatment, Verdict
 from tests.servers.programs import LOOPBACK, scratch_directory, wait_until
 
+pytestmark = pytest.mark.timeout(240)
+
 PIN = f"mx.{DOMAIN}"
-SETTLED_WITHIN = 60.0
+SETTLED_WITHIN = 120.0
 """Seconds. It is twenty on an idle machine; the longest way is eight."""
 
 GIVE_UP = "8s"
