@@ -74,7 +74,7 @@ def seen(authority: Authority, server_directory: Path) -> Seen:
     with dovecot(directory / "dovecot", own, [Account(USERNAME, PASSWORD)], elsewhere=elsewhere) as server:
         results = asyncio.run(probe_all(server, trust))
     log = (directory / "dovecot" / "dovecot.log").read_text()
-    return Seen(results, frozenset(re.findall(r"Login: user=<[^>]*>.*? lip=([0-9.]+)", log)))
+    return Seen(results, frozenset(re.findall(r"(?:Login|Logged in): user=<[^>]*>.*? lip=([0-9.]+)", log)))
 
 
 async def probe_all(server: Dovecot, trust: Path) -> dict[tuple[str, str], tuple[Endpoint, ProbeResult]]:
