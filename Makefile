@@ -20,7 +20,7 @@ TOOLS := $(VENV)/.tools-installed
 RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 
-.PHONY: help run test lint format bench soak conformance dashboards pictures site address lock sbom clean
+.PHONY: help run test lint format bench soak conformance dashboards pictures site address coverage fuzz mutate lock sbom clean
 
 help:
 	@echo "make run     mail servers that misbehave, and the exporter probing them; Ctrl-C ends it"
@@ -34,6 +34,9 @@ help:
 	@echo "make pictures    draw the dashboards and the pages for docs/; takes ten minutes, and needs npm, chromium and prometheus"
 	@echo "make site    build the documentation as a web site into build/site; any broken link is an error"
 	@echo "make address URL=https://...  change the project's address everywhere"
+	@echo "make coverage    how much of the parts that judge is reached by the tests without servers, by line and branch"
+	@echo "make fuzz    fuzz every parser, from the corpus in tests/fuzz; SECONDS_EACH=60, TARGETS=\"imap-dialogue ...\""
+	@echo "make mutate  change what judges, a bit at a time, and name the changes that no test notices; SAMPLE=200"
 	@echo "make lock    resolve the dependencies anew, and write them down with their hashes"
 	@echo "make sbom    list the libraries, with licences in docs/ and as a bill of materials in dist/"
 	@echo "make clean   remove the environment and every cache"
@@ -94,6 +97,24 @@ lock: $(DEVELOPMENT)
 	$(COMPILE) --upgrade --group dev --group build --group lock --extra domains --output-file constraints.txt pyproject.toml
 	$(COMPILE) --constraint constraints.txt --extra domains --output-file requirements.txt pyproject.toml
 	$(COMPILE) --constraint constraints.txt --group build --output-file requirements-build.txt
+	$(COMPILE) --upgrade --group fuzz --output-file requirements-fuzz.txt
+
+# The suites that need no servers; with them, `coverage run -m pytest` counts the daemons that tests start, too.
+coverage: $(DEVELOPMENT)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q tests/unit tests/protocol tests/property
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --show-missing --include='exporter/protocol/*,exporter/certificates/*,exporter/flows/*'
+
+SECONDS_EACH ?= 60
+TARGETS ?=
+fuzz: $(DEVELOPMENT)
+	$(INSTALL) requirements-fuzz.txt
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS_EACH) $(TARGETS)
+
+SAMPLE ?= 200
+mutate: $(DEVELOPMENT)
+	$(BIN)/python -m tests.mutation --sample $(SAMPLE)
 
 sbom: $(DEVELOPMENT)
 	$(BIN)/python -m deploy.bill_of_materials

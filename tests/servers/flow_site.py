@@ -155,6 +155,7 @@ plugin {{
         "2.4": f"""
 protocol lmtp {{
   mail_plugins {{
+    quota = yes
     sieve = yes
   }}
 }}

@@ -40,6 +40,8 @@ HERE = {key: str(value) for key, value in default_environment().items()}
 """What markers see now."""
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 INSTALLED_GROUPS = ("dev", "build")
+GROUPS = [name for name in PROJECT["dependency-groups"] if name != "fuzz"]
+"""Those of constraints.txt. There are wheels of the fuzzer for few Pythons, so its lock stands alone."""
 
 
 def declared(groups: Iterable[str]) -> list[Requirement]:
@@ -116,12 +118,19 @@ def test_a_part_of_the_lock_is_the_same_releases_by_the_same_hashes(part: str) -
     assert needed == {canonicalize_name(pin.name) for pin in map(Requirement, pinned) if applies(pin, HERE)}
 
 
+def test_the_fuzzer_is_pinned_by_its_hashes() -> None:
+    pinned = locked("requirements-fuzz.txt")
+
+    assert ["atheris"] == [Requirement(pin).name for pin in pinned]
+    assert all(pinned.values())
+
+
 @pytest.mark.parametrize("python", PYTHONS)
 def test_every_dependency_is_pinned_once_within_the_declared_bounds(python: str) -> None:
     where = environment(python)
     pinned = pins(where)
 
-    for requirement in closure(declared(PROJECT["dependency-groups"]), where):
+    for requirement in closure(declared(GROUPS), where):
         versions = pinned.get(canonicalize_name(requirement.name), [])
         assert len(versions) == 1, f"{requirement.name} is pinned {len(versions)} times: run `make lock`"
         assert requirement.specifier.contains(versions[0], prereleases=True), (
@@ -138,7 +147,7 @@ def test_every_dependency_is_pinned_once_within_the_declared_bounds(python: str)
 )
 def test_every_import_is_of_something_declared(folder: str, groups: tuple[str, ...]) -> None:
     allowed = {canonicalize_name(one.name) for one in declared(groups)}
-    own = {*sys.stdlib_module_names, "exporter", "tests", "dashboards", "benchmarks", "deploy"}
+    own = {*sys.stdlib_module_names, "exporter", "tests", "dashboards", "benchmarks", "deploy", "atheris"}
     homes = packages_distributions()
     undeclared = {
         f"{file.relative_to(ROOT)} imports {name}"
@@ -162,7 +171,7 @@ def imports(file: Path) -> set[str]:
 
 
 def test_nothing_is_pinned_that_nothing_needs() -> None:
-    needed = {canonicalize_name(one.name) for one in closure(declared(PROJECT["dependency-groups"]), HERE)}
+    needed = {canonicalize_name(one.name) for one in closure(declared(GROUPS), HERE)}
 
     assert not pins(HERE).keys() - needed, "run `make lock`"
 

@@ -1,0 +1,1 @@
+"""Whether the tests would notice if what judges were a little different."""
