@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
@@ -17,6 +18,12 @@ MAX_PARTS: Final = 50
 
 _BOUNDARY: Final = b"boundary"
 
+_TYPE: Final = re.compile(r"[!-.0-~]{1,127}/[!-.0-~]{1,127}")
+"""RFC 6838 4.2: neither half of a type is longer."""
+
+UNREADABLE_TYPE: Final = "of an unreadable type"
+"""In place of a type that is none: whatever is there instead must not be shown."""
+
 
 class UnreadableMessage(ValueError):
     """A message cannot be taken apart; says why, for people."""
@@ -27,7 +34,7 @@ class Part:
     """One part that holds no others.
 
     Attributes:
-        content_type: In lower case.
+        content_type: In lower case, or `UNREADABLE_TYPE`.
         content: Decoded from its transfer encoding.
     """
 
@@ -58,6 +65,8 @@ def _leaves(message: Message) -> Iterator[Part]:
         if number >= MAX_PARTS:
             raise UnreadableMessage(f"more than {MAX_PARTS} parts")
         content_type = part.get_content_type()
+        if not _TYPE.fullmatch(content_type):
+            content_type = UNREADABLE_TYPE
         if content_type == "message/delivery-status":
             # The parser makes each block of fields a message of its own; as text they are easier to take apart.
             yield Part(

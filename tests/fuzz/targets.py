@@ -223,6 +223,16 @@ def seeds() -> Mapping[str, list[bytes]]:
         "message": [arrived()],
         "headers": [arrived()],
         "notification": [notification()],
+        "token-answer": [
+            b'\0\n{"access_token": "t", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "r"}'
+        ],
+        "configuration": [
+            b"credentials: {c: {username: u, password: p}}\nendpoints: [{url: imaps://h, credentials: c}]"
+        ],
+        "yaml": [b"a: &b [1, 'two', {c: 3}]\nd: *b\n"],
+        "system-names": [b"nameserver 192.0.2.53\nsearch a.test b.test\noptions ndots:2 trust-ad\n192.0.2.1 mail"],
+        "authentication-results": [b"; spf=pass smtp.mailfrom=a@b.test; dkim=fail (bad) header.d=b.test; dmarc=none"],
+        "history": [b'{"format": "mail-exporter history 1"}\n{"endpoint": "a", "since": 0}\n{"lines": 2}\n'],
     }
     for server in EVERY:
         found[f"{server.protocol.value}-dialogue"] = [

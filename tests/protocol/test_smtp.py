@@ -7,7 +7,7 @@ import pytest
 from exporter.model import Encryption, Facts, FailureReason, Protocol
 from exporter.protocol.dialogue import MAX_REPLY_LINES, Forget, Replied
 from exporter.protocol.errands.recipient import ask_about_recipient
-from exporter.protocol.smtp import Reply, Smtp, command, read_reply
+from exporter.protocol.smtp import Reply, Smtp, command, read_reply, refusal
 from tests.protocol.player import Circumstances, Cut, Played, ScriptEndedError, every_cut, play, whole
 from tests.protocol.samples import endpoint, login
 
@@ -450,3 +450,16 @@ def test_the_goodbye_waits_for_its_answer(cut: Cut) -> None:
 
     assert [b"QUIT"] == played.sent
     assert TRAILING == played.unread
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (399, FailureReason.PROTOCOL_ERROR),
+        (400, FailureReason.SERVER_BUSY),
+        (499, FailureReason.SERVER_BUSY),
+        (500, FailureReason.AUTH_REJECTED),
+    ],
+)
+def test_a_refusal_is_told_by_the_first_digit(code: int, reason: FailureReason) -> None:
+    assert reason == refusal(FailureReason.AUTH_REJECTED, "MAIL is answered with", Reply(code, (b"no",))).reason

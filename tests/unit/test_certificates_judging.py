@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from cryptography import x509
+from cryptography.x509 import ocsp
 from OpenSSL.SSL import X509VerificationCodes
 
 from exporter.certificates import Finding, Verdict, examine, failure_reason, judge
 from exporter.certificates.verification import DATES, NO_ISSUER, REPORTS, WEAKNESSES, Code
 from exporter.model import CertificateProblem as Problem
 from exporter.model import FailureReason as Reason
-from tests.authority import NOW, Party, Span, issue, rsa_key
+from tests.authority import NOW, Party, Span, issue, rsa_key, staple
 from tests.certificates import NAME, world
 
 
@@ -224,3 +227,15 @@ def test_a_mismatch_says_for_whom_the_certificate_is(names: list[str], wanted: s
     leaf = issue("common", world().root, alternatives=names)
 
     assert words == verdict([leaf, world().root], name=wanted).detail
+
+
+def test_a_revocation_says_when_it_was() -> None:
+    root = issue("Root", authority=True)
+    leaf = issue(NAME, root, alternatives=[NAME])
+    revoked = staple(leaf, root, status=ocsp.OCSPCertStatus.REVOKED)
+    path = (leaf.der, root.der)
+
+    verdict = judge(examine(path, path, (), finished=True), NAME, revoked, NOW.timestamp())
+
+    when = (NOW - timedelta(days=2)).strftime("%Y-%m-%d")
+    assert verdict.detail.startswith(f"the authority revoked the certificate on {when}")

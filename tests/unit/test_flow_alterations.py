@@ -110,3 +110,10 @@ def test_a_body_turned_into_html_is_an_alteration() -> None:
 )
 def test_bombs_and_rubbish_are_alterations(octets: bytes) -> None:
     assert found(octets)
+
+
+@pytest.mark.parametrize("unreadable", [b"text/pla\x01n", "text/plaïn".encode(), b"text/" + b"n" * 200])
+def test_a_type_that_is_none_is_not_shown(unreadable: bytes) -> None:
+    other = HEAD.replace(b"text/plain", unreadable) + b"\r\n\r\nSomething else.\r\n"
+
+    assert "the body is of an unreadable type instead of text/plain" == found(other)

@@ -24,3 +24,17 @@ from exporter.flows.status_codes import reason
 )
 def test_the_code_is_one_of_the_registry_or_its_class(words: str, code: int | None, expected: str) -> None:
     assert expected == reason(words, code)
+
+
+HIGHEST = {0: 0, 1: 10, 2: 4, 3: 6, 4: 7, 5: 6, 6: 10, 7: 30}
+"""IANA's registry of enhanced status codes, as of RFC 8616 and its successors: each subject and its highest detail."""
+
+
+@pytest.mark.parametrize(("subject", "highest"), HIGHEST.items())
+def test_the_highest_detail_of_a_subject_is_known_and_the_next_is_not(subject: int, highest: int) -> None:
+    assert f"5.{subject}.{highest}" == reason(f"550 5.{subject}.{highest} no")
+    assert "5.0.0" == reason(f"550 5.{subject}.{highest + 1} no")
+
+
+def test_a_subject_that_is_not_registered_is_not_known() -> None:
+    assert "4.0.0" == reason("450 4.8.0 later")

@@ -77,7 +77,7 @@ def test_old_garbage_is_not_kept_for_ever_where_it_is_never_quiet() -> None:
     seen = outlive()
     kept: list[object] = []
     while seen() is not None and len(kept) < 1_000_000:
-        # Collected is between two steps of a loop, and in none where `seen` has just handed the cycle out (Python 3.13).
+        # Never between two steps of this loop, where `seen` has just handed the cycle out (Python 3.13): after it.
         kept.extend([] for _ in range(1000))
 
     assert seen() is None
