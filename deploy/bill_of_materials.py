@@ -29,6 +29,7 @@ SPDX = {
     "Apache License, Version 2.0": "Apache-2.0",
     "License :: OSI Approved :: Apache Software License": "Apache-2.0",
     "License :: OSI Approved :: MIT License": "MIT",
+    "PSFL": "PSF-2.0",
 }
 """What packages say that do not say it in SPDX's words."""
 
@@ -109,7 +110,7 @@ def licence(name: str) -> str:
         return str(expression)
     said = [str(each) for field in ("License", "Classifier") for each in metadata.get_all(field, [])]
     for each in said:
-        if each in SPDX or re.fullmatch(r"MIT|Apache-2\.0|BSD-[23]-Clause|PSF-2\.0|ISC", each):
+        if each in SPDX or re.fullmatch(r"MIT|Apache-2\.0|BSD-[23]-Clause|MPL-2\.0|PSF-2\.0|ISC", each):
             return SPDX.get(each, each)
     about = [each for each in said if each in metadata.get_all("License", []) or each.startswith("License ::")]
     raise ValueError(f"{name} says {about} of its licence; add it to {__name__}")
@@ -150,7 +151,9 @@ def bill(listed: list[Part]) -> dict[str, Any]:
 
 def _declared() -> Iterator[str]:
     for line in distribution("mail-exporter").requires or []:
-        if Requirement(line).marker is None:
+        marker = Requirement(line).marker
+        # The image has what this extra asks for.
+        if marker is None or marker.evaluate({"extra": "domains"}):
             yield line
 
 
