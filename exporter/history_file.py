@@ -7,7 +7,9 @@ It is written whole, beside the old one, and then takes its place, so that there
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import stat
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -60,9 +62,17 @@ class HistoryFile:
 
     def load(self) -> Histories:
         """What the file holds; nothing if there is none yet, or if it is damaged, which is then set aside."""
+        if not os.access(self._path.parent, os.W_OK | os.X_OK):
+            # Nothing is written for minutes, and people look at the log now.
+            log.warning("the history file cannot be written where it is to be", directory=str(self._path.parent))
         try:
-            with self._path.open(encoding="utf-8", errors="surrogateescape") as file:
-                if os.fstat(file.fileno()).st_size > MAX_SIZE:
+            # O_NONBLOCK: a named pipe would never open.
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with os.fdopen(descriptor, encoding="utf-8", errors="surrogateescape") as file:
+                about = os.fstat(descriptor)
+                if not stat.S_ISREG(about.st_mode):
+                    raise OSError(errno.EINVAL, "not a regular file")  # noqa: TRY301 - as if it could not be opened
+                if about.st_size > MAX_SIZE:
                     raise DamagedHistoryError(f"it is larger than {MAX_SIZE} octets")  # noqa: TRY301 - as if it were read
                 return read_history(file)
         except FileNotFoundError:

@@ -29,9 +29,12 @@ class Code(IntEnum):
     """The reports that are looked for by name."""
 
     UNABLE_TO_GET_ISSUER_CERT = 2
+    UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY = 6
     CERT_SIGNATURE_FAILURE = 7
     CERT_NOT_YET_VALID = 9
     CERT_HAS_EXPIRED = 10
+    ERROR_IN_CERT_NOT_BEFORE_FIELD = 13
+    ERROR_IN_CERT_NOT_AFTER_FIELD = 14
     DEPTH_ZERO_SELF_SIGNED_CERT = 18
     SELF_SIGNED_CERT_IN_CHAIN = 19
     UNABLE_TO_GET_ISSUER_CERT_LOCALLY = 20
@@ -68,6 +71,12 @@ REPORTS: Final[Mapping[int, tuple[Problem, str]]] = {
         Problem.UNKNOWN_AUTHORITY,
         "{whose} is among the trusted ones, but is not self-signed, and its issuer is not among them",
     ),
+    Code.UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY: (Problem.INVALID, "the key of the issuer of {whose} cannot be read"),
+    Code.ERROR_IN_CERT_NOT_BEFORE_FIELD: (
+        Problem.INVALID,
+        "the notBefore of {whose} is no date that certificates have",
+    ),
+    Code.ERROR_IN_CERT_NOT_AFTER_FIELD: (Problem.INVALID, "the notAfter of {whose} is no date that certificates have"),
     Code.CERT_SIGNATURE_FAILURE: (Problem.INVALID, "the signature of {whose} is not by the issuer that it names"),
     Code.DEPTH_ZERO_SELF_SIGNED_CERT: (Problem.SELF_SIGNED, "{whose} is self-signed, and not among the trusted ones"),
     Code.SELF_SIGNED_CERT_IN_CHAIN: (Problem.UNKNOWN_AUTHORITY, "{whose} is not among the trusted ones"),

@@ -84,9 +84,11 @@ def _doubt(source: SecretSource, key: str) -> str | None:
         case FileSecret(path):
             shown = quoted(str(path), MAX_PATH)
             try:
-                exposed = source.exposed()
+                regular, exposed = source.regular(), source.exposed()
             except OSError as error:
                 return f"{shown} cannot be read at present ({error.strerror}); logins fail until it can"
+            if not regular:
+                return f"{shown} is not a regular file; logins fail until it is"
             if exposed:
                 return f"every user of this machine may read {shown}; better chmod o-r"
     return None

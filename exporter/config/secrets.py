@@ -55,6 +55,14 @@ class FileSecret:
         """
         return bool(self.path.stat().st_mode & stat.S_IROTH)
 
+    def regular(self) -> bool:
+        """Whether it is a file that can be read, and no directory, pipe or device.
+
+        Raises:
+            OSError: The file is not there.
+        """
+        return stat.S_ISREG(self.path.stat().st_mode)
+
     def __str__(self) -> str:
         return f"the secret file {str(self.path)!r}"
 

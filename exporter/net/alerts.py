@@ -41,6 +41,7 @@ COMPLAINTS: Final[Mapping[str, str]] = {
     "legacy sigalg disallowed or unsupported": "the server signs the handshake with an algorithm that is too weak",
     "wrong signature type": "the server signs the handshake with an algorithm that was not offered",
     "no shared cipher": "no cipher suite in common",
+    "ASN1 lib": "the server's certificate is so malformed that nothing of it can be read",
     "excessive message size": "the server's certificates are too large",
 }
 """OpenSSL's own reasons, in words for people; the others are quoted."""

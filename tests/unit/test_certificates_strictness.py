@@ -228,11 +228,26 @@ def test_dates_that_cannot_be_read_are_said_of_that_part_alone(tmp_path: Path) -
     facts = met(tmp_path, [leaf], own, ROOT.der)
 
     assert (Problem.INVALID,) == facts.problems
+    assert "the notBefore of the certificate is no date that certificates have" in facts.detail
     assert "the dates of the certificate cannot be read" in facts.detail
     assert facts.chain[0].not_before is None
     assert facts.chain[0].not_after == 4102444799.0
     assert facts.chain[0].subject == "CN=leaf"
     assert facts.verified_chain_not_after is None
+
+
+def test_dates_that_are_none_are_said_in_words(tmp_path: Path) -> None:
+    own = key()
+    plain = issue("leaf", ROOT, key=own, alternatives=[NAME])
+    fractions = element(0x30, element(0x18, b"20250101000000.5Z"), element(0x18, b"20990101000000.5Z"))
+
+    facts = met(tmp_path, [bent(plain, ROOT, replaced(VALIDITY, fractions))], own, ROOT.der)
+
+    assert (Problem.INVALID,) == facts.problems
+    assert facts.detail == (
+        "the notBefore of the certificate is no date that certificates have; "
+        "the notAfter of the certificate is no date that certificates have"
+    )
 
 
 def test_a_staple_for_what_cryptography_does_not_read(tmp_path: Path) -> None:

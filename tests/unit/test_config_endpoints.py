@@ -423,6 +423,25 @@ def _warnings(configuration: Configuration) -> list[str]:
     return [str(warning).removeprefix(f"{configuration.files[0]}:") for warning in configuration.warnings]
 
 
+def test_a_secret_that_is_no_file_is_not_told_to_change_its_mode(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o644)
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        """\
+credentials:
+  a: {username: m, password_file: pipe}
+  b: {username: m, password_file: .}
+endpoints:
+  - {name: a, url: imaps://h, credentials: a}
+  - {name: b, url: imaps://h, credentials: b}
+"""
+    )
+    assert [
+        f'2: credentials.a.password_file: "{tmp_path}/pipe" is not a regular file; logins fail until it is',
+        f'3: credentials.b.password_file: "{tmp_path}" is not a regular file; logins fail until it is',
+    ] == _warnings(load(file))
+
+
 def test_what_works_but_deserves_a_look_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "private").touch(mode=0o600)
     (tmp_path / "public").touch()

@@ -200,16 +200,26 @@ async def test_a_file_that_cannot_be_written_is_said_once_and_nothing_else_happe
     ] == [entry["event"] for entry in logs]
 
 
-async def test_a_file_that_cannot_be_read_is_not_replaced(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_to_is_said_at_the_start(tmp_path: Path) -> None:
+    with capture_logs() as logs:
+        assert {} == HistoryFile(tmp_path / "missing" / "history").load()
+
+    assert [("the history file cannot be written where it is to be", str(tmp_path / "missing"))] == [
+        (entry["event"], entry["directory"]) for entry in logs
+    ]
+
+
+@pytest.mark.parametrize("made", [Path.mkdir, os.mkfifo])
+async def test_a_file_that_cannot_be_read_is_not_replaced(made: Callable[[Path], None], tmp_path: Path) -> None:
     path = tmp_path / "history"
-    path.mkdir()
+    made(path)
     file = HistoryFile(path)
     with capture_logs() as logs:
         assert {} == file.load()
         await kept(file, told())
 
     assert ["the history file cannot be read; histories are not kept"] == [entry["event"] for entry in logs]
-    assert path.is_dir()
+    assert not path.is_file()
 
 
 async def test_a_symbolic_link_is_followed(tmp_path: Path) -> None:

@@ -50,6 +50,10 @@ def openssl(*reasons: str) -> SSL.Error:
         (openssl("wrong version number"), "the server did not answer with TLS (wrong version number)"),
         (openssl("bad ecpoint"), "OpenSSL: bad ecpoint"),
         (openssl("bad ecpoint", "bad ecpoint", "bad length"), "OpenSSL: bad ecpoint; OpenSSL: bad length"),
+        (
+            openssl("ASN1 lib"),
+            "the server's certificate is so malformed that nothing of it can be read (ASN1 lib)",
+        ),
         (openssl(""), "OpenSSL gave no reason"),
         (openssl(), "OpenSSL gave no reason"),
         (SSL.Error(), "Error"),
