@@ -56,6 +56,8 @@ local having(field) = {
     'mail-overview.json': importstr 'mail-overview.json',
     'mail-endpoint.json': importstr 'mail-endpoint.json',
     'mail-certificates.json': importstr 'mail-certificates.json',
+    'mail-flow.json': importstr 'mail-flow.json',
+    'mail-domains.json': importstr 'mail-domains.json',
     'mail-exporter.json': importstr 'mail-exporter.json',
   },
 }

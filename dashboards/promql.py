@@ -15,6 +15,7 @@ from typing import Any, Final
 from exporter.metrics.domain_rows import DOMAIN_LABELS, DOMAIN_METRICS, FOLLOWED_METRICS
 from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
 from exporter.metrics.exporter_metrics import EXPORTER_METRICS
+from exporter.metrics.flow_rows import FLOW_LABELS, FLOW_METRICS, MX_LABEL
 from exporter.metrics.metric import ADDRESS_LABEL, ENDPOINT_LABELS, Metric, MetricType
 
 SCRAPE_LABELS: Final = frozenset({"job", "instance"})
@@ -44,6 +45,7 @@ _LABEL: Final = re.compile(r"\s*([a-z_][a-z0-9_]*)\s*(?:=|!)")
 _ENDPOINT: Final = {f"{metric.name}{part}": metric for metric in ENDPOINT_METRICS for part in _PARTS[metric.type]}
 _OF_DOMAINS: Final[tuple[Metric[Any], ...]] = (*DOMAIN_METRICS, *FOLLOWED_METRICS)
 _DOMAIN: Final = {metric.name: metric for metric in _OF_DOMAINS}
+_FLOW: Final = {f"{metric.name}{part}": metric for metric in FLOW_METRICS for part in _PARTS[metric.type]}
 _EXPORTER: Final = {f"{metric.name}{part}": metric for metric in EXPORTER_METRICS for part in _PARTS[metric.type]}
 
 
@@ -54,10 +56,12 @@ class Scope:
     Attributes:
         everywhere: For every series, such as `job=~"$job"`.
         of_endpoints: In addition, for the series of endpoints.
+        of_flows: In addition, for the series of flows.
     """
 
     everywhere: tuple[str, ...] = ()
     of_endpoints: tuple[str, ...] = ()
+    of_flows: tuple[str, ...] = ()
 
     def __call__(self, series: str, *matchers: str) -> str:
         """A selector.
@@ -73,7 +77,8 @@ class Scope:
         unknown = [label for label in map(_label, matchers) if label not in own]
         if unknown:
             raise LookupError(f"{series} has no label {unknown[0]!r}, only {sorted(own)}")
-        scoped = (*self.everywhere, *(self.of_endpoints if series in _ENDPOINT else ()))
+        further = self.of_endpoints if series in _ENDPOINT else self.of_flows if series in _FLOW else ()
+        scoped = (*self.everywhere, *further)
         braces = ", ".join((*scoped, *matchers))
         return f"{series}{{{braces}}}" if braces else series
 
@@ -90,6 +95,8 @@ def labels_of(series: str) -> frozenset[str]:
         return SCRAPE_LABELS | {*ENDPOINT_LABELS, ADDRESS_LABEL} | _further(series, _ENDPOINT[series])
     if series in _DOMAIN:
         return SCRAPE_LABELS | {*DOMAIN_LABELS} | _further(series, _DOMAIN[series])
+    if series in _FLOW:
+        return SCRAPE_LABELS | {*FLOW_LABELS, MX_LABEL} | _further(series, _FLOW[series])
     if series in _EXPORTER:
         return SCRAPE_LABELS | _further(series, _EXPORTER[series])
     raise LookupError(f"the catalogue has no metric {series!r}")

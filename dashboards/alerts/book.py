@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
-from dashboards.alerts import budget, domain, encryption, endpoint, exporter, login, mailbox
+from dashboards.alerts import budget, domain, encryption, endpoint, exporter, flow, login, mailbox
 from dashboards.alerts.recordings import Window, availability, latency, mixed, probes, successes
 from dashboards.alerts.rule import Alert, Group, Recording
 from dashboards.alerts.vocabulary import MANY_DOWN, Vocabulary
@@ -19,6 +19,7 @@ SUBJECTS: Final[tuple[tuple[str, Callable[[Vocabulary], tuple[Alert, ...]]], ...
     ("mail-logins", login.alerts),
     ("mail-encryption", encryption.alerts),
     ("mail-mailboxes", mailbox.alerts),
+    ("mail-flows", flow.alerts),
     ("mail-domains", domain.alerts),
 )
 """The groups of alerts, in the order of docs/alerts.md."""

@@ -42,6 +42,7 @@ LAST_SUCCESS: Final = (
 _OURS: Final = (
     *("alertname", "grafana_folder", "job", "instance", *OF_AN_ENDPOINT, "reason", "phase", "mailbox", "mechanism"),
     *("error", "severity", "symptom", "problem", "task", "__.*"),
+    *("flow", "mx", "outcome", "leg", "method", "result", "kind"),
 )
 
 
@@ -228,6 +229,12 @@ class Vocabulary:
                 f"{self.settings.grafana_url}/d/mail-endpoint?var-endpoint={{{{ $labels.endpoint | urlquery }}}}"
             )
         return MappingProxyType(links)
+
+    @property
+    def flow_links(self) -> MappingProxyType[str, str]:
+        """Where the exporter shows the flow."""
+        address = exporter_address(self.settings)
+        return MappingProxyType({"flow_url": f"{address}/flows/{{{{ $labels.flow | urlquery }}}}"})
 
     @property
     def many_links(self) -> MappingProxyType[str, str]:

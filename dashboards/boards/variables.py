@@ -28,6 +28,11 @@ def scope_of_one_endpoint(settings: Settings) -> Scope:
     return Scope(_everywhere(settings), ('endpoint="$endpoint"',))
 
 
+def scope_of_flows(settings: Settings) -> Scope:
+    """What they are narrowed by on the dashboard of mail flow."""
+    return Scope(_everywhere(settings), of_flows=('flow=~"$flow"',))
+
+
 def scope_of_exporters(settings: Settings) -> Scope:
     """What they are narrowed by on the dashboard of the exporters themselves."""
     return Scope(_everywhere(settings))
@@ -69,6 +74,12 @@ def of_domains(settings: Settings) -> list[Variable]:
     """For the dashboard of mail domains."""
     query = f"label_values(mail_domain_interval_seconds{{{', '.join(_everywhere(settings))}}}, domain)"
     return [*_of_exporters(settings), _several("domain", "Domain", query), *_for_all(settings)]
+
+
+def of_flows(settings: Settings) -> list[Variable]:
+    """For the dashboard of mail flow."""
+    query = f"label_values(mail_flow_info{{{', '.join(_everywhere(settings))}}}, flow)"
+    return [*_of_exporters(settings), _several("flow", "Flow", query), *_for_all(settings)]
 
 
 def of_exporters(settings: Settings) -> list[Variable]:

@@ -39,6 +39,7 @@ ABOUT_EXPORTERS = {
 }
 
 ABOUT_DOMAINS = {alert.name for alert in domain.alerts(Vocabulary(Settings(), recorded=True))}
+ABOUT_FLOWS = {name for name in NAMES if name.startswith("MailFlow")}
 
 PROMTOOL_WITHIN = 280.0
 """Seconds for a file of tests: ten on a machine that does nothing else."""
@@ -93,7 +94,9 @@ def test_every_severity_is_used_and_every_name_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "alert", [one for one in ALERTS if one.name not in ABOUT_EXPORTERS | ABOUT_DOMAINS], ids=lambda alert: alert.name
+    "alert",
+    [one for one in ALERTS if one.name not in ABOUT_EXPORTERS | ABOUT_DOMAINS | ABOUT_FLOWS],
+    ids=lambda alert: alert.name,
 )
 def test_an_alert_on_an_endpoint_names_it_and_a_reason_and_a_phase_and_what_to_look_at(alert: Alert) -> None:
     text = f"{alert.summary} {alert.description}"
@@ -116,6 +119,13 @@ def test_an_alert_on_a_domain_names_it_and_what_to_look_at_and_its_page(alert: A
     assert "$labels.domain" in f"{alert.summary} {alert.description}"
     assert re.search(r"\bLook (?:at|for)\b", alert.description)
     assert "/domains/" in alert.links["domain_url"]
+
+
+@pytest.mark.parametrize("alert", [one for one in ALERTS if one.name in ABOUT_FLOWS], ids=lambda alert: alert.name)
+def test_an_alert_on_a_flow_names_it_and_what_to_look_at(alert: Alert) -> None:
+    assert "$labels.flow" in alert.summary
+    assert re.search(r"\b[Ll]ook\b", alert.description)
+    assert {"flow_url"} == alert.links.keys()
 
 
 def test_the_page_has_a_section_for_each_alert_in_the_order_of_the_rules() -> None:

@@ -1,0 +1,193 @@
+"""Mail flow: is mail flowing, where is it stuck, how long does it take, and how is it received."""
+
+from __future__ import annotations
+
+from dashboards.boards.board import Board, Line, Section
+from dashboards.boards.looks import ANY, BAD, GOOD, LOOK, NONE_IS_GOOD, flag, says, values
+from dashboards.boards.panels import figure, graph, timeline
+from dashboards.boards.parts import Panel, Query, Text, shades_of_red
+from dashboards.boards.variables import of_flows, scope_of_flows
+from dashboards.promql import Scope
+from dashboards.settings import Settings
+
+WAY = "{{flow}} {{mx}}"
+
+
+def board(settings: Settings) -> Board:
+    """For who answers for mail from here to there."""
+    of = scope_of_flows(settings)
+    return Board(
+        uid="mail-flow",
+        title="Mail flow",
+        description="Messages that are sent here and looked for there: whether they arrive, and how long that takes.",
+        since="now-24h",
+        variables=of_flows(settings),
+        sections=(
+            Section("", (Line(4, _tiles(of)), Line(8, ((12, _flowing(of)), (12, _stuck(of)))))),
+            Section(
+                "How long it takes",
+                (Line(8, ((12, _legs(of)), (12, _durations(of)))), Line(8, ((12, _hops(of)), (12, _slowest(of))))),
+            ),
+            Section("How it is received", (Line(8, ((12, _spam(of)), (12, _authentication(of)))),)),
+            Section(
+                "Messages",
+                (
+                    Line(8, ((8, _outcomes(of)), (8, _in_flight(of)), (8, _removed(of)))),
+                    Line(7, ((12, _last(of)), (12, _awaited(of)))),
+                ),
+            ),
+        ),
+    )
+
+
+def _tiles(of: Scope) -> tuple[tuple[int, Panel], ...]:
+    success = of("mail_flow_success")
+    return (
+        (
+            6,
+            figure(
+                Text("Delivering", "Flows whose last message was delivered.", "None"),
+                Query(f"sum({success})"),
+                "none",
+                ((None, LOOK), (1, GOOD)),
+            ),
+        ),
+        (
+            6,
+            figure(
+                Text("Not delivering", "Flows whose last message was not delivered as it should be.", "None"),
+                Query(f"sum({success} == bool 0)"),
+                "none",
+                NONE_IS_GOOD,
+            ),
+        ),
+        (
+            6,
+            figure(
+                Text("Messages under way", "Sent, and neither found nor given up."),
+                Query(f"sum({of('mail_flow_in_flight')})"),
+                "none",
+                ANY,
+            ),
+        ),
+        (
+            6,
+            figure(
+                Text("Overdue", "Messages of others that should have come by now.", "None is waited for"),
+                Query(f"sum({of('mail_flow_overdue')})"),
+                "none",
+                NONE_IS_GOOD,
+            ),
+        ),
+    )
+
+
+def _flowing(of: Scope) -> Panel:
+    return timeline(
+        Text("Is mail flowing", "Whether the last message of each flow was delivered."),
+        [Query(of("mail_flow_success"), WAY)],
+        flag("Delivered", "Not delivered"),
+    )
+
+
+def _stuck(of: Scope) -> Panel:
+    return timeline(
+        Text(
+            "Where mail is stuck", "What became of messages that were not delivered, and the leg to blame.", "Nowhere"
+        ),
+        [Query(of("mail_flow_outcome_info"), WAY + " {{outcome}} in {{leg}} {{reason}}")],
+        [values(v1=says("Now", BAD))],
+    )
+
+
+def _legs(of: Scope) -> Panel:
+    query = f"avg by (leg) ({of('mail_flow_last_leg_duration_seconds')})"
+    return graph(
+        Text("Legs", "The legs of the last messages on top of each other, the average of the flows that are chosen."),
+        [Query(query, "{{leg}}")],
+        "s",
+        stacked=True,
+    )
+
+
+def _durations(of: Scope) -> Panel:
+    buckets = f"sum by (flow, le) (rate({of('mail_flow_duration_seconds_bucket')}[1h]))"
+    return graph(
+        Text("From here to there", "The median of each flow in the hour before, from before the submission on."),
+        [Query(f"histogram_quantile(0.5, {buckets})", "{{flow}}")],
+        "s",
+    )
+
+
+def _hops(of: Scope) -> Panel:
+    return graph(
+        Text("Servers on the way", "How many servers the last message went through."),
+        [Query(of("mail_flow_hops"), WAY)],
+        "none",
+    )
+
+
+def _slowest(of: Scope) -> Panel:
+    return graph(
+        Text("Slowest hop", "Seconds that the slowest server took, of those whose clocks can be right."),
+        [Query(of("mail_flow_slowest_hop_seconds"), WAY)],
+        "s",
+    )
+
+
+def _spam(of: Scope) -> Panel:
+    return graph(
+        Text("Spam score", "By each scanner of the receiving side.", "No scanner says anything"),
+        [Query(of("mail_flow_spam_score"), WAY + " {{scanner}}")],
+        "none",
+        low=None,
+    )
+
+
+def _authentication(of: Scope) -> Panel:
+    return timeline(
+        Text("Authentication", "What the pinned server says of the last message.", "No server is pinned"),
+        [Query(of("mail_flow_auth_result_info"), WAY + " {{method}}: {{result}}")],
+        [values(v1=says("Said", GOOD))],
+    )
+
+
+def _outcomes(of: Scope) -> Panel:
+    counts = f"sum by (outcome) (increase({of('mail_flow_messages_total')}[$__rate_interval]))"
+    return graph(Text("Outcomes", "Settled messages."), [Query(counts, "{{outcome}}")], "none", stacked=True, bars=True)
+
+
+def _in_flight(of: Scope) -> Panel:
+    return graph(
+        Text("Under way", "Sent, and neither found nor given up. Above ten no more are sent."),
+        [Query(of("mail_flow_in_flight"), WAY)],
+        "none",
+    )
+
+
+def _removed(of: Scope) -> Panel:
+    counts = f"sum by (kind) (increase({of('mail_flow_removed_total')}[$__rate_interval]))"
+    return graph(
+        Text("Removed", "Messages that were removed: own, leftovers, and notifications about ours."),
+        [Query(counts, "{{kind}}")],
+        "none",
+        stacked=True,
+        bars=True,
+        color=shades_of_red(),
+    )
+
+
+def _last(of: Scope) -> Panel:
+    return graph(
+        Text("Age of the last message", "Seconds since the last message was settled, whatever became of it."),
+        [Query(f"time() - {of('mail_flow_last_run_timestamp_seconds')}", WAY)],
+        "s",
+    )
+
+
+def _awaited(of: Scope) -> Panel:
+    return graph(
+        Text("Age of awaited messages", "Seconds since the newest one that matches came.", "None is waited for"),
+        [Query(f"time() - {of('mail_flow_newest_timestamp_seconds')}", "{{flow}}")],
+        "s",
+    )
