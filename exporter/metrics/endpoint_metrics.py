@@ -78,6 +78,8 @@ def _info(state: EndpointState) -> Samples:
         f'host="{escaped(endpoint.host)}",port="{endpoint.port}",encryption="{endpoint.encryption.value}",'
         f'provider="{escaped(endpoint.provider or "")}"'
     )
+    if endpoint.priority is not None:
+        pairs += f',priority="{endpoint.priority}"'
     return [(pairs, "1")]
 
 
@@ -151,7 +153,7 @@ ENDPOINT_METRICS: tuple[Metric[EndpointState], ...] = (
         GAUGE,
         "What the endpoint is, and from which preset; the value is always 1.",
         several(_info),
-        ("host", "port", "encryption", "provider"),
+        ("host", "port", "encryption", "provider", "priority"),
     ),
     Metric(
         "mail_endpoint_interval_seconds",

@@ -15,6 +15,7 @@ class Label(StrEnum):
     PORT = "port"
     ENCRYPTION = "encryption"
     PROVIDER = "provider"
+    PRIORITY = "priority"
     PHASE = "phase"
     REASON = "reason"
     MECHANISM = "mechanism"

@@ -102,6 +102,8 @@ def endpoint_summary(state: EndpointState) -> JsonObject:
         "host": endpoint.host,
         "port": endpoint.port,
         "encryption": endpoint.encryption,
+        "priority": endpoint.priority,
+        "remark": endpoint.remark or None,
         "interval_seconds": endpoint.interval,
         "timeout_seconds": endpoint.timeout,
         "labels": dict(endpoint.labels),

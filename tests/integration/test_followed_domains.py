@@ -122,6 +122,8 @@ async def test_endpoints_appear_stay_and_go_as_the_zone_says_and_no_counter_begi
         await here.until(lambda metrics: {own, url(one)} == probed(metrics))
         here.names.behaviour = zone(one, other)
         metrics = await here.until(lambda metrics: {own, url(one), url(other)} == probed(metrics))
+        (facts,) = metrics.find("mail_endpoint_info", endpoint=url(one))
+        assert "0" == facts["priority"]
         before = metrics.value("mail_probes_total", endpoint=url(one), protocol="imap")
         written = metrics.value("mail_probes_total", endpoint=own, protocol="imap")
         assert 2.0 == metrics.value("mail_discovery_endpoints", domain=DOMAIN)

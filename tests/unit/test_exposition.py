@@ -56,7 +56,7 @@ def rich_snapshot() -> Snapshot:
     store.token_held("contoso", NOON + 3600)
     store.configure(
         [
-            endpoint("up", Protocol.SMTP, labels={"team": "mail"}, credentials=MONITOR, provider="gmail"),
+            endpoint("up", Protocol.SMTP, labels={"team": "mail"}, credentials=MONITOR, provider="gmail", priority=10),
             endpoint("failing"),
             endpoint("waiting", Protocol.POP3),
             endpoint('odd "name"\\\n', Protocol.IMAP),
@@ -455,7 +455,7 @@ def test_configured_labels_are_on_every_series_of_the_endpoint() -> None:
 
 def test_every_metric_of_the_catalogue_can_be_seen_with_its_labels_and_no_others() -> None:
     store = Store(BUILD)
-    store.configure([endpoint(NAME, encryption=Encryption.STARTTLS, credentials=MONITOR)])
+    store.configure([endpoint(NAME, encryption=Encryption.STARTTLS, credentials=MONITOR, priority=10)])
     facts = replace(tls(CertificateProblem.NAME_MISMATCH), ocsp_next_update=NOON, verified_chain=tls().chain)
     store.record(success(NAME))
     failed = failure(FailureReason.TLS_NAME_MISMATCH, Phase.TLS).failure

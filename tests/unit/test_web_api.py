@@ -50,6 +50,8 @@ async def test_an_endpoint_of_the_list_has_all_but_what_takes_room() -> None:
         "host": "mail.example.com",
         "port": 587,
         "encryption": "starttls",
+        "priority": None,
+        "remark": None,
         "interval_seconds": 60.0,
         "timeout_seconds": 15.0,
         "labels": {"team": "mail"},
