@@ -40,7 +40,7 @@ _WORDS = {True: ("ok", "green"), False: ("fails", "red"), None: ("-", "dim")}
 def domain(domain_name: str, config_files: tuple[str, ...], *, as_json: bool) -> None:
     """Judge a mail domain once, now: would the world deliver to it, and take mail from it?
 
-    Exits with 0, and with 1 if a check failed.
+    Exits with 0, and with 1 if a check failed or nothing could be found out.
     """
     logs.configure(logs.LogLevel.ERROR, logs.LogFormat.LOGFMT)
     configuration = or_exit(lambda: load(*config_files)) if config_files else None
@@ -53,7 +53,8 @@ def domain(domain_name: str, config_files: tuple[str, ...], *, as_json: bool) ->
         click.echo(json.dumps(domain_document(report), indent=2))
     else:
         _print(output(), report)
-    sys.exit(1 if False in report.success.values() else 0)
+    found = set(report.success.values())
+    sys.exit(0 if True in found and False not in found else 1)
 
 
 def _domain(name: str, configuration: Configuration | None) -> Domain:
