@@ -1,6 +1,6 @@
-"""The product as a process, as whoever installed it runs it: with modules that Python has compiled before.
+"""The product as a process, as anyone who installed it runs it: with modules that Python has compiled before.
 
-Some environments keep Python from storing what it compiles, so that every start would compile everything anew. How a
+Some environments keep Python from storing what it compiles, so that every start would compile everything again. How a
 process is started and stopped is the subject of `tests.servers`.
 """
 

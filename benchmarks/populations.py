@@ -32,7 +32,7 @@ from exporter.model import (
 from tests.unit.results import ALL_PHASES, NOON, certificate, endpoint, failure, success, tls
 
 DEAD_URL: Final = "imaps://{address}:9"
-"""Nobody listens there, and whoever tries is told so at once."""
+"""Nobody listens there, and anyone who tries is told so at once."""
 
 _INTERVAL: Final = 60.0
 _ONE_FAILS_IN: Final = 20

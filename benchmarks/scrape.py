@@ -136,7 +136,7 @@ def _peers(text: str, times: int) -> Mapping[str, Cost]:
     registry = registry_of(text)
     hold_equal(text, generate_latest(registry).decode())
     gc.collect()
-    # The samples are not the peer's to look through for garbage: it would make them anew each time.
+    # The samples are not the peer's to look through for garbage: it would make them again each time.
     gc.freeze()
     try:
         return {

@@ -46,7 +46,7 @@ def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
 def main(output: Path, **choices: Any) -> None:
     """Write the Grafana dashboards and the alert rules.
 
-    Without flags, the committed files are written anew, and nothing changes.
+    Without flags, the committed files are written again, and nothing changes.
     """
     try:
         files = generate(Settings(**choices))

@@ -109,5 +109,5 @@ def _further(series: str, metric: Metric[Any]) -> frozenset[str]:
 def _label(matcher: str) -> str:
     found = _LABEL.match(matcher)
     if found is None:
-        raise LookupError(f"{matcher!r} is no matcher")
+        raise LookupError(f"{matcher!r} is not a matcher")
     return found[1]

@@ -336,12 +336,12 @@ class Daemon:
         begun = self._stops.now()
         result = await visit(endpoint)
         while self._stops.since(begun) and not self._hurried:
-            # The server may have hung up meanwhile, or time have run out: that is no failure of it.
+            # The server may have hung up meanwhile, or time have run out: that is not a failure of it.
             begun = self._stops.now()
             result = await visit(endpoint)
         if self._hurried:
             return
-        # The result of a probe that outlived its endpoint, or the endpoint's former self, is nobody's.
+        # Discard results of endpoints that were removed or changed meanwhile.
         kept, change = self._roster.take(endpoint, result)
         if change is not None:
             self._apply(change)
@@ -355,7 +355,7 @@ class Reloading:
     """How the configuration can change while the daemon runs.
 
     Attributes:
-        load: Reads it anew; raises `ConfigurationError`.
+        load: Reads it again; raises `ConfigurationError`.
         watcher: Tells when the file changed; `None` to watch none.
         by_request: Whether `POST /-/reload` may ask for it.
     """

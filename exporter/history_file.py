@@ -32,7 +32,7 @@ MAX_SIZE: Final = 512 * 1024 * 1024
 """Octets of a file that is read: thirty times what ten thousand endpoints that flap take."""
 
 MODE: Final = 0o640
-"""Names of servers are nobody's business but the administrators'."""
+"""Only administrators may read the names of servers."""
 
 LINES_A_WRITE: Final = 200
 

@@ -1,6 +1,6 @@
 """Where log lines go: a file descriptor that nobody may be reading, on a disk that may be full.
 
-A thread of its own writes the lines. Whoever logs never waits and never sees an exception; what cannot be written in
+A thread of its own writes the lines. Anyone who logs never waits and never sees an exception; what cannot be written in
 time is dropped and counted. What a line says does not live here.
 """
 

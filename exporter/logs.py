@@ -66,7 +66,7 @@ class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record)
-        except Exception:  # noqa: BLE001 - a library's record that cannot be formatted is no reason to fail
+        except Exception:  # noqa: BLE001 - a library's record that cannot be formatted must not make us fail
             self._sink.dropped += 1
         else:
             self._sink.put(line)

@@ -24,7 +24,7 @@ from exporter.watching import Watcher
 C = TypeVar("C")
 
 Reload: TypeAlias = Callable[[], Awaitable[Sequence[Problem]]]
-"""Puts the configuration in force anew, and tells what kept it from doing so."""
+"""Puts the configuration in force again, and tells what kept it from doing so."""
 
 log = structlog.get_logger()
 

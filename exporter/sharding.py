@@ -17,7 +17,7 @@ from typing import Final
 from exporter.model import Endpoint
 
 _MULTIPLIER: Final = 2862933555777941757
-"""Of the linear congruential generator in the paper, modulo 2**64."""
+"""The multiplier of the linear congruential generator in the paper, modulo 2**64."""
 
 _ORDINAL: Final = re.compile(r".*-(0|[1-9][0-9]{0,8})", re.ASCII | re.DOTALL)
 

@@ -1,6 +1,6 @@
 """What runs for as long as the program does must not end with the first thing that goes wrong.
 
-An exception is logged and counted, and the work begins anew after a pause. What the work is does not live here.
+An exception is logged and counted, and the work begins again after a pause. What the work is does not live here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import structlog
 from exporter.model import LongTask
 
 FIRST_PAUSE: Final = 1.0
-"""Seconds before work that failed begins anew."""
+"""Seconds before work that failed begins again."""
 
 LONGEST_PAUSE: Final = 60.0
 """Seconds, where it fails again and again: each pause is twice as long as the one before."""
@@ -35,7 +35,7 @@ async def supervised(
         task: What it is called in the log and the metrics.
         work: Begins it.
         failed: Is told of every failure.
-        pause: Seconds before it begins anew for the first time.
+        pause: Seconds before it begins again for the first time.
     """
     loop = asyncio.get_running_loop()
     wait = pause

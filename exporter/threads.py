@@ -1,4 +1,4 @@
-"""Work that may block for ever, such as reading from a file system that hangs, in threads that nobody else needs.
+"""Work that may block forever, such as reading from a file system that hangs, in threads that nobody else needs.
 
 asyncio.to_thread's threads are few and shared: half a dozen readers that hang there would stop everything else that
 uses them, and the end of the program would wait for them. Here each piece of work has a thread of its own, which ends

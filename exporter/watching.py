@@ -118,7 +118,7 @@ def _is_incomplete(look: Look) -> bool:
 
 
 def _fingerprint(path: Path) -> bytes | str:
-    """Of the content; why it cannot be read if that is so."""
+    """The hash of the content, or why it cannot be read."""
     try:
         # A named pipe that nobody writes to would never be opened otherwise.
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:

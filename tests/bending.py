@@ -1,4 +1,4 @@
-"""Certificates that no library makes: bent by hand, and signed anew by their issuer.
+"""Certificates that no library makes: bent by hand, and signed again by their issuer.
 
 Only making, as in `tests.authority`. What is bent here, OpenSSL takes; whether anything else does, tests ask.
 """
@@ -31,7 +31,7 @@ def element(tag: int, *contents: bytes) -> bytes:
 
 
 def bent(party: Party, by: Party, *changes: Change) -> bytes:
-    """The certificate with some of its parts changed, DER, and signed anew.
+    """The certificate with some of its parts changed, DER, and signed again.
 
     Args:
         party: Whose it is.

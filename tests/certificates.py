@@ -151,7 +151,7 @@ def _named(w: World) -> Iterator[Situation]:
     yield Situation("an address written as a DNS name", served("127.0.0.1"), *mismatch, server_name="127.0.0.1")
     yield Situation("another address", served(address("127.0.0.2")), *mismatch, server_name="127.0.0.1")
     loopback = x509.IPAddress(ip_network("127.0.0.0/8"))
-    yield Situation("a network is no address", served(loopback), *mismatch, server_name="127.0.0.1")
+    yield Situation("a network is not an address", served(loopback), *mismatch, server_name="127.0.0.1")
     yield Situation("a common name only", served(), *mismatch, dissent=common)
     yield Situation("a common name beside an e-mail address", served(no_dns), *mismatch, dissent=common)
 

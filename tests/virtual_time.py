@@ -40,7 +40,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         done: asyncio.Future[T] = self.create_future()
         try:
             done.set_result(work(*args))
-        except Exception as error:  # noqa: BLE001 - whoever waits for the work gets what it raised
+        except Exception as error:  # noqa: BLE001 - anyone who waits for the work gets what it raised
             done.set_exception(error)
         return done
 

@@ -88,8 +88,8 @@ def _flapping(say: Vocabulary) -> Alert:
         summary=f"{ENDPOINT} works on and off: mostly {FAILURE}",
         description=(
             f"{ENDPOINT} went up or down {{{{ $value }}}} times in the last hour, and when it failed it was mostly "
-            f"with {FAILURE}. Look at the times of its failures: regular ones point to a limit or a job, one server "
-            "of several behind a name fails as often as its share, and random ones point to the network."
+            f"with {FAILURE}. Look at the times of its failures. Regular ones point to a limit or a job, random ones "
+            "to the network. One bad server of several behind a name fails as often as its share."
             f"{OWN_LABELS}"
         ),
         dashboard="mail-endpoint",
@@ -103,7 +103,7 @@ def _slow(say: Vocabulary) -> Alert:
     return Alert(
         name="MailEndpointSlow",
         severity=Severity.WARNING,
-        # Not `for`, which would begin anew whenever another phase takes longest. And there must be ten minutes of it.
+        # Not `for`, which would begin again whenever another phase takes longest. And there must be ten minutes of it.
         expression="\n".join(
             (
                 in_parentheses(
@@ -177,8 +177,8 @@ def _stale(say: Vocabulary) -> Alert:
         summary=f"{ENDPOINT} has not been probed for {{{{ $value | humanizeDuration }}}}",
         description=(
             f"The exporter at {INSTANCE} still shows results of {ENDPOINT}, and they are {{{{ $value | "
-            "humanizeDuration }} old: whatever they say, in whatever phase and for whatever reason, may no longer "
-            "be so, and nothing else will alert. Look at the exporter's log, its skipped probes and its lag."
+            "humanizeDuration }} old. They may no longer be true, whatever phase and reason they name, and no other "
+            "alert will fire. Look at the exporter's log, its skipped probes and its lag."
             f"{OWN_LABELS}"
         ),
         dashboard="mail-exporter",

@@ -50,8 +50,8 @@ def _absent(say: Vocabulary) -> Alert:
         description=(
             "Prometheus gets no figures from mail-exporter{{ with $labels.instance }} at {{ . }}{{ end }}"
             "{{ with $labels.job }} (job {{ . }}){{ end }}. Alerts on "
-            "its endpoints have ended and do not come: that is no recovery. Look at whether the process runs and "
-            "what its log says last, then at Prometheus' page of targets for the reason."
+            "its endpoints have ended and will not fire, which does not mean recovery. Look at whether the process "
+            "runs and what its log says last, then at Prometheus' page of targets for the reason."
         ),
         dashboard="mail-exporter",
         panel="Exporters",

@@ -18,7 +18,7 @@ class Weather:
 
     Attributes:
         lasts: Seconds.
-        delay: Seconds that everything from the server takes longer; `None`: whoever comes is turned away.
+        delay: Seconds that everything from the server takes longer; `None`: anyone who comes is turned away.
     """
 
     lasts: float

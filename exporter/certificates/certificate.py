@@ -60,7 +60,7 @@ _PEM: Final = re.compile(
 
 
 class UnreadableError(ValueError):
-    """This is no certificate that can be taken apart; the message says what is wrong with it, in ASCII."""
+    """This is not a certificate that can be taken apart; the message says what is wrong with it, in ASCII."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +89,7 @@ class Certificate:
     effort: float
 
     def fields(self) -> Fields:
-        """For what is rarely asked; made anew, since it takes as much room as all the rest."""
+        """For what is rarely asked; made again, since it takes as much room as all the rest."""
         return take_apart(self.der)
 
     @property

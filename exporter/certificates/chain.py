@@ -148,7 +148,7 @@ def _reported(steps: Steps, findings: Collection[Finding]) -> Iterator[Fault]:
         if code in WEAKNESSES and depth < len(steps) and _is_weak(steps[depth], problem):
             continue  # noticed here as well, and better said
         if code == Code.INVALID_PURPOSE and (Code.INVALID_CA, depth) in findings:
-            continue  # who is no authority does not serve the purpose of one, either
+            continue  # who is not an authority does not serve the purpose of one, either
         if code == Code.INVALID_PURPOSE and depth == 0 and steps and steps[0] and steps[0].for_servers:
             continue  # only its keyUsage is unusual, such as an authority's: clients do not look at a server's
         yield Fault(problem, words.format(whose=_whose(steps, depth), code=code))

@@ -74,7 +74,7 @@ def elements(octets: bytes) -> Iterator[Element]:
     """The elements that stand one after the other in there.
 
     Raises:
-        MalformedError: On the way, once something is no element.
+        MalformedError: On the way, once something is not an element.
     """
     at = 0
     while at < len(octets):

@@ -1,6 +1,6 @@
 """Distinguished names as people read them: RFC 4514, from whatever octets a certificate has there.
 
-A name that is only shown decides nothing: what is no text is written as hex, and never an error.
+A name that is only shown decides nothing: what is not text is written as hex, and never an error.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MAX_ATTRIBUTES: Final = 100
 """Attributes of one name that are looked at: far more than fit into what is shown."""
 
 MAX_HEX: Final = 32
-"""Octets shown of what is no text."""
+"""Octets shown of what is not text."""
 
 MEANINGFUL: Final = '\\"+,;<>'
 """RFC 4514 2.4: characters that a backslash has to stand before."""

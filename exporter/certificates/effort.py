@@ -16,10 +16,10 @@ from exporter.certificates.der import MalformedError, count, elements, first
 from exporter.certificates.fields import NAME_CONSTRAINTS, SUBJECT_ALTERNATIVE_NAME
 
 MAX_MICROSECONDS: Final = 12_000.0
-"""Of checking signatures. The path of a public authority needs less than 1,000, one with P-521 throughout 6,000."""
+"""For checking signatures. The path of a public authority needs less than 1,000, one with P-521 throughout 6,000."""
 
 MAX_COMPARISONS: Final = 1 << 20
-"""Of names with constraints, 6 ms: what OpenSSL allows for each authority of the path, all of them may have."""
+"""The cost of name constraints, 6 ms: what OpenSSL allows for each authority of the path, all of them may have."""
 
 MAX_COUNTED: Final = 5000
 """Names or constraints of one certificate that are counted; more are too many in any case."""

@@ -1,6 +1,6 @@
 """The fields of a certificate (RFC 5280 4.1), cut out of its DER as they stand. Nothing is judged, and little read.
 
-An extension is looked at by whoever asks for it: one that is malformed takes nothing else along.
+An extension is looked at by anyone who asks for it: one that is malformed takes nothing else along.
 """
 
 from __future__ import annotations

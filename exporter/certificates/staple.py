@@ -1,7 +1,7 @@
 """Judging an OCSP response that the server stapled to its handshake (RFC 6066 8, RFC 6960).
 
 A response counts only after RFC 6960 3.2: it is for this certificate, signed by the certificate's issuer or by whom the
-issuer appointed, and current. Nothing is fetched: a certificate without a staple is not thereby revoked.
+issuer appointed, and current. Nothing is fetched: a certificate without a staple is not revoked for that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a certificate's words are shown: made printable and short, since whoever made it chose them.
+"""How a certificate's words are shown: made printable and short, since anyone who made it chose them.
 
 Nothing here may judge; it only writes.
 """

@@ -3,7 +3,7 @@
 OpenSSL says only that the issuer of the last certificate was neither sent nor is trusted. An administrator has to know
 which of two things to do: make the server send an intermediate, or trust an authority. What was sent often tells:
 
-- If a trusted authority has the issuer's name, it is another of that name, such as one made anew with another key.
+- If a trusted authority has the issuer's name, it is another of that name, such as one made again with another key.
 - An authority key identifier may name the issuer's own issuer (RFC 5280 4.2.1.1). If that is the issuer itself, a root
   is missing; if it is another, an intermediate.
 - The leaf of a public authority is never issued by a root (Baseline Requirements 6.1.7), and such leaves can be told by
@@ -79,7 +79,7 @@ def missing_issuer(last: Certificate, anchors: Container[bytes], *, is_leaf: boo
         return {Problem.INCOMPLETE_CHAIN: incomplete}
     return {
         Problem.INCOMPLETE_CHAIN: incomplete,
-        Problem.UNKNOWN_AUTHORITY: "or that is no intermediate, but an authority that is not trusted",
+        Problem.UNKNOWN_AUTHORITY: "or that is not an intermediate, but an authority that is not trusted",
     }
 
 

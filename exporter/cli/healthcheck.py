@@ -49,7 +49,7 @@ class AddressType(click.ParamType[tuple[str, int]]):
         match = ADDRESS.fullmatch(value)
         if match is None or int(match["port"]) > HIGHEST_PORT:
             self.fail(
-                f"{value!r} is no address: write :PORT, HOST:PORT, [IPV6]:PORT or unix:PATH, for example :9925",
+                f"{value!r} is not an address: write :PORT, HOST:PORT, [IPV6]:PORT or unix:PATH, for example :9925",
                 param,
                 ctx,
             )
@@ -132,7 +132,7 @@ def _unix(path: str, timeout: float | None) -> socket.socket:
 
 
 def _ask_by_https(host: str, port: int, timeout: float, path: str) -> int:
-    # Who answers at our own port is no question that a certificate, made out to another name, could settle.
+    # The certificate is for another name, so it cannot tell who answers at our own port.
     context = ssl._create_unverified_context()  # noqa: S323, SLF001 - see above; no secret is sent
     connection = _connection(host, port, timeout, context)
     shaken = False

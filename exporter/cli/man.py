@@ -37,7 +37,7 @@ def man(context: click.Context) -> None:
     """
     group = context.find_root().command
     if not isinstance(group, click.Group):
-        raise TypeError("the commands are no group")
+        raise TypeError("the commands are not a group")
     click.echo("\n".join(manual(group)))
 
 

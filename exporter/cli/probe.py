@@ -203,7 +203,7 @@ class _Session:
     def _take(self, result: ProbeResult) -> None:
         self.results.append(result)
         if self.as_json and (self.repeated or len(self.endpoints) > 1):
-            # A line each, so that whoever reads along gets it at once.
+            # A line each, so that anyone who reads along gets it at once.
             click.echo(json.dumps(documents.probed(result)))
         elif self.repeated and not self.as_json:
             print_line(self.console, result, width=max(len(endpoint.name) for endpoint in self.endpoints))

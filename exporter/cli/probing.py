@@ -18,7 +18,7 @@ from exporter.visiting.logins import Logins
 from exporter.visiting.visit import Visitor
 
 AT_ONCE: Final = 50
-"""Probes: a terminal is no daemon."""
+"""Probes: a terminal is not a daemon."""
 
 AT_ONCE_A_HOST: Final = 2
 """As the daemon's default: some servers count connections."""

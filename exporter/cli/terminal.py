@@ -25,7 +25,7 @@ GAP: Final = "  "
 def output() -> Console:
     """Standard output.
 
-    What it cannot take comes out as escapes: in the C locale of a cron job, a name with an umlaut is no reason to fail.
+    What it cannot encode is written as escapes, so that an umlaut does no harm in the C locale of a cron job.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -1,6 +1,6 @@
 """Which targets a module may be asked to probe: names by pattern, addresses by network.
 
-Whoever may ask for a probe chooses its target, so this is what stands between him and every other server that this
+Anyone who may ask for a probe chooses its target, so this is what stands between him and every other server that this
 machine can reach. Judgements only: looking names up, and connecting to nothing but what was judged, is the prober's
 part. An address is judged by where it leads: one that carries an IPv4 address for a translator or a tunnel counts as
 that.
@@ -96,7 +96,7 @@ def _network(text: str) -> Network:
         try:
             meant = ip_network(text, strict=False)
         except ValueError:
-            raise ValueError(f"{quoted(text)} is no network; write one like 192.0.2.0/24 or 2001:db8::/32") from None
+            raise ValueError(f"{quoted(text)} is not a network; write one like 192.0.2.0/24 or 2001:db8::/32") from None
         raise ValueError(f"{quoted(text)} is an address in a network; write {meant}") from None
     if network.num_addresses == 1:
         return ip_network(leads_to(str(network.network_address)))
@@ -128,8 +128,8 @@ class AllowedTargets:
     """The targets of a module.
 
     A name must match one of the patterns, if there are any. Every address must be in one of the networks, if there are
-    any. Where there are only patterns, whoever runs the DNS of those names decides on the addresses; but who may choose
-    the name too, since the pattern has a `*`, gets no address that is this machine's own, of its link, or nobody's.
+    any. With patterns alone, the DNS of those names decides on the addresses. A pattern with a `*` lets others choose
+    the name as well, so it may not lead to addresses of this machine, of its link, or of nobody.
 
     Attributes:
         entries: As written, in their order; not empty.

@@ -27,8 +27,8 @@ COMMAND: Final = (sys.executable, "-P", "-c", "from exporter.config.apart import
 """What is run, with the files' names behind it. -P: what happens to lie in the working directory is not imported."""
 
 ENDPOINTS_AT_ONCE: Final = 128
-"""Endpoints that are passed on in one piece: a millisecond's work for whoever takes them, after which others may have
-the interpreter."""
+"""Endpoints that are passed on in one piece: a millisecond's work for the reader, after which other
+threads may run."""
 
 
 def load_apart(*patterns: str | Path, standard_input: bytes = b"") -> Configuration:
@@ -44,7 +44,7 @@ def load_apart(*patterns: str | Path, standard_input: bytes = b"") -> Configurat
             found, endpoints = _taken(process.stdout)
         except (EOFError, pickle.UnpicklingError):
             found, endpoints = None, ()
-    # Only now, when the pipe is closed: a process that still wants to write would be waited for in vain.
+    # Only now, when the pipe is closed: a process that still wants to write would be waited for without end.
     if found is None:
         message = f"the process that reads it ended with {process.returncode} before it was done; see what it logged"
         raise ConfigurationError([Problem(str(patterns[0]), 1, message)])

@@ -218,9 +218,9 @@ def _check_preset(draft: Draft) -> None:
 def _check_plain_login(draft: Draft) -> None:
     if draft.target.encryption is not Encryption.NONE or draft.keys.value("credentials") is None:
         return
-    doubt = "the password is sent for all to see; better write encryption: starttls"
+    doubt = "the password is sent in plain text; use encryption: starttls instead"
     if not draft.keys.value("allow_insecure_auth"):
-        doubt = "a login is not sent without TLS; better write encryption: starttls"
+        doubt = "a login is not sent without TLS; use encryption: starttls instead"
     draft.journal.warning(draft.keys.place("encryption"), doubt)
 
 
@@ -251,7 +251,7 @@ def _check_addresses(draft: Draft) -> None:
         other = next(each for each in IpFamily if each not in (family, IpFamily.ANY))
         if source is not None and belongs(source) and wanted is other:
             draft.problem(
-                "source_address", f"{source} is no {other} address, which ip_family asks for; change one of them"
+                "source_address", f"{source} is not an {other} address, which ip_family asks for; change one of them"
             )
         if belongs(draft.target.host) and draft.ip_family is other:
             _report_unreachable(draft, "source_address" if source is not None else "ip_family", family)

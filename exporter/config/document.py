@@ -124,7 +124,7 @@ def read_document(text: str, file: str) -> Document:
     """Reads YAML.
 
     Raises:
-        ConfigurationError: It is no YAML, or not as much of it as can be read safely.
+        ConfigurationError: It is not YAML, or not as much of it as can be read safely.
     """
     unprintable = _UNPRINTABLE.search(text)
     if unprintable:

@@ -41,11 +41,11 @@ def parse_duration(text: str) -> float:
     """Seconds.
 
     Raises:
-        ValueError: It is no duration; the message says what to write.
+        ValueError: It is not a duration; the message says what to write.
     """
     match = _DURATION.fullmatch(text)
     if match is None or not text:
-        raise ValueError(f"{quoted(text)} is no duration; {_mend(text)}")
+        raise ValueError(f"{quoted(text)} is not a duration; {_mend(text)}")
     parts = zip(match.groups(), _MILLISECONDS.items(), strict=True)
     return sum(int(part.removesuffix(unit)) * size for part, (unit, size) in parts if part) / 1000
 

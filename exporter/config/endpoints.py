@@ -42,7 +42,7 @@ def endpoint_from_url(text: str) -> Endpoint:
     """The endpoint that a URL alone describes, with every default.
 
     Raises:
-        ValueError: It is no URL of ours; the message says what to write.
+        ValueError: It is not a URL of ours; the message says what to write.
     """
     target = target_of(parse_url(text))
     host, absolute = target.host.removesuffix("."), target.host.endswith(".")
@@ -193,7 +193,7 @@ class EndpointReader:
         return self._credentials.get(name)
 
     def _labels(self, keys: Layers) -> Mapping[str, str]:
-        """Those of the defaults and the endpoint's own; an empty value is no label."""
+        """Those of the defaults and the endpoint's own; an empty value is not a label."""
         merged: dict[str, str] = {}
         for layer in (keys.default, keys.own):
             own = getattr(layer.section, "labels", None)

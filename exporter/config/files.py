@@ -64,7 +64,7 @@ def read_text(path: Path) -> str:
     """The content of a file.
 
     Raises:
-        ConfigurationError: It cannot be read, is too large, or is no UTF-8.
+        ConfigurationError: It cannot be read, is too large, or is not UTF-8.
     """
     return decoded(_content(path), str(path))
 

@@ -1,7 +1,7 @@
 """The sections about mail flow: each flow with its endpoints found and its defaults applied, or what is wrong with it.
 
-What a flow's endpoints are for decides what they must have: a login to read a mailbox, SMTP to send. That a key file or
-a password cannot be read is no problem of the configuration: the flow fails when it needs it, and it alone.
+The role of a flow's endpoints decides what they need: a login to read a mailbox, SMTP to send. An unreadable key file
+or password does not count as a problem of the configuration: only the flow that needs it fails.
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ class _FlowReader:
             return wire.flow_address(username)
         except ValueError:
             if keys.value("mx") is not None or endpoint is not None:
-                why = f"{quoted(username)} is no mail address" if username else "there is no login to take it from"
+                why = f"{quoted(username)} is not a mail address" if username else "there is no login to take it from"
                 self._journal.problem(keys.at, f"says no sender, and {why}; write from: monitor@example.com")
             return None
 
@@ -295,6 +295,6 @@ class _FlowReader:
         if auth and receiving.authserv_id is None:
             self._journal.problem(
                 (*keys.at, "auth"),
-                "nobody's Authentication-Results count; write receive.authserv_id, the server's own name in them",
+                "no Authentication-Results count; write receive.authserv_id, the server's own name in them",
             )
         return Expected(within, mailbox, MappingProxyType(dict(sorted(auth.items()))))

@@ -40,7 +40,7 @@ def parse_host(text: str) -> str:
     if address is not None and (not bracketed or address.version == 6):  # noqa: PLR2004 - the family's own name
         return _shortest(address)
     if bracketed:
-        raise ValueError(f"{quoted(text)} is no IPv6 address; brackets belong around nothing else")
+        raise ValueError(f"{quoted(text)} is not an IPv6 address; brackets belong around nothing else")
     if "%" in text and _address(text.partition("%")[0]):
         raise ValueError(f"{quoted(text)} has a zone after the %; write an address that needs none")
     return _name(text)
@@ -64,7 +64,7 @@ def parse_address(text: str) -> str:
     """
     address = _address(text)
     if address is None:
-        raise ValueError(f"{quoted(text)} is no IP address; write one like 192.0.2.1 or 2001:db8::1")
+        raise ValueError(f"{quoted(text)} is not an IP address; write one like 192.0.2.1 or 2001:db8::1")
     return _shortest(address)
 
 
@@ -109,7 +109,7 @@ def _name(text: str) -> str:
     name = _a_labels(text).lower().removesuffix(".")
     if _ENDS_IN_A_NUMBER.fullmatch(name):
         raise ValueError(
-            f"{quoted(text)} is no complete IPv4 address and no name; write four decimal numbers, as in 192.0.2.1"
+            f"{quoted(text)} is neither a complete IPv4 address nor a name; write four decimal numbers, as in 192.0.2.1"
         )
     if len(name) > MAX_NAME:
         raise ValueError(f"{quoted(text)} is longer than the {MAX_NAME} characters of a DNS name; write a shorter one")
@@ -117,7 +117,7 @@ def _name(text: str) -> str:
         if not label:
             raise ValueError(f"{quoted(text)} has an empty part between its dots; write it like mail.example.com")
         if not _LABEL.fullmatch(label):
-            raise ValueError(f"{quoted(text)} is no host name: {_complaint(label)}; write it like mail.example.com")
+            raise ValueError(f"{quoted(text)} is not a host name: {_complaint(label)}; write it like mail.example.com")
     return name
 
 
@@ -139,5 +139,5 @@ def _a_labels(text: str) -> str:
         return idna.encode(text, uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError):
         raise ValueError(
-            f"{quoted(text)} is no internationalised name that DNS can hold (RFC 5891); check its letters"
+            f"{quoted(text)} is not an internationalised name that DNS can hold (RFC 5891); check its letters"
         ) from None

@@ -40,8 +40,8 @@ class OAuth2Section(Section):
     client_secret_env: VariableName | None = key("An environment variable with it.", "CONTOSO_SECRET")
     client_secret: InlineClientSecret | None = key("The secret of the client itself.", "correct~horse.battery")
     authentication: OneOAuth2Authentication | None = key(
-        "How the secret is shown: in the header of HTTP's Basic scheme, which is the default of custom, or among the "
-        "parameters of the request, which is that of the others.",
+        "How the secret is sent: in the header of HTTP's Basic scheme (the default of custom) or among the "
+        "parameters of the request (the default of the others).",
         "client_secret_post",
     )
     private_key_file: FilePath | None = key(

@@ -1,6 +1,6 @@
 """The section `modules`, read: how to probe a target that somebody names, and which targets those may be.
 
-A module is an endpoint that lacks its host (see `module`). Of the defaults, those hold for it that are about the way to
+A module is an endpoint that lacks its host (see `module`). From the defaults it takes those that are about the way to
 a server; what is done there it has to say itself, above all whether to log in: credentials go only where the
 configuration binds them.
 """
@@ -90,14 +90,14 @@ def _allowed(read: Read[ModuleSection], template: Endpoint, at: Location, journa
     if template.credentials is not None or template.tls.client_cert_file is not None:
         _check_binding(shown, AllowedTargets(entries), at, journal)
     elif not entries and not template.host:
-        journal.warning(at, f"whoever may ask can have any server probed; {_NAME_THEM}")
+        journal.warning(at, f"anyone who may ask can have any server probed; {_NAME_THEM}")
     if entries:
         return AllowedTargets(entries)
     return AllowedTargets((parse_allowed(template.host),)) if template.host else None
 
 
 def _check_binding(shown: str, allowed: AllowedTargets, at: Location, journal: Journal) -> None:
-    """Whoever is shown credentials must be somebody that the configuration knows."""
+    """Anyone who is shown credentials must be somebody that the configuration knows."""
     if not allowed.entries:
         journal.problem(at, f"would show {shown} to every server that somebody names; {_NAME_THEM}")
     elif allowed.everything is not None:

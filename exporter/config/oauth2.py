@@ -146,7 +146,7 @@ class _Reader:
         elif section.tenant is None:
             self._missing("tenant", "the directory's domain, such as contoso.onmicrosoft.com, or its id")
         elif section.tenant.lower() in _NO_DIRECTORY and not self._written("refresh_token"):
-            self._problem("tenant", f"{section.tenant} is no single directory; write its domain or its id")
+            self._problem("tenant", f"{section.tenant} is not a single directory; write its domain or its id")
 
     def _check_ca_file(self) -> None:
         if self._section.ca_file is not None:

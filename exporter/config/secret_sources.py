@@ -1,6 +1,6 @@
 """Where the secrets of a section come from: `KEY_file`, `KEY_env` or `KEY` itself, and what is doubtful about each.
 
-A file that is not there is no problem of the configuration: secrets may be mounted later and are rotated while the
+A missing file does not count as a problem of the configuration: secrets may be mounted later and are rotated while the
 program runs. Reading secrets does not live here.
 """
 
@@ -80,7 +80,7 @@ def _doubt(source: SecretSource, key: str) -> str | None:
     """What is not good about a source, but works or may work later."""
     match source:
         case InlineSecret():
-            return f"a {_noun(key)} in the configuration is seen by all who may read it; better write {key}_file"
+            return f"a {_noun(key)} in the configuration is in plain text; use {key}_file instead"
         case FileSecret(path):
             shown = quoted(str(path), MAX_PATH)
             try:

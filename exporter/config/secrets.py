@@ -1,7 +1,7 @@
 """Where secrets come from: a file, an environment variable, or the configuration itself.
 
 Each source is read again at the moment of use, so that a rotated secret works with the next probe. Reading blocks for
-as long as a local file takes; whoever runs an event loop keeps it off the loop. Nothing here shows a secret: messages
+as long as a local file takes; callers keep it off the event loop. Nothing here shows a secret: messages
 name the source, and representations hold no content. What a secret is used for does not live here.
 """
 

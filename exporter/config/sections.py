@@ -55,8 +55,7 @@ class Read(Generic[S]):
     """A section, and which of its keys had to be left out.
 
     Attributes:
-        broken: Where values were wrong, as locations within the section. What follows from their absence is no problem
-            of its own.
+        broken: Where values were wrong, as locations within the section. Their absence causes no further problems.
     """
 
     section: S
@@ -67,7 +66,7 @@ def read_section(model: type[S], value: object, at: Location, journal: Journal) 
     """Reads the section at a place of the document, and reports what is wrong with it.
 
     Returns:
-        `None` if it is no mapping at all.
+        `None` if it is not a mapping at all.
     """
     broken: set[Location] = set()
     while True:
@@ -165,7 +164,7 @@ def _example(model: type[Section], at: Location, place: Location) -> str | None:
 
 
 def _section_at(model: type[Section], place: Location) -> type[Section] | None:
-    """The model that reads the value at `place`; `None` if that is no section."""
+    """The model that reads the value at `place`; `None` if that is not a section."""
     section: type[Section] | None = model
     for part in place:
         field = section.model_fields.get(str(part)) if section is not None else None

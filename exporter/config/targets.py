@@ -93,7 +93,7 @@ def _read_target(endpoint: Layers, at: Location, journal: Journal) -> Target | N
 
 
 def read_module_target(module: Layers, at: Location, journal: Journal) -> Target | None:
-    """The target of a module; `None` if it has problems. Its host is empty if whoever asks has to name one."""
+    """The target of a module; `None` if it has problems. Its host is empty if anyone who asks has to name one."""
     for key in ("url", "port"):
         if module.own.has(key) and module.own_value(key) is None:
             journal.problem((*at, key), "has no value; write one, or leave it out")

@@ -79,7 +79,7 @@ def variable_name(text: str) -> str:
         raise ValueError("write the bare name of the environment variable, without $ and braces")
     if not re.fullmatch(VARIABLE_NAME, text):
         # Not repeated: someone may have written the password itself here.
-        raise ValueError("is no name of an environment variable; write letters, digits and underscores")
+        raise ValueError("is not a name of an environment variable; write letters, digits and underscores")
     return text
 
 
@@ -107,7 +107,7 @@ def secret(text: str, key: str) -> str:
 def label_name(text: str, reserved: Collection[str] = RESERVED_LABELS) -> str:
     """The name of a label that series may be given; `reserved` are those that they have of themselves."""
     if not re.fullmatch(LABEL_NAME, text):
-        raise ValueError(f"{quoted(text)} is no label name; write letters, digits and underscores, no digit first")
+        raise ValueError(f"{quoted(text)} is not a label name; write letters, digits and underscores, no digit first")
     if text.startswith("__"):
         raise ValueError(f"{quoted(text)}: labels that begin with __ are Prometheus' own; choose another name")
     if text in reserved:

@@ -92,7 +92,7 @@ def check_authorities(path: Path) -> str | None:
         raise ValueError(f"{_shown(path)} {_NO_CERTIFICATE}")
     if useless:
         which = ", ".join(map(str, useless[:_MAX_LISTED])) + (" and more" if len(useless) > _MAX_LISTED else "")
-        return f"{_shown(path)}: certificate {which} of {len(blocks)} cannot be read and is not trusted; write it anew"
+        return f"{_shown(path)}: certificate {which} of {len(blocks)} cannot be read and is not trusted; write it again"
     return None
 
 

@@ -97,14 +97,14 @@ def parse_url(text: str, *, host_may_lack: bool = False) -> MailUrl:
     match = URL_PARTS.fullmatch(text)
     if match is None:
         raise ValueError(
-            f"is no URL; write one like imaps://mail.example.com, with one of the schemes {_scheme_names()}"
+            f"is not a URL; write one like imaps://mail.example.com, with one of the schemes {_scheme_names()}"
         )
     name, authority, rest = match.groups()
     scheme = next((scheme for scheme in SCHEMES if scheme.name == name.lower()), None)
     if scheme is None:
         suggestion = nearest(name, tuple(scheme.name for scheme in SCHEMES))
         mend = f'did you mean "{suggestion}"?' if suggestion else f"write one of {_scheme_names()}"
-        raise ValueError(f"{quoted(name)} is no scheme of mail; {mend}")
+        raise ValueError(f"{quoted(name)} is not a mail scheme; {mend}")
     if rest:
         raise ValueError("a URL ends with host and port; leave out the path, the ? or the # after them")
     parts = AUTHORITY.fullmatch(authority)
@@ -123,7 +123,7 @@ def parse_url(text: str, *, host_may_lack: bool = False) -> MailUrl:
 def shortest_url(protocol: Protocol, encryption: Encryption, host: str, port: int) -> str:
     """The URL of an endpoint that was written as fields.
 
-    Of the protocol's schemes it takes the one for the port, else the one that begins encryption alike. `opportunistic`
+    It takes the protocol's scheme for the port, else the one that begins encryption alike. `opportunistic`
     and `none` look like `starttls`: a URL cannot tell them apart.
     """
     at_once = encryption is Encryption.TLS

@@ -60,7 +60,7 @@ def mail_address(text: str) -> str:
         return text
     local, at, domain = text.rpartition("@")
     if not at or not domain or not _LOCAL_PART.fullmatch(local):
-        raise ValueError(f"{quoted(text)} is no mail address in ASCII; write one like monitor@example.com")
+        raise ValueError(f"{quoted(text)} is not a mail address in ASCII; write one like monitor@example.com")
     return f"{local}@{_address_literal(domain) if domain.startswith('[') else parse_host(domain)}"
 
 
@@ -82,7 +82,7 @@ def reverse_path(text: str) -> str:
 def capability(text: str) -> str:
     """What a server announces: words that are compared without regard to case."""
     if not re.fullmatch("[!-~]+( [!-~]+)*", plain(text)):
-        raise ValueError(f"{quoted(text)} is no capability; write it as the server announces it, such as IDLE")
+        raise ValueError(f"{quoted(text)} is not a capability; write it as the server announces it, such as IDLE")
     return text
 
 
@@ -93,7 +93,8 @@ def fingerprint(text: str) -> str:
         return b64decode(pin[1]).hex()
     if not re.fullmatch(_HEXADECIMAL, text):
         raise ValueError(
-            f"{quoted(text)} is no SHA-256; write 64 hexadecimal digits, with or without colons, or sha256/ and base64"
+            f"{quoted(text)} is not a SHA-256; write 64 hexadecimal digits, with or without colons, "
+            "or sha256/ and base64"
         )
     return text.replace(":", "").lower()
 
@@ -121,29 +122,31 @@ def token_url(text: str) -> str:
         parts = urlsplit(text)
         host, _ = parse_host(parts.hostname or ""), parts.port
     except ValueError:
-        raise ValueError(f"{quoted(text)} is no URL of a token endpoint; {example}") from None
+        raise ValueError(f"{quoted(text)} is not a URL of a token endpoint; {example}") from None
     if parts.scheme not in ("https", "http") or not re.fullmatch("[!-~]+", text):
-        raise ValueError(f"{quoted(text)} is no URL of a token endpoint; {example}")
+        raise ValueError(f"{quoted(text)} is not a URL of a token endpoint; {example}")
     if "@" in parts.netloc:
         raise ValueError("a URL holds no user or password; write them as client_id and client_secret_file")
     if "#" in text:
         raise ValueError(f"{quoted(text)} holds a #, which a token endpoint has no use for; leave it out")
     if parts.scheme == "http" and not is_loopback(host):
-        raise ValueError("http would send secrets for all to see; write https (http is for servers on this machine)")
+        raise ValueError("http would send secrets in plain text; write https (http is for servers on this machine)")
     return text
 
 
 def scope(text: str) -> str:
     """What a token is to be good for."""
     if not re.fullmatch(SCOPE, plain(text)):
-        raise ValueError(f"{quoted(text)} is no scope; write words of ASCII with one space between them")
+        raise ValueError(f"{quoted(text)} is not a scope; write words of ASCII with one space between them")
     return text
 
 
 def tenant(text: str) -> str:
     """The name of a directory at Microsoft."""
     if not re.fullmatch(TENANT, plain(text)):
-        raise ValueError(f"{quoted(text)} is no tenant; write its domain, such as contoso.onmicrosoft.com, or its id")
+        raise ValueError(
+            f"{quoted(text)} is not a tenant; write its domain, such as contoso.onmicrosoft.com, or its id"
+        )
     return text
 
 
@@ -154,4 +157,4 @@ def _address_literal(text: str) -> str:
         address = parse_address(match[2])
         if is_ipv6(address) == bool(match[1]):
             return f"[{'IPv6:' if match[1] else ''}{address}]"
-    raise ValueError(f"{quoted(text)} is no address literal; write it like [192.0.2.1] or [IPv6:2001:db8::1]")
+    raise ValueError(f"{quoted(text)} is not an address literal; write it like [192.0.2.1] or [IPv6:2001:db8::1]")

@@ -104,7 +104,7 @@ async def auth(session: Pop3Session, argument: bytes) -> None:
 
 
 async def user(session: Pop3Session, argument: bytes) -> None:
-    """RFC 1939 section 7. Any name will do: which of them exist is nobody's business."""
+    """RFC 1939 section 7. Any name will do: it does not tell which of them exist."""
     if session.logged_in:
         await session.reply(b"-ERR not now")
     elif not session.offers_login():

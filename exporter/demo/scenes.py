@@ -226,7 +226,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         Outcome(FailureReason.STARTTLS_INJECTION, Phase.STARTTLS),
         behaviour=Behaviour(upgrade=Upgrade.INJECTED),
     ),
-    # Servers that turn us away, or are not there, or are no mail servers.
+    # Servers that turn us away, or are not there, or are not mail servers.
     Scene(
         "refusing-smtp",
         "greets with 554",

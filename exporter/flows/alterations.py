@@ -1,6 +1,6 @@
 """Whether a message's body is still what was sent, and if it is not, where it differs.
 
-Another transfer encoding is no alteration: RFC 5321 lets servers encode, and what is read is the same.
+Another transfer encoding is not an alteration: RFC 5321 lets servers encode, and what is read is the same.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ class Assignment:
         endpoint: What to visit.
         places: The mailboxes, by name.
         reads_bounces: Whether notifications about messages of some flow arrive here.
-        changed: Whether the reader has to begin anew, because what it has to read is another.
+        changed: Whether the reader has to begin again, because what it has to read is another.
         absent: Mailboxes that there are none of.
         failure: Reason and detail of the visit that failed last; `None` if it went well.
     """
@@ -124,7 +124,7 @@ class Assignment:
         return any(ledger.overdue(now) or any(ledger.ripe(entry, now) for entry in ledger) for ledger in self.ledgers())
 
     def forget_copies(self, mailbox: str) -> None:
-        """The UIDs of a mailbox are void: what was found in it is found anew."""
+        """The UIDs of a mailbox are void: what was found in it is found again."""
         for ledger in self.ledgers():
             for entry in ledger:
                 entry.copies = [copy for copy in entry.copies if copy.mailbox != mailbox]

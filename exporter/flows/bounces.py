@@ -18,7 +18,7 @@ MAX_WORDS: Final = 300
 """Characters of a remote server's words that are kept."""
 
 _SETTLING: Final = frozenset({"failed"})
-"""RFC 3464 2.3.3: after `delayed` the server goes on trying, and the other actions are no failures."""
+"""RFC 3464 2.3.3: after `delayed` the server goes on trying, and the other actions do not mean failure."""
 
 
 @dataclass(frozen=True, slots=True)

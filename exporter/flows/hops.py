@@ -1,7 +1,7 @@
 """The way of a message by its Received fields (RFC 5322 3.6.7): who had it, and for how long.
 
 Their times come from as many clocks as there were servers. A difference that our own clock rules out is shown as one
-between clocks, and is no delay.
+between clocks, and is not a delay.
 """
 
 from __future__ import annotations

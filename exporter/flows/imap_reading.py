@@ -318,7 +318,7 @@ class ImapReading:
                 return
 
     async def _clear(self, place: Place, uid: int, ledger: Ledger, kind: Removal) -> None:
-        """Remove one message that is nobody's any more, and say so."""
+        """Remove one message that no run waits for any more, and say so."""
         if await self._remove(place, (uid,)):
             self._desk.observer.removed(ledger.flow.name, ledger.mx, kind)
 

@@ -34,7 +34,7 @@ class Standing(Enum):
     AWAITED = "awaited"
     """In flight, or sent by an earlier run and not given up yet: to be judged."""
     COPY = "copy"
-    """Of a message that arrived, was judged and removed."""
+    """It arrived, was judged and removed."""
     LEFTOVER = "leftover"
     """It was given up, or never counted as sent: to be removed."""
 

@@ -73,7 +73,7 @@ def build(token: str, flow: str, sender: str, recipient: str, sent_at: float) ->
     message["X-Auto-Response-Suppress"] = "All"
     message["Feedback-ID"] = f"{hashlib.sha256(flow.encode()).hexdigest()[:16]}:flow:mail-exporter"
     content = body(token)
-    # ASCII in short lines: nothing between here and there has a reason to encode it anew.
+    # ASCII in short lines: nothing between here and there has a reason to encode it again.
     message.set_content(content.decode("ascii").replace("\r\n", "\n"), charset="us-ascii", cte="7bit")
     return Outgoing(message.as_bytes(), message_id, hashlib.sha256(content).hexdigest())
 

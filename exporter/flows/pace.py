@@ -14,7 +14,7 @@ CLOSELY: Final = 15.0
 
 LEAST_PAUSE: Final = 0.05
 SHARE: Final = 0.025
-"""Of a message's age, what may pass between two questions: the transit is known to this share."""
+"""The share of a message's age that may pass between two questions: the transit is known to this share."""
 
 LEAST_PAUSE_ELSEWHERE: Final = 1.0
 SHARE_ELSEWHERE: Final = 0.25
@@ -27,7 +27,7 @@ AT_REST: Final = 300.0
 """Seconds between two looks while none is: for what others left behind."""
 
 STAY: Final = 3600.0
-"""Seconds after which a connection is made anew, at rest: names and certificates may have changed."""
+"""Seconds after which a connection is made again, at rest: names and certificates may have changed."""
 
 SLICE: Final = 0.5
 """Seconds for which the wait for the server is not interrupted by somebody who sends."""

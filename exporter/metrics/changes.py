@@ -75,7 +75,7 @@ def with_change(kept: tuple[Change, ...], change: Change) -> tuple[Change, ...]:
     """The changes and one more; of each fact the last few."""
     alike = [each for each in kept if each.fact is change.fact]
     if change.fact is Fact.ADDRESS and any(change.after in (each.before, each.after) for each in alike):
-        # One of several that the name leads to: that is no news again and again.
+        # One of several that the name leads to: that is not news again and again.
         return kept
     forgotten = alike[0] if len(alike) >= KEPT else None
     return (*(each for each in kept if each is not forgotten), change)

@@ -136,7 +136,7 @@ EXPORTER_METRICS: tuple[Metric[ExporterState], ...] = (
     Metric(
         "mail_exporter_task_failures_total",
         COUNTER,
-        "How often something that runs all the time failed and was begun anew; the log says why.",
+        "How often something that runs all the time failed and was restarted; the log says why.",
         labelled(_task_failures),
         ("task",),
     ),

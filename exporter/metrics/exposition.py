@@ -2,7 +2,7 @@
 
 The formats only; what a metric is called and read from stands in its row. prometheus_client's own writer holds the
 interpreter for 9 us a line, which is four seconds for ten thousand endpoints and would show in every latency measured
-meanwhile. Here a scrape is an iterator, and whoever runs it gives way to the probes between two slices.
+meanwhile. Here a scrape is an iterator, and anyone who runs it gives way to the probes between two slices.
 
 Both formats write samples alike, so that a series does not change when another format is negotiated; they differ in the
 lines about a family, and in the exemplars that only OpenMetrics has. A family without a sample is left out.

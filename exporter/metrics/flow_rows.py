@@ -58,12 +58,12 @@ def _sent(read: Callable[[FlowState], Figures]) -> Callable[[FlowState], Figures
 
 
 def _latest(read: Callable[[Settled], Figures]) -> Callable[[FlowState], Figures]:
-    """Of the message that was settled last."""
+    """Read it from the message that was settled last."""
     return lambda state: () if state.latest is None else read(state.latest)
 
 
 def _arrived(read: Callable[[Arrival], Figures]) -> Callable[[FlowState], Figures]:
-    """Of the message that was settled last, if it arrived."""
+    """Read it from the message that was settled last, if it arrived."""
     return _latest(lambda settled: () if settled.arrival is None else read(settled.arrival))
 
 

@@ -19,7 +19,7 @@ from exporter.metrics.histogram import Histogram
 from exporter.model import Label
 
 Samples: TypeAlias = Sequence[tuple[str, str]]
-"""Of each series: label pairs as they stand between the braces, and the value."""
+"""A series: label pairs as they stand between the braces, and the value."""
 
 
 class Labelled(Interface):

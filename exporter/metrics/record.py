@@ -4,7 +4,7 @@ Ten thousand endpoints keep their last result and their last failure, each with 
 probe returns they would take some ten KiB each; here the many small ones - spans and transcript lines - are
 packed into one string each, and values that are equal are kept once.
 
-The one thing that is spread out instead is a text for `/metrics` that would otherwise be made anew for each scrape.
+The one thing that is spread out instead is a text for `/metrics` that would otherwise be made again for each scrape.
 
 Nothing is lost but digits: a transcript's times are kept to the microsecond.
 """
@@ -34,7 +34,7 @@ from exporter.model import (
 )
 
 SHARED_OCTETS = 2 * 1024 * 1024
-"""Of values that are remembered to be shared: the capabilities of all kinds of servers, the certificates of some 250.
+"""How many values are remembered to be shared: the capabilities of all kinds of servers, the certificates of some 250.
 A server that makes up new ones each time can fill this, and then costs others their sharing, but no more memory."""
 
 PLAIN_WEIGHT = 200

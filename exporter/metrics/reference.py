@@ -62,7 +62,7 @@ The column `labels` names the further ones.
 - Durations are written to the microsecond, timestamps to the millisecond.
 
 `mail_probes_total` and `mail_probe_duration_seconds` start at 0 when an endpoint is configured. A series of
-`mail_probe_failures_total` appears with the first failure of its reason and phase: to start all {combinations} of them
+`mail_probe_failures_total` appears with the first failure of its reason and phase. Starting all {combinations} of them
 at 0 for each endpoint would cost Prometheus more than all the rest. `rate` and `increase` do not see that first
 failure. So alert on `mail_probe_success`, and use the counter to tell what kind of failures there were:
 
@@ -144,8 +144,8 @@ max by (domain, host, port, address, key_type) (mail_dane_tlsa_match) == 0
   gave a token, said no, could not answer, could not be asked, answered something else. The failures' sections say more:
   [token_failed](failures.md#token_failed).
 - `mail_exporter_probe_start_delay_seconds` and `mail_exporter_event_loop_lag_seconds` have the buckets
-  {delay_buckets} s, `mail_exporter_scrape_duration_seconds` has
-  {scrape_buckets} s.
+  {delay_buckets} s.
+- `mail_exporter_scrape_duration_seconds` has the buckets {scrape_buckets} s.
 - A scrape's duration counts from the request to the last byte handed to the connection, so a slow reader lengthens it.
 
 `process_*` and `python_*` are prometheus_client's: CPU time, memory, open files and garbage collection of this process.

@@ -66,7 +66,7 @@ class ExporterState:
         scrapes: How long it took to produce `/metrics`.
         tokens: Of each entry of the credentials that tokens are got for.
         started_at: When the process began to look, a Unix timestamp: what it has not seen may have been before that.
-        task_failures: How often each task failed and was begun anew.
+        task_failures: How often each task failed and was restarted.
         web_config_successful: Whether the web configuration could be used when it last changed; `None` without one.
     """
 
@@ -158,7 +158,7 @@ class Store:
         """Replaces the endpoints. Those that are not among them are forgotten at once.
 
         An endpoint that still is where it was keeps what is known of it, whatever else has changed. One whose protocol,
-        host, port or encryption changed starts anew under its name: its figures were another server's.
+        host, port or encryption changed starts again under its name: its figures were another server's.
 
         Raises:
             ValueError: A label of an endpoint has the name of a label that its series have anyway.
@@ -166,7 +166,7 @@ class Store:
         states: dict[Series, EndpointState] = {}
         for endpoint in endpoints:
             known = self._states.get(endpoint.series)
-            # Most of a configuration that is loaded anew is what it was, and not even copied.
+            # Most of a configuration that is loaded again is what it was, and not even copied.
             if known is None or known.endpoint is not endpoint:
                 known = self._configured(endpoint, known)
             states[endpoint.series] = known
@@ -219,7 +219,7 @@ class Store:
         return self._unprobed(endpoint)
 
     def _unprobed(self, endpoint: Endpoint) -> EndpointState:
-        """The state of an endpoint that this process knows nothing of yet; an earlier one may have."""
+        """The state of an endpoint that this process has not probed yet; an earlier one may have."""
         state = unprobed(endpoint)
         remembered = self._memory.take(endpoint)
         if remembered is None:

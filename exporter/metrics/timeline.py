@@ -59,7 +59,7 @@ class Timeline:
         """The timeline with one probe more.
 
         Args:
-            at: When it ended, a Unix timestamp. A clock that was set back is no reason to forget the rest.
+            at: When it ended, a Unix timestamp. A clock that was set back must not make it forget the rest.
             failed: What became of it.
         """
         slot = int(at // SLOT_SECONDS)

@@ -226,7 +226,7 @@ class Endpoint:
         """What its probes look at besides."""
         wanted = {
             Errand.RECIPIENT: self.rcpt_to is not None,
-            # A maildrop has no name to ask for: whoever logs in by POP3 is in it.
+            # A maildrop has no name to ask for: anyone who logs in by POP3 is in it.
             Errand.MAILBOX: self.mailbox is not None or self.protocol is Protocol.POP3,
             Errand.CAPABILITIES: bool(self.capabilities),
         }

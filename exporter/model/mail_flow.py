@@ -129,7 +129,7 @@ class Receiving:
     Attributes:
         endpoint: An IMAP or POP3 endpoint with credentials.
         mailboxes: By name, or by special use (RFC 6154) with a leading backslash; in the order to look.
-        authserv_id: Whose Authentication-Results count (RFC 8601 section 5); `None` for nobody's.
+        authserv_id: Whose Authentication-Results count (RFC 8601 section 5); `None` if none count.
     """
 
     endpoint: Endpoint

@@ -48,8 +48,8 @@ class OAuth2Client:
         client_secret: `None` if the client has none, or signs.
         refresh_token: `None` if tokens are given for something else.
         private_key: PEM; signs assertions instead of a client secret (RFC 7523). `None` for none.
-        certificate: PEM; what the server knows that key by. `None` where it knows the key itself. It is no secret, and
-            is read together with its key because both are replaced together.
+        certificate: PEM; what the server knows that key by. `None` where it knows the key itself. Not a secret, but
+            read together with its key because both are replaced together.
         service_account: Google's JSON key file; `None` for none.
         subject: The user that a service account acts for; `None` for itself.
         ca_file: PEM file of the authorities to trust at the token endpoint; `None` for the system's.
@@ -88,4 +88,4 @@ class TokenOutcome(StrEnum):
     UNREACHABLE = "unreachable"
     """There is no server, or none whose certificate is good, or no answer in time."""
     INVALID = "invalid"
-    """What came is no answer of a token endpoint."""
+    """The answer is not one of a token endpoint."""

@@ -117,7 +117,7 @@ class Answers:
     def _asked(self, question: Question, deadline: float) -> Iterator[asyncio.Task[Outcome]]:
         """The question, being asked for as long as somebody is in this block; then it is abandoned.
 
-        The deadline of whoever asked first counts for all. The task may be waited for by `asyncio.wait`, and not be
+        The deadline of anyone who asked first counts for all. The task may be waited for by `asyncio.wait`, and not be
         awaited itself: that would cancel it for the others too.
         """
         asking = self._asking.get(question)
@@ -144,7 +144,7 @@ class Answers:
         return outcome
 
     def _forget(self, question: Question, task: asyncio.Task[Outcome]) -> None:
-        """Lets the next one ask anew, unless somebody already does."""
+        """Lets the next one ask again, unless somebody already does."""
         asking = self._asking.get(question)
         if asking is not None and asking.task is task:
             del self._asking[question]

@@ -1,6 +1,6 @@
 """One DNS question, asked of the nameservers in turn until one gives an answer that can be used.
 
-This is where answers are judged: what was found, what does not exist, and what is no answer at all. It asks for any
+This is where answers are judged: what was found, what does not exist, and what is not an answer at all. It asks for any
 kind of record; it keeps nothing, and knows neither addresses nor search domains.
 """
 

@@ -54,7 +54,7 @@ def read_answer(wire: bytes, query: dns.message.QueryMessage) -> Answer:
     A truncated one is returned whatever its records are worth; the caller sees its TC flag.
 
     Raises:
-        BadAnswer: It does not answer it, or is no DNS message.
+        BadAnswer: It does not answer it, or is not a DNS message.
     """
     if len(wire) > MAX_MESSAGE:
         raise BadAnswer(f"sent an answer of more than {MAX_MESSAGE} octets")
@@ -66,7 +66,7 @@ def read_answer(wire: bytes, query: dns.message.QueryMessage) -> Answer:
             unreadable = _count_unreadable(wire, query.question[0].rdtype)
             message = _read(wire, continue_on_error=True)
     except _UNPARSEABLE as error:
-        raise BadAnswer(f"sent what is no DNS message ({type(error).__name__})") from error
+        raise BadAnswer(f"sent what is not a DNS message ({type(error).__name__})") from error
     if not isinstance(message, dns.message.QueryMessage) or not query.is_response(message):
         raise BadAnswer("sent an answer to another question")
     return Answer(message, unreadable)

@@ -31,7 +31,7 @@ class Nameserver:
 
     @property
     def family(self) -> socket.AddressFamily:
-        """Of the sockets that reach it."""
+        """The family of the sockets that reach it."""
         return socket.AF_INET6 if ":" in self.address else socket.AF_INET
 
     def socket_address(self) -> tuple[str, int] | tuple[str, int, int, int]:

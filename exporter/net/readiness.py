@@ -17,7 +17,7 @@ from typing import Protocol as Interface
 
 MOST_AT_ONCE: Final = 16
 """Reports that `Poller` passes on in one turn of the loop. The costliest begins or ends a handshake, which
-takes 0.3 ms, and whoever else waits for the loop is to have it within a few milliseconds."""
+takes 0.3 ms, and anyone who else waits for the loop is to have it within a few milliseconds."""
 
 
 class Wait(Enum):
@@ -28,7 +28,7 @@ class Wait(Enum):
 
 
 class Watch(Interface):
-    """Whoever can be asked to report sockets. For one event loop, the running one."""
+    """Anyone who can be asked to report sockets. For one event loop, the running one."""
 
     def change(self, fd: int, before: Wait | None, wait: Wait | None, report: Callable[[], None]) -> None:
         """Report a socket whenever it is ready for this, and not for what was asked before; `None` is not at all."""
@@ -151,7 +151,7 @@ class Readiness:
         return self._loop
 
     def add_done_callback(self, wake: Callable[[Any], object], *, context: Context | None = None) -> None:  # noqa: ARG002 - nothing of a task's context is asked for while it goes on
-        """See `asyncio.Future`. Whoever waits is told once, at once."""
+        """See `asyncio.Future`. Anyone who waits is told once, at once."""
         self._wake = wake
 
     def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - asyncio's interface

@@ -2,12 +2,12 @@
 
 OpenSSL verifies the chain during the handshake and calls back for every certificate and every error. The callbacks here
 write down and never abort, so that an expired certificate still shows its dates; the judgement comes afterwards, in
-`exporter.certificates`, and whoever sends credentials waits for it.
+`exporter.certificates`, and anyone who sends credentials waits for it.
 
 A chain that OpenSSL verified is remembered, and its signatures are not checked again. That cannot weaken a verdict:
 the memory belongs to one trust store and ends with it; a remembered path counts only while every certificate on it is
 valid; name and staple are judged every time; and a chain that OpenSSL had anything against is put to it again every
-time. That the server holds the leaf's key is proven by each handshake anew.
+time. That the server holds the leaf's key is proven by each handshake again.
 """
 
 from __future__ import annotations

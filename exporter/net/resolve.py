@@ -2,7 +2,7 @@
 
 In this order, the first that knows the name wins: it is an IP address; the hosts file; `localhost` and names below it
 (RFC 6761 section 6.3); DNS, with the search domains. `/etc/nsswitch.conf` is not read: "files dns" is what practically
-every system has, and the other sources (mDNS, LDAP) are no place for a mail server.
+every system has, and the other sources (mDNS, LDAP) do not hold mail servers.
 
 DNS is asked for A and AAAA at the same time. What is asked, kept and shared lies in `dns_answers` and below; here is
 only what it means for a probe. Records of other kinds (MX, SRV) are one more question to the same `Answers`.
@@ -38,7 +38,7 @@ _MAX_HOST = 253
 _MAX_LABEL = 63
 _HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*(?![0-9]+\Z)[a-z0-9_-]{1,63}")
 """RFC 1123 section 2.1, and underscores: they are not allowed, and found in the names of hosts all the same. The last
-label is no number (RFC 3696 section 2): `256.0.0.1`, `127.1` and the like are addresses written wrongly."""
+label is not a number (RFC 3696 section 2): `256.0.0.1`, `127.1` and the like are addresses written wrongly."""
 _MAX_SHOWN = 80
 
 _TYPES: Mapping[IpFamily, tuple[dns.rdatatype.RdataType, ...]] = MappingProxyType(
@@ -123,7 +123,7 @@ class Resolver:
         literal = _literal(host)
         if literal is not None:
             if not _is_of(family, literal):
-                raise _not_found(f"{_shown(host)} is no {family} address, and no other is wanted")
+                raise _not_found(f"{_shown(host)} is not an {family} address, and no other is wanted")
             return Resolution((literal,))
         name = _name(host)
         names = await self._files.now()
@@ -143,7 +143,7 @@ class Resolver:
         """
         name = name.lower().removesuffix(".")
         if not _is_askable(name):
-            return Failed(f"{_shown(name)} is no name that DNS can hold")
+            return Failed(f"{_shown(name)} is not a name that DNS can hold")
         answers = self._answers_of(await self._files.now())
         deadline = asyncio.get_running_loop().time() + self._settings.timeout
         if checking_disabled:

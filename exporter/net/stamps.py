@@ -33,7 +33,7 @@ CLOCK_WAS_SET: Final = 0.0005
 """Seconds by which two clocks may part while we wait. NTP slews both alike, so that only a step parts them."""
 
 READ_TOGETHER: Final = 0.0001
-"""Seconds within which two clocks have to be read for a comparison: whoever is preempted in between reads again."""
+"""Seconds within which two clocks have to be read for a comparison: anyone who is preempted in between reads again."""
 
 _ATTEMPTS: Final = 3
 
@@ -45,10 +45,10 @@ _STAMP: Final = struct.Struct("=qq")
 _ANCILLARY_SIZE: Final = socket.CMSG_SPACE(_STAMP.size)
 
 _CONNECTED: Final = struct.Struct("=68xI28xI")
-"""Of struct tcp_info (linux/tcp.h): tcpi_rtt, in microseconds, and tcpi_total_retrans."""
+"""From struct tcp_info (linux/tcp.h): tcpi_rtt, in microseconds, and tcpi_total_retrans."""
 
 _DISORDER: Final = struct.Struct("=224xI")
-"""Of struct tcp_info: tcpi_rcv_ooopack, how many packets came before one that belongs before them; since Linux 5.4."""
+"""From struct tcp_info: tcpi_rcv_ooopack, packets that came before one that belongs before them; since Linux 5.4."""
 
 
 class Arrivals:
@@ -116,7 +116,7 @@ def acknowledge_at_once(sock: socket.socket) -> None:
     A server that writes twice without TCP_NODELAY does not send the second piece before the first is acknowledged.
     """
     if _IS_LINUX:
-        # Of a connection that is gone, the next call will say so.
+        # The connection is gone; the next call will say so.
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 

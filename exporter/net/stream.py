@@ -1,7 +1,7 @@
 """One connection to a mail server: a non-blocking socket that becomes TLS, read by lines and by counts.
 
 The stream moves octets and translates what the system and OpenSSL report into `StreamError`. It has no timeouts of its
-own: the probe has one deadline for everything and cancels whatever waits when it passes. It knows nothing of mail.
+own: the probe has one deadline for everything and cancels whatever waits when it passes. It does not know mail.
 
 Nothing that a server sends keeps the event loop: octets are taken by the piece, in TLS too, and between two pieces the
 loop turns.
@@ -164,7 +164,7 @@ class Stream:
         return octets
 
     def allow(self, octets: int) -> None:
-        """Take so many octets more in this conversation: they are asked for, and bounded by whoever asks."""
+        """Take so many octets more in this conversation: they are asked for, and bounded by anyone who asks."""
         self._buffer.allow(octets)
 
     async def heard_within(self, seconds: float) -> bool:

@@ -28,7 +28,7 @@ CHECK_INTERVAL = 1.0
 """Seconds between two looks at whether the files have changed."""
 
 MAX_OCTETS = 16 * 1024 * 1024
-"""Of a file. Lists of blocked advertisers, which some keep in their hosts file, have up to 7 MB."""
+"""The largest file. Lists of blocked advertisers, which some keep in their hosts file, have up to 7 MB."""
 
 MAX_NAMESERVERS = 3
 """As many as the C library uses (MAXNS in resolv.h)."""
@@ -69,7 +69,7 @@ class SystemNames:
     Attributes:
         hosts: The addresses of each name in lower case, in the order of the file.
         resolv_conf: What to ask, and how.
-        problems: Why a file could not be read, for people; one that does not exist is no problem but empty.
+        problems: Why a file could not be read, for people; one that does not exist counts as empty.
     """
 
     hosts: Mapping[str, tuple[str, ...]]
@@ -92,7 +92,7 @@ def parse_hosts(text: str) -> Mapping[str, tuple[str, ...]]:
 
 
 def parse_resolv_conf(text: str) -> ResolvConf:
-    """Reads resolv.conf(5). Of `domain` and `search` the last one counts."""
+    """Reads resolv.conf(5). The last `domain` or `search` counts."""
     nameservers: list[Nameserver] = []
     search: tuple[str, ...] = ()
     ndots, trust_ad = _DEFAULT_NDOTS, False
@@ -192,7 +192,7 @@ class _WatchedFile(Generic[T]):
         """The content as it is now. Blocks.
 
         If it cannot be read, that is `problem`, and the content is what it last was: running out of file descriptors
-        for a moment is no reason to ask other nameservers.
+        for a moment must not make it ask other nameservers.
         """
         try:
             stat = self._path.stat()

@@ -48,7 +48,7 @@ def assertion(
         of_rsa: The algorithm for an RSA key; one on the curve P-256 has only one.
 
     Raises:
-        KeyUnusable: It is no such key.
+        KeyUnusable: It is not such a key.
     """
     key = _private_key(private_key)
     algorithm = of_rsa if isinstance(key, RSAPrivateKey) else Algorithm.ES256
@@ -65,7 +65,7 @@ def thumbprint(certificate: bytes, private_key: bytes) -> str:
         private_key: The key that it has to belong to: of the two files one may be newer than the other.
 
     Raises:
-        KeyUnusable: It is no certificate, or that of another key.
+        KeyUnusable: It is not a certificate, or that of another key.
     """
     try:
         parsed = load_pem_x509_certificate(certificate)

@@ -38,7 +38,7 @@ MAX_QUOTE: Final = 160
 """Characters of a server's words that stand in a failure's detail: enough for a sentence and a URL."""
 
 STACKING: Final = 200
-"""Canonical combining classes from here on stack marks upon each other without bound (Unicode 4.3)."""
+"""Canonical combining classes from here on stack marks on each other without bound (Unicode 4.3)."""
 
 CUT_QUOTE: Final = b'..."'
 """How a quote ends that was shortened."""
@@ -181,7 +181,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class SendContent:
-    """Send octets that are no line and no secret: a message. The transcript shows only how many.
+    """Send a message: octets that are neither a line nor a secret. The transcript shows only how many.
 
     Attributes:
         octets: As they go out.

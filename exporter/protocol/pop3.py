@@ -174,7 +174,7 @@ def read_lines() -> Dialogue[tuple[bytes, ...]]:
     while (line := (yield ReadLine())).rstrip(BLANK) != b".":
         if len(lines) >= MAX_REPLY_LINES:
             raise ResponseTooLargeError(f"a response of more than {MAX_REPLY_LINES} lines")
-        # RFC 1939 section 3: printable ASCII. Servers are not held to it, but a NUL is no text.
+        # RFC 1939 section 3: printable ASCII. Servers are not held to it, but a NUL is not text.
         if b"\0" in line:
             raise ProtocolError(f"not a line of text: {quoted(line)}")
         lines.append(line.removeprefix(b"."))

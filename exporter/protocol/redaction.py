@@ -33,7 +33,7 @@ MAX_LOOKED_AT: Final = 65536
 what is longer is taken to hold a secret."""
 
 MAX_SEARCHED: Final = 4096
-"""Octets that are looked at one by one, in some milliseconds. Of what is longer and may hold a secret, whole lines are
+"""Octets that are looked at one by one, in some milliseconds. In longer text that may hold a secret, whole lines are
 blotted out: those that may hold it, alone or together with the next."""
 
 LAYERS: Final = 2

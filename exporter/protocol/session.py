@@ -156,7 +156,7 @@ def _upgrade(client: Client, endpoint: Endpoint) -> Dialogue[bool]:
     yield from client.starttls()
     unread = yield TakeUnread()
     if unread and not client.farewell.fullmatch(unread):
-        # Whoever sits in between can add words in plain behind the go-ahead, to be taken for words said under TLS.
+        # Anyone who sits in between can add words in plain behind the go-ahead, to be taken for words said under TLS.
         raise DialogueError(
             FailureReason.STARTTLS_INJECTION,
             f"octets came before the TLS handshake that must not be there: {quoted(unread)}",

@@ -65,7 +65,7 @@ class Roster:
             result: What came of it.
 
         Returns:
-            The result as it is to be kept, `None` if it is nobody's any more; and what changes, `None` if nothing does.
+            The result to be kept, `None` if its endpoint was removed or changed; and what changed, if anything did.
         """
         if not self._is_visited(endpoint):
             return None, None  # it is configured in another way by now, or its address has left

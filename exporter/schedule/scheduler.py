@@ -18,7 +18,7 @@ from exporter.schedule.timetable import Due, Item, Key, Timetable
 from exporter.supervision import report
 
 MAX_STARTS_A_TURN: Final = 16
-"""Runs that one turn of the event loop may start, each at about 0.1 ms, before whoever else waits for the loop."""
+"""Runs that one turn of the event loop may start, each at about 0.1 ms, before anyone who else waits for the loop."""
 
 
 class Observer(Interface):
@@ -34,7 +34,7 @@ class Observer(Interface):
         """So many probes are under way now."""
 
     def failed(self, task: LongTask) -> None:
-        """Something went wrong that is no probe's failure; the schedule goes on."""
+        """Something went wrong that is not a probe's failure; the schedule goes on."""
 
 
 @dataclass(slots=True)
@@ -76,13 +76,13 @@ class Scheduler(Generic[Item]):
         self._awaited = 0.0
         self._stopped = False
         self._running: dict[Key, asyncio.Task[None]] = {}
-        # Whoever waits is in one queue: its host's, or the one for all.
+        # Anyone who waits is in one queue: its host's, or the one for all.
         self._waiting: dict[Key, _Waiting[Item]] = {}
         self._queue: deque[Key] = deque()
         self._hosts: dict[str, _Host] = {}
 
     def replace(self, items: Iterable[Item], limits: Limits) -> None:
-        """Go on with these items and bounds. What is under way ends as it was begun; what waits begins anew."""
+        """Go on with these items and bounds. What is under way ends as it was begun; what waits begins again."""
         self._limits = limits
         self._timetable.replace(items, asyncio.get_running_loop().time())
         waiting, self._waiting = self._waiting, {}

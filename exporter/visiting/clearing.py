@@ -64,7 +64,7 @@ def cleared(result: ProbeResult, redactor: Redactor) -> ProbeResult:
 
 
 def _neighbourhood(host: str) -> str:
-    """Whoever runs a server may run all that have the last two labels of its name."""
+    """Anyone who runs a server may run all that have the last two labels of its name."""
     return host if ":" in host or host.rpartition(".")[2].isdecimal() else ".".join(host.split(".")[-2:])
 
 

@@ -35,7 +35,7 @@ class DerivedKeys:
         self._derivations = SingleFlight[bytes, Secret]()
 
     async def derive(self, wanted: DeriveKey) -> bytes:
-        """The key, from memory or anew."""
+        """The key, from memory or again."""
         name = self._name(wanted)
         key = self._keys.get(name)
         if key is None:

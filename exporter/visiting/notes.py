@@ -53,7 +53,7 @@ CUT: Final = "..."
 _FACTS: Final = tuple([field.name for field in fields(Facts)])
 
 _LITERAL: Final = re.compile(rb"\{[0-9]+\+?\}")
-"""What announces that something follows in a line of its own (RFC 9051 4.3), and is no secret itself."""
+"""What announces that something follows in a line of its own (RFC 9051 4.3), and is not a secret itself."""
 
 
 _LINE_FEED: Final = b"\0\xff\0"
@@ -241,7 +241,7 @@ class Notes:
 
     def _fit(self, said: Sequence[tuple[float, Direction, bytes | str]]) -> list[str]:
         """The lines without secrets, and only then cut short."""
-        # Lines are looked at together, for a secret may go over two of them; a line feed within one is no end of it.
+        # Lines are looked at together, for a secret may go over two of them; a line feed within one does not end it.
         lines = [line if isinstance(line, bytes) else line.encode() for _, _, line in said]
         whole = b"\n".join([line.replace(b"\n", _LINE_FEED) for line in lines])
         without = (

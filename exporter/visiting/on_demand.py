@@ -1,7 +1,7 @@
 """Probes that somebody asks for, beside those of the schedule: within bounds of their own, and of allowed targets only.
 
 What is asked and how it is answered is not the matter here; nor does the store hear of these probes, whose times are
-chosen by whoever asks.
+chosen by anyone who asks.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from exporter.visiting.connect import AsksNameservers, Names
 from exporter.visiting.visit import Visitor
 
 SHARE: Final = 0.5
-"""Of the time that there is, what may go by before the probe: waiting for its turn."""
+"""The share of the available time that may pass before the probe: waiting for its turn."""
 
 log = structlog.get_logger()
 
@@ -94,7 +94,7 @@ class OnDemand:
         Args:
             endpoint: What to probe.
             allowed: What it may turn out to be; `None` for anything.
-            within: Seconds until an answer is due, the endpoint's own timeout notwithstanding.
+            within: Seconds until an answer is due, the endpoint's own timeout all the same.
 
         Raises:
             NotAllowedError: The target is not allowed, or an address that it leads to is not.

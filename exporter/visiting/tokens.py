@@ -1,4 +1,4 @@
-"""Access tokens for probes: fetched once for all who share the credentials, renewed ahead, and not asked for in vain.
+"""Access tokens for probes: fetched once for all who share the credentials, renewed early, with backoff.
 
 Who logs in with them and what comes of it is `logins`; what is said to a token endpoint is `exporter.protocol.oauth2`.
 """
@@ -24,11 +24,12 @@ UNKNOWN_LIFETIME: Final = 300.0
 """Seconds for which a token is used whose server does not say how long it is good (RFC 6749 5.1 lets it)."""
 
 RENEW_AHEAD: Final = 300.0
-"""Seconds before its end at which a token is renewed: time for several tries. Of a short life it is a fifth."""
+"""Seconds before its end at which a token is renewed, which leaves time for several tries; a fifth of a
+short lifetime."""
 
 SPARE: Final = 30.0
-"""Seconds before its end at which a token is no longer handed out, lest it expire amid a probe. Of a short life it is a
-tenth."""
+"""Seconds before its end at which a token is no longer handed out, so that it cannot expire during a probe; a tenth of
+the lifetime if that is short."""
 
 IDLE: Final = 25 * 3600.0
 """Seconds after which a token that nobody asks for is no longer renewed: just more than the longest interval."""
@@ -37,7 +38,7 @@ SOONEST: Final = 30.0
 """Seconds after which a token is renewed at the earliest, however short its life. Probes get one if they need it."""
 
 LONGEST_WAIT: Final = 3600.0
-"""Seconds between two requests in vain at most, whatever the token endpoint asks for."""
+"""Seconds between two failed requests at most, whatever the token endpoint asks for."""
 
 log = structlog.get_logger()
 
@@ -98,7 +99,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """The last request was in vain.
+    """The last request failed.
 
     Attributes:
         made_of: As of a token.
@@ -248,7 +249,7 @@ class Tokens:
         try:
             material = await self.material(account.client)
         except OSError:
-            # Whoever probes with these credentials says so.
+            # Anyone who probes with these credentials says so.
             account.plan(FAILED.maximum, lambda: self._renew(account))
             return
         made_of = material.fingerprint()

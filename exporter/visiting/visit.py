@@ -36,7 +36,7 @@ from exporter.visiting.underway import Underway
 T = TypeVar("T")
 
 SHARE_OF_LOGIN: Final = 0.5
-"""Of the time until an answer is due, what may go by before the visit: until the secret or token is there."""
+"""The share of the time until an answer is due that may pass before the visit: until the secret or token is there."""
 
 LEAST_TIMEOUT: Final = 0.05
 """Seconds, so that a visit for which no time is left says so, instead of failing in ways of its own."""
@@ -60,7 +60,7 @@ class Visited(Generic[T]):
 
 
 class Inside:
-    """A visit under way, after the login, for whoever runs errands in it.
+    """A visit under way, after the login, for anyone who runs errands in it.
 
     Attributes:
         session: Whom one talks to, and how.

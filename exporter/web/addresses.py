@@ -44,7 +44,7 @@ class ListenAddress:
     Attributes:
         host: A name or an IP address without brackets; empty for all addresses of the machine.
         port: 0 for any that is free.
-        path: Of a unix socket, instead of the two; empty for a port.
+        path: The path of a unix socket, instead of the two; empty for a port.
     """
 
     host: str
@@ -128,7 +128,7 @@ def inherited_sockets(environment: MutableMapping[str, str]) -> list[socket.sock
         environment: Loses what says so, which is not for the processes that this one starts.
 
     Raises:
-        ListenError: One of them is no stream socket that listens.
+        ListenError: One of them is not a stream socket that listens.
     """
     count, owner = environment.pop("LISTEN_FDS", ""), environment.pop("LISTEN_PID", "")
     environment.pop("LISTEN_FDNAMES", None)
@@ -210,11 +210,11 @@ def _remove_stale(path: str) -> None:
     """What a process leaves behind that did not end in order.
 
     Raises:
-        OSError: Somebody listens there, or it is no socket.
+        OSError: Somebody listens there, or it is not a socket.
     """
     try:
         if not stat.S_ISSOCK(Path(path).stat().st_mode):
-            raise FileExistsError(errno.EEXIST, "there is a file that is no socket; choose another path")
+            raise FileExistsError(errno.EEXIST, "there is a file that is not a socket; choose another path")
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:

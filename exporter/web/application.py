@@ -68,7 +68,7 @@ def create_application(
         configuration: The lines of the configuration in force as YAML, without secrets, each with its line feed.
         process: Metrics of the process to add to `/metrics`.
         clock: The time as a Unix timestamp.
-        reload: Loads the configuration anew, and tells what is wrong with it; `None` if nobody may ask for that.
+        reload: Loads the configuration again, and tells what is wrong with it; `None` if nobody may ask for that.
         origins: Of our own pages, beside what a request's Host says: a proxy may have put another.
     """
     streamer = Streamer()

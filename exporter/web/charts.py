@@ -18,7 +18,7 @@ SCALE = 1000
 """Width of a bar in units of its own."""
 
 HISTORY_HEIGHT = 40
-"""Of the history, in units of its own."""
+"""The size of the history, in units of its own."""
 
 LOWEST = 2.0
 """What is seen of a probe that took no time."""

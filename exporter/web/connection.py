@@ -1,7 +1,7 @@
 """One connection of a client: aiohttp's protocol, and what that does not bound.
 
 aiohttp waits for a request's head as long as for the next request, takes half a million octets for it, and answers what
-is no HTTP with a traceback in the log. How many connections there are is the subject of `listener`.
+is not HTTP with a traceback in the log. How many connections there are is the subject of `listener`.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The handshake, if there is one, is done."""
-        # aiohttp's own reference is gone once it has begun to close, which may take for ever.
+        # aiohttp's own reference is gone once it has begun to close, which may take forever.
         self._opened = cast("asyncio.Transport", transport)
         super().connection_made(transport)
         self._hurry()
@@ -136,12 +136,12 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what is no HTTP in a word, and without a traceback: it is no error of ours."""
+        """Answer what is not HTTP in a word, and without a traceback: it is not an error of ours."""
         if status != web.HTTPBadRequest.status_code:
             return super().handle_error(request, status, exc, message)
         log.debug("no HTTP request", remote=request.remote, problem=type(exc).__name__)
         headers = {hdrs.SERVER: "mail-exporter", "X-Content-Type-Options": "nosniff"}
-        answer = web.Response(status=status, text="That is no HTTP request that can be answered.\n", headers=headers)
+        answer = web.Response(status=status, text="This HTTP request cannot be answered.\n", headers=headers)
         answer.force_close()
         return answer
 

@@ -1,7 +1,7 @@
 """Where the pages and answers of the interface are, as ways from its root: the one place that knows.
 
 A page puts the way to the root in front, which is relative (`Page.root`), so that pages work behind a proxy that puts
-them elsewhere. Whoever needs a whole URL puts the external URL in front.
+them elsewhere. Anyone who needs a whole URL puts the external URL in front.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Accepts connections: a bounded number of them, each by the TLS context that is in force when it comes.
 
-asyncio's own servers accept whatever comes, by one context for ever. What is said on a connection is not the matter
+asyncio's own servers accept whatever comes, by one context forever. What is said on a connection is not the matter
 here.
 """
 
@@ -84,7 +84,7 @@ class Listener:
             self._accepting.append(loop.create_task(accepting))
 
     def renew(self) -> None:
-        """Have every client connect anew, once it is answered."""
+        """Have every client connect again, once it is answered."""
         for connection in tuple(self._connections):
             connection.retire()
 
@@ -121,7 +121,7 @@ class Listener:
                 raise
 
     async def _room(self) -> None:
-        """Wait until there is room for one more; whoever has been idle for longest has to go for it."""
+        """Wait until there is room for one more; anyone who has been idle for longest has to go for it."""
         while len(self._connections) >= self._limit:
             idle = [connection for connection in self._connections if not connection.busy]
             if idle:

@@ -12,7 +12,7 @@ def is_own(request: web.Request, origins: Collection[str]) -> bool:
     """Whether no page of another site had a browser send it.
 
     Browsers tell by `Sec-Fetch-Site` where a request comes from, but not over plain HTTP; by `Origin` they always tell
-    with POST (the Fetch standard, "append a request Origin header"). Programs that are no browsers tell neither.
+    with POST (the Fetch standard, "append a request Origin header"). Other programs tell neither.
 
     Args:
         request: Changes something.
@@ -29,7 +29,7 @@ def is_own(request: web.Request, origins: Collection[str]) -> bool:
 
 
 def _authority(origin: str) -> tuple[str, int | None] | None:
-    """Host and port of an origin, `None` for the usual port of either scheme; `None` if it is no origin."""
+    """Host and port of an origin, `None` for the usual port of either scheme; `None` if it is not an origin."""
     try:
         parts = urlsplit(origin)
         port = parts.port

@@ -52,7 +52,7 @@ class PolicyFile:
         self.policy = self._load()
 
     async def follow(self, changed: Callable[[Policy], None], reloaded: Callable[[bool], None]) -> None:
-        """Looks for changes, for ever.
+        """Looks for changes, forever.
 
         Args:
             changed: Is told of every new policy.
@@ -201,7 +201,7 @@ def _headers(section: HttpServerSection | None, journal: Journal) -> Mapping[str
     for name, value in written.items():
         if value and HEADERS[name] and value not in HEADERS[name]:
             at = ("http_server_config", "headers", name)
-            journal.problem(at, f"{quoted(value)} is no value of {name}; write {' or '.join(HEADERS[name])}")
+            journal.problem(at, f"{quoted(value)} is not a value of {name}; write {' or '.join(HEADERS[name])}")
     return MappingProxyType({name: value for name, value in written.items() if value})
 
 

@@ -22,7 +22,7 @@ from exporter.web.cipher_suites import CIPHER_SUITES
 from exporter.web.policy import ClientAuth
 
 MAX_COST = 16
-"""Of a bcrypt hash: five seconds on a machine of 2020. Each step more doubles that, and nothing can interrupt it."""
+"""The cost of a bcrypt hash: five seconds on a machine of 2020. Each step doubles it, and it cannot be interrupted."""
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class _Choice(Generic[T]):
 def _client_auth(written: str) -> ClientAuth:
     if written in ("RequireAnyClientCert", "RequireClientCert"):
         raise ValueError(
-            f"{written} lets in whoever makes a certificate for himself; write {ClientAuth.REQUIRE} and client_ca_file"
+            f"{written} lets in anyone who makes a certificate; write {ClientAuth.REQUIRE} and client_ca_file"
         )
     return _Choice({member.value: member for member in ClientAuth})(written)
 
@@ -81,7 +81,7 @@ _SPAN = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ns|us|µs|ms|s|m|h)")
 def _go_duration(written: str) -> float:
     """Seconds, from a duration as Go writes it: unlike Prometheus', it may have fractions."""
     if written != "0" and not re.fullmatch(f"(?:{_SPAN.pattern})+", written):
-        raise ValueError(f"{quoted(written)} is no duration; write it like 500ms, 1s or 1m30s, or 0 for no limit")
+        raise ValueError(f"{quoted(written)} is not a duration; write it like 500ms, 1s or 1m30s, or 0 for no limit")
     return sum(float(number) * _SECONDS[unit] for number, unit in _SPAN.findall(written))
 
 
@@ -101,7 +101,7 @@ def _hash(written: str) -> bytes:
     """Not repeated in messages: somebody may have written the password itself."""
     match = _HASH.fullmatch(written)
     if match is None or not _is_salt(written):
-        raise ValueError("is no bcrypt hash; write what `htpasswd -nBC 10 USER` prints after the colon")
+        raise ValueError("is not a bcrypt hash; write what `htpasswd -nBC 10 USER` prints after the colon")
     if not 4 <= int(match[1]) <= MAX_COST:  # noqa: PLR2004 - bcrypt's own lower bound
         raise ValueError(f"has the cost {int(match[1])}; write a hash of a cost from 4 to {MAX_COST}, 10 is usual")
     return written.encode()

@@ -55,7 +55,7 @@ def path_of(url: str) -> str:
     """The path of an external URL, without a slash at its end: what it says the prefix is.
 
     Raises:
-        ValueError: It is no URL of a web page, nor a path.
+        ValueError: It is not a URL of a web page, nor a path.
     """
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} and not (url.startswith("/") and not parts.netloc):

@@ -157,7 +157,7 @@ def _within(request: web.Request, endpoint: Endpoint) -> float:
     except ValueError:
         timeout = math.nan
     if not 0.0 < timeout < math.inf:
-        raise _bad(f"{SCRAPE_TIMEOUT}: {quoted(written)} is no number of seconds")
+        raise _bad(f"{SCRAPE_TIMEOUT}: {quoted(written)} is not a number of seconds")
     return max(timeout - OFFSET, timeout / 2)
 
 

@@ -120,7 +120,7 @@ def page_number(request: web.Request) -> int:
     """Which page a query asks for.
 
     Raises:
-        web.HTTPBadRequest: It is no number from 1.
+        web.HTTPBadRequest: It is not a number from 1.
     """
     asked = request.query.get("page", "1")
     if not (asked.isascii() and asked.isdecimal() and len(asked) <= len(str(MAX_PAGES)) and int(asked) > 0):

@@ -98,7 +98,7 @@ class Security:
             return
         certificate = request.get_extra_info("peercert")
         if not certificate:
-            raise web.HTTPForbidden(text="A client certificate is needed by now. Connect anew.\n")
+            raise web.HTTPForbidden(text="A client certificate is needed by now. Connect again.\n")
         if tls.client_allowed_sans and tls.client_allowed_sans.isdisjoint(_names(certificate)):
             raise web.HTTPForbidden(text="The names in your certificate are not among client_allowed_sans.\n")
 

@@ -39,7 +39,7 @@ LOOK_EVERY = 0.5
 """Seconds after which a client that waits has another one's place taken back."""
 
 BODY_TIMEOUT = 60.0
-"""Seconds in which a client has to have read its body; one that stopped reading would hold a place for ever."""
+"""Seconds in which a client has to have read its body; one that stopped reading would hold a place forever."""
 
 COMPRESSION_LEVEL = 1
 """Label sets repeat themselves so much that the highest level would save a third more for five times the time."""
@@ -112,7 +112,7 @@ class Streamer:
                 log.warning("gave up on a client that does not read", path=request.path, remote=request.remote)
                 sending.abort()
             except ConnectionError:
-                # It went away, or its place was given to another: that is no error of ours.
+                # It went away, or its place was given to another: that is not an error of ours.
                 log.debug("a client is gone before its answer", path=request.path, remote=request.remote)
         return response
 

@@ -144,7 +144,7 @@ class _EncryptedKeyError(Exception):
 
 
 def _no_password() -> NoReturn:
-    """Otherwise OpenSSL would ask whoever sits at the terminal."""
+    """Otherwise OpenSSL would ask anyone who sits at the terminal."""
     raise _EncryptedKeyError
 
 

@@ -150,7 +150,7 @@ class Users:
         """
         hashed = self._hashes.get(name)
         attempt = repr((name, hashed, password)).encode()
-        # What is remembered is not the password, and of no use to whoever reads this process's memory another day.
+        # What is remembered is not the password, and of no use to anyone who reads this process's memory another day.
         digest = hmac.digest(self._pepper, attempt, "sha256")
         if digest in self._right:
             return True

@@ -165,7 +165,7 @@ def engine() -> Iterator[Engine]:
         program(name, package=package)
     require_mounts()
     # What is large lies in the cache: where all of this is a container, that may be outside of it, while /tmp is on
-    # overlayfs, which does not stack upon itself and leaves only a driver that copies an image for each container.
+    # overlayfs, which does not stack on itself and leaves only a driver that copies an image for each container.
     with (
         scratch_directory() as directory,
         tempfile.TemporaryDirectory(dir=cache_directory(), prefix="storage-") as large,

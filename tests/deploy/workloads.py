@@ -81,7 +81,7 @@ def check_pod(manifests: list[Manifest]) -> None:
 
 
 def check_scraping(manifests: list[Manifest]) -> None:
-    """Whoever scrapes for the operator leaves our label `endpoint` alone, and asks at a port that there is."""
+    """Anyone who scrapes for the operator leaves our label `endpoint` alone, and asks at a port that there is."""
     ports = {port["name"] for port in exporter_of(manifests)["ports"]}
     for monitor in of_kind(manifests, "PodMonitor", "ServiceMonitor"):
         assert monitor["apiVersion"] == OPERATOR

@@ -1,4 +1,4 @@
-"""The daemon beside servers that mean it harm: whoever else is probed is none the worse for it."""
+"""The daemon beside servers that mean it harm: anyone who else is probed is none the worse for it."""
 
 from __future__ import annotations
 

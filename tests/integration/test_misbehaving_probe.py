@@ -217,7 +217,7 @@ MISBEHAVIOURS = (
         protocols=(IMAP,),
     ),
     Misbehaviour("greets with binary garbage", lambda _: greets_with_binary_garbage(), GREETING["error"]),
-    Misbehaviour("is no mail server", lambda _: greets_with(b"SSH-2.0-OpenSSH_9.2p1\r\n"), GREETING["error"]),
+    Misbehaviour("is not a mail server", lambda _: greets_with(b"SSH-2.0-OpenSSH_9.2p1\r\n"), GREETING["error"]),
     Misbehaviour("turns everybody away", lambda p: greets_with(AWAY[p]), (Reason.SERVER_REFUSED, Phase.GREETING)),
     Misbehaviour("greets with a NUL", greets_with_nuls, GREETING["error"]),
     Misbehaviour("offers a NUL", lambda p: answers_with(p, ASK[p], NUL_IN_AN_OFFER[p]), CAPABILITY["error"]),

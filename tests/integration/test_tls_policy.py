@@ -145,7 +145,7 @@ async def test_a_directory_of_authorities_is_looked_into_by_name(
 
 
 def demanding(leaf: Party, versions: tuple[int, int]) -> SSL.Context:
-    """A server that turns away whoever shows no certificate of the trusted root's."""
+    """A server that turns away anyone who shows no certificate of the trusted root's."""
     context = presenting(leaf, versions)
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *report: bool(report[-1]))
     store = context.get_cert_store()

@@ -36,7 +36,7 @@ def bearer(mechanism: Mechanism = Mechanism.AUTO) -> Login:
 
 
 def holder(kind: SecretKind, mechanism: Mechanism = Mechanism.AUTO) -> Login:
-    """Whoever logs in with a secret of this kind."""
+    """Anyone who logs in with a secret of this kind."""
     secrets = {SecretKind.PASSWORD: PASSWORD, SecretKind.TOKEN: TOKEN, SecretKind.CERTIFICATE: b""}
     return Login(USERNAME, Secret(secrets[kind]), mechanism, kind)
 

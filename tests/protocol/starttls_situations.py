@@ -3,7 +3,7 @@
 The situations follow the taxonomy of "Why TLS is better without STARTTLS" (USENIX Security 2021): negotiation (the
 offer is stripped, refused, or made pointless by PREAUTH), buffering (words in plain that a careless client takes for
 said under TLS), tampering (data and alerts before the handshake), and session fixation (answers to commands that were
-not asked yet). They are described anew, for a server that says one thing in each turn.
+not asked yet). They are described again, for a server that says one thing in each turn.
 """
 
 from __future__ import annotations

@@ -421,7 +421,7 @@ def test_whatever_comes_is_a_token_or_an_error(status: int, body: bytes) -> None
 
 
 ANYTHING = st.recursive(
-    # JSON can spell half a surrogate pair, which is no text.
+    # JSON can spell half a surrogate pair, which is not text.
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,

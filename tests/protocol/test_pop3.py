@@ -153,7 +153,7 @@ class TestGreeting:
             (GMAIL, None),
             (b"+OK\r\n", None),
             (b"+OK <one@two> and <three@four>\r\n", b"<one@two>"),
-            # CVE-2007-1558: what is no message identifier may be made to reveal the password, digest by digest.
+            # CVE-2007-1558: what is not a message identifier may be made to reveal the password, digest by digest.
             (b"+OK <no at sign>\r\n", None),
             (b"+OK <two@at@signs>\r\n", None),
             (b"+OK <\xffnot@ascii>\r\n", None),

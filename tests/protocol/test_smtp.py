@@ -217,7 +217,7 @@ class TestGreeting:
         assert TRAILING == played.unread
 
     def test_nothing_is_said_while_only_its_first_line_has_come(self) -> None:
-        # Postscreen sends the first line, waits, and takes whoever speaks now for a robot.
+        # Postscreen sends the first line, waits, and takes anyone who speaks now for a robot.
         with pytest.raises(ScriptEndedError) as ended:
             play(client().greet(), POSTSCREEN.splitlines(keepends=True)[0])
 

@@ -134,7 +134,7 @@ class AuthorisationServer:
             return refusal.answer
 
     def introspection(self, token: str) -> Answer:
-        """RFC 7662 2.2: a token that is unknown is no error, it is just not active."""
+        """RFC 7662 2.2: a token that is unknown is not an error, it is just not active."""
         self.asked_about.append(token)
         known = self.issued.get(token)
         answer: dict[str, object] = {"active": False}

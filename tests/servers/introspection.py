@@ -36,7 +36,7 @@ def introspection() -> Iterator[Introspection]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            # RFC 7662 2.2: a token that is unknown is no error, it is just not active.
+            # RFC 7662 2.2: a token that is unknown is not an error, it is just not active.
             username = service.tokens.get(form.get("token", [""])[0])
             answer: dict[str, object] = {"active": False}
             if username is not None:

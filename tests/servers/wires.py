@@ -81,7 +81,7 @@ class Segment:
 
 
 Rule = Callable[[Segment], float | None]
-"""How much longer than usual a segment is on its way; `None` for ever. Asked in the order in which they are sent."""
+"""How much longer than usual a segment is on its way; `None` forever. Asked in the order in which they are sent."""
 
 
 @dataclass

@@ -13,8 +13,20 @@ LONGEST: Final = 30
 """Words in a sentence."""
 
 ARCHAIC: Final = (
-    *("whoever", "whomever", "whosoever", "lest", "amid", "amidst", "amongst", "whilst", "thereof", "therein", "thereby"),
-    *("thereupon", "whereof", "whereby", "wherein", "whereupon", "herein", "hereby", "hereof", "hitherto", "thence"),
+    *("whoever", "whomever", "whosoever", "lest", "amid", "amidst", "amongst", "whilst", "thereof", "therein"),
+    *(
+        "thereby",
+        "thereupon",
+        "whereof",
+        "whereby",
+        "wherein",
+        "whereupon",
+        "herein",
+        "hereby",
+        "hereof",
+        "hitherto",
+        "thence",
+    ),
     *("whence", "henceforth", "forthwith", "albeit", "naught", "nought", "aught", "ere", "thrice", "upon", "befall"),
     *("betwixt", "nigh", "heretofore", "notwithstanding", "anew", "for ever", "in vain", "nobody's", "dear with"),
 )
@@ -22,12 +34,12 @@ ARCHAIC: Final = (
 
 RULES: Final = (
     *((re.compile(rf"\b{phrase}\b", re.IGNORECASE), f'"{phrase}" is not plain English') for phrase in ARCHAIC),
-    # "There is no such mailbox" is plain; "this is no mailbox" is not.
+    # "There is no such mailbox" is plain; "this is not a mailbox" is not.
     (
-        re.compile(r"(?<!there )(?<!there's )\b(?:is|are|was|were) no (?!longer\b|more\b|less\b|fewer\b|later\b|earlier\b|\w+er\b)\w+", re.IGNORECASE),
+        re.compile(r"(?<!there )\b(?:is|are|was|were) no (?!more\b|less\b|\w+er\b)\w+", re.IGNORECASE),
         'write "is not a ..."',
     ),
-    (re.compile(r"(?:^|[.:] )Of (?:a|an|the|each|all|one|these|those|his|its|any|what)\b"), 'do not begin with "Of ..."'),
+    (re.compile(r"(?:^|\. )Of (?:an?|the|each|all|one|th[eo]se|its|any|what)\b"), 'do not begin with "Of ..."'),
     (re.compile(r"\bhas no idea of\b|\bknows nothing of\b", re.IGNORECASE), 'write "does not understand"'),
     (re.compile(r"\bmay (?:be|have|do|come|go) not\b", re.IGNORECASE), "put the verb after not"),
     (re.compile(r"\b(?:passes|pass|passed) by \w+ that\b", re.IGNORECASE), 'write "ignores"'),
@@ -40,8 +52,9 @@ _LINK: Final = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _ADDRESS: Final = re.compile(r"<?https?://[^\s>]+>?")
 _ITEM: Final = re.compile(r"^\s*(?:[-*]|\d+\.)\s+(?:\[[ x]\] )?")
 _END: Final = re.compile(r"(?<=[.!?])[\")]*\s+(?=[\"(*]*[A-Z0-9`*_(])|(?<=[.!?])[\")*]+\s+|(?<=;)\s+")
+_CHOICE: Final = re.compile(r"\{\{-? *(?:if|else|end|with|range)\b.*?\}\}")
 _TEMPLATE: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{[^{}]*\}")
-WORD: Final = re.compile(r"[^\W_][\w'’.\-/]*")
+WORD: Final = re.compile(r"[^\W_][\w'.\-/]*")
 
 
 def blocks_of_markdown(text: str) -> Iterator[tuple[int, str]]:
@@ -85,16 +98,21 @@ def blocks_of_yaml_comments(text: str) -> Iterator[tuple[int, str]]:
 
 def sentences(block: str) -> list[str]:
     """What can be read alone: sentences, and the members of a list that semicolons divide."""
-    plain = _ADDRESS.sub("ADDRESS", _TEMPLATE.sub("VALUE", block))
+    plain = _ADDRESS.sub("ADDRESS", _TEMPLATE.sub("VALUE", _CHOICE.sub(" ", block)))
     return [one for one in _END.split(plain) if one.strip()]
 
 
-def complaints(block: str) -> Iterator[str]:
-    """What is wrong with a block of prose."""
+def misused_words(block: str) -> Iterator[str]:
+    """What is wrong with the words of a block, whatever its length."""
     plain = _TEMPLATE.sub("VALUE", block)
     for pattern, advice in RULES:
         for match in pattern.finditer(plain):
             yield f"{match[0].strip()!r}: {advice}"
+
+
+def complaints(block: str) -> Iterator[str]:
+    """What is wrong with a block of prose."""
+    yield from misused_words(block)
     for sentence in sentences(block):
         count = len(WORD.findall(sentence))
         if count > LONGEST:

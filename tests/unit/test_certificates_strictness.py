@@ -112,7 +112,7 @@ ODDITIES = [
     Oddity("an unknown TLS feature", extension=("1.3.6.1.5.5.7.1.24", bytes.fromhex("3003020163"))),
     Oddity("a TLS feature that is none", extension=("1.3.6.1.5.5.7.1.24", b"\x04\x01\x05")),
     Oddity("an x400Address in AIA", extension=("1.3.6.1.5.5.7.1.1", element(0x30, URI_OF_ISSUER))),
-    Oddity("an unknown extension that is no DER", extension=("1.2.3.4.5", b"\xff\xff\xff")),
+    Oddity("an unknown extension that is not DER", extension=("1.2.3.4.5", b"\xff\xff\xff")),
     Oddity("a malformed list of CT stamps", extension=("1.3.6.1.4.1.11129.2.4.2", b"\x04\x03abc")),
 ]
 each_oddity = pytest.mark.parametrize("odd", ODDITIES, ids=str)

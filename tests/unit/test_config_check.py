@@ -43,7 +43,7 @@ def test_one_endpoint_is_one_endpoint(tmp_path: Path) -> None:
 def test_every_problem_is_printed_with_file_and_line(bad: Path) -> None:
     result = run(bad)
     expected = (
-        f'{bad}:3: interval: "5" is no duration; write 5s\n'
+        f'{bad}:3: interval: "5" is not a duration; write 5s\n'
         f"{bad}:4: global: unknown key; write one of flow_key_file, flow_key_env, flow_key, defaults, "
         "credentials, endpoints, modules, domains, dns, limits, flows, login_backoff\n"
     )
@@ -80,7 +80,7 @@ def test_an_authority_that_cannot_be_read_is_named_and_the_others_count(tmp_path
     file = tmp_path / "doubtful.yaml"
     file.write_text("endpoints:\n  - url: imaps://a\n    tls: {ca_file: ca.pem}\n")
     result = run(file)
-    message = f'tls.ca_file: "{tmp_path}/ca.pem": certificate 1 of 2 cannot be read and is not trusted; write it anew'
+    message = f'tls.ca_file: "{tmp_path}/ca.pem": certificate 1 of 2 cannot be read and is not trusted; write it again'
     assert (0, f"{file}:3: warning: {message}\n") == (result.exit_code, result.stderr)
 
 

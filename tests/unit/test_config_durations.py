@@ -48,7 +48,7 @@ def test_durations_are_read_as_prometheus_reads_them(text: str, seconds: float) 
     ],
 )
 def test_what_is_no_duration_is_answered_with_what_was_probably_meant(text: str, mend: str) -> None:
-    with pytest.raises(ValueError, match=" is no duration; ") as raised:
+    with pytest.raises(ValueError, match=" is not a duration; ") as raised:
         parse_duration(text)
     assert mend == str(raised.value).partition("; ")[2]
 

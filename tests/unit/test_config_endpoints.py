@@ -353,7 +353,7 @@ endpoints:
 
 def test_a_bad_value_that_aliases_spread_is_one_problem() -> None:
     text = "endpoints:\n  - &a {url: imaps://a, interval: 5}\n  - {<<: *a, url: imaps://b}\n"
-    assert ['f:2: interval: "5" is no duration; write 5s'] == problems(text)
+    assert ['f:2: interval: "5" is not a duration; write 5s'] == problems(text)
 
 
 def test_a_bad_default_is_one_problem_however_many_endpoints_there_are() -> None:
@@ -466,18 +466,15 @@ endpoints:
     )
     see = f'"{tmp_path}/public"'
     assert [
-        (
-            "2: credentials.inline.password: a password in the configuration is seen by all who may read it; "
-            "better write password_file"
-        ),
+        ("2: credentials.inline.password: a password in the configuration is in plain text; use password_file instead"),
         f"4: credentials.public.password_file: every user of this machine may read {see}; better chmod o-r",
         (
             f'5: credentials.missing.password_file: "{tmp_path}/missing" cannot be read at present '
             "(No such file or directory); logins fail until it can"
         ),
         "7: tls.verify: a bad certificate will not fail the probe; better trust its authority by ca_file",
-        "8: encryption: a login is not sent without TLS; better write encryption: starttls",
-        "9: encryption: the password is sent for all to see; better write encryption: starttls",
+        "8: encryption: a login is not sent without TLS; use encryption: starttls instead",
+        "9: encryption: the password is sent in plain text; use encryption: starttls instead",
     ] == _warnings(load(file))
 
 

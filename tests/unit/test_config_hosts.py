@@ -87,5 +87,5 @@ def test_an_address_gets_its_shortest_form(written: str, address: str) -> None:
 
 @pytest.mark.parametrize("written", ["", "eth0", "192.0.2.1/24", "[2001:db8::1]", "fe80::1%eth0", "mail.example.com"])
 def test_what_is_no_address_is_refused(written: str) -> None:
-    with pytest.raises(ValueError, match="is no IP address; write one like"):
+    with pytest.raises(ValueError, match="is not an IP address; write one like"):
         parse_address(written)

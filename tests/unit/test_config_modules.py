@@ -84,7 +84,7 @@ def test_a_target_becomes_an_endpoint_called_by_its_url(
         ("", "is missing; write target=mail.example.com"),
         ("smtp://h", "smtp:// is not what the module one is for; write imaps://, or only the host"),
         ("imap://h", "imap:// is not what the module one is for"),
-        ("https://h", '"https" is no scheme of mail'),
+        ("https://h", '"https" is not a mail scheme'),
         ("imaps://h/inbox", "leave out the path"),
         ("imaps://user:hunter2@h", "holds no user or password"),
         ("user:hunter2@h", "holds no user or password"),
@@ -94,12 +94,12 @@ def test_a_target_becomes_an_endpoint_called_by_its_url(
         ("h/inbox", '"/" cannot be in one'),
         ("h h", '" " cannot be in one'),
         ("h\r\nX: y", "cannot be in one"),
-        ("2130706433", "is no complete IPv4 address and no name"),
-        ("0x7f.0.0.1", "is no complete IPv4 address and no name"),
-        ("0177.0.0.1", "is no complete IPv4 address and no name"),
-        ("127.1:993", "is no complete IPv4 address and no name"),
+        ("2130706433", "is neither a complete IPv4 address nor a name"),
+        ("0x7f.0.0.1", "is neither a complete IPv4 address nor a name"),
+        ("0177.0.0.1", "is neither a complete IPv4 address nor a name"),
+        ("127.1:993", "is neither a complete IPv4 address nor a name"),
         ("fe80::1%lo", "has a zone after the %"),
-        ("[fe80::1%lo]:993", "is no IPv6 address"),
+        ("[fe80::1%lo]:993", "is not an IPv6 address"),
     ],
 )
 def test_what_is_no_target_is_refused_with_what_to_write(asked: str, message: str) -> None:
@@ -122,7 +122,7 @@ def test_a_module_without_allowed_targets_allows_all_and_is_warned_of() -> None:
     configuration = parse("endpoints: [{url: imaps://h}]\nmodules: {open: {url: imaps://}}\n", "f")
 
     assert configuration.modules["open"].allowed is None
-    assert ["f:2: modules.open: whoever may ask can have any server probed; "] == [
+    assert ["f:2: modules.open: anyone who may ask can have any server probed; "] == [
         str(warning).partition("write")[0] for warning in configuration.warnings
     ]
 

@@ -164,8 +164,8 @@ endpoints: [{url: imaps://h, credentials: a}, {url: imaps://i, credentials: b}, 
 
     assert [
         (
-            "credentials.a.oauth2.client_secret: a client secret in the configuration is seen by all who may read it; "
-            "better write client_secret_file"
+            "credentials.a.oauth2.client_secret: a client secret in the configuration is in plain text; "
+            "use client_secret_file instead"
         ),
         (
             f'credentials.b.oauth2.client_secret_file: every user of this machine may read "{tmp_path}/public"; '

@@ -84,7 +84,7 @@ def test_a_fingerprint_has_one_form_however_it_is_written(value: str) -> None:
     ],
 )
 def test_what_is_no_fingerprint_is_told_how_one_is_written(value: str) -> None:
-    with pytest.raises(ValueError, match="is no SHA-256; write 64 hexadecimal digits"):
+    with pytest.raises(ValueError, match="is not a SHA-256; write 64 hexadecimal digits"):
         wire.fingerprint(value)
 
 

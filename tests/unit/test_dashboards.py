@@ -130,7 +130,7 @@ def test_metrics_of_others_are_known_by_name_only_if_they_are_asked_about() -> N
         ("mail_probe_succes", "", "the catalogue has no metric 'mail_probe_succes'"),
         ("mail_probe_duration_seconds", "", "the catalogue has no metric 'mail_probe_duration_seconds'"),
         ("mail_probe_success", 'phase="tls"', "mail_probe_success has no label 'phase'"),
-        ("mail_probe_success", "phase", "'phase' is no matcher"),
+        ("mail_probe_success", "phase", "'phase' is not a matcher"),
     ],
 )
 def test_a_metric_or_label_that_does_not_exist_is_refused(series: str, matcher: str, says: str) -> None:

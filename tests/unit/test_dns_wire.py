@@ -90,7 +90,7 @@ def test_what_is_wrong_beside_the_answer_is_no_matter() -> None:
 )
 def test_a_message_that_cannot_be_taken_apart_is_none(octets: bytes) -> None:
     question = query()
-    with pytest.raises(BadAnswer, match="sent what is no DNS message"):
+    with pytest.raises(BadAnswer, match="sent what is not a DNS message"):
         read_answer(question.to_wire()[:2] + octets[2:], question)
 
 

@@ -321,7 +321,7 @@ SIGNATURE_EXPIRED = dns.edns.EDEOption(dns.edns.EDECode.SIGNATURE_EXPIRED, "chec
         (hanging_up, "closed the TCP connection before the answer was complete"),
         (
             flooding,
-            "sent 16 datagrams that answer nothing, the last of which sent what is no DNS message (ShortHeader)",
+            "sent 16 datagrams that answer nothing, the last of which sent what is not a DNS message (ShortHeader)",
         ),
     ],
 )
@@ -348,7 +348,7 @@ async def test_silence_is_told_with_the_time_it_lasted() -> None:
 async def test_garbage_instead_of_an_answer_is_told() -> None:
     async with nameserver(servers.garbage) as server:
         told = detail(await asked(server, within=0.2))
-    assert told.startswith(f"{server} sent what is no DNS message (")
+    assert told.startswith(f"{server} sent what is not a DNS message (")
 
 
 async def test_an_answer_to_another_question_is_told() -> None:

@@ -360,7 +360,7 @@ def test_it_is_quiet_between_probes_and_not_during_one() -> None:
 
 @dataclass(frozen=True)
 class Round:
-    """Something to run that is no endpoint."""
+    """Something to run that is not an endpoint."""
 
     key: tuple[str, str]
     hosts: tuple[str, ...]

@@ -35,7 +35,7 @@ MATERIAL = Material(client_secret=Secret(SECRET.encode()))
 
 class Nowhere(SecretSource):
     def read(self) -> Secret:
-        raise AssertionError("secrets are read by whoever asks")
+        raise AssertionError("secrets are read by anyone who asks")
 
 
 @pytest.fixture
@@ -274,7 +274,7 @@ async def test_the_proxy_of_the_environment_is_used(
 ) -> None:
     monkeypatch.setenv("http_proxy", server.root)
     monkeypatch.setenv("no_proxy", "")
-    # The server is no proxy, but it answers all the same.
+    # The server is not a proxy, but it answers all the same.
     answer = await fetch_token(replace(client_of(server), token_url="http://idp.invalid/token"), MATERIAL)
 
     assert {answer.access_token.reveal().decode()} == server.issued.keys()

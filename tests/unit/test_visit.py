@@ -513,7 +513,7 @@ def test_a_bug_of_ours_is_a_result_and_a_traceback_in_the_log() -> None:
 
 @dataclass
 class Unready:
-    """Has no context to give, for a reason, or for ever."""
+    """Has no context to give, for a reason, or forever."""
 
     error: Exception | None
 

@@ -138,7 +138,7 @@ async def test_a_timeout_that_is_none_is_refused(written: str) -> None:
         answer = await client.get("/probe?module=imaps&target=h", headers={TIMEOUT: written})
         text = await answer.text()
 
-    assert (400, f'{TIMEOUT}: "{written}" is no number of seconds.\n') == (answer.status, text)
+    assert (400, f'{TIMEOUT}: "{written}" is not a number of seconds.\n') == (answer.status, text)
     assert [] == probes.asked
 
 
@@ -151,7 +151,7 @@ async def test_a_timeout_that_is_none_is_refused(written: str) -> None:
         ("target=h&module=http_2xx", 400, 'module: there is no "http_2xx"; write one of imaps, login.\n'),
         ("module=imaps", 400, "target: is missing; write target=mail.example.com.\n"),
         ("module=imaps&target=", 400, "target: is missing"),
-        ("module=imaps&target=https://h", 400, 'target: "https" is no scheme of mail'),
+        ("module=imaps&target=https://h", 400, 'target: "https" is not a mail scheme'),
         ("module=imaps&target=smtp://h", 400, "target: smtp:// is not what the module imaps is for"),
         ("module=imaps&target=a:hunter2@h", 400, "target: a URL holds no user or password"),
         ("module=imaps&target=h%0d%0aX-Odd:%20y", 400, "target: "),

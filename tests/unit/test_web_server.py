@@ -168,7 +168,7 @@ async def test_a_unix_socket_of_another_program_is_left_alone(tmp_path: Path) ->
 async def test_a_file_in_the_place_of_a_unix_socket_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("mine")
-    with pytest.raises(ListenError, match="a file that is no socket"):
+    with pytest.raises(ListenError, match="a file that is not a socket"):
         await serve(application(), [ListenAddress("", 0, str(path))])
 
     assert "mine" == path.read_text()

@@ -59,10 +59,10 @@ def look_at_mailbox(imap: Imap, name: str) -> Dialogue[MailboxFacts]:
 
 
 def _with_quota(imap: Imap, mailbox: bytes, facts: MailboxFacts) -> Dialogue[MailboxFacts]:
-    """RFC 9208 4.1.2. Of several quota roots the one with the least room left counts; a refusal is no figure."""
+    """RFC 9208 4.1.2. The quota root with the least room left counts; a refusal gives no value."""
     reply = yield from imap.command(b"GETQUOTAROOT " + mailbox)
     quotas = _read(storage_quota, reply, "QUOTA")
-    # A limit of 0 is none: Courier and others write so, and a mailbox that may hold nothing is nobody's.
+    # A limit of 0 is none: Courier and others write so, and nobody has a mailbox that may hold nothing.
     limited = [quota for quota in quotas if quota[1] > 0]
     if limited:
         used, limit = min(limited, key=lambda quota: quota[1] - quota[0])

@@ -1,0 +1,134 @@
+"""What people read is plain English: short sentences, and none of the words that make readers stop.
+
+`prose` has the rules. A text that breaks one is rewritten; there is no list of exceptions.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from exporter.cli import main
+from exporter.config.schema import json_schema
+from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
+from exporter.metrics.exporter_metrics import EXPORTER_METRICS
+from exporter.metrics.flow_rows import FLOW_METRICS
+from exporter.metrics.metric import Metric
+from tests.unit.prose import LONGEST, blocks_of_markdown, blocks_of_yaml_comments, complaints, misused_words
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")])
+COMMENTED = [ROOT / "config.example.yaml", ROOT / "deploy/helm/mail-exporter/values.yaml"]
+PROGRAM = sorted([*(ROOT / "exporter").rglob("*.py"), *(ROOT / "exporter/web/templates").rglob("*.html")])
+METRICS: tuple[Metric[Any], ...] = (*ENDPOINT_METRICS, *FLOW_METRICS, *EXPORTER_METRICS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_pages_are_plain(page: Path) -> None:
+    assert [] == [
+        f"{page.name}:{line}: {why}"
+        for line, block in blocks_of_markdown(page.read_text())
+        for why in complaints(block)
+    ]
+
+
+@pytest.mark.parametrize("file", COMMENTED, ids=lambda file: file.name)
+def test_the_comments_of_examples_are_plain(file: Path) -> None:
+    assert [] == [
+        f"{line}: {why}" for line, block in blocks_of_yaml_comments(file.read_text()) for why in complaints(block)
+    ]
+
+
+def test_the_help_of_every_metric_is_plain() -> None:
+    assert [] == [f"{metric.name}: {why}" for metric in METRICS for why in complaints(metric.help)]
+
+
+def test_the_texts_of_every_alert_are_plain() -> None:
+    groups = yaml.safe_load((ROOT / "dashboards/alerts/mail-exporter.rules.yaml").read_text())["groups"]
+    alerts = [rule for group in groups for rule in group["rules"] if "alert" in rule]
+
+    assert alerts
+    assert [] == [
+        f"{alert['alert']}: {why}"
+        for alert in alerts
+        for text in ("summary", "description")
+        for why in complaints(alert["annotations"][text])
+    ]
+
+
+def helps(command: click.Command) -> Iterator[str]:
+    yield from (" ".join(part.split()) for part in (command.help or "").split("\n\n"))
+    yield from (option.help for option in command.params if isinstance(option, click.Option) and option.help)
+    if isinstance(command, click.Group):
+        for one in command.commands.values():
+            yield from helps(one)
+
+
+def test_the_help_of_every_command_is_plain() -> None:
+    texts = list(helps(main))
+
+    assert len(texts) > len(main.commands)  # type: ignore[attr-defined]  # main is a group
+    assert [] == [f"{text}: {why}" for text in texts for why in complaints(text)]
+
+
+def descriptions(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if isinstance(schema.get("description"), str):
+            yield schema["description"]
+        for value in schema.values():
+            yield from descriptions(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from descriptions(value)
+
+
+def test_the_descriptions_in_the_schema_are_plain() -> None:
+    texts = list(descriptions(json_schema()))
+
+    assert texts
+    assert [] == [f"{text}: {why}" for text in texts for why in complaints(text)]
+
+
+@pytest.mark.parametrize("file", PROGRAM, ids=lambda file: str(file.relative_to(ROOT)))
+def test_the_program_uses_plain_words(file: Path) -> None:
+    """Messages, templates and docstrings alike."""
+    text = file.read_text()
+    if file.suffix == ".html":
+        strings = [(1, text)]
+    else:
+        constants = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
+        strings = [(one.lineno, one.value) for one in constants if isinstance(one.value, str)]
+        strings += [
+            (text.count("\n", 0, found.start()) + 1, found[1])
+            for found in re.finditer(r"^\s*# (.*)", text, re.MULTILINE)
+        ]
+
+    assert [] == [f"{line}: {why}" for line, string in strings for why in misused_words(" ".join(string.split()))]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("Whoever asks is answered.", '"whoever" is not plain English'),
+        ("It renews the token lest it expire.", '"lest" is not plain English'),
+        ('"http" is no scheme.', 'write "is not a ..."'),
+        ("Of a Postfix server that is asked.", 'do not begin with "Of ..."'),
+        (" ".join(["word"] * (LONGEST + 1)), f"{LONGEST + 1} words in one sentence"),
+    ],
+)
+def test_what_is_not_plain_is_found(text: str, complaint: str) -> None:
+    assert complaint in " ".join(complaints(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["There is no such mailbox.", "It is no longer tried.", "It is `lest` in code.", "The list is upto date."]
+)
+def test_what_is_plain_passes(text: str) -> None:
+    assert [] == [why for _, block in blocks_of_markdown(text) for why in complaints(block)]
