@@ -40,8 +40,8 @@ PREFERENCE: Final = (*_SCRAM, *_PLAIN, *_MD5, *_OTHERS)
 
 SCRAM gives nothing away that could be used elsewhere, and makes the server prove itself. PLAIN and its like come next:
 servers know them best, and need no more than a hash of the password for them. CRAM-MD5 and APOP rest on MD5 and need
-the password itself on the server, so that many announce what they cannot do (draft-ietf-sasl-crammd5-to-historic). Of
-the two that carry a token one has an RFC."""
+the password itself on the server, so that many announce what they cannot do (draft-ietf-sasl-crammd5-to-historic).
+OAUTHBEARER has an RFC, XOAUTH2 has none."""
 
 PREFERENCE_IN_CLEAR: Final = (*_SCRAM, *_MD5, *_PLAIN, *_OTHERS)
 """Likewise on a connection that everybody may read along: whatever does not show the password goes first."""
