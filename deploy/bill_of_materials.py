@@ -39,7 +39,7 @@ READ_BY_HAND = {"jinja2": "BSD-3-Clause"}
 HEADING = """# Licences
 
 mail-exporter is under Apache-2.0. These libraries run with it, each at the version of `requirements.txt`. `make sbom`
-writes this page anew, and a bill of materials as CycloneDX JSON (`dist/mail-exporter.cdx.json`); a release carries it.
+writes this page again, and a bill of materials as CycloneDX JSON (`dist/mail-exporter.cdx.json`); a release carries it.
 
 | library | version | licence |
 |---|---|---|

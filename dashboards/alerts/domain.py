@@ -111,9 +111,9 @@ def _mta_sts(say: Vocabulary) -> Alert:
         lasts=say.settings.down_for,
         summary=f"The MTA-STS policy of {DOMAIN} expires, was changed without its id, or is not kept",
         description=(
-            f"The certificate that the MTA-STS policy of {DOMAIN} is served with ends within a week, or the policy was "
-            "changed without its id, or the check fails: the policy cannot be fetched, or an MX host does not keep to "
-            f"it. Look at the exporter's page of the domain.{OWN_LABELS}"
+            f"One of these is so for {DOMAIN}: the certificate that serves its MTA-STS policy expires within a week; the "
+            "policy was changed without its id; the policy cannot be fetched; an MX host does not comply with it. "
+            f"Look at the exporter's page of the domain.{OWN_LABELS}"
         ),
         dashboard="mail-domains",
         panel="MTA-STS policies",

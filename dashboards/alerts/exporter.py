@@ -123,7 +123,7 @@ def _task_failing(say: Vocabulary) -> Alert:
         summary=f"mail-exporter at {INSTANCE}: its task {{{{ $labels.task }}}} keeps failing",
         description=(
             f"The task {{{{ $labels.task }}}} of mail-exporter at {INSTANCE} has kept failing for 15 minutes, "
-            "and is begun anew each time. Probes go on. Look at its log for the reason: mostly a full disk, or no file "
+            "and is restarted each time. Probes go on. Look at its log for the reason: mostly a full disk, or no file "
             "descriptors left."
         ),
         dashboard="mail-exporter",

@@ -299,7 +299,7 @@ def _tasks(of: Scope) -> Panel:
     return graph(
         Text(
             "Tasks that failed",
-            "How often a task of the exporter failed and was begun anew, and how many lines of the log were dropped "
+            "How often a task of the exporter failed and was restarted, and how many lines of the log were dropped "
             "because nobody read them.",
         ),
         [Query(tasks, "{{task}}"), Query(dropped, "log lines dropped")],

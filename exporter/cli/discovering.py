@@ -77,7 +77,7 @@ async def discover(subject: Subject, sources: Sequence[Source] = ()) -> Discover
 
 
 def _hasty(dns: DnsSettings) -> DnsSettings:
-    """Whoever waits does not wait for a nameserver that is silent longer than for a web server."""
+    """Anyone who waits does not wait for a nameserver that is silent longer than for a web server."""
     return replace(dns, timeout=min(dns.timeout, SHORT))
 
 

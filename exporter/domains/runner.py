@@ -69,7 +69,7 @@ class DomainRunner:
         if resolver is not self._resolver:
             self._resolver = resolver
             self._discoverer = discoverer(resolver)
-            # What is remembered of policies and records is the judge's, and a new resolver is no reason to forget it.
+            # What is remembered of policies and records is the judge's, and a new resolver must not make us forget it.
             self._judge = judge(resolver, self._visitor, self._judge)
         before, self._followers = self._followers, {}
         for following in followings:
@@ -77,11 +77,11 @@ class DomainRunner:
             changed = follower.following != following
             follower.reconfigure(following)
             self._followers[following.domain] = follower
-            self._keep_task(("follow", following.domain), partial(self._follow, follower), anew=changed)
+            self._keep_task(("follow", following.domain), partial(self._follow, follower), again=changed)
         former, self._domains = self._domains, {domain.name: domain for domain in domains}
         for domain in self._domains.values():
             changed = former.get(domain.name) != domain
-            self._keep_task(("judge", domain.name), partial(self._judge_always, domain), anew=changed)
+            self._keep_task(("judge", domain.name), partial(self._judge_always, domain), again=changed)
         wanted = {("follow", name) for name in self._followers} | {("judge", name) for name in self._domains}
         for key in self._tasks.keys() - wanted:
             self._tasks.pop(key).cancel()
@@ -100,9 +100,9 @@ class DomainRunner:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _keep_task(self, key: tuple[str, str], begin: Callable[[], Awaitable[None]], *, anew: bool) -> None:
+    def _keep_task(self, key: tuple[str, str], begin: Callable[[], Awaitable[None]], *, again: bool) -> None:
         task = self._tasks.get(key)
-        if task is not None and not anew:
+        if task is not None and not again:
             return
         if task is not None:
             task.cancel()

@@ -44,7 +44,7 @@ def _figure(value: str | None) -> Figures:
 
 
 def _reported(read: Callable[[DomainReport], Figures]) -> Callable[[DomainState], Figures]:
-    """Of the last judgement."""
+    """Read it from the last judgement."""
     return lambda state: () if state.report is None else read(state.report)
 
 

@@ -80,7 +80,7 @@ class DomainStates:
         self._followed = {name: self._followed.get(name) for name in followed}
 
     def judged(self, report: DomainReport) -> None:
-        """A domain was judged. The report of one that is gone meanwhile is nobody's."""
+        """A domain was judged. The report of a domain that was removed meanwhile is discarded."""
         state = self._domains.get(report.domain)
         if state is None:
             return

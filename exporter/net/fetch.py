@@ -168,7 +168,7 @@ class Fetcher:
             raise FetchError(Lost.UNREACHABLE, f"did not answer within {within:g} s") from None
 
     async def _trust(self) -> ssl.SSLContext:
-        """The trusted authorities, read anew now and then: the file may have changed."""
+        """The trusted authorities, read again now and then: the file may have changed."""
         now = asyncio.get_running_loop().time()
         if self._made is None or now - self._made[0] > TRUSTED_FOR:
             # Reading them takes tens of milliseconds: not on the event loop.
@@ -250,7 +250,7 @@ def _host(url: str) -> str:
     except ValueError:
         host, parts = "", urlsplit("")
     if parts.scheme not in ("http", "https") or not host or parts.username is not None:
-        raise FetchError(Lost.UNUSABLE, "redirects to what is no place on the web")
+        raise FetchError(Lost.UNUSABLE, "redirects to what is not a web address")
     return host
 
 

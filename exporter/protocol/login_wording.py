@@ -116,7 +116,7 @@ NOT_THIS_WAY: Final = (
         rb"(?:authentication|SASL) (?:mechanism|type|method)(?: \S{1,40})? (?:is )?not supported",
         rb"no mechanism available|mechanism too weak|no verifier for user|unsupported mechanism",
         rb"mechanism (?:is )?(?:not supported|unsupported|not available|disabled)",
-        # Of the command, not of the user: "Login disabled for this user" is about the account.
+        # About the command, not the user: "Login disabled for this user" is about the account.
         rb"(?:LOGIN|USER|AUTH|PLAIN|AUTHENTICATE)(?: command| mechanism)?(?: is)? disabled(?=[,.;:]|\Z)",
         # Cyrus SASL: the two sides do not mean the same exchange. Dovecot: SCRAM's header does not fit the connection.
         rb"bad protocol / cancel|channel[- ]binding|downgrade attack",

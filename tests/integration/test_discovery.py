@@ -164,7 +164,7 @@ def published(number: int, web: Web, records: list[str], hosts: list[str]) -> di
 
 ASKED = (Source.MX, Source.SRV, Source.AUTOCONFIG, Source.PACC, Source.PRESETS)
 PATIENCE = 30.0
-"""Seconds for answers that come: a busy machine is no wrong answer."""
+"""Seconds for answers that come: a busy machine is not a wrong answer."""
 
 
 async def test_thirty_domains_are_right(tmp_path: Path) -> None:

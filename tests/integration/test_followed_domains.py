@@ -60,7 +60,7 @@ async def imap_server() -> AsyncIterator[Mailbox]:
                 seen.logins += verb == b"AUTHENTICATE"
                 writer.write(tag + b" OK done\r\n")
         except (OSError, ValueError):
-            pass  # whoever looked has seen enough
+            pass  # anyone who looked has seen enough
         finally:
             writer.close()
 

@@ -143,7 +143,7 @@ def test_mutual_tls_with_prometheus(secured: Secured) -> None:
 
     assert {"shown": "up", "strange": "down", "none": "down"} == {job: health for job, (health, _) in found.items()}
     # asyncio does not send the alert that says why, so the log does; on this machine it may be the health check that
-    # shows no certificate, which is no news.
+    # shows no certificate, which is not news.
     log = exporter.log.read_text()
     assert re.search(r"level=info .*problem=CERTIFICATE_VERIFY_FAILED", log)
     assert re.search(r"level=debug .*PEER_DID_NOT_RETURN_A_CERTIFICATE", log)

@@ -26,7 +26,7 @@ from exporter.model import DomainCheck, DomainProblem, TlsaMatch
 CHECK = DomainCheck.DANE
 
 RENEWAL_DUE = 1 / 3
-"""Of its lifetime, when a certificate is usually renewed."""
+"""The share of its lifetime that is left when a certificate is usually renewed."""
 
 MOST_NOTICE = 30 * 86400.0
 """Seconds before the end of a certificate that lives for years when a renewal is due at the latest."""

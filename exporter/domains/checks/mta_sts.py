@@ -30,7 +30,7 @@ from exporter.net.fetch import FetchError, Lost
 CHECK = DomainCheck.MTA_STS
 
 FETCH_TIMEOUT = 10.0
-"""Seconds: section 3.3 suggests a minute, which nobody's mail waits for."""
+"""Seconds: section 3.3 suggests a minute, which no mail waits for."""
 
 SOON = 7 * 86400.0
 """Seconds before its end when a certificate should have been renewed."""

@@ -21,7 +21,7 @@ SOMEBODY = "192.0.2.1"
 """Whom no domain allows (RFC 5737): a sender that matches early hides the limits that others run into."""
 
 MAX_QUESTIONS = 150
-"""Of one evaluation: ten mechanisms of ten hosts each, and some."""
+"""Lookups of one evaluation: ten mechanisms of ten hosts each, and some."""
 
 _MISTAKES: Mapping[SpfMistake | None, DomainProblem] = {
     SpfMistake.SYNTAX: DomainProblem.SPF_SYNTAX,

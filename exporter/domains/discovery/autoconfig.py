@@ -57,7 +57,7 @@ def own_urls(domain: str, address: str | None, *, scheme: str = "https") -> list
 
 
 def mx_urls(hosts: list[str], address: str | None) -> list[str]:
-    """Where whoever hosts the domain may have it, by the name of its MX host and by the domain of that."""
+    """Where anyone who hosts the domain may have it, by the name of its MX host and by the domain of that."""
     urls: list[str] = []
     for host in dict.fromkeys(hosts):
         urls += own_urls(host, address)

@@ -144,7 +144,7 @@ class Discoverer:
         )
 
     async def autoconfig(self, wanted: Wanted) -> Answered:
-        """The draft's own places by HTTPS, and those of whoever hosts the domain if they have nothing."""
+        """The draft's own places by HTTPS, and those of anyone who hosts the domain if they have nothing."""
         own = await self._first(Source.AUTOCONFIG, autoconfig.own_urls(wanted.domain, wanted.address), wanted)
         if own.success:
             return own
@@ -270,7 +270,7 @@ def _lost(source: Source, url: str, error: FetchError) -> Answered:
 
 
 def _bare(url: str) -> str:
-    """Without the mail address of whoever asks."""
+    """Without the mail address of anyone who asks."""
     return url.partition("?")[0]
 
 

@@ -68,7 +68,7 @@ class Tlsa:
         if self.matching != _FULL and self.matching not in _DIGESTS:
             return f"matching type {self.matching} is not known"
         if self.matching in _LENGTHS and len(self.data) != _LENGTHS[self.matching]:
-            return f"{len(self.data)} octets are no digest of matching type {self.matching}"
+            return f"{len(self.data)} octets are not a digest of matching type {self.matching}"
         if self.matching == _FULL and not _is_whole(self.selector, self.data):
             return f"it holds no {'key' if self.selector == _KEY else 'certificate'}"
         return None

@@ -17,7 +17,7 @@ _ERRORS = IPv4Network("127.255.255.0/24")
 
 
 class NotAListingError(ValueError):
-    """The list answered with what is no listing; the message says what."""
+    """The list answered with what is not a listing; the message says what."""
 
 
 def dnsbl_name(address: str, zone: str) -> str:

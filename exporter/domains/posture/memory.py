@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Memory:
-    """Of one domain.
+    """What is remembered of one domain.
 
     Attributes:
         policies: The digest of each MTA-STS policy, by its id, as first seen.
@@ -20,4 +20,4 @@ class Memory:
 
 
 MAX_REMEMBERED = 256
-"""Of each, so that a domain that changes all the time does not fill the memory."""
+"""How many of each are kept, so that a domain that changes all the time does not fill the memory."""

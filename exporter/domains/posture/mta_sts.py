@@ -35,7 +35,7 @@ class Mode(StrEnum):
 
 
 class InvalidError(ValueError):
-    """This is no record, or no policy; the message says why."""
+    """This is not a record, or no policy; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
