@@ -111,8 +111,8 @@ def _mta_sts(say: Vocabulary) -> Alert:
         lasts=say.settings.down_for,
         summary=f"The MTA-STS policy of {DOMAIN} expires, was changed without its id, or is not kept",
         description=(
-            f"One of these is so for {DOMAIN}: the certificate that serves its MTA-STS policy expires within a week; the "
-            "policy was changed without its id; the policy cannot be fetched; an MX host does not comply with it. "
+            f"One of these is so for {DOMAIN}: the certificate that serves its MTA-STS policy expires within a week; "
+            "the policy was changed without its id; the policy cannot be fetched; an MX host does not comply with it. "
             f"Look at the exporter's page of the domain.{OWN_LABELS}"
         ),
         dashboard="mail-domains",
