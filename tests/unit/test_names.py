@@ -1,4 +1,4 @@
-"""Names are an interface: what names.json has from before the texts were rewritten is still there, and of the same kind.
+"""Names are an interface: what names.json has is still there, and of the same kind.
 
 names.json holds metrics with their kind and labels, alerts, and the keys of the configuration. Additions are free.
 """

@@ -74,7 +74,7 @@ def helps(command: click.Command) -> Iterator[str]:
 def test_the_help_of_every_command_is_plain() -> None:
     texts = list(helps(main))
 
-    assert len(texts) > len(main.commands)  # type: ignore[attr-defined]  # main is a group
+    assert len(texts) > len(main.commands)
     assert [] == [f"{text}: {why}" for text in texts for why in complaints(text)]
 
 
