@@ -30,7 +30,7 @@ def _not_delivered(say: Vocabulary) -> Alert:
     succeeded = say.metric("mail_flow_last_success_timestamp_seconds")
     interval = say.metric("mail_flow_interval_seconds")
     matching = "ignoring (outcome, leg, reason)"
-    # One message that is lost is no outage. MX hosts have an interval each, like all that is asked here.
+    # One message that is lost is not an outage. MX hosts have an interval each, like all that is asked here.
     return Alert(
         name="MailFlowNotDelivering",
         severity=Severity.CRITICAL,
@@ -40,7 +40,7 @@ def _not_delivered(say: Vocabulary) -> Alert:
         description=(
             f"The last message of the flow {FLOW} was not delivered: {OUTCOME}, and none has been for two intervals. "
             "Look at its page: it has the words of the server and the way of the messages before. submit: the server "
-            "that takes the mail. transit: what is between the two. retrieve: the mailbox cannot be read." + OWN_LABELS
+            "that takes the mail. Transit: what is between the two. Retrieve: the mailbox cannot be read." + OWN_LABELS
         ),
         dashboard=DASHBOARD,
         panel="Where mail is stuck",

@@ -74,9 +74,12 @@ REPORTS: Final[Mapping[int, tuple[Problem, str]]] = {
     Code.UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY: (Problem.INVALID, "the key of the issuer of {whose} cannot be read"),
     Code.ERROR_IN_CERT_NOT_BEFORE_FIELD: (
         Problem.INVALID,
-        "the notBefore of {whose} is no date that certificates have",
+        "the notBefore of {whose} is not a date that certificates have",
     ),
-    Code.ERROR_IN_CERT_NOT_AFTER_FIELD: (Problem.INVALID, "the notAfter of {whose} is no date that certificates have"),
+    Code.ERROR_IN_CERT_NOT_AFTER_FIELD: (
+        Problem.INVALID,
+        "the notAfter of {whose} is not a date that certificates have",
+    ),
     Code.CERT_SIGNATURE_FAILURE: (Problem.INVALID, "the signature of {whose} is not by the issuer that it names"),
     Code.DEPTH_ZERO_SELF_SIGNED_CERT: (Problem.SELF_SIGNED, "{whose} is self-signed, and not among the trusted ones"),
     Code.SELF_SIGNED_CERT_IN_CHAIN: (Problem.UNKNOWN_AUTHORITY, "{whose} is not among the trusted ones"),

@@ -29,7 +29,7 @@ def parse_proxy(text: str) -> Proxy:
         )
     match = URL_PARTS.fullmatch(text)
     if match is None:
-        raise ValueError(f"is no URL of a proxy; write one like {_EXAMPLE}, with {_SCHEMES}")
+        raise ValueError(f"is not a URL of a proxy; write one like {_EXAMPLE}, with {_SCHEMES}")
     name, authority, rest = match.groups()
     scheme = _scheme(name.lower())
     if rest:
@@ -59,5 +59,5 @@ def _scheme(name: str) -> ProxyScheme:
     if name not in list(ProxyScheme):
         suggestion = nearest(name, tuple(ProxyScheme))
         mend = f'did you mean "{suggestion}"?' if suggestion else f"write {_SCHEMES}"
-        raise ValueError(f"{quoted(name)} is no scheme of a proxy; {mend}")
+        raise ValueError(f"{quoted(name)} is not a scheme of a proxy; {mend}")
     return ProxyScheme(name)

@@ -98,7 +98,7 @@ async def _agree(stream: Stream, proxy: Proxy, address: str, port: int) -> None:
 
 
 def _nonsense(proxy: Proxy, side: _ProxySide) -> StreamError:
-    """What is no reply of the proxy's protocol; or one that asks for a login, which SOCKS5 has no code for."""
+    """What is not a reply of the proxy's protocol; or one that asks for a login, which SOCKS5 has no code for."""
     heard = bytes(side.heard)
     if proxy.scheme is ProxyScheme.SOCKS5 and heard.startswith(NO_METHOD):
         told = _NO_LOGIN

@@ -62,6 +62,6 @@ async def shake_hands(proxy: Proxy, sock: socket.socket, address: str, port: int
             raise NonsenseError(str(error)) from None
         return None if proxy.scheme is ProxyScheme.HTTP and error.error_code in _SUCCESSFUL else error.error_code
     except (AssertionError, LookupError, ValueError) as error:
-        # What the library does not expect of a proxy, such as a name that is no UTF-8.
+        # What the library does not expect of a proxy, such as a name that is not UTF-8.
         raise NonsenseError(str(error)) from None
     return None

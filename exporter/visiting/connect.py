@@ -271,7 +271,7 @@ async def _hops(endpoint: Endpoint, world: World) -> tuple[str, ...]:
     """The addresses of the endpoint's proxy; one that says nothing if it has none.
 
     Raises:
-        StreamError: Its name leads nowhere. That says nothing of the server's name, so it is no failure of DNS.
+        StreamError: Its name leads nowhere. That says nothing of the server's name, so it is not a failure of DNS.
     """
     proxy, source = endpoint.proxy, endpoint.source_address
     if proxy is None:

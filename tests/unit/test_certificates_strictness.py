@@ -228,7 +228,7 @@ def test_dates_that_cannot_be_read_are_said_of_that_part_alone(tmp_path: Path) -
     facts = met(tmp_path, [leaf], own, ROOT.der)
 
     assert (Problem.INVALID,) == facts.problems
-    assert "the notBefore of the certificate is no date that certificates have" in facts.detail
+    assert "the notBefore of the certificate is not a date that certificates have" in facts.detail
     assert "the dates of the certificate cannot be read" in facts.detail
     assert facts.chain[0].not_before is None
     assert facts.chain[0].not_after == 4102444799.0
@@ -245,8 +245,8 @@ def test_dates_that_are_none_are_said_in_words(tmp_path: Path) -> None:
 
     assert (Problem.INVALID,) == facts.problems
     assert facts.detail == (
-        "the notBefore of the certificate is no date that certificates have; "
-        "the notAfter of the certificate is no date that certificates have"
+        "the notBefore of the certificate is not a date that certificates have; "
+        "the notAfter of the certificate is not a date that certificates have"
     )
 
 
