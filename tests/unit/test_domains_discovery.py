@@ -128,6 +128,7 @@ class TestAutoconfig:
             ("mx.hoster.example", ["hoster.example", "hoster.example"]),
             ("hoster.example", ["hoster.example"]),
             ("com", []),
+            ("192.0.2.1", []),
         ],
     )
     def test_whoever_hosts_the_domain_is_asked_by_full_and_base_domain(self, host: str, domains: list[str]) -> None:

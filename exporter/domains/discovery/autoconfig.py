@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from exporter.domains.discovery.offers import Offer, host_of, is_port
+from exporter.domains.discovery.offers import Offer, host_of, is_address, is_port
 from exporter.model import Encryption, Protocol, Source
 
 MAX_DOCUMENT = 64 * 1024
@@ -66,6 +66,8 @@ def mx_urls(hosts: list[str], address: str | None) -> list[str]:
 
 def mx_domains(mx: str, base: str | None) -> list[str]:
     """The full and the base domain of an MX host: without its first label, and what is registered."""
+    if is_address(mx):
+        return []
     full = mx.partition(".")[2]
     if base is None or not full or not (full == base or full.endswith(f".{base}")):
         return [] if base is None else [base]
