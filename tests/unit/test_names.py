@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """Names are an interface: what names.json has is still there, and of the same kind.
-=======
-"""Names are an interface: what names.json has from before the texts were rewritten is still there and means the same.
->>>>>>> 79d6039 (Rewrite what the prose linter finds in what landed meanwhile)
 
 names.json holds metrics with their kind and labels, alerts, and the keys of the configuration. Additions are free.
 """
