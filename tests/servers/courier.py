@@ -34,8 +34,9 @@ def courier(root: Path, directory: Path, *, with_authdaemon: bool = True) -> Ite
     """
     ports = Courier(*free_ports(2))
     unshare, shell = program("unshare", package="util-linux"), program("sh", package="dash")
-    command = [unshare, "--mount", shell, str(SCRIPT), str(root), str(directory / "home"), str(ports.imap)]
-    command += [str(ports.pop3), *([] if with_authdaemon else ["without-authdaemon"])]
+    # couriertcpd leaves its process group, so signals to that do not end it; the end of a process namespace does.
+    command = [unshare, "--mount", "--pid", "--fork", shell, str(SCRIPT), str(root), str(directory / "home")]
+    command += [str(ports.imap), str(ports.pop3), *([] if with_authdaemon else ["without-authdaemon"])]
 
     def ready() -> bool:
         return greets(LOOPBACK, ports.imap, b"* OK", goodbye=b"a LOGOUT\r\n") and greets(

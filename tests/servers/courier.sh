@@ -1,8 +1,10 @@
 #!/bin/sh
 # Runs Courier's IMAP and POP3 servers in the foreground, unpacked into a folder; courier.py starts it in a mount
-# namespace of its own.
+# and a process namespace of its own.
 # usage: courier.sh ROOT HOME IMAP_PORT POP3_PORT [without-authdaemon]
 set -e
+# The first process of a namespace gets only those signals that it asks for.
+trap 'exit 0' TERM
 root=$1 home=$2 imap=$3 pop3=$4
 
 mkdir -p "$root/work" "$home/Maildir/new" "$home/Maildir/cur" "$home/Maildir/tmp"
