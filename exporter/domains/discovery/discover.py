@@ -153,7 +153,8 @@ class Discoverer:
         # The domain itself was asked already.
         urls = autoconfig.mx_urls([each for each in domains if each != wanted.domain], wanted.address)
         hosted = await self._first(Source.AUTOCONFIG, urls, wanted) if urls else own
-        return hosted if hosted.success else replace(own, failed=own.failed or hosted.failed)
+        # Whichever failed says why: another's words would name the wrong host.
+        return hosted if hosted.success or (hosted.failed and not own.failed) else own
 
     async def autoconfig_http(self, wanted: Wanted) -> Answered:
         """The same without TLS: anybody on the way may have written it."""
