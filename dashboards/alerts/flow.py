@@ -39,7 +39,7 @@ def _not_delivered(say: Vocabulary) -> Alert:
         summary=f"{FLOW}: mail does not arrive: {OUTCOME}",
         description=(
             f"The last message of the flow {FLOW} was not delivered: {OUTCOME}, and none has been for two intervals. "
-            "Look at its page: it has the words of the server and the way of the messages before. submit: the server "
+            "Look at its page: it has the words of the server and the way of the messages before. Submit: the server "
             "that takes the mail. Transit: what is between the two. Retrieve: the mailbox cannot be read." + OWN_LABELS
         ),
         dashboard=DASHBOARD,
