@@ -111,8 +111,8 @@ def _remarks(effort: Effort, peer: Peer | None) -> tuple[str, ...]:
             f"login, to {effort.many:,}."
         ),
         (
-            f"A history is what {effort.some:,} endpoints take more after {effort.history} probes each than after one, "
-            "and a chain what as many take more that are shown one each than such as are all shown the same."
+            f"A history is the additional memory of {effort.some:,} endpoints after {effort.history} probes each, compared "
+            "with one probe. A chain is the additional memory if each has its own chain, compared with one shared by all."
         ),
         f"{PEER} is a registry with as many of the same series, and nothing else: no transcript, no history, no chain.",
         "blackbox_exporter is not here."
