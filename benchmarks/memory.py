@@ -111,8 +111,9 @@ def _remarks(effort: Effort, peer: Peer | None) -> tuple[str, ...]:
             f"login, to {effort.many:,}."
         ),
         (
-            f"A history is the additional memory of {effort.some:,} endpoints after {effort.history} probes each, compared "
-            "with one probe. A chain is the additional memory if each has its own chain, compared with one shared by all."
+            f"A history is the additional memory of {effort.some:,} endpoints after {effort.history} probes each, "
+            "compared with one probe. A chain is the additional memory if each has its own chain, compared with one "
+            "shared by all."
         ),
         f"{PEER} is a registry with as many of the same series, and nothing else: no transcript, no history, no chain.",
         "blackbox_exporter is not here."
