@@ -8,12 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from exporter import logs
 from tests.servers.authority import Authority, Identity
 from tests.servers.dovecot import Account, Dovecot, StartDovecot, dovecot
 from tests.servers.exporter import Exporter, StartExporter, exporter_running
 from tests.servers.mail import MailServers, mail_servers
 from tests.servers.programs import scratch_directory
 from tests.servers.prometheus import Prometheus, StartPrometheus, prometheus
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps a command that a test calls in its own process from setting up logging.
+
+    Loggers would keep that, and no later test could see what is logged. Logging itself is tested in other processes.
+    """
+    monkeypatch.setattr(logs, "configure", lambda *_: None)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from dashboards.boards.board import Board, Line, Section
 from dashboards.boards.looks import ANY, BAD, GOOD, LOOK, NONE_IS_GOOD, flag, says, values
 from dashboards.boards.panels import figure, graph, timeline
 from dashboards.boards.parts import Panel, Query, Text, shades_of_red
+from dashboards.boards.questions import whenever_probed
 from dashboards.boards.variables import of_flows, scope_of_flows
 from dashboards.promql import Scope
 from dashboards.settings import Settings
@@ -111,10 +112,15 @@ def _legs(of: Scope) -> Panel:
 
 
 def _durations(of: Scope) -> Panel:
-    buckets = f"sum by (flow, le) (rate({of('mail_flow_duration_seconds_bucket')}[1h]))"
+    buckets = of("mail_flow_duration_seconds_bucket")
+    median = whenever_probed(lambda window: f"histogram_quantile(0.5, sum by (flow, le) (rate({buckets}[{window}])))")
     return graph(
-        Text("From here to there", "The median of each flow in the hour before, from before the submission on."),
-        [Query(f"histogram_quantile(0.5, {buckets})", "{{flow}}")],
+        Text(
+            "From here to there",
+            "The median of each flow in the 15 minutes before, measured from before the submission. Without a message "
+            "in that time, of a longer time.",
+        ),
+        [Query(median, "{{flow}}")],
         "s",
     )
 

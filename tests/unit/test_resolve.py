@@ -101,7 +101,7 @@ async def test_an_ip_address_is_itself(bench: Bench, host: str, family: IpFamily
 @pytest.mark.parametrize(("host", "family"), [("192.0.2.1", IPV6), ("2001:db8::1", IPV4), ("::ffff:192.0.2.1", IPV6)])
 async def test_an_ip_address_of_the_other_family_is_not_found(bench: Bench, host: str, family: IpFamily) -> None:
     detail = await not_found(bench.resolver(), host, family)
-    assert detail == f"{host} is no {family} address, and no other is wanted"
+    assert detail == f"{host} is not an {family} address, and no other is wanted"
 
 
 async def test_an_address_with_a_zone_is_refused(bench: Bench) -> None:
