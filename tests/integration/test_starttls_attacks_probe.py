@@ -116,7 +116,7 @@ ATTACKS = (
         "unknown",
     ),
     Attack("the server agrees and hangs up", lambda protocol, _: consents_and_closes(protocol), HUNG_UP, "closed"),
-    Attack("the server agrees and stalls", lambda protocol, _: consents_and_stalls(protocol), STALLED, "timeout"),
+    Attack("the server agrees and stalls", lambda protocol, _: consents_and_stalls(protocol), STALLED, "no reply"),
     Attack(
         "what was announced in plain is not there under TLS",
         lambda protocol, _: changes_capabilities_under_tls(protocol),
@@ -130,7 +130,10 @@ ATTACKS = (
         "the server sent alert handshake_failure",
     ),
     Attack(
-        "the handshake stops half way", lambda protocol, tls: stalls_in_the_handshake(tls, protocol), STALLED, "timeout"
+        "the handshake stops half way",
+        lambda protocol, tls: stalls_in_the_handshake(tls, protocol),
+        STALLED,
+        "no reply",
     ),
     Attack(
         "the handshake breaks off half way",
@@ -313,7 +316,7 @@ IMPLICIT: dict[str, tuple[Make, tuple[Reason, Phase], str]] = {
         NO_TLS,
         "the server sent alert handshake_failure",
     ),
-    "half a handshake and silence": (lambda _, tls: stalls_in_the_handshake(tls), STALLED, "timeout"),
+    "half a handshake and silence": (lambda _, tls: stalls_in_the_handshake(tls), STALLED, "no reply"),
     "half a handshake and a hang-up": (lambda _, tls: closes_in_the_handshake(tls), HUNG_UP, "closed"),
 }
 
