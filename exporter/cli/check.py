@@ -52,10 +52,15 @@ def _are_good(paths: Sequence[Path]) -> bool:
         return False
     for warning in configuration.warnings:
         _print(f"{warning.file}:{warning.line}: warning: {warning.message}", err=True)
-    count = len(configuration.endpoints)
-    modules = len(configuration.modules)
-    also = f", {modules} module{'s' * (modules != 1)}" if modules else ""
-    _print(f"{', '.join(configuration.files)}: {count} endpoint{'s' * (count != 1)}{also}, no problems")
+    counted = {
+        "endpoint": len(configuration.endpoints),
+        "module": len(configuration.modules),
+        "flow": len(configuration.flows.flows),
+        "followed domain": len(configuration.followings),
+        "judged domain": len(configuration.domains),
+    }
+    there = [f"{count} {noun}{'s' * (count != 1)}" for noun, count in counted.items() if count]
+    _print(f"{', '.join(configuration.files)}: {', '.join(there)}, no problems")
     return True
 
 

@@ -26,6 +26,9 @@ _FORMS: Mapping[str, Callable[[Any, Path], SecretSource]] = MappingProxyType(
 )
 """What a key ends with, and where the secret is then; paths are relative to a directory."""
 
+FLOW_KEY = "flow_key"
+"""The one secret here that is not for a login: it signs the messages of flows."""
+
 
 class Secrets:
     """The secrets of one section of the file."""
@@ -83,12 +86,13 @@ def _doubt(source: SecretSource, key: str) -> str | None:
             return f"a {_noun(key)} in the configuration is in plain text; use {key}_file instead"
         case FileSecret(path):
             shown = quoted(str(path), MAX_PATH)
+            fail = f"{'flows' if key == FLOW_KEY else 'logins'} fail until it"
             try:
                 regular, exposed = source.regular(), source.exposed()
             except OSError as error:
-                return f"{shown} cannot be read at present ({error.strerror}); logins fail until it can"
+                return f"{shown} cannot be read at present ({error.strerror}); {fail} can"
             if not regular:
-                return f"{shown} is not a regular file; logins fail until it is"
+                return f"{shown} is not a regular file; {fail} is"
             if exposed:
                 return f"every user of this machine may read {shown}; better chmod o-r"
     return None

@@ -119,3 +119,24 @@ def test_the_schema_is_printed() -> None:
 @pytest.mark.parametrize("arguments", [(), ("--schema", "config.yaml"), ("--unknown",)])
 def test_wrong_usage_exits_with_2(arguments: tuple[str, ...]) -> None:
     assert 2 == run(*arguments).exit_code
+
+
+def test_everything_that_a_file_asks_for_is_counted(tmp_path: Path) -> None:
+    file = tmp_path / "mail.yaml"
+    file.write_text("domains:\n  - name: example.com\n  - name: example.net\n")
+
+    assert f"{file}: 2 judged domains, no problems\n" == run(file).stdout
+
+
+def test_a_key_of_flows_that_cannot_be_read_stops_flows_and_no_login(tmp_path: Path) -> None:
+    file = tmp_path / "mail.yaml"
+    file.write_text(
+        "flow_key_file: gone\n"
+        "credentials: {a: {username: me, password_env: A}}\n"
+        "endpoints:\n  - {name: in, url: imaps://a.example, credentials: a}\n"
+        "flows:\n  - {name: report, receive: {endpoint: in}, expect: {every: 26h}}\n"
+    )
+    said = run(file)
+
+    assert "(No such file or directory); flows fail until it can" in said.stderr
+    assert f"{file}: 1 endpoint, 1 flow, no problems\n" == said.stdout
