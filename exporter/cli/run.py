@@ -100,6 +100,8 @@ def run(
 
     SIGHUP reloads the configuration: whole, or not at all.
     """
+    if watch and {*config_files} == {STANDARD_INPUT}:
+        raise click.UsageError("--config.watch: standard input cannot change; give --config.file a file to watch")
     share = chosen_shard(shard, total_shards)
     site = _site(external_url, route_prefix)
     logs.configure(logs.LogLevel(log_level), logs.LogFormat(log_format))

@@ -34,3 +34,12 @@ def test_the_same_value_twice_is_no_contradiction() -> None:
 
     assert 1 == result.exit_code
     assert "/nowhere.yaml:1: there is no such file" in result.output
+
+
+def test_standard_input_alone_cannot_be_watched() -> None:
+    result = CliRunner().invoke(run, ["--config.file=-", "--config.watch"])
+
+    assert 2 == result.exit_code
+    assert "--config.watch: standard input cannot change; give --config.file a file to watch" in " ".join(
+        result.output.split()
+    )
