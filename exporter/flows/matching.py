@@ -12,6 +12,8 @@ from exporter.model import Awaited
 _LITERAL: Final = re.compile(r"[^*?]+")
 MAX_SOUGHT: Final = 60
 """Characters of a pattern that a server is asked for."""
+MAX_COMMENTS: Final = 50
+"""Comments in a `From` field. No real one has as many: one that does names nobody."""
 
 
 def matches(headers: Headers, awaited: Awaited) -> bool:
@@ -25,7 +27,8 @@ def matches(headers: Headers, awaited: Awaited) -> bool:
 
 
 def _addresses(headers: Headers) -> list[str]:
-    written = [value[:1000] for value in headers.all("From")[:3]]
+    # The parser goes one call deeper for every comment within a comment, and how deep it may go differs by Python.
+    written = [value for value in (each[:1000] for each in headers.all("From")[:3]) if value.count("(") <= MAX_COMMENTS]
     try:
         return [address for _, address in getaddresses(written)]
     except (ValueError, IndexError, TypeError):

@@ -41,7 +41,17 @@ def test_a_pattern_full_of_stars_is_cheap() -> None:
 
 
 @pytest.mark.parametrize(
-    "octets", [b"", b"From:\r\n", b"From: <<<>>>,,,\r\n", b"From: \xff\x00@\r\n", b"From: " + b"(" * 900]
+    "octets",
+    [
+        b"",
+        b"From:\r\n",
+        b"From: <<<>>>,,,\r\n",
+        b"From: \xff\x00@\r\n",
+        b"From: " + b"(" * 900,
+        b"From: " + b"(a " * 300 + b"a@b.c",
+        b"From: " + b"<" * 900,
+        b"From: " + b"[" * 900,
+    ],
 )
 def test_a_header_without_what_is_asked_for_matches_nothing(octets: bytes) -> None:
     assert not matches(read_headers(octets), Awaited(60, "a@b.c", None))
