@@ -11,16 +11,15 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
-from typing import Protocol as Interface
 
 import structlog
 from aiohttp.web import Application
 from OpenSSL import SSL
 
 from exporter import __version__, logs, sd_notify
-from exporter.config.domain import Domain, Following
-from exporter.config.module import Module
+from exporter.config.configuration import Configuration
 from exporter.config.problems import Problem
+from exporter.config.yaml_output import render
 from exporter.descriptors import raise_limit, warn_if_too_few
 from exporter.domain_desk import DomainDesk
 from exporter.flows.runner import FlowRunner
@@ -81,49 +80,6 @@ GOODBYE_WITHIN: Final = 1.0
 """Seconds after those in which the rest may say goodbye. Together well below the 5 s that the daemon takes to end."""
 
 log = structlog.get_logger()
-
-
-class Configuration(Interface):
-    """What the daemon has to be told."""
-
-    @property
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        """What to probe."""
-
-    @property
-    def dns(self) -> DnsSettings:
-        """How to look names up."""
-
-    @property
-    def limits(self) -> Limits:
-        """The bounds."""
-
-    @property
-    def credentials(self) -> tuple[Credentials, ...]:
-        """Whom to log in as, used or not."""
-
-    @property
-    def login_backoff(self) -> LoginBackoff:
-        """How long rejected logins are left alone."""
-
-    @property
-    def flows(self) -> Flows:
-        """Mail to send and to look for."""
-
-    @property
-    def followings(self) -> tuple[Following, ...]:
-        """Domains whose endpoints are followed."""
-
-    @property
-    def domains(self) -> tuple[Domain, ...]:
-        """Domains that are judged."""
-
-    @property
-    def modules(self) -> Mapping[str, Module]:
-        """How to probe what somebody names, by the names that they call it."""
-
-    def redacted(self) -> Iterator[str]:
-        """All of it as YAML, line by line, without secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +251,7 @@ class Daemon:
         application = create_application(
             store=self.store,
             ready=lambda: self.ready,
-            configuration=lambda: self._configuration.redacted(),  # noqa: PLW0108 - the one in force when asked
+            configuration=lambda: render(self._configuration),  # noqa: PLW0108 - the one in force when asked
             reload=reload,
             origins=origins,
             process=process_collectors(),

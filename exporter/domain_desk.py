@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from exporter.config.domain import Domain, Following
+from exporter.config.configuration import Domain, Following
 from exporter.metrics.domain_state import DomainStates, Judged
 from exporter.model import Endpoint
 from exporter.net.resolve import Resolver

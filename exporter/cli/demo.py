@@ -17,7 +17,7 @@ from exporter.cli.listening import listen_addresses
 from exporter.cli.terminal import output, print_rows
 from exporter.cli.version import version_option
 from exporter.demo.scenes import INTERVAL, Scene
-from exporter.demo.stage import DemoConfiguration, Staged, demo_servers
+from exporter.demo.stage import Staged, demo_configuration, demo_servers
 from exporter.web.addresses import ListenAddress, ListenError
 
 
@@ -40,7 +40,7 @@ def demo(addresses: tuple[ListenAddress, ...]) -> None:
 
 async def _demo(addresses: Sequence[ListenAddress], console: Console) -> None:
     async with demo_servers() as staged:
-        configuration = DemoConfiguration(tuple(one.endpoint for one in staged))
+        configuration = demo_configuration(tuple(one.endpoint for one in staged))
         try:
             await app.serve(configuration, addresses, _announcer(console, staged))
         except ListenError as error:

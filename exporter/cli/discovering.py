@@ -9,8 +9,8 @@ from types import MappingProxyType
 import click
 
 from exporter.config.configuration import Configuration
-from exporter.config.domain import Following
-from exporter.config.domain_schema import parse_domain
+from exporter.config.configuration import Following
+from exporter.config.schema import parse_domain
 from exporter.domains.assembly import discoverer
 from exporter.domains.discovery.discover import SHORT, Discovery, Wanted
 from exporter.domains.discovery.following import endpoints_of

@@ -19,7 +19,7 @@ from exporter.cli.loading import config_files, or_exit
 from exporter.cli.once import OnceCommand
 from exporter.cli.shards import chosen_shard, shard_options
 from exporter.cli.version import version_option
-from exporter.config.apart import load_apart
+from exporter.config.subprocess_loader import load_apart
 from exporter.config.configuration import Configuration
 from exporter.config.files import STANDARD_INPUT, read_standard_input
 from exporter.history_file import HistoryFile

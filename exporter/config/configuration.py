@@ -2,15 +2,136 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 
-from exporter.config.domain import Domain, Following
-from exporter.config.module import Module
 from exporter.config.problems import Problem
-from exporter.config.rendering import render
-from exporter.model import Credentials, DnsSettings, Endpoint, Flows, Limits, LoginBackoff
+from exporter.config.values.allowed import AllowedTargets, NamePattern
+from exporter.config.values.urls import Asked, parse_asked, shortest_url
+from exporter.model import (
+    Credentials,
+    DnsSettings,
+    DomainCheck,
+    Encryption,
+    Endpoint,
+    Flows,
+    Limits,
+    LoginBackoff,
+    Protocol,
+    Source,
+)
+
+NEED = "pip install 'mail-exporter[domains]'"
+"""What brings what the judgement of domains needs beyond the rest."""
+
+DEFAULT_SOURCES = (Source.MX, Source.SRV)
+
+DEFAULT_REFRESH = 3600.0
+DEFAULT_INTERVAL = 3600.0
+DEFAULT_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """An entry of `endpoints` that stands for whatever a domain says that it has.
+
+    Attributes:
+        refresh: Seconds between two looks at it.
+        templates: What holds for the endpoints of each protocol; their name, host and port are yet to be found.
+        allowed: Where its endpoints may lead beside public addresses; `None` for nowhere.
+        login_hosts: Hosts beside those of the domain that the login may be shown to.
+        encryption: Instead of what the sources say; `None` to believe them.
+        verify_relays: Whether the certificates of MX hosts decide, too.
+    """
+
+    domain: str
+    sources: tuple[Source, ...]
+    templates: Mapping[Protocol, Endpoint]
+    refresh: float = DEFAULT_REFRESH
+    allowed: AllowedTargets | None = None
+    login_hosts: tuple[NamePattern, ...] = ()
+    encryption: Encryption | None = None
+    verify_relays: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """An entry of `domains`.
+
+    Attributes:
+        name: In A-label form: the value of the label `domain`.
+        senders: Addresses that send for it; empty for those of its MX hosts.
+        allowed: What may be connected to beside public addresses; `None` for nothing.
+        ca_file: PEM file of the authorities to trust; `None` for the system's.
+        interval: Seconds between the starts of two judgements.
+        timeout: Seconds that one may take.
+    """
+
+    name: str
+    checks: tuple[DomainCheck, ...]
+    dkim_selectors: tuple[str, ...] = ()
+    senders: tuple[str, ...] = ()
+    dnsbl: tuple[str, ...] = ()
+    allowed: AllowedTargets | None = None
+    ca_file: Path | None = None
+    interval: float = DEFAULT_INTERVAL
+    timeout: float = DEFAULT_TIMEOUT
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What the schedule calls it: no endpoint's name begins like this."""
+        return ("\0domain", self.name)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """What the schedule bounds connections by: a judgement has bounds of its own."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """How to probe what somebody names.
+
+    Attributes:
+        template: An endpoint, but for its name; its host is empty unless there is one for requests that name none.
+        allowed: `None` if every target is.
+    """
+
+    name: str
+    template: Endpoint
+    allowed: AllowedTargets | None
+
+    def endpoint(self, target: str) -> Endpoint:
+        """The endpoint that a target stands for, called by its shortest URL.
+
+        Whether it is allowed is another matter.
+
+        Args:
+            target: A URL, a host, or a host and port; empty for the module's own.
+
+        Raises:
+            ValueError: It is none, or none that the module is for; the message says what to write.
+        """
+        template = self.template
+        if not target and not template.host:
+            raise ValueError("is missing; write target=mail.example.com")
+        asked = parse_asked(target) if target else Asked(None, template.lookup_name, None)
+        scheme = asked.scheme
+        if scheme is not None and (scheme.protocol, _at_once(scheme.encryption)) != (
+            template.protocol,
+            _at_once(template.encryption),
+        ):
+            own = shortest_url(template.protocol, template.encryption, "", template.port)
+            raise ValueError(
+                f"{scheme.name}:// is not what the module {self.name} is for; write {own}, or only the host"
+            )
+        port = asked.port or (template.port if scheme is None else scheme.port)
+        name = shortest_url(template.protocol, template.encryption, asked.host, port)
+        host, absolute = asked.host.removesuffix("."), asked.host.endswith(".")
+        return replace(template, name=name, host=host, port=port, absolute=absolute)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +160,6 @@ class Configuration:
     domains: tuple[Domain, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
-    def redacted(self) -> Iterator[str]:
-        """The configuration in force as YAML, with `<redacted>` for the secrets that the file holds: line by line.
 
-        To be taken piece by piece: 10,000 endpoints take a fifth of a second.
-        """
-        return render(
-            credentials=self.credentials,
-            endpoints=self.endpoints,
-            modules=self.modules.values(),
-            dns=self.dns,
-            limits=self.limits,
-            login_backoff=self.login_backoff,
-            flows=self.flows,
-            followings=self.followings,
-            domains=self.domains,
-        )
+def _at_once(encryption: Encryption) -> bool:
+    return encryption is Encryption.TLS

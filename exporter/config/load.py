@@ -11,24 +11,25 @@ from types import MappingProxyType
 from typing import Any
 
 from exporter.config.configuration import Configuration
-from exporter.config.credentials import check_for_secrets, check_for_use, read_credentials
+from exporter.config.credentials_section import check_for_secrets, check_for_use, read_credentials
 from exporter.config.document import Document, Value, YamlMapping, YamlSequence, read_document
-from exporter.config.domains import read_domains
-from exporter.config.durations import format_duration
-from exporter.config.endpoints import EndpointReader
+from exporter.config.domains_section import read_domains
+from exporter.config.endpoints_section import EndpointReader, read_modules
 from exporter.config.files import find_files, read_named, read_standard_input
-from exporter.config.flows import read_flows
-from exporter.config.keys import Section
-from exporter.config.login_schema import LoginBackoffSection
-from exporter.config.modules import read_modules
-from exporter.config.pieces import MINIMUM, Pieces
-from exporter.config.problems import ConfigurationError, Journal, Problem
-from exporter.config.schema import DefaultsSection, DnsSection, FileSection, LimitsSection
+from exporter.config.flows_section import read_flows
+from exporter.config.problems import ConfigurationError, Journal, Location, Problem, key_path
+from exporter.config.endpoint_schema import DefaultsSection
+from exporter.config.schema import SUBJECTS, DnsSection, FileSection, LimitsSection, LoginBackoffSection
+from exporter.config.schema_fields import Section
 from exporter.config.sections import Read, S, read_section, unknown_key
+from exporter.config.values.durations import format_duration
 from exporter.model import DnsSettings, Limits, LoginBackoff
 
-_SUBJECTS = tuple(key for key in ("endpoints", "modules", "flows", "domains") if key in FileSection.model_fields)
-"""Sections of which one is enough for a configuration."""
+MINIMUM = "endpoints: [{url: imaps://mail.example.com}]"
+"""The shortest configuration."""
+
+_IGNORED = "x-"
+"""Top-level keys that begin so belong to their author: a home for YAML anchors."""
 
 
 def load(*patterns: str | Path, standard_input: Callable[[], bytes] = read_standard_input) -> Configuration:
@@ -76,7 +77,7 @@ def _put_together(documents: Sequence[Document]) -> Configuration:
 
 def _sections(root: YamlMapping, files: tuple[str, ...], journal: Journal) -> Configuration:
     """Reads every section; the result is of use only if the journal has no problems."""
-    if not any(key in root for key in _SUBJECTS) and (root or not journal.problems):
+    if not any(key in root for key in SUBJECTS) and (root or not journal.problems):
         what = "there is no endpoint to probe" if root else "the configuration is empty"
         journal.problem((), f"{what}; write at least {MINIMUM}")
     for key in root.keys() - FileSection.model_fields:
@@ -133,10 +134,10 @@ def _login_backoff(read: Read[LoginBackoffSection], journal: Journal) -> LoginBa
 def _endpoints(root: YamlMapping, journal: Journal) -> YamlSequence | tuple[Value, ...]:
     value = root.get("endpoints")
     if isinstance(value, YamlSequence):
-        if not value and not any(root.get(key) for key in _SUBJECTS):
+        if not value and not any(root.get(key) for key in SUBJECTS):
             journal.problem(("endpoints",), f"there is no endpoint to probe; write at least {MINIMUM}")
         return value
-    if value is not None or ("endpoints" in root and not any(root.get(key) for key in _SUBJECTS)):
+    if value is not None or ("endpoints" in root and not any(root.get(key) for key in SUBJECTS)):
         what = "there is no endpoint to probe; write at least" if value is None else "must be a list; write for example"
         journal.problem(("endpoints",), f"{what} {MINIMUM}")
     return ()
@@ -146,3 +147,88 @@ def _set(section: Section) -> dict[str, Any]:
     """What a section says; lists become tuples, as the model has them."""
     values = {key: getattr(section, key) for key in section.model_fields_set}
     return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items() if v is not None}
+
+
+class Pieces:
+    """Documents, put together.
+
+    Attributes:
+        root: All that they hold.
+        problems: What is wrong with each, and what they contradict each other in.
+    """
+
+    def __init__(self, documents: Sequence[Document]) -> None:
+        """Put documents together; at least one."""
+        self._first = documents[0].name
+        # Where lists and mappings of the top are made of several files, each of their elements has a file of its own.
+        self._files: dict[Location, str] = {}
+        self.root = YamlMapping()
+        self.problems = [problem for document in documents for problem in document.problems]
+        self.warnings = [warning for document in documents for warning in document.warnings]
+        for document in documents:
+            self._add(document)
+
+    def file(self, location: Location) -> str:
+        """The file of the value that keys and indices lead to."""
+        return self._files.get(location[:2]) or self._files.get(location[:1]) or self._first
+
+    def line(self, location: Location) -> int:
+        """The line of that value, or of the last on the way to it that exists."""
+        return Document(self._first, self.root).line(location)
+
+    def _add(self, document: Document) -> None:
+        if not isinstance(document.root, YamlMapping):
+            if document.root is not None:
+                message = "the configuration must be a mapping of keys to values at its top"
+                self.problems.append(Problem(document.name, 1, f"{message}; write at least {MINIMUM}"))
+            return
+        for key, value in document.root.items():
+            if not key.startswith(_IGNORED):
+                self._section(key, value, document.name, document.root.lines[key])
+
+    def _section(self, key: str, value: Value, file: str, line: int) -> None:
+        before = self.root.get(key)
+        match before, value:
+            case None, _:
+                self.root.set(key, _copy(value), line)
+                self._files[(key,)] = file
+            case _, None:
+                pass
+            case YamlSequence(), YamlSequence():
+                self._files |= {(key, index): file for index in range(len(before), len(before) + len(value))}
+                before.extend(value)
+                before.lines.extend(value.lines)
+            case YamlMapping(), YamlMapping():
+                self._merge(key, before, value, file)
+            case _:
+                self._twice((key,), file, line)
+
+    def _merge(self, key: str, before: YamlMapping, value: YamlMapping, file: str) -> None:
+        for name, each in value.items():
+            if name in before:
+                self._twice((key, name), file, value.lines[name])
+                continue
+            before.set(name, each, value.lines[name])
+            self._files[(key, name)] = file
+
+    def _twice(self, location: Location, file: str, line: int) -> None:
+        other = f"{self.file(location)}:{self.line(location)}"
+        message = f"{key_path(location)}: is already set at {other}; leave one of the two out"
+        self.problems.append(Problem(file, line, message))
+
+
+def _copy(value: Value) -> Value:
+    """A mapping or sequence of its own, to which more is added: an alias may stand for the written one elsewhere."""
+    copy: YamlMapping | YamlSequence
+    match value:
+        case YamlSequence():
+            copy = YamlSequence()
+            copy.extend(value)
+            copy.lines.extend(value.lines)
+        case YamlMapping():
+            copy = YamlMapping()
+            copy.update(value)
+            copy.lines.update(value.lines)
+        case _:
+            return value
+    return copy

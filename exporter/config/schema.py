@@ -1,8 +1,7 @@
 """The shape of the configuration file: its sections and keys, their meaning, and the JSON schema that editors read.
 
-A new key is a field here and a row in the reference. As far as this file is concerned every key may be absent, and is
-`None` where it was written without a value; what must be there, what excludes what and what applies in the end is
-decided in `credentials` and `endpoints`. What has to do with logins stands in `login_schema`.
+A new key is a field here, or in `endpoint_schema` if it is about one server, and a row in the reference. What holds for
+`endpoint_schema` holds here: a key without a value is `None`, and what must be there is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -13,207 +12,40 @@ from typing import Any
 from pydantic import ConfigDict, Field
 from pydantic.json_schema import GenerateJsonSchema
 
-from exporter.config.domain_schema import DomainName, DomainSection, OneSource
-from exporter.config.fields import (
+from exporter.config.endpoint_schema import CredentialsSection, DefaultsSection, EndpointSection, ModuleSection
+from exporter.config.schema_fields import (
     Address,
     AllowedTarget,
-    Capability,
+    Backoff,
+    DomainLabels,
+    DomainName,
     FilePath,
-    Fingerprint,
-    Helo,
+    FlowAddress,
+    FlowLabels,
     Host,
+    InlineFlowKey,
     Interval,
+    Judging,
     Labels,
     LookupTimeout,
-    MailAddress,
     Mailbox,
-    ModuleUrl,
     Name,
     Nameserver,
-    OneAddresses,
-    OneEncryption,
-    OneIpFamily,
-    OneMechanism,
-    OneProtocol,
-    OneTlsVersion,
-    Port,
-    ProxyUrl,
-    ReplyCode,
-    ReversePath,
-    TargetHost,
-    Timeout,
-    Url,
+    OneAuthMethod,
+    OneAuthResult,
+    OneDomainCheck,
+    Patience,
+    PlainText,
+    Promptness,
+    Rhythm,
+    Section,
+    Selector,
+    VariableName,
+    key,
 )
-from exporter.config.flow_schema import FlowKeySection, FlowSection
-from exporter.config.keys import Section, key
-from exporter.config.login_schema import CredentialsSection, LoginBackoffSection
 
-
-class TlsSection(Section):
-    """How the server's certificate is judged."""
-
-    verify: bool | None = key(
-        "Whether a bad certificate fails the probe; it is judged and exported either way.", False, True
-    )
-    server_name: Host | None = key(
-        "The name to ask for (SNI) and to find in the certificate; the endpoint's host unless set.", "mail.example.com"
-    )
-    ca_file: FilePath | None = key(
-        "PEM file of the authorities to trust; the system's unless set. Relative to the configuration file.", "ca.pem"
-    )
-    min_version: OneTlsVersion | None = key("The lowest version of TLS to accept.", "TLSv1.3", "TLSv1.2")
-    client_cert_file: FilePath | None = key(
-        "PEM file with the certificate chain to present if asked for one.", "client.pem"
-    )
-    client_key_file: FilePath | None = key(
-        "PEM file with its private key, unless client_cert_file holds it.", "client.key"
-    )
-
-
-class ExpectSection(Section):
-    """What the server must offer, and be, for a probe to succeed."""
-
-    capabilities: list[Capability] | None = key(
-        "Capabilities that must be among those of the last EHLO, CAPABILITY or CAPA, in any case.",
-        ["IDLE", "QUOTA"],
-        [],
-    )
-    fingerprints: list[Fingerprint] | None = key(
-        "SHA-256 of the certificates or public keys that the server may show: hexadecimal, with colons or without, or "
-        "sha256/ and base64.",
-        ["5D:1E:E6:8A:6B:3D:36:8B:9E:61:C8:75:83:C9:A9:4E:33:62:C4:A2:9A:3E:7E:66:04:8C:0D:2C:17:8D:5A:F5"],
-        [],
-    )
-
-
-class DefaultsSection(Section):
-    """What holds for every endpoint that does not say otherwise."""
-
-    protocol: OneProtocol | None = key("The protocol of endpoints that are written with host instead of url.", "imap")
-    encryption: OneEncryption | None = key(
-        "tls: from the start. starttls: by the upgrade command, or the probe fails. opportunistic: by the upgrade "
-        "command if it is offered. none: never. Decided by the url's scheme, or by the port, unless set.",
-        "opportunistic",
-    )
-    interval: Interval | None = key("Time from the start of one probe to the next, 1s to 24h.", "30s", "60s")
-    timeout: Timeout | None = key("Time that a whole probe may take; at most the interval.", "10s", "15s")
-    labels: Labels | None = key(
-        "Labels for every series of the endpoint, added to those of the defaults.", {"team": "mail"}, {}
-    )
-    credentials: Name | None = key("The entry of credentials to log in with; no login unless set.", "monitor")
-    mechanism: OneMechanism | None = key("How to log in; auto takes what the server offers.", "PLAIN", "auto")
-    allow_insecure_auth: bool | None = key(
-        "Send the password even if the connection is not encrypted and verified.", True, False
-    )
-    ip_family: OneIpFamily | None = key("Which addresses of the host to use.", "ipv6", "any")
-    addresses: OneAddresses | None = key(
-        "first: the host is one server, whose addresses are tried in order. all: each of its addresses is probed, and "
-        "has series of its own.",
-        "all",
-        "first",
-    )
-    source_address: Address | None = key(
-        "The local address to connect from; its family decides ip_family.", "192.0.2.10"
-    )
-    proxy: ProxyUrl | None = key(
-        "A SOCKS5 or HTTP proxy (CONNECT) to connect by way of. Names are looked up here, and not by the proxy.",
-        "socks5://proxy.example.com:1080",
-    )
-    helo: Helo | None = key("SMTP: the name to give in EHLO; this machine's unless set.", "probe.example.com")
-    tls: TlsSection | None = key("How the server's certificate is judged.", {"ca_file": "ca.pem"}, {})
-    expect: ExpectSection | None = key("What the server must offer.", {"capabilities": ["IDLE"]}, {})
-    mailbox: Mailbox | None = key("IMAP: a mailbox to look at, without changing anything in it.", "INBOX")
-    read_back: int | None = Field(
-        default=None,
-        ge=1,
-        le=100,
-        description="IMAP with mailbox, and POP3: read so many of the newest messages to see whether they can be.",
-        examples=[5],
-        json_schema_extra={"default": None},
-    )
-    mail_from: ReversePath | None = key(
-        "SMTP: the sender to give when asking about rcpt_to; empty for <>.", "monitor@example.com", ""
-    )
-    rcpt_to: MailAddress | None = key(
-        "SMTP: a recipient to ask the server about. Nothing is sent to it.", "postmaster@example.com"
-    )
-    rcpt_expect: list[ReplyCode] | None = key(
-        "SMTP: the replies that rcpt_to must meet with, to test that a server refuses what it should.", [550, 554], []
-    )
-
-
-class EndpointSection(DefaultsSection):
-    """What to probe: a server, by url or by protocol, host and port; or the servers of a provider."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [
-                {"required": ["url"]},
-                {"required": ["host"]},
-                {"required": ["provider"]},
-                {"required": ["domain"]},
-            ]
-        }
-    )
-
-    name: Name | None = key(
-        "A unique name, the label endpoint; the shortest URL unless set. With provider it begins the names of all.",
-        "submission",
-    )
-    url: Url | None = key("Protocol, encryption, host and port in one.", "imaps://mail.example.com")
-    host: TargetHost | None = key("A DNS name or an IP address.", "mail.example.com")
-    port: Port | None = key("The usual one of protocol and encryption unless set.", 993)
-    provider: Name | None = key(
-        "A preset instead of a url, by its name or a mail domain: an endpoint for each protocol of that provider.",
-        "gmail",
-    )
-    protocols: list[OneProtocol] | None = key("With provider: only these of its protocols.", ["imap", "smtp"])
-    domain: DomainName | None = key(
-        "A mail domain instead of a url: an endpoint for each server that it publishes, for as long as it does.",
-        "example.com",
-    )
-    discover: list[OneSource] | None = key(
-        "With domain: where to look. mx: MX records, port 25. srv: SRV records (RFC 6186, RFC 8314). autoconfig: the "
-        "documents of draft-ietf-mailmaint-autoconfig by HTTPS; autoconfig_http: without TLS. ispdb: Mozilla's "
-        "database. pacc: the document of draft-ietf-mailmaint-pacc-04. presets: what mail-exporter knows itself.",
-        ["mx", "srv", "autoconfig"],
-        ["mx", "srv"],
-    )
-    refresh: Interval | None = key("With domain: time between two looks, 1s to 24h, never before the TTL.", "10m", "1h")
-    allowed_targets: list[AllowedTarget] | None = key(
-        "With domain: where its servers may be beside public addresses: names, *.NAME for all below one, networks and "
-        "addresses.",
-        ["*.example.com", "192.0.2.0/24"],
-        [],
-    )
-    login_hosts: list[AllowedTarget] | None = key(
-        "With domain and credentials: servers that the login may be shown to beside those below the same registered "
-        "domain: names, and *.NAME for all below one.",
-        ["mail.hoster.example", "*.hoster.example"],
-        [],
-    )
-
-
-class ModuleSection(DefaultsSection):
-    """How to probe a target that somebody names by /probe?target=TARGET&module=NAME."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [{"required": ["url"]}, {"required": ["protocol"]}],
-            "not": {"anyOf": [{"required": ["interval"]}, {"required": ["addresses"]}]},
-            "dependentRequired": {"credentials": ["allowed_targets"]},
-        }
-    )
-
-    url: ModuleUrl | None = key(
-        "Protocol, encryption and port. A host in it is probed if no target is named.", "imaps://"
-    )
-    port: Port | None = key("Where the target names none; the usual one of protocol and encryption unless set.", 993)
-    allowed_targets: list[AllowedTarget] | None = key(
-        "What may be probed: names, *.NAME for all below one, networks and addresses. The host of url unless set, and "
-        "every target if it has none.",
-        ["*.example.com", "192.0.2.0/24"],
-    )
+SUBJECTS = ("endpoints", "modules", "flows", "domains")
+"""Sections of which one is enough for a configuration."""
 
 
 class DnsSection(Section):
@@ -266,9 +98,137 @@ class LimitsSection(Section):
     )
 
 
+class LoginBackoffSection(Section):
+    """How long a rejected login is left alone."""
+
+    initial: Backoff | None = key("After the first rejection, 1s to 24h; each further one doubles it.", "10m", "5m")
+    max: Backoff | None = key("At most, 1s to 24h.", "2h", "1h")
+
+
+class FlowKeySection(Section):
+    """What marks the messages of flows as ours."""
+
+    flow_key_file: FilePath | None = key(
+        "A file with the key that signs the messages of flows, at least 16 octets that nobody can guess. Relative to "
+        "the configuration file.",
+        "/run/secrets/flow-key",
+    )
+    flow_key_env: VariableName | None = key("An environment variable with it.", "FLOW_KEY")
+    flow_key: InlineFlowKey | None = key("The key itself.", "correct horse battery staple")
+
+
+class SendSection(Section):
+    """How the messages of a flow are handed in."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"required": ["to"], "oneOf": [{"required": ["endpoint"]}, {"required": ["mx"]}]}
+    )
+
+    endpoint: Name | None = key("The SMTP endpoint that takes the messages, by its name.", "submission")
+    mx: Host | None = key(
+        "Instead of an endpoint: each MX host of this domain takes a message, on port 25 and without a login.",
+        "example.com",
+    )
+    sender: FlowAddress | None = key(
+        "Who sends; the username of the endpoint's credentials unless set.", "monitor@example.com", alias="from"
+    )
+    to: FlowAddress | None = key("Who receives.", "probe@gmail.example")
+    bounces: Name | None = key(
+        "The endpoint that reads the sender's mailbox, for notifications that a message could not be delivered.",
+        "office-imap",
+    )
+
+
+class ReceiveSection(Section):
+    """Where the messages of a flow are looked for."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["endpoint"]})
+
+    endpoint: Name | None = key("The IMAP or POP3 endpoint that reads the mailbox, by its name.", "gmail")
+    mailboxes: list[Mailbox] | None = key(
+        r"IMAP: the mailboxes to look in, in this order; INBOX and \Junk unless set. A name that begins with a "
+        r"backslash is a special use, such as \Archive.",
+        ["INBOX", r"\Junk"],
+    )
+    authserv_id: PlainText | None = key(
+        "Whose Authentication-Results count: the name that the receiving server gives itself in them.", "mx.google.com"
+    )
+
+
+class FlowExpectSection(Section):
+    """What a message has to be like."""
+
+    within: Promptness | None = key("It arrives in this time; give_up unless set.", "2m")
+    mailbox: Mailbox | None = key("It arrives in this mailbox; the first of them unless set.", "INBOX")
+    auth: dict[OneAuthMethod, OneAuthResult] | None = key(
+        "What the receiving server says about it: the result of spf, dkim, dmarc and arc.",
+        {"spf": "pass", "dkim": "pass", "dmarc": "pass"},
+        {},
+    )
+    sender: PlainText | None = key(
+        "Where nothing is sent: the address that the awaited message is from; * and ? stand for any text and any one "
+        "character.",
+        "backup@*.example.com",
+        alias="from",
+    )
+    subject: PlainText | None = key("Where nothing is sent: its subject, likewise.", "*finished*")
+    every: Rhythm | None = key("Where nothing is sent: how old the newest such message may become.", "26h")
+
+
+class FlowSection(Section):
+    """A message sent here and looked for there; without send, a message of somebody else's that has to come."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["name", "receive"]})
+
+    name: Name | None = key("A unique name, the label flow.", "office-to-gmail")
+    send: SendSection | None = key(
+        "How the messages are handed in; none are sent unless set.",
+        {"endpoint": "submission", "to": "probe@gmail.example"},
+    )
+    receive: ReceiveSection | None = key("Where they are looked for.", {"endpoint": "gmail"})
+    expect: FlowExpectSection | None = key("What they have to be like.", {"within": "2m"}, {})
+    give_up: Patience | None = key("Time after which a message that was not found is lost.", "1h", "1h")
+    interval: Interval | None = key("Time from one message, or look, to the next, 1s to 24h.", "5m", "5m")
+    labels: FlowLabels | None = key("Labels for every series of the flow.", {"team": "mail"}, {})
+
+
+class DomainTlsSection(Section):
+    """How certificates are judged where they have to be good: of policies, documents and under MTA-STS."""
+
+    ca_file: FilePath | None = key(
+        "PEM file of the authorities to trust; the system's unless set. Relative to the configuration file.", "ca.pem"
+    )
+
+
+class DomainSection(Section):
+    """A mail domain that is judged: would the world deliver to it, and take mail from it?"""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["name"]})
+
+    name: DomainName | None = key("The domain, which is the label domain.", "example.com")
+    checks: list[OneDomainCheck] | None = key(
+        "What to check; all that need no key below unless set, and those whose key is set.", ["mx", "dane", "spf"]
+    )
+    dkim_selectors: list[Selector] | None = key("DKIM: the selectors whose keys are checked.", ["mail2026"], [])
+    senders: list[Address] | None = key(
+        "Addresses that send for the domain, for spf, reverse_dns and dnsbl; those of its MX hosts unless set.",
+        ["192.0.2.10"],
+    )
+    dnsbl: list[DomainName] | None = key("DNS lists to ask whether a sender is on them.", ["zen.spamhaus.org"], [])
+    allowed_targets: list[AllowedTarget] | None = key(
+        "What may be connected to beside public addresses: names, *.NAME for all below one, networks and addresses.",
+        ["mail.example.com", "192.0.2.0/24"],
+        [],
+    )
+    tls: DomainTlsSection | None = key("Which authorities to trust.", {"ca_file": "ca.pem"}, {})
+    interval: Interval | None = key("Time from the start of one judgement to the next, 1s to 24h.", "15m", "1h")
+    timeout: Judging | None = key("Time that one judgement may take.", "1m", "30s")
+    labels: DomainLabels | None = key("Labels for every series of the domain.", {"team": "mail"}, {})
+
+
 def _of_a_file(schema: dict[str, Any]) -> None:
     """At least one subject, and keys of the author's own at the top."""
-    schema["anyOf"] = [{"required": [subject]} for subject in ("endpoints", "modules", "flows")]
+    schema["anyOf"] = [{"required": [subject]} for subject in SUBJECTS]
     schema["patternProperties"] = {"^x-": {}}
 
 

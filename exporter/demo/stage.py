@@ -7,17 +7,15 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Final
 
-from exporter.config.domain import Domain, Following
-from exporter.config.module import Module
-from exporter.config.rendering import render
-from exporter.config.secrets import InlineSecret
+from exporter.config.configuration import Configuration
+from exporter.config.values.secret_sources import InlineSecret
 from exporter.demo.authority import Authority, Issued, Validity, self_signed
 from exporter.demo.scenes import (
     DOMAIN,
@@ -34,7 +32,7 @@ from exporter.demo.scenes import (
 )
 from exporter.demo.servers import LOOPBACK, mail_server
 from exporter.demo.site import Site
-from exporter.model import Credentials, DnsSettings, Endpoint, Flows, Limits, LoginBackoff, Protocol, Secret, TlsPolicy
+from exporter.model import Credentials, Endpoint, Limits, Protocol, Secret, TlsPolicy
 
 LIMITS: Final = Limits(connections_per_host=len(SCENES))
 """All servers of the demo share a host: under the usual limit the scenes would wait for each other."""
@@ -74,31 +72,9 @@ class Staged:
     endpoint: Endpoint
 
 
-@dataclass(frozen=True, slots=True)
-class DemoConfiguration:
-    """What the daemon is told in place of a configuration file; an `exporter.app.Configuration`."""
-
-    endpoints: tuple[Endpoint, ...]
-    dns: DnsSettings = field(default_factory=DnsSettings)
-    limits: Limits = LIMITS
-    credentials: tuple[Credentials, ...] = ALL
-    login_backoff: LoginBackoff = field(default_factory=LoginBackoff)
-    modules: Mapping[str, Module] = field(default_factory=lambda: MappingProxyType({}))
-    flows: Flows = field(default_factory=Flows)
-    followings: tuple[Following, ...] = ()
-    domains: tuple[Domain, ...] = ()
-
-    def redacted(self) -> Iterator[str]:
-        """What a configuration file that says the same would hold, without the passwords."""
-        return render(
-            credentials=self.credentials,
-            endpoints=self.endpoints,
-            modules=self.modules.values(),
-            dns=self.dns,
-            limits=self.limits,
-            login_backoff=self.login_backoff,
-            flows=self.flows,
-        )
+def demo_configuration(endpoints: tuple[Endpoint, ...]) -> Configuration:
+    """What the daemon is told in place of a configuration file."""
+    return Configuration((), endpoints, ALL, limits=LIMITS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.config.domain import Domain
+from exporter.config.configuration import Domain
 from exporter.domains.checks.examination import Settings
 from exporter.domains.discovery.discover import Discoverer
 from exporter.domains.hands import VisitingHands

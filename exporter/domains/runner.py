@@ -12,7 +12,7 @@ from typing import Protocol
 
 import structlog
 
-from exporter.config.domain import Domain, Following
+from exporter.config.configuration import Domain, Following
 from exporter.domains.assembly import discoverer, judge, settings_of
 from exporter.domains.discovery.discover import Discoverer
 from exporter.domains.discovery.following import Follower

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from exporter.config.allowed import AllowedTargets, NamePattern, leads_to
+from exporter.config.values.allowed import AllowedTargets, NamePattern, leads_to
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """A secret that cannot be shown, and the interface to where one comes from.
 
-What a secret is for does not live here; how one is read is `exporter.config.secrets`.
+What a secret is for does not live here; how one is read is `exporter.config.values.secret_sources`.
 """
 
 from __future__ import annotations

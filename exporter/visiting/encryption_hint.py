@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from exporter.config.urls import shortest_url, usual_scheme
+from exporter.config.values.urls import shortest_url, usual_scheme
 from exporter.model import Encryption, Endpoint, Phase
 
 TELLING: Final = frozenset({Phase.GREETING, Phase.TLS})

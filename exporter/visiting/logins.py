@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from exporter.config.secrets import FileSecret
+from exporter.config.values.secret_sources import FileSecret
 from exporter.model import (
     Credentials,
     Endpoint,

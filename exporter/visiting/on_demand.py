@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from exporter.config.allowed import AllowedTargets
+from exporter.config.values.allowed import AllowedTargets
 from exporter.model import (
     Addresses,
     Endpoint,

@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from exporter.config.secrets import FileSecret, SecretUnreadable
+from exporter.config.values.secret_sources import FileSecret, SecretUnreadable
 from exporter.model import Secret, SecretSource
 from exporter.threads import in_own_thread
 

@@ -29,7 +29,7 @@ import dns.zone
 from cryptography.hazmat.primitives.asymmetric import ec
 from dns.dnssectypes import Algorithm
 
-from exporter.config.domain import Domain
+from exporter.config.configuration import Domain
 from exporter.domains import hands
 from exporter.domains.assembly import judge, settings_of
 from exporter.domains.judge import Judge

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from exporter.config.domain import Domain
+from exporter.config.configuration import Domain
 from exporter.model import DomainCheck
 from tests.authority import Party, Span, issue, pem, rsa_key
 from tests.servers.mail_lab import ALL_CHECKS, Lab, MailServer, WebServer, Zone

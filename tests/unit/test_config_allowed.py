@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.config.allowed import AllowedTargets, NamePattern, leads_to, parse_allowed
+from exporter.config.values.allowed import AllowedTargets, NamePattern, leads_to, parse_allowed
 
 
 def allowed(*entries: str) -> AllowedTargets:

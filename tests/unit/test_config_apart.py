@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from exporter.config import apart
-from exporter.config.apart import ENDPOINTS_AT_ONCE, load_apart
+from exporter.config.subprocess_loader import ENDPOINTS_AT_ONCE, load_apart
 from exporter.config.load import load
 from exporter.config.problems import ConfigurationError
 from exporter.model import Credentials, Secret

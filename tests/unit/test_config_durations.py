@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.config.durations import format_duration, parse_duration
+from exporter.config.values.durations import format_duration, parse_duration
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,8 @@ from exporter.config import contradictions
 from exporter.config.configuration import Configuration
 from exporter.config.load import load, parse
 from exporter.config.problems import ConfigurationError
-from exporter.config.rendering import render
-from exporter.config.secrets import EnvSecret, FileSecret, InlineSecret
+from exporter.config.yaml_output import render
+from exporter.config.values.secret_sources import EnvSecret, FileSecret, InlineSecret
 from exporter.model import (
     Addresses,
     Credentials,

@@ -4,7 +4,7 @@ import pytest
 
 from exporter.config import wire
 from exporter.config.load import parse
-from exporter.config.secrets import FileSecret, InlineSecret
+from exporter.config.values.secret_sources import FileSecret, InlineSecret
 from exporter.model import (
     Addresses,
     AuthMethod,
@@ -118,7 +118,7 @@ def test_a_key_file_that_is_not_there_yet_is_a_warning() -> None:
 
 def test_the_configuration_in_force_loads_again_and_shows_no_key() -> None:
     first = parse(TEXT, "test.yaml")
-    shown = "".join(first.redacted())
+    shown = "".join(render(first))
     assert "correct horse" not in shown
     again = parse(shown.replace("<redacted>", "another key of sixteen"), "test.yaml")
     assert {flow.name: flow for flow in first.flows.flows} == {flow.name: flow for flow in again.flows.flows}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.config.hosts import is_ipv4, is_ipv6, parse_address, parse_host
+from exporter.config.values.hosts import is_ipv4, is_ipv6, parse_address, parse_host
 
 
 @pytest.mark.parametrize(

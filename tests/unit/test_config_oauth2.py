@@ -8,7 +8,7 @@ import trustme
 
 from exporter.config.configuration import Configuration
 from exporter.config.load import load, parse
-from exporter.config.secrets import EnvSecret, FileSecret, InlineSecret
+from exporter.config.values.secret_sources import EnvSecret, FileSecret, InlineSecret
 from exporter.model import (
     Credentials,
     LoginBackoff,
@@ -191,7 +191,7 @@ endpoints: [{url: imaps://h, credentials: a}]
 
 def test_what_is_shown_loads_again_and_means_the_same() -> None:
     first = parse(EVERY_WAY, "/etc/f")
-    second = parse("".join(first.redacted()), "/etc/f")
+    second = parse("".join(render(first)), "/etc/f")
 
     assert first.credentials == second.credentials
     assert first.endpoints == second.endpoints
@@ -208,8 +208,8 @@ endpoints: [{url: imaps://h}]
 """
     configuration = parse(text, "f")
 
-    assert "hunter" not in "".join(configuration.redacted()) + repr(configuration)
-    assert 'client_secret: "<redacted>", refresh_token: "<redacted>"' in "".join(configuration.redacted())
+    assert "hunter" not in "".join(render(configuration)) + repr(configuration)
+    assert 'client_secret: "<redacted>", refresh_token: "<redacted>"' in "".join(render(configuration))
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ modules: {{m: {{url: "imaps://", credentials: c, allowed_targets: [h]}}}}
         "f",
     )
     assert (Credentials("c", "u"),) == configuration.credentials
-    assert Credentials("c", "u") == parse("".join(configuration.redacted()), "f").credentials[0]
+    assert Credentials("c", "u") == parse("".join(render(configuration)), "f").credentials[0]
 
 
 def test_a_module_may_be_the_only_one_to_log_in_by_a_certificate(certificate: Path) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from exporter.config.apart import load_apart
+from exporter.config.subprocess_loader import load_apart
 from exporter.config.load import load, parse
 from exporter.config.problems import ConfigurationError
-from exporter.config.secrets import FileSecret
+from exporter.config.values.secret_sources import FileSecret
 
 Write = Callable[..., Path]
 

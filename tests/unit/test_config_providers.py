@@ -6,7 +6,7 @@ import pytest
 
 from exporter.config.configuration import Configuration
 from exporter.config.load import parse
-from exporter.config.provider_reference import reference
+from exporter.config.providers import reference
 from exporter.config.providers import all_presets, find_preset
 from exporter.model import Encryption, Mechanism, Protocol, SecretKind
 
@@ -204,7 +204,7 @@ def test_a_provider_that_takes_both_is_no_warning() -> None:
 
 def test_the_configuration_in_force_tells_the_preset_and_loads_again() -> None:
     first = endpoints("  - {provider: office365, name: contoso, protocols: [imap]}")
-    second = parse("".join(first.redacted()), "f")
+    second = parse("".join(render(first)), "f")
 
-    assert "  # from the preset office365\n  - name: contoso-imap\n" in "".join(first.redacted())
+    assert "  # from the preset office365\n  - name: contoso-imap\n" in "".join(render(first))
     assert ["contoso-imap"] == [endpoint.name for endpoint in second.endpoints]

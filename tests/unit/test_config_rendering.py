@@ -83,16 +83,16 @@ dns: {nameservers: ["192.0.2.53:53", "[2001:db8::53]:5353"], timeout: 2s, search
 limits: {concurrent_probes: 64, connections_per_host: 4, on_demand_probes: 16}
 login_backoff: {initial: 5m, max: 1h}
 """
-    assert expected.replace("EMPTY", EMPTY) == "".join(parse(EVERYTHING, "f").redacted())
+    assert expected.replace("EMPTY", EMPTY) == "".join(render(parse(EVERYTHING, "f")))
 
 
 def test_what_is_shown_loads_again_and_means_the_same() -> None:
     first = parse(EVERYTHING, "f")
-    second = parse("".join(first.redacted()), "f")
+    second = parse("".join(render(first)), "f")
     assert [e.name for e in first.endpoints] == [e.name for e in second.endpoints]
     without_inline = EVERYTHING.replace('password: "hunter2"', "password_env: HUNTER")
     first = parse(without_inline, "f")
-    second = parse("".join(first.redacted()), "f")
+    second = parse("".join(render(first)), "f")
     assert (first.endpoints, first.credentials, first.dns, first.limits) == (
         second.endpoints,
         second.credentials,
@@ -102,7 +102,7 @@ def test_what_is_shown_loads_again_and_means_the_same() -> None:
 
 
 def test_other_readers_of_yaml_find_the_same_text() -> None:
-    shown = yaml.safe_load("".join(parse(EVERYTHING, "f").redacted()))
+    shown = yaml.safe_load("".join(render(parse(EVERYTHING, "f"))))
     assert {"note": "a 'b' \"c\" \\ \U0001f4e7", "site": "no", "team": "mail"} == shown["endpoints"][1]["labels"]
     assert "yes" == shown["credentials"]["inline"]["username"]
 

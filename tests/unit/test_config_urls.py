@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.config.endpoints import endpoint_from_url
-from exporter.config.urls import SCHEMES, default_encryption, default_port, parse_url, shortest_url
+from exporter.config.endpoints_section import endpoint_from_url
+from exporter.config.values.urls import SCHEMES, default_encryption, default_port, parse_url, shortest_url
 from exporter.model import Encryption, Endpoint, Protocol
 
 

@@ -65,7 +65,7 @@ def test_it_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     daemon = Daemon()
     result = run(monkeypatch, daemon)
     assert daemon.configuration is not None
-    shown = result.output + "".join(daemon.configuration.redacted())
+    shown = result.output + "".join(render(daemon.configuration))
     assert {scene.name for scene in SCENES} == {endpoint.name for endpoint in daemon.configuration.endpoints}
     for credentials in ALL:
         assert credentials.name in shown

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config.allowed import AllowedTargets, parse_allowed
+from exporter.config.values.allowed import AllowedTargets, parse_allowed
 from exporter.config.load import parse
 from exporter.domains.discovery import autoconfig
 from exporter.domains.discovery.agreement import agrees, disagreements

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.config.endpoints import endpoint_from_url
+from exporter.config.endpoints_section import endpoint_from_url
 from exporter.model import Phase
 from exporter.visiting.encryption_hint import encryption_hint
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.config.secrets import FileSecret
+from exporter.config.values.secret_sources import FileSecret
 from exporter.model import (
     Credentials,
     Encryption,

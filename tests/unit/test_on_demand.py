@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 from OpenSSL import SSL
 
-from exporter.config.allowed import AllowedTargets, parse_allowed
+from exporter.config.values.allowed import AllowedTargets, parse_allowed
 from exporter.model import (
     Addresses,
     Credentials,

@@ -11,7 +11,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from structlog.testing import capture_logs
 
-from exporter.config.allowed import AllowedTargets
+from exporter.config.values.allowed import AllowedTargets
 from exporter.config.load import parse
 from exporter.metrics.exposition import Format
 from exporter.model import Endpoint, FailureReason, Phase, ProbeResult

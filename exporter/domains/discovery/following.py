@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import structlog
 
-from exporter.config.domain import Following
+from exporter.config.configuration import Following
 from exporter.domains.discovery.discover import Discoverer, Discovery, Wanted
 from exporter.domains.discovery.offers import MAX_OFFERS, Answered, Discovered
 from exporter.domains.registrable import same_owner

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from exporter.config.hosts import is_ipv4, is_ipv6, parse_host
-from exporter.config.urls import MAX_PORT, shortest_url
+from exporter.config.values.hosts import is_ipv4, is_ipv6, parse_host
+from exporter.config.values.urls import MAX_PORT, shortest_url
 from exporter.model import Encryption, Protocol, Source
 
 MAX_OFFERS = 64

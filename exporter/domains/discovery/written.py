@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from exporter.config.urls import parse_url
+from exporter.config.values.urls import parse_url
 from exporter.domains.discovery.discover import Discovery
 from exporter.domains.discovery.offers import Discovered
 

@@ -1,7 +1,8 @@
-"""Text that servers get to see, by the grammar of its RFC. Text in, its canonical form out, or `ValueError`.
+"""The kinds of text that values can be: what each may hold. Text in, its canonical form out, or `ValueError`.
 
-Nothing that passes here can carry CR, LF, NUL or another control character to a wire. How a protocol quotes or encodes
-it does not live here.
+All of it is one printable line that means what it says, and what servers get to see follows the grammar of its RFC:
+nothing that passes here carries CR, LF, NUL or another control character to a wire. What is not only text (durations,
+hosts, URLs) lives in files of its own; which key holds which kind is the schema's.
 """
 
 from __future__ import annotations
@@ -10,10 +11,24 @@ import re
 from base64 import b64decode
 from urllib.parse import urlsplit
 
-from exporter.config.hosts import is_ipv4, is_ipv6, is_loopback, parse_address, parse_host
 from exporter.config.problems import quoted
-from exporter.config.text import plain
-from exporter.config.urls import MAX_PORT
+from exporter.config.values.hosts import is_ipv4, is_ipv6, is_loopback, parse_address, parse_host
+from exporter.config.values.urls import MAX_PORT
+
+MAX_TEXT = 1024
+"""User names and mailboxes are far shorter, and a command line of IMAP with one of these still fits servers' limits."""
+
+MAX_NAME = 200
+"""An endpoint's name is a label value on some 60 series and a part of a URL."""
+
+VARIABLE_NAME = "^[A-Za-z_][A-Za-z0-9_]*$"
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_EXPANSION = re.compile(r"\$\{|(?<!\w)\$[A-Za-z_]|\$[A-Z_][A-Z0-9_]+(?![a-z])")
+"""What other programs expand. `svc$` and `a$b@example.com` are names that exist."""
+
+_WHOLE_VARIABLE = re.compile(r"\$\{[^{}]*\}|\$[A-Z_][A-Z0-9_]*")
+_URL_PASSWORD = re.compile(r"://[^/\s]*:[^/\s]*@")
 
 DNS_PORT = 53
 
@@ -32,9 +47,80 @@ _LOCAL_PART = re.compile(r'[!-;=?-~]{1,64}|"[ !#-;=?-\[\]-~]{1,62}"')
 """RFC 5321, 4.5.3.1.1 and a generous reading of 4.1.2, for relay tests are about odd ones. But no angle brackets: one
 ends the path."""
 
-
 _UTF8_LOCAL_PART = re.compile(r"""[^\x00-\x20\x7f-\x9f\s"(),:;<>@\[\]\\]{1,64}""")
 """RFC 6531, 3.3: an atom may hold all of UTF-8 above ASCII."""
+
+
+def plain(text: str) -> str:
+    """Text on one line that says what it means: nothing in it waits to be expanded, no password hides in a URL.
+
+    Raises:
+        ValueError: It is not that.
+    """
+    if not text:
+        raise ValueError("is empty; write a value or leave the key out")
+    if len(text) > MAX_TEXT:
+        raise ValueError(f"is longer than {MAX_TEXT} characters; write less")
+    control = _CONTROL.search(text)
+    if control:
+        raise ValueError(f"holds the control character U+{ord(control[0]):04X}; write one line of printable text")
+    if _URL_PASSWORD.search(text):
+        raise ValueError("holds a URL with a password; write the password as password_file in an entry of credentials")
+    if _EXPANSION.search(text):
+        raise ValueError(
+            f"{quoted(text)} would need $ to be expanded, but values are taken as they are written; "
+            "write the value itself, and a password as password_env: NAME"
+        )
+    return text
+
+
+def name(text: str) -> str:
+    """The name of an endpoint or of credentials."""
+    if len(plain(text)) > MAX_NAME:
+        raise ValueError(f"{quoted(text)} is longer than {MAX_NAME} characters; write a shorter one")
+    if text in {".", ".."}:
+        raise ValueError(f"{quoted(text)} cannot stand in a URL; write another name")
+    if text != text.strip():
+        raise ValueError(f"{quoted(text)} begins or ends with a space; leave it out")
+    return text
+
+
+def path(text: str) -> str:
+    """The path of a file."""
+    if plain(text).startswith("~"):
+        raise ValueError(f"{quoted(text)}: ~ is not expanded; write the whole path")
+    return text
+
+
+def variable_name(text: str) -> str:
+    """The name of an environment variable."""
+    if text.startswith("$"):
+        raise ValueError("write the bare name of the environment variable, without $ and braces")
+    if not re.fullmatch(VARIABLE_NAME, text):
+        # Not repeated: someone may have written the password itself here.
+        raise ValueError("is not a name of an environment variable; write letters, digits and underscores")
+    return text
+
+
+def secret(text: str, key: str) -> str:
+    """A secret in the configuration itself. `$` is a character like others, unless it all looks like a variable.
+
+    Args:
+        text: What is written.
+        key: Where; beside it there are others that end with `_file` and `_env`.
+    """
+    noun = key.replace("_", " ")
+    if _WHOLE_VARIABLE.fullmatch(text):
+        raise ValueError(
+            f"looks like an environment variable, and is not expanded; write {key}_env with the bare name "
+            f"(a {noun} that really reads so goes into a {key}_file)"
+        )
+    text = text.removesuffix("\n")  # as `|` leaves it; a file's last newline does not count either
+    if not text:
+        raise ValueError(f"is empty; write a {noun}, or better {key}_file")
+    if re.search("[\x00\r\n]", text):
+        raise ValueError("holds CR, LF or NUL, which no login can send; leave them out")
+    return text
 
 
 def helo(text: str) -> str:
@@ -46,11 +132,6 @@ def helo(text: str) -> str:
             raise ValueError(f'an address stands in brackets here; write "{literal}", with the quotes')
         return domain
     return _address_literal(text)
-
-
-def mailbox(text: str) -> str:
-    """The name of an IMAP mailbox."""
-    return plain(text)
 
 
 def mail_address(text: str) -> str:

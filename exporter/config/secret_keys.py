@@ -11,10 +11,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from exporter.config.keys import Section
 from exporter.config.problems import MAX_PATH, Journal, Location, quoted
-from exporter.config.secrets import EnvSecret, FileSecret, InlineSecret
+from exporter.config.schema_fields import Section
 from exporter.config.sections import Read
+from exporter.config.values.secret_sources import EnvSecret, FileSecret, InlineSecret
 from exporter.model import SecretSource
 
 _FORMS: Mapping[str, Callable[[Any, Path], SecretSource]] = MappingProxyType(

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from exporter.config.layers import Layers
+from exporter.config.sections import Layers
 from exporter.config.problems import Journal, Location
 from exporter.config.providers import Preset, Server, find_preset
-from exporter.config.urls import MailUrl, default_encryption, default_port, shortest_url
+from exporter.config.values.urls import MailUrl, default_encryption, default_port, shortest_url
 from exporter.model import Encryption, Protocol
 
 _SAID_BY_THE_URL = ("protocol", "host", "port")

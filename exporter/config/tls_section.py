@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from OpenSSL import crypto
 
 from exporter.certificates import pem_blocks
-from exporter.config.layers import Layers
+from exporter.config.sections import Layers
 from exporter.config.problems import MAX_PATH, Journal, Location, quoted
 from exporter.model import TlsPolicy
 

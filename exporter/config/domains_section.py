@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any
 
-from exporter.config.allowed import AllowedTargets, NamePattern
+from exporter.config.values.allowed import AllowedTargets, NamePattern
 from exporter.config.document import Value, YamlSequence
-from exporter.config.domain import (
+from exporter.config.configuration import (
     DEFAULT_INTERVAL,
     DEFAULT_REFRESH,
     DEFAULT_SOURCES,
@@ -18,13 +18,13 @@ from exporter.config.domain import (
     Domain,
     Following,
 )
-from exporter.config.domain_schema import DomainSection
-from exporter.config.layers import Layers
+from exporter.config.schema import DomainSection
+from exporter.config.sections import Layers
 from exporter.config.problems import Journal, Location, quoted
 from exporter.config.sections import Read, read_section
-from exporter.config.targets import Target
-from exporter.config.trust import check_authorities
-from exporter.config.urls import default_port
+from exporter.config.endpoint_target import Target
+from exporter.config.tls_section import check_authorities
+from exporter.config.values.urls import default_port
 from exporter.model import DomainCheck, Encryption, Endpoint, Protocol, Source
 
 _SAID_BY_THE_DOMAIN = ("name", "url", "provider", "protocols", "protocol", "host", "port")

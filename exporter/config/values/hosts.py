@@ -56,6 +56,20 @@ def parse_target_host(text: str) -> str:
     return f"{host}." if _a_labels(text).endswith(".") else host
 
 
+def parse_domain(written: str) -> str:
+    """The name of a mail domain, in A-label form.
+
+    Raises:
+        ValueError: It is none; the message says why.
+    """
+    if "@" in written:
+        raise ValueError(f"{quoted(written)} is a mail address; write what stands after the @")
+    domain = parse_host(written)
+    if is_ipv4(domain) or is_ipv6(domain) or "." not in domain:
+        raise ValueError(f"{quoted(written)} is not a domain; write one like example.com")
+    return domain
+
+
 def parse_address(text: str) -> str:
     """An IP address in its shortest form.
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
-from exporter.config import wire
+from exporter.config.values import plain_text
 from exporter.config.document import YamlMapping, YamlSequence
-from exporter.config.durations import format_duration
-from exporter.config.flow_schema import FlowKeySection, FlowSection, ReceiveSection
+from exporter.config.values.durations import format_duration
+from exporter.config.schema import FlowKeySection, FlowSection, ReceiveSection
 from exporter.config.problems import Journal, Location, did_you_mean, quoted
 from exporter.config.schema import DefaultsSection
-from exporter.config.secret_sources import Secrets
-from exporter.config.secrets import EnvSecret, InlineSecret
+from exporter.config.credentials_section import Secrets
+from exporter.config.values.secret_sources import EnvSecret, InlineSecret
 from exporter.config.sections import Read, read_section
 from exporter.model import (
     MIN_FLOW_KEY,
@@ -220,7 +220,7 @@ class _FlowReader:
             return sender
         username = endpoint.credentials.username if endpoint is not None and endpoint.credentials is not None else ""
         try:
-            return wire.flow_address(username)
+            return plain_text.flow_address(username)
         except ValueError:
             if keys.value("mx") is not None or endpoint is not None:
                 why = f"{quoted(username)} is not a mail address" if username else "there is no login to take it from"

@@ -6,25 +6,44 @@ What the text of a value may be is decided in `text`, `wire`, `durations`, `host
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
-from exporter.config import text, wire
-from exporter.config.allowed import NamePattern, Network, parse_allowed
-from exporter.config.durations import PATTERN, format_duration, parse_duration
-from exporter.config.hosts import parse_address, parse_host, parse_target_host
 from exporter.config.problems import quoted
-from exporter.config.proxies import parse_proxy
-from exporter.config.urls import MAX_PORT, SCHEMES, MailUrl, parse_module_url, parse_url
+from exporter.config.values import plain_text
+from exporter.config.values.allowed import NamePattern, Network, parse_allowed
+from exporter.config.values.durations import PATTERN, format_duration, parse_duration
+from exporter.config.values.hosts import parse_address, parse_domain, parse_host, parse_target_host
+from exporter.config.values.label_names import (
+    LABEL_NAME,
+    RESERVED_DOMAIN_LABELS,
+    RESERVED_FLOW_LABELS,
+    RESERVED_LABELS,
+    label_name,
+    label_value,
+)
+from exporter.config.values.urls import MAX_PORT, SCHEMES, MailUrl, parse_module_url, parse_proxy, parse_url
 from exporter.model import (
     Addresses,
+    AuthMethod,
+    AuthResult,
+    DomainCheck,
     Encryption,
     IpFamily,
     Mechanism,
@@ -34,9 +53,9 @@ from exporter.model import (
     Proxy,
     ProxyScheme,
     Secret,
+    Source,
     TlsVersion,
 )
-
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -44,7 +63,7 @@ class Text:
 
     Attributes:
         parse: Raises `ValueError`, whose message becomes the problem.
-        pattern: What the JSON schema can say about the text.
+        pattern: What the JSON schema can say about the plain_text.
     """
 
     parse: Callable[[str], object]
@@ -104,11 +123,25 @@ class InlineSecret:
 
     def __call__(self, written: str) -> Secret:
         """The secret."""
-        return Secret(text.secret(written, self.key).encode())
+        return Secret(plain_text.secret(written, self.key).encode())
 
 
 def _path(written: str) -> Path:
-    return Path(text.path(written))
+    return Path(plain_text.path(written))
+
+
+def _label_name(reserved: Collection[str]) -> Text:
+    return Text(partial(label_name, reserved=reserved))
+
+
+def _labels_schema(reserved: Collection[str]) -> WithJsonSchema:
+    return WithJsonSchema(
+        {
+            "type": "object",
+            "propertyNames": {"pattern": LABEL_NAME, "not": {"enum": sorted(reserved)}},
+            "additionalProperties": {"type": ["string", "number", "boolean"]},
+        }
+    )
 
 
 Interval: TypeAlias = Annotated[float, Text(Duration(1, 24 * 3600, "60s"), PATTERN)]
@@ -122,36 +155,42 @@ TargetHost: TypeAlias = Annotated[str, Text(parse_target_host, r"^[^\s/?#@]+$")]
 Port: TypeAlias = Annotated[int, Field(ge=1, le=MAX_PORT)]
 Address: TypeAlias = Annotated[str, Text(parse_address)]
 ProxyUrl: TypeAlias = Annotated[Proxy, Text(parse_proxy, f"^({'|'.join(ProxyScheme)})://[^/?#@]+:[0-9]+$")]
-Nameserver: TypeAlias = Annotated[tuple[str, int], Text(wire.nameserver)]
-Name: TypeAlias = Annotated[str, Text(text.name)]
-Mailbox: TypeAlias = Annotated[str, Text(wire.mailbox)]
-PlainText: TypeAlias = Annotated[str, Text(text.plain)]
-LabelName: TypeAlias = Annotated[str, Text(text.label_name)]
-LabelValue: TypeAlias = Annotated[str, Text(text.label_value)]
+Nameserver: TypeAlias = Annotated[tuple[str, int], Text(plain_text.nameserver)]
+Name: TypeAlias = Annotated[str, Text(plain_text.name)]
+Mailbox: TypeAlias = Annotated[str, Text(plain_text.plain)]
+PlainText: TypeAlias = Annotated[str, Text(plain_text.plain)]
+LabelValue: TypeAlias = Annotated[str, Text(label_value)]
 Labels: TypeAlias = Annotated[
-    dict[LabelName, LabelValue],
-    WithJsonSchema(
-        {
-            "type": "object",
-            "propertyNames": {"pattern": text.LABEL_NAME, "not": {"enum": sorted(text.RESERVED_LABELS)}},
-            "additionalProperties": {"type": ["string", "number", "boolean"]},
-        }
-    ),
+    dict[Annotated[str, _label_name(RESERVED_LABELS)], LabelValue], _labels_schema(RESERVED_LABELS)
+]
+FlowLabels: TypeAlias = Annotated[
+    dict[Annotated[str, _label_name(RESERVED_FLOW_LABELS)], LabelValue], _labels_schema(RESERVED_FLOW_LABELS)
+]
+DomainLabels: TypeAlias = Annotated[
+    dict[Annotated[str, _label_name(RESERVED_DOMAIN_LABELS)], LabelValue], _labels_schema(RESERVED_DOMAIN_LABELS)
 ]
 FilePath: TypeAlias = Annotated[Path, Text(_path)]
-VariableName: TypeAlias = Annotated[str, Text(text.variable_name, text.VARIABLE_NAME)]
+VariableName: TypeAlias = Annotated[str, Text(plain_text.variable_name, plain_text.VARIABLE_NAME)]
 InlinePassword: TypeAlias = Annotated[Secret, Text(InlineSecret("password"))]
 InlineClientSecret: TypeAlias = Annotated[Secret, Text(InlineSecret("client_secret"))]
 InlineRefreshToken: TypeAlias = Annotated[Secret, Text(InlineSecret("refresh_token"))]
-TokenUrl: TypeAlias = Annotated[str, Text(wire.token_url, r"^https?://[^\s#@]+$")]
-Scope: TypeAlias = Annotated[str, Text(wire.scope, wire.SCOPE)]
-Tenant: TypeAlias = Annotated[str, Text(wire.tenant, wire.TENANT)]
+TokenUrl: TypeAlias = Annotated[str, Text(plain_text.token_url, r"^https?://[^\s#@]+$")]
+Scope: TypeAlias = Annotated[str, Text(plain_text.scope, plain_text.SCOPE)]
+Tenant: TypeAlias = Annotated[str, Text(plain_text.tenant, plain_text.TENANT)]
 Backoff: TypeAlias = Annotated[float, Text(Duration(1, 24 * 3600, "5m"), PATTERN)]
-Helo: TypeAlias = Annotated[str, Text(wire.helo)]
-MailAddress: TypeAlias = Annotated[str, Text(wire.mail_address)]
-ReversePath: TypeAlias = Annotated[str, Text(wire.reverse_path)]
-Capability: TypeAlias = Annotated[str, Text(wire.capability)]
-Fingerprint: TypeAlias = Annotated[str, Text(wire.fingerprint, wire.FINGERPRINT)]
+Helo: TypeAlias = Annotated[str, Text(plain_text.helo)]
+MailAddress: TypeAlias = Annotated[str, Text(plain_text.mail_address)]
+ReversePath: TypeAlias = Annotated[str, Text(plain_text.reverse_path)]
+Capability: TypeAlias = Annotated[str, Text(plain_text.capability)]
+Fingerprint: TypeAlias = Annotated[str, Text(plain_text.fingerprint, plain_text.FINGERPRINT)]
+FlowAddress: TypeAlias = Annotated[str, Text(plain_text.flow_address)]
+InlineFlowKey: TypeAlias = Annotated[Secret, Text(InlineSecret("flow_key"))]
+Patience: TypeAlias = Annotated[float, Text(Duration(1, 7 * 24 * 3600, "1h"), PATTERN)]
+Promptness: TypeAlias = Annotated[float, Text(Duration(0.1, 7 * 24 * 3600, "2m"), PATTERN)]
+Rhythm: TypeAlias = Annotated[float, Text(Duration(1, 365 * 24 * 3600, "26h"), PATTERN)]
+DomainName: TypeAlias = Annotated[str, Text(parse_domain, r"^[^\s/?#@]+$")]
+Selector: TypeAlias = Annotated[str, Text(parse_host)]
+Judging: TypeAlias = Annotated[float, Text(Duration(0.1, 600, "30s"), PATTERN)]
 ReplyCode: TypeAlias = Annotated[int, Field(ge=200, le=599)]
 
 OneProtocol: TypeAlias = Annotated[Protocol, BeforeValidator(OneOf(Protocol))]
@@ -162,3 +201,27 @@ OneAddresses: TypeAlias = Annotated[Addresses, BeforeValidator(OneOf(Addresses))
 OneTlsVersion: TypeAlias = Annotated[TlsVersion, BeforeValidator(OneOf(TlsVersion))]
 OneOAuth2Provider: TypeAlias = Annotated[OAuth2Provider, BeforeValidator(OneOf(OAuth2Provider))]
 OneOAuth2Authentication: TypeAlias = Annotated[OAuth2Authentication, BeforeValidator(OneOf(OAuth2Authentication))]
+OneSource: TypeAlias = Annotated[Source, BeforeValidator(OneOf(Source))]
+OneDomainCheck: TypeAlias = Annotated[DomainCheck, BeforeValidator(OneOf(DomainCheck))]
+OneAuthMethod: TypeAlias = Annotated[AuthMethod, BeforeValidator(OneOf(AuthMethod))]
+OneAuthResult: TypeAlias = Annotated[AuthResult, BeforeValidator(OneOf(AuthResult))]
+
+
+def key(meaning: str, example: Any, default: Any = None, *, alias: str | None = None) -> Any:
+    """A key of the file, with what a reference says about it.
+
+    Args:
+        meaning: What it is for.
+        example: A value as one would write it.
+        default: Likewise, what holds without it.
+        alias: How it is written, where Python has another use for the word.
+    """
+    return Field(
+        default=None, description=meaning, examples=[example], json_schema_extra={"default": default}, alias=alias
+    )
+
+
+class Section(BaseModel):
+    """A mapping of the file with known keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)

@@ -23,7 +23,7 @@ from exporter.config.configuration import Configuration
 from exporter.config.problems import ConfigurationError, Problem
 from exporter.model import Endpoint, Secret
 
-COMMAND: Final = (sys.executable, "-P", "-c", "from exporter.config.apart import answer; answer()")
+COMMAND: Final = (sys.executable, "-P", "-c", "from exporter.config.subprocess_loader import answer; answer()")
 """What is run, with the files' names behind it. -P: what happens to lie in the working directory is not imported."""
 
 ENDPOINTS_AT_ONCE: Final = 128
