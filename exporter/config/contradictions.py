@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from exporter.config.values.durations import format_duration
 from exporter.config.values.hosts import is_ipv4, is_ipv6
 from exporter.config.sections import Layers
-from exporter.config.problems import Journal, quoted
+from exporter.config.problems import Notes, quoted
 from exporter.config.endpoint_target import Target
 from exporter.config.values.urls import usual_scheme
 from exporter.model import Credentials, Encryption, IpFamily, Mechanism, Protocol, Proxy, SecretKind, TlsPolicy
@@ -51,7 +51,7 @@ class Draft:
     protocols: frozenset[Protocol]
     credentials: Credentials | None
     policy: TlsPolicy
-    journal: Journal
+    notes: Notes
 
     @property
     def spoken(self) -> str:
@@ -64,7 +64,7 @@ class Draft:
 
     def problem(self, key: str, message: str) -> None:
         """Notes what is wrong with a key, at the place where it was written."""
-        self.journal.problem(self.keys.place(key), message)
+        self.notes.problem(self.keys.place(key), message)
 
     @property
     def written_mechanism(self) -> Mechanism:
@@ -120,14 +120,14 @@ def timing(keys: Layers) -> tuple[float, float]:
     return interval, keys.value("timeout") or min(DEFAULT_TIMEOUT, interval)
 
 
-def check_timing(keys: Layers, journal: Journal) -> None:
+def check_timing(keys: Layers, notes: Notes) -> None:
     """A timeout longer than the interval would let probes of one endpoint overlap."""
     interval, timeout = timing(keys)
     if timeout > interval and keys.usable("interval", "timeout"):
         key = "interval" if keys.own.has("interval") and not keys.own.has("timeout") else "timeout"
         longest = format_duration(interval)
         message = f"the timeout of {format_duration(timeout)} is longer than the interval of {longest}; "
-        journal.problem(keys.place(key), f"{message}write timeout: {longest} or less")
+        notes.problem(keys.place(key), f"{message}write timeout: {longest} or less")
 
 
 def _check_protocol(draft: Draft) -> None:
@@ -178,7 +178,7 @@ def _check_mailbox(draft: Draft) -> None:
         draft.problem("mailbox", "cannot be looked at without a login; write credentials beside it")
     else:
         doubt = "is looked at only by endpoints with credentials, and one has none; write credentials there"
-        draft.journal.warning(keys.place("mailbox"), doubt)
+        draft.notes.warning(keys.place("mailbox"), doubt)
 
 
 def _check_secret(draft: Draft) -> None:
@@ -212,7 +212,7 @@ def _check_preset(draft: Draft) -> None:
         return
     if server.logins == {SecretKind.TOKEN}:
         doubt = f"{preset.title} takes access tokens and no passwords for {server.protocol}"
-        draft.journal.warning(draft.keys.place("credentials"), f"{doubt}; write oauth2 in those credentials")
+        draft.notes.warning(draft.keys.place("credentials"), f"{doubt}; write oauth2 in those credentials")
 
 
 def _check_plain_login(draft: Draft) -> None:
@@ -221,7 +221,7 @@ def _check_plain_login(draft: Draft) -> None:
     doubt = "the password is sent in plain text; use encryption: starttls instead"
     if not draft.keys.value("allow_insecure_auth"):
         doubt = "a login is not sent without TLS; use encryption: starttls instead"
-    draft.journal.warning(draft.keys.place("encryption"), doubt)
+    draft.notes.warning(draft.keys.place("encryption"), doubt)
 
 
 def _check_port(draft: Draft) -> None:
@@ -231,14 +231,14 @@ def _check_port(draft: Draft) -> None:
     if usual is None or (usual.encryption is Encryption.TLS) is (target.encryption is Encryption.TLS):
         return
     key = next((key for key in ("url", "port", "encryption") if draft.keys.own.has(key)), "url")
-    draft.journal.warning(draft.keys.place(key), f"port {target.port} usually wants {usual.name}://")
+    draft.notes.warning(draft.keys.place(key), f"port {target.port} usually wants {usual.name}://")
 
 
 def _check_fingerprints(draft: Draft) -> None:
     expected = draft.keys.below("expect")
     if expected.own_value("fingerprints") and draft.target.encryption not in _ALWAYS_ENCRYPTED:
         message = f"with encryption {draft.target.encryption} there may be no certificate; write encryption: starttls"
-        draft.journal.problem(expected.place("fingerprints"), message)
+        draft.notes.problem(expected.place("fingerprints"), message)
 
 
 def _check_addresses(draft: Draft) -> None:

@@ -11,11 +11,10 @@ from types import MappingProxyType
 
 from exporter.config.document import Value, YamlMapping
 from exporter.config.endpoint_schema import CredentialsSection, OAuth2Section
-from exporter.config.problems import Journal, Location
+from exporter.config.problems import Location, Notes, Places, Reading, directory
 from exporter.config.secret_keys import Secrets
-from exporter.config.sections import Read, read_section
+from exporter.config.sections import Read, check_name, read_section
 from exporter.config.tls_section import check_authorities
-from exporter.config.values import plain_text
 from exporter.model import Credentials, Endpoint, OAuth2Authentication, OAuth2Client, OAuth2Provider
 
 _TOKEN_URLS: Mapping[OAuth2Provider, str] = MappingProxyType(
@@ -49,18 +48,22 @@ _OF_A_CLIENT = ("client_id", "client_secret", "authentication", "private_key", "
 """What has no place beside a service account."""
 
 
-def read_credentials(value: Value, journal: Journal) -> dict[str, Credentials | None]:
+def read_credentials(value: Value, places: Places) -> Reading[dict[str, Credentials | None]]:
     """Every entry by its name; `None` for one with problems, which endpoints may still name."""
-    if value is None:
-        return {}
-    if not isinstance(value, YamlMapping):
-        journal.problem(("credentials",), "must be a mapping of names to a username and a password_file each")
-        return {}
-    return {name: _entry(name, entry, journal) for name, entry in value.items()}
+    notes = Notes()
+    entries: dict[str, Credentials | None] = {}
+    if value is not None and not isinstance(value, YamlMapping):
+        notes.problem(("credentials",), "must be a mapping of names to a username and a password_file each")
+        return notes.reading(entries)
+    for name, entry in (value or {}).items():
+        at: Location = ("credentials", name)
+        check_name(name, at, notes)
+        entries[name] = notes.take(_entry(name, entry, at, directory(places, at)))
+    return notes.reading(entries)
 
 
 def check_for_secrets(
-    credentials: Iterable[Credentials | None], endpoints: Iterable[Endpoint | None], journal: Journal
+    credentials: Iterable[Credentials | None], endpoints: Iterable[Endpoint | None], notes: Notes
 ) -> None:
     """Reports entries without a secret, but for those whose every endpoint logs in by its client certificate."""
     users: dict[str, set[bool]] = {}
@@ -73,76 +76,69 @@ def check_for_secrets(
             continue
         ways = "password_file, password_env, password, oauth2"
         message = f"has no password; write one of {ways}, or tls: {{client_cert_file: ...}} at its endpoints"
-        journal.problem(("credentials", entry.name), message)
+        notes.problem(("credentials", entry.name), message)
 
 
-def check_for_use(credentials: Iterable[str], used: Container[str], journal: Journal) -> None:
+def check_for_use(credentials: Iterable[str], used: Container[str], notes: Notes) -> None:
     """Warns of entries that nobody logs in with: more often a slip than a spare."""
     for name in credentials:
         if name not in used:
             doubt = "nobody logs in with these; name them at an endpoint, or leave them out"
-            journal.warning(("credentials", name), doubt)
+            notes.warning(("credentials", name), doubt)
 
 
-def _entry(name: str, value: Value, journal: Journal) -> Credentials | None:
-    at: Location = ("credentials", name)
-    directory = journal.directory(at)
-    try:
-        plain_text.name(name)
-    except ValueError as error:
-        journal.problem(at, f"the name {error}")
-    read = read_section(CredentialsSection, value, at, journal)
+def _entry(name: str, value: Value, at: Location, folder: Path) -> Reading[Credentials]:
+    notes = Notes()
+    read = notes.take(read_section(CredentialsSection, value, at))
     if read is None:
-        return None
-    before = len(journal.problems)
-    secrets = Secrets(read, directory, at, journal)
-    username, written = _username(read, at, journal), secrets.written("password")
+        return notes.reading(None)
+    secrets = Secrets(read, folder, at, notes)
+    username, written = _username(read, at, notes), secrets.written("password")
     if written and "oauth2" in read.section.model_fields_set:
-        journal.problem((*at, "oauth2"), f"{written[0]} is there too; write only one of the two")
+        notes.problem((*at, "oauth2"), f"{written[0]} is there too; write only one of the two")
     password = secrets.source("password")
-    oauth2 = read_oauth2(read, username, directory, journal, at)
-    if username is None or read.broken or len(journal.problems) > before:
-        return None
-    return Credentials(name, username, password, oauth2)
+    oauth2 = notes.take(_read_oauth2(read, username, at, folder))
+    return notes.value_or_problems(None if username is None else Credentials(name, username, password, oauth2))
 
 
-def _username(read: Read[CredentialsSection], at: Location, journal: Journal) -> str | None:
+def _username(read: Read[CredentialsSection], at: Location, notes: Notes) -> str | None:
     username = read.section.username
     if username is None and ("username",) not in read.broken:
-        journal.problem((*at, "username"), "is missing; write the user's name as the server knows it")
+        notes.problem((*at, "username"), "is missing; write the user's name as the server knows it")
     return username
 
 
-def read_oauth2(
-    credentials: Read[CredentialsSection], username: str | None, directory: Path, journal: Journal, at: Location
-) -> OAuth2Client | None:
-    """The client of an entry of credentials; `None` if there is none, or none that can be used."""
-    section = credentials.section.oauth2
+def _read_oauth2(
+    credentials: Read[CredentialsSection], username: str | None, at: Location, folder: Path
+) -> Reading[OAuth2Client]:
+    """The client of an entry of credentials; without a value if there is none, or none that can be used."""
+    section, at = credentials.section.oauth2, (*at, "oauth2")
     if section is None:
+        notes = Notes()
         if "oauth2" in credentials.section.model_fields_set:
-            journal.problem((*at, "oauth2"), "has no value; write provider, client_id and client_secret_file below it")
-        return None
+            notes.problem(at, "has no value; write provider, client_id and client_secret_file below it")
+        return notes.reading(None)
     broken = frozenset(place[1:] for place in credentials.broken if place[0] == "oauth2")
-    return _Reader(Read(section, broken), directory, (*at, "oauth2"), journal).client(username)
+    return _OAuth2Reader(Read(section, broken), at, folder).client(username)
 
 
-class _Reader:
-    """Reads one section, and reports what is wrong with it."""
+class _OAuth2Reader:
+    """Reads one section, and finds what is wrong with it."""
 
-    def __init__(self, read: Read[OAuth2Section], directory: Path, at: Location, journal: Journal) -> None:
+    def __init__(self, read: Read[OAuth2Section], at: Location, folder: Path) -> None:
         self._section = read.section
         self._broken = read.broken
-        self._directory = directory
+        self._folder = folder
         self._at = at
-        self._journal = journal
-        self._secrets = Secrets(read, directory, at, journal)
+        self._notes = Notes()
+        self._secrets = Secrets(read, folder, at, self._notes)
 
-    def client(self, username: str | None) -> OAuth2Client | None:
-        """What the section describes; `None` if the journal knows why not."""
-        section, before = self._section, len(self._journal.problems)
+    def client(self, username: str | None) -> Reading[OAuth2Client]:
+        """What the section describes."""
+        section = self._section
         if section.provider is None:
             self._missing("provider", "microsoft, google or custom")
-            return None
+            return self._notes.reading(None)
         self._check_grant(section.provider)
         self._check_tenant(section.provider)
         self._check_ca_file()
@@ -150,13 +146,13 @@ class _Reader:
             self._missing("token_url", "https://idp.example.com/oauth2/token, as custom implies none")
         service_account = self._secrets.source("service_account")
         secrets = {key: self._secrets.source(key) for key in ("client_secret", "refresh_token", "private_key")}
-        if self._broken or len(self._journal.problems) > before:
-            return None
+        if self._broken or self._notes.problems:
+            return self._notes.reading(None)
         shown = None if secrets["client_secret"] is None else _AUTHENTICATION[section.provider]
         token_url = section.token_url or _TOKEN_URLS[section.provider].format(tenant=section.tenant)
         # RFC 6749, 6: a refresh token is good for what it was given for, and more must not be asked for.
         scope = section.scope or (None if secrets["refresh_token"] else _SCOPES.get(section.provider))
-        return OAuth2Client(
+        client = OAuth2Client(
             provider=section.provider,
             token_url=token_url,
             scope=scope,
@@ -165,9 +161,10 @@ class _Reader:
             service_account=service_account,
             subject=None if service_account is None else section.subject or username,
             authentication=section.authentication or shown,
-            ca_file=None if section.ca_file is None else self._directory / section.ca_file,
+            ca_file=None if section.ca_file is None else self._folder / section.ca_file,
             **secrets,
         )
+        return self._notes.reading(client)
 
     def _check_grant(self, provider: OAuth2Provider) -> None:
         """What proves who asks, and what fits together."""
@@ -185,7 +182,7 @@ class _Reader:
     def _check_client(self, provider: OAuth2Provider, written: Mapping[str, str]) -> None:
         if provider is OAuth2Provider.GOOGLE and "refresh_token" not in written:
             mend = "write service_account_file, or refresh_token_file"
-            self._journal.problem(self._at, f"google gives no tokens for mail to a client by itself; {mend}")
+            self._notes.problem(self._at, f"google gives no tokens for mail to a client by itself; {mend}")
             return
         if "client_id" not in written:
             self._missing("client_id", f"the one that {provider} gave to the client")
@@ -199,7 +196,7 @@ class _Reader:
             self._missing("certificate_file", "the PEM file with the certificate that microsoft knows the key by")
         if not {"refresh_token", "client_secret", "private_key"} & written.keys():
             ways = "client_secret_file, client_secret_env, client_secret, private_key_file"
-            self._journal.problem(self._at, f"has nothing that proves who asks; write one of {ways}")
+            self._notes.problem(self._at, f"has nothing that proves who asks; write one of {ways}")
 
     def _check_tenant(self, provider: OAuth2Provider) -> None:
         section = self._section
@@ -217,7 +214,7 @@ class _Reader:
     def _check_ca_file(self) -> None:
         if self._section.ca_file is not None:
             try:
-                doubt = check_authorities(self._directory / self._section.ca_file)
+                doubt = check_authorities(self._folder / self._section.ca_file)
             except ValueError as error:
                 doubt = str(error)
             if doubt is not None:
@@ -235,4 +232,4 @@ class _Reader:
             self._problem(key, f"is missing; write {mend}")
 
     def _problem(self, key: str, message: str) -> None:
-        self._journal.problem((*self._at, key), message)
+        self._notes.problem((*self._at, key), message)

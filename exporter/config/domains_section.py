@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from types import MappingProxyType
+from pathlib import Path
 from typing import Any
 
 from exporter.config.values.allowed import AllowedTargets, NamePattern
@@ -20,7 +21,7 @@ from exporter.config.configuration import (
 )
 from exporter.config.schema import DomainSection
 from exporter.config.sections import Layers
-from exporter.config.problems import Journal, Location, quoted
+from exporter.config.problems import Location, Notes, Places, Reading, directory, elsewhere, quoted
 from exporter.config.sections import Read, read_section
 from exporter.config.endpoint_target import Target
 from exporter.config.tls_section import check_authorities
@@ -41,77 +42,74 @@ _KEYS_OF_CHECKS: Mapping[DomainCheck, str] = MappingProxyType(
 )
 
 
-def read_following(
-    keys: Layers, at: Location, journal: Journal, template: Callable[[Target], Endpoint | None]
-) -> Following | None:
-    """An entry with `domain`; `None` if it has no domain that could be followed.
+def read_following(keys: Layers, template: Callable[[Target], Endpoint]) -> Reading[Following]:
+    """An entry with `domain`; without a value if it has no domain that could be followed.
 
     Args:
         keys: The entry over the defaults.
-        at: Where it stands.
-        journal: Takes the problems.
         template: Makes an endpoint of a target, with everything else that the entry says.
     """
+    notes, at = Notes(), keys.own.at
     for key in _SAID_BY_THE_DOMAIN:
         if keys.own.has(key) or keys.own.spoilt(key):
-            journal.problem((*at, key), "is for one endpoint, and the domain beside it stands for many; leave it out")
+            notes.problem((*at, key), "is for one endpoint, and the domain beside it stands for many; leave it out")
     sources = keys.own_value("discover")
     if sources == []:
-        journal.problem((*at, "discover"), "is empty; write some of its sources, such as [mx, srv], or leave it out")
+        notes.problem((*at, "discover"), "is empty; write some of its sources, such as [mx, srv], or leave it out")
     chosen = tuple(dict.fromkeys(sources or DEFAULT_SOURCES))
     if not _FETCHED.isdisjoint(chosen) and not is_installed():
-        journal.problem((*at, "discover"), f"autoconfig and ispdb need more than is installed; run {NEED}")
+        notes.problem((*at, "discover"), f"autoconfig and ispdb need more than is installed; run {NEED}")
     encryption: Encryption | None = keys.own_value("encryption")
-    templates = {
-        protocol: made for protocol in Protocol if (made := template(_target(protocol, encryption))) is not None
-    }
+    templates = {protocol: template(_target(protocol, encryption)) for protocol in Protocol}
     domain = keys.own_value("domain")
     if domain is None:
         if not keys.own.spoilt("domain"):
-            journal.problem((*at, "domain"), "has no value; write one, or a url instead")
-        return None
-    return Following(
+            notes.problem((*at, "domain"), "has no value; write one, or a url instead")
+        return notes.reading(None)
+    following = Following(
         domain,
         chosen,
         MappingProxyType(templates),
         keys.own_value("refresh") or DEFAULT_REFRESH,
         _allowed(keys.own_value("allowed_targets")),
-        _patterns(keys.own_value("login_hosts"), (*at, "login_hosts"), journal),
+        _patterns(keys.own_value("login_hosts"), (*at, "login_hosts"), notes),
         encryption,
         verify_relays=keys.below("tls").own_value("verify") is True,
     )
+    return notes.reading(following)
 
 
-def check_not_following(keys: Layers, at: Location, journal: Journal) -> None:
+def check_not_following(keys: Layers, notes: Notes) -> None:
     """Keys of domains that stand where there is none."""
     for key in ONLY_FOR_DOMAINS:
         if keys.own.has(key) or keys.own.spoilt(key):
-            journal.problem((*at, key), "is for domain, which is not there; leave it out")
+            notes.problem((*keys.own.at, key), "is for domain, which is not there; leave it out")
 
 
-def read_domains(value: Value, journal: Journal) -> tuple[Domain, ...]:
+def read_domains(value: Value, places: Places) -> Reading[tuple[Domain, ...]]:
     """The section `domains`; entries with problems are left out."""
+    notes = Notes()
     if value is None:
-        return ()
+        return notes.reading(())
     if not isinstance(value, YamlSequence):
-        journal.problem(("domains",), "must be a list; write for example domains: [{name: example.com}]")
-        return ()
+        notes.problem(("domains",), "must be a list; write for example domains: [{name: example.com}]")
+        return notes.reading(())
     if not is_installed():
-        journal.problem(("domains",), f"needs more than is installed; run {NEED}")
-    places: dict[str, Location] = {}
-    domains: list[Domain] = []
+        notes.problem(("domains",), f"needs more than is installed; run {NEED}")
+    domains: dict[str, Domain] = {}
+    named: dict[str, Location] = {}
     for index, entry in enumerate(value):
         at: Location = ("domains", index)
-        read = read_section(DomainSection, entry, at, journal)
-        domain = None if read is None else _domain(read, at, journal)
+        domain = notes.take(_domain(entry, at, directory(places, at)))
         if domain is None:
             continue
-        if domain.name in places:
-            other = journal.where(places[domain.name], seen_from=(*at, "name"))
-            journal.problem((*at, "name"), f"{quoted(domain.name)} stands at {other} too; leave one out")
-        places.setdefault(domain.name, (*at, "name"))
-        domains.append(domain)
-    return tuple(domains)
+        place = (*at, "name")
+        if domain.name in named:
+            other = elsewhere(places, named[domain.name], seen_from=place)
+            notes.problem(place, f"{quoted(domain.name)} stands at {other} too; leave one out")
+        named.setdefault(domain.name, place)
+        domains.setdefault(domain.name, domain)
+    return notes.reading(tuple(domains.values()))
 
 
 def is_installed() -> bool:
@@ -119,25 +117,29 @@ def is_installed() -> bool:
     return find_spec("defusedxml") is not None
 
 
-def _domain(read: Read[DomainSection], at: Location, journal: Journal) -> Domain | None:
+def _domain(entry: Value, at: Location, folder: Path) -> Reading[Domain]:
+    notes = Notes()
+    read = notes.take(read_section(DomainSection, entry, at))
+    if read is None:
+        return notes.reading(None)
     section = read.section
     for name in type(section).model_fields:
         if name in section.model_fields_set and getattr(section, name) is None and (name,) not in read.broken:
-            journal.problem((*at, name), "has no value; write one, or leave it out")
+            notes.problem((*at, name), "has no value; write one, or leave it out")
     ca_file = section.tls.ca_file if section.tls is not None else None
     if ca_file is not None:
-        ca_file = journal.directory((*at, "tls", "ca_file")) / ca_file
+        ca_file = folder / ca_file
         try:
             check_authorities(ca_file)
         except ValueError as error:
-            journal.problem((*at, "tls", "ca_file"), str(error))
-    checks = _checks(read, at, journal)
+            notes.problem((*at, "tls", "ca_file"), str(error))
+    checks = _checks(read, at, notes)
     if section.name is None:
         if ("name",) not in read.broken and "name" not in section.model_fields_set:
-            journal.problem(at, "has no name; write name: example.com")
-        return None
+            notes.problem(at, "has no name; write name: example.com")
+        return notes.reading(None)
     labels = {name: text for name, text in sorted((section.labels or {}).items()) if text}
-    return Domain(
+    domain = Domain(
         section.name,
         checks,
         tuple(dict.fromkeys(section.dkim_selectors or ())),
@@ -149,9 +151,10 @@ def _domain(read: Read[DomainSection], at: Location, journal: Journal) -> Domain
         section.timeout or DEFAULT_TIMEOUT,
         MappingProxyType(labels),
     )
+    return notes.reading(domain)
 
 
-def _checks(read: Read[DomainSection], at: Location, journal: Journal) -> tuple[DomainCheck, ...]:
+def _checks(read: Read[DomainSection], at: Location, notes: Notes) -> tuple[DomainCheck, ...]:
     """Those that are written, in the usual order; else all that can be made."""
     section = read.section
     written = section.checks
@@ -160,10 +163,10 @@ def _checks(read: Read[DomainSection], at: Location, journal: Journal) -> tuple[
             check for check in DomainCheck if check not in _KEYS_OF_CHECKS or getattr(section, _KEYS_OF_CHECKS[check])
         )
     if not written and not any(place[0] == "checks" for place in read.broken):
-        journal.problem((*at, "checks"), "is empty; write some of them, or leave it out for all")
+        notes.problem((*at, "checks"), "is empty; write some of them, or leave it out for all")
     for check, key in _KEYS_OF_CHECKS.items():
         if check in written and not getattr(section, key) and not any(place[0] == key for place in read.broken):
-            journal.problem((*at, "checks"), f"{check} needs the key {key}; write it beside checks")
+            notes.problem((*at, "checks"), f"{check} needs the key {key}; write it beside checks")
     return tuple(check for check in DomainCheck if check in written)
 
 
@@ -176,9 +179,9 @@ def _allowed(entries: Any) -> AllowedTargets | None:
     return AllowedTargets(tuple(entries)) if entries else None
 
 
-def _patterns(entries: Any, at: Location, journal: Journal) -> tuple[NamePattern, ...]:
+def _patterns(entries: Any, at: Location, notes: Notes) -> tuple[NamePattern, ...]:
     """Names only: an address says nothing of whose server it is."""
     for entry in entries or ():
         if not isinstance(entry, NamePattern):
-            journal.problem(at, f"{entry} is an address; write the name of the host, or *. and a domain")
+            notes.problem(at, f"{entry} is an address; write the name of the host, or *. and a domain")
     return tuple(entry for entry in entries or () if isinstance(entry, NamePattern))

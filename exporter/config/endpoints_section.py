@@ -7,6 +7,7 @@ does not live here.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -16,10 +17,9 @@ from exporter.config.document import Value, YamlMapping
 from exporter.config.domains_section import check_not_following, read_following
 from exporter.config.endpoint_schema import DefaultsSection, EndpointSection, ModuleSection
 from exporter.config.endpoint_target import Target, read_module_target, read_targets, target_of
-from exporter.config.problems import Journal, Location, did_you_mean, quoted
-from exporter.config.sections import Layer, Layers, Read, read_section
+from exporter.config.problems import Location, Notes, Places, Reading, did_you_mean, elsewhere, quoted
+from exporter.config.sections import Layer, Layers, Read, check_name, read_section
 from exporter.config.tls_section import TlsPolicies
-from exporter.config.values import plain_text
 from exporter.config.values.allowed import AllowedTargets, parse_allowed
 from exporter.config.values.urls import parse_url
 from exporter.model import Credentials, Endpoint, Protocol, TlsPolicy
@@ -51,97 +51,92 @@ def endpoint_from_url(text: str) -> Endpoint:
     return Endpoint(target.name, target.protocol, host, target.port, target.encryption, absolute=absolute)
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What an entry says that holds for all that it stands for."""
+
+    keys: Layers
+    credentials: Credentials | None
+    policy: TlsPolicy
+    notes: Notes
+
+
 class EndpointReader:
-    """Reads the endpoints of one file, one after the other.
+    """Reads the endpoints of one configuration, one after the other.
 
     Attributes:
         followings: The entries that stand for what a domain has, so far.
+        logins: The entries of credentials that somebody logs in with, so far.
     """
 
     def __init__(
-        self,
-        defaults: Read[DefaultsSection],
-        credentials: Mapping[str, Credentials | None],
-        journal: Journal,
+        self, defaults: Read[DefaultsSection], credentials: Mapping[str, Credentials | None], places: Places
     ) -> None:
         self._defaults = Layer(defaults.section, ("defaults",), defaults.broken)
         self._credentials = credentials
-        self._policies = TlsPolicies(journal)
-        self._journal = journal
+        self._policies = TlsPolicies(places)
+        self._places = places
         self.followings: list[Following] = []
-        self._names: dict[str, Location] = {}
         self.logins: set[str] = set()
-        """The entries of credentials that somebody logs in with."""
+        self._names: dict[str, Location] = {}
         self._shared: dict[Any, Any] = {}
 
-    def check_defaults(self) -> None:
-        """Reports what is wrong with the defaults by themselves, be there endpoints or not."""
-        keys = Layers(Layer(None, self._defaults.at), self._defaults)
-        check_timing(keys, self._journal)
-        self._policies.policy(keys.below("tls"))
-        self._login(keys)
+    def check_defaults(self) -> Reading[None]:
+        """What is wrong with the defaults by themselves, be there endpoints or not."""
+        notes = Notes()
+        self._entry(Layers(Layer(None, self._defaults.at), self._defaults), notes)
+        return notes.reading(None)
 
-    def read(self, value: object, index: int) -> list[Endpoint]:
+    def read(self, value: object, index: int) -> Reading[list[Endpoint]]:
         """The endpoints that the entry at an index of the section stands for; none if it has no target."""
-        at = ("endpoints", index)
-        read = read_section(EndpointSection, value, at, self._journal)
+        at, notes = ("endpoints", index), Notes()
+        read = notes.take(read_section(EndpointSection, value, at))
         if read is None:
-            return []
+            return notes.reading([])
         keys = Layers(Layer(read.section, at, read.broken), self._defaults)
+        entry = self._entry(keys, notes)
         if keys.own.has("domain") or keys.own.spoilt("domain"):
-            self._follow(keys, at)
-            return []
-        check_not_following(keys, at, self._journal)
-        targets = read_targets(keys, at, self._journal)
+            self._follow(entry)
+            return notes.reading([])
+        check_not_following(keys, notes)
+        targets = notes.take(read_targets(keys)) or ()
         if not targets and keys.own_value("provider") is None:
-            self._name(keys, None)
-        credentials = self._login(keys)
-        check_timing(keys, self._journal)
-        policy = self._policies.policy(keys.below("tls"))
+            self._name(entry, None)
         protocols = frozenset(target.protocol for target in targets)
-        return [
-            self._endpoint(keys, target, protocols, credentials, policy, name=self._name(keys, target))
-            for target in targets
-        ]
+        return notes.reading([self._endpoint(entry, each, protocols, name=self._name(entry, each)) for each in targets])
 
-    def _follow(self, keys: Layers, at: Location) -> None:
+    def _entry(self, keys: Layers, notes: Notes) -> _Entry:
+        check_timing(keys, notes)
+        return _Entry(keys, self._login(keys, notes), self._policies.policy(keys.below("tls"), notes), notes)
+
+    def _follow(self, entry: _Entry) -> None:
         """An entry that stands for what a domain has."""
-        credentials = self._login(keys)
-        check_timing(keys, self._journal)
-        policy = self._policies.policy(keys.below("tls"))
 
         def template(target: Target) -> Endpoint:
-            return self._endpoint(keys, target, frozenset(Protocol), credentials, policy, name="")
+            return self._endpoint(entry, target, frozenset(Protocol), name="")
 
-        following = read_following(keys, at, self._journal, template)
+        following = entry.notes.take(read_following(entry.keys, template))
         if following is None:
             return
         if any(each.domain == following.domain for each in self.followings):
             message = f"{quoted(following.domain)} is followed by another entry too; leave one out"
-            self._journal.problem((*at, "domain"), message)
+            entry.notes.problem((*entry.keys.own.at, "domain"), message)
         self.followings.append(following)
 
-    def template(self, keys: Layers, target: Target | None, name: str) -> Endpoint | None:
-        """What the endpoints of a module have in common; `None` if it has no target."""
-        credentials = self._login(keys)
-        policy = self._policies.policy(keys.below("tls"))
+    def template(self, keys: Layers, name: str) -> Reading[Endpoint]:
+        """What the endpoints of a module have in common; without a value if it has no target."""
+        notes = Notes()
+        target = notes.take(read_module_target(keys))
+        entry = _Entry(keys, self._login(keys, notes), self._policies.policy(keys.below("tls"), notes), notes)
         if target is None:
-            return None
-        return self._endpoint(keys, target, frozenset({target.protocol}), credentials, policy, name=name)
+            return notes.reading(None)
+        return notes.reading(self._endpoint(entry, target, frozenset({target.protocol}), name=name))
 
-    def _endpoint(
-        self,
-        keys: Layers,
-        target: Target,
-        protocols: frozenset[Protocol],
-        credentials: Credentials | None,
-        policy: TlsPolicy,
-        *,
-        name: str,
-    ) -> Endpoint:
+    def _endpoint(self, entry: _Entry, target: Target, protocols: frozenset[Protocol], *, name: str) -> Endpoint:
+        keys, credentials = entry.keys, entry.credentials
         if target.server is not None and not target.server.logins:
             credentials = None
-        draft = Draft(keys, target, protocols, credentials, policy, self._journal)
+        draft = Draft(keys, target, protocols, credentials, entry.policy, entry.notes)
         for check in CHECKS:
             check(draft)
         interval, timeout = timing(keys)
@@ -159,7 +154,7 @@ class EndpointReader:
             credentials=credentials,
             mechanism=draft.mechanism,
             ip_family=draft.ip_family,
-            tls=policy,
+            tls=entry.policy,
             capabilities=self._share(tuple(keys.below("expect").value("capabilities") or ())),
             rcpt_expect=self._share(draft.rcpt_expect),
             fingerprints=self._share(draft.fingerprints),
@@ -167,8 +162,9 @@ class EndpointReader:
             **{key: value for key, value in values.items() if value is not None},
         )
 
-    def _name(self, keys: Layers, target: Target | None) -> str:
+    def _name(self, entry: _Entry, target: Target | None) -> str:
         """The endpoint's name, which no other may have; empty for one that has neither name nor target."""
+        keys = entry.keys
         name: str = keys.own_value("name") or (target.name if target is not None and keys.usable("name") else "")
         if not name:
             return name
@@ -177,21 +173,21 @@ class EndpointReader:
             name = f"{name}-{target.protocol}"
         place = (*keys.own.at, "name")
         if name in self._names:
-            other = self._journal.where(self._names[name], seen_from=place)
+            other = elsewhere(self._places, self._names[name], seen_from=place)
             message = f"{quoted(name)} is the name of the endpoint at {other} too; write a name for one of them"
-            self._journal.problem(place, message)
+            entry.notes.problem(place, message)
         self._names.setdefault(name, place)
         return name
 
-    def _login(self, keys: Layers) -> Credentials | None:
-        """The entry that the endpoint names."""
+    def _login(self, keys: Layers, notes: Notes) -> Credentials | None:
+        """The entry of credentials that is named."""
         name = keys.value("credentials")
         if name is None:
             return None
         self.logins.add(name)
         if name not in self._credentials:
             mend = did_you_mean(name, tuple(self._credentials)) if self._credentials else "write it below credentials"
-            self._journal.problem(keys.place("credentials"), f"there is no entry {quoted(name)}; {mend}")
+            notes.problem(keys.place("credentials"), f"there is no entry {quoted(name)}; {mend}")
         return self._credentials.get(name)
 
     def _labels(self, keys: Layers) -> Mapping[str, str]:
@@ -223,20 +219,16 @@ _SCHEDULED: Final = MappingProxyType(
 _NAME_THEM = "write allowed_targets, such as [mail.example.com, 192.0.2.0/24]"
 
 
-def read_modules(
-    value: Value, reader: EndpointReader, defaults: Read[DefaultsSection], journal: Journal
-) -> dict[str, Module]:
+def read_modules(value: Value, reader: EndpointReader, defaults: Read[DefaultsSection]) -> Reading[dict[str, Module]]:
     """Every module by its name; those with problems are left out."""
-    if value is None:
-        return {}
-    if not isinstance(value, YamlMapping):
-        journal.problem(
-            ("modules",), "must be a mapping of names to a url each; write for example imaps: {url: imaps://}"
-        )
-        return {}
+    notes = Notes()
+    if value is not None and not isinstance(value, YamlMapping):
+        wanted = "must be a mapping of names to a url each; write for example imaps: {url: imaps://}"
+        notes.problem(("modules",), wanted)
+        return notes.reading({})
     inherited = _inherited(defaults)
-    modules = [_module(name, entry, reader, inherited, journal) for name, entry in value.items()]
-    return {module.name: module for module in modules if module is not None}
+    modules = [notes.take(_module(name, entry, reader, inherited)) for name, entry in (value or {}).items()]
+    return notes.reading({module.name: module for module in modules if module is not None})
 
 
 def _inherited(defaults: Read[DefaultsSection]) -> Layer:
@@ -245,53 +237,50 @@ def _inherited(defaults: Read[DefaultsSection]) -> Layer:
     return Layer(DefaultsSection.model_construct(set(kept), **kept), ("defaults",), broken)
 
 
-def _module(name: str, value: Value, reader: EndpointReader, inherited: Layer, journal: Journal) -> Module | None:
+def _module(name: str, value: Value, reader: EndpointReader, inherited: Layer) -> Reading[Module]:
     at: Location = ("modules", name)
-    try:
-        plain_text.name(name)
-    except ValueError as error:
-        journal.problem(at, f"the name {error}")
+    notes = Notes()
+    check_name(name, at, notes)
     if isinstance(value, YamlMapping) and "prober" in value:
         message = "is a module of blackbox_exporter; docs/from-blackbox-exporter.md shows what to write instead"
-        journal.problem((*at, "prober"), message)
-        return None
-    read = read_section(ModuleSection, value, at, journal)
+        notes.problem((*at, "prober"), message)
+        return notes.reading(None)
+    read = notes.take(read_section(ModuleSection, value, at))
     if read is None:
-        return None
+        return notes.reading(None)
     for key, why in _SCHEDULED.items():
         if key in read.section.model_fields_set:
-            journal.problem((*at, key), f"{why}; leave it out")
-    keys = Layers(Layer(read.section, at, read.broken), inherited)
-    template = reader.template(keys, read_module_target(keys, at, journal), name)
+            notes.problem((*at, key), f"{why}; leave it out")
+    template = notes.take(reader.template(Layers(Layer(read.section, at, read.broken), inherited), name))
     if template is None:
-        return None
-    return Module(name, template, _allowed(read, template, at, journal))
+        return notes.reading(None)
+    return notes.reading(Module(name, template, _allowed(read, template, at, notes)))
 
 
-def _allowed(read: Read[ModuleSection], template: Endpoint, at: Location, journal: Journal) -> AllowedTargets | None:
+def _allowed(read: Read[ModuleSection], template: Endpoint, at: Location, notes: Notes) -> AllowedTargets | None:
     """What the module may be asked for; with a host of its own, that alone unless more is written."""
     entries = tuple(read.section.allowed_targets or ())
     written = "allowed_targets" in read.section.model_fields_set
     if any(place[0] == "allowed_targets" for place in read.broken):
         return None
     if written and not entries:
-        journal.problem((*at, "allowed_targets"), f"allows nothing; {_NAME_THEM}")
+        notes.problem((*at, "allowed_targets"), f"allows nothing; {_NAME_THEM}")
     shown = "credentials" if template.credentials is not None else "client_cert_file"
     if template.credentials is not None or template.tls.client_cert_file is not None:
-        _check_binding(shown, AllowedTargets(entries), at, journal)
+        _check_binding(shown, AllowedTargets(entries), at, notes)
     elif not entries and not template.host:
-        journal.warning(at, f"anyone who may ask can have any server probed; {_NAME_THEM}")
+        notes.warning(at, f"anyone who may ask can have any server probed; {_NAME_THEM}")
     if entries:
         return AllowedTargets(entries)
     return AllowedTargets((parse_allowed(template.host),)) if template.host else None
 
 
-def _check_binding(shown: str, allowed: AllowedTargets, at: Location, journal: Journal) -> None:
+def _check_binding(shown: str, allowed: AllowedTargets, at: Location, notes: Notes) -> None:
     """Anyone who is shown credentials must be somebody that the configuration knows."""
     if not allowed.entries:
-        journal.problem(at, f"would show {shown} to every server that somebody names; {_NAME_THEM}")
+        notes.problem(at, f"would show {shown} to every server that somebody names; {_NAME_THEM}")
     elif allowed.everything is not None:
         message = (
             f"{allowed.everything} is every address, to which {shown} would be shown; write the networks of the servers"
         )
-        journal.problem((*at, "allowed_targets"), message)
+        notes.problem((*at, "allowed_targets"), message)

@@ -7,6 +7,7 @@ or password does not count as a problem of the configuration: only the flow that
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
@@ -15,7 +16,7 @@ from exporter.config.values import plain_text
 from exporter.config.document import YamlMapping, YamlSequence
 from exporter.config.values.durations import format_duration
 from exporter.config.schema import FlowKeySection, FlowSection, ReceiveSection
-from exporter.config.problems import Journal, Location, did_you_mean, quoted
+from exporter.config.problems import Location, Notes, Places, Reading, did_you_mean, directory, elsewhere, quoted
 from exporter.config.schema import DefaultsSection
 from exporter.config.credentials_section import Secrets
 from exporter.config.values.secret_sources import EnvSecret, InlineSecret
@@ -48,57 +49,54 @@ _FIELDS: Final = MappingProxyType({"from": "sender"})
 
 
 def read_flows(
-    root: YamlMapping,
-    endpoints: Sequence[Endpoint],
-    defaults: Read[DefaultsSection],
-    journal: Journal,
-) -> Flows:
+    root: YamlMapping, endpoints: Sequence[Endpoint], defaults: Read[DefaultsSection], places: Places
+) -> Reading[Flows]:
     """All flows; those with problems are left out.
 
     Args:
         root: The whole file.
         endpoints: Those that flows may name.
         defaults: What holds for visits to MX hosts as well.
-        journal: Takes the problems.
+        places: Where the values of the file stand.
     """
-    key = _read_key(root, journal)
+    notes = Notes()
+    key = notes.take(_read_key(root, places))
     value = root.get("flows")
     if value is not None and not isinstance(value, YamlSequence):
-        journal.problem(("flows",), "must be a list; write for example flows: [{name: ..., send: ..., receive: ...}]")
-        return Flows((), key)
-    reader = _FlowReader({endpoint.name: endpoint for endpoint in endpoints}, defaults, journal)
-    flows = [reader.read(entry, index) for index, entry in enumerate(value or ())]
+        notes.problem(("flows",), "must be a list; write for example flows: [{name: ..., send: ..., receive: ...}]")
+        return notes.reading(Flows((), key))
+    reader = _FlowReader({endpoint.name: endpoint for endpoint in endpoints}, defaults, places)
+    flows = [notes.take(reader.read(entry, index)) for index, entry in enumerate(value or ())]
     if key is None and reader.sends is not None and not any(each in root for each in FlowKeySection.model_fields):
         ways = "flow_key_file, flow_key_env or flow_key at the top of the file"
-        journal.problem(reader.sends, f"messages are sent, and nothing marks them as ours; write {ways}")
-    return Flows(tuple(flow for flow in flows if flow is not None), key)
+        notes.problem(reader.sends, f"messages are sent, and nothing marks them as ours; write {ways}")
+    return notes.reading(Flows(tuple(flow for flow in flows if flow is not None), key))
 
 
-def _read_key(root: YamlMapping, journal: Journal) -> SecretSource | None:
+def _read_key(root: YamlMapping, places: Places) -> Reading[SecretSource]:
+    notes = Notes()
     written = {key: root[key] for key in FlowKeySection.model_fields if key in root}
-    read = read_section(FlowKeySection, written, (), journal)
+    read = notes.take(read_section(FlowKeySection, written, ()))
     if read is None:
-        return None
-    directory = journal.directory(("flow_key_file",))
-    source = Secrets(read, directory, (), journal).source("flow_key")
+        return notes.reading(None)
+    source = Secrets(read, directory(places, ("flow_key_file",)), (), notes).source("flow_key")
     if isinstance(source, InlineSecret | EnvSecret):
         key = "flow_key" if isinstance(source, InlineSecret) else "flow_key_env"
-        try:
+        with suppress(OSError):
             length = len(source.read().reveal())
-        except OSError:
-            return source
-        if length < MIN_FLOW_KEY:
-            journal.problem((key,), f"is {length} octets long; write at least {MIN_FLOW_KEY} that nobody can guess")
-    return source
+            if length < MIN_FLOW_KEY:
+                notes.problem((key,), f"is {length} octets long; write at least {MIN_FLOW_KEY} that nobody can guess")
+    return notes.reading(source)
 
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """A section of a flow, where it stands, and what was wrong in it."""
+    """A section of a flow, where it stands, what was wrong in it, and what is said about the flow."""
 
     section: Any
     at: Location
     broken: frozenset[Location]
+    notes: Notes
 
     def value(self, key: str) -> Any:
         return None if self.section is None else getattr(self.section, _FIELDS.get(key, key))
@@ -112,7 +110,11 @@ class _Keys:
 
     def below(self, key: str) -> _Keys:
         broken = frozenset(place[1:] for place in self.broken if place[0] == key and place[1:])
-        return _Keys(self.value(key), (*self.at, key), broken)
+        return _Keys(self.value(key), (*self.at, key), broken, self.notes)
+
+    def problem(self, message: str, *key: str) -> None:
+        """What is wrong with the section, or a key of it."""
+        self.notes.problem((*self.at, *key), message)
 
 
 class _FlowReader:
@@ -122,20 +124,20 @@ class _FlowReader:
         sends: The place of the first flow that sends; `None` if none does.
     """
 
-    def __init__(self, endpoints: Mapping[str, Endpoint], defaults: Read[DefaultsSection], journal: Journal) -> None:
+    def __init__(self, endpoints: Mapping[str, Endpoint], defaults: Read[DefaultsSection], places: Places) -> None:
         self.sends: Location | None = None
         self._endpoints = endpoints
         self._defaults = defaults.section
-        self._journal = journal
+        self._places = places
         self._names: dict[str, Location] = {}
 
-    def read(self, value: object, index: int) -> Flow | None:
-        """The flow at an index of the section; `None` if it has problems."""
-        before = len(self._journal.problems)
-        read = read_section(FlowSection, value, ("flows", index), self._journal)
+    def read(self, value: object, index: int) -> Reading[Flow]:
+        """The flow at an index of the section."""
+        at, notes = ("flows", index), Notes()
+        read = notes.take(read_section(FlowSection, value, at))
         if read is None:
-            return None
-        keys = _Keys(read.section, ("flows", index), read.broken)
+            return notes.reading(None)
+        keys = _Keys(read.section, at, read.broken, notes)
         name = self._name(keys)
         sends = keys.has("send") or any(place[0] == "send" for place in keys.broken)
         if sends and self.sends is None:
@@ -145,12 +147,10 @@ class _FlowReader:
         expect = keys.below("expect")
         give_up = read.section.give_up or DEFAULT_GIVE_UP
         self._check_kind(expect, keys, sends=sends)
-        if len(self._journal.problems) > before or receiving is None or (sends and sending is None):
-            return None
+        if notes.problems or receiving is None or (sends and sending is None):
+            return notes.reading(None)
         expected = self._expected(expect, receiving, give_up) if sends else Expected(mailbox=receiving.mailboxes[0])
-        if len(self._journal.problems) > before:
-            return None
-        return Flow(
+        flow = Flow(
             name=name,
             receiving=receiving,
             sending=sending,
@@ -160,17 +160,18 @@ class _FlowReader:
             interval=read.section.interval or DEFAULT_INTERVAL,
             labels=MappingProxyType({k: v for k, v in sorted((read.section.labels or {}).items()) if v}),
         )
+        return notes.value_or_problems(flow)
 
     def _name(self, keys: _Keys) -> str:
         name: str | None = keys.value("name")
         if name is None:
             if keys.missing("name"):
-                self._journal.problem(keys.at, "has no name; write name: and one that says from where to where")
+                keys.problem("has no name; write name: and one that says from where to where")
             return ""
         place = (*keys.at, "name")
         if name in self._names:
-            other = self._journal.where(self._names[name], seen_from=place)
-            self._journal.problem(place, f"{quoted(name)} is the name of the flow at {other} too; write another")
+            other = elsewhere(self._places, self._names[name], seen_from=place)
+            keys.notes.problem(place, f"{quoted(name)} is the name of the flow at {other} too; write another")
         self._names.setdefault(name, place)
         return name
 
@@ -179,21 +180,18 @@ class _FlowReader:
         name = keys.value(key)
         if name is None:
             return None
-        place = (*keys.at, key)
         endpoint = self._endpoints.get(name)
         if endpoint is None:
             names = tuple(each.name for each in self._endpoints.values() if each.protocol in protocols)
             mend = did_you_mean(name, names[:50]) if names else "write it below endpoints"
-            self._journal.problem(place, f"there is no endpoint {quoted(name)}; {mend}")
+            keys.problem(f"there is no endpoint {quoted(name)}; {mend}", key)
             return None
         if endpoint.protocol not in protocols:
             wanted = " or ".join(each.value.upper() for each in sorted(protocols))
-            self._journal.problem(place, f"{quoted(name)} speaks {endpoint.protocol.upper()}; name one for {wanted}")
+            keys.problem(f"{quoted(name)} speaks {endpoint.protocol.upper()}; name one for {wanted}", key)
             return None
         if login is not None and endpoint.credentials is None:
-            self._journal.problem(
-                place, f"{quoted(name)} has no credentials, and {login} needs a login; add them there"
-            )
+            keys.problem(f"{quoted(name)} has no credentials, and {login} needs a login; add them there", key)
             return None
         return replace(endpoint, addresses=Addresses.FIRST)
 
@@ -201,11 +199,11 @@ class _FlowReader:
         endpoint = self._endpoint(keys, "endpoint", protocols=frozenset({Protocol.SMTP}), login=None)
         mx, recipient = keys.value("mx"), keys.value("to")
         if keys.missing("endpoint") and keys.missing("mx"):
-            self._journal.problem(keys.at, "says neither endpoint nor mx; write endpoint: with an SMTP endpoint's name")
+            keys.problem("says neither endpoint nor mx; write endpoint: with an SMTP endpoint's name")
         elif keys.has("endpoint") and mx is not None:
-            self._journal.problem((*keys.at, "mx"), "endpoint is there too; write only one of the two")
+            keys.problem("endpoint is there too; write only one of the two", "mx")
         if keys.missing("to"):
-            self._journal.problem(keys.at, "says no recipient; write to: and an address that receive reads")
+            keys.problem("says no recipient; write to: and an address that receive reads")
         bounces = self._endpoint(keys, "bounces", protocols=_READERS, login="reading a mailbox")
         sender = self._sender(keys, endpoint)
         if mx is not None and endpoint is None:
@@ -224,7 +222,7 @@ class _FlowReader:
         except ValueError:
             if keys.value("mx") is not None or endpoint is not None:
                 why = f"{quoted(username)} is not a mail address" if username else "there is no login to take it from"
-                self._journal.problem(keys.at, f"says no sender, and {why}; write from: monitor@example.com")
+                keys.problem(f"says no sender, and {why}; write from: monitor@example.com")
             return None
 
     def _exchanger(self, domain: str) -> Endpoint:
@@ -242,22 +240,20 @@ class _FlowReader:
         section: ReceiveSection | None = keys.value("receive")
         if section is None:
             if keys.missing("receive"):
-                self._journal.problem(keys.at, "says not where to look; write receive: {endpoint: ...}")
+                keys.problem("says not where to look; write receive: {endpoint: ...}")
             return None
         below = keys.below("receive")
         endpoint = self._endpoint(below, "endpoint", protocols=_READERS, login="reading a mailbox")
         if below.missing("endpoint"):
-            self._journal.problem(below.at, "says no endpoint; write endpoint: with an IMAP or POP3 endpoint's name")
+            below.problem("says no endpoint; write endpoint: with an IMAP or POP3 endpoint's name")
         mailboxes = tuple(dict.fromkeys(section.mailboxes or ()))
         if section.mailboxes == []:
-            self._journal.problem((*below.at, "mailboxes"), "is empty; write [INBOX], or leave it out")
+            below.problem("is empty; write [INBOX], or leave it out", "mailboxes")
         if endpoint is None:
             return None
         if endpoint.protocol is Protocol.POP3:
             if mailboxes and mailboxes != ("INBOX",):
-                self._journal.problem(
-                    (*below.at, "mailboxes"), "POP3 has no mailbox but INBOX; leave it out, or name an IMAP endpoint"
-                )
+                below.problem("POP3 has no mailbox but INBOX; leave it out, or name an IMAP endpoint", "mailboxes")
             mailboxes = ("INBOX",)
         return Receiving(endpoint, mailboxes or DEFAULT_MAILBOXES, section.authserv_id)
 
@@ -266,35 +262,26 @@ class _FlowReader:
         for key in _AWAITED if sends else _SENT:
             if expect.has(key):
                 why = "a message of our own is recognised by its signature" if sends else "nothing is sent"
-                self._journal.problem((*expect.at, key), f"{why}; leave it out")
+                expect.problem(f"{why}; leave it out", key)
         if sends:
             return
         if keys.has("give_up"):
-            self._journal.problem((*keys.at, "give_up"), "nothing is sent; leave it out")
+            keys.problem("nothing is sent; leave it out", "give_up")
         if expect.missing("every"):
             place = expect.at if expect.section is not None else keys.at
             wish = "every: and how old the newest message may become, such as 26h"
-            self._journal.problem(place, f"sends nothing, so it has to say what is awaited; write expect: with {wish}")
+            keys.notes.problem(place, f"sends nothing, so it has to say what is awaited; write expect: with {wish}")
 
     def _expected(self, keys: _Keys, receiving: Receiving, give_up: float) -> Expected:
         within: float | None = keys.value("within")
         if within is not None and within >= give_up:
             shown = format_duration(give_up)
-            self._journal.problem(
-                (*keys.at, "within"),
-                f"is not below give_up, which is {shown}; write a shorter time here or a longer there",
-            )
+            keys.problem(f"is not below give_up, which is {shown}; write a shorter time here or a longer there", "within")
         mailbox = keys.value("mailbox") or receiving.mailboxes[0]
         if mailbox not in receiving.mailboxes:
             looked_in = ", ".join(map(quoted, receiving.mailboxes))
-            self._journal.problem(
-                (*keys.at, "mailbox"),
-                f"{quoted(mailbox)} is not looked in, only {looked_in}; add it to receive.mailboxes",
-            )
+            keys.problem(f"{quoted(mailbox)} is not looked in, only {looked_in}; add it to receive.mailboxes", "mailbox")
         auth = keys.value("auth") or {}
         if auth and receiving.authserv_id is None:
-            self._journal.problem(
-                (*keys.at, "auth"),
-                "no Authentication-Results count; write receive.authserv_id, the server's own name in them",
-            )
+            keys.problem("no Authentication-Results count; write receive.authserv_id, the server's own name in them", "auth")
         return Expected(within, mailbox, MappingProxyType(dict(sorted(auth.items()))))

@@ -6,6 +6,7 @@ This file knows the order of things: octets, document, sections, endpoints. How 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,13 +18,13 @@ from exporter.config.domains_section import read_domains
 from exporter.config.endpoints_section import EndpointReader, read_modules
 from exporter.config.files import find_files, read_named, read_standard_input
 from exporter.config.flows_section import read_flows
-from exporter.config.problems import ConfigurationError, Journal, Location, Problem, key_path
+from exporter.config.problems import ConfigurationError, Location, Notes, Problem, Reading, key_path
 from exporter.config.endpoint_schema import DefaultsSection
 from exporter.config.schema import SUBJECTS, DnsSection, FileSection, LimitsSection, LoginBackoffSection
 from exporter.config.schema_fields import Section
 from exporter.config.sections import Read, S, read_section, unknown_key
 from exporter.config.values.durations import format_duration
-from exporter.model import DnsSettings, Limits, LoginBackoff
+from exporter.model import DnsSettings, Flows, Limits, LoginBackoff
 
 MINIMUM = "endpoints: [{url: imaps://mail.example.com}]"
 """The shortest configuration."""
@@ -66,80 +67,74 @@ def parse(text: str, name: str) -> Configuration:
 
 def _put_together(documents: Sequence[Document]) -> Configuration:
     pieces = Pieces(documents)
-    journal = Journal(pieces)
-    journal.problems += pieces.problems
-    journal.warnings += pieces.warnings
-    configuration = _sections(pieces.root, tuple(document.name for document in documents), journal)
-    if journal.problems:
-        raise ConfigurationError(journal.problems)
-    return configuration
+    reading = _configuration(pieces, tuple(document.name for document in documents))
+    problems = [*pieces.problems, *(note.problem(pieces) for note in reading.problems)]
+    if problems or reading.value is None:
+        raise ConfigurationError(problems)
+    warnings = {*pieces.warnings, *(note.problem(pieces) for note in reading.warnings)}
+    return replace(reading.value, warnings=tuple(sorted(warnings)))
 
 
-def _sections(root: YamlMapping, files: tuple[str, ...], journal: Journal) -> Configuration:
-    """Reads every section; the result is of use only if the journal has no problems."""
-    if not any(key in root for key in SUBJECTS) and (root or not journal.problems):
+def _configuration(pieces: Pieces, files: tuple[str, ...]) -> Reading[Configuration]:
+    """Reads every section. Warnings are left to be put into it."""
+    root, notes = pieces.root, Notes()
+    if not any(key in root for key in SUBJECTS) and (root or not pieces.problems):
         what = "there is no endpoint to probe" if root else "the configuration is empty"
-        journal.problem((), f"{what}; write at least {MINIMUM}")
+        notes.problem((), f"{what}; write at least {MINIMUM}")
     for key in root.keys() - FileSection.model_fields:
-        journal.problem((key,), unknown_key(FileSection, key))
-    defaults = _section(DefaultsSection, root, "defaults", journal)
-    credentials = read_credentials(root.get("credentials"), journal)
-    dns = _section(DnsSection, root, "dns", journal)
-    limits = _section(LimitsSection, root, "limits", journal)
-    login_backoff = _login_backoff(_section(LoginBackoffSection, root, "login_backoff", journal), journal)
-    reader = EndpointReader(defaults, credentials, journal)
-    reader.check_defaults()
-    endpoints = [
-        endpoint for index, value in enumerate(_endpoints(root, journal)) for endpoint in reader.read(value, index)
-    ]
-    modules = read_modules(root.get("modules"), reader, defaults, journal)
-    domains = read_domains(root.get("domains"), journal)
-    flows = read_flows(root, endpoints, defaults, journal)
+        notes.problem((key,), unknown_key(FileSection, key))
+    defaults = _section(DefaultsSection, root, "defaults", notes)
+    credentials = notes.take(read_credentials(root.get("credentials"), pieces)) or {}
+    reader = EndpointReader(defaults, credentials, pieces)
+    notes.take(reader.check_defaults())
+    readings = [reader.read(value, index) for index, value in enumerate(_endpoints(root, notes))]
+    endpoints = [endpoint for reading in readings for endpoint in notes.take(reading) or ()]
+    modules = notes.take(read_modules(root.get("modules"), reader, defaults)) or {}
     followed = [each for following in reader.followings for each in following.templates.values()]
     users = [*endpoints, *followed, *(module.template for module in modules.values())]
-    check_for_secrets(credentials.values(), users, journal)
-    check_for_use(credentials, reader.logins, journal)
-    return Configuration(
+    check_for_secrets(credentials.values(), users, notes)
+    check_for_use(credentials, reader.logins, notes)
+    configuration = Configuration(
         files=files,
         endpoints=tuple(endpoints),
         credentials=tuple(entry for entry in credentials.values() if entry is not None),
-        dns=DnsSettings(**_set(dns.section)),
-        limits=Limits(**_set(limits.section)),
-        login_backoff=login_backoff,
+        dns=DnsSettings(**_set(_section(DnsSection, root, "dns", notes).section)),
+        limits=Limits(**_set(_section(LimitsSection, root, "limits", notes).section)),
+        login_backoff=_login_backoff(_section(LoginBackoffSection, root, "login_backoff", notes).section, notes),
         modules=MappingProxyType(modules),
-        flows=flows,
+        flows=notes.take(read_flows(root, endpoints, defaults, pieces)) or Flows(),
         followings=tuple(reader.followings),
-        domains=domains,
-        warnings=tuple(sorted(set(journal.warnings))),
+        domains=notes.take(read_domains(root.get("domains"), pieces)) or (),
     )
+    return notes.reading(configuration)
 
 
-def _section(model: type[S], root: YamlMapping, key: str, journal: Journal) -> Read[S]:
+def _section(model: type[S], root: YamlMapping, key: str, notes: Notes) -> Read[S]:
     """The section under a key of the top; empty if it is absent or unusable."""
     value = root.get(key)
-    read = None if value is None else read_section(model, value, (key,), journal)
+    read = None if value is None else notes.take(read_section(model, value, (key,)))
     return read or Read(model(), frozenset())
 
 
-def _login_backoff(read: Read[LoginBackoffSection], journal: Journal) -> LoginBackoff:
+def _login_backoff(section: LoginBackoffSection, notes: Notes) -> LoginBackoff:
     """Where only one of the two is written, the other gives way to it."""
-    initial, maximum, default = read.section.initial, read.section.max, LoginBackoff()
+    initial, maximum, default = section.initial, section.max, LoginBackoff()
     if initial is not None and maximum is not None and maximum < initial:
         message = f"is shorter than initial; write max: {format_duration(initial)} or more"
-        journal.problem(("login_backoff", "max"), message)
+        notes.problem(("login_backoff", "max"), message)
     longest = maximum or max(initial or 0.0, default.maximum)
     return LoginBackoff(initial or min(default.initial, longest), longest)
 
 
-def _endpoints(root: YamlMapping, journal: Journal) -> YamlSequence | tuple[Value, ...]:
+def _endpoints(root: YamlMapping, notes: Notes) -> YamlSequence | tuple[Value, ...]:
     value = root.get("endpoints")
     if isinstance(value, YamlSequence):
         if not value and not any(root.get(key) for key in SUBJECTS):
-            journal.problem(("endpoints",), f"there is no endpoint to probe; write at least {MINIMUM}")
+            notes.problem(("endpoints",), f"there is no endpoint to probe; write at least {MINIMUM}")
         return value
     if value is not None or ("endpoints" in root and not any(root.get(key) for key in SUBJECTS)):
         what = "there is no endpoint to probe; write at least" if value is None else "must be a list; write for example"
-        journal.problem(("endpoints",), f"{what} {MINIMUM}")
+        notes.problem(("endpoints",), f"{what} {MINIMUM}")
     return ()
 
 

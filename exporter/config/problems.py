@@ -12,8 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Generic, TypeAlias, TypeVar
 from typing import Protocol as Interface
-from typing import TypeAlias
+
+T = TypeVar("T")
 
 MAX_QUOTED = 60
 """Characters of a value that a message repeats: enough to recognise it, and a message stays one line of a terminal."""
@@ -90,7 +92,7 @@ Location: TypeAlias = tuple[str | int, ...]
 
 
 class Places(Interface):
-    """Knows where the values of a document stand."""
+    """Knows where the values of a document stand, which may come from several files."""
 
     def file(self, location: Location) -> str:
         """The file of a value, as messages call it."""
@@ -99,43 +101,77 @@ class Places(Interface):
         """Its line in that file."""
 
 
-class Journal:
-    """Collects what is wrong with one document, which may come from several files.
+def directory(places: Places, location: Location) -> Path:
+    """Where relative paths that are written at a place begin.
+
+    Absolute, but with its symlinks: a mounted ConfigMap is replaced by turning one.
+    """
+    return Path(places.file(location)).parent.absolute()
+
+
+def elsewhere(places: Places, location: Location, *, seen_from: Location) -> str:
+    """How a message at one place calls another."""
+    file, line = places.file(location), places.line(location)
+    return f"line {line}" if file == places.file(seen_from) else f"{file}:{line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What is to be said about a place."""
+
+    location: Location
+    message: str
+
+    def problem(self, places: Places) -> Problem:
+        """The same for people, who know files and lines."""
+        key = key_path(self.location)
+        message = f"{key}: {self.message}" if key else self.message
+        return Problem(places.file(self.location), places.line(self.location), message)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[T]):
+    """What came of reading a part of the document.
 
     Attributes:
-        problems: What makes the configuration unusable.
+        value: `None` if there is none that could be used.
+        problems: What makes the configuration unusable; there may be a value in spite of it, to judge other parts by.
         warnings: What does not, but deserves a look.
     """
 
-    def __init__(self, places: Places) -> None:
-        self.problems: list[Problem] = []
-        self.warnings: list[Problem] = []
-        self._places = places
+    value: T | None
+    problems: tuple[Note, ...] = ()
+    warnings: tuple[Note, ...] = ()
 
-    def directory(self, location: Location) -> Path:
-        """Where relative paths that are written at a place begin.
 
-        Absolute, but with its symlinks: a mounted ConfigMap is replaced by turning one.
-        """
-        return Path(self._places.file(location)).parent.absolute()
+class Notes:
+    """What there is to say about the one part that is being read."""
 
-    def where(self, location: Location, *, seen_from: Location) -> str:
-        """How a message at one place calls another."""
-        file, line = self._places.file(location), self._places.line(location)
-        return f"line {line}" if file == self._places.file(seen_from) else f"{file}:{line}"
+    def __init__(self) -> None:
+        self.problems: list[Note] = []
+        self.warnings: list[Note] = []
 
     def problem(self, location: Location, message: str) -> None:
         """Notes what is wrong at a place."""
-        self.problems.append(self._note(location, message))
+        self.problems.append(Note(location, message))
 
     def warning(self, location: Location, message: str) -> None:
         """Notes what is doubtful at a place."""
-        self.warnings.append(self._note(location, message))
+        self.warnings.append(Note(location, message))
 
-    def _note(self, location: Location, message: str) -> Problem:
-        key = key_path(location)
-        file, line = self._places.file(location), self._places.line(location)
-        return Problem(file, line, f"{key}: {message}" if key else message)
+    def take(self, reading: Reading[T]) -> T | None:
+        """The value of a smaller part, whose notes become notes of this one."""
+        self.problems += reading.problems
+        self.warnings += reading.warnings
+        return reading.value
+
+    def reading(self, value: T | None) -> Reading[T]:
+        """What came of it all, be there problems or not."""
+        return Reading(value, tuple(self.problems), tuple(self.warnings))
+
+    def value_or_problems(self, value: T | None) -> Reading[T]:
+        """What came of it all: no value if there are problems."""
+        return self.reading(None if self.problems else value)
 
 
 def key_path(location: Location) -> str:

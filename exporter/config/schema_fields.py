@@ -1,7 +1,6 @@
 """The kinds of values that keys can have, as pydantic annotations: how each is read and how a JSON schema describes it.
 
-What the text of a value may be is decided in `text`, `wire`, `durations`, `hosts` and `urls`; which keys there are, in
-`schema`.
+What the text of a value may be is decided in `values`; which keys there are, in `schema` and `endpoint_schema`.
 """
 
 from __future__ import annotations
@@ -57,13 +56,34 @@ from exporter.model import (
     TlsVersion,
 )
 
+
+def key(meaning: str, example: Any, default: Any = None, *, alias: str | None = None) -> Any:
+    """A key of the file, with what a reference says about it.
+
+    Args:
+        meaning: What it is for.
+        example: A value as one would write it.
+        default: Likewise, what holds without it.
+        alias: How it is written, where Python has another use for the word.
+    """
+    return Field(
+        default=None, description=meaning, examples=[example], json_schema_extra={"default": default}, alias=alias
+    )
+
+
+class Section(BaseModel):
+    """A mapping of the file with known keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """Marks a value that is written as text and read by a function.
 
     Attributes:
         parse: Raises `ValueError`, whose message becomes the problem.
-        pattern: What the JSON schema can say about the plain_text.
+        pattern: What the JSON schema can say about the text.
     """
 
     parse: Callable[[str], object]
@@ -205,23 +225,3 @@ OneSource: TypeAlias = Annotated[Source, BeforeValidator(OneOf(Source))]
 OneDomainCheck: TypeAlias = Annotated[DomainCheck, BeforeValidator(OneOf(DomainCheck))]
 OneAuthMethod: TypeAlias = Annotated[AuthMethod, BeforeValidator(OneOf(AuthMethod))]
 OneAuthResult: TypeAlias = Annotated[AuthResult, BeforeValidator(OneOf(AuthResult))]
-
-
-def key(meaning: str, example: Any, default: Any = None, *, alias: str | None = None) -> Any:
-    """A key of the file, with what a reference says about it.
-
-    Args:
-        meaning: What it is for.
-        example: A value as one would write it.
-        default: Likewise, what holds without it.
-        alias: How it is written, where Python has another use for the word.
-    """
-    return Field(
-        default=None, description=meaning, examples=[example], json_schema_extra={"default": default}, alias=alias
-    )
-
-
-class Section(BaseModel):
-    """A mapping of the file with known keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)

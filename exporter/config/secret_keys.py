@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from exporter.config.problems import MAX_PATH, Journal, Location, quoted
+from exporter.config.problems import MAX_PATH, Location, Notes, quoted
 from exporter.config.schema_fields import Section
 from exporter.config.sections import Read
 from exporter.config.values.secret_sources import EnvSecret, FileSecret, InlineSecret
@@ -33,12 +33,12 @@ FLOW_KEY = "flow_key"
 class Secrets:
     """The secrets of one section of the file."""
 
-    def __init__(self, read: Read[Any], directory: Path, at: Location, journal: Journal) -> None:
+    def __init__(self, read: Read[Any], folder: Path, at: Location, notes: Notes) -> None:
         self._section: Section = read.section
         self._broken = read.broken
-        self._directory = directory
+        self._folder = folder
         self._at = at
-        self._journal = journal
+        self._notes = notes
 
     def keys(self, key: str) -> tuple[str, ...]:
         """The ways to write the secret `key` that the section has."""
@@ -53,26 +53,26 @@ class Secrets:
         written = self.written(key)
         for other in written[1:]:
             ways = ", ".join(self.keys(key))
-            self._journal.problem((*self._at, other), f"{written[0]} is there too; write only one of {ways}")
+            self._notes.problem((*self._at, other), f"{written[0]} is there too; write only one of {ways}")
         if len(written) != 1 or (written[0],) in self._broken:
             return None
         value = getattr(self._section, written[0])
         if value is None:
-            self._journal.problem(
+            self._notes.problem(
                 (*self._at, written[0]), f"has no value; write one, or another way to the {_noun(key)}"
             )
             return None
         form = _FORMS[written[0].removeprefix(key)]
-        source = form(value, self._directory)
+        source = form(value, self._folder)
         doubt = _doubt(source, key)
         if doubt:
-            self._journal.warning((*self._at, written[0]), doubt)
+            self._notes.warning((*self._at, written[0]), doubt)
         return source
 
     def file(self, key: str) -> SecretSource | None:
         """The content of the file `key`, which is public but read like a secret; `None` if it is not written."""
         path = getattr(self._section, key)
-        return None if path is None else FileSecret(self._directory / path)
+        return None if path is None else FileSecret(self._folder / path)
 
 
 def _noun(key: str) -> str:

@@ -18,9 +18,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from exporter.config.endpoint_schema import CredentialsSection, DefaultsSection, EndpointSection
-from exporter.config.problems import Journal, Location, did_you_mean
+from exporter.config.problems import Location, Notes, Reading, did_you_mean
 from exporter.config.schema import FileSection
 from exporter.config.schema_fields import Section
+from exporter.config.values import plain_text
 
 S = TypeVar("S", bound=Section)
 
@@ -62,27 +63,33 @@ class Read(Generic[S]):
     broken: frozenset[Location]
 
 
-def read_section(model: type[S], value: object, at: Location, journal: Journal) -> Read[S] | None:
-    """Reads the section at a place of the document, and reports what is wrong with it.
-
-    Returns:
-        `None` if it is not a mapping at all.
-    """
+def read_section(model: type[S], value: object, at: Location) -> Reading[Read[S]]:
+    """Reads the section at a place of the document; without a value if it is not a mapping at all."""
+    notes = Notes()
     broken: set[Location] = set()
     while True:
         try:
-            return Read(model.model_validate(value), frozenset(broken))
+            return notes.reading(Read(model.model_validate(value), frozenset(broken)))
         except ValidationError as error:
             details = error.errors(include_url=False)
         found = {_place(detail) for detail in details}
         for detail in details:
             # What the first pass has left behind, such as a list that is now too short, was the first pass's doing.
             if not broken:
-                _report(model, detail, at, journal)
+                place = _place(detail)
+                notes.problem(at + place, _complaint(model, detail, at, place))
         if () in found:
-            return None
+            return notes.reading(None)
         broken |= found
         value = _without(value, found)
+
+
+def check_name(name: str, at: Location, notes: Notes) -> None:
+    """The name of an entry that is a key of its section."""
+    try:
+        plain_text.name(name)
+    except ValueError as error:
+        notes.problem(at, f"the name {error}")
 
 
 def _place(detail: ErrorDetails) -> Location:
@@ -100,15 +107,6 @@ def _without(value: object, places: set[Location]) -> object:
     if isinstance(value, list):
         return [_without(v, below.get(i, set())) for i, v in enumerate(value) if () not in below.get(i, ())]
     return value
-
-
-def _report(model: type[Section], detail: ErrorDetails, at: Location, journal: Journal) -> None:
-    place = _place(detail)
-    if detail["type"] == "extra_forbidden":
-        message = unknown_key(_section_at(model, place[:-1]) or model, str(place[-1]))
-    else:
-        message = _message(model, detail, at, place)
-    journal.problem(at + place, message)
 
 
 def written_keys(section: type[Section]) -> dict[str, FieldInfo]:
@@ -130,8 +128,10 @@ def unknown_key(section: type[Section], key: str) -> str:
     return f"unknown key; {did_you_mean(key, keys)}"
 
 
-def _message(model: type[Section], detail: ErrorDetails, at: Location, place: Location) -> str:
+def _complaint(model: type[Section], detail: ErrorDetails, at: Location, place: Location) -> str:
     """What is wrong, and what to write."""
+    if detail["type"] == "extra_forbidden":
+        return unknown_key(_section_at(model, place[:-1]) or model, str(place[-1]))
     if detail["input"] is None:
         return "has no value; write one, or leave it out"
     if detail["type"] == "model_type" and isinstance(detail["input"], str) and ":" in detail["input"]:

@@ -18,7 +18,7 @@ from OpenSSL import crypto
 
 from exporter.certificates import pem_blocks
 from exporter.config.sections import Layers
-from exporter.config.problems import MAX_PATH, Journal, Location, quoted
+from exporter.config.problems import MAX_PATH, Location, Notes, Places, directory, quoted
 from exporter.model import TlsPolicy
 
 MAX_PEM_BYTES = 4 * 1024 * 1024
@@ -33,31 +33,31 @@ _NO_CERTIFICATE = "holds no certificate in PEM; name a file with one"
 
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----")
 
-Complaint: TypeAlias = tuple[str, str, Callable[[Journal, Location, str], None]]
+Complaint: TypeAlias = tuple[str, str, Callable[[Notes, Location, str], None]]
 """A key, what is wrong with it, and how to say so: as a problem or as a warning."""
 
 
 class TlsPolicies:
     """Makes policies; equal ones are one object, and their files are looked into once."""
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(self, places: Places) -> None:
+        self._places = places
         self._known: dict[TlsPolicy, tuple[TlsPolicy, tuple[Complaint, ...]]] = {}
 
-    def policy(self, tls: Layers) -> TlsPolicy:
-        """The policy of one endpoint."""
+    def policy(self, tls: Layers, notes: Notes) -> TlsPolicy:
+        """The policy of one endpoint; `notes` takes what is wrong with it."""
         values = tls.values()
-        values |= {key: self._journal.directory(tls.place(key)) / values[key] for key in _FILES if key in values}
+        values |= {key: directory(self._places, tls.place(key)) / values[key] for key in _FILES if key in values}
         made = TlsPolicy(**values)
         if made not in self._known:
             self._known[made] = made, tuple(_complaints(made))
         policy, complaints = self._known[made]
         for key, message, say in complaints:
             if tls.usable(*_FILES):
-                say(self._journal, tls.place(key), message)
+                say(notes, tls.place(key), message)
         if not policy.verify:
             doubt = "a bad certificate will not fail the probe; better trust its authority by ca_file"
-            self._journal.warning(tls.place("verify"), doubt)
+            notes.warning(tls.place("verify"), doubt)
         return policy
 
 
@@ -65,16 +65,16 @@ def _complaints(policy: TlsPolicy) -> Iterator[Complaint]:
     if policy.ca_file is not None:
         try:
             if doubt := check_authorities(policy.ca_file):
-                yield "ca_file", doubt, Journal.warning
+                yield "ca_file", doubt, Notes.warning
         except ValueError as error:
-            yield "ca_file", str(error), Journal.problem
+            yield "ca_file", str(error), Notes.problem
     if policy.client_cert_file is not None:
         try:
             _check_client(policy.client_cert_file, policy.client_key_file or policy.client_cert_file)
         except ValueError as error:
-            yield "client_cert_file", str(error), Journal.problem
+            yield "client_cert_file", str(error), Notes.problem
     elif policy.client_key_file is not None:
-        yield "client_key_file", "is of no use alone; write client_cert_file beside it", Journal.problem
+        yield "client_key_file", "is of no use alone; write client_cert_file beside it", Notes.problem
 
 
 def check_authorities(path: Path) -> str | None:

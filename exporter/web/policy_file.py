@@ -15,9 +15,9 @@ from typing import Final
 
 import structlog
 
-from exporter.config.document import YamlMapping, read_document
+from exporter.config.document import Document, YamlMapping, read_document
 from exporter.config.files import read_text
-from exporter.config.problems import ConfigurationError, Journal, Problem, quoted
+from exporter.config.problems import ConfigurationError, Note, Notes, Problem, Reading, quoted
 from exporter.config.sections import read_section
 from exporter.threads import in_own_thread
 from exporter.web.policy import ClientAuth, Policy, RateLimit, TlsSettings, WebConfig
@@ -98,7 +98,7 @@ class PolicyFile:
     def _load(self) -> Policy:
         # Looked at before they are read: what changes meanwhile is then a change at the next look.
         own = _stat(self._path)
-        config, journal = read_web_config(self._path)
+        config, document = read_web_config(self._path)
         self._named = config.files
         self._seen = (own, *map(_stat, self._named))
         if config.tls is None:
@@ -106,11 +106,11 @@ class PolicyFile:
         try:
             return Policy(config, server_context(config.tls))
         except TlsFileError as error:
-            journal.problem(("tls_server_config", error.key), str(error))
+            note = Note(("tls_server_config", error.key), str(error))
         except OSError as error:
             # It was there a moment ago: somebody is at work, and will be done at a later look.
-            journal.problem(("tls_server_config",), f"one of its files cannot be read ({error.strerror}); put it back")
-        raise ConfigurationError(journal.problems)
+            note = Note(("tls_server_config",), f"one of its files cannot be read ({error.strerror}); put it back")
+        raise ConfigurationError([note.problem(document)])
 
     def _check_scheme(self, policy: Policy) -> None:
         """Clients would take HTTP where there was HTTPS for an attack, and passwords would go in plain."""
@@ -128,47 +128,52 @@ def _stat(file: Path) -> tuple[int, ...] | None:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def read_web_config(path: Path) -> tuple[WebConfig, Journal]:
+def read_web_config(path: Path) -> tuple[WebConfig, Document]:
     """Reads a file, but not those that it names.
 
     Returns:
-        What it says, and a journal for what is wrong with those files.
+        What it says, and the document, which knows where it says it.
 
     Raises:
         ConfigurationError: Something is wrong with it; all problems in one go.
     """
     document = read_document(read_text(path), str(path))
-    journal = Journal(document)
-    journal.problems += document.problems
+    reading = _web_config(document, path.parent.absolute())
+    problems = [*document.problems, *(note.problem(document) for note in reading.problems)]
+    if problems or reading.value is None:
+        raise ConfigurationError(problems)
+    return reading.value, document
+
+
+def _web_config(document: Document, directory: Path) -> Reading[WebConfig]:
+    """`directory` is absolute, but with its symlinks: a mounted Secret is replaced by turning one."""
+    notes = Notes()
     root = YamlMapping() if document.root is None else document.root
     if not isinstance(root, YamlMapping):
-        journal.problem((), "a web configuration must be a mapping of keys to values at its top")
-        raise ConfigurationError(journal.problems)
-    read = read_section(WebConfigSection, root, (), journal)
-    if read is None or journal.problems:
-        raise ConfigurationError(journal.problems)
+        notes.problem((), "a web configuration must be a mapping of keys to values at its top")
+        return notes.reading(None)
+    read = notes.take(read_section(WebConfigSection, root, ()))
+    if read is None or document.problems or notes.problems:
+        return notes.reading(None)
     section = read.section
-    # Absolute, but with its symlinks: a mounted Secret is replaced by turning one.
     config = WebConfig(
-        tls=_tls(section.tls_server_config, path.parent.absolute(), journal),
-        headers=_headers(section.http_server_config, journal),
+        tls=_tls(section.tls_server_config, directory, notes),
+        headers=_headers(section.http_server_config, notes),
         users=MappingProxyType(dict(section.basic_auth_users or {})),
         auth_excluded_paths=frozenset(section.auth_excluded_paths or ()),
-        rate_limit=_rate_limit(section.rate_limit, journal),
+        rate_limit=_rate_limit(section.rate_limit, notes),
     )
-    if journal.problems:
-        raise ConfigurationError(journal.problems)
-    return config, journal
+    return notes.reading(config)
 
 
-def _tls(section: TlsServerSection | None, directory: Path, journal: Journal) -> TlsSettings | None:
+def _tls(section: TlsServerSection | None, directory: Path, notes: Notes) -> TlsSettings | None:
     """`None` where nothing is written: then it is plain HTTP."""
     if section is None or not section.model_fields_set:
         return None
     at = ("tls_server_config",)
     if section.cert_file is None or section.key_file is None:
         missing = "cert_file" if section.cert_file is None else "key_file"
-        journal.problem(at, f"has no {missing}; write the name of a PEM file, or leave the section out for plain HTTP")
+        notes.problem(at, f"has no {missing}; write the name of a PEM file, or leave the section out for plain HTTP")
         return None
     settings = TlsSettings(
         cert_file=directory / section.cert_file,
@@ -183,32 +188,32 @@ def _tls(section: TlsServerSection | None, directory: Path, journal: Journal) ->
         curves=tuple(section.curve_preferences or ()),
     )
     if settings.client_auth.verifies and settings.client_ca_file is None:
-        journal.problem((*at, "client_auth_type"), "needs to know who vouches for clients; write client_ca_file")
+        notes.problem((*at, "client_auth_type"), "needs to know who vouches for clients; write client_ca_file")
     if settings.client_auth is ClientAuth.NONE and settings.client_ca_file is not None:
         message = f"is of no use alone; write client_auth_type: {ClientAuth.REQUIRE}"
-        journal.problem((*at, "client_ca_file"), message)
+        notes.problem((*at, "client_ca_file"), message)
     if settings.client_allowed_sans and settings.client_auth is not ClientAuth.REQUIRE:
         message = f"is of no use to clients that show no certificate; write client_auth_type: {ClientAuth.REQUIRE}"
-        journal.problem((*at, "client_allowed_sans"), message)
+        notes.problem((*at, "client_allowed_sans"), message)
     if settings.min_version > settings.max_version:
-        journal.problem((*at, "min_version"), "is above max_version; change one of them")
+        notes.problem((*at, "min_version"), "is above max_version; change one of them")
     return settings
 
 
-def _headers(section: HttpServerSection | None, journal: Journal) -> Mapping[str, str]:
+def _headers(section: HttpServerSection | None, notes: Notes) -> Mapping[str, str]:
     """Without those that are blank."""
     written = {} if section is None else dict(section.headers or {})
     for name, value in written.items():
         if value and HEADERS[name] and value not in HEADERS[name]:
             at = ("http_server_config", "headers", name)
-            journal.problem(at, f"{quoted(value)} is not a value of {name}; write {' or '.join(HEADERS[name])}")
+            notes.problem(at, f"{quoted(value)} is not a value of {name}; write {' or '.join(HEADERS[name])}")
     return MappingProxyType({name: value for name, value in written.items() if value})
 
 
-def _rate_limit(section: RateLimitSection | None, journal: Journal) -> RateLimit | None:
+def _rate_limit(section: RateLimitSection | None, notes: Notes) -> RateLimit | None:
     if section is None or not section.interval:
         return None
     if not section.burst:
-        journal.problem(("rate_limit",), "lets nobody in without a burst; write burst: 20")
+        notes.problem(("rate_limit",), "lets nobody in without a burst; write burst: 20")
         return None
     return RateLimit(section.interval, section.burst)
