@@ -9,6 +9,7 @@ from exporter.config.configuration import Domain, Following
 from exporter.metrics.domain_state import DomainStates, Judged
 from exporter.model import Endpoint
 from exporter.net.resolve import Resolver
+from exporter.schedule.job import Job
 from exporter.sharding import Shard
 from exporter.visiting.visit import Visitor
 
@@ -62,10 +63,9 @@ class DomainDesk:
         self._runner.configure(followings, judged, resolver)
         return {_key(name): self._mine(endpoints) for name, endpoints in self._runner.endpoints().items()}
 
-    async def stop(self) -> None:
-        """Follow and judge no more."""
-        if self._runner is not None:
-            await self._runner.stop()
+    def jobs(self) -> tuple[Job, ...]:
+        """The looks at domains and judgements to come."""
+        return () if self._runner is None else self._runner.jobs()
 
     def _discovered(self, domain: str, endpoints: tuple[Endpoint, ...]) -> None:
         self._tell(_key(domain), self._mine(endpoints))

@@ -80,16 +80,6 @@ class Domain:
     timeout: float = DEFAULT_TIMEOUT
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
-    @property
-    def key(self) -> tuple[str, str]:
-        """What the schedule calls it: no endpoint's name begins like this."""
-        return ("\0domain", self.name)
-
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        """What the schedule bounds connections by: a judgement has bounds of its own."""
-        return ()
-
 
 @dataclass(frozen=True, slots=True)
 class Module:

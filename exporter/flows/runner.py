@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final, TypeAlias
 
 import structlog
@@ -14,6 +14,7 @@ from exporter.flows.desk import Desk, Observer
 from exporter.flows.reader import Reader
 from exporter.flows.sending import send
 from exporter.model import Endpoint, FailureReason, Flow, Flows, Outcome, Protocol, Proxy
+from exporter.schedule.job import Job
 from exporter.visiting.visit import Visitor
 
 Exchangers: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
@@ -23,7 +24,7 @@ MAX_EXCHANGERS: Final = 10
 """MX hosts that are handed a message; no domain of repute has more."""
 
 FIRST_WITHIN: Final = 10.0
-"""Seconds after the start in which the first messages are sent."""
+"""Seconds after the start in which the first messages are sent: spread, so that a restart does not hand in all at once."""
 
 log = structlog.get_logger()
 
@@ -43,14 +44,12 @@ class FlowRunner:
             run: Tells a single run from the daemon that may run beside it; empty for the daemon.
         """
         self.desk = Desk(observer, run=run)
-        self._once = bool(run)
         self._visitor = visitor
         self._exchangers = exchangers
         self._readers: dict[_Login, Reader] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._flows: dict[str, Flow] = {}
         self._held: set[tuple[str, str]] = set()
-        self._turns: dict[str, tuple[float, asyncio.Task[None]]] = {}
 
     def configure(self, flows: Flows) -> None:
         """Go on with these flows; what is in flight is still looked for."""
@@ -78,8 +77,20 @@ class FlowRunner:
             reader.configure(endpoint, tuple(receiving.get(login, ())), tuple(bouncing.get(login, ())))
             if begins:
                 reader.start()
-        if not self._once:
-            self._schedule()
+
+    def jobs(self) -> tuple[Job, ...]:
+        """The turns of the flows that send. Which MX hosts a message goes to is not known before it is sent."""
+        return tuple(
+            Job(
+                ("\0flow", flow.name),
+                flow.interval,
+                partial(self.run, flow),
+                hosts=(flow.sending.endpoint.host,) if flow.sending.mx is None else (),
+                first_within=FIRST_WITHIN,
+            )
+            for flow in self._flows.values()
+            if flow.sending is not None
+        )
 
     async def run(self, flow: Flow) -> None:
         """A flow's turn: send a message, one to each MX host. Never raises, but for cancellation.
@@ -97,8 +108,7 @@ class FlowRunner:
         await asyncio.gather(*(self._send(flow, mx, endpoint) for mx, endpoint in endpoints))
 
     async def stop(self, within: float) -> None:
-        """Send nothing more, and let readers say goodbye."""
-        await self._end_turns()
+        """Let readers say goodbye."""
         readers = list(self._readers.values())
         for reader in readers:
             reader.stop()
@@ -115,37 +125,6 @@ class FlowRunner:
         reader = self._readers.get(_login(flow.receiving.endpoint))
         failure = None if reader is None else reader.work.failure
         return None if failure is None else ": ".join(failure)
-
-    def _schedule(self) -> None:
-        """Give every flow that sends its turns; those whose rhythm is as before keep theirs."""
-        rhythms = {flow.name: flow.interval for flow in self._flows.values() if flow.sending is not None}
-        for name, (interval, task) in list(self._turns.items()):
-            if rhythms.get(name) != interval:
-                task.cancel()
-                del self._turns[name]
-        for name, interval in rhythms.items():
-            if name not in self._turns:
-                self._turns[name] = interval, asyncio.create_task(self._take_turns(name, interval))
-
-    async def _take_turns(self, name: str, interval: float) -> None:
-        """One message an interval, and the next not before the last was handed in."""
-        loop = asyncio.get_running_loop()
-        # Spread, so that a restart does not hand in all messages at once.
-        share = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest()) / 2**32
-        due = loop.time() + share * min(interval, FIRST_WITHIN)
-        while True:
-            await asyncio.sleep(due - loop.time())
-            flow = self._flows.get(name)
-            if flow is not None:
-                await self.run(flow)
-            due = max(due + interval, loop.time())
-
-    async def _end_turns(self) -> None:
-        tasks = [task for _, task in self._turns.values()]
-        self._turns.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _send(self, flow: Flow, mx: str, endpoint: Endpoint) -> None:
         ledger = self.desk.ledger(flow, mx)

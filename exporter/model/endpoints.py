@@ -13,6 +13,10 @@ from typing import TypeAlias
 from exporter.model.errands import Errand
 from exporter.model.logins import Credentials, Mechanism
 
+FIRST_PROBE_WITHIN = 60.0
+"""Seconds: who starts the program wants to see that a configuration works, and ten thousand endpoints still start spread
+over a minute."""
+
 
 class Protocol(StrEnum):
     """The mail protocols that can be probed."""
@@ -220,6 +224,11 @@ class Endpoint:
     def hosts(self) -> tuple[str, ...]:
         """Whom a probe of it talks to."""
         return (self.host,)
+
+    @property
+    def first_within(self) -> float:
+        """Seconds within which it is probed for the first time, however long its interval."""
+        return FIRST_PROBE_WITHIN
 
     @property
     def errands(self) -> tuple[Errand, ...]:

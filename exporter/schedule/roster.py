@@ -9,11 +9,15 @@ and what it finds decides who is visited from then on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
+from types import MappingProxyType
+from typing import Final
 
 from exporter.model import Addresses, Endpoint, ProbeResult, RosterChange, Series
+
+NOTHING_FOUND: Final[Mapping[str, Sequence[Endpoint]]] = MappingProxyType({})
 
 
 class Roster:
@@ -25,19 +29,21 @@ class Roster:
         self._written: tuple[Endpoint, ...] = ()
         self._found: dict[str, tuple[Endpoint, ...]] = {}
 
-    def configure(self, endpoints: Iterable[Endpoint], sources: Iterable[str] = ()) -> tuple[Endpoint, ...]:
-        """From now on these are configured. Returns whom to visit, in their order.
+    def configure(
+        self, endpoints: Iterable[Endpoint], found: Mapping[str, Sequence[Endpoint]] = NOTHING_FOUND
+    ) -> RosterChange:
+        """From now on these are configured; `all` of what is returned are those to visit, in their order.
 
-        Addresses that are known of a host stay known, unless it is asked for others; and so does what a source found.
+        Addresses that are known of a host stay known, unless it is asked for others.
 
         Args:
             endpoints: Those that are written out.
-            sources: What others are found by, in the order in which those stand behind the ones that are written out.
+            found: What each source has found, in the order in which it stands behind what is written out.
         """
         self._written = tuple(endpoints)
-        self._found = {source: self._found.get(source, ()) for source in sources}
-        self._enter(self._configured())
-        return tuple(self._visited.values())
+        self._found = {source: tuple(each) for source, each in found.items()}
+        gone, come = self._enter(self._configured())
+        return RosterChange(gone, come, tuple(self._visited.values()))
 
     def found(self, source: str, endpoints: Sequence[Endpoint]) -> RosterChange | None:
         """A configured source stands for these from now on. Returns what changes, `None` if nothing does.
@@ -46,16 +52,12 @@ class Roster:
         """
         if source not in self._found or tuple(endpoints) == self._found[source]:
             return None
-        before = {**self._visited}
         self._found[source] = tuple(endpoints)
-        self._enter(self._configured())
-        after = self._visited
-        gone = tuple(endpoint for series, endpoint in before.items() if series not in after)
-        come = tuple(endpoint for series, endpoint in after.items() if before.get(series) != endpoint)
+        gone, come = self._enter(self._configured())
         if not gone and not come:
             return None
         names = {endpoint.name for endpoint in endpoints}
-        return RosterChange(gone, come, tuple(endpoint for endpoint in after.values() if endpoint.name in names))
+        return RosterChange(gone, come, tuple(each for each in self._visited.values() if each.name in names))
 
     def take(self, endpoint: Endpoint, result: ProbeResult) -> tuple[ProbeResult | None, RosterChange | None]:
         """Take in where the name of a visited endpoint was found to lead to.
@@ -86,25 +88,27 @@ class Roster:
                 configured.setdefault(endpoint.name, endpoint)
         return configured.values()
 
-    def _enter(self, configured: Iterable[Endpoint]) -> None:
-        """Visit these from now on, at the addresses that are known."""
+    def _enter(self, configured: Iterable[Endpoint]) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:
+        """Visit these from now on, at the addresses that are known; who goes and who comes, or comes back changed."""
         known, self._addresses = self._addresses, {}
         before = {each.name: each for each in self._visited.values() if each.name in known}
         visited: list[Endpoint] = []
         for endpoint in configured:
             if endpoint.addresses is Addresses.ALL:
-                former = before.get(endpoint.name)
-                same = former is not None and _question(former) == _question(endpoint)
+                known_as = before.get(endpoint.name)
+                same = known_as is not None and _question(known_as) == _question(endpoint)
                 self._addresses[endpoint.name] = known[endpoint.name] if same else ()
                 visited += _each(endpoint, self._addresses[endpoint.name])
             else:
                 visited.append(endpoint)
-        self._visited = {endpoint.series: endpoint for endpoint in visited}
+        former, self._visited = self._visited, {endpoint.series: endpoint for endpoint in visited}
+        gone = tuple(endpoint for series, endpoint in former.items() if series not in self._visited)
+        come = tuple(each for series, each in self._visited.items() if not _same(former.get(series), each))
+        return gone, come
 
     def _is_visited(self, endpoint: Endpoint) -> bool:
         """Whether exactly this is to be visited, and not a former self of it."""
-        visited = self._visited.get(endpoint.series)
-        return visited is endpoint or visited == endpoint
+        return _same(self._visited.get(endpoint.series), endpoint)
 
     def _follow(self, endpoint: Endpoint, result: ProbeResult) -> RosterChange | None:
         name, found = endpoint.name, result.resolution
@@ -127,6 +131,11 @@ class Roster:
             del self._visited[each.series]
         self._visited |= {each.series: each for each in change.come}
         return change
+
+
+def _same(one: Endpoint | None, other: Endpoint) -> bool:
+    """Equal, and quick to say where both are one object, as most are when a configuration is loaded again."""
+    return one is other or one == other
 
 
 def _each(endpoint: Endpoint, addresses: Iterable[str]) -> tuple[Endpoint, ...]:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Container, Coroutine, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Generic
 from typing import Protocol as Interface
 
 from exporter.model import Limits, LongTask, SkipReason
+from exporter.schedule.job import LANES
 from exporter.schedule.stops import STANDSTILL
 from exporter.schedule.timetable import Due, Item, Key, Timetable
 from exporter.supervision import report
@@ -59,13 +61,13 @@ class _Host:
 
 
 class Scheduler(Generic[Item]):
-    """Runs items on schedule, from the first `replace` until `stop`."""
+    """Runs items on schedule, from the first `exchange` until `stop`."""
 
     def __init__(self, run: Callable[[Item], Coroutine[None, None, None]], observer: Observer) -> None:
         """Prepare a schedule without items.
 
         Args:
-            run: Runs one item; must not raise, and must end.
+            run: Runs one item; must end.
             observer: Is told of starts and skips.
         """
         self._run = run
@@ -81,28 +83,30 @@ class Scheduler(Generic[Item]):
         self._queue: deque[Key] = deque()
         self._hosts: dict[str, _Host] = {}
 
-    def replace(self, items: Iterable[Item], limits: Limits) -> None:
-        """Go on with these items and bounds. What is under way ends as it was begun; what waits begins again."""
+    def limit(self, limits: Limits) -> None:
+        """Keep to these bounds from now on. What is under way ends as it was begun; what waits may start."""
         self._limits = limits
-        self._timetable.replace(items, asyncio.get_running_loop().time())
-        waiting, self._waiting = self._waiting, {}
-        self._queue.clear()
-        for host in self._hosts.values():
-            host.queue.clear()
-        for key, entry in waiting.items():
-            item = self._timetable.item(key)
-            if item is not None:
-                self._start_or_queue(Due(item, entry.due.at))
-        self._tick()
+        self._begin_again(list(self._waiting))
 
     def exchange(self, gone: Iterable[Item], come: Iterable[Item]) -> None:
         """Some items go and others come, and the rest go on as they are. What is under way ends as it was begun."""
-        gone = tuple(gone)
+        gone, come = tuple(gone), tuple(come)
         for item in gone:
             if (entry := self._waiting.pop(item.key, None)) is not None:
                 entry.queue.remove(item.key)
         self._timetable.exchange(gone, come, asyncio.get_running_loop().time())
+        self._begin_again([item.key for item in come if item.key in self._waiting])
         self._tick()
+
+    def _begin_again(self, keys: Iterable[Key]) -> None:
+        """Let these, which wait, start or wait by what is known now."""
+        waiting = [self._waiting.pop(key) for key in keys]
+        for entry in waiting:
+            entry.queue.remove(entry.due.item.key)
+        for entry in waiting:
+            item = self._timetable.item(entry.due.item.key)
+            if item is not None:
+                self._start_or_queue(Due(item, entry.due.at))
 
     def is_quiet(self, seconds: float) -> bool:
         """Whether no probe is under way, nor starts within so many seconds."""
@@ -122,9 +126,9 @@ class Scheduler(Generic[Item]):
             await asyncio.wait(self._running.values(), timeout=timeout)
         return not self._running
 
-    async def cancel(self) -> None:
-        """End the runs under way where they stand."""
-        tasks = list(self._running.values())
+    async def cancel(self, keys: Container[Key] | None = None) -> None:
+        """End the runs under way, or those with these keys, where they stand."""
+        tasks = [task for key, task in self._running.items() if keys is None or key in keys]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -171,7 +175,8 @@ class Scheduler(Generic[Item]):
 
     def _start_or_queue(self, due: Due[Item]) -> None:
         hosts = {name: self._hosts.setdefault(name, _Host()) for name in due.item.hosts}
-        full = next((host for host in hosts.values() if host.running >= self._limits.connections_per_host), None)
+        per_host = self._limits.connections_per_host
+        full = next((host for name, host in hosts.items() if host.running >= LANES.get(name, per_host)), None)
         if full is not None:
             self._queue_up(due, SkipReason.HOST, full.queue)
         elif len(self._running) >= self._limits.concurrent_probes:
@@ -191,10 +196,12 @@ class Scheduler(Generic[Item]):
         task = loop.create_task(self._run(due.item))
         self._running[due.item.key] = task
         self._observer.in_flight(len(self._running))
-        task.add_done_callback(lambda _: self._ended(due.item, hosts))
+        task.add_done_callback(partial(self._ended, due.item, hosts))
 
-    def _ended(self, item: Item, hosts: dict[str, _Host]) -> None:
+    def _ended(self, item: Item, hosts: dict[str, _Host], task: asyncio.Task[None]) -> None:
         del self._running[item.key]
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+            report(LongTask.SCHEDULE, error, self._observer.failed)
         for host in hosts.values():
             host.running -= 1
         self._observer.in_flight(len(self._running))

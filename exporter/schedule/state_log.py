@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -37,11 +37,6 @@ class StateLog:
         self._clock = clock
         self._down: dict[Series, _Down] = {}
         self._seen: set[Series] = set()
-
-    def forget_all_but(self, series: Collection[Series]) -> None:
-        """Forget what is not probed any more."""
-        self._down = {key: down for key, down in self._down.items() if key in series}
-        self._seen.intersection_update(series)
 
     def forget(self, gone: Iterable[Endpoint]) -> None:
         """Forget those that are not probed any more."""

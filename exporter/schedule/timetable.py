@@ -6,13 +6,8 @@ import hashlib
 import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 from typing import Protocol as Interface
-
-FIRST_WITHIN: Final = 60.0
-"""Seconds within which every endpoint is probed for the first time, however long its interval: who starts the program
-wants to see that a configuration works, and ten thousand endpoints still start spread over a minute."""
-
 
 Key: TypeAlias = tuple[str, str]
 """What one item is told from all others by."""
@@ -32,6 +27,10 @@ class Scheduled(Interface):
     @property
     def hosts(self) -> tuple[str, ...]:
         """Whom a run talks to."""
+
+    @property
+    def first_within(self) -> float:
+        """Seconds within which the first run starts, or the interval if that is shorter."""
 
 
 Item = TypeVar("Item", bound=Scheduled)
@@ -64,29 +63,23 @@ class Timetable(Generic[Item]):
         # Also entries that do not count any more: those that are not what `_next` says.
         self._heap: list[tuple[float, Key]] = []
 
-    def replace(self, items: Iterable[Item], now: float) -> None:
-        """From now on these are the items; those that keep key and interval keep their turns."""
-        before, self._items = self._items, {item.key: item for item in items}
-        turns, self._next = self._next, {}
-        for key, item in self._items.items():
-            known = before.get(key)
-            keeps = known is not None and known.interval == item.interval
-            self._next[key] = turns[key] if keeps else _first(item, now)
-        self._heap = [(at, key) for key, at in self._next.items()]
-        heapq.heapify(self._heap)
-
     def item(self, key: Key) -> Item | None:
         """The item of this key, if there still is one."""
         return self._items.get(key)
 
     def exchange(self, gone: Iterable[Item], come: Iterable[Item], now: float) -> None:
-        """Some items go and others come; the rest keep their turns, and nobody looks at them."""
+        """Some items go and others come; the rest keep their turns, and nobody looks at them.
+
+        One that comes in the place of another of its key keeps that one's turns, if it has the same interval.
+        """
         for item in gone:
             del self._items[item.key], self._next[item.key]
         for item in come:
+            known = self._items.get(item.key)
             self._items[item.key] = item
-            self._next[item.key] = _first(item, now)
-            heapq.heappush(self._heap, (self._next[item.key], item.key))
+            if known is None or known.interval != item.interval:
+                self._next[item.key] = _first(item, now)
+                heapq.heappush(self._heap, (self._next[item.key], item.key))
 
     def next_at(self) -> float | None:
         """When the next item is due; `None` if there are none."""
@@ -126,7 +119,7 @@ class Timetable(Generic[Item]):
 
 def _first(item: Scheduled, now: float) -> float:
     """When an item that is new has its first turn."""
-    return now + fraction(" ".join(filter(None, item.key))) * min(item.interval, FIRST_WITHIN)
+    return now + fraction(" ".join(filter(None, item.key))) * min(item.interval, item.first_within)
 
 
 def fraction(name: str) -> float:

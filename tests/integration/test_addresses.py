@@ -12,7 +12,7 @@ import dns.rcode
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-from exporter.app import Daemon
+from exporter.daemon import Daemon
 from exporter.config.load import parse
 from exporter.metrics.exposition import Format, expose
 from exporter.sharding import ALONE

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import dns.rcode
 import pytest
 
-from exporter.app import Daemon
+from exporter.daemon import Daemon
 from exporter.config.load import parse
 from exporter.metrics.exposition import Format, expose
 from exporter.sharding import ALONE

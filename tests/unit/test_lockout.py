@@ -130,7 +130,8 @@ class Day:
         self._scheduler = Scheduler(self._probe, Unobserved())
 
     async def begin(self) -> None:
-        self._scheduler.replace(self.endpoints, Limits(connections_per_host=1000))
+        self._scheduler.limit(Limits(connections_per_host=1000))
+        self._scheduler.exchange([], self.endpoints)
 
     async def end(self) -> None:
         self._scheduler.stop()

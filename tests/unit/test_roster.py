@@ -51,12 +51,12 @@ def roster(*addresses: str) -> Roster:
 def test_other_endpoints_are_probed_as_they_are_configured() -> None:
     made = Roster()
 
-    assert (FIRST,) == made.configure([FIRST])
+    assert (FIRST,) == made.configure([FIRST]).all
     assert (result(FIRST, "192.0.2.1"), None) == made.take(FIRST, result(FIRST, "192.0.2.1"))
 
 
 def test_while_no_address_is_known_the_endpoint_stands_for_itself() -> None:
-    assert (ALL, FIRST) == Roster().configure([ALL, FIRST])
+    assert (ALL, FIRST) == Roster().configure([ALL, FIRST]).all
 
 
 def test_what_a_look_up_finds_takes_its_place_ipv4_first_and_by_number() -> None:
@@ -152,20 +152,29 @@ def test_an_incomplete_answer_adds_addresses_and_takes_none_away() -> None:
 def test_a_reload_keeps_the_addresses_and_gives_them_what_is_new() -> None:
     renamed = replace(ALL, labels={"team": "mail"})
 
-    assert (at("192.0.2.1", renamed), FIRST) == roster("192.0.2.1").configure([renamed, FIRST])
+    assert (at("192.0.2.1", renamed), FIRST) == roster("192.0.2.1").configure([renamed, FIRST]).all
+
+
+def test_a_reload_tells_who_goes_and_who_comes_or_is_changed() -> None:
+    made = Roster()
+    made.configure([FIRST, ALL])
+    changed, other = replace(FIRST, timeout=1.0), replace(FIRST, name="other")
+
+    assert RosterChange((ALL,), (changed, other), (changed, other)) == made.configure([changed, other])
+    assert RosterChange((), (), (other, changed)) == made.configure([other, changed])
 
 
 def test_a_reload_that_asks_for_other_addresses_begins_anew() -> None:
     for changed in (replace(ALL, host="mx2.example.com"), replace(ALL, ip_family=IpFamily.IPV4)):
-        assert (changed,) == roster("192.0.2.1").configure([changed])
+        assert (changed,) == roster("192.0.2.1").configure([changed]).all
 
 
 def test_a_reload_may_end_it() -> None:
     made = roster("192.0.2.1")
     first = replace(ALL, addresses=Addresses.FIRST)
 
-    assert (first,) == made.configure([first])
-    assert (ALL,) == made.configure([ALL])
+    assert (first,) == made.configure([first]).all
+    assert (ALL,) == made.configure([ALL]).all
 
 
 def test_the_result_of_a_former_self_is_nobodys() -> None:
@@ -183,7 +192,7 @@ answers = st.lists(
 @given(answers)
 def test_exchanges_add_up_to_what_is_probed(found: list[tuple[set[str], bool]]) -> None:
     made = Roster()
-    probed = {each.series: each for each in made.configure([ALL])}
+    probed = {each.series: each for each in made.configure([ALL]).all}
     for addresses, complete in found:
         asked = next(iter(probed.values()))
         unanswered = "" if complete or not addresses else "no answer"
@@ -205,17 +214,17 @@ DOMAIN = "domain:example.com"
 
 def discovering(*found: Endpoint) -> Roster:
     made = Roster()
-    made.configure([FIRST], [DOMAIN])
+    made.configure([FIRST], {DOMAIN: ()})
     made.found(DOMAIN, found)
     return made
 
 
 def test_what_a_source_finds_is_visited_behind_what_is_written_out() -> None:
     made = Roster()
-    assert (FIRST,) == made.configure([FIRST], [DOMAIN])
+    assert (FIRST,) == made.configure([FIRST], {DOMAIN: ()}).all
 
     assert RosterChange((), (IMAPS, ALL), (IMAPS, ALL)) == made.found(DOMAIN, [IMAPS, ALL])
-    assert (FIRST, IMAPS, ALL) == made.configure([FIRST], [DOMAIN])
+    assert RosterChange((), (), (FIRST, IMAPS, ALL)) == made.configure([FIRST], {DOMAIN: (IMAPS, ALL)})
 
 
 def test_what_a_source_no_longer_finds_is_visited_no_longer() -> None:
@@ -244,9 +253,9 @@ def test_what_is_written_out_goes_before_what_is_found_by_the_same_name() -> Non
 def test_a_source_that_is_not_configured_any_more_has_found_nothing() -> None:
     made = discovering(IMAPS)
 
-    assert (FIRST,) == made.configure([FIRST])
+    assert (FIRST,) == made.configure([FIRST]).all
     assert made.found(DOMAIN, [IMAPS]) is None
-    assert (FIRST,) == made.configure([FIRST], [DOMAIN])
+    assert (FIRST,) == made.configure([FIRST], {DOMAIN: ()}).all
 
 
 def test_the_addresses_of_what_is_found_are_followed_and_kept_as_those_of_what_is_written() -> None:

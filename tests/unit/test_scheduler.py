@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.model import Encryption, Endpoint, Limits, LongTask, Protocol, SkipReason
+from exporter.schedule.job import JUDGEMENTS, LANES, Job
 from exporter.schedule.scheduler import Scheduler
 from tests import virtual_time
 
@@ -59,7 +60,8 @@ def keep(diary: Diary, endpoints: list[Endpoint], limits: Limits, seconds: float
 
     async def scenario() -> Diary:
         scheduler = Scheduler(diary.probe, diary)
-        scheduler.replace(endpoints, limits)
+        scheduler.limit(limits)
+        scheduler.exchange([], endpoints)
         await asyncio.sleep(seconds)
         scheduler.stop()
         assert await scheduler.drain(1e6)
@@ -128,6 +130,68 @@ def test_a_turn_that_is_over_before_there_was_room_is_counted_by_its_reason(limi
     assert pytest.approx(200, abs=12) == len(diary.starts) + sum(diary.skips.values())
 
 
+def test_what_comes_in_the_place_of_one_that_waits_waits_with_it() -> None:
+    diary = Diary(takes=30)
+
+    async def scenario() -> None:
+        scheduler = Scheduler(diary.probe, diary)
+        scheduler.limit(Limits(connections_per_host=1))
+        scheduler.exchange([], [endpoint("a", "one.example.com"), endpoint("b", "one.example.com")])
+        await asyncio.sleep(15)
+        waiting = {"a", "b"} - {name for name, _ in diary.starts}
+        scheduler.exchange([], [endpoint(name, "two.example.com") for name in waiting])
+        await asyncio.sleep(0)
+        assert 1 == diary.under_way["two.example.com"]
+        scheduler.stop()
+        await scheduler.cancel()
+
+    virtual_time.run(scenario())
+
+
+def test_a_run_that_breaks_is_reported_and_has_its_next_turn() -> None:
+    class Broken(Diary):
+        async def probe(self, endpoint: Endpoint) -> None:
+            await super().probe(endpoint)
+            raise MemoryError
+
+    diary = Broken()
+    with capture_logs() as logs:
+        keep(diary, [endpoint("a")], Limits(), 30)
+
+    assert 3 == len(diary.starts)
+    assert [LongTask.SCHEDULE] * 3 == diary.failures
+    assert ["schedule"] * 3 == [line["task"] for line in logs]
+
+
+def test_jobs_of_one_lane_are_bounded_by_it_and_keep_no_probe_waiting() -> None:
+    under_way: Counter[str] = Counter()
+    most: Counter[str] = Counter()
+    diary = Diary()
+
+    async def judge() -> None:
+        under_way["judgements"] += 1
+        most["judgements"] = max(most["judgements"], under_way["judgements"])
+        await asyncio.sleep(20)
+        under_way["judgements"] -= 1
+
+    async def run(item: Endpoint | Job) -> None:
+        await (item.run() if isinstance(item, Job) else diary.probe(item))
+
+    async def scenario() -> None:
+        scheduler = Scheduler[Endpoint | Job](run, diary)
+        scheduler.limit(Limits(concurrent_probes=10, connections_per_host=1))
+        jobs = [Job((JUDGEMENTS, f"domain{n}"), 3600.0, judge, (JUDGEMENTS,)) for n in range(12)]
+        scheduler.exchange([], [*jobs, endpoint("a")])
+        await asyncio.sleep(100)
+        scheduler.stop()
+        await scheduler.cancel()
+
+    virtual_time.run(scenario())
+    assert LANES[JUDGEMENTS] == most["judgements"]
+    assert 10 == len(diary.starts)
+    assert Counter() == diary.skips
+
+
 def test_waiting_probes_are_served_fairly() -> None:
     endpoints = [endpoint(f"e{n}", "one.example.com") for n in range(10)]
     diary = keep(Diary(takes=5), endpoints, Limits(connections_per_host=1), 1000)
@@ -142,10 +206,12 @@ def test_endpoints_that_are_replaced_while_they_wait_are_not_probed() -> None:
 
     async def scenario() -> None:
         scheduler = Scheduler(diary.probe, diary)
-        scheduler.replace([endpoint(f"old{n}", "one.example.com") for n in range(5)], Limits(connections_per_host=1))
+        scheduler.limit(Limits(connections_per_host=1))
+        old = [endpoint(f"old{n}", "one.example.com") for n in range(5)]
+        scheduler.exchange([], old)
         await asyncio.sleep(20)
         assert 1 == len(diary.starts)
-        scheduler.replace([endpoint("new", "one.example.com")], Limits(connections_per_host=1))
+        scheduler.exchange(old, [endpoint("new", "one.example.com")])
         await asyncio.sleep(100)
         scheduler.stop()
         await scheduler.drain(100)
@@ -161,10 +227,11 @@ def test_a_raised_limit_lets_those_that_wait_start() -> None:
     async def scenario() -> None:
         scheduler = Scheduler(diary.probe, diary)
         endpoints = [endpoint(f"e{n}") for n in range(8)]
-        scheduler.replace(endpoints, Limits(concurrent_probes=2))
+        scheduler.limit(Limits(concurrent_probes=2))
+        scheduler.exchange([], endpoints)
         await asyncio.sleep(15)
         assert 2 == len(diary.starts)
-        scheduler.replace(endpoints, Limits(concurrent_probes=8))
+        scheduler.limit(Limits(concurrent_probes=8))
         await asyncio.sleep(0)
         assert 8 == diary.under_way["all"]
         scheduler.stop()
@@ -178,7 +245,8 @@ def test_a_stopped_scheduler_starts_nothing_and_waits_for_what_is_under_way() ->
 
     async def scenario() -> tuple[bool, bool]:
         scheduler = Scheduler(diary.probe, diary)
-        scheduler.replace([endpoint(f"e{n}") for n in range(20)], Limits(concurrent_probes=3))
+        scheduler.limit(Limits(concurrent_probes=3))
+        scheduler.exchange([], [endpoint(f"e{n}") for n in range(20)])
         await asyncio.sleep(8)
         scheduler.stop()
         started = len(diary.starts)
@@ -196,7 +264,8 @@ def test_cancelling_ends_what_is_under_way_where_it_stands() -> None:
 
     async def scenario() -> None:
         scheduler = Scheduler(diary.probe, diary)
-        scheduler.replace([endpoint(f"e{n}") for n in range(5)], Limits())
+        scheduler.limit(Limits())
+        scheduler.exchange([], [endpoint(f"e{n}") for n in range(5)])
         await asyncio.sleep(10)
         assert 5 == diary.under_way["all"]
         scheduler.stop()
@@ -212,7 +281,8 @@ def test_turns_passed_over_while_the_process_slept_are_counted(monkeypatch: pyte
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
         scheduler = Scheduler(diary.probe, diary)
-        scheduler.replace([endpoint("a", interval=10)], Limits())
+        scheduler.limit(Limits())
+        scheduler.exchange([], [endpoint("a", interval=10)])
         await asyncio.sleep(15)
         awake: Callable[[], float] = loop.time
         monkeypatch.setattr(loop, "time", lambda: awake() + 100)
@@ -250,7 +320,8 @@ def test_what_goes_is_probed_no_more_and_what_comes_has_its_turns() -> None:
 
     async def scenario() -> None:
         scheduler = Scheduler(diary.probe, diary)
-        scheduler.replace([endpoint("goes"), endpoint("stays")], Limits())
+        scheduler.limit(Limits())
+        scheduler.exchange([], [endpoint("goes"), endpoint("stays")])
         await asyncio.sleep(50)
         scheduler.exchange([endpoint("goes")], [endpoint("comes")])
         await asyncio.sleep(100)
@@ -267,7 +338,8 @@ def test_what_goes_while_it_waits_is_not_started(limits: Limits) -> None:
 
     async def scenario() -> None:
         scheduler = Scheduler(diary.probe, diary)
-        scheduler.replace(probed, limits)
+        scheduler.limit(limits)
+        scheduler.exchange([], probed)
         await asyncio.sleep(10)
         scheduler.exchange(probed, [endpoint("comes", "mx.example.com")])
         await asyncio.sleep(5000)
@@ -285,7 +357,8 @@ def test_after_a_standstill_starts_are_spread_anew_and_counted_as_missed() -> No
 
     async def scenario() -> float:
         scheduler = Scheduler(diary.probe, diary)
-        scheduler.replace([endpoint(name) for name in names], Limits())
+        scheduler.limit(Limits())
+        scheduler.exchange([], [endpoint(name) for name in names])
         await asyncio.sleep(100)
         diary.starts.clear()
         loop = asyncio.get_running_loop()
@@ -309,7 +382,8 @@ def test_a_moment_s_delay_is_no_standstill() -> None:
 
     async def scenario() -> None:
         scheduler = Scheduler(diary.probe, diary)
-        scheduler.replace([endpoint(f"e{number}") for number in range(10)], Limits())
+        scheduler.limit(Limits())
+        scheduler.exchange([], [endpoint(f"e{number}") for number in range(10)])
         await asyncio.sleep(100)
         loop = asyncio.get_running_loop()
         assert isinstance(loop, virtual_time.VirtualTimeLoop)
@@ -342,7 +416,8 @@ def test_it_is_quiet_between_probes_and_not_during_one() -> None:
 
     async def scenario() -> list[tuple[bool, bool]]:
         scheduler = Scheduler(diary.probe, diary)
-        scheduler.replace([endpoint("e")], Limits())
+        scheduler.limit(Limits())
+        scheduler.exchange([], [endpoint("e")])
         loop = asyncio.get_running_loop()
         seen = []
         while len(diary.starts) < 2:
@@ -365,6 +440,7 @@ class Round:
     key: tuple[str, str]
     hosts: tuple[str, ...]
     interval: float = 10.0
+    first_within: float = 60.0
 
 
 def test_whatever_has_a_key_an_interval_and_hosts_is_run_when_all_its_hosts_have_room() -> None:
@@ -384,7 +460,8 @@ def test_whatever_has_a_key_an_interval_and_hosts_is_run_when_all_its_hosts_have
         items = [
             Round(("flow", str(number)), ("from.example.com", f"to{number % 2}.example.com")) for number in range(6)
         ]
-        scheduler.replace(items, Limits(connections_per_host=2))
+        scheduler.limit(Limits(connections_per_host=2))
+        scheduler.exchange([], items)
         await asyncio.sleep(100)
         scheduler.stop()
         assert await scheduler.drain(1e6)

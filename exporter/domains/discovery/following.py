@@ -50,12 +50,18 @@ class Follower:
         self.following = following
 
     async def look(self, discoverer: Discoverer) -> tuple[Endpoint, ...] | None:
-        """Looks at what the domain publishes, and gives the endpoints; `None` if it is too early for another look."""
+        """Looks at what the domain publishes, and gives the endpoints.
+
+        Returns:
+            `None` if it is too early for another look, or the domain is followed in another way by now.
+        """
         if self._clock() < self._not_before - EARLY:
             return None
         following = self.following
         wanted = Wanted(following.domain, following.sources, rule=TargetRule(following.allowed))
         discovery = await discoverer.discover(wanted)
+        if self.following is not following:
+            return None
         self._not_before = self._clock() + discovery.ttl
         return self.take(discovery)
 

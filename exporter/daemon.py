@@ -1,0 +1,305 @@
+"""The daemon: the parts that probe, keep and show, wired together, and how a configuration reaches each of them.
+
+What a process does besides (signals, listening, reloading, telling systemd) is `app`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import time
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+import structlog
+from aiohttp.web import Application
+from OpenSSL import SSL
+
+from exporter import __version__, logs
+from exporter.config.configuration import Configuration
+from exporter.config.problems import Problem
+from exporter.config.yaml_output import render
+from exporter.descriptors import warn_if_too_few
+from exporter.domain_desk import DomainDesk
+from exporter.flows.runner import FlowRunner
+from exporter.interpreter import Housekeeping
+from exporter.metrics.exposition import process_collectors
+from exporter.metrics.flow_state import FlowStates
+from exporter.metrics.store import BuildInfo, Store
+from exporter.model import (
+    Addresses,
+    Endpoint,
+    Flows,
+    Limits,
+    LongTask,
+    RosterChange,
+    SkipReason,
+    TokenOutcome,
+)
+from exporter.net.mail_exchangers import mail_exchangers
+from exporter.net.proxies import connect_through
+from exporter.net.readiness import best_watch
+from exporter.net.resolve import Resolver
+from exporter.net.stream import Stream
+from exporter.net.tls import TlsContexts, TlsSetupError
+from exporter.reloading import Reload
+from exporter.schedule.job import Job
+from exporter.schedule.lag import LagMonitor
+from exporter.schedule.roster import Roster
+from exporter.schedule.scheduler import Scheduler
+from exporter.schedule.state_log import StateLog
+from exporter.schedule.stops import Stops
+from exporter.schedule.timetable import Key
+from exporter.sharding import Shard
+from exporter.visiting.connect import World
+from exporter.visiting.logins import Logins
+from exporter.visiting.on_demand import OnDemand
+from exporter.visiting.visit import Visitor
+from exporter.web.application import create_application
+from exporter.web.domain_routes import domain_routes
+from exporter.web.flow_routes import flow_routes
+from exporter.web.probing import probe_routes
+
+FINISH_WITHIN: Final = 3.0
+"""Seconds after SIGTERM in which probes under way may end as usual."""
+
+GOODBYE_WITHIN: Final = 1.0
+"""Seconds after those in which the rest may say goodbye. Together well below the 5 s that the daemon takes to end."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A configuration for which all is done that takes time.
+
+    Attributes:
+        endpoints: This process's share. Those that are in force already are the very same objects.
+        names: Theirs.
+    """
+
+    configuration: Configuration
+    endpoints: tuple[Endpoint, ...]
+    names: frozenset[str]
+
+
+class _StoreObserver:
+    """Tells the store how the schedule is kept, and how tokens are come by."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def started(self, delay: float) -> None:
+        self._store.observe_start_delay(delay)
+
+    def failed(self, task: LongTask) -> None:
+        self._store.task_failed(task)
+
+    def skipped(self, reason: SkipReason) -> None:
+        self._store.skipped(reason)
+
+    def in_flight(self, count: int) -> None:
+        self._store.set_in_flight(count)
+
+    def token_requested(self, credentials: str, outcome: TokenOutcome) -> None:
+        self._store.token_requested(credentials, outcome)
+
+    def token_held(self, credentials: str, lifetime: float | None) -> None:
+        self._store.token_held(credentials, None if lifetime is None else time.time() + lifetime)
+
+
+class Daemon:
+    """Probes on schedule and keeps what it finds, between `start` and `stop`."""
+
+    def __init__(self, configuration: Configuration, shard: Shard) -> None:
+        build = BuildInfo(__version__, platform.python_version(), openssl_version())
+        self.store = Store(
+            build,
+            lambda: self._logins.held_back(),  # noqa: PLW0108 - they need the store first
+            started_at=time.time(),
+            flows=FlowStates(time.time),
+            lines_dropped=logs.dropped,
+        )
+        observer = _StoreObserver(self.store)
+        self.store.set_shard(shard.number, shard.total)
+        self._configuration = configuration
+        self._shard = shard
+        self._names: frozenset[str] = frozenset()
+        self._in_force: Mapping[str, Endpoint] = {}
+        self._roster = Roster()
+        self._watch = best_watch()
+        connect = partial(Stream.connect, watch=self._watch)
+        through = partial(connect_through, watch=self._watch)
+        self._contexts = TlsContexts()
+        self._logins = Logins(time.monotonic, configuration.login_backoff, observer)
+        self._resolver = Resolver(configuration.dns)
+        world = World(self._resolver, self._contexts, connect=connect, connect_through=through)
+        self.visitor = Visitor(world, self._logins)
+        self._on_demand = OnDemand(self.visitor)
+        self._domains = DomainDesk(self.visitor, self.store.domains, shard, self._discovered)
+        self._flows = FlowRunner(self.visitor, self.store.flows, self._exchangers)
+        self._state_log = StateLog()
+        self._scheduler = Scheduler[Endpoint | Job](self._run, observer)
+        self._jobs: Mapping[Key, Job] = {}
+        self._stops = Stops()
+        self.housekeeping = Housekeeping(self._scheduler.is_quiet)
+        self._lag = LagMonitor(self.store.observe_lag, self._stops, self.store.task_failed)
+        self._hurried = False
+        self.ready = False
+
+    def start(self) -> None:
+        """Begin to probe."""
+        self.configure(self.prepare(self._configuration))
+        self._lag.start()
+        self.ready = True
+
+    def prepare(self, configuration: Configuration) -> Prepared:
+        """Do all that takes time before a configuration can be put in force; in a thread, once the loop runs probes."""
+        templates = [module.template for module in configuration.modules.values()]
+        exchangers = [flow.sending.endpoint for flow in configuration.flows.flows if flow.sending is not None]
+        followed = [each for following in configuration.followings for each in following.templates.values()]
+        for policy in {endpoint.tls for endpoint in (*configuration.endpoints, *templates, *exchangers, *followed)}:
+            # Reading authorities takes milliseconds, for which the first probe would wait. What cannot be read is the
+            # affected endpoints' failure, and theirs alone.
+            with suppress(TlsSetupError):
+                self._contexts.context(policy)
+        known = self._in_force
+        endpoints = tuple(
+            before if (before := known.get(endpoint.name)) == endpoint and before is not None else endpoint
+            for endpoint in self._shard.share(configuration.endpoints)
+        )
+        return Prepared(configuration, endpoints, frozenset(endpoint.name for endpoint in endpoints))
+
+    def configure(self, prepared: Prepared) -> None:
+        """Put a configuration in force. What it leaves unchanged keeps its schedule, counters and history."""
+        configuration = prepared.configuration
+        if configuration.dns != self._configuration.dns:
+            self._resolver = Resolver(configuration.dns)
+            self.visitor.world = replace(self.visitor.world, names=self._resolver)
+        self._configuration = configuration
+        before, self._names = self._names, prepared.names
+        self._in_force = {endpoint.name: endpoint for endpoint in prepared.endpoints}
+        found = self._domains.configure(configuration.followings, configuration.domains, self._resolver)
+        flows = tuple(flow for flow in configuration.flows.flows if self._shard.holds(flow.name))
+        self.store.flows.configure(flows)
+        self._flows.configure(Flows(flows, configuration.flows.key))
+        change = self._roster.configure(prepared.endpoints, found)
+        self.store.configure(change.all)
+        self.store.configure_tokens([each.name for each in configuration.credentials if each.oauth2 is not None])
+        self._logins.configure(configuration.credentials, configuration.login_backoff)
+        self.store.reloaded(successful=True, at=time.time())
+        self._state_log.forget(change.gone)
+        self._schedule(change, configuration.limits)
+        self._on_demand.configure(configuration.limits)
+        warn_if_too_few(configuration.limits)
+        log.info(
+            "configuration in force",
+            endpoints=len(self._names),
+            added=len(self._names - before),
+            removed=len(before - self._names),
+        )
+
+    def _schedule(self, change: RosterChange, limits: Limits) -> None:
+        """Let the schedule run who comes, and what there is to do for flows and domains now."""
+        before, self._jobs = self._jobs, {job.key: job for job in (*self._flows.jobs(), *self._domains.jobs())}
+        over = [job for key, job in before.items() if key not in self._jobs]
+        self._scheduler.limit(limits)
+        self._scheduler.exchange((*change.gone, *over), (*change.come, *self._jobs.values()))
+
+    @property
+    def status(self) -> str:
+        """One line about what is being done."""
+        count = len(self._names)
+        return f"probing {count} endpoint{'' if count == 1 else 's'}"
+
+    def not_reloaded(self, problems: Sequence[Problem]) -> None:
+        """Say that a configuration could not be used, and that the one in force stays."""
+        self.store.reloaded(successful=False, at=time.time(), problems=tuple(map(str, problems)))
+
+    async def stop(self) -> None:
+        """Start no more probes, and let those under way say goodbye."""
+        self.ready = False
+        self._scheduler.stop()
+        # A judgement takes half a minute, and nobody would see what comes of it.
+        await self._scheduler.cancel({job.key for job in self._domains.jobs()})
+        await asyncio.gather(self._scheduler.drain(FINISH_WITHIN), self._flows.stop(FINISH_WITHIN))
+        await self._scheduler.cancel(self._jobs)
+        # What ends now ends because we say so, and says nothing about the servers.
+        self._hurried = True
+        self._on_demand.stop()
+        self.visitor.hurry()
+        if not await self._scheduler.drain(GOODBYE_WITHIN):
+            await self._scheduler.cancel()
+        await self._logins.close()
+        self._lag.stop()
+
+    def close(self) -> None:
+        """To be called at last, when nobody asks for probes any more."""
+        self._watch.close()
+
+    def application(self, reload: Reload | None, origins: Collection[str] = ()) -> Application:
+        """The HTTP interface to what is found; with `reload`, one may ask for that."""
+        application = create_application(
+            store=self.store,
+            ready=lambda: self.ready,
+            configuration=lambda: render(self._configuration),  # noqa: PLW0108 - the one in force when asked
+            reload=reload,
+            origins=origins,
+            process=process_collectors(),
+        )
+        application.add_routes(flow_routes(self.store.flows, time.time))
+        application.add_routes(domain_routes(self.store.domains))
+        application.add_routes(probe_routes(self._on_demand, lambda: self._configuration.modules, self._endpoint))
+        return application
+
+    async def _exchangers(self, domain: str) -> tuple[str, ...]:
+        """The MX hosts of a domain, by the nameservers in force."""
+        return await mail_exchangers(self._resolver, domain)
+
+    def _endpoint(self, name: str) -> Endpoint | None:
+        """The endpoint of a name, if it is this process's."""
+        states = self.store.states(name)
+        return replace(states[0].endpoint, only_address=None) if states else None
+
+    def _discovered(self, source: str, endpoints: tuple[Endpoint, ...]) -> None:
+        """A followed domain stands for these of this process's endpoints now."""
+        change = self._roster.found(source, endpoints)
+        if change is not None:
+            self._apply(change)
+
+    def _apply(self, change: RosterChange) -> None:
+        """Let all who keep to the roster hear of a change."""
+        self._scheduler.exchange(change.gone, change.come)
+        self.store.apply(change)
+        self._state_log.forget(change.gone)
+
+    async def _run(self, item: Endpoint | Job) -> None:
+        """Run what is due."""
+        await (item.run() if isinstance(item, Job) else self._probe(item))
+
+    async def _probe(self, endpoint: Endpoint) -> None:
+        look_up = endpoint.addresses is Addresses.ALL and endpoint.only_address is None
+        visit = self.visitor.look_up if look_up else self.visitor.probe
+        begun = self._stops.now()
+        result = await visit(endpoint)
+        while self._stops.since(begun) and not self._hurried:
+            # The server may have hung up meanwhile, or time have run out: that is not a failure of it.
+            begun = self._stops.now()
+            result = await visit(endpoint)
+        if self._hurried:
+            return
+        # Discard results of endpoints that were removed or changed meanwhile.
+        kept, change = self._roster.take(endpoint, result)
+        if change is not None:
+            self._apply(change)
+        if kept is not None:
+            self.store.record(kept)
+            self._state_log.write(kept)
+
+
+def openssl_version() -> str:
+    """The version of the OpenSSL that talks to mail servers, e.g. `4.0.3`."""
+    return SSL.SSLeay_version(SSL.SSLEAY_VERSION).decode().split()[1]

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from exporter.config.configuration import Configuration
+from exporter.config.load import parse
+from exporter.daemon import Daemon, Prepared
+from exporter.domains.runner import DomainRunner
+from exporter.flows.runner import FlowRunner
+from exporter.metrics.domain_state import DomainStates
+from exporter.metrics.flow_state import FlowStates
+from exporter.model import DnsSettings
+from exporter.net.resolve import Resolver
+from exporter.schedule.job import JUDGEMENTS, LOOKS, Job
+from exporter.sharding import Shard
+from exporter.visiting.connect import World
+from exporter.visiting.logins import Logins
+from exporter.visiting.visit import Visitor
+from tests.authority import pem
+from tests.certificates import world
+
+BOTH = """
+defaults: {interval: 1h}
+credentials: {monitor: {username: u, password: secret}}
+endpoints:
+  - {name: a, url: 'imaps://a.example.com', credentials: monitor}
+  - {name: b, url: 'imaps://b.example.com', credentials: monitor}
+"""
+
+
+def configuration(text: str = BOTH) -> Configuration:
+    return parse(text, "mail-exporter.yaml")
+
+
+async def reloaded(daemon: Daemon, text: str) -> Prepared:
+    prepared = daemon.prepare(configuration(text))
+    daemon.configure(prepared)
+    return prepared
+
+
+async def test_endpoints_that_a_reload_leaves_as_they_are_stay_the_same_objects() -> None:
+    daemon = Daemon(configuration(), Shard())
+    first = await reloaded(daemon, BOTH)
+    second = await reloaded(daemon, BOTH.replace("b.example.com", "c.example.com"))
+    third = await reloaded(daemon, BOTH.replace("secret", "another").replace("b.example.com", "c.example.com"))
+    await daemon.stop()
+
+    assert first.endpoints[0] is second.endpoints[0]
+    assert first.endpoints[1] != second.endpoints[1]
+    assert all(before is not after for before, after in zip(second.endpoints, third.endpoints, strict=True))
+
+
+async def test_what_is_prepared_is_this_shard_s() -> None:
+    shares = [Daemon(configuration(), Shard(number, 2)).prepare(configuration()) for number in range(2)]
+
+    assert {"a", "b"} == shares[0].names | shares[1].names
+    assert not shares[0].names & shares[1].names
+    assert [share.names for share in shares] == [{each.name for each in share.endpoints} for share in shares]
+
+
+@pytest.fixture
+def bereft(tmp_path: Path) -> Configuration:
+    """A configuration whose file of authorities went away after it had been loaded."""
+    file = tmp_path / "authorities.pem"
+    file.write_bytes(pem(world().root.certificate))
+    loaded = configuration(f"endpoints: [{{name: c, url: 'imaps://c.example.com', tls: {{ca_file: {file}}}}}]")
+    file.unlink()
+    return loaded
+
+
+async def test_authorities_that_cannot_be_read_keep_no_configuration_from_being_put_in_force(
+    bereft: Configuration,
+) -> None:
+    assert {"c"} == Daemon(configuration(), Shard()).prepare(bereft).names
+
+
+FLOWS = """
+credentials: {monitor: {username: u@example.com, password: secret}}
+endpoints:
+  - {name: out, url: 'smtp://out.example.com', credentials: monitor}
+  - {name: in, url: 'imaps://in.example.com', credentials: monitor}
+flow_key: correct horse battery staple
+flows:
+  - {name: through, send: {endpoint: out, to: probe@example.com}, receive: {endpoint: in}, interval: 2m}
+  - {name: by-mx, send: {mx: example.com, from: u@example.com, to: probe@example.com}, receive: {endpoint: in}}
+  - {name: awaited, receive: {endpoint: in}, expect: {every: 26h}}
+"""
+
+
+async def test_flows_that_send_have_their_turns_at_the_host_that_takes_their_messages() -> None:
+    runner = FlowRunner(Visitor(cast("World", None), cast("Logins", None)), FlowStates(), no_exchangers)
+    for flow in configuration(FLOWS).flows.flows:
+        runner.flows[flow.name] = flow
+
+    turns = {job.key: (job.interval, job.hosts, job.first_within) for job in runner.jobs()}
+    assert {
+        ("\0flow", "through"): (120.0, ("out.example.com",), 10.0),
+        ("\0flow", "by-mx"): (300.0, (), 10.0),
+    } == turns
+
+
+DOMAINS = """
+endpoints: [{domain: example.com}, {domain: example.net, refresh: 10m}]
+domains: [{name: example.com, checks: [mx]}]
+"""
+
+
+async def test_a_domain_that_is_configured_in_another_way_is_due_at_once_and_the_others_keep_their_turns() -> None:
+    runner = DomainRunner(Visitor(cast("World", None), cast("Logins", None)), DomainStates(), lambda _, __: None)
+
+    def jobs(text: str) -> dict[tuple[str, str], Job]:
+        read = configuration(text)
+        runner.configure(read.followings, read.domains, resolver)
+        return {(job.hosts[0], job.key[1].split()[0]): job for job in runner.jobs()}
+
+    resolver = Resolver(DnsSettings())
+    first = jobs(DOMAINS)
+    second = jobs(DOMAINS.replace("10m", "20m").replace("[mx]", "[mx, spf]"))
+    assert {(LOOKS, "example.com"), (LOOKS, "example.net"), (JUDGEMENTS, "example.com")} == first.keys()
+    assert {(LOOKS, "example.com")} == {key for key in first if first[key].key == second[key].key}
+    assert {0.0} == {job.first_within for job in second.values()}
+    assert 1200.0 == second[LOOKS, "example.net"].interval
+    assert {} == jobs(BOTH)
