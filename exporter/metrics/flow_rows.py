@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from exporter.metrics.flow_state import FlowState
 from exporter.metrics.histogram import FLOW_BUCKETS, Histogram
 from exporter.metrics.labels import label_pairs
-from exporter.metrics.metric import COUNTER, GAUGE, HISTOGRAM, Metric, Reader, seconds, spread, timestamp
+from exporter.metrics.metric import (
+    COUNTER,
+    GAUGE,
+    HISTOGRAM,
+    Metric,
+    Reader,
+    Samples,
+    count,
+    flag,
+    further,
+    sample,
+    seconds,
+    spread,
+    timestamp,
+)
 from exporter.model import Arrival, Outcome, Settled
-
-Figures = Iterable[tuple[str, str]]
-"""Further labels as they stand between braces, and the value as it is written."""
 
 FLOW_LABELS = ("flow",)
 """What every series of a flow has, before the labels that its configuration adds."""
 
 MX_LABEL = "mx"
 """What the series have besides, where a flow hands its messages to MX hosts."""
-
-
-def _each(read: Callable[[FlowState], Figures]) -> Reader[FlowState]:
-    """The series of each flow, with further labels or without."""
-
-    def write(name: str, states: Sequence[FlowState]) -> str:
-        return "".join(
-            [
-                f"{name}{{{state.labels}{',' if pairs else ''}{pairs}}} {value}\n"
-                for state in states
-                for pairs, value in read(state)
-            ]
-        )
-
-    return write
 
 
 def _of_sending(read: Reader[FlowState]) -> Reader[FlowState]:
@@ -44,30 +40,22 @@ def _durations(state: FlowState) -> Histogram:
     return state.durations
 
 
-def _one(value: str | None) -> Figures:
-    return () if value is None else (("", value),)
-
-
-def _flag(value: bool | None) -> Figures:
-    return () if value is None else (("", "1" if value else "0"),)
-
-
-def _sent(read: Callable[[FlowState], Figures]) -> Callable[[FlowState], Figures]:
+def _sent(read: Callable[[FlowState], Samples]) -> Callable[[FlowState], Samples]:
     """Only of flows that send."""
     return lambda state: read(state) if state.sends else ()
 
 
-def _latest(read: Callable[[Settled], Figures]) -> Callable[[FlowState], Figures]:
+def _latest(read: Callable[[Settled], Samples]) -> Callable[[FlowState], Samples]:
     """Read it from the message that was settled last."""
     return lambda state: () if state.latest is None else read(state.latest)
 
 
-def _arrived(read: Callable[[Arrival], Figures]) -> Callable[[FlowState], Figures]:
+def _arrived(read: Callable[[Arrival], Samples]) -> Callable[[FlowState], Samples]:
     """Read it from the message that was settled last, if it arrived."""
     return _latest(lambda settled: () if settled.arrival is None else read(settled.arrival))
 
 
-def _info(state: FlowState) -> Figures:
+def _info(state: FlowState) -> Samples:
     sending, receiving = state.flow.sending, state.flow.receiving
     pairs = {
         "sender": "" if sending is None else sending.sender,
@@ -78,29 +66,29 @@ def _info(state: FlowState) -> Figures:
     return ((label_pairs(pairs.items()), "1"),)
 
 
-def _outcome_info(settled: Settled) -> Figures:
+def _outcome_info(settled: Settled) -> Samples:
     if settled.leg is None:
         return ()
     pairs = {"outcome": settled.outcome, "leg": settled.leg, "reason": settled.reason}
     return ((label_pairs(pairs.items()), "1"),)
 
 
-def _counts(label: str, counts: Iterable[tuple[str, int]]) -> Figures:
+def _counts(label: str, counts: Iterable[tuple[str, int]]) -> Samples:
     return [(label_pairs([(label, name)]), str(count)) for name, count in counts]
 
 
-def _legs(settled: Settled) -> Figures:
+def _legs(settled: Settled) -> Samples:
     return [(label_pairs([("leg", leg)]), seconds(duration)) for leg, duration in settled.legs.items()]
 
 
-def _authentication(arrival: Arrival) -> Figures:
+def _authentication(arrival: Arrival) -> Samples:
     return [
         (label_pairs([("method", method), ("result", result)]), "1")
         for method, result in arrival.authentication.items()
     ]
 
 
-def _spam(arrival: Arrival) -> Figures:
+def _spam(arrival: Arrival) -> Samples:
     return [(label_pairs([("scanner", scanner)]), f"{score:g}") for scanner, score in arrival.spam_scores.items()]
 
 
@@ -109,33 +97,33 @@ FLOW_METRICS: tuple[Metric[FlowState], ...] = (
         "mail_flow_info",
         GAUGE,
         "What the flow is; the value is always 1.",
-        _each(_info),
+        further(_info),
         ("sender", "recipient", "send_endpoint", "receive_endpoint"),
     ),
     Metric(
         "mail_flow_interval_seconds",
         GAUGE,
         "How often a message is sent, or looked for where the flow sends none.",
-        _each(lambda state: _one(seconds(state.flow.interval))),
+        further(lambda state: sample(seconds(state.flow.interval))),
     ),
     Metric(
         "mail_flow_success",
         GAUGE,
         "Whether the last message to be settled was delivered: 1 or 0.",
-        _each(_latest(lambda settled: _flag(settled.outcome is Outcome.DELIVERED))),
+        further(_latest(lambda settled: sample(flag(settled.outcome is Outcome.DELIVERED)))),
     ),
     Metric(
         "mail_flow_outcome_info",
         GAUGE,
         "What became of the last message, while it was not delivered; the value is always 1.",
-        _each(_latest(_outcome_info)),
+        further(_latest(_outcome_info)),
         ("outcome", "leg", "reason"),
     ),
     Metric(
         "mail_flow_messages_total",
         COUNTER,
         "Messages of which it is known what became of them.",
-        _each(_sent(lambda state: _counts("outcome", state.outcomes.items()))),
+        further(_sent(lambda state: _counts("outcome", state.outcomes.items()))),
         ("outcome",),
     ),
     Metric(
@@ -148,71 +136,71 @@ FLOW_METRICS: tuple[Metric[FlowState], ...] = (
         "mail_flow_last_leg_duration_seconds",
         GAUGE,
         "Time that each leg of the last message took; legs that were not reached are absent.",
-        _each(_latest(_legs)),
+        further(_latest(_legs)),
         ("leg",),
     ),
     Metric(
         "mail_flow_last_run_timestamp_seconds",
         GAUGE,
         "When the last message was settled.",
-        _each(_latest(lambda settled: _one(timestamp(settled.settled_at)))),
+        further(_latest(lambda settled: sample(timestamp(settled.settled_at)))),
     ),
     Metric(
         "mail_flow_last_success_timestamp_seconds",
         GAUGE,
         "When the last delivered message was settled.",
-        _each(lambda state: () if state.last_success_at is None else _one(timestamp(state.last_success_at))),
+        further(lambda state: sample(timestamp(state.last_success_at))),
     ),
     Metric(
         "mail_flow_in_flight",
         GAUGE,
         "Messages that were sent, and neither found nor given up.",
-        _each(_sent(lambda state: _one(str(state.in_flight)))),
+        further(_sent(lambda state: sample(count(state.in_flight)))),
     ),
     Metric(
         "mail_flow_auth_result_info",
         GAUGE,
         "What the pinned server says of the authentication of the last message; the value is always 1.",
-        _each(_arrived(_authentication)),
+        further(_arrived(_authentication)),
         ("method", "result"),
     ),
     Metric(
         "mail_flow_spam_score",
         GAUGE,
         "The spam score of the last message, as the receiving side says in its header.",
-        _each(_arrived(_spam)),
+        further(_arrived(_spam)),
         ("scanner",),
     ),
     Metric(
         "mail_flow_hops",
         GAUGE,
         "Servers that the last message went through, by its Received fields.",
-        _each(_arrived(lambda arrival: _one(str(len(arrival.hops))))),
+        further(_arrived(lambda arrival: sample(count(len(arrival.hops))))),
     ),
     Metric(
         "mail_flow_slowest_hop_seconds",
         GAUGE,
         "Time that the slowest of these servers took, of those whose clocks can be right.",
-        _each(_arrived(lambda arrival: () if arrival.slowest_hop is None else _one(seconds(arrival.slowest_hop)))),
+        further(_arrived(lambda arrival: () if arrival.slowest_hop is None else sample(seconds(arrival.slowest_hop)))),
     ),
     Metric(
         "mail_flow_removed_total",
         COUNTER,
         "Messages that were removed from mailboxes.",
-        _each(_sent(lambda state: _counts("kind", state.removed.items()))),
+        further(_sent(lambda state: _counts("kind", state.removed.items()))),
         ("kind",),
     ),
     Metric(
         "mail_flow_newest_timestamp_seconds",
         GAUGE,
         "When the newest message that the flow waits for came.",
-        _each(lambda state: () if state.newest_at is None else _one(timestamp(state.newest_at))),
+        further(lambda state: sample(timestamp(state.newest_at))),
     ),
     Metric(
         "mail_flow_overdue",
         GAUGE,
         "Whether that was longer ago than it may be: 1 or 0.",
-        _each(lambda state: _flag(state.overdue)),
+        further(lambda state: sample(flag(state.overdue))),
     ),
 )
 """In the order in which `/metrics` lists them."""

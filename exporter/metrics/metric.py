@@ -9,16 +9,16 @@ Names are the interface that dashboards and alerts depend on: a row may be added
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar, overload
 from typing import Protocol as Interface
 
 from exporter.metrics.histogram import Histogram
 from exporter.model import Label
 
-Samples: TypeAlias = Sequence[tuple[str, str]]
+Samples: TypeAlias = Iterable[tuple[str, str]]
 """A series: label pairs as they stand between the braces, and the value."""
 
 
@@ -119,6 +119,26 @@ def several(read: Callable[[Owner], Samples]) -> Reader[Owner]:
     return write
 
 
+def further(read: Callable[[Owner], Samples]) -> Reader[Owner]:
+    """Any number of series for each owner, which have further labels or none."""
+
+    def write(name: str, owners: Sequence[Owner]) -> str:
+        return "".join(
+            [
+                f"{name}{{{owner.labels}{',' if pairs else ''}{pairs}}} {value}\n"
+                for owner in owners
+                for pairs, value in read(owner)
+            ]
+        )
+
+    return write
+
+
+def sample(value: str | None) -> Samples:
+    """A series without further labels; none if the value is not known."""
+    return () if value is None else (("", value),)
+
+
 def spread(bounds: tuple[float, ...], read: Callable[[Owner], Histogram]) -> Reader[Owner]:
     """A histogram for each owner: many lines, so that all the text between labels and figures is made once."""
     buckets = [f'{_NAME}_bucket{{%s,le="{bound}"}} %d\n' for bound in _written(bounds)]
@@ -141,7 +161,7 @@ def spread(bounds: tuple[float, ...], read: Callable[[Owner], Histogram]) -> Rea
 
 def alone(read: Callable[[Of], str | None]) -> Reader[Of]:
     """One series altogether, without labels."""
-    return labelled(lambda of: () if (value := read(of)) is None else (("", value),))
+    return labelled(lambda of: sample(read(of)))
 
 
 def labelled(read: Callable[[Of], Samples]) -> Reader[Of]:
@@ -176,6 +196,14 @@ def seconds(value: float) -> str:
 def timestamp(value: float | None) -> str | None:
     """A Unix timestamp to the millisecond."""
     return None if value is None else f"{value:.3f}"
+
+
+@overload
+def flag(value: bool) -> str: ...
+
+
+@overload
+def flag(value: bool | None) -> str | None: ...
 
 
 def flag(value: bool | None) -> str | None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias, cast
+from typing import Final, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from OpenSSL import SSL, crypto
 
 from exporter.certificates import pem_blocks, subjects
+from exporter.file_version import FileVersion, file_version
 from exporter.model import KeyType, TlsPolicy, TlsVersion
 from exporter.net.recording import VerifiedChains, on_staple, on_verification
 from exporter.single_flight import SingleFlight
@@ -54,10 +55,6 @@ OUTDATED: Final = frozenset({TlsVersion.TLS1_0, TlsVersion.TLS1_1})
 MAX_DEPTH: Final = 16
 """Intermediates on a path. Public authorities have one or two, and OpenSSL would go through a hundred."""
 
-Identity: TypeAlias = tuple[int, int, int, int]
-"""What tells one content of a file from another without reading it: device, inode, size, time of the last change. For a
-directory it tells when files come and go, not when one is overwritten."""
-
 
 class TlsSetupError(OSError):
     """A file that TLS needs cannot be used; the message names it, and what to do."""
@@ -77,7 +74,7 @@ class _Recipe:
 @dataclass(slots=True)
 class _Made:
     context: SSL.Context
-    sources: dict[Path, Identity]
+    sources: dict[Path, FileVersion]
     checked_at: float
 
 
@@ -194,12 +191,11 @@ def _recipe(policy: TlsPolicy) -> _Recipe:
     return _Recipe(policy.ca_file, policy.min_version, policy.client_cert_file, policy.client_key_file, policy.key_type)
 
 
-def _identity(place: Path, called: str) -> Identity:
+def _identity(place: Path, called: str) -> FileVersion:
     try:
-        status = place.stat()
+        return file_version(place)
     except OSError as error:
         raise TlsSetupError(f"{called} {place}: {error.strerror}") from None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _set_versions(context: SSL.Context, lowest: TlsVersion) -> None:

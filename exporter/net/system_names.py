@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
+from exporter.file_version import FileVersion, file_version
 from exporter.net.nameserver import Nameserver, is_nameserver_address
 from exporter.threads import in_own_thread
 
@@ -185,7 +186,7 @@ class _WatchedFile(Generic[T]):
         self._parse = parse
         self._empty = empty
         self._content: T | None = None
-        self._version: tuple[int, ...] | None = None
+        self._version: FileVersion | None = None
         self.problem: str | None = None
 
     def read(self) -> T:
@@ -195,8 +196,7 @@ class _WatchedFile(Generic[T]):
         for a moment must not make it ask other nameservers.
         """
         try:
-            stat = self._path.stat()
-            version = (stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_dev)
+            version = file_version(self._path)
             if self._content is None or version != self._version:
                 self._content = self._parse(_text(self._path))
                 self._version = version

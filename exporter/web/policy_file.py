@@ -19,6 +19,7 @@ from exporter.config.document import Document, YamlMapping, read_document
 from exporter.config.files import read_text
 from exporter.config.problems import ConfigurationError, Note, Notes, Problem, Reading, quoted
 from exporter.config.sections import read_section
+from exporter.file_version import FileVersion, file_version
 from exporter.threads import in_own_thread
 from exporter.web.policy import ClientAuth, Policy, RateLimit, TlsSettings, WebConfig
 from exporter.web.policy_schema import HEADERS, HttpServerSection, RateLimitSection, TlsServerSection, WebConfigSection
@@ -29,7 +30,7 @@ CHECK_INTERVAL: Final = 1.0
 
 log = structlog.get_logger()
 
-Signature = tuple[tuple[int, ...] | None, ...]
+Signature = tuple[FileVersion | None, ...]
 """What tells whether files have changed; `None` for one that is not there."""
 
 
@@ -77,7 +78,7 @@ class PolicyFile:
         Returns:
             Whether there is a new policy; `None` if nothing has changed.
         """
-        now = tuple(map(_stat, (self._path, *self._named)))
+        now = tuple(map(_version, (self._path, *self._named)))
         if now == self._seen:
             return None
         self._seen = now
@@ -97,10 +98,10 @@ class PolicyFile:
 
     def _load(self) -> Policy:
         # Looked at before they are read: what changes meanwhile is then a change at the next look.
-        own = _stat(self._path)
+        own = _version(self._path)
         config, document = read_web_config(self._path)
         self._named = config.files
-        self._seen = (own, *map(_stat, self._named))
+        self._seen = (own, *map(_version, self._named))
         if config.tls is None:
             return Policy(config)
         try:
@@ -119,13 +120,11 @@ class PolicyFile:
             raise ConfigurationError([Problem(str(self._path), 1, message)])
 
 
-def _stat(file: Path) -> tuple[int, ...] | None:
-    """Through symlinks, which is how the files of a mounted Secret are replaced."""
+def _version(file: Path) -> FileVersion | None:
     try:
-        found = file.stat()
+        return file_version(file)
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def read_web_config(path: Path) -> tuple[WebConfig, Document]:

@@ -25,7 +25,7 @@ import dns.rrset
 
 from tests.servers.programs import LOOPBACK, free_ports, program, running, unavailable
 
-_NSD_CONF = """\
+NSD_CONF = """\
 server:
   ip-address: {address}
   port: {port}
@@ -57,7 +57,7 @@ def nsd(directory: Path, zones: Mapping[str, str]) -> Iterator[tuple[str, int]]:
     """
     path = program("nsd", package="nsd")
     (port,) = free_ports(1)
-    conf = _NSD_CONF.format(address=LOOPBACK, port=port, directory=directory)
+    conf = NSD_CONF.format(address=LOOPBACK, port=port, directory=directory)
     for zone, text in zones.items():
         (directory / f"{zone}.zone").write_text(text)
         conf += f'zone:\n  name: {zone}\n  zonefile: "{zone}.zone"\n'

@@ -41,6 +41,8 @@ from exporter.visiting.logins import Logins
 from exporter.visiting.visit import Visitor
 from exporter.web.domain_api import domain_document
 from tests.authority import Party, key_pem, pem
+from tests.servers.dns import NSD_CONF
+from tests.servers.programs import LOOPBACK
 
 NSD_PORT = 5300
 
@@ -49,24 +51,6 @@ AT_ONCE = 6
 
 PATIENCE = 30.0
 """Seconds for DNS, and for a handshake: nothing of this is about time."""
-
-_NSD = """\
-server:
-  ip-address: 127.0.0.1
-  port: 5300
-  username: ""
-  chroot: ""
-  zonesdir: "{directory}"
-  pidfile: "{directory}/nsd.pid"
-  xfrdfile: ""
-  zonelistfile: "{directory}/zone.list"
-  xfrdir: "{directory}"
-  database: ""
-  server-count: 1
-  rrl-ratelimit: 0
-remote-control:
-  control-enable: no
-"""
 
 _UNBOUND = """\
 server:
@@ -192,7 +176,7 @@ def write_dns(lab: Lab) -> list[list[str]]:
     directory = lab.directory
     key = ec.generate_private_key(ec.SECP256R1())
     dnskey = dns.dnssec.make_dnskey(key.public_key(), Algorithm.ECDSAP256SHA256, flags=257)
-    nsd, unbound = _NSD.format(directory=directory), _UNBOUND.format(directory=directory)
+    nsd, unbound = NSD_CONF.format(address=LOOPBACK, port=NSD_PORT, directory=directory), _UNBOUND.format(directory=directory)
     stubs = ""
     for zone in lab.zones:
         _signed(zone, key, dnskey).to_file(str(directory / f"{zone.name}.zone"), relativize=False)

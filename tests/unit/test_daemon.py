@@ -90,12 +90,16 @@ flows:
 """
 
 
-async def test_flows_that_send_have_their_turns_at_the_host_that_takes_their_messages() -> None:
-    runner = FlowRunner(Visitor(cast("World", None), cast("Logins", None)), FlowStates(), no_exchangers)
-    for flow in configuration(FLOWS).flows.flows:
-        runner.flows[flow.name] = flow
+async def mail_exchangers_of_none(_: str) -> tuple[str, ...]:
+    return ()
 
+
+async def test_flows_that_send_have_their_turns_at_the_host_that_takes_their_messages() -> None:
+    runner = FlowRunner(Visitor(cast("World", None), cast("Logins", None)), FlowStates(), mail_exchangers_of_none)
+    runner.configure(configuration(FLOWS).flows)
     turns = {job.key: (job.interval, job.hosts, job.first_within) for job in runner.jobs()}
+    await runner.stop(within=1.0)
+
     assert {
         ("\0flow", "through"): (120.0, ("out.example.com",), 10.0),
         ("\0flow", "by-mx"): (300.0, (), 10.0),

@@ -1,4 +1,4 @@
-"""The URLs of endpoints: what the schemes mean, from a URL to its parts, and from parts to the shortest URL.
+"""The URLs of endpoints and proxies: what the schemes mean, from a URL to its parts, and from parts to the shortest URL.
 
 A URL names a server and nothing else. Whatever a URL could carry besides (users, passwords, paths) is refused in words
 that do not repeat it, since it may be a password. Which other keys may stand beside a URL does not live here.
@@ -21,8 +21,11 @@ MAX_PORT = 65535
 SCHEMES = tuple(scheme for row in PROTOCOLS.values() for scheme in row.schemes)
 """In the order of preference where several fit."""
 
-URL_PARTS = re.compile(r"([^:/?#@\[\]]*)://([^/?#]*)(.*)", re.DOTALL)
-AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]{1,5}))?", re.DOTALL)
+_URL_PARTS = re.compile(r"([^:/?#@\[\]]*)://([^/?#]*)(.*)", re.DOTALL)
+_AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]{1,5}))?", re.DOTALL)
+
+_PROXY_EXAMPLE: Final = "socks5://proxy.example.com:1080"
+_PROXY_SCHEMES: Final = " or ".join(f"{scheme}://" for scheme in ProxyScheme)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def parse_asked(text: str) -> Asked:
     if "://" in text or "@" in text:
         url = parse_url(text)
         return Asked(url.scheme, url.host, url.port)
-    parts = AUTHORITY.fullmatch(text)
+    parts = _AUTHORITY.fullmatch(text)
     host, port = (text, None) if parts is None else parts.groups()
     if port is not None and not 1 <= int(port) <= MAX_PORT:
         raise ValueError(f"port {port} is outside 1 to {MAX_PORT}; leave it out for the usual one")
@@ -95,7 +98,7 @@ def parse_url(text: str, *, host_may_lack: bool = False) -> MailUrl:
             "a URL holds no user or password; write them as an entry of credentials (username, password_file) "
             "and name it by the key credentials"
         )
-    match = URL_PARTS.fullmatch(text)
+    match = _URL_PARTS.fullmatch(text)
     if match is None:
         raise ValueError(
             f"is not a URL; write one like imaps://mail.example.com, with one of the schemes {_scheme_names()}"
@@ -108,17 +111,35 @@ def parse_url(text: str, *, host_may_lack: bool = False) -> MailUrl:
         raise ValueError(f"{quoted(name)} is not a mail scheme; {mend}")
     if rest:
         raise ValueError("a URL ends with host and port; leave out the path, the ? or the # after them")
-    parts = AUTHORITY.fullmatch(authority)
-    if parts is None:
-        if authority.count(":") > 1 and "[" not in authority:
-            raise ValueError(f"an IPv6 address stands in brackets; write {scheme.name}://[2001:db8::1]")
-        raise ValueError(f"the port of a URL is a number; write it like {scheme.name}://mail.example.com:{scheme.port}")
-    host, port = parts.groups()
+    host, port = _host_and_port(
+        authority,
+        bracketed=f"{scheme.name}://[2001:db8::1]",
+        numbered=f"the port of a URL is a number; write it like {scheme.name}://mail.example.com:{scheme.port}",
+        outside=f"leave it out for {scheme.port}",
+    )
     if not host and not host_may_lack:
         raise ValueError(f"the URL has no host; write it like {scheme.name}://mail.example.com")
+    return MailUrl(scheme, parse_target_host(host) if host else "", port)
+
+
+def _host_and_port(authority: str, *, bracketed: str, numbered: str, outside: str) -> tuple[str, int | None]:
+    """Both as written; the host may be empty.
+
+    Args:
+        authority: What stands between the slashes.
+        bracketed: How to write a URL with an IPv6 address.
+        numbered: What to say of a port that is none.
+        outside: What to write instead of a port that is too large.
+    """
+    parts = _AUTHORITY.fullmatch(authority)
+    if parts is None:
+        if authority.count(":") > 1 and "[" not in authority:
+            raise ValueError(f"an IPv6 address stands in brackets; write {bracketed}")
+        raise ValueError(numbered)
+    host, port = parts.groups()
     if port is not None and not 1 <= int(port) <= MAX_PORT:
-        raise ValueError(f"port {port} is outside 1 to {MAX_PORT}; leave it out for {scheme.port}")
-    return MailUrl(scheme, parse_target_host(host) if host else "", None if port is None else int(port))
+        raise ValueError(f"port {port} is outside 1 to {MAX_PORT}; {outside}")
+    return host, None if port is None else int(port)
 
 
 def shortest_url(protocol: Protocol, encryption: Encryption, host: str, port: int) -> str:
@@ -153,10 +174,6 @@ def _scheme_names() -> str:
     return ", ".join(scheme.name for scheme in SCHEMES)
 
 
-_EXAMPLE: Final = "socks5://proxy.example.com:1080"
-_SCHEMES: Final = " or ".join(f"{scheme}://" for scheme in ProxyScheme)
-
-
 def parse_proxy(text: str) -> Proxy:
     """Takes the URL of a proxy apart.
 
@@ -168,29 +185,27 @@ def parse_proxy(text: str) -> Proxy:
             "a URL holds no user or password, and mail-exporter does not log in at proxies; "
             "have the proxy admit this machine by its address, and write only scheme, host and port"
         )
-    match = URL_PARTS.fullmatch(text)
+    match = _URL_PARTS.fullmatch(text)
     if match is None:
-        raise ValueError(f"is not a URL of a proxy; write one like {_EXAMPLE}, with {_SCHEMES}")
+        raise ValueError(f"is not a URL of a proxy; write one like {_PROXY_EXAMPLE}, with {_PROXY_SCHEMES}")
     name, authority, rest = match.groups()
-    scheme = _scheme(name.lower())
+    scheme = _proxy_scheme(name.lower())
     if rest:
         raise ValueError("the URL of a proxy ends with host and port; leave out the path, the ? or the # after them")
-    parts = AUTHORITY.fullmatch(authority)
-    if parts is None:
-        if authority.count(":") > 1 and "[" not in authority:
-            raise ValueError(f"an IPv6 address stands in brackets; write {scheme}://[2001:db8::1]:1080")
-        raise ValueError(f"the port of a proxy is a number; write it like {_EXAMPLE}")
-    host, port = parts.groups()
+    host, port = _host_and_port(
+        authority,
+        bracketed=f"{scheme}://[2001:db8::1]:1080",
+        numbered=f"the port of a proxy is a number; write it like {_PROXY_EXAMPLE}",
+        outside="write the one that the proxy listens at",
+    )
     if not host:
-        raise ValueError(f"the URL has no host; write it like {_EXAMPLE}")
+        raise ValueError(f"the URL has no host; write it like {_PROXY_EXAMPLE}")
     if port is None:
-        raise ValueError(f"the URL has no port, and proxies have no usual one; write it like {_EXAMPLE}")
-    if not 1 <= int(port) <= MAX_PORT:
-        raise ValueError(f"port {port} is outside 1 to {MAX_PORT}; write the one that the proxy listens at")
-    return Proxy(scheme, parse_host(host), int(port))
+        raise ValueError(f"the URL has no port, and proxies have no usual one; write it like {_PROXY_EXAMPLE}")
+    return Proxy(scheme, parse_host(host), port)
 
 
-def _scheme(name: str) -> ProxyScheme:
+def _proxy_scheme(name: str) -> ProxyScheme:
     if name == "socks5h":
         raise ValueError(
             "socks5h would have the proxy look names up, and mail-exporter looks them up itself; write socks5://"
@@ -199,6 +214,6 @@ def _scheme(name: str) -> ProxyScheme:
         raise ValueError("proxies are not spoken to over TLS; write http:// if the proxy takes CONNECT without it")
     if name not in list(ProxyScheme):
         suggestion = nearest(name, tuple(ProxyScheme))
-        mend = f'did you mean "{suggestion}"?' if suggestion else f"write {_SCHEMES}"
+        mend = f'did you mean "{suggestion}"?' if suggestion else f"write {_PROXY_SCHEMES}"
         raise ValueError(f"{quoted(name)} is not a scheme of a proxy; {mend}")
     return ProxyScheme(name)

@@ -5,6 +5,7 @@ A message is read piece by piece, so that a large one costs neither memory in on
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from email.errors import MessageError
 from email.feedparser import BytesFeedParser
@@ -71,17 +72,8 @@ def read_back_mailbox(imap: Imap, facts: MailboxFacts, most: int) -> Dialogue[Ma
     first = max(1, count - most + 1)
     sizes = yield from fetch_sizes(imap, b"%d:%d" % (first, count))
     # Those that the server counts and does not give.
-    unreadable = count - first + 1 - len(sizes)
-    for uid, size in sizes:
-        try:
-            readable = yield from _read_one(imap, uid, size)
-        except DialogueError as error:
-            if not error.in_step:
-                yield from _told(facts, unreadable + 1)
-                raise
-            readable = False
-        unreadable += not readable
-    return (yield from _told(facts, unreadable))
+    missing = count - first + 1 - len(sizes)
+    return (yield from _read_all(facts, (_read_one(imap, uid, size) for uid, size in sizes), missing))
 
 
 def read_back_maildrop(client: pop3.Pop3, facts: MailboxFacts, most: int) -> Dialogue[MailboxFacts]:
@@ -90,10 +82,16 @@ def read_back_maildrop(client: pop3.Pop3, facts: MailboxFacts, most: int) -> Dia
     Raises:
         DialogueError: The server hangs up, or says more than it should.
     """
-    count, unreadable = facts.messages or 0, 0
-    for number in range(max(1, count - most + 1), count + 1):
+    count = facts.messages or 0
+    newest = range(max(1, count - most + 1), count + 1)
+    return (yield from _read_all(facts, (_retrieve_one(client, number) for number in newest), 0))
+
+
+def _read_all(facts: MailboxFacts, messages: Iterable[Dialogue[bool]], unreadable: int) -> Dialogue[MailboxFacts]:
+    """Read one message after the other, and count those that cannot be read to those of which that is known already."""
+    for message in messages:
         try:
-            readable = yield from _retrieve_one(client, number)
+            readable = yield from message
         except DialogueError as error:
             if not error.in_step:
                 yield from _told(facts, unreadable + 1)
