@@ -245,7 +245,7 @@ class Daemon:
         application = create_application(
             store=self.store,
             ready=lambda: self.ready,
-            configuration=lambda: render(self._configuration),  # noqa: PLW0108 - the one in force when asked
+            configuration=lambda: render(self._configuration),
             reload=reload,
             origins=origins,
             process=process_collectors(),

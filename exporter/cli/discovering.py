@@ -8,9 +8,8 @@ from types import MappingProxyType
 
 import click
 
-from exporter.config.configuration import Configuration
-from exporter.config.configuration import Following
-from exporter.config.schema import parse_domain
+from exporter.config.configuration import Configuration, Following
+from exporter.config.values.hosts import parse_domain
 from exporter.domains.assembly import discoverer
 from exporter.domains.discovery.discover import SHORT, Discovery, Wanted
 from exporter.domains.discovery.following import endpoints_of

@@ -15,10 +15,9 @@ from exporter import logs
 from exporter.cli.loading import config_files, or_exit
 from exporter.cli.terminal import output, print_rows
 from exporter.cli.version import version_option
-from exporter.config.configuration import Configuration
-from exporter.config.configuration import Domain
-from exporter.config.schema import parse_domain
+from exporter.config.configuration import Configuration, Domain
 from exporter.config.load import load
+from exporter.config.values.hosts import parse_domain
 from exporter.domains.assembly import judge, settings_of
 from exporter.model import DnsSettings, DomainCheck, DomainReport, LoginBackoff
 from exporter.net.resolve import Resolver

@@ -28,9 +28,9 @@ from exporter.cli.terminal import output
 from exporter.cli.version import version_option
 from exporter.cli.waterfall import print_result
 from exporter.config.configuration import Configuration
-from exporter.config.values.durations import parse_duration
 from exporter.config.load import load
 from exporter.config.problems import ConfigurationError
+from exporter.config.values.durations import parse_duration
 from exporter.model import DnsSettings, Endpoint, FailureReason, ProbeResult
 
 log = structlog.get_logger()

@@ -19,9 +19,9 @@ from exporter.cli.loading import config_files, or_exit
 from exporter.cli.once import OnceCommand
 from exporter.cli.shards import chosen_shard, shard_options
 from exporter.cli.version import version_option
-from exporter.config.subprocess_loader import load_apart
 from exporter.config.configuration import Configuration
 from exporter.config.files import STANDARD_INPUT, read_standard_input
+from exporter.config.subprocess_loader import load_in_subprocess
 from exporter.history_file import HistoryFile
 from exporter.interpreter import uncollected
 from exporter.watching import Watcher
@@ -107,7 +107,7 @@ def run(
     logs.configure(logs.LogLevel(log_level), logs.LogFormat(log_format))
     # What came from standard input stays what it was, however often it is read again.
     standard_input = read_standard_input() if STANDARD_INPUT in config_files else b""
-    load = partial(load_apart, *config_files, standard_input=standard_input)
+    load = partial(load_in_subprocess, *config_files, standard_input=standard_input)
     # Before the files are read, so that no change after that is missed.
     watcher = Watcher(config_files) if watch else None
     with uncollected():

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import click
 
 from exporter.config.configuration import Configuration
-from exporter.config.schema import parse_domain
 from exporter.config.endpoints_section import endpoint_from_url
+from exporter.config.values.hosts import parse_domain
 from exporter.model import Endpoint
 
 LISTED = 500

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from exporter.config.endpoint_target import Target
+from exporter.config.problems import Notes, quoted
+from exporter.config.sections import Layers
 from exporter.config.values.durations import format_duration
 from exporter.config.values.hosts import is_ipv4, is_ipv6
-from exporter.config.sections import Layers
-from exporter.config.problems import Notes, quoted
-from exporter.config.endpoint_target import Target
 from exporter.config.values.urls import usual_scheme
 from exporter.model import Credentials, Encryption, IpFamily, Mechanism, Protocol, Proxy, SecretKind, TlsPolicy
 from exporter.protocol.protocols import PROTOCOLS, with_key, with_mechanism

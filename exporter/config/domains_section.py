@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from types import MappingProxyType
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from exporter.config.values.allowed import AllowedTargets, NamePattern
-from exporter.config.document import Value, YamlSequence
 from exporter.config.configuration import (
     DEFAULT_INTERVAL,
     DEFAULT_REFRESH,
@@ -19,12 +17,13 @@ from exporter.config.configuration import (
     Domain,
     Following,
 )
-from exporter.config.schema import DomainSection
-from exporter.config.sections import Layers
-from exporter.config.problems import Location, Notes, Places, Reading, directory, elsewhere, quoted
-from exporter.config.sections import Read, read_section
+from exporter.config.document import Value, YamlSequence
 from exporter.config.endpoint_target import Target
+from exporter.config.problems import Location, Notes, Places, Reading, directory, elsewhere, quoted
+from exporter.config.schema import DomainSection
+from exporter.config.sections import Layers, Read, read_section
 from exporter.config.tls_section import check_authorities
+from exporter.config.values.allowed import AllowedTargets, NamePattern
 from exporter.config.values.urls import default_port
 from exporter.model import DomainCheck, Encryption, Endpoint, Protocol, Source
 

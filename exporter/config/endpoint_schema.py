@@ -54,7 +54,6 @@ from exporter.config.schema_fields import (
 _PASSWORDS = ("password_file", "password_env", "password")
 
 
-
 class OAuth2Section(Section):
     """Where access tokens come from, instead of a password."""
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from exporter.config.sections import Layers
 from exporter.config.problems import Notes, Reading
 from exporter.config.providers import Preset, Server, find_preset
+from exporter.config.sections import Layers
 from exporter.config.values.urls import MailUrl, default_encryption, default_port, shortest_url
 from exporter.model import Encryption, Protocol
 

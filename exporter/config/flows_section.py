@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
-from exporter.config.values import plain_text
 from exporter.config.document import YamlMapping, YamlSequence
-from exporter.config.values.durations import format_duration
-from exporter.config.schema import FlowKeySection, FlowSection, ReceiveSection
+from exporter.config.endpoint_schema import DefaultsSection
 from exporter.config.problems import Location, Notes, Places, Reading, did_you_mean, directory, elsewhere, quoted
-from exporter.config.schema import DefaultsSection
-from exporter.config.credentials_section import Secrets
-from exporter.config.values.secret_sources import EnvSecret, InlineSecret
+from exporter.config.schema import FlowKeySection, FlowSection, ReceiveSection
+from exporter.config.secret_keys import Secrets
 from exporter.config.sections import Read, read_section
+from exporter.config.values import plain_text
+from exporter.config.values.durations import format_duration
+from exporter.config.values.secret_sources import EnvSecret, InlineSecret
 from exporter.model import (
     MIN_FLOW_KEY,
     Addresses,
@@ -276,12 +276,18 @@ class _FlowReader:
         within: float | None = keys.value("within")
         if within is not None and within >= give_up:
             shown = format_duration(give_up)
-            keys.problem(f"is not below give_up, which is {shown}; write a shorter time here or a longer there", "within")
+            keys.problem(
+                f"is not below give_up, which is {shown}; write a shorter time here or a longer there", "within"
+            )
         mailbox = keys.value("mailbox") or receiving.mailboxes[0]
         if mailbox not in receiving.mailboxes:
             looked_in = ", ".join(map(quoted, receiving.mailboxes))
-            keys.problem(f"{quoted(mailbox)} is not looked in, only {looked_in}; add it to receive.mailboxes", "mailbox")
+            keys.problem(
+                f"{quoted(mailbox)} is not looked in, only {looked_in}; add it to receive.mailboxes", "mailbox"
+            )
         auth = keys.value("auth") or {}
         if auth and receiving.authserv_id is None:
-            keys.problem("no Authentication-Results count; write receive.authserv_id, the server's own name in them", "auth")
+            keys.problem(
+                "no Authentication-Results count; write receive.authserv_id, the server's own name in them", "auth"
+            )
         return Expected(within, mailbox, MappingProxyType(dict(sorted(auth.items()))))

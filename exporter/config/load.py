@@ -15,11 +15,11 @@ from exporter.config.configuration import Configuration
 from exporter.config.credentials_section import check_for_secrets, check_for_use, read_credentials
 from exporter.config.document import Document, Value, YamlMapping, YamlSequence, read_document
 from exporter.config.domains_section import read_domains
+from exporter.config.endpoint_schema import DefaultsSection
 from exporter.config.endpoints_section import EndpointReader, read_modules
 from exporter.config.files import find_files, read_named, read_standard_input
 from exporter.config.flows_section import read_flows
 from exporter.config.problems import ConfigurationError, Location, Notes, Problem, Reading, key_path
-from exporter.config.endpoint_schema import DefaultsSection
 from exporter.config.schema import SUBJECTS, DnsSection, FileSection, LimitsSection, LoginBackoffSection
 from exporter.config.schema_fields import Section
 from exporter.config.sections import Read, S, read_section, unknown_key

@@ -26,7 +26,6 @@ from exporter.config.schema_fields import (
     InlineFlowKey,
     Interval,
     Judging,
-    Labels,
     LookupTimeout,
     Mailbox,
     Name,

@@ -58,9 +58,7 @@ class Secrets:
             return None
         value = getattr(self._section, written[0])
         if value is None:
-            self._notes.problem(
-                (*self._at, written[0]), f"has no value; write one, or another way to the {_noun(key)}"
-            )
+            self._notes.problem((*self._at, written[0]), f"has no value; write one, or another way to the {_noun(key)}")
             return None
         form = _FORMS[written[0].removeprefix(key)]
         source = form(value, self._folder)

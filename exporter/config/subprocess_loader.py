@@ -31,7 +31,7 @@ ENDPOINTS_AT_ONCE: Final = 128
 threads may run."""
 
 
-def load_apart(*patterns: str | Path, standard_input: bytes = b"") -> Configuration:
+def load_in_subprocess(*patterns: str | Path, standard_input: bytes = b"") -> Configuration:
     """As `load.load`, by another process, which is told what came from standard input.
 
     Raises:

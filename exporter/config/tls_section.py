@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from OpenSSL import crypto
 
 from exporter.certificates import pem_blocks
-from exporter.config.sections import Layers
 from exporter.config.problems import MAX_PATH, Location, Notes, Places, directory, quoted
+from exporter.config.sections import Layers
 from exporter.model import TlsPolicy
 
 MAX_PEM_BYTES = 4 * 1024 * 1024

@@ -13,8 +13,8 @@ from dataclasses import MISSING, fields
 from types import MappingProxyType
 from typing import Any
 
-from exporter.config.values.allowed import NamePattern, Network
 from exporter.config.configuration import Configuration, Domain, Following, Module
+from exporter.config.values.allowed import NamePattern, Network
 from exporter.config.values.durations import format_duration
 from exporter.config.values.hosts import is_ipv6
 from exporter.config.values.secret_sources import EnvSecret, FileSecret

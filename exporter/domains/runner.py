@@ -21,6 +21,7 @@ from exporter.net.resolve import Resolver
 from exporter.schedule.job import JUDGEMENTS, LOOKS, Job
 from exporter.visiting.visit import Visitor
 
+
 class Keeper(Protocol):
     """Who keeps what is found."""
 

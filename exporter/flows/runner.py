@@ -24,7 +24,7 @@ MAX_EXCHANGERS: Final = 10
 """MX hosts that are handed a message; no domain of repute has more."""
 
 FIRST_WITHIN: Final = 10.0
-"""Seconds after the start in which the first messages are sent: spread, so that a restart does not hand in all at once."""
+"""Seconds after the start in which the first messages are sent, so that a restart does not hand in all at once."""
 
 log = structlog.get_logger()
 

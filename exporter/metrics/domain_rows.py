@@ -153,23 +153,13 @@ DOMAIN_METRICS: tuple[Metric[DomainState], ...] = (
         "mail_mta_sts_policy_certificate_not_after_timestamp_seconds",
         GAUGE,
         "When the certificate expires that the MTA-STS policy is served with.",
-        further(
-            _reported(
-                lambda report: sample(timestamp(report.policy.certificate_not_after))
-            )
-        ),
+        further(_reported(lambda report: sample(timestamp(report.policy.certificate_not_after)))),
     ),
     Metric(
         "mail_mta_sts_policy_changed_without_id",
         GAUGE,
         "Whether the MTA-STS policy is another than with the same id before: 1 or 0.",
-        further(
-            _reported(
-                lambda report: sample(
-                    flag(report.policy.changed_without_id)
-                )
-            )
-        ),
+        further(_reported(lambda report: sample(flag(report.policy.changed_without_id)))),
     ),
     Metric(
         "mail_dmarc_policy_info",

@@ -14,8 +14,8 @@ from exporter.model.errands import Errand
 from exporter.model.logins import Credentials, Mechanism
 
 FIRST_PROBE_WITHIN = 60.0
-"""Seconds: who starts the program wants to see that a configuration works, and ten thousand endpoints still start spread
-over a minute."""
+"""Seconds: people who start the program want to see that a configuration works, and ten thousand endpoints still start
+spread over a minute."""
 
 
 class Protocol(StrEnum):

@@ -15,9 +15,8 @@ from typing import Annotated, Generic, TypeAlias, TypeVar
 import bcrypt
 from pydantic import Field
 
-from exporter.config.schema_fields import FilePath, PlainText, Text
-from exporter.config.schema_fields import Section, key
 from exporter.config.problems import did_you_mean, quoted
+from exporter.config.schema_fields import FilePath, PlainText, Section, Text, key
 from exporter.web.cipher_suites import CIPHER_SUITES
 from exporter.web.policy import ClientAuth
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 import structlog
 from aiohttp import hdrs, web
 
-from exporter.config.values.allowed import AllowedTargets
 from exporter.config.configuration import Module
 from exporter.config.problems import quoted
+from exporter.config.values.allowed import AllowedTargets
 from exporter.config.yaml_output import render_endpoint, render_module
 from exporter.metrics.blackbox import Probed
 from exporter.metrics.endpoint_state import advance, unprobed

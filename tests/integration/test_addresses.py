@@ -12,8 +12,8 @@ import dns.rcode
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-from exporter.daemon import Daemon
 from exporter.config.load import parse
+from exporter.daemon import Daemon
 from exporter.metrics.exposition import Format, expose
 from exporter.sharding import ALONE
 from tests.servers.authority import DAY, Authority, Identity

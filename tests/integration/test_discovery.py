@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from exporter.config.values.allowed import AllowedTargets, parse_allowed
 from exporter.config.load import parse
+from exporter.config.values.allowed import AllowedTargets, parse_allowed
 from exporter.domains.discovery.discover import SHORT, Discoverer, Discovery, Wanted
 from exporter.domains.discovery.written import configuration, document
 from exporter.domains.lookups import Lookups

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import dns.rcode
 import pytest
 
-from exporter.daemon import Daemon
 from exporter.config.load import parse
+from exporter.daemon import Daemon
 from exporter.metrics.exposition import Format, expose
 from exporter.sharding import ALONE
 from tests.servers.dns import Behaviour, Nameserver, nameserver, rcode, records

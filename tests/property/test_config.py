@@ -11,15 +11,16 @@ from urllib.parse import urlsplit
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exporter.config import wire
 from exporter.config.configuration import Configuration
 from exporter.config.document import read_document
-from exporter.config.values.durations import format_duration, parse_duration
-from exporter.config.values.hosts import parse_host
 from exporter.config.load import parse
 from exporter.config.problems import ConfigurationError, Problem, quoted
 from exporter.config.schema import json_schema
+from exporter.config.values import plain_text
+from exporter.config.values.durations import format_duration, parse_duration
+from exporter.config.values.hosts import parse_host
 from exporter.config.values.urls import SCHEMES, parse_url
+from exporter.config.yaml_output import render
 from exporter.model import Mechanism
 
 KEYS = sorted({key for section in json_schema()["$defs"].values() for key in section.get("properties", {})})
@@ -149,7 +150,7 @@ def test_whatever_is_written_about_tokens_is_a_client_or_has_problems(
 
 @given(st.text(max_size=40) | st.text("htps:/.[]@#%?:01a ", max_size=40).map("https://".__add__))
 def test_whatever_a_token_url_is_it_is_safe_or_refused(text: str) -> None:
-    url = value_or_refusal(wire.token_url, text)
+    url = value_or_refusal(plain_text.token_url, text)
     if url is not None:
         assert url.isascii()
         assert url.isprintable()
@@ -159,7 +160,7 @@ def test_whatever_a_token_url_is_it_is_safe_or_refused(text: str) -> None:
 
 @given(st.text(max_size=40))
 def test_whatever_a_scope_or_a_tenant_is_it_is_plain_or_refused(text: str) -> None:
-    for parse_text in (wire.scope, wire.tenant):
+    for parse_text in (plain_text.scope, plain_text.tenant):
         value = value_or_refusal(parse_text, text)
         assert value is None or (value.isascii() and value.isprintable() and "  " not in value)
 

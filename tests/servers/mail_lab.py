@@ -176,7 +176,10 @@ def write_dns(lab: Lab) -> list[list[str]]:
     directory = lab.directory
     key = ec.generate_private_key(ec.SECP256R1())
     dnskey = dns.dnssec.make_dnskey(key.public_key(), Algorithm.ECDSAP256SHA256, flags=257)
-    nsd, unbound = NSD_CONF.format(address=LOOPBACK, port=NSD_PORT, directory=directory), _UNBOUND.format(directory=directory)
+    nsd, unbound = (
+        NSD_CONF.format(address=LOOPBACK, port=NSD_PORT, directory=directory),
+        _UNBOUND.format(directory=directory),
+    )
     stubs = ""
     for zone in lab.zones:
         _signed(zone, key, dnskey).to_file(str(directory / f"{zone.name}.zone"), relativize=False)

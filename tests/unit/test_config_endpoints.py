@@ -25,8 +25,8 @@ from exporter.config import contradictions
 from exporter.config.configuration import Configuration
 from exporter.config.load import load, parse
 from exporter.config.problems import ConfigurationError
-from exporter.config.yaml_output import render
 from exporter.config.values.secret_sources import EnvSecret, FileSecret, InlineSecret
+from exporter.config.yaml_output import render
 from exporter.model import (
     Addresses,
     Credentials,
@@ -82,17 +82,7 @@ def test_a_final_dot_makes_the_name_absolute_and_changes_nothing_else(written: s
 def test_a_final_dot_survives_being_shown() -> None:
     text = "endpoints: [{url: imaps://mail.}]\nmodules: {m: {url: imaps://mail.}}\n"
     read = parse(text, "f")
-    shown = "".join(
-        render(
-            credentials=(),
-            endpoints=read.endpoints,
-            modules=read.modules.values(),
-            dns=read.dns,
-            limits=read.limits,
-            login_backoff=read.login_backoff,
-        )
-    )
-    again = parse(shown, "f")
+    again = parse("".join(render(read)), "f")
     assert read.endpoints == again.endpoints
     assert read.modules == again.modules
     assert [True, True] == [again.endpoints[0].absolute, again.modules["m"].template.absolute]

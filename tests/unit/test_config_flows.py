@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.config import wire
 from exporter.config.load import parse
+from exporter.config.values import plain_text
 from exporter.config.values.secret_sources import FileSecret, InlineSecret
+from exporter.config.yaml_output import render
 from exporter.model import (
     Addresses,
     AuthMethod,
@@ -126,7 +127,7 @@ def test_the_configuration_in_force_loads_again_and_shows_no_key() -> None:
 
 @pytest.mark.parametrize("address", ["me@example.com", "gruß@example.com", "用户@example.com", '"a b"@example.com'])
 def test_addresses_may_be_in_any_script(address: str) -> None:
-    assert address == wire.flow_address(address)
+    assert address == plain_text.flow_address(address)
 
 
 @pytest.mark.parametrize(
@@ -134,4 +135,4 @@ def test_addresses_may_be_in_any_script(address: str) -> None:
 )
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match=r"address|empty|control"):
-        wire.flow_address(address)
+        plain_text.flow_address(address)

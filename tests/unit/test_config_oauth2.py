@@ -9,6 +9,7 @@ import trustme
 from exporter.config.configuration import Configuration
 from exporter.config.load import load, parse
 from exporter.config.values.secret_sources import EnvSecret, FileSecret, InlineSecret
+from exporter.config.yaml_output import render
 from exporter.model import (
     Credentials,
     LoginBackoff,

@@ -6,8 +6,8 @@ import pytest
 
 from exporter.config.configuration import Configuration
 from exporter.config.load import parse
-from exporter.config.providers import reference
-from exporter.config.providers import all_presets, find_preset
+from exporter.config.providers import all_presets, find_preset, reference
+from exporter.config.yaml_output import render
 from exporter.model import Encryption, Mechanism, Protocol, SecretKind
 
 ROOT = Path(__file__).parents[2]

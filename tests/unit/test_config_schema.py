@@ -11,10 +11,10 @@ import jsonschema  # type: ignore[import-untyped] # it brings no types
 import pytest
 import yaml
 
-from exporter.config.values.durations import parse_duration
 from exporter.config.load import parse
 from exporter.config.problems import ConfigurationError
 from exporter.config.schema import json_schema
+from exporter.config.values.durations import parse_duration
 from exporter.model import (
     DnsSettings,
     Encryption,

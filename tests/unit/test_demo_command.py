@@ -10,6 +10,8 @@ from click.testing import CliRunner, Result
 
 from exporter import app, logs
 from exporter.cli.demo import demo
+from exporter.config.configuration import Configuration
+from exporter.config.yaml_output import render
 from exporter.demo.scenes import SCENES
 from exporter.demo.stage import ALL
 from exporter.web.addresses import ListenAddress, ListenError
@@ -28,11 +30,9 @@ class Daemon:
     def __init__(self, *errors: int) -> None:
         self.errors = list(errors)
         self.attempts: list[list[str]] = []
-        self.configuration: app.Configuration | None = None
+        self.configuration: Configuration | None = None
 
-    async def serve(
-        self, configuration: app.Configuration, addresses: Sequence[ListenAddress], announce: Announce
-    ) -> None:
+    async def serve(self, configuration: Configuration, addresses: Sequence[ListenAddress], announce: Announce) -> None:
         self.attempts.append([str(address) for address in addresses])
         self.configuration = configuration
         if self.errors:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config.values.allowed import AllowedTargets, parse_allowed
 from exporter.config.load import parse
+from exporter.config.values.allowed import AllowedTargets, parse_allowed
 from exporter.domains.discovery import autoconfig
 from exporter.domains.discovery.agreement import agrees, disagreements
 from exporter.domains.discovery.autoconfig import DocumentError, parse_document

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from types import MappingProxyType
 
-from exporter.config.schema import FLOW_LABELS as RESERVED
+from exporter.config.values.label_names import RESERVED_FLOW_LABELS as RESERVED
 from exporter.metrics.exposition import Format, expose
 from exporter.metrics.flow_rows import FLOW_LABELS, FLOW_METRICS, MX_LABEL
 from exporter.metrics.flow_state import MAX_HISTORY, FlowStates

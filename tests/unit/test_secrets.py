@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config.values.secret_sources import MAX_SECRET_BYTES, EnvSecret, FileSecret, InlineSecret, SecretUnreadable
+from exporter.config.values.secret_sources import (
+    MAX_SECRET_BYTES,
+    EnvSecret,
+    FileSecret,
+    InlineSecret,
+    SecretUnreadable,
+)
 from exporter.model import Secret, SecretSource
 
 PASSWORD = "correct horse battery staple"

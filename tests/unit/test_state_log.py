@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from structlog.testing import capture_logs
 
 from exporter.model import Encryption, Endpoint, Failure, FailureReason, Phase, ProbeResult, Protocol

@@ -11,8 +11,9 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from structlog.testing import capture_logs
 
-from exporter.config.values.allowed import AllowedTargets
 from exporter.config.load import parse
+from exporter.config.values.allowed import AllowedTargets
+from exporter.config.yaml_output import render
 from exporter.metrics.exposition import Format
 from exporter.model import Endpoint, FailureReason, Phase, ProbeResult
 from exporter.visiting.on_demand import NotAllowedError, OnDemand, UnavailableError
@@ -56,7 +57,7 @@ async def serving(
     endpoints = {endpoint.name: endpoint for endpoint in configuration.endpoints}
     probes = Probes(outcome or success("imaps://h"))
     application = create_application(
-        store=store_with(configuration.endpoints), ready=lambda: True, configuration=configuration.redacted
+        store=store_with(configuration.endpoints), ready=lambda: True, configuration=lambda: render(configuration)
     )
     application.add_routes(probe_routes(cast("OnDemand", probes), lambda: configuration.modules, endpoints.get))
     async with TestClient(TestServer(application)) as client:

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from exporter.config.values.hosts import parse_host
 from exporter.config.problems import quoted
+from exporter.config.values.hosts import parse_host
 
 Network = IPv4Network | IPv6Network
 

@@ -1,4 +1,4 @@
-"""The URLs of endpoints and proxies: what the schemes mean, from a URL to its parts, and from parts to the shortest URL.
+"""The URLs of endpoints and proxies: what the schemes mean, from a URL to its parts, and back to the shortest URL.
 
 A URL names a server and nothing else. Whatever a URL could carry besides (users, passwords, paths) is refused in words
 that do not repeat it, since it may be a password. Which other keys may stand beside a URL does not live here.

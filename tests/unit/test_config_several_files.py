@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from exporter.config.subprocess_loader import load_apart
 from exporter.config.load import load, parse
 from exporter.config.problems import ConfigurationError
+from exporter.config.subprocess_loader import load_in_subprocess
 from exporter.config.values.secret_sources import FileSecret
 
 Write = Callable[..., Path]
@@ -107,7 +107,7 @@ def test_a_pattern_stands_for_the_files_that_match_it(write: Write) -> None:
     named = load("conf.d/*.yaml", "conf.d/10-a.yaml").endpoints
 
     assert ["imaps://10-a", "imaps://20-b"] == [endpoint.name for endpoint in named]
-    assert named == load_apart("conf.d/*.yaml").endpoints
+    assert named == load_in_subprocess("conf.d/*.yaml").endpoints
 
 
 def test_a_file_that_is_called_like_a_pattern_is_that_file(write: Write) -> None:
@@ -146,11 +146,11 @@ def test_an_alias_stays_what_it_stands_for_when_more_is_added_to_it(write: Write
     assert {"a": "b"} == dict(load("a.yaml", "b.yaml").endpoints[0].labels)
 
 
-@pytest.mark.parametrize("read", [load, load_apart])
+@pytest.mark.parametrize("read", [load, load_in_subprocess])
 def test_standard_input_is_one_of_the_files(write: Write, read: Callable[..., object]) -> None:
     write("b.yaml", "credentials: {m: {username: u, password_env: M}}")
     content = b"endpoints: [{url: imaps://h, credentials: m}]"
-    given = content if read is load_apart else lambda: content
+    given = content if read is load_in_subprocess else lambda: content
     configuration = read("-", "b.yaml", standard_input=given)
 
     assert configuration == load("b.yaml", "-", standard_input=lambda: content)
