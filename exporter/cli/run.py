@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 import structlog
 
-from exporter import app, logs
+from exporter import logs
 from exporter.cli.listening import listen_addresses
 from exporter.cli.loading import config_files, or_exit
 from exporter.cli.once import OnceCommand
@@ -21,8 +21,7 @@ from exporter.cli.shards import chosen_shard, shard_options
 from exporter.cli.version import version_option
 from exporter.config.configuration import Configuration
 from exporter.config.files import STANDARD_INPUT, read_standard_input
-from exporter.config.subprocess_loader import load_in_subprocess
-from exporter.history_file import HistoryFile
+from exporter.config.subprocess_loader import begin_in_subprocess, load_in_subprocess
 from exporter.interpreter import uncollected
 from exporter.watching import Watcher
 from exporter.web.addresses import ListenAddress, ListenError, inherited_sockets
@@ -110,8 +109,13 @@ def run(
     load = partial(load_in_subprocess, *config_files, standard_input=standard_input)
     # Before the files are read, so that no change after that is missed.
     watcher = Watcher(config_files) if watch else None
+    loaded = begin_in_subprocess(*config_files, standard_input=standard_input)
+    # Meanwhile the other process reads the configuration: this takes as long.
+    from exporter import app  # noqa: PLC0415
+    from exporter.history_file import HistoryFile  # noqa: PLC0415
+
     with uncollected():
-        configuration = or_exit(load)
+        configuration = or_exit(loaded)
     _warn(configuration)
     web_config = None if web_config_file is None else or_exit(lambda: _policies(web_config_file))
     history = None if history_file is None else HistoryFile(history_file)

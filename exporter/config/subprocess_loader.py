@@ -13,8 +13,10 @@ import copyreg
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, Final
@@ -37,8 +39,18 @@ def load_in_subprocess(*patterns: str | Path, standard_input: bytes = b"") -> Co
     Raises:
         ConfigurationError: As there; or that process came to an end before it was done.
     """
+    return begin_in_subprocess(*patterns, standard_input=standard_input)()
+
+
+def begin_in_subprocess(*patterns: str | Path, standard_input: bytes = b"") -> Callable[[], Configuration]:
+    """Start that process, and go on with something else; what it gives waits and ends as `load_in_subprocess`."""
     command = [*COMMAND, *map(str, patterns)]  # the files are only ever read from
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603 - ourselves
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - ourselves
+    return partial(_finish, process, str(patterns[0]), standard_input)
+
+
+def _finish(started: subprocess.Popen[bytes], file: str, standard_input: bytes) -> Configuration:
+    with started as process:
         try:
             _hand_over(standard_input, process.stdin)
             found, endpoints = _taken(process.stdout)
@@ -47,7 +59,7 @@ def load_in_subprocess(*patterns: str | Path, standard_input: bytes = b"") -> Co
     # Only now, when the pipe is closed: a process that still wants to write would be waited for without end.
     if found is None:
         message = f"the process that reads it ended with {process.returncode} before it was done; see what it logged"
-        raise ConfigurationError([Problem(str(patterns[0]), 1, message)])
+        raise ConfigurationError([Problem(file, 1, message)])
     if isinstance(found, Configuration):
         return replace(found, endpoints=endpoints)
     raise ConfigurationError(found)

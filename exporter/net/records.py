@@ -8,6 +8,7 @@ is used up. So the one who feeds decides how much is done at once, and knows how
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Final
 
 from OpenSSL import SSL
@@ -141,8 +142,11 @@ class Records:
     def take_output(self) -> bytes:
         """What is to be sent."""
         output = b""
-        try:
+        with contextlib.suppress(SSL.WantReadError):
             while True:
-                output += self.connection.bio_read(RECORD)
-        except SSL.WantReadError:
-            return output
+                piece = self.connection.bio_read(RECORD)
+                output += piece
+                if len(piece) < RECORD:
+                    # That was all: an exception less to tell so.
+                    break
+        return output

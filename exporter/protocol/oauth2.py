@@ -15,19 +15,16 @@ from dataclasses import dataclass, fields
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote_plus
-
-from oauthlib.oauth2 import OAuth2Error  # type: ignore[import-untyped] # it brings no types
-from oauthlib.oauth2.rfc6749.parameters import (  # type: ignore[import-untyped] # likewise
-    parse_token_response,
-    prepare_token_request,
-)
 
 from exporter.model import OAuth2Authentication, OAuth2Client, OAuth2Grant, OAuth2Provider, Secret, TokenOutcome
 from exporter.protocol.assertion import Algorithm, KeyUnusable, assertion, thumbprint
 from exporter.protocol.dialogue import printable
 from exporter.protocol.redaction import Redactor
+
+if TYPE_CHECKING:
+    from oauthlib.oauth2 import OAuth2Error  # type: ignore[import-untyped] # it brings no types
 
 CLIENT_ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 """RFC 7523 2.2."""
@@ -171,6 +168,9 @@ def token_request(client: OAuth2Client, material: Material, now: float, nonce: s
     if client.scope is not None and client.grant is not OAuth2Grant.JWT_BEARER:
         parameters["scope"] = client.scope
     hidden.extend(Secret(parameters[key].encode()) for key in ("assertion", "client_assertion") if key in parameters)
+    # Imported here and below: a daemon without tokens is spared its 58 modules.
+    from oauthlib.oauth2.rfc6749.parameters import prepare_token_request  # type: ignore[import-untyped] # noqa: PLC0415
+
     body: str = prepare_token_request(client.grant.value, **parameters)
     return TokenRequest(Secret(body.encode()), authorization, tuple(hidden))
 
@@ -199,6 +199,9 @@ def token_answer(
     known = {key: value for key in _KNOWN if isinstance(value := document.get(key), str)}
     if isinstance(fault := document.get("error"), dict):
         known |= _error_object(fault)
+    from oauthlib.oauth2 import OAuth2Error  # noqa: PLC0415
+    from oauthlib.oauth2.rfc6749.parameters import parse_token_response  # noqa: PLC0415
+
     try:
         parsed = parse_token_response(json.dumps(known))
     except OAuth2Error as error:

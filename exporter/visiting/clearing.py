@@ -7,8 +7,8 @@ runs, a few of each.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from typing import Any, Final
 
 from cachetools import LRUCache
@@ -68,16 +68,24 @@ def _neighbourhood(host: str) -> str:
     return host if ":" in host or host.rpartition(".")[2].isdecimal() else ".".join(host.split(".")[-2:])
 
 
-def _texts(value: object) -> Iterator[str]:
-    """All text in facts, however deep."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, tuple):
-        for each in value:
-            yield from _texts(each)
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from _texts(getattr(value, field.name))
+def _texts(value: object) -> list[str]:
+    """All text in facts, however deep, in its order."""
+    texts, left = [], [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, str):
+            texts.append(each)
+        elif isinstance(each, tuple):
+            left.extend(reversed(each))
+        elif (names := _field_names(type(each))) is not None:
+            left.extend([getattr(each, name) for name in reversed(names)])
+    return texts
+
+
+@cache
+def _field_names(kind: type) -> tuple[str, ...] | None:
+    """The fields of a dataclass; `None` for any other type."""
+    return tuple([field.name for field in fields(kind)]) if is_dataclass(kind) else None
 
 
 def _cleared(value: Any, redactor: Redactor) -> Any:
