@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from exporter import logs
 from tests.servers.authority import Authority, Identity
@@ -15,6 +16,10 @@ from tests.servers.exporter import Exporter, StartExporter, exporter_running
 from tests.servers.mail import MailServers, mail_servers
 from tests.servers.programs import scratch_directory
 from tests.servers.prometheus import Prometheus, StartPrometheus, prometheus
+
+# An example may take its time: a busy machine is not a bug.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.net.key_exchange import EPHEMERAL, KeyExchange
@@ -62,7 +62,6 @@ def test_nothing_is_read_after_what_is_encrypted() -> None:
     assert 0 == found(record(22, messages[0]), record(23, bytes(500)), record(22, messages[2]))
 
 
-@settings(deadline=None)
 @given(cuts=st.lists(st.integers(1, 400), max_size=40), splits=st.lists(st.integers(1, 900), max_size=12))
 def test_it_does_not_matter_how_messages_are_cut_into_records_and_records_into_pieces(
     cuts: list[int], splits: list[int]
@@ -72,7 +71,6 @@ def test_it_does_not_matter_how_messages_are_cut_into_records_and_records_into_p
     assert 4096 == found(*_cut(wire, cuts))
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary()))
 def test_whatever_comes_is_no_error(pieces: list[bytes]) -> None:
     found(*pieces)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.net import peer_clock as module
@@ -123,7 +123,6 @@ class TestPeerClock:
 
         assert 0.5 == peer.behind()
 
-    @settings(deadline=None)
     @given(
         st.lists(st.tuples(st.floats(0, 10), st.sampled_from(["noticed", "answering", "waiting"]), st.floats(-1, 20)))
     )

@@ -287,7 +287,7 @@ async def test_our_own_time_is_not_the_proxy_s_and_its_is_not_ours() -> None:
 BEGINNINGS = {SOCKS5: (b"", NO_LOGIN, NO_LOGIN + b"\x05\x00\x00"), HTTP: (b"", b"HTTP/1.1 ", b"HTTP/1.1 200 OK\r\n")}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(ProxyScheme), st.integers(0, 2), st.binary(max_size=40))
 def test_nothing_that_a_proxy_says_raises_anything_else(scheme: ProxyScheme, beginning: int, rest: bytes) -> None:
     async def scenario() -> None:
