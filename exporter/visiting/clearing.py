@@ -68,7 +68,7 @@ def _neighbourhood(host: str) -> str:
     return host if ":" in host or host.rpartition(".")[2].isdecimal() else ".".join(host.split(".")[-2:])
 
 
-def _texts(value: object) -> list[str]:
+def _texts(value: Any) -> list[str]:
     """All text in facts, however deep, in its order."""
     texts, left = [], [value]
     while left:
