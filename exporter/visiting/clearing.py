@@ -7,6 +7,7 @@ runs, a few of each.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from typing import Any, Final
@@ -68,7 +69,7 @@ def _neighbourhood(host: str) -> str:
     return host if ":" in host or host.rpartition(".")[2].isdecimal() else ".".join(host.split(".")[-2:])
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(value: object) -> list[str]:
     """All text in facts, however deep, in its order."""
     texts, left = [], [value]
     while left:
@@ -83,9 +84,9 @@ def _texts(value: Any) -> list[str]:
 
 
 @cache
-def _field_names(kind: type) -> tuple[str, ...] | None:
+def _field_names(kind: Hashable) -> tuple[str, ...] | None:
     """The fields of a dataclass; `None` for any other type."""
-    return tuple([field.name for field in fields(kind)]) if is_dataclass(kind) else None
+    return tuple([field.name for field in fields(kind)]) if isinstance(kind, type) and is_dataclass(kind) else None
 
 
 def _cleared(value: Any, redactor: Redactor) -> Any:
