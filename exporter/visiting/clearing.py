@@ -7,7 +7,6 @@ runs, a few of each.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from typing import Any, Final
@@ -78,15 +77,15 @@ def _texts(value: object) -> list[str]:
             texts.append(each)
         elif isinstance(each, tuple):
             left.extend(reversed(each))
-        elif (names := _field_names(type(each))) is not None:
+        elif (names := _field_names(type(each))) is not None:  # type: ignore[arg-type] # mypy knows no hash of a type
             left.extend([getattr(each, name) for name in reversed(names)])
     return texts
 
 
 @cache
-def _field_names(kind: Hashable) -> tuple[str, ...] | None:
+def _field_names(kind: type) -> tuple[str, ...] | None:
     """The fields of a dataclass; `None` for any other type."""
-    return tuple([field.name for field in fields(kind)]) if isinstance(kind, type) and is_dataclass(kind) else None
+    return tuple([field.name for field in fields(kind)]) if is_dataclass(kind) else None
 
 
 def _cleared(value: Any, redactor: Redactor) -> Any:
