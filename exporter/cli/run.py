@@ -111,8 +111,8 @@ def run(
     watcher = Watcher(config_files) if watch else None
     loaded = begin_in_subprocess(*config_files, standard_input=standard_input)
     # Meanwhile the other process reads the configuration: this takes as long.
-    from exporter import app  # noqa: PLC0415
-    from exporter.history_file import HistoryFile  # noqa: PLC0415
+    from exporter import app  # noqa: PLC0415 - see above
+    from exporter.history_file import HistoryFile  # noqa: PLC0415 - see above
 
     with uncollected():
         configuration = or_exit(loaded)

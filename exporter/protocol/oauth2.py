@@ -199,8 +199,8 @@ def token_answer(
     known = {key: value for key in _KNOWN if isinstance(value := document.get(key), str)}
     if isinstance(fault := document.get("error"), dict):
         known |= _error_object(fault)
-    from oauthlib.oauth2 import OAuth2Error  # noqa: PLC0415
-    from oauthlib.oauth2.rfc6749.parameters import parse_token_response  # noqa: PLC0415
+    from oauthlib.oauth2 import OAuth2Error  # noqa: PLC0415 - see above
+    from oauthlib.oauth2.rfc6749.parameters import parse_token_response  # noqa: PLC0415 - see above
 
     try:
         parsed = parse_token_response(json.dumps(known))
