@@ -2,7 +2,8 @@
 
 asyncio.to_thread's threads are few and shared: half a dozen readers that hang there would stop everything else that
 uses them, and the end of the program would wait for them. Here each piece of work has a thread of its own, which ends
-with it, and which the end of the program leaves behind.
+with it, and which the end of the program leaves behind. Work that only computes has its place here as well, because
+asyncio.to_thread fails where the system has no thread to give.
 """
 
 from __future__ import annotations
@@ -29,6 +30,20 @@ def in_own_thread(work: Callable[[], T], name: str) -> asyncio.Future[T]:
         OSError: The system has no thread to give.
     """
     return asyncio.get_running_loop().run_in_executor(_OwnThread(name), work)
+
+
+async def computed(work: Callable[[], T], name: str) -> T:
+    """Do a piece of work that ends by itself, without keeping the event loop if the system has a thread to give.
+
+    Args:
+        work: Computes; one that may block is for `in_own_thread`.
+        name: Of the thread.
+    """
+    try:
+        under_way = in_own_thread(work, name)
+    except OSError:
+        return work()
+    return await under_way
 
 
 class _OwnThread(Executor):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,7 +20,9 @@ from tests.servers.prometheus import Prometheus, StartPrometheus, prometheus
 
 # An example may take its time: a busy machine is not a bug.
 settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
+# For `make mutate` and `make coverage`: the same few examples each time, and none kept.
+settings.register_profile("brief", deadline=None, max_examples=20, derandomize=True, database=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "patient"))
 
 
 @pytest.fixture(autouse=True)

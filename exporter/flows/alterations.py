@@ -62,11 +62,8 @@ def _kinds(more: list[Part]) -> str:
 
 def _difference(sent: bytes, received: bytes) -> str:
     """The place and both versions of the octets from the first difference to the last."""
-    start = next(
-        (at for at, (a, b) in enumerate(zip(sent, received, strict=False)) if a != b), min(len(sent), len(received))
-    )
-    most = min(len(sent), len(received)) - start
-    tail = next((at for at in range(most) if sent[-1 - at] != received[-1 - at]), most)
+    start = _alike(sent, received)
+    tail = _alike(sent[start:][::-1], received[start:][::-1])
     before, after = sent[start : len(sent) - tail], received[start : len(received) - tail]
     if not before:
         where = "at the end" if start + 1 >= len(sent) else f"at octet {start}"
@@ -75,6 +72,11 @@ def _difference(sent: bytes, received: bytes) -> str:
         return f"{len(before)} octets were removed at octet {start}: {_shown(before)}"
     where = f"octet {start} was" if len(before) == 1 else f"octets {start} to {start + len(before) - 1} were"
     return f"{where} {_shown(before)} and {'is' if len(before) == 1 else 'are'} {_shown(after)}"
+
+
+def _alike(one: bytes, other: bytes) -> int:
+    """How many octets both begin with."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _shown(octets: bytes) -> str:

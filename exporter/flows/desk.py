@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from exporter.flows.ledger import Ledger, Moment
 from exporter.flows.message import HEADER, SUBJECT
 from exporter.flows.signature import Token
 from exporter.model import MIN_FLOW_KEY, Flow, Flows, Removal, Secret, SecretSource, Settled
+from exporter.threads import in_own_thread
 
 UNKNOWN_AFTER: Final = 3600.0
 """Seconds after which a message of ours that belongs to no flow is a leftover. Another process with the same key, as in
@@ -135,7 +135,7 @@ class Desk:
             raise OSError("there is no flow_key")
         if self.key is None or self._clock() - self._read_at > KEY_FOR:
             # A file may lie on a disk that hangs.
-            self.key = await asyncio.to_thread(self._source.read)
+            self.key = await in_own_thread(self._source.read, "flow-key")
             self._read_at = self._clock()
         if len(self.key.reveal()) < MIN_FLOW_KEY:
             raise OSError(f"the flow key is {len(self.key.reveal())} octets long, and {MIN_FLOW_KEY} are needed")

@@ -13,10 +13,18 @@ from typing import Final
 MAX_MESSAGE: Final = 64 * 1024
 """Octets of a message that are fetched to be judged. Ours have 2,000, and 10,000 by the time they arrive."""
 
+MAX_FIELD: Final = 2048
+"""Octets of a field that describes content. The parser takes quadratic time for its parameters."""
+
 MAX_PARTS: Final = 50
 """Parts of a message. Ours has one, a delivery status notification three."""
 
 _BOUNDARY: Final = b"boundary"
+
+_CONTENT_FIELD: Final = re.compile(
+    rb"(?<![^\r\n])content-[a-z-]{1,40}[ \t]*:[^\r\n]*(?:(?:\r\n|\r|\n)[ \t][^\r\n]*)*", re.IGNORECASE
+)
+"""One of them with its continuation lines; the parser takes a bare CR for the end of a line, too."""
 
 _TYPE: Final = re.compile(r"[!-.0-~]{1,127}/[!-.0-~]{1,127}")
 """RFC 6838 4.2: neither half of a type is longer."""
@@ -53,6 +61,8 @@ def parts(octets: bytes) -> tuple[Part, ...]:
     # Counted before it is parsed: the parser takes all boundaries at every line, and goes one call deeper for each.
     if octets.lower().count(_BOUNDARY) > MAX_PARTS:
         raise UnreadableMessage(f"more than {MAX_PARTS} parts")
+    if any(len(field[0]) > MAX_FIELD for field in _CONTENT_FIELD.finditer(octets)):
+        raise UnreadableMessage(f"a field about its content has more than {MAX_FIELD} octets")
     try:
         found = tuple(_leaves(email.message_from_bytes(octets, policy=compat32)))
     except (ValueError, LookupError, AttributeError, TypeError, AssertionError, RecursionError) as error:

@@ -110,7 +110,7 @@ class TlsContexts:
         Raises:
             TlsSetupError: As there.
         """
-        return await self._looks.join(_recipe(policy), lambda: _look(partial(self.context, policy)))
+        return await self._looks.join(_recipe(policy), lambda: self._look(policy))
 
     def context(self, policy: TlsPolicy) -> SSL.Context:
         """The context for a policy, made of its files as they are now (or were a second ago).
@@ -137,6 +137,19 @@ class TlsContexts:
             self._made[recipe] = made
         made.checked_at = now
         return made.context
+
+    def _look(self, policy: TlsPolicy) -> asyncio.Future[SSL.Context]:
+        """Not in threads that others need: the files may lie on a file system that hangs."""
+        try:
+            return in_own_thread(partial(self.context, policy), "tls-files")
+        except OSError as error:
+            made = self._made.get(_recipe(policy))
+            if made is None:
+                raise TlsSetupError(f"the files of TLS cannot be looked at: {error.strerror}") from None
+            # No thread for the moment: the files are as they were when they were last looked at.
+            known = asyncio.get_running_loop().create_future()
+            known.set_result(made.context)
+            return known
 
     def _is_fresh(self, made: _Made) -> bool:
         return self._clock() - made.checked_at < CHECK_EVERY
@@ -177,14 +190,6 @@ class TlsContexts:
         if recipe.client_cert_file is not None:
             _present(context, recipe.client_cert_file, recipe.client_key_file or recipe.client_cert_file)
         return context
-
-
-def _look(work: Callable[[], SSL.Context]) -> asyncio.Future[SSL.Context]:
-    """Not in threads that others need: the files may lie on a file system that hangs."""
-    try:
-        return in_own_thread(work, "tls-files")
-    except OSError as error:
-        raise TlsSetupError(f"the files of TLS cannot be looked at: {error.strerror}") from None
 
 
 def _recipe(policy: TlsPolicy) -> _Recipe:

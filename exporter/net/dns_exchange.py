@@ -14,6 +14,7 @@ import asyncio
 import socket
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import dns.flags
 import dns.message
@@ -25,6 +26,7 @@ from exporter.net.dns_wire import MAX_MESSAGE, Answer, BadAnswer, read_answer
 from exporter.net.nameserver import Nameserver
 from exporter.net.readiness import Readiness, Wait
 from exporter.net.stamps import CLOCK_WAS_SET, ask_for_stamps, clock_offset, receive
+from exporter.threads import computed
 
 EDNS_PAYLOAD = 1232
 """Octets we offer to take by UDP: what passes every path without fragments, as agreed on DNS flag day 2020."""
@@ -204,4 +206,4 @@ async def _read(wire: bytes, query: dns.message.QueryMessage) -> Answer:
     """As `read_answer`, without holding up the loop."""
     if len(wire) <= MAX_AT_ONCE or len(wire) > MAX_MESSAGE:
         return read_answer(wire, query)
-    return await asyncio.to_thread(read_answer, wire, query)
+    return await computed(partial(read_answer, wire, query), "dns-answer")

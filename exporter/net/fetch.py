@@ -23,6 +23,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from exporter.model import IpFamily, Resolution
 from exporter.net.resolve import ResolveError
 from exporter.net.system_names import normal_address
+from exporter.threads import computed
 
 MAX_REDIRECTS = 3
 """Redirections that are followed where any are: hosted domains use one, and one for https."""
@@ -172,7 +173,7 @@ class Fetcher:
         now = asyncio.get_running_loop().time()
         if self._made is None or now - self._made[0] > TRUSTED_FOR:
             # Reading them takes tens of milliseconds: not on the event loop.
-            self._made = now, await asyncio.to_thread(self._context)
+            self._made = now, await computed(self._context, "trust")
         return self._made[1]
 
     def _context(self) -> ssl.SSLContext:

@@ -8,12 +8,12 @@ server's greeting may come in the same packet.
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import os
 import re
 import socket
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from exporter.net.stamps import Arrivals
 from exporter.net.stream import Stream
 from exporter.net.stream_errors import StreamError
 from exporter.protocol.dialogue import quoted
+from exporter.threads import computed
 
 MAX_REPLY: Final = 8192
 """Octets of a proxy's reply to CONNECT, with its header fields: as much as common web servers take of a request."""
@@ -84,7 +85,7 @@ async def connect_through(
 async def _agree(stream: Stream, proxy: Proxy, address: str, port: int) -> None:
     """Have the proxy connect to a server."""
     # Loaded when it is needed, in a thread. The stream's clock takes that off: the proxy waits for us meanwhile.
-    library = await asyncio.to_thread(importlib.import_module, _LIBRARY)
+    library = await computed(partial(importlib.import_module, _LIBRARY), "import")
     with _ProxySide(stream.arrivals, stream.peer_clock, proxy.scheme) as side:
         try:
             code = await library.shake_hands(proxy, side, address, port)

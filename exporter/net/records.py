@@ -7,7 +7,6 @@ is used up. So the one who feeds decides how much is done at once, and knows how
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import Final
 
@@ -18,6 +17,7 @@ from exporter.net.alerts import NOT_TLS
 from exporter.net.key_exchange import KeyExchange
 from exporter.net.stream_errors import CLOSED, StreamError
 from exporter.protocol.dialogue import quoted
+from exporter.threads import computed
 
 RECORD: Final = 16384
 """Octets that a record holds at most (RFC 8446 5.1), and so all that one call returns."""
@@ -106,7 +106,7 @@ class Records:
     async def advance_in_thread(self) -> bool:
         """As `advance`, without keeping the event loop."""
         self.is_in_thread = True
-        is_over = await asyncio.to_thread(self.advance)
+        is_over = await computed(self.advance, "handshake")
         self.is_in_thread = False
         return is_over
 

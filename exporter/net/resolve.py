@@ -36,6 +36,7 @@ MAX_ADDRESSES = 64
 _LOOPBACK = ("::1", "127.0.0.1")
 _MAX_HOST = 253
 _MAX_LABEL = 63
+_UNREAD = "the hosts file and resolv.conf cannot be read: {}"
 _HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*(?![0-9]+\Z)[a-z0-9_-]{1,63}")
 """RFC 1123 section 2.1, and underscores: they are not allowed, and found in the names of hosts all the same. The last
 label is not a number (RFC 3696 section 2): `256.0.0.1`, `127.1` and the like are addresses written wrongly."""
@@ -126,7 +127,10 @@ class Resolver:
                 raise _not_found(f"{_shown(host)} is not an {family} address, and no other is wanted")
             return Resolution((literal,))
         name = _name(host)
-        names = await self._files.now()
+        try:
+            names = await self._files.now()
+        except OSError as error:
+            raise ResolveError(FailureReason.DNS_FAILED, _UNREAD.format(error.strerror)) from None
         # A name that the hosts file has in the other family only is looked for further on, as the C library does.
         local = tuple(address for address in names.hosts.get(name, ()) if _is_of(family, address))
         if not local and (name == "localhost" or name.endswith(".localhost")):
@@ -144,7 +148,10 @@ class Resolver:
         name = name.lower().removesuffix(".")
         if not _is_askable(name):
             return Failed(f"{_shown(name)} is not a name that DNS can hold")
-        answers = self._answers_of(await self._files.now())
+        try:
+            answers = self._answers_of(await self._files.now())
+        except OSError as error:
+            return Failed(_UNREAD.format(error.strerror))
         deadline = asyncio.get_running_loop().time() + self._settings.timeout
         if checking_disabled:
             return await answers.ask_unchecked((name, rdtype), deadline)

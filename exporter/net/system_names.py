@@ -148,12 +148,21 @@ class SystemNameFiles:
         self._reading: asyncio.Future[SystemNames] | None = None
 
     async def now(self) -> SystemNames:
-        """What the files say. Waits for them the first time only; a change is seen by the lookups after a look."""
+        """What the files say. Waits for them the first time only; a change is seen by the lookups after a look.
+
+        Raises:
+            OSError: Nothing is known of them yet, and there is no thread to read them.
+        """
         now = self._clock()
         if self._reading is None and (self._names is None or now - self._looked_at >= CHECK_INTERVAL):
-            self._looked_at = now
-            self._reading = in_own_thread(self._read, "name-files")
-            self._reading.add_done_callback(self._take)
+            try:
+                self._reading = in_own_thread(self._read, "name-files")
+            except OSError:
+                if self._names is None:
+                    raise
+            else:
+                self._looked_at = now
+                self._reading.add_done_callback(self._take)
         if self._names is not None:
             return self._names
         reading = self._reading

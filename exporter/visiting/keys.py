@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import hmac
 import secrets
+from functools import partial
 from typing import Final
 
 from cachetools import LRUCache
@@ -17,6 +18,7 @@ from cachetools import LRUCache
 from exporter.model import Secret
 from exporter.protocol.dialogue import DeriveKey
 from exporter.single_flight import SingleFlight
+from exporter.threads import computed
 
 KEPT: Final = 4096
 """Keys kept: one for each login and server while the server's salt stays what it is, at a few hundred octets each."""
@@ -44,14 +46,14 @@ class DerivedKeys:
 
     async def _derive(self, wanted: DeriveKey) -> Secret:
         async with self._turn:
-            return Secret(
-                await asyncio.to_thread(
-                    hashlib.pbkdf2_hmac, wanted.digest, wanted.password.reveal(), wanted.salt, wanted.iterations
-                )
-            )
+            return Secret(await computed(partial(_derived, wanted), "key"))
 
     def _name(self, wanted: DeriveKey) -> bytes:
         """What a key is found by: everything that it depends on, told apart, and no help in guessing the password."""
         password = wanted.password.reveal()
         parts = b"%s %d %d " % (wanted.digest.encode(), wanted.iterations, len(password)) + password + wanted.salt
         return hmac.digest(self._mark, parts, "sha256")
+
+
+def _derived(wanted: DeriveKey) -> bytes:
+    return hashlib.pbkdf2_hmac(wanted.digest, wanted.password.reveal(), wanted.salt, wanted.iterations)

@@ -71,6 +71,8 @@ class Streamer:
         self._places = asyncio.Semaphore(CONCURRENT_BODIES)
         self._bodies: set[_Sending] = set()
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gzip")
+        # So that its thread is there: once a scrape needs it, the system may have none to give.
+        self._threads.submit(int)
 
     def close(self) -> None:
         """Lets the thread go, once it has done what it is at."""

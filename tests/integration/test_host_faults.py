@@ -8,9 +8,10 @@ import resource
 import signal
 import socketserver
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -93,14 +94,14 @@ class Daemon:
 
 
 @contextmanager
-def running(directory: Path, pop3: int, stderr: BinaryIO | int) -> Iterator[Daemon]:
+def running(directory: Path, pop3: int, stderr: BinaryIO | int, command: Sequence[str] = COMMAND) -> Iterator[Daemon]:
     file = directory / "mail-exporter.yaml"
     entries = [f"- {{name: e{n}, url: 'pop3://{LOOPBACK}:{pop3}', encryption: none}}" for n in range(ENDPOINTS)]
     head = "defaults: {interval: 1s, timeout: 900ms}\nlimits: {connections_per_host: 100}\nendpoints:\n"
     file.write_text(head + "\n".join(entries) + "\n")
     (port,) = free_ports(1)
     flags = ["--log.level=debug", "--web.enable-lifecycle", f"--web.listen-address={LOOPBACK}:{port}"]
-    with subprocess.Popen([*COMMAND, "run", f"--config.file={file}", *flags], stderr=stderr) as process:
+    with subprocess.Popen([*command, "run", f"--config.file={file}", *flags], stderr=stderr) as process:
         daemon = Daemon(process, f"http://{LOOPBACK}:{port}")
         try:
             wait_until(lambda: fetch(f"{daemon.url}/-/ready").status == 200 or None, what="it is ready", within=60)
@@ -144,6 +145,22 @@ def full_disk() -> Iterator[int]:
     """A file for which there is no room."""
     with Path("/dev/full").open("wb") as file:
         yield file.fileno()
+
+
+CLOSED = ("sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh")
+"""Without standard input, output and error."""
+
+
+def test_without_standard_descriptors_no_connection_takes_their_place(pop3: int, tmp_path: Path) -> None:
+    with running(tmp_path, pop3, subprocess.DEVNULL, [*CLOSED, *COMMAND]) as daemon:
+        daemon.probes_more(2 * ENDPOINTS)
+        places = [str(Path(f"/proc/{daemon.process.pid}/fd/{descriptor}").readlink()) for descriptor in range(3)]
+        reloaded = daemon.reload()
+        failures = daemon.failures()
+        daemon.stop()
+
+    assert [os.devnull] * 3 == places
+    assert (200, []) == (reloaded, failures)
 
 
 @pytest.mark.parametrize("stderr", [stalled_reader, reader_gone, full_disk])
@@ -201,3 +218,39 @@ def test_after_a_stop_nothing_that_was_under_way_is_judged(pop3: int, tmp_path: 
     assert [] == failures
     assert late >= ENDPOINTS
     assert "this process stood still" in (tmp_path / "log").read_text()
+
+
+STEPPED = """
+import sys, time
+from pathlib import Path
+right, step = time.time, Path(sys.argv.pop(1))
+time.time = lambda: right() + float(step.read_text())
+from exporter.cli import main
+main()
+"""
+"""The daemon with a clock that is by as much ahead as a file says."""
+
+
+def test_a_clock_that_is_stepped_makes_no_burst_no_gap_and_no_wrong_duration(pop3: int, tmp_path: Path) -> None:
+    step = tmp_path / "step"
+    step.write_text("0")
+    command = [sys.executable, "-c", STEPPED, str(step)]
+    with running(tmp_path, pop3, subprocess.DEVNULL, command) as daemon:
+        for ahead in (3600.0, -3600.0):
+            step.write_text(f"{ahead}")
+            before, begun = daemon.probes(), time.monotonic()
+            daemon.probes_more(3 * ENDPOINTS)
+            metrics, passed = daemon.metrics(), time.monotonic() - begun
+            done = daemon.probes() - before
+            ran = [metrics.value("mail_probe_last_run_timestamp_seconds", endpoint=f"e{n}") for n in range(ENDPOINTS)]
+            took = [metrics.value("mail_probe_last_duration_seconds", endpoint=f"e{n}") for n in range(ENDPOINTS)]
+
+            # Each endpoint once a second, one that was due and one that is done meanwhile.
+            assert done <= (passed + 3) * ENDPOINTS
+            assert [time.time() + ahead] * ENDPOINTS == pytest.approx(ran, abs=60)
+            assert [] == [seconds for seconds in took if not 0 < seconds < 1]
+            assert 200 == fetch(f"{daemon.url}/-/healthy").status
+        failures = daemon.failures()
+        daemon.stop()
+
+    assert [] == failures

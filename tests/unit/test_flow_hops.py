@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from exporter.flows.headers import read_headers
@@ -25,6 +27,25 @@ def test_a_clock_an_hour_off_is_shown_as_such_and_is_no_delay(hour: bytes) -> No
     assert second.clocks_differ
     assert 3540 < abs(second.delay or 0) < 3660
     assert 1.0 == Arrival("INBOX", (first, second)).slowest_hop
+
+
+@pytest.mark.parametrize(
+    ("written", "ahead"),
+    [(b"+0000", 0), (b"+0200", -7200), (b"-0500", 18000), (b"-0000", 0), (b"GMT", 0), (b"EST", 18000), (b"", 0)],
+)
+def test_a_time_counts_by_its_zone_and_as_utc_without_one(
+    written: bytes, ahead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 5322 3.3: -0000 is a time in UTC of a server that says nothing of where it is."""
+    message = arrived().replace(b"22:13:24 +0000", b"22:13:24 " + written)
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        hops = read_hops(read_headers(message), NOW, 5.0)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert NOW + 4 + ahead == hops[-1].at
 
 
 def test_a_second_of_difference_is_no_delay_and_no_fault() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from exporter.domains.registrable import registrable_domain
 from exporter.domains.targets import ONLY_PUBLIC, TargetRule
 from exporter.model import Source
 from exporter.net.fetch import Document, Fetcher, FetchError, Lost
+from exporter.threads import computed
 
 SHORT = 1.3
 """Seconds for each of the two rounds of requests, for somebody who waits: all of it stays under three."""
@@ -200,7 +202,7 @@ class Discoverer:
 
     async def presets(self, wanted: Wanted) -> Answered:
         """What we know ourselves. The table is big, and read in a thread the first time."""
-        return await asyncio.to_thread(preset_answer, wanted.domain, await self._mx_hosts(wanted))
+        return await computed(partial(preset_answer, wanted.domain, await self._mx_hosts(wanted)), "presets")
 
     async def _mx_hosts(self, wanted: Wanted) -> list[str]:
         records = mx_records(await self._lookups.find(wanted.domain, "MX"))
@@ -228,9 +230,8 @@ class Discoverer:
         if isinstance(document, FetchError):
             return _lost(source, url, document)
         try:
-            offers = await asyncio.to_thread(
-                autoconfig.parse_document, document.body, source, wanted.domain, wanted.address
-            )
+            parse = partial(autoconfig.parse_document, document.body, source, wanted.domain, wanted.address)
+            offers = await computed(parse, "autoconfig")
         except DocumentError as error:
             return Answered(source, success=False, problem=f"{_bare(url)}: {error}", malformed=True)
         return Answered(source, success=True, offers=offers, expires=document.expires)

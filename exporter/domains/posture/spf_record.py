@@ -17,10 +17,13 @@ _MACRO_STRING = re.compile(rf"(?:{_MACRO}|[!-$&-~])*", re.IGNORECASE)
 _EXPLANATION = re.compile(rf"(?:{_MACRO}|[ -$&-~])*", re.IGNORECASE)
 _DOMAIN_END = re.compile(
     rf"(?:{_MACRO}|[!-$&-~])*"
-    r"(?:\.(?:[a-z0-9]*[a-z][a-z0-9]*|[a-z0-9]+-[a-z0-9-]*[a-z0-9])\.?|%\{[^}]*\}|%%|%_|%-)",
+    r"(?:\.(?:[0-9]*[a-z][a-z0-9]*|[a-z0-9]+-[a-z0-9-]*[a-z0-9])\.?|%\{[^}]*\}|%%|%_|%-)",
     re.IGNORECASE,
 )
-"""Section 7.1: a domain-spec ends in a top label behind a dot, or in a macro."""
+"""Section 7.1: a domain-spec ends in a top label behind a dot, or in a macro.
+
+A label can fit each alternative in one way only: what fails is given up in linear time.
+"""
 
 _MODIFIER = re.compile(r"([a-z][a-z0-9\-_.]*)=(.*)", re.IGNORECASE | re.DOTALL)
 _MECHANISM = re.compile(r"([+\-?~]?)([a-z][a-z0-9\-_.]*)(.*)", re.IGNORECASE | re.DOTALL)

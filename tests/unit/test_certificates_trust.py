@@ -1,0 +1,77 @@
+"""A path that does not reach a trusted authority: is an intermediate missing, or is the authority unknown?"""
+
+from __future__ import annotations
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID, ObjectIdentifier
+
+from exporter.certificates import Finding, examine
+from exporter.certificates.verification import Code
+from exporter.model import CertificateProblem as Problem
+from tests.authority import issue, named
+from tests.certificates import NAME, world
+
+INCOMPLETE, UNKNOWN = Problem.INCOMPLETE_CHAIN, Problem.UNKNOWN_AUTHORITY
+STRANGER = named("Stranger")
+
+
+def issued_by(*names: str) -> x509.AuthorityKeyIdentifier:
+    """Says that the issuer's own issuer is called so."""
+    return x509.AuthorityKeyIdentifier(None, [x509.DirectoryName(named(name)) for name in names], 7)
+
+
+def policy(number: str) -> x509.CertificatePolicies:
+    return x509.CertificatePolicies([x509.PolicyInformation(ObjectIdentifier(number), None)])
+
+
+def access(method: ObjectIdentifier) -> x509.AuthorityInformationAccess:
+    return x509.AuthorityInformationAccess(
+        [x509.AccessDescription(method, x509.UniformResourceIdentifier("http://ca.example.com/ca.crt"))]
+    )
+
+
+def told(*extensions: x509.ExtensionType, above: bool = False, anchors: frozenset[bytes] = frozenset()) -> set[Problem]:
+    """What is said of a path whose last certificate has these extensions: the leaf, or one above it."""
+    stranger = issue("Stranger", authority=True)
+    last = issue(
+        "Last", stranger, alternatives=[NAME], authority=above, extensions=[(each, False) for each in extensions]
+    )
+    path = [issue(NAME, last, alternatives=[NAME]), last] if above else [last]
+    found = [Finding(Code.UNABLE_TO_GET_ISSUER_CERT_LOCALLY, len(path) - 1)]
+    chain = examine([each.der for each in path], [each.der for each in path], found, finished=True, anchors=anchors)
+    return {fault.problem for fault in chain.faults}
+
+
+@pytest.mark.parametrize(
+    ("extensions", "above", "expected"),
+    [
+        ((), False, {INCOMPLETE, UNKNOWN}),
+        ((), True, {UNKNOWN}),
+        ((issued_by("Stranger"),), False, {UNKNOWN}),
+        ((issued_by("Stranger"),), True, {UNKNOWN}),
+        ((issued_by("Another"),), False, {INCOMPLETE}),
+        ((issued_by("Another"),), True, {INCOMPLETE}),
+        ((issued_by("Another", "Stranger"),), False, {UNKNOWN}),
+        ((access(AuthorityInformationAccessOID.CA_ISSUERS),), False, {INCOMPLETE}),
+        ((access(AuthorityInformationAccessOID.CA_ISSUERS),), True, {UNKNOWN}),
+        ((access(AuthorityInformationAccessOID.OCSP),), False, {INCOMPLETE, UNKNOWN}),
+        ((policy("2.23.140.1.2.1"),), False, {INCOMPLETE}),
+        ((policy("2.23.140.1.3"),), False, {INCOMPLETE, UNKNOWN}),
+        ((x509.UnrecognizedExtension(ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2"), b"\4\0"),), False, {INCOMPLETE}),
+    ],
+    ids=range(13),
+)
+def test_what_is_missing_is_told_by_what_the_last_certificate_says(
+    extensions: tuple[x509.ExtensionType, ...], above: bool, expected: set[Problem]
+) -> None:
+    assert expected == told(*extensions, above=above)
+
+
+def test_an_authority_of_the_right_name_with_another_key_is_unknown() -> None:
+    trusted = frozenset({STRANGER.public_bytes()})
+
+    assert {UNKNOWN} == told(issued_by("Another"), anchors=trusted)
+    assert {INCOMPLETE} == told(
+        issued_by("Another"), anchors=frozenset({world().root.certificate.subject.public_bytes()})
+    )
