@@ -135,6 +135,11 @@ def _broken_off(steps: Steps, findings: Collection[Finding], anchors: Container[
     """What it means that nobody known issued the last certificate, if so."""
     last = len(steps) - 1
     if steps and (end := steps[last]) and any(code in NO_ISSUER for code, _ in findings):
+        if any(len(found) > 1 for found in end.fields().extensions.values()):
+            yield Fault(
+                Problem.INVALID, f"{_whose(steps, last)} has an extension twice, so OpenSSL seeks no issuer of it"
+            )
+            return
         missing = trust.missing_issuer(end, anchors, is_leaf=last == 0, whose=_whose(steps, last))
         yield from (Fault(problem, words) for problem, words in missing.items())
 

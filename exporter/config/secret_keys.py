@@ -58,7 +58,9 @@ class Secrets:
             return None
         value = getattr(self._section, written[0])
         if value is None:
-            self._notes.problem((*self._at, written[0]), f"has no value; write one, or another way to the {_noun(key)}")
+            # To YAML, `password: #secret` is a key with a comment.
+            one = "one, in quotes if it begins with #," if written[0] == key else "one,"
+            self._notes.problem((*self._at, written[0]), f"has no value; write {one} or another way to the {_noun(key)}")
             return None
         form = _FORMS[written[0].removeprefix(key)]
         source = form(value, self._folder)

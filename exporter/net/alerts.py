@@ -41,10 +41,17 @@ COMPLAINTS: Final[Mapping[str, str]] = {
     "legacy sigalg disallowed or unsupported": "the server signs the handshake with an algorithm that is too weak",
     "wrong signature type": "the server signs the handshake with an algorithm that was not offered",
     "no shared cipher": "no cipher suite in common",
-    "ASN1 lib": "the server's certificate is so malformed that nothing of it can be read",
     "excessive message size": "the server's certificates are too large",
 }
 """OpenSSL's own reasons, in words for people; the others are quoted."""
+
+UNREADABLE: Final[Mapping[str, str]] = {
+    "ASN1 lib": "one of the server's certificates is so malformed that OpenSSL cannot read it",
+    "cert length mismatch": "one of the server's certificates is followed by octets that do not belong to it",
+    "unable to find public key parameters": "the key in the server's certificate cannot be read",
+    "unknown certificate type": "the server's certificate has a key of an unknown kind",
+}
+"""Likewise, where OpenSSL gives a handshake up over a certificate. All others it only reports."""
 
 
 def handshake_failure(error: Exception) -> str:
@@ -58,11 +65,28 @@ def handshake_failure(error: Exception) -> str:
             return "the server ended the TLS session"
         case SSL.SysCallError():
             return "the TLS session is broken"
-        case SSL.Error(args=([*entries],)):
-            reasons = [reason for _, _, reason in entries if reason]
-            return "; ".join(dict.fromkeys(map(_in_words, reasons))) or "OpenSSL gave no reason"
+        case SSL.Error(args=([*_],)):
+            reasons = _reasons(error)
+            for reason in reasons:
+                if reason in UNREADABLE:
+                    return f"{UNREADABLE[reason]} ({', '.join(reasons)})"
+            return "; ".join(map(_in_words, reasons)) or "OpenSSL gave no reason"
         case _:
             return type(error).__name__
+
+
+def is_over_a_certificate(error: Exception) -> bool:
+    """Whether a handshake failed because a certificate cannot be read at all."""
+    return not UNREADABLE.keys().isdisjoint(_reasons(error))
+
+
+def _reasons(error: Exception) -> list[str]:
+    """OpenSSL's, each once, the first cause first."""
+    match error:
+        case SSL.Error(args=([*entries],)):
+            return list(dict.fromkeys(reason for _, _, reason in entries if reason))
+        case _:
+            return []
 
 
 def _in_words(reason: str) -> str:

@@ -180,14 +180,17 @@ async def _ask_in_turn(
     deadline: float,
     stamps: Stamps,
 ) -> Outcome | _Alias:
-    """Goes round the servers; one that did not answer in time is asked again, one that erred is not."""
+    """Goes round the servers: one that did not answer in time is asked again and again, one that failed once more.
+
+    The C library does so too, also with a single server. One that answers otherwise, wrongly, is not asked again.
+    """
     loop = asyncio.get_running_loop()
     budget = deadline - loop.time()
     # Short enough that each server is asked within the budget, however small that is.
     patience = min(FIRST_PATIENCE, budget / (len(servers) + 1))
     complaints: dict[Nameserver, str] = {}
     bogus = False
-    hopeful = list(servers)
+    hopeful, forgiven = list(servers), set[Nameserver]()
     while hopeful:
         for server in tuple(hopeful):
             left = deadline - loop.time()
@@ -201,7 +204,10 @@ async def _ask_in_turn(
             except BadAnswer as error:
                 complaints[server] = str(error)
                 bogus = bogus or isinstance(error, _Bogus)
-                hopeful.remove(server)
+                if isinstance(error, _ServerFailed) and server not in forgiven:
+                    forgiven.add(server)
+                else:
+                    hopeful.remove(server)
             except OSError as error:
                 complaints[server] = f"cannot be asked: {_reason(error)}"
                 hopeful.remove(server)
@@ -214,6 +220,10 @@ class _Bogus(BadAnswer):
     """The server says that the answer's signatures are wrong."""
 
 
+class _ServerFailed(BadAnswer):
+    """The server has some trouble, which may be over by now (SERVFAIL)."""
+
+
 def judge(answer: Answer, server: Nameserver) -> Records | Absent | _Alias:
     """Says what an answer means.
 
@@ -223,7 +233,8 @@ def judge(answer: Answer, server: Nameserver) -> Records | Absent | _Alias:
     response = answer.message
     rcode = response.rcode()
     if rcode not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
-        kind = _Bogus if _is_bogus(response) else BadAnswer
+        failed = _ServerFailed if rcode == dns.rcode.SERVFAIL else BadAnswer
+        kind = _Bogus if _is_bogus(response) else failed
         raise kind(f"answered {dns.rcode.to_text(rcode)}{_extended_error(response)}")
     authentic = bool(response.flags & dns.flags.AD)
     try:

@@ -28,8 +28,9 @@ LARGEST_PRIME: Final = 8192
 MAX_HANDSHAKE: Final = 1 << 18
 """Octets of a server's in one handshake: nearly all are certificates, of which OpenSSL takes 100 KiB."""
 
-RECORD_TYPES: Final = frozenset({20, 21, 22, 23})
-"""The first octets of TLS records (RFC 8446 5.1)."""
+RECORD_TYPES: Final = range(20, 27)
+"""The first octets of records of all kinds that TLS has (IANA's registry of content types), so also of heartbeats,
+which have no place in a handshake. No text begins with one of them."""
 
 DEAR_PRIME: Final = 2048
 """Bits of a Diffie-Hellman group up to which the handshake takes a few milliseconds."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from exporter.model import FailureReason
-from exporter.net import tls
+from exporter.net import alerts
 from exporter.net.buffer import OverflowingError
 
 CONNECT_ERRORS: Final[Mapping[int, FailureReason]] = {
@@ -73,4 +73,6 @@ def translated(error: Exception) -> StreamError:
         case OSError():
             return StreamError(FailureReason.CONNECTION_CLOSED, f"the connection broke: {error.strerror or error}")
         case _:
-            return StreamError(FailureReason.TLS_HANDSHAKE_FAILED, tls.handshake_failure(error))
+            bad = alerts.is_over_a_certificate(error)
+            reason = FailureReason.TLS_CERTIFICATE_INVALID if bad else FailureReason.TLS_HANDSHAKE_FAILED
+            return StreamError(reason, alerts.handshake_failure(error))

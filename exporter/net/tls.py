@@ -14,12 +14,11 @@ from OpenSSL import SSL
 
 from exporter.certificates import end_point, judge, server_name_indication
 from exporter.model import TlsFacts
-from exporter.net.alerts import handshake_failure
 from exporter.net.contexts import TlsContexts, TlsSetupError
 from exporter.net.recording import Recorder
 from exporter.protocol.dialogue import ChannelBinding
 
-__all__ = ["TlsContexts", "TlsSetupError", "begin", "channel_binding", "facts", "handshake_failure", "presented"]
+__all__ = ["TlsContexts", "TlsSetupError", "begin", "channel_binding", "facts", "presented"]
 
 EXPORTER_LABEL: Final = b"EXPORTER-Channel-Binding"
 EXPORTER_LENGTH: Final = 32

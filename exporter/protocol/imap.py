@@ -140,13 +140,19 @@ class Imap:
         """
         if "ID" in self.announced() and not self._introduced:
             self._introduced = True
-            yield from self.command(f'ID ("name" "mail-exporter" "version" "{__version__}")'.encode())
+            yield from self.ask(f'ID ("name" "mail-exporter" "version" "{__version__}")'.encode())
 
     def refresh_capabilities(self, *, all_of_them: bool = False) -> Dialogue[None]:
         # RFC 9051 7.1: the list in a status is the initial one. Cyrus and iCloud leave out of it what they like.
         if self._capabilities_are_old or (all_of_them and self._capabilities_are_short):
             yield from self._ask_capabilities()
             yield Learn(Facts(capabilities=self.capabilities or ()))
+
+    def look_for_capabilities(self) -> Dialogue[None]:
+        """As `refresh_capabilities`, of a server that need not tell: then those count that it announced before."""
+        if self._capabilities_are_old:
+            yield from self.ask(b"CAPABILITY")
+            yield Learn(Facts(capabilities=self.capabilities))
 
     def quit(self) -> Dialogue[None]:
         if self._exchange_is_open:
@@ -259,6 +265,16 @@ class Imap:
             raise refusal(FailureReason.CONNECTION_CLOSED, "the server ends the session with", reply.end)
         return reply
 
+    def ask(self, line: bytes) -> Dialogue[Reply | None]:
+        """As `command`, of what need not be answered well: nothing if the answer is not one that IMAP has.
+
+        What is left of that, answers a command that was given up.
+        """
+        try:
+            return (yield from self.command(line))
+        except ProtocolError:
+            return None
+
     def _expect_silence(self) -> Dialogue[None]:
         """Make sure that the server has said nothing that would be taken for the answer to what is sent next.
 
@@ -299,13 +315,15 @@ class Imap:
                 return response
             if isinstance(response, Data):
                 data.append(response)
-            elif response.tag == tag or response.condition is Condition.BYE:
+            elif response.tag == tag or (
+                response.condition is Condition.BYE and not (yield ShowUnread()).startswith(tag + b" ")
+            ):
                 self._unanswered.discard(tag)
                 return Reply(response, tuple(data), tuple(notices))
             elif response.tag in self._unanswered:
                 # The answer to a command that was given up comes late, and nobody waits for it.
                 self._unanswered.remove(response.tag)
-            elif response.tag == UNTAGGED and response.condition in {Condition.NO, Condition.BAD}:
+            elif response.tag == UNTAGGED and response.condition in {Condition.NO, Condition.BAD, Condition.BYE}:
                 # RFC 9051 7.1: they warn. Some servers (nginx) say so why they hang up.
                 self.last_words = response.words
             # RFC 9051 7.1: an untagged OK informs.

@@ -24,7 +24,8 @@ def refusal(
         farewell: The reason where the server hangs up, whatever it was asked.
     """
     busy = status.code in login_refusals.TEMPORARY
-    if status.tag != UNTAGGED and status.code in {"", "ALERT"}:
+    greets = farewell is FailureReason.SERVER_REFUSED
+    if (status.tag != UNTAGGED or greets) and status.code in {"", "ALERT"}:
         # Exchange: "BAD Request is throttled", "NO Server Unavailable. 15". Any other code says more than the words.
         busy = login_wording.says_busy(status.words)
     last = farewell if status.condition is Condition.BYE else permanent

@@ -37,12 +37,12 @@ Value: TypeAlias = "bytes | tuple[Value, ...] | None"
 """An atom, a number or a string as its octets; a list; `None` for NIL."""
 
 _STATUS: Final = re.compile(
-    rb"""(\*|[^\x00-\x20"%()*+\\{\x7f-\xff]+(?!\ +(?:PREAUTH|BYE)))\ +((OK|NO|BAD|PREAUTH|BYE)(?:\ [^\0\r]*)?)""",
-    re.IGNORECASE | re.VERBOSE,
+    rb"""(\*|[^\x00-\x20"%()*+\\{\x7f-\xff]+(?!\ +(?:PREAUTH|BYE)))\ +((OK|NO|BAD|PREAUTH|BYE)(?:\ .*)?)""",
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
 _CODE: Final = re.compile(rb"[A-Z]+ \[([^\x00-\x20()\[\]{\"]+)(?: ([^\]]*))?\]", re.IGNORECASE)
-_CONTINUATION: Final = re.compile(rb"\+(?: ([^\0\r]*))?")
-_DATA: Final = re.compile(rb"\* +(?:([0-9]{1,10}) +)?([A-Za-z][^\x00-\x20()\"{\x7f-\xff]*)(?: +([^\0\r]*))?")
+_CONTINUATION: Final = re.compile(rb"\+(?: (.*))?", re.DOTALL)
+_DATA: Final = re.compile(rb"\* +(?:([0-9]{1,10}) +)?([A-Za-z][^\x00-\x20()\"{\x7f-\xff]*)(?: +(.*))?", re.DOTALL)
 _LITERAL: Final = re.compile(rb"~?\{([0-9]{1,20})\}\Z")
 _TOKEN: Final = re.compile(
     rb"""\x20*(?:
@@ -227,34 +227,38 @@ def _tokens(fragments: tuple[bytes, ...]) -> Iterator[bytes | _Bracket | None]:
 
 
 def mailbox_status(data: Data) -> dict[str, int]:
-    """The figures of a STATUS response (RFC 9051 7.3.3) by their names in capitals; lists and NIL are left out."""
-    values = data.values()
-    items = values[1] if len(values) == 2 else None
-    if not isinstance(items, tuple) or len(items) % 2:
+    """The figures of a STATUS response (RFC 9051 7.3.3) by their names in capitals; what is none is left out."""
+    items = _items(data)
+    if len(items) % 2:
         raise ProtocolError(f"not the status of a mailbox: {data}")
     return {
-        name.decode("ascii", "backslashreplace").upper(): _number(figure, data)
+        name.decode("ascii", "backslashreplace").upper(): number
         for name, figure in zip(items[::2], items[1::2], strict=True)
-        if isinstance(name, bytes) and isinstance(figure, bytes)
+        if isinstance(name, bytes) and (number := _number(figure)) is not None
     }
 
 
 def storage_quota(data: Data) -> tuple[int, int] | None:
     """Bytes used and allowed, from a QUOTA response (RFC 9208 4.2.1); `None` if it does not limit storage.
 
-    Some servers write a limit of 0 where there is none.
+    Some servers write a limit of 0 where there is none, or of -1, which is 0 here.
     """
-    values = data.values()
-    items = values[1] if len(values) == 2 else None
-    if not isinstance(items, tuple) or len(items) % 3:
+    items = _items(data)
+    if len(items) % 3:
         raise ProtocolError(f"not a quota: {data}")
     for name, used, limit in zip(items[::3], items[1::3], items[2::3], strict=True):
-        if isinstance(name, bytes) and name.upper() == b"STORAGE":
-            return _number(used, data) * STORAGE_UNIT, _number(limit, data) * STORAGE_UNIT
+        if isinstance(name, bytes) and name.upper() == b"STORAGE" and (number := _number(used)) is not None:
+            return number * STORAGE_UNIT, (_number(limit) or 0) * STORAGE_UNIT
     return None
 
 
-def _number(value: Value, data: Data) -> int:
-    if not isinstance(value, bytes) or not _NUMBER.fullmatch(value):
-        raise ProtocolError(f"a number is missing in {data}")
-    return int(value)
+def _items(data: Data) -> tuple[Value, ...]:
+    """What is in the list behind a name. Some servers write names of several words without quotes."""
+    for value in data.values():
+        if isinstance(value, tuple):
+            return value
+    raise ProtocolError(f"a list is missing in {data}")
+
+
+def _number(value: Value) -> int | None:
+    return int(value) if isinstance(value, bytes) and _NUMBER.fullmatch(value) else None

@@ -27,8 +27,9 @@ from exporter.protocol.login_wording import (
     row,
 )
 
-TEMPORARY: Final = frozenset({"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"})
-"""IMAP's response codes of a server that would do what it is asked, at another time or if it were well (RFC 5530)."""
+TEMPORARY: Final = frozenset({"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "TEMPFAIL"})
+"""IMAP's response codes of a server that would do what it is asked, at another time or if it were well (RFC 5530, and
+the last from Yahoo)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +66,16 @@ SMTP: Final = Codes(
             # RFC 4954 section 4, RFC 5321 4.2.4: 504 does not know the mechanism, 502 and 503 (Postfix) not even AUTH.
             rb"\A50[234]",
             # RFC 4954 section 6, RFC 3207 section 4, RFC 5248: not over a connection that is not encrypted.
-            rb"\A(?:523|530|538)",
+            rb"\A(?:523|538)",
         ),
     ),
     rough=(
+        # RFC 4954 section 6 has it for 535; Mandrill has 435 for a wrong key.
+        row(FailureReason.AUTH_REJECTED, rb"\A4[0-9]{2} 4\.7\.8\b"),
         # RFC 4954 section 6: 4yz is the server's trouble, 5yz is the login's.
         row(FailureReason.AUTH_UNAVAILABLE, rb"\A4"),
-        # RFC 4954 section 6: the server wants a stronger mechanism.
-        row(FailureReason.AUTH_MECHANISM_NOT_OFFERED, rb"\A534"),
+        # RFC 4954 section 6: the server wants a stronger mechanism, or TLS. Some say 530 of a wrong password, too.
+        row(FailureReason.AUTH_MECHANISM_NOT_OFFERED, rb"\A534|\A530(?!.{0,60}(?:fail|invalid|incorrect|wrong|\bbad))"),
         # RFC 5321 4.3.2: the line was not understood, so nothing is said about the login.
         row(FailureReason.COMMAND_REFUSED, rb"\A50[01]"),
         # RFC 4954 section 6; RFC 3463 3.8: security and policy. After AUTH there is nothing else to apply it to.
@@ -105,17 +108,23 @@ IMAP: Final = Codes(
 POP3: Final = Codes(
     exact=(
         # RFC 3206 section 5: the one code that is about the credentials.
-        row(FailureReason.AUTH_REJECTED, rb"\A\[AUTH\]"),
+        row(FailureReason.AUTH_REJECTED, rb"\A\[AUTH[\]/]"),
         row(
             FailureReason.AUTH_UNAVAILABLE,
             # RFC 3206 section 4: the server's trouble. That a person has to end it (PERM) makes no password wrong.
-            rb"\A\[SYS/(?:TEMP|PERM)\]",
+            rb"\A\[SYS/(?:TEMP|PERM)[\]/]",
             # RFC 2449 8.1: the login was right; another session has the maildrop, or the last one was too recent.
-            rb"\A\[(?:IN-USE|LOGIN-DELAY)\]",
+            rb"\A\[(?:IN-USE|LOGIN-DELAY)[\]/]",
         ),
     ),
-    # Exchange: the line was not understood, so nothing is said about the login.
-    rough=(row(FailureReason.COMMAND_REFUSED, rb"\AProtocol error"),),
+    rough=(
+        # Exchange and others: the line was not understood, so nothing is said about the login.
+        row(
+            FailureReason.COMMAND_REFUSED,
+            rb"\A(?:Protocol|Syntax) error|(?:unknown|invalid|bad|unrecogni[sz]ed|unsupported|unimplemented) command",
+            rb"command (?:is )?(?:not |un)(?:recogni[sz]ed|implemented|supported|known)|\A(?:not |un)implemented",
+        ),
+    ),
 )
 """By the response code or the words behind `-ERR`."""
 

@@ -86,20 +86,35 @@ SWITCHED_OFF: Final = (
         FailureReason.AUTH_DISABLED,
         # Exchange Online: for the tenant, for the mailbox, by a policy, and for everybody.
         rb"\A5[0-9]{2} 5\.7\.(?:30|139)\b",
-        rb"BasicAuthBlocked|Basic authentication is (?:disabled|not supported)",
+        rb"BasicAuthBlocked|(?:basic|legacy)[- ]auth(?:entication)? (?:is |has been )?(?:disabled|blocked|not |turned)",
+        rb"less secure app",
         # Gmail, Outlook.com and many others.
         rb"not enabled for " + _SERVICE,
         rb"\b%s(?:[ /](?:and|or|%s|AUTH|access|service|logins?|protocol|is|are|has|have|been|currently)){0,6}"
         rb" (?:not (?:been )?(?:enabled|activated|allowed|permitted)|(?:dis|de)a(?:bled|ctivated)|"
-        rb"disabled|switched off|turned off|blocked|forbidden)" % (_SERVICE, _SERVICE),
+        rb"disabled|switched off|turned off|blocked|forbidden|prohibited)" % (_SERVICE, _SERVICE),
         # Zoho; Zimbra.
         rb"yet to enable %s|not have %s (?:access|service)" % (_SERVICE, _SERVICE),
-        rb"enable %s (?:access|in|for|on)\b" % _SERVICE,
+        rb"(?:enable|activate|(?:turn|switch) on) %s\b|%s (?:\w{1,12} ){1,3}be (?:enabled|activated)"
+        % (_SERVICE, _SERVICE),
+        rb"(?:protocol|service) (?:is )?(?:disabled|not enabled)",
         # Others, of a user or a mailbox.
-        rb"not (?:allow|permit)(?:ed|ted)? (?:to )?(?:use |access |log ?in (?:by|over|via) )?%s\b" % _SERVICE,
+        rb"(?:not|n't) (?:allow|permit)(?:ed|ted)? (?:to )?(?:use |access |log ?in (?:by|over|via) )?%s\b" % _SERVICE,
+        rb"\b%s (?:\w{1,12} ){0,2}(?:not (?:available|included|part|offered|supported)|unavailable) "
+        rb"(?:for|in|with|on|of|to|by) (?:your|this|the|that)\b" % _SERVICE,
         rb"permission to (?:use|access) (?:the )?%s\b" % _SERVICE,
         # Yandex; NetEase.
         rb"not have access rights to this service|user has no permission|USERNOPERM",
+        rb"\A(?=.{0,512}?%s).{0,512}?(?:%s)"
+        % (
+            _SERVICE,
+            _spelt(
+                """deaktiviert, abgeschaltet, nicht aktiviert, nicht freigeschaltet, désactivé, desactive, pas activé,
+                deshabilitad, desactivad, desabilitad, desativad, disabilitat, disattivat, non abilitat, non è abilitat,
+                uitgeschakeld, inaktiverad, wyłączon, wylaczon, nieaktywn, vypnut, devre d, отключ, выключ, запрещ,
+                не включ, 未开启, 未开通, 未启用, 未開啟, 未啟用, 已关闭, 無効, 비활성"""
+            ),
+        ),
     ),
 )
 """The provider says that this kind of login is switched off."""
@@ -108,7 +123,7 @@ NOT_THIS_WAY: Final = (
     row(
         FailureReason.AUTH_MECHANISM_NOT_OFFERED,
         # Dovecot 2.3 and 2.4, Cyrus, Stalwart, Zimbra: not over a connection that is not encrypted.
-        rb"(?:plain|clear)[- ]?text (?:authentication|port|log(?:in|on)s?|passwords?)",
+        rb"(?:plain|clear)[- ]?text (?:authentication|port|log(?:in|on)s?|passwords?)|in (?:plain|clear)[- ]?text",
         rb"only available under a layer|encryption (?:needed|required)",
         # Courier, Zimbra, hMailServer.
         rb"(?:STARTTLS|STLS|TLS|SSL)(?:[- ]connection)? (?:is |are )?(?:required|needed)",
@@ -124,7 +139,7 @@ NOT_THIS_WAY: Final = (
         rb"no mechanism available|mechanism too weak|no verifier for user|unsupported mechanism",
         rb"mechanism (?:is )?(?:not supported|unsupported|not available|disabled)",
         # About the command, not the user: "Login disabled for this user" is about the account.
-        rb"(?:LOGIN|USER|AUTH|PLAIN|AUTHENTICATE)(?: command| mechanism)?(?: is)? disabled(?=[,.;:]|\Z)",
+        rb"(?:LOGIN|USER(?= command)|AUTH|PLAIN|AUTHENTICATE)(?: command| mechanism)?(?: is)? disabled(?=[,.;:]|\Z)",
         # Cyrus SASL: the two sides do not mean the same exchange. Dovecot: SCRAM's header does not fit the connection.
         rb"bad protocol / cancel|channel[- ]binding|downgrade attack",
         # Exchange, before TLS.
@@ -138,7 +153,7 @@ ABOUT_THE_ACCOUNT: Final = (
         FailureReason.AUTH_REJECTED,
         # Gmail, mail.ru, QQ, NetEase, iCloud: another password is wanted.
         rb"app(?:lication)?[- ]?specific password|application password is required|parol prilozheniya",
-        rb"authori[sz](?:ation|ed) code|LOGIN\.REQCODE",
+        rb"authori[sz](?:ation|ed) code|ERR\.LOGIN\.[A-Z]|\b(?:2|two)[- ]?(?:FA\b|factor|step)|\bMFA\b|multi-?factor",
         # Gmail: a person has to say first that it was them.
         rb"log ?in (?:via|with) your web browser|Web login required",
         # Yahoo, iCloud, cPanel, Kerio: every further try makes it last longer.
@@ -163,12 +178,14 @@ ABOUT_THE_ACCOUNT: Final = (
 _PARTS_OF_A_SERVER: Final = (
     rb"server|service|daemon|back-?end|data ?base|\bDB\b|\bSQL\b|mysql|ldap|connection|socket|storage|store|directory|"
     rb"mail ?drop|mail ?box|mail ?dir|\bmbox|mail ?file|in-?box|spool|disk|file ?system|system|resource|upstream|relay|"
-    rb"proxy|authdaemon|saslauthd|host|child|process|memory|network|session|POP3? lock|configuration|node"
+    rb"proxy|authdaemon|authd|provider|endpoint|host|child|process|memory|network|session|POP3? lock|configuration|node"
 )
 _TROUBLE: Final = (
     rb"\bdown\b|unavailable|not available|unreachable|fail|error|lost|refused|tim(?:ed?|ing) ?-?out|time-?out|busy|"
     rb"overload|not respond|no response|can(?:no|')t|could ?n[o']t|unable|lock|in use|open|crash|full|too many|exceed|"
-    rb"limit|missing|does not exist|no such|not ready|problem|maintenance|shutting|broken|already|exhaust"
+    rb"limit|missing|does not exist|no such|not ready|problem|maintenance|shutting|broken|already|exhaust|"
+    rb"not reachable|offline|mounted|(?:is|are|be|was) (?:re)?(?:start|buil)|read-only|not running|is being|dropped|"
+    rb"quota"
 )
 
 _BUSY: Final = (
@@ -191,6 +208,10 @@ OUTAGE: Final = (
         FailureReason.AUTH_UNAVAILABLE,
         *_BUSY,
         rb"error(?: has)? occur|exception|oops|right now|at th(?:is|e) (?:time|moment)|licen[cs]e",
+        rb"\bI/O error|input/output error|clock skew|file descriptor|not ready|in progress|migrati(?:on|ng)",
+        rb"bad gateway|technical (?:difficult|problem|issue|error)|load (?:is )?(?:too )?high|greylist|stale file",
+        rb"(?:failed to|error(?: while)?) (?:fetch|load|retriev|query|read|open|creat|writ)",
+        rb"over ?quota|quota (?:is )?(?:exceeded|full)|too (?:frequent|often|soon)|more (?:often|frequently) than",
         rb"look-?up (?:error|fail)",
         # Cyrus SASL, also below Postfix, when saslauthd does not answer.
         rb"\bgeneric failure|authentication server unavailable",
@@ -199,7 +220,8 @@ OUTAGE: Final = (
         rb"another (?:session|reader|process|client|user|POP)|%s (?:\w{1,20} ){0,2}lock" % _CANNOT,
         # Whatever part of a server is in whatever trouble.
         _near(_PARTS_OF_A_SERVER, _TROUBLE),
-        _CANNOT + rb" (?:fork|exec|connect|contact|reach|look ?up|get|open|read|access|scan|stat)",
+        _CANNOT
+        + rb" (?:fork|exec|connect|contact|reach|look ?up|get|open|read|access|scan|stat|fetch|load|retrieve|query)",
         rb"tim(?:ed|e) ?-?out|unavailable|not available|no such file|has no \S{0,20}maildir",
         _spelt(
             """später, spaeter, vorübergehend, vorruebergehend, nicht verfügbar, nicht erreichbar, wartung, überlastet,
@@ -208,7 +230,8 @@ OUTAGE: Final = (
             manutenção, più tardi, piu tardi, non disponibile, errore interno, manutenzione, tillfälligt,
             niet beschikbaar, serwer, niedostęp, niedostep, później, chwilowo, dočasn, docasn, ideiglenes, geçici,
             временн, позже, недоступ, внутренняя ошибка, ошибка сервера, перегруж, 稍后, 稍後, 繁忙, 系统错误, 系統錯誤,
-            服务器, 伺服器, 维护, しばらく, サーバ, メンテナンス, 一時的, 混雑, 나중에, 일시적, 서버, 점검"""
+            服务器, 伺服器, 维护, しばらく, サーバ, メンテナンス, 一時的, 混雑, 利用できません,
+            나중에, 일시적, 서버, 점검"""
         ),
     ),
 )
@@ -221,13 +244,15 @@ _LOGIN: Final = (
 _NO: Final = (
     rb"fail|invalid|incorrect|wrong|\bbad\b|den(?:y|ied)|reject|refus|unsuccess|unknown|no such|unable|mismatch|"
     rb"not (?:accept|allow|permit|authori|valid|recogni|found|exist|match|known|correct)|n't (?:accept|allow)"
-    rb"|error|disabled|expired|cannot|can't|illegal|unauthori|inactive|does not|required"
+    rb"|error|disabled|expired|cannot|can't|illegal|unauthori|inactive|does not|required|block|forbid|prohibit|"
+    rb"frozen|suspend|deactivat|closed|not active|on hold|logged out|locked|not (?:a )?valid|not verified|not have"
 )
 
 CREDENTIALS: Final = (
     row(
         FailureReason.AUTH_REJECTED,
-        rb"passw|passphrase|pass ?code|credential|user ?(?:name|id)|unauthori[sz]ed|\bpwd\b|\bpasskey",
+        rb"passw|passphrase|pass ?code|credential|user ?(?:name|id)|\bpwd\b|\bpasskey",
+        rb"(?:\bun|\bnot )(?:authori[sz]|authenticat)ed|mailbox (?:has been |is |was )?deactivated",
         _near(_LOGIN, _NO),
         # In every language the word for it is enough where nothing speaks of an outage.
         _spelt(

@@ -31,10 +31,10 @@ from exporter.protocol.sasl_exchange import REDACTED, Exchange
 MAX_COMMAND: Final = 255
 """Octets of a command line with its CRLF (RFC 2449 section 4)."""
 
-BUSY: Final = frozenset({"IN-USE", "LOGIN-DELAY", "SYS/TEMP"})
+BUSY: Final = ("IN-USE", "LOGIN-DELAY", "SYS/TEMP")
 """Response codes that ask to come back later (RFC 2449 section 8.1, RFC 3206 section 4)."""
 
-_STATUS: Final = re.compile(rb"(\+OK|-ERR)\b ?([^\0]*)")
+_STATUS: Final = re.compile(rb"(\+OK|-ERR)\b ?(.*)", re.DOTALL)
 _RESPONSE_CODE: Final = re.compile(rb"\[([^\[\]]{1,64})\]")
 _CHALLENGE: Final = re.compile(rb"\+(?: (.*))?", re.DOTALL)
 _TIMESTAMP: Final = re.compile(rb"<[!-;=?A-~]+@[!-;=?A-~]+>")
@@ -52,6 +52,10 @@ class Response:
         """The response code (RFC 2449 section 8) that leads the text, in upper case; empty if there is none."""
         found = _RESPONSE_CODE.match(self.text)
         return printable(found[1]).upper() if found else ""
+
+    def has_code(self, *codes: str) -> bool:
+        """Whether its code is one of these. RFC 2449 section 8: there may be more detail behind a slash."""
+        return f"{self.code}/".startswith(tuple([f"{code}/" for code in codes]))
 
     def __str__(self) -> str:
         return quoted((b"+OK " if self.positive else b"-ERR ") + self.text)
@@ -88,7 +92,7 @@ class Pop3:
         if response.positive:
             lines = yield from read_lines()
             self.capabilities = announcement(lines)
-        elif response.code.startswith("SYS/"):
+        elif response.has_code("SYS"):
             # RFC 3206 section 4: trouble of the server's, which is another thing than not to know CAPA.
             raise refusal(FailureReason.COMMAND_REFUSED, "CAPA is answered with", response)
 
@@ -174,9 +178,6 @@ def read_lines() -> Dialogue[tuple[bytes, ...]]:
     while (line := (yield ReadLine())).rstrip(BLANK) != b".":
         if len(lines) >= MAX_REPLY_LINES:
             raise ResponseTooLargeError(f"a response of more than {MAX_REPLY_LINES} lines")
-        # RFC 1939 section 3: printable ASCII. Servers are not held to it, but a NUL is not text.
-        if b"\0" in line:
-            raise ProtocolError(f"not a line of text: {quoted(line)}")
         lines.append(line.removeprefix(b"."))
     return tuple(lines)
 
@@ -197,7 +198,7 @@ def expect_silence() -> Dialogue[None]:
     unread = yield ShowUnread()
     if unread.startswith(b"-ERR"):
         response = yield from read_response()
-        if response.code in BUSY:
+        if response.has_code(*BUSY):
             detail = f"the server closes the connection with {response}"
             raise DialogueError(FailureReason.SERVER_BUSY, detail, in_step=False)
     if unread:
@@ -252,7 +253,7 @@ def _response(line: bytes) -> Response:
 
 def refusal(permanent: FailureReason, context: str, response: Response) -> DialogueError:
     """The failure that a negative response means."""
-    busy = response.code in BUSY or (not response.code and login_wording.says_busy(response.text))
+    busy = response.has_code(*BUSY) or (not response.code and login_wording.says_busy(response.text))
     reason = FailureReason.SERVER_BUSY if busy else permanent
     return DialogueError(reason, f"{context} {response}")
 
@@ -260,7 +261,7 @@ def refusal(permanent: FailureReason, context: str, response: Response) -> Dialo
 def _login_refusal(response: Response, announced: Collection[str]) -> DialogueError:
     verdict = login_refusals.judge(login_refusals.POP3, response.text)
     reason = verdict.reason
-    if reason is FailureReason.AUTH_REJECTED and "AUTH-RESP-CODE" in announced and response.code != "AUTH":
+    if reason is FailureReason.AUTH_REJECTED and "AUTH-RESP-CODE" in announced and not response.has_code("AUTH"):
         # RFC 3206 section 6: with this capability, every error that is about the credentials has the code.
         reason = FailureReason.AUTH_UNAVAILABLE
     unclear = verdict.unclear or reason is not verdict.reason

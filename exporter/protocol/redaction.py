@@ -1,8 +1,9 @@
 r"""Finding secrets in what a server says, in whatever clothes it repeats them. Pure: octets in, octets out.
 
 A server that was sent a secret may say it again: in an answer, in a later greeting, in the subject of a certificate; in
-other letter case, in hex, in base64, as `%70`, `=70`, `&#112;` or `\u0070`, or half of it on one line and half on the
-next. `Redactor` finds all of these, and the one place that uses it is `exporter.visiting.clearing`.
+other letter case, in hex, in base64 (once or twice) or base32, as `%70`, `=70`, `&#112;`, `\u0070` or in UTF-7,
+backwards, or half of it on one line and half on the next. `Redactor` finds all of these, and the one place that uses it
+is `exporter.visiting.clearing`.
 
 Almost no server ever does. So there is a quick look at everything that one probe has to show, and only what fails it is
 looked at octet by octet.
@@ -12,8 +13,9 @@ from __future__ import annotations
 
 import html
 import re
-from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from base64 import b32encode, b64encode
+from binascii import a2b_base64
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, TypeAlias
@@ -50,18 +52,20 @@ _PREFIX: Final = re.compile(
 """How the lines of a reply begin: it stands between two halves of what was split over two lines."""
 
 _ESCAPE: Final = re.compile(
-    rb"\\u([dD][89aAbB][0-9A-Fa-f]{2})\\u([dD][c-fC-F][0-9A-Fa-f]{2})|(?:[%=]|0x|\\x)([0-9A-Fa-f]{2})"
+    rb"[\\%]u([dD][89aAbB][0-9A-Fa-f]{2})[\\%]u([dD][c-fC-F][0-9A-Fa-f]{2})|(?:[%=]|0x|\\x)([0-9A-Fa-f]{2})"
     rb"|[\\%]u([0-9A-Fa-f]{4})|\\U00([0-9A-Fa-f]{6})|\\u\{([0-9A-Fa-f]{1,6})\}|&#[xX]([0-9A-Fa-f]{1,6});?"
-    rb"|&#([0-9]{1,7});?|\\([0-3][0-7]{2})|&([A-Za-z]{2,8});|\\([abfnrtv])"
+    rb"|&#([0-9]{1,7});?|\\([0-3][0-7]{2})|&([A-Za-z]{2,8});|\\([abfnrtv])|[+&]([A-Za-z0-9+/,]{3,}-|[A-D][A-Za-z0-9+/,]{2,})"
 )
+"""The last is UTF-7 (RFC 2152), also as IMAP has it (RFC 9051 A.1); up to U+0FFF it need not have an end."""
 
 _CONTROLS: Final = dict(
     zip((b"a", b"b", b"f", b"n", b"r", b"t", b"v"), (b"\a", b"\b", b"\f", b"\n", b"\r", b"\t", b"\v"), strict=True)
 )
 """What a backslash and a letter stand for, in JSON and elsewhere."""
 
-_MARKS: Final = (b"%", b"\\", b"&", b"0x")
+_MARKS: Final = (b"%", b"\\", b"&", b"0x", b"+A", b"+B", b"+C", b"+D")
 _QUOTED_PRINTABLE: Final = re.compile(rb"=[0-9A-Fa-f]{2}")
+_UTF_7: Final = re.compile(rb"\+[A-Za-z0-9+/]{3,}-")
 """One of these is in whatever `_ESCAPE` matches; they are found ten times as fast."""
 
 Spans: TypeAlias = list[tuple[int, int]]
@@ -73,13 +77,11 @@ class _Wanted:
     """What a secret looks like in the views that are searched, made once.
 
     Attributes:
-        plain: In small letters, without noise.
-        hexadecimal: In small letters.
-        base64: As it looks within something longer, url-safe.
+        small: As it is, backwards, in hex and in base32: in small letters, without noise.
+        base64: In it once and twice, as it looks within something longer, url-safe.
     """
 
-    plain: bytes
-    hexadecimal: bytes
+    small: tuple[bytes, ...]
     base64: tuple[bytes, ...]
 
 
@@ -107,13 +109,9 @@ class Redactor:
         for reading in readings:
             joined = reading.lower().translate(None, _NOISE)
             url_safe = reading.translate(_URL_SAFE, _BLANK)
-            if any(
-                wanted.plain in joined
-                or wanted.hexadecimal in joined
-                or any(form in url_safe for form in wanted.base64)
-                for wanted in self._wanted
-            ):
-                return True
+            for wanted in self._wanted:
+                if any(form in joined for form in wanted.small) or any(form in url_safe for form in wanted.base64):
+                    return True
         return False
 
     def blotted(self, octets: bytes) -> bytes:
@@ -158,7 +156,7 @@ class Redactor:
             dense = [number for number, octet in enumerate(view) if octet not in _BLANK and not skipped[number]]
             url_safe = bytes([view[number] for number in dense]).translate(_URL_SAFE)
             for wanted in self._wanted:
-                for pattern in (wanted.plain, wanted.hexadecimal):
+                for pattern in wanted.small:
                     for at in _occurrences(text, pattern):
                         yield slice(small[at], small[at + len(pattern) - 1] + 1)
                 for pattern in wanted.base64:
@@ -186,9 +184,14 @@ def within_base64(secret: bytes) -> Iterator[bytes]:
 
     Three octets are four characters, so there are three ways for it to lie.
     """
-    for before in range(3):
-        whole = b64encode(bytes(before) + secret)
-        yield whole[-(-before * 8 // 6) : (before + len(secret)) * 8 // 6]
+    yield from _within(b64encode, secret, bits=6, unit=3)
+
+
+def _within(encode: Callable[[bytes], bytes], secret: bytes, *, bits: int, unit: int) -> Iterator[bytes]:
+    """The secret as it looks within something longer in an encoding that makes characters of so many bits each."""
+    for before in range(unit):
+        whole = encode(bytes(before) + secret)
+        yield whole[-(-before * 8 // bits) : (before + len(secret)) * 8 // bits]
 
 
 def _spellings(secret: bytes) -> Iterator[bytes]:
@@ -208,23 +211,28 @@ def _spellings(secret: bytes) -> Iterator[bytes]:
 
 
 def _wanted(secret: bytes) -> _Wanted:
-    bare = secret.translate(None, _NOISE).lower()
-    in_base64 = {
-        form.translate(_URL_SAFE) for case in (secret, secret.lower(), secret.upper()) for form in within_base64(case)
-    }
-    return _Wanted(
-        # One that is made of noise is looked for in hex and base64 alone; as it is, it says nothing to anybody.
-        bare if len(bare) >= MIN_HIDDEN - 1 else b"\0" + secret,
-        secret.hex().encode(),
-        tuple(sorted(form for form in in_base64 if len(form) >= MIN_HIDDEN)),
-    )
+    # One that is made of noise is looked for in encodings alone; as it is, it says nothing to anybody.
+    bare = [form.translate(None, _NOISE).lower() for form in (secret, _backwards(secret))]
+    small = {secret.hex().encode(), *(form for form in bare if len(form) >= MIN_HIDDEN - 1)}
+    small.update(form.lower() for form in _within(b32encode, secret, bits=5, unit=5) if len(form) >= MIN_HIDDEN)
+    once = {form for case in (secret, secret.lower(), secret.upper()) for form in within_base64(case)}
+    twice = {form for inner in within_base64(secret) for form in within_base64(inner)}
+    in_base64 = {form.translate(_URL_SAFE) for form in once | twice if len(form) >= MIN_HIDDEN}
+    return _Wanted(tuple(sorted(small)), tuple(sorted(in_base64)))
+
+
+def _backwards(secret: bytes) -> bytes:
+    try:
+        return secret.decode()[::-1].encode()
+    except UnicodeDecodeError:
+        return secret[::-1]
 
 
 def _decodings(octets: bytes) -> Iterator[bytes]:
     """The octets, and what they are without their escapes."""
     yield octets
     for _ in range(LAYERS):
-        if not any(mark in octets for mark in _MARKS) and _QUOTED_PRINTABLE.search(octets) is None:
+        if not (any(mark in octets for mark in _MARKS) or _QUOTED_PRINTABLE.search(octets) or _UTF_7.search(octets)):
             return
         octets = _ESCAPE.sub(_decoded, octets)
         yield octets
@@ -251,7 +259,7 @@ def _views(octets: bytes) -> Iterator[tuple[bytes, Spans]]:
 
 def _decoded(found: re.Match[bytes]) -> bytes:
     """What an escape stands for; itself, if for nothing."""
-    high, low, octet, *written, decimal, octal, name, control = found.groups()
+    high, low, octet, *written, decimal, octal, name, control, shifted = found.groups()
     if high:
         # Two halves of what has no place in 16 bits (RFC 8259 section 7).
         return bytes.fromhex((high + low).decode()).decode("utf-16-be").encode()
@@ -261,10 +269,20 @@ def _decoded(found: re.Match[bytes]) -> bytes:
         return bytes([int(octal, 8)])
     if control:
         return _CONTROLS[control]
+    if shifted:
+        return _unshifted(shifted)
     if name:
         return html.unescape(found[0].decode()).encode()
     number = int(decimal) if decimal else int(next(filter(None, written)), 16)
     return chr(number).encode("utf-8", "surrogatepass") if number <= 0x10FFFF else found[0]
+
+
+def _unshifted(text: bytes) -> bytes:
+    """What UTF-7 has in base64: characters in UTF-16, of which the last may be cut."""
+    text = text.rstrip(b"-").replace(b",", b"/")
+    whole = text + b"A" * (-len(text) % 4)
+    octets = a2b_base64(whole)[: len(text) * 6 // 16 * 2]
+    return octets.decode("utf-16-be", "surrogatepass").encode("utf-8", "surrogatepass")
 
 
 def _occurrences(text: bytes, pattern: bytes) -> Iterator[int]:

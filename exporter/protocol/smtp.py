@@ -34,8 +34,8 @@ GOODBYE: Final = b"421"
 """RFC 5321 3.8: the answer to any command, or to none, of a server that closes the connection after it."""
 
 _AUTH: Final = re.compile("^AUTH=", re.IGNORECASE)
-# RFC 5321 4.2 has printable ASCII, RFC 6531 3.7.4 adds UTF-8, and servers add what they like; but a NUL is not text.
-_LINE: Final = re.compile(rb"([2-5][0-9]{2})(?:([ -])([^\0]*))?")
+# RFC 5321 4.2 has printable ASCII, RFC 6531 3.7.4 adds UTF-8, and servers add what they like. It decides nothing.
+_LINE: Final = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,10 @@ class Underway:
         return f" from {names.nameservers_asked}" if names.nameservers_asked else ""
 
     def hinted(self, detail: str) -> str:
-        """What went wrong, and what is likely to be meant where the encryption is not what the server speaks."""
+        """What went wrong, what the server said unasked, and what is likely to be meant if it speaks plain or TLS."""
+        words = quoted(self.client.last_words) if self._stream is not None and self.client.last_words else ""
+        if words and words not in detail:
+            detail += f"; unasked, it said {words}"
         hint = encryption_hint(self.endpoint, self.notes.phase, detail)
         return f"{detail}; {hint}" if hint else detail
 
@@ -107,12 +110,7 @@ class Underway:
 
     async def drive(self, dialogue: Dialogue[T]) -> T:
         """Carry out a dialogue."""
-        try:
-            return await self.driver.carry_out(dialogue)
-        except StreamError as error:
-            if self.client.last_words:
-                error.detail += f"; the last that it said was {quoted(self.client.last_words)}"
-            raise
+        return await self.driver.carry_out(dialogue)
 
     async def say_goodbye(self) -> None:
         """QUIT or LOGOUT, where the server would understand it. What becomes of it changes nothing."""

@@ -6,7 +6,9 @@ import contextlib
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,7 @@ from tests.servers.hostile_tls import (
     choosing_group,
     flooding,
     greeting_with_hello_requests,
+    presenting_another_each_time,
     reset,
     serving,
 )
@@ -32,6 +35,15 @@ from tests.servers.programs import LOOPBACK, wait_until
 HEALTHY = 10
 PROBES = 3
 """Of each hostile server."""
+
+NAMES = 17_600
+"""Of a certificate of 88 kB."""
+
+CERTIFICATES = 150
+"""Each of that size. They took 1.8 MiB each, for ever."""
+
+MAY_GROW = 5.0
+"""MiB."""
 
 UNTRUSTED = "tickets-by-starttls"
 """Its certificate is not trusted, and yet told goodbye over TLS: anybody on the path may be this server."""
@@ -98,8 +110,20 @@ def hostile() -> dict[str, tuple[str, Act, str]]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A daemon at work.
+
+    Attributes:
+        large: The URL that has it probe a server with a new large certificate each time.
+    """
+
+    exporter: Exporter
+    large: str
+
+
 @pytest.fixture(scope="module")
-def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
     """A daemon that probes ten healthy servers, and each of the hostile ones."""
     file: Path = tmp_path_factory.mktemp("hostile") / "mail-exporter.yaml"
     authorities = file.with_name("authorities.pem")
@@ -116,24 +140,43 @@ def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
             trust = {} if name == UNTRUSTED else {"ca_file": str(authorities)}
             url = f"{scheme}://{LOOPBACK}:{at}"
             endpoints.append({"name": name, "url": url, "tls": {"server_name": NAME, **trust}, **common})
-        file.write_text(yaml.safe_dump({"endpoints": endpoints}))
+        large = issue("large", world().stranger, alternatives=[NAME, *(f"a{n:02x}" for n in range(NAMES))])
+        presenting = servers.enter_context(serving(presenting_another_each_time(large, world().stranger)))
+        authorities.write_bytes(authorities.read_bytes() + pem(world().stranger.certificate))
+        module: dict[str, object] = {"url": "pop3s://", "allowed_targets": [LOOPBACK]}
+        module["tls"] = {"server_name": NAME, "ca_file": str(authorities)}
+        file.write_text(yaml.safe_dump({"endpoints": endpoints, "modules": {"large": module}}))
         with exporter_running(file) as exporter:
-            yield exporter
+            yield Beside(exporter, f"{exporter.url}/probe?module=large&target={LOOPBACK}:{presenting}")
 
 
-def test_nobody_else_is_the_worse_for_a_hostile_server(beside: Exporter) -> None:
+def test_a_server_with_a_new_large_certificate_each_time_does_not_fill_memory(beside: Beside) -> None:
+    def probe(times: int) -> float:
+        with ThreadPoolExecutor(4) as clients:
+            answers = list(clients.map(lambda _: fetch(beside.large).body, range(times)))
+        verified = [answer for answer in answers if b"\nmail_tls_verified{" in answer]
+        assert times == len(verified)
+        return beside.exporter.metrics().value("process_resident_memory_bytes") / 2**20
+
+    before = probe(20)
+
+    assert probe(CERTIFICATES) - before < MAY_GROW
+
+
+def test_nobody_else_is_the_worse_for_a_hostile_server(beside: Beside) -> None:
+    exporter = beside.exporter
     slowest = 0.0
 
     def all_probed() -> bool:
         nonlocal slowest
         begun = time.monotonic()
-        assert 200 == fetch(f"{beside.url}/-/healthy").status
+        assert 200 == fetch(f"{exporter.url}/-/healthy").status
         slowest = max(slowest, time.monotonic() - begun)
-        metrics = beside.metrics()
+        metrics = exporter.metrics()
         return all((metrics.get("mail_probes_total", endpoint=name) or 0.0) >= PROBES for name in hostile())
 
     wait_until(all_probed, what="every hostile server has been probed several times")
-    metrics = beside.metrics()
+    metrics = exporter.metrics()
 
     for name, (_, _, reason) in hostile().items():
         found = {one["reason"] for one in metrics.find("mail_probe_failures_total", endpoint=name)}
@@ -143,7 +186,7 @@ def test_nobody_else_is_the_worse_for_a_hostile_server(beside: Exporter) -> None
     failed = [one for one in metrics.find("mail_probe_failures_total") if one["endpoint"].startswith("healthy")]
     assert [] == failed
     assert slowest < ANSWERS_WITHIN
-    # Ours to answer for are milliseconds. The machine has a hand in it too.
+    # Ours to answer for are milliseconds, as benchmarks measure. The machine has a hand in it too.
     bucket = "mail_exporter_event_loop_lag_seconds_bucket"
     assert metrics.value(bucket, le="+Inf") == metrics.value(bucket, le="1.0")
-    assert beside.stop() < STOPS_WITHIN
+    assert exporter.stop() < STOPS_WITHIN

@@ -69,6 +69,16 @@ SMTP: Final[Refusals] = {
         b"535 Auth failed: the mailbox does not exist",
         b"535 no such mailbox",
         b"535 5.7.0 Maximum login attempts exceeded",
+        b"435 4.7.8 Error: authentication failed: ",  # Mandrill
+        b"530 5.7.0 Authentication failed",
+        b"526 Authentication failure[0]",  # Aliyun
+        b"535 5.7.0 Incorrect username, password or access token",  # Fastmail
+        b"535 5.7.1 Sorry, you need to create an app password to use this service",
+        b"525 5.7.1 Unauthorized IP address",  # Brevo
+        b"500 5.7.0 Unknown AUTH error -4 (Bad username or password?).",  # Sun's messaging server
+        b"535 5.7.8 Niepoprawne dane logowania",  # Polish providers
+        b"535 user disabled",
+        b"550 5.7.1 IP blocked due to too many failed logins",
     ),
     FailureReason.AUTH_UNAVAILABLE: (
         b"454 4.7.0 Temporary authentication failure: Connection lost to authentication server",  # Postfix
@@ -92,6 +102,10 @@ SMTP: Final[Refusals] = {
         "554 Serveur indisponible, réessayez plus tard".encode(),
         "554 Технические работы, сервис временно недоступен".encode(),
         "535 系统繁忙 请稍后再试".encode("gb18030"),
+        b"500 5.7.0 Unknown AUTH error -1 (Internal authentication error).",  # Sun's messaging server
+        b"451 Authentication failed: Maximum credits exceeded",  # SendGrid
+        b"535 5.7.8 LDAP server not reachable",
+        b"454 4.7.0 Temporary authentication failure: Internal authentication error",
         b"554 no",
         b"550 nobody knows what this is",
     ),
@@ -105,6 +119,8 @@ SMTP: Final[Refusals] = {
         b"535 5.7.8 Error: authentication failed: This user does not have access rights to this service",  # Yandex
         b"550 User has no permission",  # NetEase
         b"535 5.7.8 SMTP access is disabled for this account",
+        b"535 5.7.139 Authentication unsuccessful, Access has been blocked by Conditional Access policies.",
+        "535 Error: SMTP服务未开启".encode(),
     ),
     FailureReason.AUTH_MECHANISM_NOT_OFFERED: (
         b"503 5.5.1 Error: authentication not enabled",  # Postfix
@@ -122,6 +138,7 @@ SMTP: Final[Refusals] = {
         b"502 5.5.1 Command not implemented",
         b"504 5.7.4 Unrecognized authentication type",  # Exchange
         b"503 auth not available (#5.3.3)",  # qmail
+        b"530 5.7.0 Something else comes first",
     ),
     FailureReason.COMMAND_REFUSED: (
         b"501 Invalid base64 data",  # Exim
@@ -185,6 +202,18 @@ IMAP: Final[Refusals] = {
         b"BAD [AUTHENTICATIONFAILED] no",
         b"no [authenticationfailed] lower case",
         b"NO No such user",
+        b"NO [AUTHENTICATIONFAILED] Incorrect username, password or access token",  # Fastmail
+        b"NO [ALERT] Sorry, you need to create an app password to use this service",
+        b"NO incorrect password or account name",  # CommuniGate Pro
+        b"NO LOGIN failed. Invalid login/password.",  # James
+        b"NO Account frozen",  # MDaemon
+        b"NO You are not authorized to use the server",  # Domino
+        b"NO account is logged out, use the app to login again",  # Proton Mail Bridge
+        b"NO 2FA required",
+        b"NO Account is not active",
+        b"NO Login denied: access from your country is blocked",
+        b"NO This mailbox has been deactivated",
+        b"NO login locked after 5 attempts",
     ),
     FailureReason.AUTH_UNAVAILABLE: (
         b"NO [UNAVAILABLE] Temporary authentication failure. [mx1:2026-09-01 10:00:00]",  # Dovecot
@@ -226,6 +255,21 @@ IMAP: Final[Refusals] = {
         b"NO system busy",  # NetEase
         "NO Dienst vorübergehend nicht verfügbar".encode(),
         "NO 系统繁忙".encode(),
+        b"NO [TEMPFAIL] LOGIN failure on server [CODE: WBL]",  # Yahoo
+        b"NO Lookup failed k2mb12345678",  # Gmail
+        b"NO account is in maintenance mode",  # Zimbra
+        b"NO Connection dropped by IMAP server.",  # UW's c-client in front
+        b"NO Clock skew too great",  # Kerberos
+        b"NO I/O error",
+        b"NO Mailbox is being moved",
+        b"NO account migration in progress",
+        b"NO The mailbox database is dismounted",
+        b"NO Authentication provider offline",
+        b"NO Quota exceeded, login not possible",
+        b"NO failed to load account settings",
+        b"NO We are currently experiencing technical difficulties",
+        b"NO Login denied. System load too high",
+        "NO サービスは現在利用できません".encode(),
         b"NO",
         b"NO not today",
     ),
@@ -242,6 +286,17 @@ IMAP: Final[Refusals] = {
         b"NO The user is not permitted to access IMAP",
         b"NO You don't have permission to use IMAP service",
         b"NO [ALERT] POP3 and IMAP are not enabled for this mailbox",
+        b"NO Sorry, your account level doesn't allow IMAP access",  # Fastmail
+        b"NO IMAP is not available for your plan",
+        b"NO IMAP access is not included in your subscription",
+        b"NO External IMAP access is prohibited",
+        b"NO Please turn on IMAP",
+        b"NO legacy authentication is blocked",
+        b"NO less secure apps are not allowed",
+        "NO IMAP ist für dieses Postfach deaktiviert".encode(),
+        "NO L'accès IMAP est désactivé".encode("iso-8859-1"),
+        "NO Доступ по IMAP отключен".encode("koi8-r"),
+        "NO 未开通IMAP服务".encode("gb18030"),
     ),
     FailureReason.AUTH_MECHANISM_NOT_OFFERED: (
         b"NO [PRIVACYREQUIRED] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.",  # Dovecot 2.3
@@ -266,6 +321,7 @@ IMAP: Final[Refusals] = {
         b"NO cleartext logins disabled",  # Zimbra
         b"NO A SSL/TLS-connection is required for authentication.",  # hMailServer
         b"BAD STARTTLS is required first.",
+        b"NO LOGIN not permitted in cleartext",
     ),
     FailureReason.COMMAND_REFUSED: (
         b"BAD Error in IMAP command received by server.",  # Dovecot, Courier
@@ -306,6 +362,9 @@ POP3: Final[Refusals] = {
         b"no such user here",
         b"Maximum login attempts exceeded",
         b"permission denied",
+        b"That is NOT the password.",  # Citadel
+        b"ERR.LOGIN.PASSERR",  # NetEase
+        b"[AUTH/EXPIRED] no",  # RFC 2449 section 8: codes may have details
         "Nome de usuário ou senha inválidos".encode(),
         "Неверный пароль".encode("cp1251"),
         "密码错误".encode("gb18030"),
@@ -343,6 +402,10 @@ POP3: Final[Refusals] = {
         b"Server Unavailable. 15",  # Exchange
         b"system busy",
         "Servicio no disponible, inténtelo más tarde".encode(),
+        b"[sys/temp/disk] full",
+        b"[IN-USE/IMAP] no",
+        b"login too frequent",
+        b"You may not check mail more often than once every 15 minutes",
         b"",
         b"sorry",
     ),
@@ -368,7 +431,13 @@ POP3: Final[Refusals] = {
         b"Secure connection required to log in",
         b"Command disabled: plain text login not allowed",
     ),
-    FailureReason.COMMAND_REFUSED: (b"Protocol error. 14",),
+    FailureReason.COMMAND_REFUSED: (
+        b"Protocol error. 14",
+        b"Unknown command",
+        b"command not recognized",
+        b"syntax error",
+        b"unimplemented",
+    ),
 }
 
 REFUSALS: Final[Mapping[Protocol, Refusals]] = {Protocol.SMTP: SMTP, Protocol.IMAP: IMAP, Protocol.POP3: POP3}

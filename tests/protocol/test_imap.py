@@ -78,7 +78,10 @@ class TestGreeting:
             (b"* BYE [UNAVAILABLE] too busy", FailureReason.SERVER_BUSY),
             (b"* BYE [LIMIT] too many of you", FailureReason.SERVER_BUSY),
             (b"* BYE [SERVERBUG] that should not happen", FailureReason.SERVER_BUSY),
-            (b"* NO too many connections", FailureReason.SERVER_REFUSED),
+            (b"* NO too many connections", FailureReason.SERVER_BUSY),
+            (b"* BYE Maximum number of connections from your IP exceeded", FailureReason.SERVER_BUSY),
+            (b"* BYE [ALERT] Server shutting down", FailureReason.SERVER_BUSY),
+            (b"* NO access denied", FailureReason.SERVER_REFUSED),
             (b"* BAD go away", FailureReason.SERVER_REFUSED),
             (b"* CAPABILITY IMAP4rev1", FailureReason.PROTOCOL_ERROR),
             (b"a1 OK ready", FailureReason.PROTOCOL_ERROR),
@@ -348,6 +351,15 @@ class TestMailbox:
         assert played.error is None
         assert [Facts(mailbox=MailboxFacts("INBOX", 8))] == played.learnt
 
+    @pytest.mark.parametrize("answer", [b"+ what?\r\na1 OK\r\n", b"PHP Warning: no\r\na1 OK\r\n", b"\r\na1 OK\r\n"])
+    def test_with_no_answer_to_what_need_not_be_answered_is_looked_at_all_the_same(self, answer: bytes) -> None:
+        quota = answer.replace(b"a1", b"a3")
+
+        played = looked_at(answer + EXAMINED + quota, b"IMAP4rev1 QUOTA")
+
+        assert played.error is None
+        assert [Facts(mailbox=MailboxFacts("INBOX", 8))] == played.learnt
+
     def test_is_told_of_a_few_times_however_often_the_server_says_it(self) -> None:
         flood = b"".join(b"* STATUS INBOX (MESSAGES %d)\r\n" % number for number in range(400))
 
@@ -433,6 +445,20 @@ class TestCapabilitiesAfterTheLogin:
 
         assert [b"a2 CAPABILITY"] == played.sent
         assert [Facts(capabilities=("IMAP4rev1", "QUOTA"))] == played.learnt
+
+    @pytest.mark.parametrize("answer", [b"a2 BAD no\r\n", b"a2 OK\r\n", b"* CAPABILITY\0\r\na2 NO\r\n"])
+    def test_that_are_not_told_are_those_before(self, answer: bytes) -> None:
+        imap = client(b"* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN QUOTA] ready\r\n")
+        play(imap.log_in(login(), encrypted=True), b"+ \r\na1 OK welcome\r\n")
+
+        played = play(
+            look_at_mailbox(imap, "INBOX"),
+            answer + b'a3 NO\r\n* 5 EXISTS\r\na4 OK\r\n* QUOTA "" (STORAGE 1 2)\r\na5 OK\r\n',
+        )
+
+        assert played.error is None
+        assert [b"a2 CAPABILITY", b'a5 GETQUOTAROOT "INBOX"'] == [played.sent[0], played.sent[-1]]
+        assert 2048 == played.value.quota_limit
 
     def test_decide_whether_there_is_a_quota(self) -> None:
         imap = client()

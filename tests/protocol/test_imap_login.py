@@ -7,7 +7,7 @@ import pytest
 from exporter.model import Encryption, Facts, FailureReason, Login, Mechanism, Protocol
 from exporter.protocol.dialogue import MAX_LINE, printable
 from exporter.protocol.imap import Imap
-from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
+from tests.protocol.player import Circumstances, Cut, Played, ScriptEndedError, every_cut, play, whole
 from tests.protocol.refused_logins import IMAP
 from tests.protocol.samples import (
     BEARER,
@@ -341,6 +341,9 @@ class TestRefusal:
         [
             (b"* BYE Connection is closed. 13", FailureReason.CONNECTION_CLOSED),
             (b"* BYE Too many login failures", FailureReason.AUTH_REJECTED),
+            (b"* BYE Too many invalid logon attempts.", FailureReason.AUTH_REJECTED),
+            (b"* BYE dropping connection for user (throttled)", FailureReason.AUTH_UNAVAILABLE),
+            (b"* BYE [ALERT] Fatal error: Account's mailbox directory is not owned", FailureReason.AUTH_UNAVAILABLE),
             (b"* BYE [AUTHENTICATIONFAILED] and do not come back", FailureReason.AUTH_REJECTED),
             (b"* BYE [UNAVAILABLE] later", FailureReason.AUTH_UNAVAILABLE),
             (b"* BYE Maximum number of connections exceeded", FailureReason.AUTH_UNAVAILABLE),
@@ -354,6 +357,21 @@ class TestRefusal:
         assert played.error is not None
         assert reason is played.error.reason
         assert not played.error.in_step
+
+    def test_is_told_from_the_farewell_that_comes_before_it(self) -> None:
+        # Were the farewell taken for the answer, a wrong password would be sent again with the next probe.
+        refusal = b"a1 NO [AUTHENTICATIONFAILED] no\r\n"
+        imap = client()
+
+        played = play(
+            imap.log_in(login(), encrypted=True),
+            b"* BYE see you\r\n",
+            circumstances=Circumstances(unread={1: refusal}),
+        )
+
+        assert played.error is not None
+        assert FailureReason.AUTH_REJECTED is played.error.reason
+        assert b"BYE see you" == imap.last_words
 
     def test_is_final_whatever_else_is_offered(self) -> None:
         # One wrong password must not be tried twice.

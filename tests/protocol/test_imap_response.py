@@ -59,6 +59,10 @@ class TestFraming:
             (b"* STATUS {3}\r\na b (MESSAGES 1)\r\n", Data("STATUS", None, (b"{3}", b"a b", b" (MESSAGES 1)"))),
             (b"* 1 FETCH (BODY[1] ~{4}\r\n\0\r\n\xff UID {1}\r\n7)\r\n",
              Data("FETCH", 1, (b"(BODY[1] ~{4}", b"\0\r\n\xff", b" UID {1}", b"7", b")"))),
+            # Words for people are not judged.
+            (b"a1 OK a NUL \0 in it\r\n", Status(b"a1", Condition.OK, "", b"", b"OK a NUL \0 in it")),
+            (b"* NO a CR \r in it\r\n", Status(b"*", Condition.NO, "", b"", b"NO a CR \r in it")),
+            (b"* CAPABILITY IMAP4rev1 X\0Y\r\n", Data("CAPABILITY", None, (b"IMAP4rev1 X\0Y",))),
             (b"* STATUS {0}\r\n ()\r\n", Data("STATUS", None, (b"{0}", b"", b" ()"))),
             # RFC 9051 section 9: a server may not send {n+}, so this is a line with a strange end.
             (b"* X {3+}\r\n", Data("X", None, (b"{3+}",))),
@@ -75,8 +79,6 @@ class TestFraming:
         "line",
         [
             b"*",
-            b"* OK a NUL \0 in the text",
-            b"* OK a CR \r in the text",
             b"* 12345678901 EXISTS",
             b"* -1 EXISTS",
             b"* (1) EXISTS",
@@ -111,8 +113,6 @@ class TestFraming:
             b"a1 CAPABILITY only untagged",
             b"a+1 OK a plus in the tag",
             b"+OK",
-            b"a1 OK a NUL \0 in the text",
-            b"a1 OK a CR \r in the text",
         ],
     )
     def test_anything_else_is_a_protocol_error_that_quotes_it(self, line: bytes, cut: Cut) -> None:
@@ -219,6 +219,11 @@ class TestStatus:
             (b"* STATUS INBOX ()", {}),
             (b"* STATUS INBOX (MESSAGES 3 MAILBOXID (F2212ea87) X NIL) ", {"MESSAGES": 3}),
             (b'* STATUS "a (b) \\"c\\"" (UNSEEN 1)', {"UNSEEN": 1}),
+            # A figure that is none costs itself.
+            (b"* STATUS INBOX (MESSAGES one UNSEEN 1)", {"UNSEEN": 1}),
+            (b"* STATUS INBOX (MESSAGES 1 UNSEEN -1)", {"MESSAGES": 1}),
+            (b"* STATUS INBOX (MESSAGES 1.5 UNSEEN 999999999999999999999)", {}),
+            (b"* STATUS Sent Items (MESSAGES 1) (UNSEEN 1)", {"MESSAGES": 1}),
         ],
     )  # fmt: skip
     def test_has_figures_by_name(self, line: bytes, figures: dict[str, int]) -> None:
@@ -234,12 +239,7 @@ class TestStatus:
             b"* STATUS INBOX",
             b"* STATUS INBOX MESSAGES 1",
             b"* STATUS INBOX (MESSAGES)",
-            b"* STATUS INBOX (MESSAGES one)",
-            b"* STATUS INBOX (MESSAGES -1)",
-            b"* STATUS INBOX (MESSAGES 1.5)",
-            b"* STATUS INBOX (MESSAGES 999999999999999999999)",
             b"* STATUS INBOX (MESSAGES 1",
-            b"* STATUS INBOX (MESSAGES 1) (UNSEEN 1)",
         ],
     )
     def test_without_them_is_a_protocol_error(self, line: bytes) -> None:
@@ -256,6 +256,10 @@ class TestQuota:
             (b"* QUOTA root (MESSAGE 42 1000 storage 54 111)", (55296, 113664)),
             (b'* QUOTA "#user/alice" (MESSAGE 42 1000)', None),
             (b'* QUOTA "" ()', None),
+            (b"* QUOTA User quota (STORAGE 10 -1)", (10240, 0)),
+            (b"* QUOTA root (STORAGE 10 NIL)", (10240, 0)),
+            (b"* QUOTA root (STORAGE NIL 2)", None),
+            (b"* QUOTA root (STORAGE (1) 2)", None),
         ],
     )
     def test_counts_storage_in_units_of_1024_octets(self, line: bytes, quota: tuple[int, int] | None) -> None:
@@ -268,9 +272,6 @@ class TestQuota:
             b"* QUOTA root",
             b"* QUOTA root STORAGE 1 2",
             b"* QUOTA root (STORAGE 1)",
-            b"* QUOTA root (STORAGE 1 -2)",
-            b"* QUOTA root (STORAGE NIL 2)",
-            b"* QUOTA root (STORAGE (1) 2)",
         ],
     )
     def test_of_another_shape_is_a_protocol_error(self, line: bytes) -> None:

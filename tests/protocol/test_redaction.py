@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import html
 import json
-from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Callable
+from base64 import b32encode, b64encode, urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from struct import iter_unpack
 from time import perf_counter
 from typing import Final
 from urllib.parse import quote, quote_plus
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.protocol.imap_command import mailbox
 from exporter.protocol.redaction import (
     BLOT,
     MAX_LOOKED_AT,
@@ -30,6 +32,11 @@ SECRETS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=8, ma
 def split(octets: bytes, between: bytes) -> bytes:
     """The octets in two halves."""
     return octets[:9] + between + octets[9:]
+
+
+def units(text: str) -> Iterator[int]:
+    """The text in UTF-16."""
+    return (unit for (unit,) in iter_unpack(">H", text.encode("utf-16-be")))
 
 
 CLOTHES: Final[dict[str, Callable[[str], bytes]]] = {
@@ -57,11 +64,19 @@ CLOTHES: Final[dict[str, Callable[[str], bytes]]] = {
     "in base64 behind two": lambda text: b64encode(b"ab" + text.encode() + b"z"),
     "in base64 over two lines": lambda text: b64encode(text.encode())[:9] + b"\r\n" + b64encode(text.encode())[9:],
     "in JavaScript": lambda text: "".join(f"\\u{{{ord(each):x}}}" for each in text).encode(),
-    "as escape() has it": lambda text: "".join(f"%u{ord(each):04X}" for each in text).encode(),
+    "as escape() has it": lambda text: b"".join(b"%%u%04X" % unit for unit in units(text)),
     "in octal": lambda text: "".join(f"\\{octet:03o}" for octet in text.encode()).encode(),
     "in UTF-16": lambda text: text.encode("utf-16-le") if text.isascii() else text.encode(),
     "in hex over two lines of a reply": lambda text: split(text.encode().hex().encode(), b"\n535-5.7.8 "),
     "in base64 over two lines of a reply": lambda text: split(b64encode(text.encode()), b"\r\n250-"),
+    "in base32": lambda text: b32encode(text.encode()),
+    "in base32 with small letters behind three": lambda text: b32encode(b"abc" + text.encode() + b"z").lower(),
+    "backwards": lambda text: text[::-1].encode(),
+    "in base64 twice": lambda text: b64encode(b64encode(text.encode())),
+    "in base64 twice behind one": lambda text: b64encode(b"a" + b64encode(b"\0user\0" + text.encode())),
+    "in UTF-7": lambda text: text.encode("utf-7"),
+    "in UTF-7 throughout": lambda text: b"+" + b64encode(text.encode("utf-16-be")).rstrip(b"=") + b"-",
+    "as a mailbox is called": lambda text: mailbox(text, in_utf8=False)[1:-1],
     "in quotes": lambda text: b'"' + text.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"',
     "with a space between all": lambda text: " ".join(text).encode(),
 }

@@ -6,6 +6,7 @@ The handshake is OpenSSL's. The records after it are made here, with the keys of
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import struct
 import threading
@@ -17,9 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from cryptography.hazmat.primitives.serialization import Encoding
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 from tests.authority import Party
+from tests.bending import SERIAL, bent, element, replaced
 
 HANDSHAKE = 22
 APPLICATION_DATA = 23
@@ -161,6 +163,26 @@ def greeting_with_hello_requests(most: int = 64 << 20) -> Act:
         sock.recv(1 << 16)
         for _ in range(most // len(record)):
             sock.sendall(record)
+
+    return act
+
+
+def presenting_another_each_time(party: Party, by: Party) -> Act:
+    """Present a new certificate to each client, and then turn it away from POP3.
+
+    Args:
+        party: Whose certificate all are like, but for the serial number.
+        by: Who signs them.
+    """
+    serials = itertools.count(1)
+
+    def act(sock: socket.socket) -> None:
+        der = bent(party, by, replaced(SERIAL, element(0x02, next(serials).to_bytes(4))))
+        context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        context.use_certificate(crypto.load_certificate(crypto.FILETYPE_ASN1, der))
+        context.use_privatekey(party.key)
+        Session(sock, context).say(b"-ERR not today\r\n")
+        sock.recv(1 << 16)
 
     return act
 

@@ -11,7 +11,7 @@ import socket
 import ssl
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -253,23 +253,26 @@ def trusted(directory: Path) -> Trust:
     return directory / "trust.pem", context
 
 
-def probed(on: Wire, endpoint: Endpoint, *, held_up: bool) -> ProbeResult:
-    """Probe from the client's machine, with a loop that is held up or not."""
+def probed(on: Wire, endpoint: Endpoint) -> tuple[ProbeResult, float]:
+    """Probe from the client's machine, with a loop that is held up, and tell for how long it was at most."""
+    longest = 0.0
 
     async def hold_up() -> None:
+        nonlocal longest
         while True:
+            begun = time.perf_counter()
             await asyncio.sleep(HELD_UP)
             time.sleep(HELD_UP)  # noqa: ASYNC251 - that is what it is for
+            longest = max(longest, time.perf_counter() - begun)
 
     async def probe() -> ProbeResult:
-        holding = asyncio.get_running_loop().create_task(hold_up()) if held_up else None
+        holding = asyncio.get_running_loop().create_task(hold_up())
         try:
             return await visitor(World(Resolver(DnsSettings()), TlsContexts()), None).probe(endpoint)
         finally:
-            if holding is not None:
-                holding.cancel()
+            holding.cancel()
 
-    return on.at_client(lambda: asyncio.run(probe()))
+    return on.at_client(lambda: asyncio.run(probe())), longest
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,13 +285,20 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A probe beside its capture."""
+    """A probe beside its capture.
+
+    Attributes:
+        turns: In each phase, how often we waited for the other side.
+        held_up: Seconds for which the loop was held up at a time, at most, by the test and by whatever else ran.
+    """
 
     phases: Mapping[Phase, Figure]
     total: Figure
+    turns: Mapping[Phase, int]
+    held_up: float
 
 
-def compared(trust: Trust, way: Way, trouble: Trouble | None, *, held_up: bool = True) -> Comparison:
+def compared(trust: Trust, way: Way, trouble: Trouble | None) -> Comparison:
     """Probe over a wire with this trouble, and compare.
 
     Raises:
@@ -300,7 +310,7 @@ def compared(trust: Trust, way: Way, trouble: Trouble | None, *, held_up: bool =
             on.rule = trouble
         policy = TlsPolicy(ca_file=trust[0], server_name=NAME)
         endpoint = Endpoint("wire", dialect.protocol, SERVER, PORT, encryption, tls=policy, timeout=20.0)
-        result = probed(on, endpoint, held_up=held_up)
+        result, held_up = probed(on, endpoint)
         captured = list(on.captured)
     if result.failure is not None or (trouble is not None and trouble.left):
         raise RuntimeError(f"{result.failure}, {trouble and trouble.left} times of trouble are left")
@@ -309,4 +319,4 @@ def compared(trust: Trust, way: Way, trouble: Trouble | None, *, held_up: bool =
         truth[phase] += turn.took
     said = result.phase_durations
     phases = {phase: Figure(said[phase], seconds) for phase, seconds in truth.items()}
-    return Comparison(phases, Figure(result.duration, sum(truth.values())))
+    return Comparison(phases, Figure(result.duration, sum(truth.values())), Counter(PHASES[encryption]), held_up)

@@ -159,8 +159,9 @@ def test_a_wrong_password_probed_all_the_time_costs_the_server_few_logins(
     day = virtual_time.run(scenario())
 
     assert len(first_waits) < len(day.server.logins) <= MOST_LOGINS
-    # All the rest of a probe went on, and each told why it failed.
-    assert {FailureReason.AUTH_REJECTED: seconds // interval} == dict(day.reasons)
+    # All the rest of a probe went on, and each told why it failed. The last may come as time is up.
+    assert {FailureReason.AUTH_REJECTED} == set(day.reasons)
+    assert 1 >= seconds // interval - day.reasons[FailureReason.AUTH_REJECTED] >= 0
     waits = [round(b - a) for a, b in zip(day.server.logins, day.server.logins[1:], strict=False)]
     assert first_waits == waits[: len(first_waits)]
 

@@ -332,6 +332,31 @@ async def test_an_answer_of_no_use_is_told_at_once(behaviour: Behaviour, complai
         assert asyncio.get_running_loop().time() - start < 0.5
 
 
+async def test_the_only_server_is_asked_once_more_if_it_failed() -> None:
+    behaviours = iter([servers.rcode(dns.rcode.SERVFAIL), GOOD])
+
+    def failing_once(query: Query) -> Sequence[bytes]:
+        return next(behaviours)(query)
+
+    async with nameserver(failing_once) as server:
+        assert ["192.0.2.1"] == texts(await asked(server))
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "times"),
+    [
+        (servers.rcode(dns.rcode.SERVFAIL), 2),
+        (servers.rcode(dns.rcode.SERVFAIL, because=SIGNATURE_EXPIRED), 1),
+        (servers.rcode(dns.rcode.REFUSED), 1),
+    ],
+    ids=["SERVFAIL", "bogus", "REFUSED"],
+)
+async def test_a_server_is_not_asked_without_end(behaviour: Behaviour, times: int) -> None:
+    async with nameserver(behaviour) as server:
+        detail(await asked(server))
+        assert times == len(server.queries)
+
+
 async def test_the_reason_a_server_gives_for_an_error_is_told_in_one_line_of_ascii() -> None:
     async with nameserver(servers.rcode(dns.rcode.SERVFAIL, because=SIGNATURE_EXPIRED)) as server:
         told = detail(await asked(server))

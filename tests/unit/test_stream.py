@@ -157,20 +157,31 @@ async def test_what_came_and_was_not_read_can_be_looked_at() -> None:
         assert b"250 injected\r\n" == stream.take_unread()
 
 
-@pytest.mark.parametrize("waits_for_hello", [False, True])
+@pytest.mark.parametrize("waits_for_hello", [False, True], ids=["together with our hello", "after our hello"])
+@pytest.mark.parametrize(
+    "words", ["* OK IMAP ready", "a2 BAD Unknown command", "454 4.7.0 TLS not available", "-ERR no", "J\\x00\\x0a5.7"]
+)
 async def test_a_server_that_answers_a_handshake_in_plain_is_quoted_from_its_first_octet_on(
-    context: SSL.Context, waits_for_hello: bool
+    context: SSL.Context, words: str, waits_for_hello: bool
 ) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if waits_for_hello:
             await reader.read(1)
-        writer.write(b"* OK IMAP ready\r\n")
+        writer.write(words.encode().decode("unicode_escape").encode() + b"\r\n")
 
     async with connected(serve) as stream:
-        expected = r'the server did not answer with TLS, but in plain: "* OK IMAP ready\x0d\x0a"'
+        expected = rf'the server did not answer with TLS, but in plain: "{words}\x0d\x0a"'
         told = await failure(stream.start_tls(context, NAME, time.time()))
 
     assert (FailureReason.TLS_HANDSHAKE_FAILED, expected) == told
+
+
+@pytest.mark.parametrize("kind", [20, 21, 22, 23, 24, 25, 26], ids=lambda kind: f"type {kind}")
+async def test_no_record_of_tls_is_called_plain(context: SSL.Context, kind: int) -> None:
+    async with connected(says(bytes([kind]) + b"\x03\x03\0\2\1\0")) as stream:
+        _, detail = await failure(stream.start_tls(context, NAME, time.time()))
+
+    assert "in plain" not in detail
 
 
 async def test_a_handshake_that_is_given_up_keeps_what_it_has_shown(context: SSL.Context) -> None:

@@ -13,6 +13,7 @@ from OpenSSL import SSL
 from exporter.model import CertificateProblem as Problem
 from exporter.model import TlsPolicy, TlsVersion
 from exporter.net import tls
+from exporter.net.alerts import handshake_failure
 from tests.authority import NOW, Party, issue, pem, rsa_key, signed_over, staple
 from tests.certificates import NAME, world
 from tests.handshakes import meeting, server_context
@@ -194,6 +195,6 @@ def test_an_old_server_is_not_reached_by_default(client: SSL.Context, chain: tup
     server = server_context(*chain, versions=(SSL.TLS1_VERSION, SSL.TLS1_1_VERSION))
     with meeting(client, server) as met:
         assert met.error is not None
-        reason = tls.handshake_failure(met.error)
+        reason = handshake_failure(met.error)
 
     assert reason == "the server sent alert protocol_version: no protocol version in common"

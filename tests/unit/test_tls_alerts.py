@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 from OpenSSL import SSL
 
-from exporter.model import TlsPolicy
+from exporter.model import FailureReason, TlsPolicy
 from exporter.net import tls
-from exporter.net.alerts import COMPLAINTS, HINTS, handshake_failure
+from exporter.net.alerts import COMPLAINTS, HINTS, UNREADABLE, handshake_failure
+from exporter.net.stream_errors import translated
 from tests.authority import issue, pem, rsa_key
+from tests.bending import bent, element, replaced
 from tests.certificates import NAME, world
 from tests.handshakes import meeting, server_context
 
+MALFORMED = "one of the server's certificates is so malformed that OpenSSL cannot read it"
 TLS12 = (SSL.TLS1_2_VERSION, SSL.TLS1_2_VERSION)
 
 
@@ -51,8 +54,8 @@ def openssl(*reasons: str) -> SSL.Error:
         (openssl("bad ecpoint"), "OpenSSL: bad ecpoint"),
         (openssl("bad ecpoint", "bad ecpoint", "bad length"), "OpenSSL: bad ecpoint; OpenSSL: bad length"),
         (
-            openssl("ASN1 lib"),
-            "the server's certificate is so malformed that nothing of it can be read (ASN1 lib)",
+            openssl("too long", "nested asn1 error", "nested asn1 error", "ASN1 lib"),
+            f"{MALFORMED} (too long, nested asn1 error, ASN1 lib)",
         ),
         (openssl(""), "OpenSSL gave no reason"),
         (openssl(), "OpenSSL gave no reason"),
@@ -68,7 +71,10 @@ def test_a_failure_is_put_in_words(error: Exception, words: str) -> None:
 
 
 def test_the_hints_are_words_in_ascii() -> None:
-    assert all(words.isascii() and words.isprintable() for words in (*HINTS.values(), *COMPLAINTS.values()))
+    assert all(
+        words.isascii() and words.isprintable()
+        for words in (*HINTS.values(), *COMPLAINTS.values(), *UNREADABLE.values())
+    )
 
 
 def refusal(client: SSL.Context, server: SSL.Context) -> str:
@@ -104,3 +110,45 @@ def test_a_server_that_speaks_in_plain(client: SSL.Context, greeting: bytes) -> 
 
     assert handshake_failure(caught.value).startswith("the server did not answer with TLS")
     assert not facts.verified
+
+
+def first_flight(*certificates: bytes) -> bytes:
+    """A server's ServerHello and Certificate in TLS 1.2 (RFC 5246 7.4), whatever the certificates are."""
+    listed = b"".join(len(each).to_bytes(3) + each for each in certificates)
+    chosen = bytes(32) + b"\0" + bytes.fromhex("c02b00") + bytes.fromhex("0005ff01000100")
+    messages = [(2, b"\x03\x03" + chosen), (11, len(listed).to_bytes(3) + listed)]
+    said = b"".join(bytes([kind]) + len(body).to_bytes(3) + body for kind, body in messages)
+    return b"\x16\x03\x03" + len(said).to_bytes(2) + said
+
+
+ROOT = issue("Root", authority=True)
+LEAF = issue(NAME, ROOT, alternatives=[NAME])
+PUBLIC_KEY = 6
+NO_KEY = element(0x30, element(0x30, bytes.fromhex("06032a0304")), element(0x03, b"\0abc"))
+
+
+@pytest.mark.parametrize(
+    ("certificates", "words"),
+    [
+        ((b"\x30\x03abc",), f"{MALFORMED} (too long, "),
+        ((b"",), f"{MALFORMED} (too small, "),
+        ((LEAF.der[:-5],), f"{MALFORMED} (too long, "),
+        ((LEAF.der, b"rubbish"), f"{MALFORMED} ("),
+        ((LEAF.der + b"\0",), "one of the server's certificates is followed by octets that do not belong to it ("),
+        ((bent(LEAF, ROOT, replaced(PUBLIC_KEY, NO_KEY)),), "the key in the server's certificate cannot be read ("),
+    ],
+    ids=["not one", "empty", "cut off", "another is not one", "more behind it", "an unknown kind of key"],
+)
+def test_a_certificate_that_cannot_be_read_at_all_is_the_certificate_s_fault(
+    client: SSL.Context, certificates: tuple[bytes, ...], words: str
+) -> None:
+    connection = tls.begin(client, NAME)
+    with pytest.raises(SSL.WantReadError):
+        connection.do_handshake()
+    connection.bio_write(first_flight(*certificates))
+    with pytest.raises(SSL.Error) as caught:
+        connection.do_handshake()
+    told = translated(caught.value)
+
+    assert FailureReason.TLS_CERTIFICATE_INVALID is told.reason
+    assert told.detail.startswith(words)

@@ -616,10 +616,7 @@ def test_the_last_words_of_a_server_that_hangs_up_are_in_the_detail() -> None:
 
     assert (FailureReason.CONNECTION_CLOSED, Phase.AUTH) == failed(result)
     assert result.failure is not None
-    assert (
-        'the server closed the connection; the last that it said was "BAD internal server error"'
-        == result.failure.detail
-    )
+    assert 'the server closed the connection; unasked, it said "BAD internal server error"' == result.failure.detail
 
 
 def test_a_reply_that_came_too_soon_is_not_taken_for_that_of_the_recipient() -> None:

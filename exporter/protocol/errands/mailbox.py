@@ -24,7 +24,7 @@ MAX_TOLD: Final = 8
 MAX_PARSED: Final = 4096
 """Octets of one that is taken apart; all together take 10 ms at most. A STATUS has a hundred."""
 
-_DROP_LISTING: Final = re.compile(rb"([0-9]{1,18}) +([0-9]{1,18})(?: .*)?", re.DOTALL)
+_DROP_LISTING: Final = re.compile(rb"([0-9]{1,18})(?: +([0-9]{1,18}))?(?: .*)?", re.DOTALL)
 
 
 def look_at_mailbox(imap: Imap, name: str) -> Dialogue[MailboxFacts]:
@@ -33,13 +33,13 @@ def look_at_mailbox(imap: Imap, name: str) -> Dialogue[MailboxFacts]:
     Raises:
         DialogueError: It cannot be opened.
     """
-    yield from imap.refresh_capabilities()
+    yield from imap.look_for_capabilities()
     yield from imap.introduce()
     announced, mailbox = imap.announced(), imap.mailbox(name)
     with_size = b" SIZE" if not announced.isdisjoint({"STATUS=SIZE", "IMAP4REV2"}) else b""
     # A refusal is not judged here: EXAMINE asks for more than STATUS does, and its answer says what is wrong.
-    reply = yield from imap.command(b"STATUS " + mailbox + b" (MESSAGES UNSEEN" + with_size + b")")
-    told = _read(mailbox_status, reply, "STATUS")
+    answer = yield from imap.ask(b"STATUS " + mailbox + b" (MESSAGES UNSEEN" + with_size + b")")
+    told = _read(mailbox_status, answer, "STATUS")
     figures = {figure: value for status in told for figure, value in status.items()}
     facts = MailboxFacts(name, figures.get("MESSAGES"), figures.get("UNSEEN"), figures.get("SIZE"))
     if figures:
@@ -60,7 +60,7 @@ def look_at_mailbox(imap: Imap, name: str) -> Dialogue[MailboxFacts]:
 
 def _with_quota(imap: Imap, mailbox: bytes, facts: MailboxFacts) -> Dialogue[MailboxFacts]:
     """RFC 9208 4.1.2. The quota root with the least room left counts; a refusal gives no value."""
-    reply = yield from imap.command(b"GETQUOTAROOT " + mailbox)
+    reply = yield from imap.ask(b"GETQUOTAROOT " + mailbox)
     quotas = _read(storage_quota, reply, "QUOTA")
     # A limit of 0 is none: Courier and others write so, and nobody has a mailbox that may hold nothing.
     limited = [quota for quota in quotas if quota[1] > 0]
@@ -74,10 +74,10 @@ def _with_quota(imap: Imap, mailbox: bytes, facts: MailboxFacts) -> Dialogue[Mai
     return facts
 
 
-def _read(parse: Callable[[Data], T | None], reply: Reply, name: str) -> list[T]:
+def _read(parse: Callable[[Data], T | None], reply: Reply | None, name: str) -> list[T]:
     """What the answers to an optional question say. One that is malformed or absurd costs the figure, not the probe."""
     read = []
-    for data in islice(reply.named(name), MAX_TOLD):
+    for data in islice(reply.named(name) if reply else (), MAX_TOLD):
         with suppress(ProtocolError):
             if sum(map(len, data.fragments)) <= MAX_PARSED and (value := parse(data)) is not None:
                 read.append(value)
@@ -93,10 +93,11 @@ def look_at_maildrop(_: pop3.Pop3) -> Dialogue[MailboxFacts]:
     response = yield from pop3.command(b"STAT")
     if not response.positive:
         raise pop3.refusal(FailureReason.MAILBOX_UNAVAILABLE, "STAT is answered with", response)
-    # RFC 1939 section 5: the number of messages, one space, their size in octets; what follows is free.
+    # RFC 1939 section 5: the number of messages, one space, their size in octets; what follows is free. A size of more
+    # than 2 GiB is negative at some servers, and then not known.
     found = _DROP_LISTING.fullmatch(response.text)
     if found is None:
         raise ProtocolError(f"STAT is answered with {response}")
-    facts = MailboxFacts("INBOX", messages=int(found[1]), size=int(found[2]))
+    facts = MailboxFacts("INBOX", messages=int(found[1]), size=None if found[2] is None else int(found[2]))
     yield Learn(Facts(mailbox=facts))
     return facts
