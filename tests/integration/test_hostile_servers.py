@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cryptography import x509
 from OpenSSL import SSL
 
-from tests.authority import issue, pem, rsa_key
+from tests.authority import Party, issue, pem, rsa_key
+from tests.bending import element
 from tests.certificates import NAME, world
 from tests.handshakes import server_context
 from tests.servers.exporter import STOPS_WITHIN, Exporter, exporter_running
@@ -36,10 +39,10 @@ HEALTHY = 10
 PROBES = 3
 """Of each hostile server."""
 
-NAMES = 17_600
+NAMES = 14_600
 """Of a certificate of 88 kB."""
 
-CERTIFICATES = 150
+CERTIFICATES = 60
 """Each of that size. They took 1.8 MiB each, for ever."""
 
 MAY_GROW = 5.0
@@ -110,6 +113,14 @@ def hostile() -> dict[str, tuple[str, Act, str]]:
     }
 
 
+def large() -> Party:
+    """A server with a certificate of 88 kB."""
+    # cryptography takes seconds over as many names.
+    names = element(0x30, *(element(0x82, name) for name in (NAME.encode(), *(b"%04x" % n for n in range(NAMES)))))
+    extension = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, names)
+    return issue("large", world().stranger, extensions=[(extension, False)])
+
+
 @dataclass(frozen=True, slots=True)
 class Beside:
     """A daemon at work.
@@ -140,9 +151,7 @@ def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
             trust = {} if name == UNTRUSTED else {"ca_file": str(authorities)}
             url = f"{scheme}://{LOOPBACK}:{at}"
             endpoints.append({"name": name, "url": url, "tls": {"server_name": NAME, **trust}, **common})
-        large = issue("large", world().stranger, alternatives=[NAME, *(f"a{n:02x}" for n in range(NAMES))])
-        presenting = servers.enter_context(serving(presenting_another_each_time(large, world().stranger)))
-        authorities.write_bytes(authorities.read_bytes() + pem(world().stranger.certificate))
+        presenting = servers.enter_context(serving(presenting_another_each_time(large(), world().stranger)))
         module: dict[str, object] = {"url": "pop3s://", "allowed_targets": [LOOPBACK]}
         module["tls"] = {"server_name": NAME, "ca_file": str(authorities)}
         file.write_text(yaml.safe_dump({"endpoints": endpoints, "modules": {"large": module}}))
@@ -154,8 +163,7 @@ def test_a_server_with_a_new_large_certificate_each_time_does_not_fill_memory(be
     def probe(times: int) -> float:
         with ThreadPoolExecutor(4) as clients:
             answers = list(clients.map(lambda _: fetch(beside.large).body, range(times)))
-        verified = [answer for answer in answers if b"\nmail_tls_verified{" in answer]
-        assert times == len(verified)
+        assert [] == [answer for answer in answers if not re.search(rb"\nmail_tls_verified{.*} 0\n", answer)]
         return beside.exporter.metrics().value("process_resident_memory_bytes") / 2**20
 
     before = probe(20)

@@ -13,12 +13,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from cryptography.hazmat.primitives.serialization import Encoding
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 
 from tests.authority import Party
 from tests.bending import SERIAL, bent, element, replaced
@@ -72,7 +73,7 @@ class Session:
                 # What OpenSSL would say next, its own session tickets, is left unsaid.
                 return
             with contextlib.suppress(SSL.WantReadError):
-                self.socket.sendall(connection.bio_read(1 << 16))
+                self.socket.sendall(connection.bio_read(1 << 18))
             connection.bio_write(self.socket.recv(1 << 16))
 
     def _on_key(self, _: SSL.Connection, line: bytes) -> None:
@@ -174,12 +175,12 @@ def presenting_another_each_time(party: Party, by: Party) -> Act:
         party: Whose certificate all are like, but for the serial number.
         by: Who signs them.
     """
-    serials = itertools.count(1)
+    serials = itertools.count(1 << 24)
 
     def act(sock: socket.socket) -> None:
         der = bent(party, by, replaced(SERIAL, element(0x02, next(serials).to_bytes(4))))
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
-        context.use_certificate(crypto.load_certificate(crypto.FILETYPE_ASN1, der))
+        context.use_certificate(x509.load_der_x509_certificate(der))
         context.use_privatekey(party.key)
         Session(sock, context).say(b"-ERR not today\r\n")
         sock.recv(1 << 16)
