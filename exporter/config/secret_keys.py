@@ -60,7 +60,8 @@ class Secrets:
         if value is None:
             # To YAML, `password: #secret` is a key with a comment.
             one = "one, in quotes if it begins with #," if written[0] == key else "one,"
-            self._notes.problem((*self._at, written[0]), f"has no value; write {one} or another way to the {_noun(key)}")
+            words = f"has no value; write {one} or another way to the {_noun(key)}"
+            self._notes.problem((*self._at, written[0]), words)
             return None
         form = _FORMS[written[0].removeprefix(key)]
         source = form(value, self._folder)
