@@ -19,6 +19,7 @@ from exporter.descriptors import raise_limit
 from exporter.history_file import HistoryFile
 from exporter.interpreter import favour_the_loop, settle, uncollected
 from exporter.model import LongTask
+from exporter.net.detours import NO_DETOURS, Detours
 from exporter.reloading import Reload, Reloader, reload_when_asked
 from exporter.sharding import ALONE, Shard
 from exporter.supervision import supervised
@@ -59,6 +60,7 @@ async def serve(
     web_config: PolicyFile | None = None,
     history: HistoryFile | None = None,
     site: Site = EVERYWHERE,
+    detours: Detours = NO_DETOURS,
 ) -> None:
     """Probe and answer HTTP until SIGTERM or SIGINT.
 
@@ -71,6 +73,7 @@ async def serve(
         site: Where people find the interface.
         web_config: By what TLS and by whom HTTP may be used; `None` for no TLS, and everybody.
         history: Where long histories survive a restart; `None` where they do not.
+        detours: Where the servers of a demo listen.
 
     Raises:
         ListenError: One of the addresses cannot be had; nothing was probed.
@@ -78,7 +81,7 @@ async def serve(
     favour_the_loop()
     raise_limit()
     asked_to_stop = _asked_to_stop()
-    daemon = Daemon(configuration, shard)
+    daemon = Daemon(configuration, shard, detours)
     async with AsyncExitStack() as stack:
         stack.callback(daemon.close)
         if history is not None:

@@ -39,6 +39,7 @@ from exporter.model import (
     SkipReason,
     TokenOutcome,
 )
+from exporter.net.detours import NO_DETOURS, Detours
 from exporter.net.mail_exchangers import mail_exchangers
 from exporter.net.proxies import connect_through
 from exporter.net.readiness import best_watch
@@ -114,7 +115,7 @@ class _StoreObserver:
 class Daemon:
     """Probes on schedule and keeps what it finds, between `start` and `stop`."""
 
-    def __init__(self, configuration: Configuration, shard: Shard) -> None:
+    def __init__(self, configuration: Configuration, shard: Shard, detours: Detours = NO_DETOURS) -> None:
         build = BuildInfo(__version__, platform.python_version(), openssl_version())
         self.store = Store(
             build,
@@ -136,7 +137,7 @@ class Daemon:
         self._contexts = TlsContexts()
         self._logins = Logins(time.monotonic, configuration.login_backoff, observer)
         self._resolver = Resolver(configuration.dns)
-        world = World(self._resolver, self._contexts, connect=connect, connect_through=through)
+        world = World(self._resolver, self._contexts, connect=connect, connect_through=through, detours=detours)
         self.visitor = Visitor(world, self._logins)
         self._on_demand = OnDemand(self.visitor)
         self._domains = DomainDesk(self.visitor, self.store.domains, shard, self._discovered)

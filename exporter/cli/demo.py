@@ -16,8 +16,14 @@ from exporter import app, logs
 from exporter.cli.listening import listen_addresses
 from exporter.cli.terminal import output, print_rows
 from exporter.cli.version import version_option
+from exporter.config.configuration import NEED
+from exporter.config.domains_section import is_installed
+from exporter.demo.domain_scenes import DOMAIN_SCENES, HEALTHY
+from exporter.demo.domain_scenes import INTERVAL as DOMAINS_EVERY
+from exporter.demo.domain_stage import StagedDomains, demo_domains
 from exporter.demo.scenes import INTERVAL, Scene
 from exporter.demo.stage import Staged, demo_configuration, demo_servers
+from exporter.net.detours import VARIABLE
 from exporter.web.addresses import ListenAddress, ListenError
 
 
@@ -39,17 +45,24 @@ def demo(addresses: tuple[ListenAddress, ...]) -> None:
 
 
 async def _demo(addresses: Sequence[ListenAddress], console: Console) -> None:
-    async with demo_servers() as staged:
-        configuration = demo_configuration(tuple(one.endpoint for one in staged))
+    # What domains publish is read with the help of the extra; without it there is nothing true to show.
+    async with demo_servers() as staged, demo_domains(DOMAIN_SCENES if is_installed() else ()) as domains:
+        configuration = replace(
+            demo_configuration(tuple(one.endpoint for one in staged)),
+            dns=domains.dns,
+            followings=domains.followings,
+            domains=domains.domains,
+        )
+        announce = _announcer(console, staged, domains)
         try:
-            await app.serve(configuration, addresses, _announcer(console, staged))
+            await app.serve(configuration, addresses, announce, detours=domains.detours)
         except ListenError as error:
             if not _is_taken(error):
                 raise
             taken = ", ".join(map(str, addresses))
             console.print(f"Another program listens at {taken}, so a free port is taken.\n")
             elsewhere = [replace(address, port=0) for address in addresses]
-            await app.serve(configuration, elsewhere, _announcer(console, staged))
+            await app.serve(configuration, elsewhere, announce, detours=domains.detours)
     console.print("Stopped. Nothing is left behind.")
 
 
@@ -57,7 +70,7 @@ def _is_taken(error: ListenError) -> bool:
     return isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EADDRINUSE
 
 
-def _announcer(console: Console, staged: Sequence[Staged]) -> Callable[[Sequence[str]], None]:
+def _announcer(console: Console, staged: Sequence[Staged], domains: StagedDomains) -> Callable[[Sequence[str]], None]:
     """What tells a person where to look and what is to be seen, once the URLs are known."""
 
     def announce(urls: Sequence[str]) -> None:
@@ -71,9 +84,22 @@ def _announcer(console: Console, staged: Sequence[Staged]) -> Callable[[Sequence
         print_rows(console, [_row(one.scene) for one in staged if one.scene.expected is None])
         console.print("\nThese fail, each for its own reason:")
         print_rows(console, [_row(one.scene) for one in staged if one.scene.expected is not None])
+        _announce_domains(console, domains)
         console.print("\nCtrl-C ends the demo.")
 
     return announce
+
+
+def _announce_domains(console: Console, domains: StagedDomains) -> None:
+    if not domains.domains:
+        console.print(f"\nTo see mail domains, too: {NEED}")
+        return
+    console.print(f"\n{len(domains.domains)} mail domains are judged every {DOMAINS_EVERY:g} s:")
+    print_rows(console, [(scene.name, Text(scene.shows)) for scene in DOMAIN_SCENES])
+    console.print("\nIn another terminal, while the demo runs:")
+    for command in (f"domain {HEALTHY}", "domain moved.example", f"discover {HEALTHY}", f"probe user@{HEALTHY}"):
+        text = f"  {VARIABLE}={domains.directory} mail-exporter {command}"
+        console.print(Text(text, "bold"), soft_wrap=True)
 
 
 def _row(scene: Scene) -> tuple[str, Text]:

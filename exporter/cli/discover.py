@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.text import Text
 
 from exporter import logs
+from exporter.cli.discovering import RESERVED, subject
 from exporter.cli.discovering import discover as ask
-from exporter.cli.discovering import subject
 from exporter.cli.loading import config_files, or_exit
 from exporter.cli.terminal import output, print_rows
 from exporter.cli.version import version_option
@@ -56,10 +56,15 @@ def _print(console: Console, found: Discovery) -> None:
         (Text("#"), Text(answer.source, "bold"), Text("answers" if answer.success else "nothing"), Text(answer.problem))
         for answer in found.answers
     ]
+    asked = [answer.source for answer in found.answers]
+    rows += [
+        (Text("#"), Text(source, "bold"), Text("not asked"), Text(f"{why}; ask with --source={source}"))
+        for source, why in RESERVED.items()
+        if source not in asked
+    ]
     print_rows(console, rows)
     endpoints = found.endpoints
     if endpoints:
-        asked = [answer.source for answer in found.answers]
         console.print()
         heads = [Text("#"), Text("endpoint", "bold"), *(Text(source, "bold") for source in asked), Text("")]
         print_rows(

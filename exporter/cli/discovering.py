@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 
 import click
 
+from exporter.cli.loading import detours
 from exporter.config.configuration import Configuration, Following
 from exporter.config.values.hosts import parse_domain
 from exporter.domains.assembly import discoverer
@@ -20,6 +22,14 @@ from exporter.net.resolve import Resolver
 ASKED = (Source.MX, Source.SRV, Source.AUTOCONFIG, Source.PACC, Source.PRESETS)
 """Sources that are asked unless somebody chooses: those that neither trust the network nor tell others."""
 
+RESERVED = MappingProxyType(
+    {
+        Source.AUTOCONFIG_HTTP: "its answer is not encrypted, and may be anybody's",
+        Source.ISPDB: "it tells Mozilla the domain",
+    }
+)
+"""Sources that are asked only if somebody chooses them, and why."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -28,12 +38,14 @@ class Subject:
     Attributes:
         address: The mail address, if it is one.
         following: The entry of the configuration about this domain; `None` if there is none.
+        ca_file: Whom to trust for documents; `None` for the system's authorities.
     """
 
     domain: str
     address: str | None
     following: Following | None
     dns: DnsSettings
+    ca_file: Path | None = None
 
     def wanted(self, sources: Sequence[Source] = ()) -> Wanted:
         """What is to be discovered."""
@@ -63,16 +75,18 @@ def subject(text: str, configuration: Configuration | None) -> Subject:
     dns = configuration.dns if configuration is not None else DnsSettings()
     known = () if configuration is None else configuration.followings
     following = next((each for each in known if each.domain == domain), None)
-    if following is None and configuration is not None:
-        judged = next((each for each in configuration.domains if each.name == domain), None)
-        if judged is not None and judged.allowed is not None:
-            following = Following(domain, ASKED, _TEMPLATES, allowed=judged.allowed)
-    return Subject(domain, f"{local}@{domain}" if at else None, following, dns)
+    entries = () if configuration is None else configuration.domains
+    judged = next((each for each in entries if each.name == domain), None)
+    if following is None and judged is not None and judged.allowed is not None:
+        following = Following(domain, ASKED, _TEMPLATES, allowed=judged.allowed)
+    ca_file = None if judged is None else judged.ca_file
+    return Subject(domain, f"{local}@{domain}" if at else None, following, dns, ca_file)
 
 
 async def discover(subject: Subject, sources: Sequence[Source] = ()) -> Discovery:
     """Asks every source once."""
-    return await discoverer(Resolver(_hasty(subject.dns))).discover(subject.wanted(sources))
+    asking = discoverer(Resolver(_hasty(subject.dns)), detours(), subject.ca_file)
+    return await asking.discover(subject.wanted(sources))
 
 
 def _hasty(dns: DnsSettings) -> DnsSettings:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from exporter import logs
-from exporter.cli.loading import config_files, or_exit
+from exporter.cli.loading import config_files, detours, or_exit
 from exporter.cli.terminal import output, print_rows
 from exporter.cli.version import version_option
 from exporter.config.configuration import Configuration, Domain
@@ -64,7 +64,7 @@ def _domain(name: str, configuration: Configuration | None) -> Domain:
 
 async def _judge(domain: Domain, configuration: Configuration | None) -> DomainReport:
     names = Resolver(configuration.dns if configuration is not None else DnsSettings())
-    visitor = Visitor(World(names, TlsContexts()), Logins(time.monotonic, LoginBackoff()))
+    visitor = Visitor(World(names, TlsContexts(), detours=detours()), Logins(time.monotonic, LoginBackoff()))
     return await judge(names, visitor).judge(settings_of(domain))
 
 

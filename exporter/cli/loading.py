@@ -5,6 +5,7 @@ What is wrong with a configuration goes to standard error.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -12,6 +13,7 @@ from typing import Final, TypeVar
 import click
 
 from exporter.config.problems import ConfigurationError
+from exporter.net.detours import VARIABLE, Detours, demo_detours
 
 INVALID: Final = 1
 """The exit code for a configuration that cannot be used."""
@@ -26,10 +28,25 @@ def config_files(meaning: str, *, required: bool = False) -> Callable[[Callable[
         "config_files",
         multiple=True,
         required=required,
+        callback=None if required else _of_the_demo,
         metavar="PATH",
         help=f"{meaning}: a file, a pattern in quotes such as 'conf.d/*.yaml', or - for standard input. Repeatable; "
         "all of them are one configuration.",
     )
+
+
+def _of_the_demo(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """The files that were named; else that of the demo which the environment names."""
+    directory = os.environ.get(VARIABLE)
+    return given or ((os.path.join(directory, "demo.yaml"),) if directory else ())  # noqa: PTH118 - a pattern, not a path
+
+
+def detours() -> Detours:
+    """Where the servers of the demo listen which the environment names; ends the command if there is none."""
+    try:
+        return demo_detours()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def or_exit(load: Callable[[], T]) -> T:

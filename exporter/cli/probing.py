@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from exporter.cli.loading import detours
 from exporter.cli.progress import Progress
 from exporter.model import DnsSettings, Endpoint, LoginBackoff, ProbeResult
 from exporter.net.resolve import Resolver
@@ -55,7 +56,8 @@ async def probe_rounds(
         progress: Is told what is going on.
         done: Is given each result when it is there.
     """
-    visitor = Visitor(World(Resolver(dns), TlsContexts()), Logins(time.monotonic, LoginBackoff()), progress.entered)
+    world = World(Resolver(dns), TlsContexts(), detours=detours())
+    visitor = Visitor(world, Logins(time.monotonic, LoginBackoff()), progress.entered)
     places = asyncio.Semaphore(AT_ONCE)
     hosts: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE_A_HOST))
 

@@ -13,8 +13,10 @@ from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +74,15 @@ class Authority:
         self.certificate = builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
         """In PEM, for those who are to trust it."""
 
-    def issue(self, names: Sequence[str], validity: Validity) -> Issued:
+    def issue(self, names: Sequence[str], validity: Validity, key: Key | None = None) -> Issued:
         """A certificate for a server.
 
         Args:
             names: DNS names and IP addresses; the first is the common name too.
             validity: When it is good.
+            key: Its key; a new one on P-256 unless given.
         """
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         builder = _server_certificate(key, names, validity).issuer_name(self._name)
         builder = builder.add_extension(self._identifier, critical=False)
         return _issued(builder.sign(self._key, hashes.SHA256()), key)
@@ -92,9 +95,7 @@ def self_signed(names: Sequence[str], validity: Validity) -> Issued:
     return _issued(builder.sign(key, hashes.SHA256()), key)
 
 
-def _server_certificate(
-    key: ec.EllipticCurvePrivateKey, names: Sequence[str], validity: Validity
-) -> x509.CertificateBuilder:
+def _server_certificate(key: Key, names: Sequence[str], validity: Validity) -> x509.CertificateBuilder:
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     return (
         _builder(key, _common_name(names[0]), validity)
@@ -106,7 +107,7 @@ def _server_certificate(
     )
 
 
-def _builder(key: ec.EllipticCurvePrivateKey, subject: x509.Name, validity: Validity) -> x509.CertificateBuilder:
+def _builder(key: Key, subject: x509.Name, validity: Validity) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -142,7 +143,7 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _issued(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Issued:
+def _issued(certificate: x509.Certificate, key: Key) -> Issued:
     return Issued(
         certificate=certificate.public_bytes(serialization.Encoding.PEM),
         key=key.private_bytes(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import Final, TypeVar
 
@@ -85,6 +86,14 @@ async def listening(
             # A session that was cancelled before its first step has not closed anything.
             await client.abort()
         await server.wait_closed()
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """A port that refuses connections, and that nobody else can get in the meantime: bound, and not listened on."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as reserved:
+        reserved.bind((LOOPBACK, 0))
+        yield reserved.getsockname()[1]
 
 
 async def _session(serve: Callable[[W], Awaitable[None]], client: W) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,7 +29,7 @@ from exporter.demo.scenes import (
     Password,
     Scene,
 )
-from exporter.demo.servers import LOOPBACK, mail_server
+from exporter.demo.servers import LOOPBACK, closed_port, mail_server
 from exporter.demo.site import Site
 from exporter.model import Credentials, Endpoint, Limits, Protocol, Secret, TlsPolicy
 
@@ -107,7 +106,7 @@ async def demo_servers(scenes: Sequence[Scene] = SCENES) -> AsyncIterator[tuple[
             if scene.listens:
                 port = await stack.enter_async_context(mail_server(scene.protocol, _site(scene, wardrobe)))
             else:
-                port = stack.enter_context(_closed_port())
+                port = stack.enter_context(closed_port())
             staged.append(Staged(scene, _endpoint(scene, port, wardrobe)))
         yield tuple(staged)
 
@@ -153,14 +152,6 @@ def _site(scene: Scene, wardrobe: Wardrobe) -> Site:
         quota=QUOTA,
         behaviour=scene.behaviour,
     )
-
-
-@contextmanager
-def _closed_port() -> Iterator[int]:
-    """A port that refuses connections, and that nobody else can get in the meantime: bound, and not listened on."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as reserved:
-        reserved.bind((LOOPBACK, 0))
-        yield reserved.getsockname()[1]
 
 
 def _wardrobe(directory: Path, now: datetime) -> Wardrobe:

@@ -21,6 +21,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from exporter.model import IpFamily, Resolution
+from exporter.net.detours import NO_DETOURS, Detours
 from exporter.net.resolve import ResolveError
 from exporter.net.system_names import normal_address
 from exporter.threads import computed
@@ -104,9 +105,10 @@ class _Response(aiohttp.ClientResponse):
 class _JudgedNames(AbstractResolver):
     """Our resolver in aiohttp's form, with the judgement in between."""
 
-    def __init__(self, names: Names, objection: Objection) -> None:
+    def __init__(self, names: Names, objection: Objection, detours: Detours) -> None:
         self._names = names
         self._objection = objection
+        self._detours = detours
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -125,7 +127,7 @@ class _JudgedNames(AbstractResolver):
                 proto=0,
                 flags=socket.AI_NUMERICHOST,
             )
-            for address in found
+            for address, port in (self._detours.get((each, port), (each, port)) for each in found)
         ]
 
     async def close(self) -> None:
@@ -142,9 +144,10 @@ _FAMILIES = {
 class Fetcher:
     """Gets documents, each by a connection of its own."""
 
-    def __init__(self, names: Names, *, ca_file: Path | None = None) -> None:
+    def __init__(self, names: Names, *, ca_file: Path | None = None, detours: Detours = NO_DETOURS) -> None:
         self._names = names
         self._ca_file = ca_file
+        self._detours = detours
         self._made: tuple[float, ssl.SSLContext] | None = None
 
     async def get(
@@ -202,9 +205,8 @@ class Fetcher:
         host = _host(url)
         if normal_address(host) is not None and (told := objection(host, (host,))) is not None:
             raise FetchError(Lost.NOT_ALLOWED, f"is not asked: {told}")
-        connector = aiohttp.TCPConnector(
-            ssl=context, force_close=True, resolver=_JudgedNames(self._names, objection), use_dns_cache=False
-        )
+        names = _JudgedNames(self._names, objection, self._detours)
+        connector = aiohttp.TCPConnector(ssl=context, force_close=True, resolver=names, use_dns_cache=False)
         session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),

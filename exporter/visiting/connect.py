@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol as Interface
 from typing import runtime_checkable
 
@@ -28,6 +28,7 @@ from exporter.model import (
     TlsFacts,
     TlsPolicy,
 )
+from exporter.net.detours import NO_DETOURS, Detours
 from exporter.net.peer_clock import PeerClock
 from exporter.net.proxies import connect_through
 from exporter.net.resolve import ResolveError
@@ -126,6 +127,7 @@ class World:
         connect: Opens a connection to an address and port, from a source address.
         connect_through: The same by way of a proxy, whose own address comes second.
         proxy_names: Looks up the names of proxies, which nobody restricts; `None` if `names` does.
+        detours: Where the servers of a running demo listen.
     """
 
     names: Names
@@ -135,6 +137,7 @@ class World:
     connect: Callable[[str, int, str | None], Awaitable[Connection]] = Stream.connect
     connect_through: Callable[[Proxy, str, str, int, str | None], Awaitable[Connection]] = connect_through
     proxy_names: Names | None = None
+    detours: Detours = field(default_factory=lambda: NO_DETOURS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +266,8 @@ async def connect_any(
 def _connecting(endpoint: Endpoint, address: str, hop: str, world: World) -> Awaitable[Connection]:
     proxy, port, source = endpoint.proxy, endpoint.port, endpoint.source_address
     if proxy is None:
-        return world.connect(address, port, source)
+        there, port = world.detours.get((address, port), (address, port))
+        return world.connect(there, port, source)
     return world.connect_through(proxy, hop, address, port, source)
 
 

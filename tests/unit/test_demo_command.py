@@ -12,8 +12,10 @@ from exporter import app, logs
 from exporter.cli.demo import demo
 from exporter.config.configuration import Configuration
 from exporter.config.yaml_output import render
+from exporter.demo.domain_scenes import DOMAIN_SCENES
 from exporter.demo.scenes import SCENES
 from exporter.demo.stage import ALL
+from exporter.net.detours import VARIABLE
 from exporter.web.addresses import ListenAddress, ListenError
 
 Announce = Callable[[Sequence[str]], None]
@@ -32,7 +34,10 @@ class Daemon:
         self.attempts: list[list[str]] = []
         self.configuration: Configuration | None = None
 
-    async def serve(self, configuration: Configuration, addresses: Sequence[ListenAddress], announce: Announce) -> None:
+    async def serve(
+        self, configuration: Configuration, addresses: Sequence[ListenAddress], announce: Announce, **more: object
+    ) -> None:
+        assert {"detours"} == more.keys()
         self.attempts.append([str(address) for address in addresses])
         self.configuration = configuration
         if self.errors:
@@ -58,6 +63,9 @@ def test_it_says_where_to_look_and_what_there_is_to_see(monkeypatch: pytest.Monk
     for scene in SCENES:
         outcome = f": {scene.expected.reason} in phase {scene.expected.phase}" if scene.expected else ""
         assert [scene.name, *(scene.shows + outcome).split()] in lines
+    for each in DOMAIN_SCENES:
+        assert [each.name, *each.shows.split()] in lines
+    assert f"{VARIABLE}=/" in result.stdout
     assert "Ctrl-C" in result.stdout
 
 
