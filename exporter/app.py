@@ -86,6 +86,7 @@ async def serve(
         stack.callback(daemon.close)
         if history is not None:
             daemon.store.recall(history.load())
+            daemon.domains.recall(history.domains)
         reload = None
         if reloading is not None:
             reload = await stack.enter_async_context(_reload(reloading, daemon))
@@ -121,7 +122,7 @@ async def _probing(daemon: Daemon, history: HistoryFile | None) -> AsyncIterator
     daemon.start()
     settle()
     if history is not None:
-        history.start(daemon.store.to_remember, daemon.store.task_failed)
+        history.start(daemon.store.to_remember, daemon.store.task_failed, daemon.domains.to_remember)
     try:
         yield
     finally:

@@ -140,7 +140,7 @@ class Daemon:
         world = World(self._resolver, self._contexts, connect=connect, connect_through=through, detours=detours)
         self.visitor = Visitor(world, self._logins)
         self._on_demand = OnDemand(self.visitor)
-        self._domains = DomainDesk(self.visitor, self.store.domains, shard, self._discovered)
+        self.domains = DomainDesk(self.visitor, self.store.domains, shard, self._discovered)
         self._flows = FlowRunner(self.visitor, self.store.flows, self._exchangers)
         self._state_log = StateLog()
         self._scheduler = Scheduler[Endpoint | Job](self._run, observer)
@@ -183,7 +183,7 @@ class Daemon:
         self._configuration = configuration
         before, self._names = self._names, prepared.names
         self._in_force = {endpoint.name: endpoint for endpoint in prepared.endpoints}
-        found = self._domains.configure(configuration.followings, configuration.domains, self._resolver)
+        found = self.domains.configure(configuration.followings, configuration.domains, self._resolver)
         flows = tuple(flow for flow in configuration.flows.flows if self._shard.holds(flow.name))
         self.store.flows.configure(flows)
         self._flows.configure(Flows(flows, configuration.flows.key))
@@ -205,7 +205,7 @@ class Daemon:
 
     def _schedule(self, change: RosterChange, limits: Limits) -> None:
         """Let the schedule run who comes, and what there is to do for flows and domains now."""
-        before, self._jobs = self._jobs, {job.key: job for job in (*self._flows.jobs(), *self._domains.jobs())}
+        before, self._jobs = self._jobs, {job.key: job for job in (*self._flows.jobs(), *self.domains.jobs())}
         over = [job for key, job in before.items() if key not in self._jobs]
         self._scheduler.limit(limits)
         self._scheduler.exchange((*change.gone, *over), (*change.come, *self._jobs.values()))
@@ -225,7 +225,7 @@ class Daemon:
         self.ready = False
         self._scheduler.stop()
         # A judgement takes half a minute, and nobody would see what comes of it.
-        await self._scheduler.cancel({job.key for job in self._domains.jobs()})
+        await self._scheduler.cancel({job.key for job in self.domains.jobs()})
         await asyncio.gather(self._scheduler.drain(FINISH_WITHIN), self._flows.stop(FINISH_WITHIN))
         await self._scheduler.cancel(self._jobs)
         # What ends now ends because we say so, and says nothing about the servers.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from exporter.config.configuration import Domain, Following
+from exporter.domains.posture.memory import Memory, read, written
 from exporter.metrics.domain_state import DomainStates, Judged
 from exporter.model import Endpoint
 from exporter.net.resolve import Resolver
@@ -41,6 +42,15 @@ class DomainDesk:
         self._shard = shard
         self._tell = discovered
         self._runner: DomainRunner | None = None
+        self._memories: dict[str, Memory] = {}
+
+    def recall(self, documents: Mapping[str, Any]) -> None:
+        """Take in what an earlier process remembered of its domains; before any is judged."""
+        self._memories.update({domain: read(document) for domain, document in documents.items()})
+
+    def to_remember(self) -> dict[str, Any]:
+        """What a later process may want to know."""
+        return {domain: written(memory) for domain, memory in self._memories.items()}
 
     def configure(
         self, followings: Iterable[Following], domains: Iterable[Domain], resolver: Resolver
@@ -52,6 +62,8 @@ class DomainDesk:
         """
         followings, judged = tuple(followings), [domain for domain in domains if self._shard.holds(domain.name)]
         told = [following.domain for following in followings if self._shard.holds(following.domain)]
+        for former in self._memories.keys() - {domain.name for domain in judged}:
+            del self._memories[former]
         self._states.configure((Judged(each.name, each.interval, each.labels) for each in judged), told)
         if self._runner is None:
             if not followings and not judged:
@@ -59,7 +71,7 @@ class DomainDesk:
             # Imported only now: a daemon without domains stays as small as it is.
             from exporter.domains.runner import DomainRunner  # noqa: PLC0415 - a tenth of a second and megabytes
 
-            self._runner = DomainRunner(self._visitor, self._states, self._discovered)
+            self._runner = DomainRunner(self._visitor, self._states, self._discovered, self._memories)
         self._runner.configure(followings, judged, resolver)
         return {_key(name): self._mine(endpoints) for name, endpoints in self._runner.endpoints().items()}
 

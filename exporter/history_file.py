@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
-from exporter.metrics.history_format import DamagedHistoryError, read_history, write_history
+from exporter.metrics.history_format import DamagedHistoryError, domains_in, read_history, write_history
 from exporter.metrics.remembering import Remembered
 from exporter.model import LongTask, Series
 from exporter.supervision import supervised
@@ -42,7 +43,11 @@ Histories = Mapping[Series, Remembered]
 
 
 class HistoryFile:
-    """One file, of one process."""
+    """One file, of one process.
+
+    Attributes:
+        domains: What is remembered of mail domains, once it was loaded.
+    """
 
     def __init__(self, path: Path, every: float = SAVE_EVERY) -> None:
         """Prepare to keep histories.
@@ -59,6 +64,8 @@ class HistoryFile:
         self._task: asyncio.Task[None] | None = None
         self._writing = asyncio.Lock()
         self._histories: Callable[[float], Histories] = lambda _: {}
+        self._of_domains: Callable[[], Mapping[str, Any]] = dict
+        self.domains: Mapping[str, Any] = {}
 
     def load(self) -> Histories:
         """What the file holds; nothing if there is none yet, or if it is damaged, which is then set aside."""
@@ -74,7 +81,10 @@ class HistoryFile:
                     raise OSError(errno.EINVAL, "not a regular file")  # noqa: TRY301 - as if it could not be opened
                 if about.st_size > MAX_SIZE:
                     raise DamagedHistoryError(f"it is larger than {MAX_SIZE} octets")  # noqa: TRY301 - as if it were read
-                return read_history(file)
+                first = file.readline()
+                found = read_history(chain([first], file))
+                self.domains = domains_in(first)
+                return found
         except FileNotFoundError:
             return {}
         except DamagedHistoryError as error:
@@ -86,15 +96,19 @@ class HistoryFile:
         return {}
 
     def start(
-        self, histories: Callable[[float], Histories], failed: Callable[[LongTask], None] = lambda _: None
+        self,
+        histories: Callable[[float], Histories],
+        failed: Callable[[LongTask], None] = lambda _: None,
+        of_domains: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         """From now on, write now and then.
 
         Args:
             histories: What to write; is told the Unix time.
             failed: Is told of what nobody thought of; writing goes on.
+            of_domains: What is remembered of mail domains, by their names.
         """
-        self._histories = histories
+        self._histories, self._of_domains = histories, of_domains
         if self._usable:
             self._task = asyncio.create_task(supervised(LongTask.HISTORY, self._write_now_and_then, failed))
 
@@ -117,7 +131,7 @@ class HistoryFile:
         try:
             async with self._writing:
                 # In a thread of its own: the file may lie on a file system that hangs.
-                await in_own_thread(partial(self._write, self._histories(time.time())), "history")
+                await in_own_thread(partial(self._write, self._histories(time.time()), self._of_domains()), "history")
         except OSError as error:
             if self._told != str(error):
                 self._told = str(error)
@@ -127,13 +141,13 @@ class HistoryFile:
                 log.info("the history file is written again", file=self._name)
             self._told = ""
 
-    def _write(self, histories: Histories) -> None:
+    def _write(self, histories: Histories, of_domains: Mapping[str, Any]) -> None:
         beside = self._path.with_name(f".{self._path.name}.new")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             with os.fdopen(os.open(beside, flags, MODE), "w", encoding="utf-8") as file:
                 pending: list[str] = []
-                for line in write_history(histories.items()):
+                for line in write_history(histories.items(), of_domains):
                     pending.append(line)
                     if len(pending) >= LINES_A_WRITE:
                         file.write("".join(pending))

@@ -29,6 +29,7 @@ def alerts(say: Vocabulary) -> tuple[Alert, ...]:
         _undeliverable(say),
         _dane_mismatch(say),
         _dane_renewal(say),
+        _dane_withdrawn(say),
         _mta_sts(say),
         _spf(say),
         _listed(say),
@@ -97,6 +98,25 @@ def _dane_renewal(say: Vocabulary) -> Alert:
         dashboard="mail-domains",
         panel="Problems",
         links=_links(say, "dane_renewal_unprepared"),
+    )
+
+
+def _dane_withdrawn(say: Vocabulary) -> Alert:
+    return Alert(
+        name="MailDaneRecordWithdrawn",
+        severity=Severity.WARNING,
+        expression=say.metric("mail_domain_problem_info", 'problem="dane_withdrawn"'),
+        lasts=say.settings.down_for,
+        summary=f"A TLSA record of {DOMAIN} was withdrawn while its key is still served",
+        description=(
+            f"The name servers no longer have a TLSA record of a mail server of {DOMAIN} that still presents its key, "
+            "or all its records are gone. Senders that honour DANE stop delivering when their caches forget the "
+            "record and another one is there. Look at whether a rollover goes on: publish the record of the key that "
+            f"is served again, and withdraw it after the certificate has changed.{OWN_LABELS}"
+        ),
+        dashboard="mail-domains",
+        panel="Problems",
+        links=_links(say, "dane_withdrawn"),
     )
 
 

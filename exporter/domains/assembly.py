@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from exporter.config.configuration import Domain
 from exporter.domains.checks.examination import Settings
 from exporter.domains.discovery.discover import Discoverer
 from exporter.domains.hands import VisitingHands
 from exporter.domains.judge import Judge
 from exporter.domains.lookups import Lookups
+from exporter.domains.posture.memory import Memory
 from exporter.domains.targets import TargetRule
+from exporter.net.detours import NO_DETOURS, Detours
 from exporter.net.fetch import Fetcher
 from exporter.net.resolve import Resolver
 from exporter.visiting.visit import Visitor
 
 
-def discoverer(names: Resolver) -> Discoverer:
+def discoverer(names: Resolver, detours: Detours = NO_DETOURS, ca_file: Path | None = None) -> Discoverer:
     """Asks about domains by this resolver."""
-    return Discoverer(Lookups(names), Fetcher(names))
+    return Discoverer(Lookups(names), Fetcher(names, ca_file=ca_file, detours=detours))
 
 
-def judge(names: Resolver, visitor: Visitor, former: Judge | None = None) -> Judge:
-    """Judges domains by this resolver, and by visits of this visitor; it remembers what a former judge did."""
+def judge(names: Resolver, visitor: Visitor, memories: dict[str, Memory] | None = None) -> Judge:
+    """Judges domains by this resolver, and by visits of this visitor, with what is remembered of them."""
 
     def fetcher(settings: Settings) -> Fetcher:
-        return Fetcher(names, ca_file=settings.ca_file)
+        return Fetcher(names, ca_file=settings.ca_file, detours=visitor.world.detours)
 
-    return Judge(Lookups(names), fetcher, VisitingHands(visitor), memories=None if former is None else former.memories)
+    return Judge(Lookups(names), fetcher, VisitingHands(visitor), memories=memories)
 
 
 def settings_of(domain: Domain) -> Settings:

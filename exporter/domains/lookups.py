@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast
 
 import dns.rdatatype
 from dns.rdtypes.ANY.MX import MX
+from dns.rdtypes.ANY.NS import NS
 from dns.rdtypes.ANY.PTR import PTR
 from dns.rdtypes.ANY.TLSA import TLSA
 from dns.rdtypes.ANY.TXT import TXT
@@ -77,6 +78,9 @@ class Names(Protocol):
     async def validates(self, outcome: Outcome) -> bool:
         """Whether the server can be believed that an answer is authentic."""
 
+    async def records_at(self, name: str, rdtype: dns.rdatatype.RdataType, addresses: Sequence[str]) -> Outcome:
+        """What servers at these addresses have themselves."""
+
 
 class Lookups:
     """Asks, and understands the answers."""
@@ -99,6 +103,13 @@ class Lookups:
                 security = await self._security(outcome, authentic=outcome.authentic)
                 return Found((), outcome.name, outcome.ttl, security, exists=outcome.exists)
         return await self._failed(outcome, name, kind)
+
+    async def find_at(self, name: str, rdtype: str, addresses: Sequence[str]) -> Found | None:
+        """What the name servers of a zone have themselves, without any cache; `None` if they do not say."""
+        outcome = await self._names.records_at(name, dns.rdatatype.from_text(rdtype), addresses)
+        if isinstance(outcome, Failed) or not outcome.authoritative:
+            return None
+        return Found(outcome.rdatas[:MAX_RECORDS] if isinstance(outcome, Records) else (), outcome.name, outcome.ttl)
 
     async def _security(self, outcome: Outcome, *, authentic: bool) -> Security:
         if not await self._names.validates(outcome):
@@ -139,6 +150,11 @@ def addresses(found: Found) -> list[str]:
 def pointers(found: Found) -> list[str]:
     """PTR records."""
     return [_host(cast("PTR", rdata).target) for rdata in found.rdatas]
+
+
+def name_servers(found: Found) -> list[str]:
+    """NS records."""
+    return [_host(cast("NS", rdata).target) for rdata in found.rdatas]
 
 
 def tlsa_records(found: Found) -> list[Tlsa]:

@@ -15,6 +15,7 @@ from exporter.domains.assembly import discoverer, judge, settings_of
 from exporter.domains.discovery.discover import Discoverer
 from exporter.domains.discovery.following import Follower
 from exporter.domains.judge import Judge
+from exporter.domains.posture.memory import Memory
 from exporter.metrics.domain_state import FollowedState
 from exporter.model import DomainReport, Endpoint
 from exporter.net.resolve import Resolver
@@ -35,14 +36,22 @@ class Keeper(Protocol):
 class DomainRunner:
     """Follows and judges the domains of one process."""
 
-    def __init__(self, visitor: Visitor, keeper: Keeper, found: Callable[[str, tuple[Endpoint, ...]], None]) -> None:
+    def __init__(
+        self,
+        visitor: Visitor,
+        keeper: Keeper,
+        found: Callable[[str, tuple[Endpoint, ...]], None],
+        memories: dict[str, Memory],
+    ) -> None:
         """Prepare to do nothing.
 
         Args:
             visitor: Shakes hands.
             keeper: Is told what was found out.
             found: Is told what endpoints a domain stands for, whenever it was looked at.
+            memories: What is remembered of each domain; kept up.
         """
+        self._memories = memories
         self._visitor = visitor
         self._keeper = keeper
         self._found = found
@@ -58,9 +67,9 @@ class DomainRunner:
         """Follow and judge these from now on. What is known of those that stay, stays."""
         if resolver is not self._resolver:
             self._resolver = resolver
-            self._discoverer = discoverer(resolver)
+            self._discoverer = discoverer(resolver, self._visitor.world.detours)
             # What is remembered of policies and records is the judge's, and a new resolver must not make us forget it.
-            self._judge = judge(resolver, self._visitor, self._judge)
+            self._judge = judge(resolver, self._visitor, self._memories)
         before, self._followers = self._followers, {}
         known, self._jobs = self._jobs, {}
         for following in followings:

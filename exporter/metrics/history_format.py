@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
+from types import MappingProxyType
 from typing import Any, Final
 
 from exporter.metrics.changes import Change, Fact
@@ -20,6 +21,8 @@ from exporter.model import FailureReason, Phase, Series
 
 FORMAT: Final = "mail-exporter history 1"
 
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
 _REASONS: Final = frozenset(FailureReason)
 _PHASES: Final = frozenset(Phase)
 _FACTS: Final = frozenset(Fact)
@@ -29,10 +32,17 @@ class DamagedHistoryError(ValueError):
     """A text is not a whole history; the message says how it shows."""
 
 
-def write_history(remembered: Iterable[tuple[Series, Remembered]]) -> Iterator[str]:
-    """The lines of the file, each with its line feed."""
+def write_history(
+    remembered: Iterable[tuple[Series, Remembered]], of_domains: Mapping[str, Any] = NOTHING
+) -> Iterator[str]:
+    """The lines of the file, each with its line feed.
+
+    Args:
+        remembered: What is known of endpoints.
+        of_domains: What is remembered of mail domains; stands in the first line, which earlier versions read past.
+    """
     digest, count = hashlib.sha256(), 0
-    yield json.dumps({"format": FORMAT}) + "\n"
+    yield json.dumps({"format": FORMAT} | ({"domains": dict(of_domains)} if of_domains else {})) + "\n"
     for series, each in remembered:
         line = json.dumps(_document(series, each)) + "\n"
         digest.update(line.encode())
@@ -65,6 +75,12 @@ def read_history(lines: Iterable[str]) -> dict[Series, Remembered]:
             raise DamagedHistoryError(f"line {len(found) + 2} makes no sense: {error!r}") from None
         found[series] = remembered
     raise DamagedHistoryError("its end is missing")
+
+
+def domains_in(first: str) -> Mapping[str, Any]:
+    """What the first line of a file remembers of mail domains."""
+    found = _object(first).get("domains")
+    return {name: each for name, each in found.items() if isinstance(each, dict)} if isinstance(found, dict) else {}
 
 
 def _document(series: Series, remembered: Remembered) -> dict[str, Any]:

@@ -103,6 +103,7 @@ class DomainProblem(StrEnum):
     DANE_WITHOUT_STARTTLS = "dane_without_starttls"
     DANE_PARTIAL = "dane_partial", Reach.WARNS
     DANE_RENEWAL_UNPREPARED = "dane_renewal_unprepared", Reach.WARNS
+    DANE_WITHDRAWN = "dane_withdrawn", Reach.WARNS
 
     MTA_STS_RECORD_INVALID = "mta_sts_record_invalid"
     MTA_STS_SEVERAL_RECORDS = "mta_sts_several_records"

@@ -101,7 +101,7 @@ class Answers:
     async def ask_unchecked(self, question: Question, deadline: float) -> Outcome:
         """What a validating server has without validation (RFC 4035 section 3.2.2): neither kept nor shared."""
         name, rdtype = question
-        return await ask(_absolute(name), rdtype, self.nameservers, deadline, checking_disabled=True)
+        return await ask(absolute_name(name), rdtype, self.nameservers, deadline, checking_disabled=True)
 
     def _known(self, question: Question) -> Records | Absent | None:
         """The answer to a question, if one is known and has not expired."""
@@ -138,7 +138,7 @@ class Answers:
         name, rdtype = question
         # The TTL counts from before the question, so that an answer is never reused for longer than it says.
         asked_at = self._clock()
-        outcome = await ask(_absolute(name), rdtype, self.nameservers, deadline)
+        outcome = await ask(absolute_name(name), rdtype, self.nameservers, deadline)
         if isinstance(outcome, Records | Absent) and outcome.ttl > 0:
             self._kept[question] = _Kept(outcome, asked_at + outcome.ttl)
         return outcome
@@ -150,6 +150,6 @@ class Answers:
             del self._asking[question]
 
 
-def _absolute(name: str) -> dns.name.Name:
+def absolute_name(name: str) -> dns.name.Name:
     """The name as dnspython has it. Its labels are taken as they are: `resolve` has made sure they can be."""
     return dns.name.Name([*(label.encode("ascii") for label in name.split(".")), b""])

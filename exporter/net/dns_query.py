@@ -66,6 +66,7 @@ class Records:
         server: Who says so.
         authentic: Whether the server says, of all of the way, that it has validated it by DNSSEC (RFC 4035 section
             3.2.3). Whether that server can be believed is another matter.
+        authoritative: Whether the server says that they are its own, and not out of a cache (the AA bit).
         name: The name that has them: the one asked for, or the one that its aliases lead to. Fit to be shown.
         unreadable: How many more there are that cannot be read.
         asked_at: When the first question left, by `time.perf_counter`.
@@ -78,6 +79,7 @@ class Records:
     authentic: bool = False
     name: str = ""
     unreadable: int = 0
+    authoritative: bool = False
     asked_at: float = field(default=0.0, compare=False)
     answered_at: float = field(default=0.0, compare=False)
 
@@ -92,6 +94,7 @@ class Absent:
         ttl: Seconds for which this may be reused.
         server: Who says so.
         authentic: As of `Records`.
+        authoritative: Likewise.
         asked_at: Likewise.
         answered_at: Likewise.
     """
@@ -101,6 +104,7 @@ class Absent:
     ttl: float
     server: Nameserver
     authentic: bool = False
+    authoritative: bool = False
     asked_at: float = field(default=0.0, compare=False)
     answered_at: float = field(default=0.0, compare=False)
 
@@ -236,7 +240,7 @@ def judge(answer: Answer, server: Nameserver) -> Records | Absent | _Alias:
         failed = _ServerFailed if rcode == dns.rcode.SERVFAIL else BadAnswer
         kind = _Bogus if _is_bogus(response) else failed
         raise kind(f"answered {dns.rcode.to_text(rcode)}{_extended_error(response)}")
-    authentic = bool(response.flags & dns.flags.AD)
+    authentic, own = bool(response.flags & dns.flags.AD), bool(response.flags & dns.flags.AA)
     try:
         chain = response.resolve_chaining()
     except dns.message.ChainTooLong as error:
@@ -246,7 +250,7 @@ def judge(answer: Answer, server: Nameserver) -> Records | Absent | _Alias:
     ttl = float(chain.minimum_ttl)
     if chain.answer is not None:
         name = shown(chain.canonical_name)
-        return Records(tuple(chain.answer), min(ttl, MAX_TTL), server, authentic, name, answer.unreadable)
+        return Records(tuple(chain.answer), min(ttl, MAX_TTL), server, authentic, name, answer.unreadable, own)
     if answer.unreadable:
         raise BadAnswer("answered with records that cannot be read")
     negative_ttl = _negative_ttl(response, chain.canonical_name)
@@ -263,6 +267,7 @@ def judge(answer: Answer, server: Nameserver) -> Records | Absent | _Alias:
         ttl=0.0 if negative_ttl is None else min(ttl, negative_ttl, MAX_NEGATIVE_TTL),
         server=server,
         authentic=authentic,
+        authoritative=own,
     )
 
 

@@ -25,13 +25,16 @@ from dns.rdtypes.IN.AAAA import AAAA
 
 from exporter.model import DnsSettings, FailureReason, IpFamily, Resolution
 from exporter.net.address_order import AddressOrder, routed_source
-from exporter.net.dns_answers import Answers
-from exporter.net.dns_query import Absent, Failed, Outcome, Records
+from exporter.net.dns_answers import Answers, absolute_name
+from exporter.net.dns_query import Absent, Failed, Outcome, Records, ask
 from exporter.net.nameserver import Nameserver
 from exporter.net.system_names import HOSTS, RESOLV_CONF, SystemNameFiles, SystemNames, normal_address
 
 MAX_ADDRESSES = 64
 """Addresses of one name; a list without bound is not for trying one after the other."""
+
+SERVERS_TIMEOUT = 2.0
+"""Seconds for the name servers of a zone: many networks let no question out but their own resolver's."""
 
 _LOOPBACK = ("::1", "127.0.0.1")
 _MAX_HOST = 253
@@ -157,6 +160,18 @@ class Resolver:
             return await answers.ask_unchecked((name, rdtype), deadline)
         (outcome,) = await answers.ask([(name, rdtype)], deadline)
         return outcome
+
+    async def records_at(self, name: str, rdtype: dns.rdatatype.RdataType, addresses: Sequence[str]) -> Outcome:
+        """The records of an absolute name that servers at these addresses have; neither kept nor shared.
+
+        They are name servers of a zone, which answer for it and for nothing else.
+        """
+        name = name.lower().removesuffix(".")
+        if not _is_askable(name):
+            return Failed(f"{_shown(name)} is not a name that DNS can hold")
+        servers = [Nameserver(address) for address in addresses]
+        deadline = asyncio.get_running_loop().time() + min(self._settings.timeout, SERVERS_TIMEOUT)
+        return await ask(absolute_name(name), rdtype, servers, deadline)
 
     async def validates(self, outcome: Outcome) -> bool:
         """Whether to believe the server that gave an answer when it says that it is authentic, or that it is not.

@@ -82,12 +82,40 @@ class MailServer:
     Attributes:
         chains: Of each kind of key: the server's own certificate, and those above it.
         greeting: Its first line.
+        speaks: One of `smtp`, `imap` and `pop3`.
+        implicit: Whether TLS comes first.
     """
 
     address: str
     chains: Sequence[Sequence[Party]] = ()
     greeting: bytes = b"220 mx.lab ESMTP"
     helo: bytes = b"mx.lab"
+    port: int = 25
+    speaks: str = "smtp"
+    implicit: bool = False
+
+    def reply(self, line: bytes, *, encrypted: bool) -> tuple[bytes, bytes]:
+        """What it says to a line, and what follows of it: `tls`, `end` or nothing."""
+        offers = bool(self.chains) and not encrypted
+        match self.speaks, line.upper().split():
+            case "smtp", [b"EHLO", *_]:
+                return b"250-" + self.helo + b"\r\n" + (b"250-STARTTLS\r\n" if offers else b"") + b"250 8BITMIME", b""
+            case "smtp", [b"STARTTLS"] if offers:
+                return b"220 go ahead", b"tls"
+            case "imap", [_, b"CAPABILITY"]:
+                more = b" STARTTLS" if offers else b""
+                return b"* CAPABILITY IMAP4rev1" + more + b"\r\n" + line.split()[0] + b" OK done", b""
+            case "imap", [_, b"STARTTLS"] if offers:
+                return line.split()[0] + b" OK go ahead", b"tls"
+            case "imap", [_, b"LOGOUT"]:
+                return b"* BYE bye\r\n" + line.split()[0] + b" OK done", b"end"
+            case "pop3", [b"CAPA"]:
+                return b"+OK\r\n" + (b"STLS\r\n" if offers else b"") + b"USER\r\n.", b""
+            case "pop3", [b"STLS"] if offers:
+                return b"+OK go ahead", b"tls"
+            case "smtp" | "pop3", [b"QUIT"]:
+                return b"221 bye" if self.speaks == "smtp" else b"+OK bye", b"end"
+        return {"smtp": b"502 no", "imap": b"* BAD no", "pop3": b"-ERR no"}[self.speaks], b""
 
 
 @dataclass
@@ -216,28 +244,23 @@ async def _serve_mail(lab: Lab, server: MailServer) -> asyncio.Server:
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             writer.write(server.greeting + b"\r\n")
-            encrypted = False
+            encrypted = server.implicit
             while line := await reader.readline():
-                match line.split()[:1]:
-                    case [b"EHLO"]:
-                        more = b"" if encrypted or context is None else b"250-STARTTLS\r\n"
-                        writer.write(b"250-" + server.helo + b"\r\n" + more + b"250 8BITMIME\r\n")
-                    case [b"STARTTLS"] if context is not None:
-                        writer.write(b"220 go ahead\r\n")
-                        await writer.start_tls(context)
-                        encrypted = True
-                    case [b"QUIT"]:
-                        writer.write(b"221 bye\r\n")
-                        break
-                    case _:
-                        writer.write(b"502 no\r\n")
+                said, then = server.reply(line, encrypted=encrypted)
+                writer.write(said + b"\r\n")
+                if then == b"tls" and context is not None:
+                    await writer.start_tls(context)
+                    encrypted = True
                 await writer.drain()
+                if then == b"end":
+                    break
         except (OSError, ssl.SSLError):
             pass  # who looks at certificates hangs up as it likes
         finally:
             writer.close()
 
-    return await asyncio.start_server(converse, server.address, 25)
+    ssl_context = context if server.implicit else None
+    return await asyncio.start_server(converse, server.address, server.port, ssl=ssl_context)
 
 
 async def _serve_web(lab: Lab, server: WebServer) -> asyncio.Server:

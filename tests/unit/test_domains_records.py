@@ -211,15 +211,40 @@ class TestDmarc:
         "text",
         [
             "v=DMARC1; p",
-            "v=DMARC1; p=none; p=none",
-            "v=DMARC1; p=none; adkim=x",
-            "v=DMARC1; p=none; rua=a@example.com",
             "v=DMARC1",
+            "v=DMARC1; p=none reject",
+            "v=DMARC1; p=reject!",
+            "v=DMARC1; sp=reject",
+            "v=DMARC1; p=; rua=https://example.com",
         ],
     )
-    def test_is_refused_for_what_is_wrong(self, text: str) -> None:
+    def test_is_refused_without_a_policy(self, text: str) -> None:
         with pytest.raises(DmarcError):
             parse_dmarc(text)
+
+    @pytest.mark.parametrize(
+        "fault", ["p=none", "adkim=x", "aspf=rs", "rua=a@example.com", "nonsense", "t=yes", "psd=", "np=discard", "=x"]
+    )
+    def test_what_is_wrong_costs_itself(self, fault: str) -> None:
+        record = parse_dmarc(f"v=DMARC1; p=reject; {fault}; sp=quarantine")
+        assert (DmarcPolicy.REJECT, DmarcPolicy.QUARANTINE, 1) == (
+            record.policy,
+            record.subdomains,
+            len(record.faults),
+        )
+
+    @pytest.mark.parametrize(
+        ("tags", "below", "nowhere"),
+        [
+            ("", "reject", "reject"),
+            ("sp=none", "none", "none"),
+            ("np=none", "reject", "none"),
+            ("sp=none; np=reject", "none", "reject"),
+        ],
+    )
+    def test_domains_below_have_a_policy_by_whether_they_exist(self, tags: str, below: str, nowhere: str) -> None:
+        record = parse_dmarc(f"v=DMARC1; p=reject; {tags}")
+        assert (below, nowhere, ()) == (record.subdomains, record.nonexistent, record.faults)
 
     def test_who_takes_reports_of_others_says_so_there(self) -> None:
         assert "example.com._report._dmarc.example.net" == consent_name("example.com", "example.net")
@@ -247,6 +272,7 @@ class TestDkim:
 
     def test_an_empty_key_is_revoked(self) -> None:
         assert parse_dkim("v=DKIM1; p=").revoked
+        assert parse_dkim("v=DKIM1; h=sha1 : SHA256; p=").revoked
 
     @pytest.mark.parametrize(
         "text",
@@ -258,6 +284,8 @@ class TestDkim:
             "v=DKIM1; p=not base64!",
             "v=DKIM1; p=AAAA",
             "v=DKIM1; s=tlsrpt; p=",
+            "v=DKIM1; h=sha1; p=",
+            "v=DKIM1; h=; p=",
         ],
     )
     def test_is_refused_for_what_is_wrong(self, text: str) -> None:

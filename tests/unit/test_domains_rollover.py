@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from exporter.domains.checks.examination import Place, Settings, Shown
 from exporter.domains.judge import Judge
 from exporter.domains.lookups import Lookups
+from exporter.domains.posture.memory import Memory, read, written
 from exporter.domains.targets import ONLY_PUBLIC
 from exporter.model import DomainCheck, DomainProblem, DomainReport, IpFamily, KeyType, Resolution, Sender
-from exporter.net.dns_query import Absent, Outcome, Records
+from exporter.net.dns_query import Absent, Failed, Outcome, Records
 from exporter.net.fetch import Fetcher
 from exporter.net.nameserver import Nameserver
 from tests.authority import NOW, Party, Span, issue
@@ -34,15 +37,23 @@ def tlsa(party: Party) -> str:
 
 @dataclass
 class World:
-    """A domain with one MX host, whose records and certificate change."""
+    """A domain with one MX host, whose records and certificate change.
+
+    Attributes:
+        records: As caches have them.
+        at_home: As the zone's own name servers have them; `None` if these cannot be asked.
+    """
 
     records: list[str]
     served: Party
     other: Party | None = None
+    at_home: list[str] | None = None
     zone: dict[tuple[str, str], list[str]] = field(
         default_factory=lambda: {
             ("example.com", "MX"): ["10 mx.example.com."],
             ("mx.example.com", "A"): ["45.67.0.1"],
+            ("example.com", "NS"): ["ns.example.com."],
+            ("ns.example.com", "A"): ["45.67.0.53"],
         }
     )
 
@@ -84,8 +95,18 @@ class Names:
         rdatas = tuple(dns.rdata.from_text(dns.rdataclass.IN, rdtype, text) for text in texts)
         return Records(rdatas, 1.0, HERE, authentic=True, name=name)
 
+    async def records_at(self, name: str, rdtype: dns.rdatatype.RdataType, addresses: Sequence[str]) -> Outcome:
+        assert (name, rdtype, ["45.67.0.53"]) == ("_25._tcp.mx.example.com", dns.rdatatype.TLSA, [*addresses])
+        texts = self._world.at_home
+        if texts is None:
+            return Failed("did not answer within 2 s")
+        if not texts:
+            return Absent(name, exists=False, ttl=1.0, server=HERE, authoritative=True)
+        rdatas = tuple(dns.rdata.from_text(dns.rdataclass.IN, rdtype, text) for text in texts)
+        return Records(rdatas, 1.0, HERE, name=name, authoritative=True)
 
-def judge_of(world: World, at: float = 0.0) -> Judge:
+
+def judge_of(world: World, at: float = 0.0, memories: dict[str, Memory] | None = None) -> Judge:
     def nothing(_: Settings) -> Fetcher:
         return Fetcher(Names(world))
 
@@ -93,6 +114,7 @@ def judge_of(world: World, at: float = 0.0) -> Judge:
         Lookups(Names(world)),
         nothing,
         world,
+        memories=memories,
         clock=lambda: NOW.timestamp() + at,
         has_route=bool,
     )
@@ -138,9 +160,73 @@ async def test_who_changes_the_certificate_first_is_warned_before_and_broken_the
     assert (True, set()) == (delivers, problems - {DomainProblem.DANE_RENEWAL_UNPREPARED})
 
 
-async def test_who_withdraws_the_old_record_first_is_broken_at_once() -> None:
-    world = World([tlsa(NEW)], OLD)
-    assert (False, None, {DomainProblem.DANE_MISMATCH}) == await told(judge_of(world, at=-20 * 86400.0))
+async def test_who_withdraws_the_old_record_first_is_warned_while_caches_know_it() -> None:
+    both = [tlsa(OLD), tlsa(NEW)]
+    world = World(both, OLD, at_home=both)
+    judge = judge_of(world, at=-20 * 86400.0)
+    assert (True, True, set()) == await told(judge)
+    world.at_home = [tlsa(NEW)]
+    assert (True, True, {DomainProblem.DANE_WITHDRAWN}) == await told(judge)
+    world.records = [tlsa(NEW)]  # caches forget
+    assert (False, None, {DomainProblem.DANE_MISMATCH}) == await told(judge)
+
+
+async def test_who_withdraws_everything_first_is_warned_before_another_record_breaks_it() -> None:
+    world = World([tlsa(OLD)], OLD)
+    now = -20 * 86400.0
+    memories: dict[str, Memory] = {}
+    assert (True, False, set()) == await told(judge_of(world, now, memories))
+    world.records = []
+    assert (True, None, {DomainProblem.DANE_WITHDRAWN}) == await told(judge_of(world, now + 60, memories))
+    # Somebody may not want DANE any more.
+    assert (True, None, set()) == await told(judge_of(world, now + 3 * 86400.0, memories))
+    world.records = [tlsa(NEW)]
+    assert (False, None, {DomainProblem.DANE_MISMATCH}) == await told(judge_of(world, now + 120, memories))
+
+
+async def test_in_the_right_order_the_zones_own_servers_say_nothing_wrong() -> None:
+    world = World([tlsa(OLD)], OLD, at_home=[tlsa(OLD)])
+    judge = judge_of(world, at=-20 * 86400.0)
+    for records, served in (
+        ([tlsa(OLD)], OLD),
+        ([tlsa(OLD), tlsa(NEW)], OLD),
+        ([tlsa(OLD), tlsa(NEW)], NEW),
+        ([tlsa(NEW)], NEW),
+    ):
+        world.at_home, world.served = records, served
+        assert set() == (await told(judge))[2]  # caches are behind
+        world.records = records
+        assert set() == (await told(judge))[2]
+
+
+async def test_a_key_that_a_renewal_has_kept_is_expected_to_be_kept_again() -> None:
+    memories: dict[str, Memory] = {}
+    world = World([tlsa(OLD)], OLD)
+    assert {DomainProblem.DANE_RENEWAL_UNPREPARED} == (await told(judge_of(world, 10 * 86400.0, memories)))[2]
+    world.served = issue("mx.example.com", alternatives=["mx.example.com"], key=OLD.key, days=Span(20, 110))
+    assert set() == (await told(judge_of(world, 25 * 86400.0, memories)))[2]
+    # In the last third of its life, and for another reason than before.
+    assert set() == (await told(judge_of(world, 100 * 86400.0, memories)))[2]
+    whole = f"3 0 1 {hashlib.sha256(world.served.der).hexdigest()}"
+    world.records = [whole]
+    assert {DomainProblem.DANE_RENEWAL_UNPREPARED} == (await told(judge_of(world, 100 * 86400.0, memories)))[2]
+
+
+async def test_what_is_remembered_survives_a_restart() -> None:
+    memories: dict[str, Memory] = {}
+    world = World([tlsa(OLD), tlsa(NEW)], OLD)
+    assert True is (await told(judge_of(world, -20 * 86400.0, memories)))[1]
+    world.served = NEW
+    assert False is (await told(judge_of(world, -20 * 86400.0, memories)))[1]
+    kept = json.loads(json.dumps({domain: written(each) for domain, each in memories.items()}))
+    again = {domain: read(each) for domain, each in kept.items()}
+    assert memories == again
+    assert False is (await told(judge_of(world, -20 * 86400.0, again)))[1]
+
+
+@pytest.mark.parametrize("document", [{}, {"matched": 3}, {**written(Memory()), "served": [["a", "b", "zz", 1]]}])
+def test_a_memory_that_makes_no_sense_is_none(document: dict[str, Any]) -> None:
+    assert Memory() == read(document)
 
 
 async def test_a_prepared_renewal_is_no_matter_for_a_warning() -> None:

@@ -30,14 +30,18 @@ async def check_autoconfig(here: Examination) -> Mapping[str, Any]:
     """RFC 6186, draft-ietf-mailmaint-autoconfig, draft-ietf-mailmaint-pacc-04."""
     discovery = await _discovery(here)
     answers = discovery.answers
+    for answer in answers:
+        if answer.not_allowed:
+            here.report(DomainProblem.TARGET_NOT_ALLOWED, CHECK, f"{answer.source}: {answer.problem}")
     published = [answer for answer in answers if _is_published(answer)]
     if not published:
         here.nothing_published(CHECK)
         for answer in answers:
-            if answer.failed:
+            # A web site that does not answer says nothing of mail.
+            if answer.failed and answer.source is Source.SRV:
                 here.report(DomainProblem.DNS_FAILED, CHECK, f"{answer.source}: {answer.problem}")
         return {}
-    for answer in answers:
+    for answer in published:
         _judge_answer(here, answer)
     for told in discovery.disagreements:
         here.report(DomainProblem.AUTOCONFIG_DISAGREES, CHECK, told)
@@ -63,7 +67,8 @@ async def _discovery(here: Examination) -> Discovery:
 
 def _is_published(answer: Answered) -> bool:
     """Whether the domain says, or means to say, something by it."""
-    return answer.success or answer.malformed or answer.unreachable or answer.digest_matches is False
+    wrong = (answer.malformed or answer.unreachable) and not answer.wildcard
+    return answer.success or wrong or answer.digest_matches is False
 
 
 def _judge_answer(here: Examination, answer: Answered) -> None:

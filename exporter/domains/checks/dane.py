@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from exporter.certificates.text import moment
@@ -17,9 +18,10 @@ from exporter.domains.checks.pinning import (
     pinned,
     reference_names,
 )
+from exporter.domains.checks.withdrawal import authoritative, judge_presence, report_gone
 from exporter.domains.discovery.dns_records import SERVICES
 from exporter.domains.lookups import Security, srv_records
-from exporter.domains.posture.dane import SERVER, Tlsa
+from exporter.domains.posture.dane import KEY, SERVER, Tlsa, key_digest
 from exporter.domains.posture.memory import MAX_REMEMBERED
 from exporter.model import DomainCheck, DomainProblem, TlsaMatch
 
@@ -88,6 +90,7 @@ async def _judged(
         here.report(DomainProblem.DANE_MALFORMED, CHECK, f"{where}: {pins.unreadable} records cannot be read")
     for fault in pins.unusable:
         here.report(DomainProblem.DANE_UNUSABLE, CHECK, f"{where} {fault}")
+    judge_presence(here, place, published=pins.published, known=not pins.failure)
     if not pins.usable:
         return pins, [], None
     exchange = await here.exchange()
@@ -99,11 +102,32 @@ async def _judged(
             here, pins, each, [(match.key_type, match.matches) for match, _ in rows if match.address == each.address]
         )
     in_use = {record for match, record in rows if match.matches}
-    _remember(here, place, in_use)
+    _remember(here, place, in_use, shown)
+    if in_use:
+        await _judge_withdrawal(here, pins, rows, shown, names)
     ready = _is_ready(here, place, pins, in_use) if in_use else None
     if ready is False:
         _judge_renewal(here, place, in_use, shown)
     return pins, [match for match, _ in rows], ready
+
+
+async def _judge_withdrawal(
+    here: Examination,
+    pins: Pinned,
+    rows: Sequence[tuple[TlsaMatch, Tlsa]],
+    shown: Sequence[Presented],
+    names: tuple[str, ...],
+) -> None:
+    """Whether what matches now would still match by what the zone's name servers have."""
+    place = shown[0].place
+    found = await authoritative(here, f"_{place.port}._tcp.{pins.base}", pins.base)
+    if found is None:
+        return
+    later = [row for each in shown for row, _ in _rows(here, replace(pins, usable=tuple(found)), each, names)]
+    kept = {(row.address, row.key_type) for row in later if row.matches}
+    gone = {record: None for row, record in rows if row.matches and (row.address, row.key_type) not in kept}
+    if gone:
+        report_gone(here, place, gone)
 
 
 def _rows(here: Examination, pins: Pinned, shown: Presented, names: tuple[str, ...]) -> list[tuple[TlsaMatch, Tlsa]]:
@@ -145,10 +169,26 @@ def _judge(here: Examination, pins: Pinned, shown: Presented, outcomes: Sequence
         here.report(DomainProblem.DANE_KEY_TYPE_MISMATCH, CHECK, told)
 
 
-def _remember(here: Examination, place: Place, in_use: set[Tlsa]) -> None:
+def _remember(here: Examination, place: Place, in_use: set[Tlsa], shown: Sequence[Presented]) -> None:
+    memory = here.memory
     for record in in_use:
-        if len(here.memory.matched) < MAX_REMEMBERED:
-            here.memory.matched.add(_key(place, record))
+        if len(memory.matched) < MAX_REMEMBERED:
+            memory.matched.add(_key(place, record))
+    for digest in _keys(shown):
+        if len(memory.served) < MAX_REMEMBERED:
+            memory.served.setdefault((place.host, place.port, digest), here.now)
+
+
+def _keys(shown: Sequence[Presented]) -> set[bytes]:
+    """Digests of the keys that are served."""
+    digests = (key_digest(one.chain) for each in shown for _, one in each.by_kind)
+    return {digest for digest in digests if digest is not None}
+
+
+def _keeps_its_key(here: Examination, place: Place, shown: Presented, begin: float) -> bool:
+    """Whether the key is older than the certificate: it was renewed with the same key, and will be again."""
+    digest = key_digest(shown.shown.chain)
+    return digest is not None and here.memory.served.get((place.host, place.port, digest), begin) < begin
 
 
 def _is_ready(here: Examination, place: Place, pins: Pinned, in_use: set[Tlsa]) -> bool:
@@ -164,9 +204,10 @@ def _judge_renewal(here: Examination, place: Place, in_use: set[Tlsa], shown: Se
     """A certificate that is due for renewal, and only records that are of the present one."""
     if any(record.usage != SERVER for record in in_use):
         return  # the authority stays
+    by_key = any(record.selector == KEY for record in in_use)
     for each in shown:
         begin, end = each.shown.not_before, each.shown.not_after
-        if begin is None or end is None:
+        if begin is None or end is None or (by_key and _keeps_its_key(here, place, each, begin)):
             continue
         notice = min((end - begin) * RENEWAL_DUE, MOST_NOTICE)
         if here.now > end - notice:

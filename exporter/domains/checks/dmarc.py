@@ -46,12 +46,28 @@ async def check_dmarc(here: Examination) -> Mapping[str, Any]:
     except DmarcError as error:
         here.report(DomainProblem.DMARC_SYNTAX, CHECK, f"{where}: {error}")
         return {}
-    policy = record.policy if step.domain == here.domain else record.subdomains
-    if policy is DmarcPolicy.NONE or record.testing:
-        why = "is in testing (t=y)" if record.testing else "is none"
-        here.report(DomainProblem.DMARC_NOT_ENFORCED, CHECK, f"the policy of {where} {why}: forged mail is delivered")
+    for fault in record.faults:
+        here.report(DomainProblem.DMARC_SYNTAX, CHECK, f"{where}: {fault}")
+    policy = await _policy(here, step.domain, record)
+    if policy is DmarcPolicy.NONE:
+        here.report(DomainProblem.DMARC_NOT_ENFORCED, CHECK, f"the policy of {where} is none: forged mail is delivered")
+    elif record.testing:
+        less = "delivered" if policy is DmarcPolicy.QUARANTINE else "quarantined"
+        told = f"the policy of {where} is in testing (t=y): forged mail is {less} instead of {_DONE[policy]}"
+        here.report(DomainProblem.DMARC_NOT_ENFORCED, CHECK, told)
     await _judge_reports(here, step.domain, record, walked)
     return {"dmarc_policy": policy.value}
+
+
+_DONE = {DmarcPolicy.QUARANTINE: "quarantined", DmarcPolicy.REJECT: "rejected"}
+
+
+async def _policy(here: Examination, domain: str, record: DmarcRecord) -> DmarcPolicy:
+    """That of a record for the domain that is judged, which may lie below (section 4.7: `p`, `sp` and `np`)."""
+    if domain == here.domain:
+        return record.policy
+    exists = (await here.exchange()).found.exists
+    return record.subdomains if exists else record.nonexistent
 
 
 async def _judge_reports(here: Examination, domain: str, record: DmarcRecord, walked: Walk) -> None:

@@ -17,8 +17,9 @@ from exporter.domains.discovery.autoconfig import DocumentError
 from exporter.domains.discovery.dns_records import SERVICES, is_null_mx, mx_answer, srv_offers
 from exporter.domains.discovery.offers import Answered, Discovered, Offer, merge
 from exporter.domains.discovery.presets import preset_answer
-from exporter.domains.lookups import Found, Lookups, mx_records, srv_records, texts
+from exporter.domains.lookups import Found, Lookups, addresses, mx_records, srv_records, texts
 from exporter.domains.registrable import registrable_domain
+from exporter.domains.tags import having_version
 from exporter.domains.targets import ONLY_PUBLIC, TargetRule
 from exporter.model import Source
 from exporter.net.fetch import Document, Fetcher, FetchError, Lost
@@ -29,6 +30,9 @@ SHORT = 1.3
 
 LONG = 10.0
 """The same for the daemon."""
+
+NOBODY = "mail-exporter-looks-for-a-wildcard"
+"""A name that nobody has below a domain, unless every name is there."""
 
 log = structlog.get_logger()
 
@@ -181,14 +185,18 @@ class Discoverer:
             self._get(url, pacc.MAX_DOCUMENT, wanted), self._lookups.find(pacc.digest_name(wanted.domain), "TXT")
         )
         if isinstance(document, FetchError):
-            return _lost(Source.PACC, url, document)
+            lost = _lost(Source.PACC, url, document)
+            # A digest promises a document.
+            promised = bool(having_version(texts(found), pacc.VERSION))
+            return replace(lost, unreachable=True) if promised else await self._unless_wild(lost, url)
         matches = None if found.failure else pacc.digest_matches(document.body, texts(found))
         try:
             offers = pacc.parse_pacc(document.body)
         except DocumentError as error:
-            return Answered(
+            answer = Answered(
                 Source.PACC, success=False, problem=f"{url}: {error}", malformed=True, digest_matches=matches
             )
+            return await self._unless_wild(answer, url)
         mismatch = f"{pacc.digest_name(wanted.domain)} has the digest of another document"
         return Answered(
             Source.PACC,
@@ -218,7 +226,7 @@ class Discoverer:
                 if answer.success:
                     return answer
                 # What is wrong is told before what is not there.
-                if best is None or (answer.malformed, answer.failed) > (best.malformed, best.failed):
+                if best is None or _weight(answer) > _weight(best):
                     best = answer
         finally:
             for task in tasks:
@@ -228,13 +236,27 @@ class Discoverer:
     async def _document(self, source: Source, url: str, wanted: Wanted) -> Answered:
         document = await self._get(url, autoconfig.MAX_DOCUMENT, wanted)
         if isinstance(document, FetchError):
-            return _lost(source, url, document)
+            return await self._unless_wild(_lost(source, url, document), url)
         try:
             parse = partial(autoconfig.parse_document, document.body, source, wanted.domain, wanted.address)
             offers = await computed(parse, "autoconfig")
         except DocumentError as error:
-            return Answered(source, success=False, problem=f"{_bare(url)}: {error}", malformed=True)
+            # A web site that answers everything with a page says nothing by it.
+            meant = _is_dedicated(url) or "xml" in document.media_type
+            answer = Answered(source, success=False, problem=f"{_bare(url)}: {error}", malformed=meant)
+            return await self._unless_wild(answer, url)
         return Answered(source, success=True, offers=offers, expires=document.expires)
+
+    async def _unless_wild(self, answer: Answered, url: str) -> Answered:
+        """An answer without a document, from a host that may be there by a wildcard only (RFC 4592)."""
+        host = urlsplit(url).hostname or ""
+        if not _is_dedicated(url) or not (answer.malformed or answer.unreachable):
+            return answer
+        nobody = f"{NOBODY}.{host.partition('.')[2]}"
+        kinds = ("A", "AAAA")
+        found = await asyncio.gather(*(self._lookups.find(name, kind) for name in (host, nobody) for kind in kinds))
+        ours, others = ({address for each in pair for address in addresses(each)} for pair in (found[:2], found[2:]))
+        return replace(answer, wildcard=bool(ours) and ours == others)
 
     async def _get(self, url: str, limit: int, wanted: Wanted) -> Document | FetchError:
         try:
@@ -266,9 +288,20 @@ def _lost(source: Source, url: str, error: FetchError) -> Answered:
         success=False,
         problem=f"{_bare(url)} {error.detail}",
         failed=error.lost in (Lost.UNREACHABLE, Lost.CERTIFICATE),
-        malformed=error.lost in (Lost.CERTIFICATE, Lost.UNUSABLE),
-        unreachable=error.lost is Lost.UNREACHABLE and (urlsplit(url).hostname or "").startswith(_DEDICATED),
+        # What the web site of the domain does with a place that it does not know is no statement about mail.
+        malformed=error.lost in (Lost.CERTIFICATE, Lost.UNUSABLE) and _is_dedicated(url),
+        unreachable=error.lost is Lost.UNREACHABLE and _is_dedicated(url),
+        not_allowed=error.lost is Lost.NOT_ALLOWED,
     )
+
+
+def _weight(answer: Answered) -> tuple[bool, bool, bool]:
+    """How much there is to be said of an answer without a document."""
+    return answer.malformed, answer.failed, answer.not_allowed
+
+
+def _is_dedicated(url: str) -> bool:
+    return (urlsplit(url).hostname or "").startswith(_DEDICATED)
 
 
 def _bare(url: str) -> str:

@@ -56,6 +56,8 @@ class Answered:
         failed: Whether it could not be asked, so that what is known of it stays.
         malformed: Whether it said something that cannot be understood.
         unreachable: Whether a host that is there for nothing else does not answer.
+        not_allowed: Whether it leads to where we do not connect to.
+        wildcard: Whether the host is one that any name leads to, so that what it says may not be meant.
         digest_matches: PACC only.
         expires: Unix time: of the certificate that a document was served with.
     """
@@ -68,6 +70,8 @@ class Answered:
     failed: bool = False
     malformed: bool = False
     unreachable: bool = False
+    not_allowed: bool = False
+    wildcard: bool = False
     digest_matches: bool | None = None
     expires: float | None = None
 

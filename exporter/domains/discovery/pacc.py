@@ -21,6 +21,9 @@ from exporter.model import Encryption, Protocol, Source
 
 MAX_DOCUMENT = 64 * 1024
 
+VERSION = "UAAC1"
+"""Of the TXT records."""
+
 _SERVERS: Mapping[str, tuple[Protocol, int]] = MappingProxyType(
     {"imap": (Protocol.IMAP, 993), "pop3": (Protocol.POP3, 995), "submit": (Protocol.SMTP, 465)}
 )
@@ -40,7 +43,7 @@ def digest_name(domain: str) -> str:
 def digest_matches(body: bytes, texts: Sequence[str]) -> bool | None:
     """Whether one of the records is the document's digest; `None` if there is no record that could be."""
     digests = []
-    for text in having_version(texts, "UAAC1"):
+    for text in having_version(texts, VERSION):
         try:
             tags = parse_tags(text)
             if tags.get("a", "").lower() == "sha256":

@@ -32,7 +32,10 @@ SERVER: Final = 3
 """DANE-EE."""
 
 _USAGES: Final = frozenset({AUTHORITY, SERVER})
-_CERTIFICATE, _KEY = 0, 1
+KEY: Final = 1
+"""The selector of the key, and not of the whole certificate."""
+
+_CERTIFICATE = 0
 _DIGESTS: Final = {1: hashlib.sha256, 2: hashlib.sha512}
 _LENGTHS: Final = {1: 32, 2: 64}
 _FULL: Final = 0
@@ -63,14 +66,14 @@ class Tlsa:
         """Why it cannot be used; `None` if it can (RFC 7672 section 2.2)."""
         if self.usage not in _USAGES:
             return f"usage {self.usage} is not for mail"
-        if self.selector not in (_CERTIFICATE, _KEY):
+        if self.selector not in (_CERTIFICATE, KEY):
             return f"selector {self.selector} is not known"
         if self.matching != _FULL and self.matching not in _DIGESTS:
             return f"matching type {self.matching} is not known"
         if self.matching in _LENGTHS and len(self.data) != _LENGTHS[self.matching]:
             return f"{len(self.data)} octets are not a digest of matching type {self.matching}"
         if self.matching == _FULL and not _is_whole(self.selector, self.data):
-            return f"it holds no {'key' if self.selector == _KEY else 'certificate'}"
+            return f"it holds no {'key' if self.selector == KEY else 'certificate'}"
         return None
 
 
@@ -109,6 +112,14 @@ def key_type(chain: Sequence[bytes]) -> KeyType | None:
     return KeyType.ECDSA if isinstance(key, ec.EllipticCurvePublicKey) else None
 
 
+def key_digest(chain: Sequence[bytes]) -> bytes | None:
+    """The SHA-256 of the server's own key; `None` if there is none that can be read."""
+    try:
+        return hashlib.sha256(take_apart(chain[0]).public_key).digest()
+    except (IndexError, ValueError):
+        return None
+
+
 def _covers(record: Tlsa, der: bytes) -> bool:
     """Whether the record is this certificate, its key, or a digest of one of them."""
     try:
@@ -122,7 +133,7 @@ def _covers(record: Tlsa, der: bytes) -> bool:
 def _is_whole(selector: int, data: bytes) -> bool:
     try:
         with warnings.catch_warnings(action="ignore"):  # of oddities that are not ours to mend
-            if selector == _KEY:
+            if selector == KEY:
                 load_der_public_key(data)
             else:
                 x509.load_der_x509_certificate(data)

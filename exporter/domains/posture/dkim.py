@@ -68,6 +68,9 @@ def parse_dkim(text: str) -> DkimKey:
         raise DkimError("p is missing")
     if not set(tags.get("s", "*").replace(" ", "").lower().split(":")) & {"*", "email"}:
         raise DkimError(f"s {shown(tags['s'])} says that the key is not for mail")
+    if "h" in tags and "sha256" not in tags["h"].replace(" ", "").lower().split(":"):
+        # RFC 8301 section 3.1: signatures with SHA-1 do not count any more.
+        raise DkimError(f"h {shown(tags['h'])} does not allow sha256, and nothing else counts")
     testing = "y" in tags.get("t", "").replace(" ", "").lower().split(":")
     data = re.sub(r"\s", "", tags["p"])
     if not data:

@@ -18,6 +18,9 @@ MAX_LABELS = 8
 _URI = re.compile(r"mailto:[^@\s!,]+@([^@\s!,]+?)(?:![0-9]+[kmgt]?)?", re.IGNORECASE)
 
 
+_LETTERS = {"adkim": "rs", "aspf": "rs", "t": "yn", "psd": "ynu"}
+
+
 class DmarcPolicy(StrEnum):
     """Section 4.7."""
 
@@ -37,16 +40,20 @@ class DmarcRecord:
     Attributes:
         policy: For the domain itself.
         subdomains: For those below it that exist.
+        nonexistent: For those below it that do not.
         testing: Whether receivers are asked to do one step less (`t=y`).
         psd: `y`, `n` or `u`: whether the domain is one that others register theirs below.
         reports: Domains of the addresses that reports go to.
+        faults: What is wrong with it and does not count; receivers take the rest.
     """
 
     policy: DmarcPolicy
     subdomains: DmarcPolicy
+    nonexistent: DmarcPolicy
     testing: bool
     psd: str
     reports: tuple[str, ...]
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,27 +122,26 @@ def parse_dmarc(text: str) -> DmarcRecord:
     Raises:
         DmarcError: It cannot be used.
     """
-    try:
-        tags = parse_tags(text)
-    except TagError as error:
-        raise DmarcError(str(error)) from None
-    reports = _report_domains(tags)
-    policy = tags.get("p", "").lower()
-    if policy not in set(DmarcPolicy):
+    tags, faults = _readable(text)
+    reports = _report_domains(tags, faults)
+    policy = _policy(tags, "p", faults)
+    if policy is None:
         # Section 4.7: without a good policy, but with an address for reports, it is as if it said none.
         if not reports:
-            raise DmarcError(f"p {shown(policy)} is not none, quarantine or reject")
+            raise DmarcError("; ".join(faults) or "p is missing")
         policy = DmarcPolicy.NONE
-    below = tags.get("sp", policy).lower()
-    for key, values in (("adkim", "rs"), ("aspf", "rs"), ("t", "yn"), ("psd", "ynu")):
-        if key in tags and tags[key].lower() not in values:
-            raise DmarcError(f"{key} {shown(tags[key])} is not one of {', '.join(values)}")
+    below = _policy(tags, "sp", faults) or policy
+    for key, values in _LETTERS.items():
+        if key in tags and not (len(tags[key]) == 1 and tags[key].lower() in values):
+            faults.append(f"{key} {shown(tags.pop(key))} is not one of {', '.join(values)}")
     return DmarcRecord(
-        DmarcPolicy(policy),
-        DmarcPolicy(below) if below in set(DmarcPolicy) else DmarcPolicy(policy),
+        policy,
+        below,
+        _policy(tags, "np", faults) or below,
         tags.get("t", "n").lower() == "y",
         tags.get("psd", "u").lower(),
         reports,
+        tuple(faults),
     )
 
 
@@ -144,7 +150,34 @@ def consent_name(domain: str, target: str) -> str:
     return f"{domain}._report._dmarc.{target}"
 
 
-def _report_domains(tags: dict[str, str]) -> tuple[str, ...]:
+def _readable(text: str) -> tuple[dict[str, str], list[str]]:
+    """The tags of a record, and what is wrong with the rest: section 4.7 has receivers leave that out."""
+    faults: list[str] = []
+    tags: dict[str, str] = {}
+    for part in text.split(";"):
+        try:
+            found = parse_tags(part)
+        except TagError as error:
+            faults.append(str(error))
+            continue
+        for name, value in found.items():
+            if name in tags:
+                faults.append(f"the tag {name} stands there twice")
+            tags.setdefault(name, value)
+    return tags, faults
+
+
+def _policy(tags: dict[str, str], key: str, faults: list[str]) -> DmarcPolicy | None:
+    written = tags.get(key)
+    if written is None:
+        return None
+    if written.lower() not in set(DmarcPolicy):
+        faults.append(f"{key} {shown(written)} is not none, quarantine or reject")
+        return None
+    return DmarcPolicy(written.lower())
+
+
+def _report_domains(tags: dict[str, str], faults: list[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for key in ("rua", "ruf"):
         for uri in tags.get(key, "").split(","):
@@ -152,18 +185,13 @@ def _report_domains(tags: dict[str, str]) -> tuple[str, ...]:
             if match is not None:
                 found[match[1].lower()] = None
             elif uri.strip() and not re.match("[a-z][a-z0-9+.-]*:", uri.strip(), re.IGNORECASE):
-                raise DmarcError(f"{key} {shown(uri.strip())} is not a URI; write mailto: before an address")
+                faults.append(f"{key} {shown(uri.strip())} is not a URI; write mailto: before an address")
     return tuple(found)
 
 
 def _tags(step: Step) -> dict[str, str] | None:
-    """Those of the one record; `None` if there is none, or there are several, or it is malformed."""
-    if len(step.records) != 1:
-        return None
-    try:
-        return parse_tags(step.records[0].lower())
-    except TagError:
-        return None
+    """Those of the one record; `None` if there is none, or there are several."""
+    return _readable(step.records[0].lower())[0] if len(step.records) == 1 else None
 
 
 def _one_below(domain: str, start: str) -> str:
