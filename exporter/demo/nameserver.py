@@ -55,7 +55,7 @@ class Zone:
         kind = dns.rdatatype.from_text(rdtype)
         name = dns.name.from_text(owner, self.name) if owner != "@" else self.name
         if text.startswith("\\#"):
-            # Octets that are no such record: a mistake that a zone file cannot have.
+            # Octets that make a malformed record: a mistake that a zone file cannot have.
             octets = bytes.fromhex(text.split(None, 2)[2])
             rdata: dns.rdata.Rdata = dns.rdata.GenericRdata(dns.rdataclass.IN, kind, octets)
         else:

@@ -1,7 +1,7 @@
 """DANE: was a record withdrawn while the server still shows its key?
 
-Whoever has the record in a cache still delivers, so this has to be seen before caches forget it: the zone's own name
-servers are asked, which know at once. And who withdraws all records first has nothing to match when new ones come.
+Senders with the record in a cache still deliver. To see it before caches forget it, the zone's own name servers are
+asked. If all records were withdrawn first, the next ones may match nothing that is served.
 """
 
 from __future__ import annotations

@@ -288,7 +288,7 @@ def _lost(source: Source, url: str, error: FetchError) -> Answered:
         success=False,
         problem=f"{_bare(url)} {error.detail}",
         failed=error.lost in (Lost.UNREACHABLE, Lost.CERTIFICATE),
-        # What the web site of the domain does with a place that it does not know is no statement about mail.
+        # What the web site of the domain does with an unknown path says nothing about mail.
         malformed=error.lost in (Lost.CERTIFICATE, Lost.UNUSABLE) and _is_dedicated(url),
         unreachable=error.lost is Lost.UNREACHABLE and _is_dedicated(url),
         not_allowed=error.lost is Lost.NOT_ALLOWED,

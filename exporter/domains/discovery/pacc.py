@@ -22,7 +22,7 @@ from exporter.model import Encryption, Protocol, Source
 MAX_DOCUMENT = 64 * 1024
 
 VERSION = "UAAC1"
-"""Of the TXT records."""
+"""What the TXT records begin with."""
 
 _SERVERS: Mapping[str, tuple[Protocol, int]] = MappingProxyType(
     {"imap": (Protocol.IMAP, 993), "pop3": (Protocol.POP3, 995), "submit": (Protocol.SMTP, 465)}
