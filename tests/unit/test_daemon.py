@@ -14,6 +14,7 @@ from exporter.metrics.domain_state import DomainStates
 from exporter.metrics.flow_state import FlowStates
 from exporter.model import DnsSettings
 from exporter.net.resolve import Resolver
+from exporter.net.tls import TlsContexts
 from exporter.schedule.job import JUDGEMENTS, LOOKS, Job
 from exporter.sharding import Shard
 from exporter.visiting.connect import World
@@ -113,7 +114,8 @@ domains: [{name: example.com, checks: [mx]}]
 
 
 async def test_a_domain_that_is_configured_in_another_way_is_due_at_once_and_the_others_keep_their_turns() -> None:
-    runner = DomainRunner(Visitor(cast("World", None), cast("Logins", None)), DomainStates(), lambda _, __: None)
+    world = World(Resolver(DnsSettings()), TlsContexts())
+    runner = DomainRunner(Visitor(world, cast("Logins", None)), DomainStates(), lambda _, __: None, {})
 
     def jobs(text: str) -> dict[tuple[str, str], Job]:
         read = configuration(text)
