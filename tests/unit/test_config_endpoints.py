@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import os
-import ssl
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    PrivateFormat,
-    load_pem_private_key,
-)
 
 from exporter.config import contradictions
-from exporter.config.configuration import Configuration
-from exporter.config.load import load, parse
-from exporter.config.problems import ConfigurationError
-from exporter.config.values.secret_sources import EnvSecret, FileSecret, InlineSecret
+from exporter.config.load import parse
 from exporter.config.yaml_output import render
 from exporter.model import (
     Addresses,
-    Credentials,
-    DnsSettings,
     Encryption,
     Endpoint,
     IpFamily,
-    Limits,
     Mechanism,
     Protocol,
-    Secret,
     TlsPolicy,
     TlsVersion,
 )
 
 URL = "url: imaps://mail.example.com"
+
+
 CREDENTIALS = "credentials: {monitor: {username: m, password_env: M}, other: {username: o, password_env: O}}"
 
 
@@ -51,12 +32,6 @@ def one(endpoint: str, defaults: str = "", *sections: str) -> Endpoint:
     text = "\n".join([*sections, f"defaults: {{{defaults}}}", f"endpoints: [{{{endpoint}}}]"])
     (read,) = parse(text, "/etc/mail-exporter/config.yaml").endpoints
     return read
-
-
-def problems(text: str) -> list[str]:
-    with pytest.raises(ConfigurationError) as raised:
-        parse(text, "f")
-    return [str(problem) for problem in raised.value.problems]
 
 
 def test_a_url_is_enough() -> None:
@@ -263,327 +238,3 @@ endpoints:
 def test_a_source_address_towards_a_proxy_says_nothing_of_the_server_s_family() -> None:
     proxied = one('url: "imaps://[2001:db8::1]", source_address: 192.0.2.1, proxy: "socks5://192.0.2.7:1080"')
     assert (IpFamily.ANY, IpFamily.ANY) == (proxied.ip_family, proxied.lookup_family)
-
-
-def test_an_address_that_the_defaults_cannot_reach_is_a_problem_of_its_endpoint() -> None:
-    text = """\
-defaults: {source_address: 192.0.2.1}
-endpoints:
-  - url: imaps://mail.example.com
-  - url: imaps://[2001:db8::1]
-  - {host: "2001:db8::2", protocol: imap}
-  - {url: "imaps://[2001:db8::3]", source_address: }
-"""
-    message = (
-        "the defaults' source_address cannot be used to reach an ipv6 address; write source_address: and no value here"
-    )
-    assert [f"f:4: url: {message}", f"f:5: host: {message}"] == problems(text)
-
-
-def test_credentials_say_where_the_password_is_relative_to_the_file() -> None:
-    configuration = parse(
-        """\
-credentials:
-  a: {username: a, password_file: secrets/a}
-  b: {username: b, password_file: /run/b}
-  c: {username: c, password_env: C_PASSWORD}
-  d: {username: 0123, password: 007}
-  e:
-    username: e
-    password: |
-      pa$$word
-endpoints: [{url: imaps://h, credentials: a}]
-""",
-        "/etc/mail-exporter/config.yaml",
-    )
-    a = Credentials("a", "a", FileSecret(Path("/etc/mail-exporter/secrets/a")))
-    expected = (
-        a,
-        Credentials("b", "b", FileSecret(Path("/run/b"))),
-        Credentials("c", "c", EnvSecret("C_PASSWORD")),
-        Credentials("d", "0123", InlineSecret(Secret(b"007"))),
-        Credentials("e", "e", InlineSecret(Secret(b"pa$$word"))),
-    )
-    assert expected == configuration.credentials
-    assert a == configuration.endpoints[0].credentials
-
-
-def test_what_is_equal_is_one_object() -> None:
-    configuration = parse(
-        """\
-defaults: {labels: {team: mail}, tls: {server_name: mail.example.com}, credentials: m, interval: 90s}
-credentials: {m: {username: m, password_env: M}}
-endpoints:
-  - {url: imaps://a, labels: {site: x}, expect: {capabilities: [IDLE]}}
-  - {url: imaps://b, labels: {site: x}, expect: {capabilities: [IDLE]}}
-  - {url: imaps://c, labels: {site: x, team: mail}, expect: {capabilities: [IDLE]}, interval: 1m30s}
-""",
-        "f",
-    )
-    for attribute in ("labels", "tls", "credentials", "capabilities", "interval", "timeout", "rcpt_expect"):
-        assert 1 == len({id(getattr(endpoint, attribute)) for endpoint in configuration.endpoints})
-
-
-def test_aliases_and_merge_keys_write_an_endpoint_once() -> None:
-    configuration = parse(
-        """\
-endpoints:
-  - &imap
-    url: imaps://a.example.com
-    labels: {site: a}
-    interval: 30s
-  - <<: *imap
-    url: imaps://b.example.com
-""",
-        "f",
-    )
-    a, b = configuration.endpoints
-    assert ("imaps://b.example.com", a.labels, a.interval) == (b.name, b.labels, b.interval)
-
-
-def test_a_bad_value_that_aliases_spread_is_one_problem() -> None:
-    text = "endpoints:\n  - &a {url: imaps://a, interval: 5}\n  - {<<: *a, url: imaps://b}\n"
-    assert ['f:2: interval: "5" is not a duration; write 5s'] == problems(text)
-
-
-def test_a_bad_default_is_one_problem_however_many_endpoints_there_are() -> None:
-    endpoints = "".join(f"  - url: imaps://mail{number}.example.com\n" for number in range(100))
-    text = "defaults:\n  interval: 10s\n  timeout: 20s\n  credentials: x\n  tls: {ca_file: no.pem}\n"
-    places = [problem.split(": ")[0:2] for problem in problems(f"{text}endpoints:\n{endpoints}")]
-    assert [["f:3", "defaults.timeout"], ["f:4", "defaults.credentials"], ["f:5", "defaults.tls.ca_file"]] == places
-
-
-def test_what_follows_from_a_problem_is_no_problem_of_its_own() -> None:
-    text = """\
-defaults: {interval: 5, timeout: 20s, credentials: broken}
-credentials: {broken: {username: m}}
-endpoints:
-  - {url: imaps://a/b, mechanism: PLAIN}
-  - {host: a b, protocol: imap, mechanism: plain}
-  - {host: h, protocol: ipma, name: ""}
-  - {url: smtp://h, rcpt_to: nobody, rcpt_expect: [550]}
-"""
-    places = [problem.split(": ")[0:2] for problem in problems(text)]
-    assert [
-        ["f:1", "defaults.interval"],
-        ["f:2", "credentials.broken"],
-        ["f:4", "url"],
-        ["f:5", "host"],
-        ["f:5", "mechanism"],
-        ["f:6", "name"],
-        ["f:6", "protocol"],
-        ["f:7", "rcpt_to"],
-    ] == places
-
-
-def test_both_lines_of_a_name_that_is_used_twice_are_said() -> None:
-    text = "endpoints:\n- url: imaps://a\n  name: x\n- url: imaps://b\n- url: imaps://c\n  name: x\n"
-    message = 'name: "x" is the name of the endpoint at line 3 too; write a name for one of them'
-    assert [f"f:6: {message}"] == problems(text)
-
-
-def test_dns_and_limits_are_the_system_s_and_ours_unless_set() -> None:
-    configuration = parse("endpoints: [{url: imaps://h}]", "f")
-    assert (DnsSettings(), Limits()) == (configuration.dns, configuration.limits)
-
-
-def test_dns_and_limits_can_be_set() -> None:
-    configuration = parse(
-        "endpoints: [{url: imaps://h}]\n"
-        "dns: {nameservers: [192.0.2.53, '[2001:db8::53]:5353'], timeout: 2s, search: [Example.com]}\n"
-        "limits: {concurrent_probes: 64, connections_per_host: }\n",
-        "f",
-    )
-    assert DnsSettings((("192.0.2.53", 53), ("2001:db8::53", 5353)), 2.0, ("example.com",)) == configuration.dns
-    assert Limits(concurrent_probes=64) == configuration.limits
-
-
-def test_empty_sections_are_as_good_as_none() -> None:
-    text = "defaults:\ncredentials:\ndns:\nlimits:\nendpoints: [{url: imaps://h, tls: {}, labels: {}}]"
-    assert parse("endpoints: [{url: imaps://h}]", "f") == parse(text, "f")
-
-
-def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
-    file = tmp_path / "config.yaml"
-    file.write_bytes(b"\xef\xbb\xbfendpoints:\r\n  - url: imaps://h\r\n")
-    assert "imaps://h" == load(file).endpoints[0].name
-
-
-def _warnings(configuration: Configuration) -> list[str]:
-    return [str(warning).removeprefix(f"{configuration.files[0]}:") for warning in configuration.warnings]
-
-
-def test_a_secret_that_is_no_file_is_not_told_to_change_its_mode(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe", 0o644)
-    file = tmp_path / "config.yaml"
-    file.write_text(
-        """\
-credentials:
-  a: {username: m, password_file: pipe}
-  b: {username: m, password_file: .}
-endpoints:
-  - {name: a, url: imaps://h, credentials: a}
-  - {name: b, url: imaps://h, credentials: b}
-"""
-    )
-    assert [
-        f'2: credentials.a.password_file: "{tmp_path}/pipe" is not a regular file; logins fail until it is',
-        f'3: credentials.b.password_file: "{tmp_path}" is not a regular file; logins fail until it is',
-    ] == _warnings(load(file))
-
-
-def test_what_works_but_deserves_a_look_is_a_warning(tmp_path: Path) -> None:
-    (tmp_path / "private").touch(mode=0o600)
-    (tmp_path / "public").touch()
-    (tmp_path / "public").chmod(0o644)
-    file = tmp_path / "config.yaml"
-    file.write_text(
-        """\
-credentials:
-  inline: {username: m, password: hunter2}
-  private: {username: m, password_file: private}
-  public: {username: m, password_file: public}
-  missing: {username: m, password_file: missing}
-endpoints:
-  - {url: imaps://a, tls: {verify: false}}
-  - {url: imap://b, encryption: none, credentials: private}
-  - {url: imap://c, encryption: none, credentials: private, allow_insecure_auth: true}
-  - {url: imap://d, encryption: none}
-  - {name: used, url: imaps://e, credentials: inline}
-  - {name: also, url: imaps://e, credentials: public}
-  - {name: too, url: imaps://e, credentials: missing}
-"""
-    )
-    see = f'"{tmp_path}/public"'
-    assert [
-        ("2: credentials.inline.password: a password in the configuration is in plain text; use password_file instead"),
-        f"4: credentials.public.password_file: every user of this machine may read {see}; better chmod o-r",
-        (
-            f'5: credentials.missing.password_file: "{tmp_path}/missing" cannot be read at present '
-            "(No such file or directory); logins fail until it can"
-        ),
-        "7: tls.verify: a bad certificate will not fail the probe; better trust its authority by ca_file",
-        "8: encryption: a login is not sent without TLS; use encryption: starttls instead",
-        "9: encryption: the password is sent in plain text; use encryption: starttls instead",
-    ] == _warnings(load(file))
-
-
-def test_a_scheme_that_does_not_fit_its_port_is_a_warning(tmp_path: Path) -> None:
-    file = tmp_path / "config.yaml"
-    file.write_text(
-        """\
-endpoints:
-  - url: imap://h:993
-  - url: submissions://h:587
-  - {name: fields, protocol: pop3, host: h, port: 995, encryption: starttls}
-  - {name: plain, url: pop3://h:995, encryption: tls}
-  - url: imap://h:1993
-  - url: imaps://h
-  - {name: opportunistic, url: smtp://h, encryption: opportunistic}
-"""
-    )
-    assert [
-        "2: url: port 993 usually wants imaps://",
-        "3: url: port 587 usually wants submission://",
-        "4: port: port 995 usually wants pop3s://",
-    ] == _warnings(load(file))
-
-
-@pytest.fixture(scope="module")
-def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with an authority, and a client's certificate and key in files of several kinds."""
-    directory = tmp_path_factory.mktemp("pem")
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(directory / "ca.pem")
-    client, other = authority.issue_cert("client.example.com"), authority.issue_cert("other.example.com")
-    client.cert_chain_pems[0].write_to_path(directory / "client.pem")
-    client.private_key_pem.write_to_path(directory / "client.key")
-    client.private_key_and_cert_chain_pem.write_to_path(directory / "both.pem")
-    other.private_key_pem.write_to_path(directory / "other.key")
-    (directory / "last.pem").write_bytes(client.cert_chain_pems[0].bytes() + client.private_key_pem.bytes())
-    key = load_pem_private_key(client.private_key_pem.bytes(), None)
-    locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"hunter2"))
-    (directory / "locked.key").write_bytes(locked)
-    (directory / "broken.key").write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
-    (directory / "serial1.pem").write_bytes(_with_serial_1())
-    (directory / "huge.pem").touch()
-    os.truncate(directory / "huge.pem", 4 * 1024 * 1024 + 1)
-    return directory
-
-
-def _with_serial_1() -> bytes:
-    """A certificate of an authority."""
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
-    start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, start, start + dt.timedelta(days=1))
-    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
-
-
-def _with_tls(pem: Path, tls: str) -> Configuration:
-    return parse(f"endpoints: [{{url: imaps://h, tls: {{{tls}}}}}]", str(pem / "config.yaml"))
-
-
-@pytest.mark.parametrize(
-    "files",
-    [
-        {"ca_file": "ca.pem"},
-        {"client_cert_file": "client.pem", "client_key_file": "client.key"},
-        {"client_cert_file": "both.pem"},
-        {"client_cert_file": "last.pem"},
-    ],
-)
-def test_certificate_files_are_found_beside_the_configuration(pem: Path, files: dict[str, str]) -> None:
-    tls = _with_tls(pem, ", ".join(f"{key}: {name}" for key, name in files.items())).endpoints[0].tls
-    assert {key: pem / name for key, name in files.items()} == {key: getattr(tls, key) for key in files}
-
-
-@pytest.mark.parametrize(
-    ("tls", "message"),
-    [
-        ("ca_file: client.key", 'ca_file: "{}/client.key" holds no certificate in PEM; name a file with one'),
-        ("ca_file: huge.pem", 'ca_file: "{}/huge.pem" is larger than 4194304 bytes; name a PEM file'),
-        (
-            "client_cert_file: client.pem",
-            'client_cert_file: "{}/client.pem" holds no private key in PEM; write its file as client_key_file',
-        ),
-        (
-            "client_cert_file: client.pem, client_key_file: other.key",
-            'client_cert_file: the private key in "{}/other.key" belongs to another certificate; name its own',
-        ),
-        (
-            "client_cert_file: client.pem, client_key_file: locked.key",
-            'client_cert_file: the private key in "{}/locked.key" is encrypted; write it without',
-        ),
-        (
-            "client_cert_file: client.pem, client_key_file: broken.key",
-            'client_cert_file: the private key in "{}/broken.key" cannot be read; write it in PEM',
-        ),
-    ],
-)
-def test_certificate_files_that_would_fail_every_probe_are_problems(pem: Path, tls: str, message: str) -> None:
-    with pytest.raises(ConfigurationError) as raised:
-        _with_tls(pem, tls)
-    assert [f"tls.{message.format(pem)}"] == [problem.message for problem in raised.value.problems]
-
-
-def test_a_certificate_file_is_looked_into_once(pem: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[Path] = []
-    original = Path.open
-
-    def count(path: Path, *arguments: Any, **keywords: Any) -> Any:
-        opened.append(path)
-        return original(path, *arguments, **keywords)
-
-    monkeypatch.setattr(Path, "open", count)
-    endpoints = "".join(f"  - url: imaps://mail{number}.example.com\n" for number in range(50))
-    parse(f"defaults: {{tls: {{ca_file: ca.pem}}}}\nendpoints:\n{endpoints}", str(pem / "config.yaml"))
-    assert [pem / "ca.pem"] == opened
-
-
-def test_an_authority_whose_serial_number_is_negative_is_one_as_it_is_in_collections_of_systems(pem: Path) -> None:
-    der = x509.load_pem_x509_certificate((pem / "serial1.pem").read_bytes()).public_bytes(Encoding.DER)
-    version_and_serial = b"\xa0\x03\x02\x01\x02\x02\x01"
-    assert 1 == der.count(version_and_serial + b"\x01")
-    der = der.replace(version_and_serial + b"\x01", version_and_serial + b"\x80")
-    (pem / "negative.pem").write_text(ssl.DER_cert_to_PEM_cert(der))
-    assert pem / "negative.pem" == _with_tls(pem, "ca_file: negative.pem").endpoints[0].tls.ca_file

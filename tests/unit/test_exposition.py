@@ -10,43 +10,19 @@ from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
 from exporter.metrics.exposition import SLICE_SIZE, Format, expose, process_collectors
 from exporter.metrics.labels import VALUE_LIMIT
 from exporter.metrics.metric import ENDPOINT_LABELS
-from exporter.metrics.store import BuildInfo, HeldBack, Snapshot, Store
+from exporter.metrics.store import Snapshot, Store
 from exporter.model import (
     CertificateProblem,
-    Credentials,
     Encryption,
-    Endpoint,
-    Failure,
     FailureReason,
     MailboxFacts,
-    Mechanism,
     Phase,
-    ProbeResult,
     Protocol,
     SkipReason,
-    TokenOutcome,
 )
+from tests.unit.exposing import BUILD, FORMATS, MONITOR, NAME, scraped, snapshot_of
 from tests.unit.results import DAY, NOON, certificate, endpoint, failure, success, tls
-from tests.unit.scraping import Samples, exposed, families, samples, series, value
-
-NAME = "imaps://mail.example.com"
-BUILD = BuildInfo(version="1.2.3", python_version="3.11.7", openssl_version="3.5.4")
-FORMATS = pytest.mark.parametrize("form", Format, ids=lambda form: form.name.lower())
-
-
-MONITOR = Credentials("monitor", "monitor@example.com")
-
-
-def snapshot_of(*results: ProbeResult, of: Endpoint | None = None) -> Snapshot:
-    store = Store(BUILD)
-    store.configure([of or endpoint(NAME)])
-    for result in results:
-        store.record(result)
-    return store.snapshot()
-
-
-def scraped(*results: ProbeResult, of: Endpoint | None = None) -> Samples:
-    return samples(exposed(snapshot_of(*results, of=of)))
+from tests.unit.scraping import exposed, families, samples, series, value
 
 
 def rich_snapshot() -> Snapshot:
@@ -177,79 +153,6 @@ def test_a_success_shows_all_that_was_learnt() -> None:
     assert {} == series(read, "mail_tls_verification_error_info")
 
 
-def test_a_login_that_is_held_back_says_so_at_every_endpoint_that_shares_it() -> None:
-    held_back: HeldBack = {("monitor@example.com", "mail.example.com", None): 299.5}
-    store = Store(BUILD, lambda: held_back)
-    store.configure(
-        [
-            endpoint("imap", credentials=MONITOR),
-            endpoint("smtp", Protocol.SMTP, credentials=replace(MONITOR, name="again")),
-            endpoint("elsewhere", credentials=MONITOR, host="other.example.com"),
-            endpoint("somebody", credentials=replace(MONITOR, username="somebody")),
-            endpoint("nobody"),
-        ]
-    )
-    before = store.snapshot()
-    held_back = {}
-
-    def backoffs(snapshot: Snapshot) -> dict[str, float]:
-        found = series(samples(exposed(snapshot)), "mail_auth_backoff_seconds")
-        return {dict(labels)["endpoint"]: figure for labels, figure in found.items()}
-
-    assert {"imap": 299.5, "smtp": 299.5, "elsewhere": 0.0, "somebody": 0.0} == backoffs(before)
-    assert {"imap": 0.0, "smtp": 0.0, "elsewhere": 0.0, "somebody": 0.0} == backoffs(store.snapshot())
-
-
-def test_a_login_that_is_held_back_at_one_endpoint_says_so_at_that_one() -> None:
-    held_back: HeldBack = {("monitor@example.com", "mail.example.com", ("smtp", "")): 42.0}
-    store = Store(BUILD, lambda: held_back)
-    store.configure([endpoint("imap", credentials=MONITOR), endpoint("smtp", Protocol.SMTP, credentials=MONITOR)])
-
-    found = series(samples(exposed(store.snapshot())), "mail_auth_backoff_seconds")
-
-    assert {"imap": 0.0, "smtp": 42.0} == {dict(labels)["endpoint"]: figure for labels, figure in found.items()}
-
-
-def test_requests_for_tokens_are_counted_from_the_start() -> None:
-    store = Store(BUILD)
-    store.configure_tokens(["contoso", "fabrikam"])
-    store.token_requested("contoso", TokenOutcome.REFUSED)
-    store.token_requested("contoso", TokenOutcome.REFUSED)
-    store.token_requested("unknown", TokenOutcome.SUCCESS)
-    read = samples(exposed(store.snapshot()))
-
-    requests = {
-        (dict(labels)["credentials"], dict(labels)["outcome"]): figure
-        for labels, figure in series(read, "mail_oauth2_token_requests_total").items()
-    }
-    nothing = {(name, outcome.value): 0.0 for name in ("contoso", "fabrikam") for outcome in TokenOutcome}
-    assert {**nothing, ("contoso", "refused"): 2.0} == requests
-
-
-def test_the_end_of_a_token_is_told_while_there_is_one() -> None:
-    store = Store(BUILD)
-    store.configure_tokens(["contoso"])
-    name = "mail_oauth2_token_expiry_timestamp_seconds"
-    assert {} == series(samples(exposed(store.snapshot())), name)
-    store.token_held("contoso", NOON + 3600)
-    store.token_held("unknown", NOON)
-    assert NOON + 3600 == value(samples(exposed(store.snapshot())), name, credentials="contoso")
-    store.token_held("contoso", None)
-
-    assert {} == series(samples(exposed(store.snapshot())), name)
-
-
-def test_credentials_that_stay_keep_their_counts() -> None:
-    store = Store(BUILD)
-    store.configure_tokens(["contoso", "fabrikam"])
-    store.token_requested("contoso", TokenOutcome.SUCCESS)
-    store.configure_tokens(["contoso"])
-    found = series(samples(exposed(store.snapshot())), "mail_oauth2_token_requests_total")
-
-    assert {"contoso"} == {dict(labels)["credentials"] for labels in found}
-    assert 1.0 == sum(found.values())
-
-
 def test_what_a_failed_probe_did_not_learn_is_absent() -> None:
     read = scraped(failure(FailureReason.CONNECT_REFUSED, Phase.CONNECT, NAME))
 
@@ -310,109 +213,9 @@ def test_the_time_of_the_last_success_stays_while_probes_fail() -> None:
     assert value(read, "mail_probe_last_run_timestamp_seconds") == NOON + 60.02
 
 
-def test_an_expired_certificate_still_shows_its_dates_and_every_problem() -> None:
-    problems = (CertificateProblem.EXPIRED, CertificateProblem.NAME_MISMATCH)
-    facts = tls(*problems, leaf=certificate(not_after=NOON - DAY))
-
-    read = scraped(failure(FailureReason.TLS_CERTIFICATE_EXPIRED, Phase.TLS, NAME, tls=facts))
-
-    assert value(read, "mail_tls_verified") == 0.0
-    assert value(read, "mail_tls_certificate_not_after_timestamp_seconds") == NOON - DAY
-    assert value(read, "mail_tls_chain_not_after_timestamp_seconds") == NOON - DAY
-    errors = {dict(labels)["error"] for labels in series(read, "mail_tls_verification_error_info")}
-    assert {"expired", "name_mismatch"} == errors
-
-
-def test_the_chain_may_end_before_the_leaf() -> None:
-    facts = tls()
-    early = replace(facts.chain[1], not_after=NOON + DAY)
-
-    read = scraped(success(NAME, tls=replace(facts, chain=(facts.chain[0], early))))
-
-    assert value(read, "mail_tls_certificate_not_after_timestamp_seconds") == NOON + 60 * DAY
-    assert value(read, "mail_tls_chain_not_after_timestamp_seconds") == NOON + DAY
-
-
-def test_the_verified_path_has_an_expiry_of_its_own() -> None:
-    facts = tls()
-    path = (facts.chain[0], replace(facts.chain[1], not_after=NOON + 2 * DAY))
-
-    verified = scraped(success(NAME, tls=replace(facts, verified_chain=path)))
-    expired = scraped(success(NAME, tls=replace(tls(CertificateProblem.EXPIRED), verified_chain=path)))
-
-    assert value(verified, "mail_tls_verified_chain_not_after_timestamp_seconds") == NOON + 2 * DAY
-    assert value(verified, "mail_tls_chain_not_after_timestamp_seconds") == facts.chain_not_after
-    assert value(expired, "mail_tls_verified_chain_not_after_timestamp_seconds") is None
-
-
-def test_a_date_that_cannot_be_read_is_absent() -> None:
-    facts = tls(CertificateProblem.INVALID, leaf=certificate(not_after=None))
-
-    read = scraped(success(NAME, tls=facts))
-
-    assert value(read, "mail_tls_certificate_not_after_timestamp_seconds") is None
-    assert value(read, "mail_tls_certificate_not_before_timestamp_seconds") is not None
-
-
-def test_a_handshake_without_a_readable_certificate_shows_the_session_alone() -> None:
-    read = scraped(success(NAME, tls=replace(tls(CertificateProblem.INVALID), chain=())))
-
-    assert {} != series(read, "mail_tls_info")
-    assert {} == series(read, "mail_tls_certificate_info")
-    assert value(read, "mail_tls_chain_not_after_timestamp_seconds") is None
-
-
-def test_when_a_stapled_response_is_due_is_shown_where_it_says_so() -> None:
-    read = scraped(success(NAME, tls=replace(tls(), ocsp_stapled=True, ocsp_next_update=NOON + DAY)))
-
-    assert value(read, "mail_tls_ocsp_stapled") == 1.0
-    assert value(read, "mail_tls_ocsp_next_update_timestamp_seconds") == NOON + DAY
-    assert value(scraped(success(NAME)), "mail_tls_ocsp_next_update_timestamp_seconds") is None
-
-
-@pytest.mark.parametrize(
-    ("encryption", "shown"),
-    [(Encryption.STARTTLS, True), (Encryption.OPPORTUNISTIC, True), (Encryption.TLS, False), (Encryption.NONE, False)],
-)
-def test_starttls_matters_only_to_those_who_are_to_use_it(encryption: Encryption, shown: bool) -> None:
-    read = scraped(success(NAME, starttls_offered=False), of=endpoint(NAME, encryption=encryption))
-
-    assert (0.0 if shown else None) == value(read, "mail_starttls_offered")
-
-
 @pytest.mark.parametrize(("address", "version"), [("192.0.2.25", 4.0), ("2001:db8::25", 6.0), (None, None)])
 def test_the_ip_version_is_that_of_the_address(address: str | None, version: float | None) -> None:
     assert version == value(scraped(success(NAME, address=address)), "mail_probe_ip_protocol")
-
-
-def test_a_login_that_did_not_come_to_pass_is_neither_good_nor_bad() -> None:
-    read = scraped(success(NAME, auth_mechanism=None, auth_success=None))
-
-    assert {} == series(read, "mail_auth_success")
-
-
-def test_a_rejected_login_is_shown_with_its_mechanism() -> None:
-    read = scraped(success(NAME, auth_mechanism=Mechanism.LOGIN, auth_success=False))
-
-    assert value(read, "mail_auth_success", mechanism="LOGIN") == 0.0
-
-
-def test_a_login_that_was_not_tried_leaves_that_of_the_last_one() -> None:
-    paused = Failure(FailureReason.AUTH_REJECTED, Phase.AUTH, "login paused")
-    store = Store(BUILD)
-    store.configure([endpoint(NAME, credentials=MONITOR)])
-
-    def shown() -> dict[str, float]:
-        found = series(samples(exposed(store.snapshot())), "mail_auth_success")
-        return {dict(labels)["mechanism"]: figure for labels, figure in found.items()}
-
-    store.record(success(NAME, failure=paused, auth_mechanism=None, auth_success=None))
-    assert {} == shown()
-    store.record(success(NAME, auth_mechanism=Mechanism.PLAIN, auth_success=True))
-    store.record(success(NAME, failure=paused, auth_mechanism=None, auth_success=None))
-    assert {"PLAIN": 1.0} == shown()
-    store.configure([endpoint(NAME, credentials=replace(MONITOR, username="another"))])
-    assert {} == shown()
 
 
 def test_a_mailbox_shows_only_what_the_server_told() -> None:
@@ -421,17 +224,6 @@ def test_a_mailbox_shows_only_what_the_server_told() -> None:
     assert value(read, "mail_mailbox_messages", mailbox='Möbel & "Co"') == 0.0
     assert {} == series(read, "mail_mailbox_unseen_messages")
     assert {} == series(read, "mail_mailbox_quota_used_bytes")
-
-
-@FORMATS
-def test_text_from_a_certificate_breaks_no_line(form: Format) -> None:
-    hostile = 'CN="\\"} 1\n# TYPE fake gauge\nfake 1\r\x00\x7f\x85\ud800é'
-
-    read = samples(exposed(snapshot_of(success(NAME, tls=tls(leaf=certificate(hostile)))), form), form)
-
-    (labels,) = series(read, "mail_tls_certificate_info")
-    assert 'CN="\\"} 1\n# TYPE fake gauge\nfake 1\ufffd\ufffd\ufffd\ufffd\ufffdé' == dict(labels)["subject"]
-    assert "fake" not in {name for name, _ in read}
 
 
 def test_a_value_from_a_server_is_shortened() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import dns.message
@@ -13,73 +13,21 @@ import dns.rrset
 import pytest
 from blockbuster import blockbuster_ctx
 
-from exporter.model import DnsSettings, FailureReason, IpFamily, Resolution
+from exporter.model import DnsSettings, IpFamily, Resolution
 from exporter.net import dns_answers, dns_query
-from exporter.net.dns_query import MAX_NEGATIVE_TTL
 from exporter.net.dns_wire import Answer
 from exporter.net.nameserver import Nameserver as Address
-from exporter.net.resolve import MAX_ADDRESSES, ResolveError, Resolver
-from exporter.net.system_names import CHECK_INTERVAL
+from exporter.net.resolve import MAX_ADDRESSES, Resolver
 from tests.servers import dns as servers
-from tests.servers.dns import Nameserver, Query, nameserver
+from tests.servers.dns import Query, nameserver
+from tests.unit.resolving import ANY, BOTH, IPV4, MAIL, Bench, failed, not_found
 
-MAIL = "mail.example.test"
-BOTH = servers.records(f"{MAIL}. 300 IN A 192.0.2.1", f"{MAIL}. 300 IN AAAA 2001:db8::1")
-ANY, IPV4, IPV6 = IpFamily.ANY, IpFamily.IPV4, IpFamily.IPV6
-
-
-class Bench:
-    """A resolver with files, a clock and routes of its own."""
-
-    def __init__(self, directory: Path) -> None:
-        self.now = 1000.0
-        self.hosts = directory / "hosts"
-        self.resolv_conf = directory / "resolv.conf"
-
-    def resolver(
-        self,
-        *of: Nameserver,
-        timeout: float = 5.0,
-        search: Sequence[str] | None = None,
-        source_for: Callable[[str], str | None] = lambda address: address,
-    ) -> Resolver:
-        """One that asks these nameservers, or those of resolv.conf."""
-        return Resolver(
-            DnsSettings(tuple(server.address for server in of), timeout, None if search is None else tuple(search)),
-            clock=lambda: self.now,
-            hosts=self.hosts,
-            resolv_conf=self.resolv_conf,
-            source_for=source_for,
-        )
+IPV6 = IpFamily.IPV6
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
-
-
-async def refused(resolver: Resolver, host: str, family: IpFamily = ANY) -> ResolveError:
-    with pytest.raises(ResolveError) as caught:
-        await resolver.addresses(host, family)
-    assert caught.value.detail == str(caught.value)
-    assert caught.value.detail.isascii()
-    assert caught.value.detail.isprintable()
-    return caught.value
-
-
-async def not_found(resolver: Resolver, host: str, family: IpFamily = ANY) -> str:
-    error = await refused(resolver, host, family)
-    assert error.reason is FailureReason.DNS_NOT_FOUND
-    return error.detail
-
-
-async def failed(resolver: Resolver, host: str, family: IpFamily = ANY) -> str:
-    error = await refused(resolver, host, family)
-    assert error.reason is FailureReason.DNS_FAILED
-    return error.detail
-
-
-# Without DNS
 
 
 @pytest.mark.parametrize(
@@ -174,9 +122,6 @@ async def test_localhost_is_never_asked_for(
 async def test_localhost_is_ipv4_where_ipv6_is_switched_off(bench: Bench) -> None:
     resolver = bench.resolver(source_for=lambda address: None if ":" in address else address)
     assert await resolver.addresses("localhost", ANY) == ("127.0.0.1",)
-
-
-# By DNS
 
 
 @pytest.mark.parametrize(
@@ -322,93 +267,6 @@ async def test_a_name_has_no_more_addresses_than_can_be_tried(bench: Bench) -> N
         assert expected == await bench.resolver(server).addresses(MAIL, IPV4)
 
 
-# Search domains
-
-
-async def test_a_name_without_a_dot_is_looked_for_below_the_search_domains(bench: Bench) -> None:
-    async with nameserver(BOTH) as server:
-        resolver = bench.resolver(server, search=["other.test", "Example.Test."])
-        assert await resolver.addresses("mail", IPV4) == ("192.0.2.1",)
-        assert server.asked == [("mail.other.test", "A"), (MAIL, "A")]
-
-
-async def test_a_name_below_no_search_domain_is_asked_for_as_it_is(bench: Bench) -> None:
-    async with nameserver(servers.records()) as server:
-        detail = await not_found(bench.resolver(server, search=["a.test", "b.test"]), "mail", IPV4)
-        assert server.asked == [("mail.a.test", "A"), ("mail.b.test", "A"), ("mail", "A")]
-        assert detail == f"mail (also looked for below 2 search domains) does not exist, says {server} (NXDOMAIN)"
-
-
-@pytest.mark.parametrize("host", [MAIL, "mail."])
-async def test_a_name_with_a_dot_is_asked_for_as_it_is_only(bench: Bench, host: str) -> None:
-    async with nameserver(servers.records()) as server:
-        await not_found(bench.resolver(server, search=["other.test"]), host, IPV4)
-        assert [(host.removesuffix("."), "A")] == server.asked
-
-
-async def test_a_failure_ends_the_search(bench: Bench) -> None:
-    ill = servers.by_name({"mail.a.test": servers.rcode(dns.rcode.SERVFAIL)})
-    async with nameserver(ill) as server:
-        detail = await failed(bench.resolver(server, search=["a.test", "b.test"]), "mail", IPV4)
-        assert detail == f"mail.a.test: {server} answered SERVFAIL"
-
-
-async def test_a_search_domain_that_makes_no_name_is_passed_over(bench: Bench) -> None:
-    async with nameserver(BOTH) as server:
-        resolver = bench.resolver(server, search=["not a domain", "x" * 64, "." * 3, "example.test"])
-        assert await resolver.addresses("mail", IPV4) == ("192.0.2.1",)
-        assert server.asked == [(MAIL, "A")]
-
-
-def candidates(resolver: Resolver, host: str) -> list[str]:
-    names = resolver._files._read()
-    return list(resolver._candidates(host.removesuffix("."), host, names))
-
-
-def test_ndots_of_the_system_decides_which_names_are_searched(bench: Bench) -> None:
-    bench.resolv_conf.write_text("search prod.svc.test svc.test\noptions ndots:3\n")
-    resolver = bench.resolver()
-    assert candidates(resolver, "mail.prod") == ["mail.prod.prod.svc.test", "mail.prod.svc.test", "mail.prod"]
-    assert candidates(resolver, "mail.a.b.test") == ["mail.a.b.test"]
-    assert candidates(resolver, "mail.") == ["mail"]
-
-
-def test_configured_search_domains_replace_those_of_the_system(bench: Bench) -> None:
-    bench.resolv_conf.write_text("search system.test\noptions ndots:3\n")
-    resolver = bench.resolver(search=["configured.test"])
-    assert candidates(resolver, "mail") == ["mail.configured.test", "mail"]
-    assert candidates(resolver, "mail.a") == ["mail.a"]
-
-
-def test_configured_nameservers_know_nothing_of_the_systems_search_domains(bench: Bench) -> None:
-    bench.resolv_conf.write_text("search system.test\n")
-    resolver = Resolver(
-        DnsSettings((("192.0.2.53", 53),)), clock=lambda: 0.0, hosts=bench.hosts, resolv_conf=bench.resolv_conf
-    )
-    assert candidates(resolver, "mail") == ["mail"]
-
-
-def test_an_empty_list_means_that_no_name_is_searched(bench: Bench) -> None:
-    bench.resolv_conf.write_text("search system.test\noptions ndots:3\n")
-    assert candidates(bench.resolver(search=[]), "mail") == ["mail"]
-    assert candidates(bench.resolver(), "mail") == ["mail.system.test", "mail"]
-
-
-async def test_a_name_with_a_final_dot_is_asked_for_as_it_stands_whatever_ndots_says(bench: Bench) -> None:
-    async with nameserver(
-        servers.records("ok.example.test. 300 IN A 192.0.2.1", "*.example. 300 IN A 192.0.2.66")
-    ) as server:
-        bench.resolv_conf.write_text("search example.test\noptions ndots:9\n")
-        resolver = Resolver(
-            DnsSettings((server.address,), search=("example.test",)), hosts=bench.hosts, resolv_conf=bench.resolv_conf
-        )
-        await not_found(resolver, "ok.", IPV4)
-        assert server.asked == [("ok", "A")]
-
-
-# What is not found, and what fails
-
-
 async def test_a_name_that_does_not_exist_is_not_found(bench: Bench) -> None:
     async with nameserver(servers.records()) as server:
         assert await not_found(bench.resolver(server), MAIL) == f"{MAIL} does not exist, says {server} (NXDOMAIN)"
@@ -453,108 +311,6 @@ async def test_a_file_that_cannot_be_read_is_mentioned_where_names_cannot_be_res
     assert detail == f"{MAIL}: {server} answered REFUSED; {bench.hosts} cannot be read: Is a directory"
 
 
-# What is kept, and what is shared
-
-
-async def test_an_answer_is_used_again_within_its_ttl_and_not_a_moment_longer(bench: Bench) -> None:
-    async with nameserver(servers.records(f"{MAIL}. 60 IN A 192.0.2.1")) as server:
-        resolver = bench.resolver(server)
-        await resolver.addresses(MAIL, IPV4)
-        bench.now += 59.9
-        assert await resolver.addresses(MAIL, IPV4) == ("192.0.2.1",)
-        assert len(server.queries) == 1
-        server.behaviour = servers.records(f"{MAIL}. 60 IN A 192.0.2.2")
-        bench.now += 0.1
-        assert await resolver.addresses(MAIL, IPV4) == ("192.0.2.2",)
-
-
-async def test_an_expired_answer_is_not_used_even_if_there_is_no_other(bench: Bench) -> None:
-    async with nameserver(servers.records(f"{MAIL}. 60 IN A 192.0.2.1")) as server:
-        resolver = bench.resolver(server)
-        await resolver.addresses(MAIL, IPV4)
-        server.behaviour = servers.rcode(dns.rcode.SERVFAIL)
-        bench.now += 60
-        await failed(resolver, MAIL, IPV4)
-
-
-async def test_an_answer_with_a_ttl_of_zero_is_used_once(bench: Bench) -> None:
-    async with nameserver(servers.records(f"{MAIL}. 0 IN A 192.0.2.1")) as server:
-        resolver = bench.resolver(server)
-        await resolver.addresses(MAIL, IPV4)
-        await resolver.addresses(MAIL, IPV4)
-        assert len(server.queries) == 2
-
-
-async def test_an_absence_is_used_again_for_a_short_time(bench: Bench) -> None:
-    async with nameserver(servers.records(minimum=86400)) as server:
-        resolver = bench.resolver(server)
-        first = await not_found(resolver, MAIL, IPV4)
-        bench.now += MAX_NEGATIVE_TTL - 0.1
-        assert first == await not_found(resolver, MAIL, IPV4)
-        assert len(server.queries) == 1
-        bench.now += 0.1
-        server.behaviour = BOTH
-        assert await resolver.addresses(MAIL, IPV4) == ("192.0.2.1",)
-
-
-async def test_a_failure_is_not_used_again(bench: Bench) -> None:
-    async with nameserver(servers.rcode(dns.rcode.SERVFAIL)) as server:
-        resolver = bench.resolver(server)
-        await failed(resolver, MAIL, IPV4)
-        server.behaviour = BOTH
-        assert await resolver.addresses(MAIL, IPV4) == ("192.0.2.1",)
-
-
-async def test_the_oldest_answers_go_when_there_are_too_many(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dns_answers, "MAX_KEPT", 2)
-    names = [f"h{number}.example.test" for number in range(3)]
-    async with nameserver(servers.records(*(f"{name}. 300 IN A 192.0.2.1" for name in names))) as server:
-        resolver = bench.resolver(server)
-        for name in (*names, names[1], names[0]):
-            await resolver.addresses(name, IPV4)
-        assert [(name, "A") for name in (*names, names[0])] == server.asked
-
-
-async def test_many_lookups_of_one_name_ask_once(bench: Bench) -> None:
-    async with nameserver(BOTH) as server:
-        server.gate.clear()
-        resolver = bench.resolver(server)
-        lookups = [asyncio.create_task(resolver.addresses(MAIL, ANY)) for _ in range(20)]
-        await server.was_asked(2)
-        server.gate.set()
-        assert {("2001:db8::1", "192.0.2.1")} == set(await asyncio.gather(*lookups))
-        assert len(server.queries) == 2
-
-
-async def test_a_lookup_that_is_cancelled_leaves_the_question_to_the_others(bench: Bench) -> None:
-    async with nameserver(BOTH) as server:
-        server.gate.clear()
-        resolver = bench.resolver(server)
-        first, second = (asyncio.create_task(resolver.addresses(MAIL, ANY)) for _ in range(2))
-        await server.was_asked(2)
-        first.cancel()
-        await asyncio.wait((first,))
-        server.gate.set()
-        assert await second == ("2001:db8::1", "192.0.2.1")
-        assert first.cancelled()
-        assert len(server.queries) == 2
-
-
-async def test_a_question_that_nobody_waits_for_is_abandoned(bench: Bench) -> None:
-    async with nameserver(BOTH) as server:
-        server.gate.clear()
-        resolver = bench.resolver(server)
-        before = asyncio.all_tasks()
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
-                await resolver.addresses(MAIL, ANY)
-        left = {task for task in asyncio.all_tasks() - before if task.get_name().startswith("dns ")}
-        await asyncio.wait_for(asyncio.gather(*left, return_exceptions=True), 1)
-        assert all(task.cancelled() for task in left)
-        server.gate.set()
-        assert await resolver.addresses(MAIL, ANY) == ("2001:db8::1", "192.0.2.1")
-
-
 async def test_a_bug_of_ours_is_not_swallowed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(*_: object) -> None:
         raise ZeroDivisionError
@@ -563,28 +319,6 @@ async def test_a_bug_of_ours_is_not_swallowed(bench: Bench, monkeypatch: pytest.
     async with nameserver(BOTH) as server:
         with pytest.raises(ZeroDivisionError):
             await bench.resolver(server).addresses(MAIL, IPV4)
-
-
-async def test_the_nameservers_of_the_system_are_asked_and_when_they_change_their_answers_are_forgotten(
-    bench: Bench,
-) -> None:
-    bench.resolv_conf.write_text("nameserver 127.0.0.1\n")
-    resolver = bench.resolver(timeout=0.1)
-    names = await resolver._files.now()
-    first = resolver._answers_of(names)
-    assert [str(server) for server in first.nameservers] == ["127.0.0.1"]
-    assert first is resolver._answers_of(names)
-
-    bench.resolv_conf.write_text("nameserver 127.0.0.2\n")
-    bench.now += CHECK_INTERVAL
-    await resolver._files.now()
-    reading = resolver._files._reading
-    assert reading is not None
-    await asyncio.wait((reading,))
-
-    second = resolver._answers_of(await resolver._files.now())
-    assert [str(server) for server in second.nameservers] == ["127.0.0.2"]
-    assert first is not second
 
 
 async def test_a_poisoned_extra_record_is_not_believed(bench: Bench) -> None:
