@@ -18,13 +18,11 @@ from typing import Final, NamedTuple
 
 BOOLEAN: Final = 0x01
 INTEGER: Final = 0x02
-BIT_STRING: Final = 0x03
 OCTET_STRING: Final = 0x04
 OBJECT_IDENTIFIER: Final = 0x06
 UTC_TIME: Final = 0x17
 GENERALIZED_TIME: Final = 0x18
 SEQUENCE: Final = 0x30
-SET: Final = 0x31
 CONTEXT: Final = 0x80
 """Context-specific and primitive: `CONTEXT | 2` is `[2]`."""
 CONSTRUCTED: Final = 0x20

@@ -41,12 +41,10 @@ class Outgoing:
     Attributes:
         octets: The whole message, its lines ended by CRLF.
         message_id: With its angle brackets.
-        body_sha256: Of the body, in hexadecimal.
     """
 
     octets: bytes
     message_id: str
-    body_sha256: str
 
 
 def build(token: str, flow: str, sender: str, recipient: str, sent_at: float) -> Outgoing:
@@ -72,10 +70,9 @@ def build(token: str, flow: str, sender: str, recipient: str, sent_at: float) ->
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     message["Feedback-ID"] = f"{hashlib.sha256(flow.encode()).hexdigest()[:16]}:flow:mail-exporter"
-    content = body(token)
     # ASCII in short lines: nothing between here and there has a reason to encode it again.
-    message.set_content(content.decode("ascii").replace("\r\n", "\n"), charset="us-ascii", cte="7bit")
-    return Outgoing(message.as_bytes(), message_id, hashlib.sha256(content).hexdigest())
+    message.set_content(body(token).decode("ascii").replace("\r\n", "\n"), charset="us-ascii", cte="7bit")
+    return Outgoing(message.as_bytes(), message_id)
 
 
 def body(token: str) -> bytes:

@@ -19,11 +19,6 @@ def failure_link(name: str, failure: str, address: str | None = None) -> str:
     return _query("failure", name=name, id=failure, address=address)
 
 
-def flow_link(name: str) -> str:
-    """The page of a flow."""
-    return f"flows/{quote(name, safe='')}"
-
-
 def domain_link(name: str) -> str:
     """The page of a domain."""
     return f"domains/{quote(name, safe='')}"

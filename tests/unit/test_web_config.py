@@ -13,7 +13,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
-from structlog.testing import capture_logs
 
 from exporter.config.problems import ConfigurationError
 from exporter.web.cipher_suites import CIPHER_SUITES, TLS1_3
@@ -25,9 +24,9 @@ from exporter.web.policy_schema import (
     TlsServerSection,
     WebConfigSection,
 )
+from tests.unit.web_configuring import GOOD, HASH, TLS, renew, write
 
 FOLDER = Path(__file__).parent / "bad_web_configs"
-HASH = "$2y$10$s4wQIiLbOMNL8w2Fl.SmUOALk3Ouz5MqfP9M1FPkkULfPRaEgaonK"
 
 
 def problems_of(path: Path) -> list[str]:
@@ -49,16 +48,6 @@ def directory(tmp_path: Path, authority: trustme.CA) -> Path:
     return tmp_path
 
 
-def renew(directory: Path, authority: trustme.CA, name: str = "localhost") -> None:
-    """Puts a new certificate there, as ACME clients do: one file after the other, each at once."""
-    issued = authority.issue_cert(name)
-    issued.private_key_pem.write_to_path(directory / "new")
-    (directory / "new").replace(directory / "server.key")
-    for number, pem in enumerate(issued.cert_chain_pems):
-        pem.write_to_path(directory / "new", append=number > 0)
-    (directory / "new").replace(directory / "server.crt")
-
-
 def weak() -> bytes:
     """A certificate with a key that is too short to be taken."""
     key = rsa.generate_private_key(65537, 1024)  # noqa: S505 - that is the point
@@ -68,16 +57,6 @@ def weak() -> bytes:
     form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     pem = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
     return pem + key.private_bytes(*form)
-
-
-def write(directory: Path, text: str) -> Path:
-    file = directory / "web.yml"
-    file.write_text(text)
-    return file
-
-
-GOOD = "cert_file: server.crt\n  key_file: server.key"
-TLS = f"tls_server_config:\n  {GOOD}\n"
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.iterdir()), ids=lambda file: file.stem)
@@ -265,132 +244,6 @@ def test_several_curves_are_refused_where_python_cannot_keep_to_them(directory: 
     (problem,) = problems_of(write(directory, f"{TLS}  curve_preferences: [X25519, CurveP256]\n"))
 
     assert "curve_preferences: Python before 3.15 can keep to one curve, or to OpenSSL's choice" in problem
-
-
-def test_nothing_is_read_again_while_nothing_changes(directory: Path) -> None:
-    file = PolicyFile(write(directory, TLS))
-
-    assert [None, None] == [file.refresh(), file.refresh()]
-
-
-def test_new_users_are_read(directory: Path) -> None:
-    file = PolicyFile(write(directory, f"{TLS}basic_auth_users: {{alice: {HASH}}}\n"))
-    write(directory, f"{TLS}basic_auth_users: {{carol: {HASH}}}\n")
-
-    with capture_logs() as logs:
-        assert file.refresh()
-    assert ["carol"] == list(file.policy.config.users)
-    assert [("web configuration reloaded", "info")] == [(line["event"], line["log_level"]) for line in logs]
-
-
-def test_a_new_certificate_is_read(directory: Path, authority: trustme.CA) -> None:
-    file = PolicyFile(write(directory, TLS))
-    before = file.policy.context
-    renew(directory, authority)
-
-    assert file.refresh()
-    assert before is not file.policy.context
-
-
-def test_a_certificate_without_its_key_waits_for_it(directory: Path, authority: trustme.CA) -> None:
-    """As between the two steps of a renewal."""
-    file = PolicyFile(write(directory, TLS))
-    before = file.policy
-    issued = authority.issue_cert("localhost")
-    issued.private_key_pem.write_to_path(directory / "server.key")
-
-    with capture_logs() as logs:
-        assert not file.refresh()
-    assert before is file.policy
-    assert [(3, "error")] == [(line["line"], line["log_level"]) for line in logs]
-    assert "belongs to another certificate" in logs[0]["problem"]
-
-    issued.cert_chain_pems[0].write_to_path(directory / "server.crt")
-    assert file.refresh()
-
-
-def test_a_file_that_goes_away_while_it_is_read_leaves_the_old_one_in_force(
-    directory: Path, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = PolicyFile(write(directory, TLS))
-    before = file.policy
-    renew(directory, authority)
-
-    def gone(*_: object, **__: object) -> None:
-        raise FileNotFoundError(2, "No such file or directory")
-
-    with monkeypatch.context() as patched, capture_logs() as logs:
-        patched.setattr(ssl.SSLContext, "load_cert_chain", gone)
-        assert not file.refresh()
-
-    assert before is file.policy
-    assert ["tls_server_config: one of its files cannot be read (No such file or directory); put it back"] == [
-        line["problem"] for line in logs
-    ]
-
-
-def test_a_secret_that_is_swapped_by_its_symlink_is_read(directory: Path, authority: trustme.CA) -> None:
-    for version in ("1", "2"):
-        (directory / version).mkdir()
-        renew(directory / version, authority)
-    (directory / "data").symlink_to("1")
-    text = "tls_server_config: {cert_file: data/server.crt, key_file: data/server.key}\n"
-    file = PolicyFile(write(directory, text))
-
-    (directory / "new").symlink_to("2")
-    (directory / "new").replace(directory / "data")
-
-    assert file.refresh()
-
-
-def test_a_bad_file_is_logged_once_and_the_old_one_stays(directory: Path) -> None:
-    file = PolicyFile(write(directory, TLS))
-    before = file.policy
-    write(directory, f"{TLS}rate_limt: {{}}\nbasic_auth_users: {{alice: hunter2}}\n")
-
-    with capture_logs() as logs:
-        assert [False, None] == [file.refresh(), file.refresh()]
-    assert before is file.policy
-    assert [("web configuration not reloaded", 4), ("web configuration not reloaded", 5)] == [
-        (line["event"], line["line"]) for line in logs
-    ]
-    assert "hunter2" not in str(logs)
-
-
-def test_a_file_that_is_gone_leaves_the_old_one_in_force(directory: Path) -> None:
-    file = PolicyFile(write(directory, TLS))
-    before = file.policy
-    (directory / "web.yml").unlink()
-
-    with capture_logs():
-        assert not file.refresh()
-    assert before is file.policy
-
-
-def test_a_file_that_names_what_is_not_there_yet_is_read_once_it_is(directory: Path) -> None:
-    file = PolicyFile(write(directory, TLS))
-    write(directory, TLS.replace("server.", "later."))
-    with capture_logs():
-        assert not file.refresh()
-
-    (directory / "server.key").rename(directory / "later.key")
-    (directory / "server.crt").rename(directory / "later.crt")
-
-    assert file.refresh()
-
-
-@pytest.mark.parametrize(("before", "after"), [(TLS, ""), ("", TLS)])
-def test_tls_does_not_come_or_go_while_the_program_runs(directory: Path, before: str, after: str) -> None:
-    file = PolicyFile(write(directory, before))
-    policy = file.policy
-    write(directory, after)
-
-    with capture_logs() as logs:
-        assert not file.refresh()
-    assert policy is file.policy
-    assert ["tls_server_config comes or goes only with a restart; what was in force stays so"] == [
-        line["problem"] for line in logs
-    ]
 
 
 def test_every_key_is_explained() -> None:
