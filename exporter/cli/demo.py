@@ -7,6 +7,7 @@ import errno
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -21,8 +22,10 @@ from exporter.config.domains_section import is_installed
 from exporter.demo.domain_scenes import DOMAIN_SCENES, HEALTHY
 from exporter.demo.domain_scenes import INTERVAL as DOMAINS_EVERY
 from exporter.demo.domain_stage import StagedDomains, demo_domains
+from exporter.demo.flow_scenes import FLOW_INTERVAL, FlowScene
 from exporter.demo.scenes import INTERVAL, Scene
-from exporter.demo.stage import Staged, demo_configuration, demo_servers
+from exporter.demo.stage import FLOW_SCENES, Staged, demo_configuration, demo_servers, written
+from exporter.model import Outcome
 from exporter.net.detours import VARIABLE
 from exporter.web.addresses import ListenAddress, ListenError
 
@@ -46,14 +49,15 @@ def demo(addresses: tuple[ListenAddress, ...]) -> None:
 
 async def _demo(addresses: Sequence[ListenAddress], console: Console) -> None:
     # What domains publish is read with the help of the extra; without it there is nothing true to show.
-    async with demo_servers() as staged, demo_domains(DOMAIN_SCENES if is_installed() else ()) as domains:
+    async with (
+        demo_servers() as staged,
+        written(demo_configuration(staged)) as file,
+        demo_domains(DOMAIN_SCENES if is_installed() else ()) as domains,
+    ):
         configuration = replace(
-            demo_configuration(tuple(one.endpoint for one in staged)),
-            dns=domains.dns,
-            followings=domains.followings,
-            domains=domains.domains,
+            demo_configuration(staged), dns=domains.dns, followings=domains.followings, domains=domains.domains
         )
-        announce = _announcer(console, staged, domains)
+        announce = _announcer(console, staged, file, domains)
         try:
             await app.serve(configuration, addresses, announce, detours=domains.detours)
         except ListenError as error:
@@ -70,7 +74,9 @@ def _is_taken(error: ListenError) -> bool:
     return isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EADDRINUSE
 
 
-def _announcer(console: Console, staged: Sequence[Staged], domains: StagedDomains) -> Callable[[Sequence[str]], None]:
+def _announcer(
+    console: Console, staged: Sequence[Staged], file: Path, domains: StagedDomains
+) -> Callable[[Sequence[str]], None]:
     """What tells a person where to look and what is to be seen, once the URLs are known."""
 
     def announce(urls: Sequence[str]) -> None:
@@ -84,10 +90,19 @@ def _announcer(console: Console, staged: Sequence[Staged], domains: StagedDomain
         print_rows(console, [_row(one.scene) for one in staged if one.scene.expected is None])
         console.print("\nThese fail, each for its own reason:")
         print_rows(console, [_row(one.scene) for one in staged if one.scene.expected is not None])
+        _announce_flows(console, file)
         _announce_domains(console, domains)
         console.print("\nCtrl-C ends the demo.")
 
     return announce
+
+
+def _announce_flows(console: Console, file: Path) -> None:
+    console.print(f"\nMail is sent through these flows every {FLOW_INTERVAL:g} s:")
+    print_rows(console, [(scene.name, _flow_row(scene)) for scene in FLOW_SCENES])
+    console.print("\nIn another terminal, while the demo runs:")
+    for command in ("flow healthy", "probe healthy-imaps"):
+        console.print(Text(f"  mail-exporter {command} --config.file={file}", "bold"), soft_wrap=True)
 
 
 def _announce_domains(console: Console, domains: StagedDomains) -> None:
@@ -107,3 +122,8 @@ def _row(scene: Scene) -> tuple[str, Text]:
     if scene.expected is not None:
         words.append(": ").append(f"{scene.expected.reason} in phase {scene.expected.phase}", "red")
     return scene.name, words
+
+
+def _flow_row(scene: FlowScene) -> Text:
+    good = scene.expected is Outcome.DELIVERED
+    return Text(f"{scene.shows}: ").append(str(scene.expected), "green" if good else "red")

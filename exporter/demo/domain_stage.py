@@ -38,6 +38,7 @@ from exporter.demo.domain_scenes import (
     Shown,
 )
 from exporter.demo.nameserver import Zone, nameserver, zone
+from exporter.demo.post import PostOffice
 from exporter.demo.servers import LOOPBACK, closed_port, mail_server
 from exporter.demo.site import Quota, Site
 from exporter.model import (
@@ -118,12 +119,10 @@ async def _started(stack: AsyncExitStack, host: Host, papers: Papers) -> int:
         return stack.enter_context(closed_port())
     site = Site(
         name=host.helo,
-        domain=HEALTHY,
         encryption=host.encryption,
         tls=papers.contexts[host.shows],
         accounts={},
-        recipients=frozenset(),
-        mailboxes={},
+        post=PostOffice(host.helo, HEALTHY, ()),
         quota=Quota("", 0, 0),
         behaviour=host.behaviour,
     )

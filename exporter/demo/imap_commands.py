@@ -15,6 +15,9 @@ MAX_LITERAL: Final = 4096
 MAX_LITERALS: Final = 4
 """Literals in one command: LOGIN may have two, nothing here needs more."""
 
+AS_THEY_ARE: Final = frozenset({b"UID", b"FETCH", b"SEARCH", b"STORE", b"EXPUNGE", b"LIST"})
+"""Commands with a grammar of their own, whose arguments are taken as they are written."""
+
 _HEAD: Final = re.compile(rb'([^\x00-\x20\x7f-\xff"%()*+\\{]+) ([A-Za-z]+)')
 _ARGUMENT: Final = re.compile(
     rb' (?:"(?P<quoted>(?:[^"\\]|\\["\\])*)"|\((?P<items>[A-Za-z ]+)\)|(?P<atom>[^\x00-\x20\x7f-\xff"%()*\\{]+))'
@@ -49,12 +52,14 @@ class Command:
         verb: In capitals.
         texts: The arguments that are strings, whichever way they were written.
         items: The words of the one that is a list, in capitals.
+        rest: All that stands behind the verb, of the commands in `AS_THEY_ARE`.
     """
 
     tag: bytes
     verb: bytes
-    texts: tuple[bytes, ...]
-    items: tuple[bytes, ...]
+    texts: tuple[bytes, ...] = ()
+    items: tuple[bytes, ...] = ()
+    rest: bytes = b""
 
 
 async def read_command(wire: Wire) -> Command:
@@ -75,6 +80,8 @@ async def read_command(wire: Wire) -> Command:
     texts: list[bytes] = []
     items: tuple[bytes, ...] = ()
     rest = line[head.end() :]
+    if head[2].upper() in AS_THEY_ARE:
+        return Command(tag, head[2].upper(), rest=rest.strip())
     for _ in range(MAX_LITERALS + 1):
         announced = _LITERAL.search(rest)
         for argument in _arguments(rest[: announced.start()] if announced else rest, tag):

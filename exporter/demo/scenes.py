@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
-from exporter.demo.site import Behaviour, Greeting, Logins, Mailbox, Quota, Upgrade
+from exporter.demo.site import Behaviour, Greeting, Logins, Quota, Upgrade
 from exporter.model import Encryption, FailureReason, Phase, Protocol
 
 SERVER_NAME: Final = "mail.demo.example"
@@ -25,9 +25,6 @@ UNKNOWN_RECIPIENT: Final = f"nobody@{DOMAIN}"
 FOREIGN_RECIPIENT: Final = "someone@elsewhere.example"
 
 INBOX: Final = "INBOX"
-MAILBOXES: Final = {
-    INBOX: Mailbox(messages=1284, unseen=17, size=198_243_071, uid_validity=1_700_000_000, uid_next=5391)
-}
 QUOTA: Final = Quota(root="User quota", used=812_340, limit=1_048_576)
 
 INTERVAL: Final = 5.0

@@ -25,8 +25,8 @@ LOOPBACK: Final = "127.0.0.1"
 MAX_CLIENTS: Final = 64
 """Clients of one server at a time; further ones are dropped. The daemon needs one, a mail client a few."""
 
-MAX_SESSION: Final = 120.0
-"""Seconds until a client is dropped, whatever it is doing; a probe takes less."""
+MAX_SESSION: Final = 2 * 3600.0
+"""Seconds until a client is dropped, whatever it is doing. A probe takes a moment; who waits for mail, an hour."""
 
 SESSIONS: Final[Mapping[Protocol, Callable[[Wire, Site], Session]]] = {
     Protocol.SMTP: SmtpSession,
@@ -35,20 +35,25 @@ SESSIONS: Final[Mapping[Protocol, Callable[[Wire, Site], Session]]] = {
 }
 
 
-def mail_server(protocol: Protocol, site: Site) -> AbstractAsyncContextManager[int]:
+def mail_server(
+    protocol: Protocol, site: Site, host: str = LOOPBACK, port: int = 0
+) -> AbstractAsyncContextManager[int]:
     """A mail server, from entry to exit; gives its port."""
 
     async def serve(wire: Wire) -> None:
         await SESSIONS[protocol](wire, site).run()
 
-    return listening(serve, partial(Wire, delay=site.behaviour.delay))
+    return listening(serve, partial(Wire, delay=site.behaviour.delay), host, port)
 
 
 @asynccontextmanager
 async def listening(
-    serve: Callable[[W], Awaitable[None]], wire: Callable[[Callable[[], None]], W]
+    serve: Callable[[W], Awaitable[None]],
+    wire: Callable[[Callable[[], None]], W],
+    host: str = LOOPBACK,
+    port: int = 0,
 ) -> AsyncIterator[int]:
-    """Listen on a free port of loopback, from entry to exit, and serve each client in a task of its own.
+    """Listen, by default on a free port of loopback, from entry to exit, and serve each client in a task of its own.
 
     A client that goes away is nothing to talk about, and `ClientGoneError` is dropped here. Any other exception is a
     bug of the server, and ends that one session; asyncio reports it.
@@ -56,6 +61,8 @@ async def listening(
     Args:
         serve: What to do with a client. When it returns, the connection is closed in an orderly way.
         wire: `Wire`, or something that makes one with a delay or of another kind.
+        host: The address.
+        port: 0 for one that is free.
     """
     sessions: dict[asyncio.Task[None], W] = {}
     over = asyncio.Event()
@@ -72,7 +79,7 @@ async def listening(
         client = wire(lambda: accepted(client))
         return client
 
-    server = await asyncio.get_running_loop().create_server(connection, LOOPBACK, 0)
+    server = await asyncio.get_running_loop().create_server(connection, host, port)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

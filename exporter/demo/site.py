@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from hmac import compare_digest
 
+from exporter.demo.post import PostOffice
 from exporter.model import Encryption, Secret
 
 
@@ -56,6 +57,7 @@ class Behaviour:
         delay: Seconds before each thing it says, and before the handshake.
         hangs_up_on: The command, in capitals, that is answered by closing the connection.
         open_relay: SMTP: takes mail for everybody from everybody.
+        withholds: IMAP: capabilities that are neither announced nor there.
     """
 
     delay: float = 0.0
@@ -64,21 +66,7 @@ class Behaviour:
     logins: Logins = Logins.CHECKED
     hangs_up_on: bytes | None = None
     open_relay: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Mailbox:
-    """Figures of a mailbox that has no messages behind them.
-
-    Attributes:
-        size: Octets.
-    """
-
-    messages: int
-    unseen: int
-    size: int
-    uid_validity: int = 1
-    uid_next: int = 1
+    withholds: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,34 +89,28 @@ class Site:
 
     Attributes:
         name: What it calls itself.
-        domain: The mail domain it is responsible for.
         encryption: `TLS`, `STARTTLS` or `NONE`: when its connections become TLS.
         tls: Certificate and key; not used where `encryption` is `NONE`.
         accounts: Passwords by user name; the users have no other names.
-        recipients: The local parts of the addresses that get mail.
-        mailboxes: Everybody's, by name.
-        size_limit: SMTP: the largest message, in octets.
+        post: Takes their mail and keeps it.
     """
 
     name: str
-    domain: str
     encryption: Encryption
     tls: ssl.SSLContext
     accounts: Mapping[str, Secret]
-    recipients: frozenset[str]
-    mailboxes: Mapping[str, Mailbox]
+    post: PostOffice
     quota: Quota
-    size_limit: int = 26_214_400
     behaviour: Behaviour = field(default_factory=Behaviour)
 
-    def admits(self, username: bytes, password: bytes) -> bool:
-        """Whether the password is that user's."""
+    def admits(self, username: bytes, password: bytes) -> str | None:
+        """Who that is; `None` if the password is not that user's."""
         known = {name.encode(): secret.reveal() for name, secret in self.accounts.items()}
         # The comparison takes the same time for an unknown user: the habit of servers that are attacked.
-        return compare_digest(known.get(username, b""), password) and username in known
+        return username.decode() if compare_digest(known.get(username, b""), password) and username in known else None
 
-    def admits_plain(self, message: bytes) -> bool:
-        """Whether a message of the SASL mechanism PLAIN is a good login (RFC 4616 section 2)."""
+    def admits_plain(self, message: bytes) -> str | None:
+        """Likewise, by a message of the SASL mechanism PLAIN (RFC 4616 section 2)."""
         authorization, _, rest = message.partition(b"\0")
         username, _, password = rest.partition(b"\0")
-        return authorization in {b"", username} and self.admits(username, password)
+        return self.admits(username, password) if authorization in {b"", username} else None

@@ -1,4 +1,4 @@
-"""An SMTP server (RFC 5321) that knows STARTTLS (RFC 3207), AUTH (RFC 4954) and SIZE (RFC 1870), and takes no mail."""
+"""An SMTP server (RFC 5321) that knows STARTTLS (RFC 3207), AUTH (RFC 4954) and SIZE (RFC 1870)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import ClassVar, Final
 
+from exporter.demo.post import MAX_MESSAGE
 from exporter.demo.session import MAX_LINE, Session, decoded
 from exporter.demo.site import Greeting, Logins, Site
 from exporter.demo.wire import Wire
 
 _MAIL: Final = re.compile(rb"FROM: ?<([^<>\s]*)>((?: [!-~]+)*)", re.IGNORECASE)
 _RCPT: Final = re.compile(rb"TO: ?<([^<>\s@]+)@([^<>\s@]+)>(?: [!-~]+)*", re.IGNORECASE)
+MAX_RECIPIENTS: Final = 10
+
 _SIZE: Final = re.compile(rb" SIZE=([0-9]{1,20})(?: |$)", re.IGNORECASE)
 
 
@@ -20,9 +23,10 @@ class SmtpSession(Session):
     """One client's SMTP session.
 
     Attributes:
-        greeted: Whether the client said EHLO or HELO, since the handshake if there was one.
+        greeted: What the client called itself in EHLO or HELO since the last handshake; empty if it has not.
         logged_in: Whether it authenticated.
         sender: The reverse-path, while a mail transaction is open.
+        recipients: Whom its message is for.
     """
 
     GREETINGS: ClassVar[Mapping[Greeting, bytes]] = MappingProxyType(
@@ -37,9 +41,10 @@ class SmtpSession(Session):
 
     def __init__(self, wire: Wire, site: Site) -> None:
         super().__init__(wire, site)
-        self.greeted = False
+        self.greeted = b""
         self.logged_in = False
         self.sender: bytes | None = None
+        self.recipients: list[bytes] = []
         self._refuses_all = False
 
     async def turn(self) -> None:
@@ -61,6 +66,10 @@ class SmtpSession(Session):
         self._refuses_all = self.site.behaviour.greeting is Greeting.REFUSE
         self.open = self._refuses_all
 
+    def begin(self, sender: bytes | None) -> None:
+        """Another mail transaction, or none."""
+        self.sender, self.recipients = sender, []
+
     async def reply(self, line: bytes) -> None:
         """Send a reply of one line."""
         await self.wire.send(line + b"\r\n")
@@ -76,8 +85,9 @@ async def ehlo(session: SmtpSession, argument: bytes) -> None:
     if not argument:
         await session.reply(b"501 5.5.4 EHLO who?")
         return
-    session.greeted, session.sender = True, None
-    lines = [session.site.name.encode(), b"PIPELINING", b"SIZE %d" % session.site.size_limit, b"ENHANCEDSTATUSCODES"]
+    session.greeted = argument
+    session.begin(None)
+    lines = [session.site.name.encode(), b"PIPELINING", b"SIZE %d" % MAX_MESSAGE, b"ENHANCEDSTATUSCODES"]
     if session.offers_upgrade():
         lines.append(b"STARTTLS")
     if session.offers_login():
@@ -90,7 +100,8 @@ async def helo(session: SmtpSession, argument: bytes) -> None:
     if not argument:
         await session.reply(b"501 5.5.4 HELO who?")
         return
-    session.greeted, session.sender = True, None
+    session.greeted = argument
+    session.begin(None)
     await session.reply(b"250 " + session.site.name.encode())
 
 
@@ -105,7 +116,8 @@ async def starttls(session: SmtpSession, argument: bytes) -> None:
     else:
         await session.upgrade(b"220 2.0.0 Ready to start TLS\r\n")
         # RFC 3207 section 4.2: the server must discard what it learnt before, such as the name in EHLO.
-        session.greeted, session.sender = False, None
+        session.greeted = b""
+        session.begin(None)
 
 
 async def auth(session: SmtpSession, argument: bytes) -> None:
@@ -132,14 +144,14 @@ async def auth(session: SmtpSession, argument: bytes) -> None:
 async def auth_plain(session: SmtpSession, initial: bytes) -> bool | None:
     """RFC 4616. See `MECHANISMS`."""
     message = decoded(initial) if initial else await session.ask(b"")
-    return None if message is None else session.site.admits_plain(message)
+    return None if message is None else session.site.admits_plain(message) is not None
 
 
 async def auth_login(session: SmtpSession, initial: bytes) -> bool | None:
     """draft-murchison-sasl-login: asks for "Username:" and "Password:". See `MECHANISMS`."""
     username = decoded(initial) if initial else await session.ask(b"VXNlcm5hbWU6")
     password = None if username is None else await session.ask(b"UGFzc3dvcmQ6")
-    return None if username is None or password is None else session.site.admits(username, password)
+    return None if username is None or password is None else session.site.admits(username, password) is not None
 
 
 async def mail(session: SmtpSession, argument: bytes) -> None:
@@ -149,10 +161,10 @@ async def mail(session: SmtpSession, argument: bytes) -> None:
         await session.reply(b"503 5.5.1 Not now")
     elif found is None:
         await session.reply(b"501 5.5.4 MAIL FROM:<whom>?")
-    elif (size := _SIZE.search(found[2])) and int(size[1]) > session.site.size_limit:
+    elif (size := _SIZE.search(found[2])) and int(size[1]) > MAX_MESSAGE:
         await session.reply(b"552 5.3.4 Too large")
     else:
-        session.sender = found[1]
+        session.begin(found[1])
         await session.reply(b"250 2.1.0 Ok")
 
 
@@ -163,18 +175,48 @@ async def rcpt(session: SmtpSession, argument: bytes) -> None:
         await session.reply(b"503 5.5.1 MAIL first")
     elif found is None:
         await session.reply(b"501 5.5.4 RCPT TO:<whom>?")
-    elif found[2].lower() == session.site.domain.encode():
-        known = found[1] in {recipient.encode() for recipient in session.site.recipients}
-        await session.reply(b"250 2.1.5 Ok" if known else b"550 5.1.1 No such user here")
-    elif session.logged_in or session.site.behaviour.open_relay:
-        await session.reply(b"250 2.1.5 Ok, to be relayed")
+    elif len(session.recipients) == MAX_RECIPIENTS:
+        await session.reply(b"452 4.5.3 Too many recipients")
     else:
-        await session.reply(b"554 5.7.1 Relay access denied")
+        reply = _about_recipient(session, found[1], found[2])
+        if reply.startswith(b"250"):
+            session.recipients.append(found[1] + b"@" + found[2])
+        await session.reply(reply)
+
+
+def _about_recipient(session: SmtpSession, local_part: bytes, domain: bytes) -> bytes:
+    if domain.lower() == session.site.post.domain.encode():
+        known = session.site.post.knows(local_part.decode("ascii", "replace"))
+        return b"250 2.1.5 Ok" if known else b"550 5.1.1 No such user here"
+    if session.logged_in or session.site.behaviour.open_relay:
+        return b"250 2.1.5 Ok, to be relayed"
+    return b"554 5.7.1 Relay access denied"
+
+
+async def data(session: SmtpSession, _argument: bytes) -> None:
+    """RFC 5321 4.1.1.4."""
+    if session.sender is None or not session.recipients:
+        await session.reply(b"503 5.5.1 MAIL and RCPT first")
+        return
+    await session.reply(b"354 Go on, and end with a dot")
+    message = bytearray()
+    while (line := await session.wire.read_line(MAX_LINE)) != b".":
+        if len(message) <= MAX_MESSAGE:
+            # RFC 5321 4.5.2: a dot before a dot is taken away.
+            message += line.removeprefix(b".") + b"\r\n"
+    sender = session.sender.decode("ascii", "replace")
+    recipients = [each.decode("ascii", "replace") for each in session.recipients]
+    session.begin(None)
+    if len(message) > MAX_MESSAGE:
+        await session.reply(b"552 5.3.4 Too large")
+        return
+    number = session.site.post.take(sender, recipients, bytes(message), session.greeted.decode("ascii", "replace"))
+    await session.reply(f"250 2.0.0 Ok: queued as {number}".encode())
 
 
 async def rset(session: SmtpSession, _argument: bytes) -> None:
     """RFC 5321 4.1.1.5."""
-    session.sender = None
+    session.begin(None)
     await session.reply(b"250 2.0.0 Ok")
 
 
@@ -191,6 +233,7 @@ COMMANDS: Final[Mapping[bytes, Callable[[SmtpSession, bytes], Awaitable[None]]]]
     b"AUTH": auth,
     b"MAIL": mail,
     b"RCPT": rcpt,
+    b"DATA": data,
     b"RSET": rset,
     b"QUIT": quit_,
 }
@@ -198,7 +241,6 @@ COMMANDS: Final[Mapping[bytes, Callable[[SmtpSession, bytes], Awaitable[None]]]]
 ANSWERS: Final[Mapping[bytes, bytes]] = {
     b"NOOP": b"250 2.0.0 Ok",
     b"VRFY": b"252 2.5.0 Perhaps",
-    b"DATA": b"554 5.3.2 No mail is taken here",
 }
 """Commands that change nothing."""
 

@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,12 +14,15 @@ from types import MappingProxyType
 from typing import Final
 
 from exporter.config.configuration import Configuration
-from exporter.config.values.secret_sources import InlineSecret
+from exporter.config.values.secret_sources import FileSecret, InlineSecret
+from exporter.config.yaml_output import render
 from exporter.demo.authority import Authority, Issued, Validity, self_signed
+from exporter.demo.flow_scenes import FLOW_INTERVAL, READS_BY_IMAP, SENDS, FlowScene, flow_scenes
+from exporter.demo.post import PostOffice, Route
 from exporter.demo.scenes import (
     DOMAIN,
+    INBOX,
     INTERVAL,
-    MAILBOXES,
     OTHER_NAME,
     QUOTA,
     RECIPIENT,
@@ -31,7 +34,20 @@ from exporter.demo.scenes import (
 )
 from exporter.demo.servers import LOOPBACK, closed_port, mail_server
 from exporter.demo.site import Site
-from exporter.model import Credentials, Endpoint, Limits, Protocol, Secret, TlsPolicy
+from exporter.model import (
+    Credentials,
+    Endpoint,
+    Expected,
+    Flow,
+    Flows,
+    Limits,
+    Protocol,
+    Receiving,
+    Secret,
+    SecretSource,
+    Sending,
+    TlsPolicy,
+)
 
 LIMITS: Final = Limits(connections_per_host=len(SCENES))
 """All servers of the demo share a host: under the usual limit the scenes would wait for each other."""
@@ -58,6 +74,13 @@ ALL: Final = (RIGHT, *WRONG.values())
 
 ACCOUNTS: Final[Mapping[str, Secret]] = {credentials.username: PASSWORD for credentials in ALL}
 
+FLOW_SCENES: Final = flow_scenes(RIGHT.username)
+FLOW_KEY: Final = Secret(b"the flow key of the demo")
+
+MAIL: Final = 12
+"""Messages that wait in the mailbox from the beginning; nobody has read the newest three."""
+UNREAD: Final = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Staged:
@@ -69,11 +92,6 @@ class Staged:
 
     scene: Scene
     endpoint: Endpoint
-
-
-def demo_configuration(endpoints: tuple[Endpoint, ...]) -> Configuration:
-    """What the daemon is told in place of a configuration file."""
-    return Configuration((), endpoints, ALL, limits=LIMITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +119,66 @@ async def demo_servers(scenes: Sequence[Scene] = SCENES) -> AsyncIterator[tuple[
         directory = await asyncio.to_thread(TemporaryDirectory, prefix="mail-exporter-demo-")
         stack.push_async_callback(asyncio.to_thread, directory.cleanup)
         wardrobe = await asyncio.to_thread(_wardrobe, Path(directory.name), datetime.now(UTC))
+        post = _post_office()
         staged = []
         for scene in scenes:
             if scene.listens:
-                port = await stack.enter_async_context(mail_server(scene.protocol, _site(scene, wardrobe)))
+                port = await stack.enter_async_context(mail_server(scene.protocol, _site(scene, wardrobe, post)))
             else:
                 port = stack.enter_context(closed_port())
             staged.append(Staged(scene, _endpoint(scene, port, wardrobe)))
         yield tuple(staged)
+
+
+def demo_configuration(staged: Sequence[Staged]) -> Configuration:
+    """What the daemon is told in place of a configuration file."""
+    endpoints = {one.scene.name: one.endpoint for one in staged}
+    flows = tuple(_flow(scene, endpoints) for scene in FLOW_SCENES)
+    return Configuration((), tuple(endpoints.values()), ALL, limits=LIMITS, flows=Flows(flows, InlineSecret(FLOW_KEY)))
+
+
+@asynccontextmanager
+async def written(configuration: Configuration) -> AsyncIterator[Path]:
+    """The same as a configuration file for the other commands, until the end."""
+    directory = await asyncio.to_thread(TemporaryDirectory, prefix="mail-exporter-demo-")
+    try:
+        yield await asyncio.to_thread(_write, configuration, Path(directory.name))
+    finally:
+        await asyncio.to_thread(directory.cleanup)
+
+
+def _write(configuration: Configuration, directory: Path) -> Path:
+    """With each secret in a file of its own: what is rendered holds none."""
+
+    def kept(name: str, source: SecretSource) -> FileSecret:
+        file = directory / name
+        file.touch(0o600)
+        file.write_bytes(source.read().reveal())
+        return FileSecret(file)
+
+    credentials = tuple(
+        each if each.password is None else replace(each, password=kept(each.name, each.password))
+        for each in configuration.credentials
+    )
+    flows = configuration.flows
+    if flows.key is not None:
+        flows = replace(flows, key=kept("flow-key", flows.key))
+    file = directory / "mail-exporter.yaml"
+    file.write_text("".join(render(replace(configuration, credentials=credentials, flows=flows))))
+    return file
+
+
+def _flow(scene: FlowScene, endpoints: Mapping[str, Endpoint]) -> Flow:
+    reads = endpoints[scene.reads]
+    mailboxes = ("INBOX",) if reads.protocol is Protocol.POP3 else ("INBOX", "\\Junk")
+    return Flow(
+        name=scene.name,
+        receiving=Receiving(reads, mailboxes, authserv_id=SERVER_NAME),
+        sending=Sending(RIGHT.username, f"{scene.name}@{DOMAIN}", endpoints[SENDS], bounces=endpoints[READS_BY_IMAP]),
+        expected=Expected(within=scene.within),
+        give_up=scene.give_up,
+        interval=FLOW_INTERVAL,
+    )
 
 
 def credentials_of(scene: Scene) -> Credentials | None:
@@ -132,7 +202,7 @@ def _endpoint(scene: Scene, port: int, wardrobe: Wardrobe) -> Endpoint:
         interval=INTERVAL,
         timeout=scene.timeout,
         credentials=credentials_of(scene),
-        helo=f"monitor.{DOMAIN}",
+        helo=f"monitor.{DOMAIN}" if scene.protocol is Protocol.SMTP else None,
         tls=TlsPolicy(server_name=SERVER_NAME, ca_file=wardrobe.ca_file),
         mailbox=scene.mailbox,
         rcpt_to=scene.rcpt_to,
@@ -140,15 +210,23 @@ def _endpoint(scene: Scene, port: int, wardrobe: Wardrobe) -> Endpoint:
     )
 
 
-def _site(scene: Scene, wardrobe: Wardrobe) -> Site:
+def _post_office() -> PostOffice:
+    routes = {scene.name: scene.route for scene in FLOW_SCENES}
+    post = PostOffice(SERVER_NAME, DOMAIN, ACCOUNTS, {RECIPIENT.partition("@")[0]: Route(RIGHT.username)} | routes)
+    inbox = post.mailboxes(RIGHT.username)[INBOX]
+    for number in range(1, MAIL + 1):
+        text = f"From: colleague@{DOMAIN}\r\nTo: {RIGHT.username}\r\nSubject: Report {number}\r\n\r\nAll is well.\r\n"
+        inbox.add(text.encode(), () if number > MAIL - UNREAD else (b"\\Seen",))
+    return post
+
+
+def _site(scene: Scene, wardrobe: Wardrobe, post: PostOffice) -> Site:
     return Site(
         name=SERVER_NAME,
-        domain=DOMAIN,
         encryption=scene.encryption,
         tls=wardrobe.contexts[scene.certificate],
         accounts=ACCOUNTS,
-        recipients=frozenset({RECIPIENT.partition("@")[0]}),
-        mailboxes=MAILBOXES,
+        post=post,
         quota=QUOTA,
         behaviour=scene.behaviour,
     )

@@ -50,6 +50,7 @@ class Wire(asyncio.Protocol):
         self._delay = delay
         self._buffer = bytearray()
         self._ended = False
+        self._woken = False
         self._arrived = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -113,6 +114,27 @@ class Wire(asyncio.Protocol):
         if end > limit:
             raise LineTooLongError
         return self._take(end + 1)[:-1].removesuffix(b"\r")
+
+    async def read_line_or_wake(self, limit: int) -> bytes | None:
+        """The next line, as `read_line` gives it; `None` if `wake` is called before it is there.
+
+        Raises:
+            ClientGoneError: There will be no line.
+            LineTooLongError: It is longer than the limit.
+        """
+        while not self._woken and b"\n" not in self._buffer:
+            if len(self._buffer) > limit:
+                raise LineTooLongError
+            await self._receive()
+        if self._woken:
+            self._woken = False
+            return None
+        return await self.read_line(limit)
+
+    def wake(self) -> None:
+        """Let `read_line_or_wake` return, now or when it is called next."""
+        self._woken = True
+        self._arrived.set()
 
     async def read_exactly(self, size: int) -> bytes:
         """The next `size` octets.

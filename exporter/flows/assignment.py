@@ -85,6 +85,17 @@ class Assignment:
         """Those of the flows whose messages arrive here."""
         return self._desk.ledgers(flow.name for flow in self._flows if flow.sending is not None)
 
+    def awaits(self, ledger: Ledger) -> bool:
+        """Whether messages of that flow are looked for here, and not by another reader of the same mailbox."""
+        return any(flow.name == ledger.flow.name for flow in self._flows)
+
+    def hears_of(self, ledger: Ledger) -> bool:
+        """Whether notifications about messages of that flow are looked for here, or else nowhere."""
+        sending = ledger.flow.sending
+        return (
+            sending is None or sending.bounces is None or any(each.name == ledger.flow.name for each in self._bouncing)
+        )
+
     def primary(self) -> Place | None:
         """The mailbox in which mail is expected."""
         for flow in self._flows:

@@ -55,11 +55,18 @@ def _read(value: str, authserv_id: str) -> dict[AuthMethod, AuthResult]:
     if str(field.authserv_id).casefold() != authserv_id.casefold():
         return {}
     results: dict[AuthMethod, AuthResult] = {}
-    for entry in field.results:
+    # RFC 7208 2.4: SPF of the sender counts, and of HELO only where nothing is said about the sender.
+    for entry in sorted(field.results, key=_is_about_helo):
         method = _METHODS.get(str(getattr(entry, "method", "")).lower())
         word = str(getattr(entry, "result", "")).lower()
         result = _RESULTS.get(word) or _OLD_NAMES.get(word)
         # Of several signatures one that is good is enough (RFC 6376 6.1).
-        if method is not None and result is not None and (method not in results or result is AuthResult.PASS):
+        good = method is AuthMethod.DKIM and result is AuthResult.PASS
+        if method is not None and result is not None and (good or method not in results):
             results[method] = result
     return results
+
+
+def _is_about_helo(entry: authres.AuthenticationResult) -> bool:
+    names = {str(each.name).lower() for each in getattr(entry, "properties", ())}
+    return "helo" in names and "mailfrom" not in names

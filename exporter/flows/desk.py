@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -11,6 +14,7 @@ from typing import Protocol as Interface
 from exporter.flows import signature
 from exporter.flows.headers import Headers
 from exporter.flows.ledger import Ledger, Moment
+from exporter.flows.matching import addresses
 from exporter.flows.message import HEADER, SUBJECT
 from exporter.flows.signature import Token
 from exporter.model import MIN_FLOW_KEY, Flow, Flows, Removal, Secret, SecretSource, Settled
@@ -22,6 +26,11 @@ a staged change of the configuration, has had its time to find it."""
 
 KEY_FOR: Final = 10.0
 """Seconds for which a key that was read is used: the file may be replaced at any time."""
+
+KEY_WITHIN: Final = 10.0
+"""Seconds to read the key. A file system that hangs must not stop a flow without a word."""
+
+_OWN_LINE: Final = rb"(?m)^[ \t]*%s[ \t]*\r?$"
 
 
 class Observer(Interface):
@@ -59,7 +68,11 @@ class Ours:
 
 
 class Desk:
-    """The state of all flows of a process."""
+    """The state of all flows of a process.
+
+    Attributes:
+        generation: Another number whenever a flow or MX host has become known.
+    """
 
     def __init__(
         self,
@@ -70,6 +83,7 @@ class Desk:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.observer = observer
+        self.generation = 0
         self._run = run
         self.key: Secret | None = None
         self._source: SecretSource | None = None
@@ -116,14 +130,15 @@ class Desk:
         """Whose message a token marks; `None` if that flow is not known."""
         return self._by_mark.get(token.mark)
 
-    def is_abandoned(self, token: Token) -> bool:
-        """Whether a message that belongs to no flow may be removed."""
-        patience = max((flow.give_up for flow in self._flows.values()), default=0.0)
-        age = self._wall_clock() - token.sent_at
+    def abandoned_in(self, token: Token) -> float:
+        """Seconds until a message that no flow looks for where it is may be removed; 0 if it may be now."""
         if self._run:
             # Those of the daemon, which runs beside this.
-            return False
-        return token.mark in self._former or age > max(UNKNOWN_AFTER, patience)
+            return math.inf
+        if token.mark in self._former:
+            return 0.0
+        patience = max((flow.give_up for flow in self._flows.values()), default=0.0)
+        return max(token.sent_at + max(UNKNOWN_AFTER, patience) - self._wall_clock(), 0.0)
 
     async def read_key(self) -> Secret:
         """The key, as it is now.
@@ -135,7 +150,11 @@ class Desk:
             raise OSError("there is no flow_key")
         if self.key is None or self._clock() - self._read_at > KEY_FOR:
             # A file may lie on a disk that hangs.
-            self.key = await in_own_thread(self._source.read, "flow-key")
+            try:
+                async with asyncio.timeout(KEY_WITHIN):
+                    self.key = await in_own_thread(self._source.read, "flow-key")
+            except TimeoutError:
+                raise OSError(f"{self._source} cannot be read within {KEY_WITHIN:g} s") from None
             self._read_at = self._clock()
         if len(self.key.reveal()) < MIN_FLOW_KEY:
             raise OSError(f"the flow key is {len(self.key.reveal())} octets long, and {MIN_FLOW_KEY} are needed")
@@ -156,15 +175,27 @@ class Desk:
         return None
 
     def may_be_stripped(self, headers: Headers) -> bool:
-        """Whether a message looks like one of ours that lost its header fields, so that its body is worth a look."""
-        return (headers.first("Subject") or "").startswith(SUBJECT) and headers.first("In-Reply-To") is None
+        """Whether a message looks like one of ours that lost its header fields, so that its body is worth a look.
+
+        Answers and automatic ones quote our text, and people forward it: those are theirs.
+        """
+        if not (headers.first("Subject") or "").startswith(SUBJECT):
+            return False
+        answers = any(headers.first(field) is not None for field in ("In-Reply-To", "References"))
+        if answers or (headers.first("Auto-Submitted") or "auto-generated").strip().lower() != "auto-generated":
+            return False
+        senders = {flow.sending.sender.lower() for flow in self._flows.values() if flow.sending is not None}
+        return any(address.lower() in senders for address in addresses(headers))
 
     def recognise_body(self, body: bytes) -> Ours | None:
-        """A message of ours whose header was stripped, by the token in its body."""
+        """A message of ours whose header was stripped, by the token that has a line of its body to itself."""
         token = None if self.key is None else signature.find(body, self.key)
         if token is None or self.key is None:
             return None
-        return Ours(token, signature.sign(token, self.key), stripped=True)
+        text = signature.sign(token, self.key)
+        if re.search(_OWN_LINE % text.encode(), body) is None:
+            return None
+        return Ours(token, text, stripped=True)
 
     def text_of(self, token: Token) -> str:
         """A token as text."""
@@ -185,4 +216,5 @@ class Desk:
         self.observer.in_flight(ledger.flow.name, ledger.mx, len(ledger))
 
     def _index(self) -> None:
+        self.generation += 1
         self._by_mark = {ledger.mark: ledger for ledger in self._ledgers.values()}

@@ -36,7 +36,7 @@ class Standing(Enum):
     COPY = "copy"
     """It arrived, was judged and removed."""
     LEFTOVER = "leftover"
-    """It was given up, or never counted as sent: to be removed."""
+    """It was given up, or never counted as sent, or could not be removed when it was judged: to be removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ class InFlight:
         text: The token as text.
         begun: When its submission began.
         submitted: When the server had taken it; `None` while it has not, or where an earlier run sent it.
+        receipt: What the server said when it took it, for people; empty likewise.
         earlier: Whether an earlier run sent it.
         seen: When it could be read first; `None` while it was not found.
         retrieved: Seconds that fetching it took.
@@ -70,6 +71,7 @@ class InFlight:
     text: str
     begun: float
     submitted: float | None = None
+    receipt: str = ""
     earlier: bool = False
     seen: float | None = None
     retrieved: float = 0.0
@@ -104,7 +106,8 @@ class Ledger:
         # Ten a second would not catch up with the numbers of an earlier run.
         self._sequence = int(begun_at * 10)
         self._in_flight: dict[Token, InFlight] = {}
-        self._arrived: dict[Token, None] = {}
+        self._arrived: dict[Token, bool] = {}
+        """Those that were judged, and whether they were removed."""
         self._began_at = begun_at
 
     def __len__(self) -> int:
@@ -129,9 +132,10 @@ class Ledger:
         self._in_flight[token] = entry
         return entry
 
-    def submitted(self, entry: InFlight, now: Moment) -> None:
-        """The server has taken the message."""
+    def submitted(self, entry: InFlight, now: Moment, receipt: str = "") -> None:
+        """The server has taken the message, and said so in these words."""
         entry.submitted = now.at
+        entry.receipt = receipt
 
     def forget(self, entry: InFlight) -> None:
         """A submission was broken off, and nothing is known of it."""
@@ -148,7 +152,7 @@ class Ledger:
         if entry is not None:
             return Standing.AWAITED, entry
         if token in self._arrived:
-            return Standing.COPY, None
+            return Standing.COPY if self._arrived[token] else Standing.LEFTOVER, None
         age = now.wall - token.sent_at
         if token.sent_at >= self._began_at or age > self.flow.give_up:
             return Standing.LEFTOVER, None
@@ -183,7 +187,7 @@ class Ledger:
             removing: Seconds that removing it took; `None` if it could not be removed.
         """
         self._in_flight.pop(entry.token, None)
-        self._arrived[entry.token] = None
+        self._arrived[entry.token] = removing is not None
         if len(self._arrived) > MAX_REMEMBERED:
             del self._arrived[next(iter(self._arrived))]
         seen = entry.begun if entry.seen is None else entry.seen
@@ -236,6 +240,9 @@ class Ledger:
             legs = {} if entry.submitted is None else {Leg.SUBMIT: entry.submitted - entry.begun}
             if failure is None:
                 detail = f"it was not found within {self.flow.give_up:g} s, and the mailbox can be read"
+                if entry.receipt:
+                    # Often with the number that the server's log has it by.
+                    detail += f"; the server took it with {entry.receipt}"
                 settled.append(self._settled(entry, Outcome.LOST, "", detail, now, legs=legs))
             else:
                 reason, detail = failure

@@ -18,7 +18,7 @@ MAX_COMMENTS: Final = 50
 
 def matches(headers: Headers, awaited: Awaited) -> bool:
     """Whether a message is the awaited one."""
-    if awaited.sender is not None and not any(_glob(awaited.sender, address) for address in _addresses(headers)):
+    if awaited.sender is not None and not any(_glob(awaited.sender, address) for address in addresses(headers)):
         return False
     if awaited.subject is not None:
         subject = decoded(headers.first("Subject") or "")[:1000]
@@ -26,7 +26,8 @@ def matches(headers: Headers, awaited: Awaited) -> bool:
     return True
 
 
-def _addresses(headers: Headers) -> list[str]:
+def addresses(headers: Headers) -> list[str]:
+    """Those in From; none where it cannot be read."""
     # The parser goes one call deeper for every comment within a comment, and how deep it may go differs by Python.
     written = [value for value in (each[:1000] for each in headers.all("From")[:3]) if value.count("(") <= MAX_COMMENTS]
     try:

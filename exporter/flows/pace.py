@@ -58,6 +58,9 @@ class Pace:
     def next_look(self, work: Assignment, place: Place, *, idles: bool) -> float:
         """When to look at a mailbox again."""
         now = self._clock()
+        return max(min(self._next_look(work, place, now, idles=idles), place.sweep_at), now)
+
+    def _next_look(self, work: Assignment, place: Place, now: float, *, idles: bool) -> float:
         if place.to_sweep > 0:
             return now
         age = work.age_of_youngest(now)

@@ -30,6 +30,8 @@ class Place:
         looked: When it was looked at last.
         attempts: How often messages were tried to be fetched without success, by UID.
         held: The UIDs of our messages that wait to be judged.
+        sweep_at: When all messages are to be searched for leftovers again, in monotonic seconds.
+        unowned: The desk's generation when a message of ours was seen that belonged to no flow; `None` if none was.
     """
 
     name: str
@@ -42,16 +44,20 @@ class Place:
     looked: float = float("-inf")
     attempts: dict[int, int] = field(default_factory=dict)
     held: dict[Token, list[int]] = field(default_factory=dict)
+    sweep_at: float = float("inf")
+    unowned: int | None = None
 
     @property
     def is_new(self) -> bool:
         """Whether it was never looked at, or its UIDs mean something else now."""
         return self.next_uid == 0
 
-    def opened(self, opened: Opened) -> None:
-        """Take note of what the server said when the mailbox was opened."""
-        if opened.uid_validity is None or opened.uid_validity != self.uid_validity:
-            # RFC 9051 2.3.1.1: all UIDs that are remembered are void.
+    def opened(self, opened: Opened) -> bool:
+        """Take note of what the server said when the mailbox was opened; whether UIDs that were known are void."""
+        void = not self.is_new and opened.uid_validity != self.uid_validity
+        if void:
+            # RFC 9051 2.3.1.1. A server that tells no UIDVALIDITY is taken to keep its UIDs, and is asked again
+            # what a message is before that is removed.
             self.next_uid, self.to_sweep = 0, 0
             self.attempts.clear()
             self.held.clear()
@@ -60,6 +66,22 @@ class Place:
         if self.is_new:
             self.to_sweep = opened.exists
             self.next_uid = opened.uid_next or 1
+        elif opened.uid_next is None or opened.uid_next > self.next_uid:
+            # Something came while another mailbox was open, of which the server will not tell by itself.
+            self.next_look = 0.0
+        return void
+
+    def sweep_again(self, at: float) -> None:
+        """Search all messages for leftovers again, at that time or earlier."""
+        self.sweep_at = min(self.sweep_at, at)
+
+    def begin_sweep(self, now: float, generation: int) -> None:
+        """Begin what is due."""
+        if self.unowned not in (None, generation):
+            # It may belong to a flow by now.
+            self.sweep_at, self.unowned = now, None
+        if self.sweep_at <= now:
+            self.sweep_at, self.to_sweep = float("inf"), self.exists
 
     def window(self) -> bytes:
         """The newest messages, as a sequence set."""

@@ -97,12 +97,15 @@ class Pop3Reading:
         header = await self._here.run(lambda pop3: fetch_header(pop3, each.number))
         headers = read_headers(header)
         ours = self._desk.recognise(headers) if self._work.removes else None
+        if ours is None and self._work.has_in_flight() and self._desk.may_be_stripped(headers):
+            ours = self._desk.recognise_body((await self._fetch(each.number) or b"").partition(b"\r\n\r\n")[2])
         if ours is None:
             await self._take_other(each, headers)
             return
+        self._maildrop.attempts.pop(each.uidl, None)
         ledger, now = self._desk.owner(ours.token), self._desk.now()
-        if ledger is None:
-            if self._desk.is_abandoned(ours.token):
+        if ledger is None or not self._work.awaits(ledger):
+            if self._desk.abandoned_in(ours.token) <= 0:
                 self._doomed.append((each.number, None, Removal.LEFTOVER, None))
             return
         standing, entry = ledger.standing(ours.token, ours.text, now)
@@ -127,7 +130,7 @@ class Pop3Reading:
             octets = await self._fetch(each.number) or b""
         bounce = read_bounce(octets, self._desk.key) if octets and self._desk.key is not None else None
         ledger = None if bounce is None else self._desk.owner(bounce.token)
-        if bounce is None or ledger is None:
+        if bounce is None or ledger is None or not self._work.hears_of(ledger):
             self._maildrop.is_foreign(each.uidl)
             return
         settled = ledger.bounced(bounce, self._desk.text_of(bounce.token), self._desk.now())

@@ -46,7 +46,7 @@ async def send(flow: Flow, endpoint: Endpoint, ledger: Ledger, desk: Desk, visit
         submission = await here.run(lambda smtp: hand_over(smtp, sending.sender, sending.recipient, outgoing.octets))
         if submission.accepted:
             # The time counts to the reply, and not to the goodbye.
-            ledger.submitted(entry, desk.now())
+            ledger.submitted(entry, desk.now(), str(submission.reply))
         return submission
 
     try:

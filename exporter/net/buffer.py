@@ -76,6 +76,20 @@ class ReceiveBuffer:
         self._searched = 0
         return line.removesuffix(b"\r")
 
+    def take_piece(self, limit: int) -> bytes | None:
+        """The next line with its ending, or the first `limit` octets of a longer one; `None` while there is neither."""
+        end = self._data.find(b"\n", self._searched, limit) + 1
+        if not end:
+            self._searched = min(len(self._data), limit)
+            if self._searched < limit:
+                return None
+            # CR and LF stay together.
+            end = limit - self._data.endswith(b"\r", 0, limit)
+        piece = bytes(self._data[:end])
+        del self._data[:end]
+        self._searched = 0
+        return piece
+
     def take_exactly(self, size: int) -> bytes | None:
         """The next `size` octets; `None` while there are fewer."""
         if len(self._data) < size:

@@ -59,6 +59,10 @@ class Replay:
         """The next line of the script."""
         return self._read(lambda: self._buffer.take_line(limit))
 
+    async def read_piece(self, limit: int) -> bytes:
+        """The next piece of mail in the script."""
+        return self._read(lambda: self._buffer.take_piece(limit))
+
     async def read_exactly(self, size: int) -> bytes:
         """The next octets of the script."""
         return self._read(lambda: self._buffer.take_exactly(size))

@@ -150,6 +150,19 @@ class Stream:
             raise translated(overflow) from None
         return line
 
+    async def read_piece(self, limit: int) -> bytes:
+        """The next line with its ending, or the first `limit` octets of a longer one.
+
+        Raises:
+            StreamError: The connection ended before it was complete.
+        """
+        try:
+            while (piece := self._buffer.take_piece(limit)) is None:
+                await self._receive()
+        except OverflowingError as overflow:
+            raise translated(overflow) from None
+        return piece
+
     async def read_exactly(self, size: int) -> bytes:
         """The next `size` octets.
 

@@ -67,13 +67,15 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class ReadLine:
-    """Give me the next line, without its line ending; it is at most `MAX_LINE` octets.
+    """Give me the next line, without its line ending; it is at most `MAX_LINE` octets."""
 
-    Attributes:
-        of_content: Whether it is a line of somebody's mail, which the transcript does not show.
+
+@dataclass(frozen=True, slots=True)
+class ReadPiece:
+    """Give me the next line of somebody's mail with its line ending, or the next `MAX_LINE` octets of a longer one.
+
+    RFC 5322 2.1.1 allows lines of 998 octets, and real mail has some of megabytes. The transcript does not show them.
     """
-
-    of_content: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,7 @@ class AwaitServer:
 
 SecurityStep: TypeAlias = TakeUnread | StartTls | RequireSecure | GiveChannelBinding | GiveRandom | DeriveKey | Conceal
 LearningStep: TypeAlias = Learn | Replied | Forget
-RareStep: TypeAlias = SecurityStep | Pause | AwaitServer | SendContent
+RareStep: TypeAlias = SecurityStep | Pause | AwaitServer | SendContent | ReadPiece
 Step: TypeAlias = Enter | Send | ReadLine | ReadExactly | ShowUnread | LearningStep | RareStep
 Dialogue: TypeAlias = Generator[Step, bytes, T]
 

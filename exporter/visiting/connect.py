@@ -61,6 +61,9 @@ class Connection(Interface):
     async def read_line(self, limit: int) -> bytes:
         """The next line, without its ending."""
 
+    async def read_piece(self, limit: int) -> bytes:
+        """The next line with its ending, or the next `limit` octets of a longer one."""
+
     async def read_exactly(self, size: int) -> bytes:
         """The next `size` octets."""
 

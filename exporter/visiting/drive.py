@@ -33,6 +33,7 @@ from exporter.protocol.dialogue import (
     RareStep,
     ReadExactly,
     ReadLine,
+    ReadPiece,
     Replied,
     RequireSecure,
     Send,
@@ -89,10 +90,9 @@ class Driver:
                 answer = b""
                 match step:
                     # The most frequent first.
-                    case ReadLine(of_content):
+                    case ReadLine():
                         answer = notes.without_secrets(await stream.read_line(MAX_LINE))
-                        notes.received(b"..." if of_content else answer)
-                        stream.allow(len(answer) * of_content)
+                        notes.received(answer)
                     case Enter(phase):
                         notes.enter(phase)
                     case Learn() | Replied() | Forget():
@@ -134,13 +134,13 @@ class Driver:
                 return await self._keys.derive(step)
             case Conceal(octets):
                 self._notes.conceal(octets)
-            case Pause() | AwaitServer() | SendContent():
+            case Pause() | AwaitServer() | SendContent() | ReadPiece():
                 return await self._carry_out_for_flows(step)
             case _:
                 assert_never(step)
         return b""
 
-    async def _carry_out_for_flows(self, step: Pause | AwaitServer | SendContent) -> bytes:
+    async def _carry_out_for_flows(self, step: Pause | AwaitServer | SendContent | ReadPiece) -> bytes:
         """Carry out one of the steps that only errands take which wait, or hand something over."""
         match step:
             case Pause(seconds):
@@ -150,6 +150,11 @@ class Driver:
             case SendContent(octets):
                 self._notes.sent(b"<%d octets>" % len(octets), None)
                 await self._stream.send(octets)
+            case ReadPiece():
+                piece = self._notes.without_secrets(await self._stream.read_piece(MAX_LINE))
+                self._notes.received(b"...")
+                self._stream.allow(len(piece))
+                return piece
         return b""
 
     async def _start_tls(self) -> None:

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from exporter.demo.domain_scenes import DOMAIN_SCENES, HEALTHY
+from exporter.demo.flow_scenes import FlowScene
 from exporter.demo.scenes import SCENES, Scene
-from tests.servers.exporter import COMMAND, Exporter, Metrics
+from exporter.demo.stage import FLOW_SCENES
+from tests.servers.exporter import COMMAND, Exporter, Metrics, run_command
 from tests.servers.fetching import fetch
 from tests.servers.programs import LOOPBACK, free_ports, running, wait_until
 
@@ -35,9 +37,11 @@ def metrics(demo: Exporter) -> Metrics:
     def all_seen() -> Metrics | None:
         metrics = demo.metrics()
         seen = {one["endpoint"] for one in metrics.find("mail_probe_success")}
-        return metrics if seen >= {scene.name for scene in SCENES} else None
+        settled = {one["flow"] for one in metrics.find("mail_flow_success")}
+        whole = seen >= {scene.name for scene in SCENES} and settled == {scene.name for scene in FLOW_SCENES}
+        return metrics if whole else None
 
-    return wait_until(all_seen, what="every scene of the demo has been probed", within=SEEN_WITHIN)
+    return wait_until(all_seen, what="every scene and flow of the demo has been seen", within=SEEN_WITHIN)
 
 
 def test_the_address_of_the_page_is_printed(demo: Exporter) -> None:
@@ -70,6 +74,24 @@ def test_domains_are_judged_and_followed(demo: Exporter) -> None:
     listed = json.loads(fetch(f"{demo.url}/api/v1/domains").body)
     assert {scene.name for scene in DOMAIN_SCENES} == {each["domain"] for each in listed["domains"]}
     assert "dane_mismatch" in fetch(f"{demo.url}/domains/moved.example").body.decode()
+
+
+@pytest.mark.parametrize("scene", FLOW_SCENES, ids=lambda scene: scene.name)
+def test_every_flow_has_the_outcome_it_was_made_for(demo: Exporter, metrics: Metrics, scene: FlowScene) -> None:
+    counted = {one["outcome"] for one in metrics.find("mail_flow_messages_total", flow=scene.name)}
+    others = [outcome for outcome in counted if outcome != scene.expected]
+    assert 1 <= metrics.value("mail_flow_messages_total", flow=scene.name, outcome=str(scene.expected))
+    assert not any(metrics.value("mail_flow_messages_total", flow=scene.name, outcome=each) for each in others)
+    assert str(scene.expected) in fetch(f"{demo.url}/flows/{scene.name}").body.decode()
+
+
+def test_other_commands_work_with_the_demo(demo: Exporter) -> None:
+    (file,) = set(re.findall(r"--config.file=(\S+)", demo.log.read_text()))
+    shown = [run_command(*command, f"--config.file={file}") for command in (("flow", "healthy"), ("flow", "bounced"))]
+    assert [0, 1] == [each.returncode for each in shown], shown
+    assert "delivered after" in shown[0].stdout
+    assert "bounced, leg transit, 5.1.1" in shown[1].stdout
+    assert 0 == run_command("check", file).returncode
 
 
 def test_the_page_links_to_the_metrics(demo: Exporter) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import yaml
 from tests.servers import mail_filter as treat
 from tests.servers.exporter import run_command
 from tests.servers.flow_site import DOMAIN, FlowSite, flow_site
-from tests.servers.programs import scratch_directory
+from tests.servers.programs import program, scratch_directory, unavailable
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +72,14 @@ def test_a_flow_that_is_not_there_is_a_wrong_use(file: Path) -> None:
     shown = run_command("flow", "nope", f"--config.file={file}")
     assert 2 == shown.returncode
     assert "it has good, bad, report" in shown.stderr
+
+
+def test_a_flow_to_mx_hosts_goes_by_the_records_of_the_domain_to_port_25_of_each(tmp_path: Path) -> None:
+    program("ip", package="iproute2")
+    if subprocess.run(["unshare", "-n", "true"], capture_output=True, check=False).returncode:
+        unavailable("a network namespace cannot be made here")
+    command = ["unshare", "-n", sys.executable, "-m", "tests.servers.mx_lab", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, check=False, text=True, timeout=60)
+    answer = json.loads(ended.stdout)
+    found = {way["mx"]: (way["message"]["outcome"], way["message"]["reason"]) for way in answer["ways"]}
+    assert {"mx1.partner.example": ("delivered", None), "mx2.partner.example": ("deferred", "4.3.2")} == found

@@ -32,6 +32,7 @@ from exporter.protocol.dialogue import (
     RareStep,
     ReadExactly,
     ReadLine,
+    ReadPiece,
     Replied,
     RequireSecure,
     ResponseTooLargeError,
@@ -253,15 +254,20 @@ def _carry_out_rare(step: RareStep, script: Script, played: Played, circumstance
             return hashlib.pbkdf2_hmac(digest, password.reveal(), salt, iterations)
         case Conceal(octets):
             played.concealed.append(octets)
-        case Pause() | AwaitServer() | SendContent():
+        case Pause() | AwaitServer() | SendContent() | ReadPiece():
             return _carry_out_for_flows(step, script, played)
         case _:
             assert_never(step)
     return b""
 
 
-def _carry_out_for_flows(step: Pause | AwaitServer | SendContent, script: Script, played: Played) -> bytes:
+def _carry_out_for_flows(step: Pause | AwaitServer | SendContent | ReadPiece, script: Script, played: Played) -> bytes:
     match step:
+        case ReadPiece():
+            piece = script.read(lambda buffer: buffer.take_piece(MAX_LINE))
+            if piece is None:
+                raise ScriptEndedError(played)
+            return piece
         case AwaitServer():
             return b"!" if script.goes_on() else b""
         case SendContent(octets):

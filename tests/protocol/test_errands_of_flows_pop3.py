@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from exporter.model import FailureReason, Protocol
+from exporter.protocol.dialogue import MAX_LINE
 from exporter.protocol.errands.maildrop import (
     MAX_KEPT,
     MAX_NEWEST,
@@ -59,6 +60,14 @@ def test_a_header_and_a_message_are_fetched_without_their_dots(cut: Cut) -> None
     assert ([b"TOP 5 0"], b"A: b\r\n\r\n") == (played.sent, played.value)
     played = play(fetch_whole(client(), 5), b"+OK\r\nA: b\r\n\r\n..dot\r\n.\r\n", cut)
     assert ([b"RETR 5"], b"A: b\r\n\r\n.dot\r\n") == (played.sent, played.value)
+
+
+@every_cut
+@pytest.mark.parametrize("length", [MAX_LINE - 1, MAX_LINE, MAX_LINE + 1, 3 * MAX_LINE])
+def test_a_line_of_any_length_is_read_and_only_dots_that_begin_lines_have_a_meaning(length: int, cut: Cut) -> None:
+    line = b"a" * MAX_LINE + b"." * length
+    script = b"+OK\r\n" + line + b"\r\n..\r\n.\r\n"
+    assert line + b"\r\n.\r\n" == play(fetch_whole(client(), 5), script, cut).value
 
 
 def test_a_bomb_of_a_header_is_read_past_and_not_kept() -> None:

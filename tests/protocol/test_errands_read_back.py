@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from exporter.model import Facts, MailboxFacts, Protocol
+from exporter.protocol.dialogue import MAX_LINE
 from exporter.protocol.errands.read_back import PIECE, read_back_mailbox, read_back_maildrop
 from exporter.protocol.imap import Imap
 from exporter.protocol.pop3 import Pop3
@@ -94,3 +95,10 @@ def test_pop3_reads_by_retr() -> None:
     played = play(read_back_maildrop(pop3, MailboxFacts("INBOX", messages=3), 2), script)
     assert [b"LIST 2", b"RETR 2", b"LIST 3", b"RETR 3"] == played.sent
     assert 1 == unreadable(played)
+
+
+def test_pop3_reads_lines_of_any_length() -> None:
+    long = b"Subject: x\r\n\r\n" + b"a" * (3 * MAX_LINE) + b"\r\n..b\r\n"
+    pop3 = Pop3(endpoint(Protocol.POP3), "probe.example.com")
+    script = b"+OK 1 %d\r\n+OK\r\n" % (len(long) - 1) + long + b".\r\n"
+    assert 0 == unreadable(play(read_back_maildrop(pop3, MailboxFacts("INBOX", messages=1), 1), script))

@@ -14,7 +14,7 @@ from exporter.config.configuration import Configuration
 from exporter.config.yaml_output import render
 from exporter.demo.domain_scenes import DOMAIN_SCENES
 from exporter.demo.scenes import SCENES
-from exporter.demo.stage import ALL
+from exporter.demo.stage import ALL, FLOW_SCENES
 from exporter.net.detours import VARIABLE
 from exporter.web.addresses import ListenAddress, ListenError
 
@@ -66,6 +66,8 @@ def test_it_says_where_to_look_and_what_there_is_to_see(monkeypatch: pytest.Monk
     for each in DOMAIN_SCENES:
         assert [each.name, *each.shows.split()] in lines
     assert f"{VARIABLE}=/" in result.stdout
+    for flow in FLOW_SCENES:
+        assert [flow.name, *f"{flow.shows}: {flow.expected}".split()] in lines
     assert "Ctrl-C" in result.stdout
 
 

@@ -46,7 +46,7 @@ async def test_a_mail_client_logs_in_and_counts_the_mail(encryption: Encryption)
             client.quit()
             return figures
 
-        assert (1284, 198243071) == await asyncio.to_thread(visit)
+        assert (12, 1095) == await asyncio.to_thread(visit)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ async def test_capa_tells_what_can_be_done_before_tls(
 ) -> None:
     async with demo_servers([scene(encryption, behaviour)]) as [staged], connected(staged.endpoint.port) as client:
         assert f"+OK {SERVER_NAME} POP3 ready".encode() == await client.line()
-        expected = [b"+OK", b"RESP-CODES", b"AUTH-RESP-CODE", b"PIPELINING", *offered, b"."]
+        expected = [b"+OK", b"RESP-CODES", b"AUTH-RESP-CODE", b"PIPELINING", b"TOP", b"UIDL", *offered, b"."]
         assert expected == await client.ask_all(b"CAPA", b".")
 
 
@@ -78,7 +78,7 @@ async def test_capa_tells_what_can_be_done_before_tls(
             (b"USER me", b"-ERR"),
             (b"AUTH PLAIN " + PLAIN, b"-ERR"),
             (b"NOOP", b"+OK"),
-            (b"STAT", b"+OK 1284 198243071"),
+            (b"STAT", b"+OK 12 1095"),
         ],
         [(b"AUTH PLAIN " + PLAIN, b"+OK"), (b"STLS", b"-ERR")],
         [(b"auth plain", b"+ "), (PLAIN, b"+OK")],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Coroutine, Iterable
+from dataclasses import replace
 from typing import Final, TypeVar
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.demo.imap_commands import MAX_LITERAL, read_command
-from exporter.demo.scenes import DOMAIN, MAILBOXES, QUOTA, SERVER_NAME
+from exporter.demo.post import PostOffice
+from exporter.demo.scenes import DOMAIN, QUOTA, SERVER_NAME
 from exporter.demo.servers import SESSIONS
 from exporter.demo.site import Site
 from exporter.demo.wire import ClientGoneError, Wire
@@ -51,21 +53,22 @@ def finish(coroutine: Coroutine[None, None, T]) -> T:
 
 SITE: Final = Site(
     name=SERVER_NAME,
-    domain=DOMAIN,
     encryption=Encryption.STARTTLS,
     tls=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER),
     accounts={"me": Secret(b"word")},
-    recipients=frozenset({"me"}),
-    mailboxes=MAILBOXES,
+    post=PostOffice(SERVER_NAME, DOMAIN, ["me"]),
     quota=QUOTA,
 )
 
 WORDS: Final = {
     Protocol.SMTP: rb"EHLO me|HELO|STARTTLS|AUTH (PLAIN|LOGIN|X)( (=|\*|AG1lAHdvcmQ=))?"
-    rb"|MAIL FROM:<(a@b)?>|RCPT TO:<a@b>|DATA|RSET|NOOP|VRFY|QUIT|=|\*|AG1lAHdvcmQ=",
+    rb"|MAIL FROM:<(a@b)?>|RCPT TO:<(me@demo.example|a@b)>|DATA|Subject: x||\.|RSET|NOOP|VRFY|QUIT|=|\*|AG1lAHdvcmQ=",
     Protocol.IMAP: rb"a (CAPABILITY|STARTTLS|NOOP|LOGOUT|LOGIN me (word|\"word\"|{4\+?})|AUTHENTICATE PLAIN( =)?)|word"
-    rb"|b (EXAMINE|STATUS|GETQUOTAROOT) (INBOX|{5\+})( \((SIZE|X)\))?|INBOX|=|AG1lAHdvcmQ=",
-    Protocol.POP3: rb"CAPA|STLS|USER me|PASS word|AUTH (PLAIN|X)( (=|AG1lAHdvcmQ=))?|STAT|NOOP|QUIT|=|AG1lAHdvcmQ=",
+    rb"|b (SELECT|EXAMINE|STATUS|GETQUOTAROOT) (INBOX|{5\+})( \((SIZE|X)\))?|INBOX|=|AG1lAHdvcmQ="
+    rb"|c (UID )?(FETCH|SEARCH|STORE|EXPUNGE|MOVE) (1:\*|\*|9)( \(UID FLAGS BODY.PEEK\[\]<0.9>\)| \+FLAGS \(x\)| Junk)?"
+    rb"|d (IDLE|EXPUNGE|LIST \"\" \"\*\")|DONE",
+    Protocol.POP3: rb"CAPA|STLS|USER me|PASS word|AUTH (PLAIN|X)( (=|AG1lAHdvcmQ=))?|STAT|NOOP|QUIT|=|AG1lAHdvcmQ="
+    rb"|(UIDL|LIST|RETR|DELE)( [0129])?|TOP 1 [09]|RSET",
 }
 """What makes sense somewhere, for hypothesis to put together in orders that may not."""
 
@@ -81,7 +84,9 @@ def conversations(protocol: Protocol) -> st.SearchStrategy[bytes]:
 @given(data=st.data())
 def test_a_session_survives_every_client(protocol: Protocol, data: st.DataObject) -> None:
     wire = Paper(data.draw(conversations(protocol)))
-    session = SESSIONS[protocol](wire, SITE)
+    post = PostOffice(SERVER_NAME, DOMAIN, ["me"])
+    post.mailboxes("me")["INBOX"].add(b"Subject: y\r\n\r\n.\r\n")
+    session = SESSIONS[protocol](wire, replace(SITE, post=post))
     try:
         finish(session.run())
     except ClientGoneError:

@@ -55,6 +55,13 @@ def test_several_fields_of_the_server_are_added_up() -> None:
     assert {AuthMethod.DKIM: AuthResult.NONE, AuthMethod.SPF: AuthResult.PASS} == results(fields, "a.test")
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_spf_of_the_helo_name_does_not_stand_for_the_sender(order: int) -> None:
+    parts = ["spf=fail smtp.mailfrom=me@example.com", "spf=pass smtp.helo=mail.example.com"][::order]
+    field = f"Authentication-Results: a.test; {'; '.join(parts)}\r\n".encode()
+    assert {AuthMethod.SPF: AuthResult.FAIL} == results(field, "a.test")
+
+
 def test_of_several_signatures_one_that_is_good_is_enough() -> None:
     field = b"Authentication-Results: a.test; dkim=fail header.d=list.test; dkim=pass header.d=example.com\r\n"
     assert {AuthMethod.DKIM: AuthResult.PASS} == results(field, "a.test")

@@ -101,3 +101,110 @@ def test_a_token_outside_what_is_returned_makes_no_notification() -> None:
 )
 def test_what_is_no_notification_is_none(octets: bytes) -> None:
     assert read_bounce(octets, KEY) is None
+
+
+def by_exchange() -> bytes:
+    """Exchange Online returns the header alone, and names our message besides."""
+    return (
+        b"From: Microsoft Outlook <MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@example.net>\r\n"
+        b"Subject: Undeliverable: mail-exporter probe\r\nAuto-Submitted: auto-replied\r\n"
+        b"In-Reply-To: <" + TEXT.encode() + b"@example.com>\r\nReferences: <" + TEXT.encode() + b"@example.com>\r\n"
+        b'Content-Type: multipart/report; report-type=delivery-status; boundary="_000_"\r\n\r\n'
+        b"--_000_\r\nContent-Type: text/html; charset=us-ascii\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+        b"<p>Your message couldn't be delivered</p>\r\n--_000_\r\nContent-Type: message/delivery-status\r\n\r\n"
+        b"Reporting-MTA: dns;AM0PR01.eurprd01.prod.exchangelabs.com\r\nReceived-From-MTA: dns;mail.example.com\r\n\r\n"
+        b"Final-Recipient: rfc822;you@example.net\r\nAction: failed\r\nStatus: 5.1.10\r\n"
+        b"Diagnostic-Code: smtp;550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found\r\n by SMTP address\r\n"
+        b"X-Display-Name: you@example.net\r\n\r\n"
+        b"--_000_\r\nContent-Type: text/rfc822-headers\r\n\r\nFrom: me@example.com\r\n\r\n--_000_--\r\n"
+    )
+
+
+def by_gmail() -> bytes:
+    """Gmail's `Diagnostic-Code` is folded, and the report stands within a multipart of its own."""
+    return (
+        b"From: Mail Delivery Subsystem <mailer-daemon@googlemail.com>\r\nX-Failed-Recipients: you@example.net\r\n"
+        b'Content-Type: multipart/report; boundary="0000a"; report-type=delivery-status\r\n\r\n'
+        b'--0000a\r\nContent-Type: multipart/related; boundary="0000b"\r\n\r\n--0000b\r\n'
+        b"Content-Type: text/plain; charset=UTF-8\r\n\r\n** Address not found **\r\n--0000b--\r\n"
+        b"--0000a\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; googlemail.com\r\n"
+        b"Arrival-Date: Tue, 14 Nov 2023 14:13:20 -0800 (PST)\r\nX-Original-Message-ID: <x@example.com>\r\n\r\n"
+        b"Final-Recipient: rfc822; you@example.net\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+        b"Remote-MTA: dns; mx.example.net.\r\n (192.0.2.1, the server for the domain example.net.)\r\n"
+        b"Diagnostic-Code: smtp; 550-5.1.1 The email account that you tried to reach does\r\n not exist. 550 see\r\n"
+        b"Last-Attempt-Date: Tue, 14 Nov 2023 14:13:21 -0800 (PST)\r\n\r\n"
+        b"--0000a\r\nContent-Type: message/rfc822\r\n\r\n" + sent() + b"\r\n--0000a--\r\n"
+    )
+
+
+def by_exim() -> bytes:
+    """Exim since 4.73; it knows no better status than 5.0.0."""
+    return (
+        b"From: Mail Delivery System <Mailer-Daemon@mail.example.com>\r\nX-Failed-Recipients: you@example.net\r\n"
+        b"Auto-Submitted: auto-replied\r\n"
+        b"Content-Type: multipart/report; report-type=delivery-status; boundary=17-eximdsn-9\r\n\r\n"
+        b"--17-eximdsn-9\r\nContent-type: text/plain; charset=us-ascii\r\n\r\nThis message was created\r\n\r\n"
+        b"--17-eximdsn-9\r\nContent-type: message/delivery-status\r\n\r\nReporting-MTA: dns; mail.example.com\r\n\r\n"
+        b"Action: failed\r\nFinal-Recipient: rfc822;you@example.net\r\nStatus: 5.0.0\r\n"
+        b"Remote-MTA: dns; mx.example.net\r\n"
+        b"Diagnostic-Code: smtp; 550 5.7.1 no mail for you here\r\n\r\n"
+        b"--17-eximdsn-9\r\nContent-type: message/rfc822\r\n\r\nReturn-path: <me@example.com>\r\n"
+        + sent()
+        + b"\r\n--17-eximdsn-9--\r\n"
+    )
+
+
+def by_old_exim(words: bytes = b"This is a permanent error. The following address(es) failed:") -> bytes:
+    """Exim before 4.73: for people."""
+    return (
+        b"From: Mail Delivery System <Mailer-Daemon@mail.example.com>\r\nX-Failed-Recipients: you@example.net\r\n"
+        b"Subject: Mail delivery failed: returning message to sender\r\n\r\n"
+        b"This message was created automatically by mail delivery software.\r\n\r\n"
+        b"A message that you sent could not be delivered to one or more of its\r\nrecipients. " + words + b"\r\n\r\n"
+        b"  you@example.net\r\n    SMTP error from remote mail server after RCPT TO:<you@example.net>:\r\n"
+        b"    host mx.example.net [192.0.2.1]: 550 5.1.1 <you@example.net>: user unknown\r\n\r\n"
+        b"------ This is a copy of the message, including all the headers. ------\r\n\r\n" + sent()
+    )
+
+
+def by_qmail() -> bytes:
+    """qmail's own form (QSBMF), which netqmail and s/qmail kept."""
+    return (
+        b"From: MAILER-DAEMON@mail.example.com\r\nSubject: failure notice\r\n\r\n"
+        b"Hi. This is the qmail-send program at mail.example.com.\r\n"
+        b"I'm afraid I wasn't able to deliver your message to the following addresses.\r\n"
+        b"This is a permanent error; I've given up. Sorry it didn't work out.\r\n\r\n"
+        b"<you@example.net>:\r\n192.0.2.1 does not like recipient.\r\n"
+        b"Remote host said: 554 5.7.1 Service unavailable; client blocked\r\nGiving up on 192.0.2.1.\r\n\r\n"
+        b"--- Below this line is a copy of the message.\r\n\r\nReturn-Path: <me@example.com>\r\n" + sent()
+    )
+
+
+@pytest.mark.parametrize(
+    ("octets", "reason", "words"),
+    [
+        (by_exchange(), "5.1.10", "550 5.1.10 RESOLVER.ADR.RecipientNotFound"),
+        (by_gmail(), "5.1.1", "550-5.1.1 The email account"),
+        (by_exim(), "5.7.1", "550 5.7.1 no mail for you here"),
+        (by_old_exim(), "5.1.1", "550 5.1.1 <you@example.net>: user unknown"),
+        (by_qmail(), "5.7.1", "554 5.7.1 Service unavailable"),
+    ],
+    ids=["exchange", "gmail", "exim", "old exim", "qmail"],
+)
+def test_every_server_has_its_own_way_to_return_a_message(octets: bytes, reason: str, words: str) -> None:
+    bounce = read_bounce(octets, KEY)
+    assert bounce is not None
+    assert (TOKEN, True, reason, words) == (bounce.token, bounce.settles, bounce.reason, bounce.words[: len(words)])
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        by_old_exim(b"The message has not yet been delivered, and will be tried again."),
+        by_qmail().replace(b"MAILER-DAEMON@", b"somebody@"),
+        by_qmail().replace(b"--- Below this line is a copy", b"--- Below this line is nothing"),
+        by_qmail().replace(TEXT.encode(), b"x" * len(TEXT)),
+    ],
+)
+def test_what_is_not_a_failure_in_known_words_is_none(octets: bytes) -> None:
+    assert read_bounce(octets, KEY) is None

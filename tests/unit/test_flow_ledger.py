@@ -76,11 +76,18 @@ def test_a_second_copy_in_time_makes_a_duplicate(ledger: Ledger) -> None:
 def test_a_copy_that_comes_later_makes_a_duplicate_too(ledger: Ledger) -> None:
     entry = handed_in(ledger)
     ledger.found(entry, copy(entry), seen=at(3).at, retrieved=0)
-    ledger.arrived(entry, at(6), None)
+    ledger.arrived(entry, at(6), 0.25)
     assert (Standing.COPY, None) == ledger.standing(entry.token, entry.text, at(300))
     settled = ledger.copied(entry.token, entry.text, "INBOX", at(300))
     assert (Outcome.DUPLICATE, Leg.TRANSIT, "") == outcome(settled)
     assert "another copy arrived in INBOX, 300 s after the message was sent" == settled.detail
+
+
+def test_a_message_that_could_not_be_removed_is_no_duplicate_when_it_is_seen_again(ledger: Ledger) -> None:
+    entry = handed_in(ledger)
+    ledger.found(entry, copy(entry), seen=at(3).at, retrieved=0)
+    ledger.arrived(entry, at(6), None)
+    assert (Standing.LEFTOVER, None) == ledger.standing(entry.token, entry.text, at(300))
 
 
 def test_what_the_server_does_not_take_is_settled_at_once(ledger: Ledger) -> None:

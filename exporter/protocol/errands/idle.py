@@ -11,9 +11,6 @@ from exporter.protocol.imap import Imap, Reply
 from exporter.protocol.imap_refusal import refusal
 from exporter.protocol.imap_response import UNTAGGED, Condition, Continuation, Data, Status, read_response
 
-MAX_IDLE: Final = 28 * 60.0
-"""Seconds. RFC 2177 section 3: a server may log out a client that has said nothing for 30 minutes."""
-
 MAX_NEWS: Final = 256
 """Responses in one go; a server that tells more than that is asked again."""
 
@@ -29,6 +26,7 @@ def idle(imap: Imap, patience: Callable[[], float]) -> Dialogue[int | None]:
     Args:
         imap: The session.
         patience: Is asked again and again how many seconds to wait on, without a word to the server; 0 ends it.
+            RFC 2177 section 3: a server may log out a client that has said nothing for 30 minutes.
 
     Raises:
         DialogueError: The server refuses, or hangs up.

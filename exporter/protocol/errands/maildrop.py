@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from exporter.model import FailureReason
-from exporter.protocol.dialogue import Dialogue, DialogueError, ProtocolError, ReadLine, ResponseTooLargeError
+from exporter.protocol.dialogue import Dialogue, DialogueError, ProtocolError, ReadPiece, ResponseTooLargeError
 from exporter.protocol.pop3 import Pop3, command, refusal
 
 MAX_NEWEST: Final = 50
@@ -113,12 +113,27 @@ def read_text() -> Dialogue[bytes]:
     """The lines up to a lone dot, of which the first octets are kept."""
     kept: list[bytes] = []
     room = MAX_KEPT
+    begins = True
     for _ in range(MAX_TEXT_LINES):
-        line = yield ReadLine(of_content=True)
-        if line == b".":
+        octets = yield from read_piece(begins=begins)
+        if octets is None:
             return b"".join(kept)
+        begins = octets.endswith(b"\n")
         if room > 0:
-            octets = line.removeprefix(b".") + b"\r\n"
             kept.append(octets[:room])
             room -= len(octets)
     raise ResponseTooLargeError(f"a message of more than {MAX_TEXT_LINES} lines")
+
+
+def read_piece(*, begins: bool) -> Dialogue[bytes | None]:
+    """The next octets of a message, at most one line, which ends with CRLF; `None` behind its last.
+
+    Args:
+        begins: Whether a line begins here, where a dot has a meaning (RFC 1939 section 3).
+    """
+    piece = yield ReadPiece()
+    if piece.endswith(b"\n"):
+        piece = piece[:-1].removesuffix(b"\r") + b"\r\n"
+    if not begins:
+        return piece
+    return None if piece == b".\r\n" else piece.removeprefix(b".")

@@ -14,9 +14,9 @@ from typing import Final
 
 from exporter.model import Facts, MailboxFacts
 from exporter.protocol import pop3
-from exporter.protocol.dialogue import Dialogue, DialogueError, Learn, ReadLine, ResponseTooLargeError
+from exporter.protocol.dialogue import Dialogue, DialogueError, Learn, ResponseTooLargeError
 from exporter.protocol.errands.find import fetch_part, fetch_sizes
-from exporter.protocol.errands.maildrop import size_of
+from exporter.protocol.errands.maildrop import read_piece, size_of
 from exporter.protocol.imap import Imap
 
 PIECE: Final = 65536
@@ -122,11 +122,12 @@ def _retrieve_one(client: pop3.Pop3, number: int) -> Dialogue[bool]:
     response = yield from pop3.command(b"RETR %d" % number)
     if not response.positive:
         return False
-    reading = _Reading()
+    reading, begins = _Reading(), True
     for _ in range(MAX_LINES):
-        line = yield ReadLine(of_content=True)
-        if line == b".":
+        piece = yield from read_piece(begins=begins)
+        if piece is None:
             return reading.is_mail(size)
+        begins = piece.endswith(b"\n")
         if reading.octets < MAX_READ:
-            reading.take(line.removeprefix(b".") + b"\r\n")
+            reading.take(piece)
     raise ResponseTooLargeError(f"a message of more than {MAX_LINES} lines")

@@ -1,0 +1,63 @@
+"""The table of the mail flows that the demo shows: what becomes of the mail, and what the daemon should make of it.
+
+Values only. stage.py puts them on; the tests hold the daemon to the expectations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from exporter.demo.post import Route
+from exporter.model import Outcome
+
+SENDS: Final = "healthy-submission"
+READS_BY_IMAP: Final = "healthy-imaps"
+READS_BY_POP3: Final = "healthy-pop3s"
+"""The scenes whose servers flows send and read by."""
+
+FLOW_INTERVAL: Final = 15.0
+"""Seconds between two messages of a flow."""
+
+SLOW: Final = 5.0
+"""Seconds that a slow message is on its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowScene:
+    """One flow.
+
+    Attributes:
+        name: The flow's, and the recipient's.
+        shows: For people, in a few words.
+        expected: What becomes of every message.
+        route: What the server does with it.
+        reads: The scene whose server it is read by.
+        within: As in `Expected`.
+        give_up: As in `Flow`.
+    """
+
+    name: str
+    shows: str
+    expected: Outcome
+    route: Route
+    reads: str = READS_BY_IMAP
+    within: float = 4.0
+    give_up: float = 60.0
+
+
+def flow_scenes(account: str) -> tuple[FlowScene, ...]:
+    """All of them, for mail that is read in somebody's mailbox."""
+    return (
+        FlowScene("healthy", "arrives at once", Outcome.DELIVERED, Route(account)),
+        FlowScene(
+            "slow",
+            f"is on its way for {SLOW:g} s, and is read by POP3",
+            Outcome.LATE,
+            Route(account, delay=SLOW),
+            reads=READS_BY_POP3,
+        ),
+        FlowScene("junk", "is filed as spam", Outcome.JUNK, Route(account, folder="Junk")),
+        FlowScene("lost", "is taken and never arrives", Outcome.LOST, Route(None), give_up=8.0),
+        FlowScene("bounced", "is returned to its sender", Outcome.BOUNCED, Route(None, bounces=True)),
+    )

@@ -1,0 +1,162 @@
+"""What becomes of a message that was found by IMAP: ours are fetched, judged and removed, and others are left alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from exporter.flows.assignment import Assignment
+from exporter.flows.bounces import may_be_bounce, read_bounce
+from exporter.flows.dates import internal_date
+from exporter.flows.desk import Desk, Ours
+from exporter.flows.headers import read_headers
+from exporter.flows.imap_mailboxes import ImapMailboxes
+from exporter.flows.judging import Copy
+from exporter.flows.ledger import InFlight, Ledger, Standing
+from exporter.flows.matching import matches
+from exporter.flows.places import Place
+from exporter.flows.signature import Token
+from exporter.model import Removal
+from exporter.protocol.errands import find
+from exporter.protocol.errands.find import Fetched
+
+MAX_BODY: Final = 2048
+"""Octets of a body in which the token of a stripped message is looked for; it stands within the first 200."""
+
+MAX_BODIES: Final = 5
+"""Messages of one look that are looked into for a token that their header lacks."""
+
+SOON: Final = 1.0
+"""Seconds after which what was lately in a mailbox, and could not be fetched, is looked for again."""
+
+
+class ImapTaking:
+    """Deals with messages, one at a time."""
+
+    def __init__(self, mailboxes: ImapMailboxes, work: Assignment, desk: Desk) -> None:
+        self._mailboxes = mailboxes
+        self._work = work
+        self._desk = desk
+        self._bodies = 0
+        """Bodies that may still be looked into: somebody may send any number of messages with our subject."""
+
+    def begin(self, *, bodies: bool) -> None:
+        """Another look begins, in which messages without their header may be looked into, or not."""
+        self._bodies = MAX_BODIES if bodies else 0
+
+    async def take(self, place: Place, fetched: Fetched, seen: float) -> None:
+        """Find out what a message is, and do with it what is due. A foreign one is left as it is."""
+        headers = read_headers(fetched.content)
+        ours = self._desk.recognise(headers)
+        for flow in self._work.awaiting(place.name, found_too=True):
+            if flow.awaited is not None and ours is None and matches(headers, flow.awaited):
+                self._work.newer(flow, internal_date(fetched.arrived) or self._desk.now().wall)
+        if not self._work.removes or place.gives_up_on(fetched.uid):
+            return
+        if ours is None and self._bodies > 0 and self._work.has_in_flight() and self._desk.may_be_stripped(headers):
+            self._bodies -= 1
+            ours = await self._recognise_body(fetched.uid)
+        if ours is not None:
+            await self._take_ours(place, fetched, ours, seen)
+        elif self._work.reads_bounces and may_be_bounce(headers):
+            await self._take_bounce(place, fetched.uid)
+        place.fetched(fetched.uid)
+
+    async def _take_ours(self, place: Place, fetched: Fetched, ours: Ours, seen: float) -> None:
+        now = self._desk.now()
+        ledger = self._desk.owner(ours.token)
+        if ledger is None or not self._work.awaits(ledger):
+            await self._remove_if_abandoned(place, fetched.uid, ours.token)
+            return
+        if fetched.uid in place.held.get(ours.token, ()):
+            return
+        if fetched.deleted:
+            # It was dealt with, and only the server's way of removing it is to be caught up on.
+            await self._clear(place, fetched.uid, ledger, Removal.LEFTOVER)
+            return
+        standing, entry = ledger.standing(ours.token, ours.text, now)
+        if entry is not None:
+            await self._take_awaited(place, fetched.uid, ledger, entry, seen)
+        elif standing is Standing.COPY:
+            await self._clear(place, fetched.uid, ledger, Removal.OWN)
+            self._desk.settle(ledger, ledger.copied(ours.token, ours.text, place.name, now))
+        else:
+            await self._clear(place, fetched.uid, ledger, Removal.LEFTOVER)
+
+    async def _take_awaited(self, place: Place, uid: int, ledger: Ledger, entry: InFlight, seen: float) -> None:
+        begun = self._desk.now().at
+        whole = await self._mailboxes.run(lambda imap: find.fetch_message(imap, uid))
+        if whole is None:
+            place.sweep_again(self._desk.now().at + SOON)
+            return
+        took = self._desk.now().at - begun
+        ledger.found(entry, Copy(place.name, whole.content), seen=seen, retrieved=took)
+        place.held.setdefault(entry.token, []).append(uid)
+        self._desk.count(ledger)
+
+    async def _take_bounce(self, place: Place, uid: int) -> None:
+        whole = await self._mailboxes.run(lambda imap: find.fetch_message(imap, uid))
+        if whole is None or self._desk.key is None:
+            return
+        bounce = read_bounce(whole.content, self._desk.key)
+        if bounce is None:
+            return
+        ledger = self._desk.owner(bounce.token)
+        if ledger is None or not self._work.hears_of(ledger):
+            await self._remove_if_abandoned(place, uid, bounce.token)
+            return
+        await self._clear(place, uid, ledger, Removal.BOUNCE)
+        self._desk.settle(ledger, ledger.bounced(bounce, self._desk.text_of(bounce.token), self._desk.now()))
+
+    async def _remove_if_abandoned(self, place: Place, uid: int, token: Token) -> None:
+        """Remove what nobody looks for here; another reader, or a process beside this one, gets the time to find it."""
+        seconds = self._desk.abandoned_in(token)
+        if seconds <= 0:
+            await self._mailboxes.remove(place, (uid,))
+        elif seconds < math.inf:
+            place.unowned = self._desk.generation
+            place.sweep_again(self._desk.now().at + seconds)
+
+    async def _clear(self, place: Place, uid: int, ledger: Ledger, kind: Removal) -> None:
+        """Remove one message that no run waits for any more, and say so."""
+        if await self._mailboxes.remove(place, (uid,)):
+            self._desk.observer.removed(ledger.flow.name, ledger.mx, kind)
+
+    async def settle(self, ledger: Ledger, entry: InFlight) -> None:
+        """Remove a message, then count it: one that was removed and not counted is counted by nobody twice."""
+        begun, gone = self._desk.now().at, False
+        places = [place for place in self._work.places.values() if entry.token in place.held]
+        try:
+            for place in places:
+                uids = await self._still_there(place, place.held.pop(entry.token), entry.token)
+                if uids and (gone := await self._mailboxes.remove(place, uids)):
+                    for _ in uids:
+                        self._desk.observer.removed(ledger.flow.name, ledger.mx, Removal.OWN)
+        except BaseException:
+            for place in places:
+                place.sweep_again(self._desk.now().at)
+            raise
+        finally:
+            now = self._desk.now()
+            # Where the UIDs have become void meanwhile, it is found again.
+            if entry.copies:
+                self._desk.settle(ledger, ledger.arrived(entry, now, now.at - begun if gone else None))
+
+    async def _still_there(self, place: Place, uids: Sequence[int], token: Token) -> list[int]:
+        """Those of the messages that are what they were: a mailbox that was opened again may have other UIDs."""
+        if not uids or not await self._mailboxes.go_to(place):
+            return []
+        found = []
+        for each in await self._mailboxes.fetch(uids):
+            headers = read_headers(each.content)
+            ours = self._desk.recognise(headers)
+            if ours is None and self._desk.may_be_stripped(headers):
+                ours = await self._recognise_body(each.uid)
+            if ours is not None and ours.token == token and each.uid in uids:
+                found.append(each.uid)
+        return found
+
+    async def _recognise_body(self, uid: int) -> Ours | None:
+        body = await self._mailboxes.run(lambda imap: find.fetch_text(imap, uid, most=MAX_BODY))
+        return self._desk.recognise_body(body)
