@@ -1,15 +1,18 @@
-"""What servers other than Dovecot and Postfix say to a login, by themselves: nginx' mail proxy and Courier."""
+"""What servers other than Dovecot and Postfix say to a login, by themselves: nginx' mail proxy, Courier and Cyrus."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from exporter.model import Encryption, FailureReason, Login, Mechanism, Phase, Protocol, Secret
+from exporter.model import Encryption, Endpoint, FailureReason, Login, Mechanism, Phase, Protocol, Secret, TlsPolicy
 from tests.probes import at, probe
+from tests.servers import cyrus as cyrus_imapd
+from tests.servers.authority import Authority
 from tests.servers.courier import PACKAGES, PASSWORD, USERNAME, Courier, courier
 from tests.servers.nginx import nginx
 from tests.servers.programs import scratch_directory
@@ -102,3 +105,57 @@ class TestCourier:
 
         assert result.failure is None
         assert Mechanism.USERPASS is result.facts.auth_mechanism
+
+
+@dataclass(frozen=True, slots=True)
+class OverTls:
+    """Cyrus at its ports with implicit TLS."""
+
+    ports: cyrus_imapd.Cyrus
+    policy: TlsPolicy
+
+    def endpoint(self, protocol: Protocol, **fields: object) -> Endpoint:
+        port = self.ports.imaps if protocol is Protocol.IMAP else self.ports.pop3s
+        return at(port, protocol, Encryption.TLS, tls=self.policy, timeout=30.0, **fields)
+
+
+@pytest.fixture(scope="module")
+def cyrus() -> Iterator[OverTls]:
+    with scratch_directory() as unpacking, scratch_directory() as directory:
+        root = unpacked(unpacking, *cyrus_imapd.PACKAGES)
+        authority = Authority.make(directory / "authority", "Authority")
+        identity = authority.issue("mail.example.com", names=["mail.example.com"])
+        with cyrus_imapd.cyrus(root, directory, identity) as ports:
+            yield OverTls(ports, TlsPolicy(ca_file=authority.file, server_name="mail.example.com"))
+
+
+class TestCyrus:
+    @READING
+    async def test_takes_the_right_password_by_whatever_is_picked(self, cyrus: OverTls, protocol: Protocol) -> None:
+        # It offers -PLUS first, with another channel binding than TLS 1.3 has.
+        result = await probe(cyrus.endpoint(protocol, mailbox="INBOX"), RIGHT)
+
+        assert result.failure is None
+        assert Mechanism.SCRAM_SHA_256 is result.facts.auth_mechanism
+        assert any("SCRAM-SHA-256-PLUS" in line.text for line in result.transcript)
+        assert result.facts.mailbox is not None
+        assert 0 == result.facts.mailbox.messages
+
+    async def test_another_channel_binding_is_no_wrong_password(self, cyrus: OverTls) -> None:
+        named = [
+            cyrus.endpoint(each, mechanism=Mechanism.SCRAM_SHA_256_PLUS) for each in (Protocol.IMAP, Protocol.POP3)
+        ]
+        login = Login(USERNAME, RIGHT.secret, Mechanism.SCRAM_SHA_256_PLUS)
+
+        for result in await asyncio.gather(*[probe(endpoint, login) for endpoint in named]):
+            assert result.failure is not None
+            assert (FailureReason.AUTH_MECHANISM_NOT_OFFERED, False) == (result.failure.reason, result.failure.unclear)
+            assert "bad protocol / cancel" in result.failure.detail
+
+    async def test_rejects_a_wrong_password(self, cyrus: OverTls) -> None:
+        endpoints = [cyrus.endpoint(protocol) for protocol in (Protocol.IMAP, Protocol.POP3)]
+
+        for result in await asyncio.gather(*[probe(endpoint, WRONG) for endpoint in endpoints]):
+            assert result.failure is not None
+            assert FailureReason.AUTH_REJECTED is result.failure.reason
+            assert "authentication failure" in result.failure.detail
