@@ -191,6 +191,9 @@ class TestPacc:
         assert [True, True, False, None] == [
             digest_matches(self.BODY, texts) for texts in ([good], [bad, good], [bad], ["v=UAAC1; a=md5; d=x", "hello"])
         ]
+        assert (
+            digest_matches(self.BODY, ["v=UAAC1; a=sha256; d=n\u00f6t", "v=UAAC1; a=sha256; d=!", "v=UAAC1; x"]) is None
+        )
 
 
 @pytest.mark.parametrize("domain", sorted(PROVIDERS))

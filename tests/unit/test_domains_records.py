@@ -14,6 +14,7 @@ from exporter.domains.posture.dkim import DkimError, dkim_records, parse_dkim
 from exporter.domains.posture.dmarc import DmarcError, DmarcPolicy, Walk, consent_name, parse_dmarc, walk
 from exporter.domains.posture.dnsbl import NotAListingError, dnsbl_name, is_listed
 from exporter.domains.posture.mta_sts import InvalidError, Mode, Policy, parse_policy, parse_sts_record, parse_tls_rpt
+from exporter.domains.posture.spf_record import SpfSyntaxError, parse_spf
 from exporter.domains.tags import TagError, having_version, parse_tags
 
 GOOD = b"version: STSv1\r\nmode: enforce\r\nmx: mail.example.com\r\nmx: *.example.net\r\nmax_age: 604800\r\n"
@@ -282,6 +283,7 @@ class TestDkim:
             "v=DKIM2; p=",
             "v=DKIM1; k=dsa; p=AAAA",
             "v=DKIM1; p=not base64!",
+            "v=DKIM1; p=n\u00f6t",
             "v=DKIM1; p=AAAA",
             "v=DKIM1; s=tlsrpt; p=",
             "v=DKIM1; h=sha1; p=",
@@ -318,3 +320,16 @@ def test_what_lists_answer(answers: list[str], listed: bool) -> None:
 def test_what_is_no_listing(answer: str) -> None:
     with pytest.raises(NotAListingError, match=answer):
         is_listed(["127.0.0.2", answer])
+
+
+@pytest.mark.parametrize("term", ["include:a.%{a}", "a:%{}", "exists:%{2}.b.%{z9r}", "redirect=b.%{u}", "mx:%{d"])
+def test_a_macro_that_there_is_none_of_is_a_mistake_also_at_the_end_of_a_domain(term: str) -> None:
+    with pytest.raises(SpfSyntaxError, match="does not name a domain"):
+        parse_spf(f"v=spf1 {term} -all")
+
+
+@pytest.mark.parametrize(
+    "term", ["include:a.%{d}", "a:%{D}", "exists:%{i}.b.%{l9r+-}", "mx:a%%", "mx:a.b-c.", "a:.0a1"]
+)
+def test_a_domain_ends_in_a_label_or_a_macro(term: str) -> None:
+    assert 2 == len(parse_spf(f"v=spf1 {term} -all").terms)

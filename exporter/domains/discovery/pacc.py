@@ -6,7 +6,6 @@ The draft is not finished: what is here is version 04 and no other. Names change
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 import json
 from base64 import b64decode
@@ -16,7 +15,7 @@ from typing import Any
 
 from exporter.domains.discovery.autoconfig import DocumentError
 from exporter.domains.discovery.offers import Offer, host_of
-from exporter.domains.tags import TagError, having_version, parse_tags
+from exporter.domains.tags import having_version, parse_tags
 from exporter.model import Encryption, Protocol, Source
 
 MAX_DOCUMENT = 64 * 1024
@@ -48,7 +47,7 @@ def digest_matches(body: bytes, texts: Sequence[str]) -> bool | None:
             tags = parse_tags(text)
             if tags.get("a", "").lower() == "sha256":
                 digests.append(b64decode(tags.get("d", ""), validate=True))
-        except (TagError, binascii.Error):
+        except ValueError:  # no tags, no base64, or not even ASCII
             continue
     return hashlib.sha256(body).digest() in digests if digests else None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import re
 from base64 import b64decode
 from collections.abc import Sequence
@@ -81,15 +80,16 @@ def parse_dkim(text: str) -> DkimKey:
 def _bits(kind: str, data: str) -> int | None:
     try:
         der = b64decode(data, validate=True)
-        if kind == "ed25519":
-            if len(der) != _ED25519_OCTETS:
-                raise DkimError(f"p holds {len(der)} octets, and an ed25519 key has {_ED25519_OCTETS}")
-            return None
-        key = load_der_public_key(der)
-    except binascii.Error:
+    except ValueError:  # characters beyond ASCII raise it, the others what is derived from it
         raise DkimError("p is not base64") from None
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise error if isinstance(error, DkimError) else DkimError("p holds no public key") from None
+    if kind == "ed25519":
+        if len(der) != _ED25519_OCTETS:
+            raise DkimError(f"p holds {len(der)} octets, and an ed25519 key has {_ED25519_OCTETS}")
+        return None
+    try:
+        key = load_der_public_key(der)
+    except (ValueError, UnsupportedAlgorithm):
+        raise DkimError("p holds no public key") from None
     if not isinstance(key, rsa.RSAPublicKey):
         raise DkimError("p holds a key of another kind than k says")
     return key.key_size

@@ -17,7 +17,8 @@ _MACRO_STRING = re.compile(rf"(?:{_MACRO}|[!-$&-~])*", re.IGNORECASE)
 _EXPLANATION = re.compile(rf"(?:{_MACRO}|[ -$&-~])*", re.IGNORECASE)
 _DOMAIN_END = re.compile(
     rf"(?:{_MACRO}|[!-$&-~])*"
-    r"(?:\.(?:[0-9]*[a-z][a-z0-9]*|[a-z0-9]+-[a-z0-9-]*[a-z0-9])\.?|%\{[^}]*\}|%%|%_|%-)",
+    r"(?:\.(?:[0-9]*[a-z][a-z0-9]*|[a-z0-9]+-[a-z0-9-]*[a-z0-9])\.?"
+    rf"|{_MACRO})",
     re.IGNORECASE,
 )
 """Section 7.1: a domain-spec ends in a top label behind a dot, or in a macro.
