@@ -18,8 +18,19 @@ import bcrypt
 import click
 import yaml
 
+from tests.servers.dns import nameserver
 from tests.servers.exporter import Metrics
 from tests.servers.programs import free_ports
+from tests.soak.flows import (
+    Drop,
+    checked,
+    compare,
+    domain_sections,
+    flow_sections,
+    flow_servers,
+    followed_endpoint,
+    zone,
+)
 from tests.soak.load import RIGHT, Load
 from tests.soak.servers import PASSWORD, Visited, kinds, serving
 
@@ -28,6 +39,14 @@ WARM_UP = 0.2
 
 MOST_GROWTH = 2.0
 """MiB after the warm-up, in ten minutes."""
+
+CHANGING = frozenset({"comes-and-goes", "followed", "on-demand"})
+"""Servers whose endpoints come and go: their counters go with them."""
+
+FOR_FLOWS = frozenset({"hands-in", "maildrop"})
+
+MOMENTS = 10.0
+"""Seconds that beginning and end may take."""
 
 COPIES = 3
 """Endpoints for each server."""
@@ -56,12 +75,15 @@ class Soak:
         return statistics.median(late) - statistics.median(early)
 
 
-def configuration(servers: Sequence[Visited], turn: int) -> dict[str, object]:
+def configuration(servers: Sequence[Visited], turn: int, names: str) -> dict[str, object]:
     """The configuration of one turn: some endpoints are always there, others come, go and change."""
     by_name = {server.name: server for server in servers}
     endpoints: list[dict[str, object]] = []
     for server in servers:
-        if server.name in {"comes-and-goes", "on-demand"}:
+        if server.name in FOR_FLOWS:
+            # Flows alone visit these, and so their counts are to be compared with the flows'.
+            endpoints.append(_endpoint(server, server.name) | {"interval": "24h", "timeout": "10s"})
+        if server.name in CHANGING | FOR_FLOWS:
             continue
         for copy in range(COPIES):
             name = server.name if copy == 0 else f"{server.name}-{copy}"
@@ -69,6 +91,7 @@ def configuration(servers: Sequence[Visited], turn: int) -> dict[str, object]:
     for number in range(turn % 4):
         entry = _endpoint(by_name["comes-and-goes"], f"comes-and-goes-{turn % 3}-{number}")
         endpoints.append({**entry, "labels": {"turn": str(turn)}})
+    endpoints.append(dict(followed_endpoint()))
     module = {
         "url": f"smtp://127.0.0.1:{by_name['on-demand'].port}",
         "encryption": "none",
@@ -80,6 +103,8 @@ def configuration(servers: Sequence[Visited], turn: int) -> dict[str, object]:
         "limits": {"connections_per_host": 100},
         "endpoints": endpoints,
         "modules": {"here": module},
+        **flow_sections(turn),
+        **domain_sections(names),
     }
 
 
@@ -95,17 +120,19 @@ def _endpoint(server: Visited, name: str) -> dict[str, object]:
 async def soak(seconds: float, directory: Path) -> Soak:
     """Run for so long."""
     run = Soak(seconds)
-    servers = kinds()
+    drop = Drop()
+    servers = [*kinds(), *flow_servers(drop)]
     (port,) = free_ports(1)
     turns = iter(range(1_000_000))
     file = directory / "mail-exporter.yaml"
 
     def configure() -> None:
-        file.write_text(yaml.safe_dump(configuration(servers, next(turns))))
+        file.write_text(yaml.safe_dump(configuration(servers, next(turns), names)))
 
     hashed = bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()
     (directory / "web.yml").write_text(yaml.safe_dump({"basic_auth_users": {"soak": hashed}}))
-    async with serving(servers, directory):
+    async with serving(servers, directory), nameserver(zone(servers)) as answering:
+        names = str(answering)
         configure()
         flags = ["--web.enable-lifecycle", "--log.level=error", f"--web.config.file={directory / 'web.yml'}"]
         with (directory / "log").open("wb") as log:
@@ -115,7 +142,7 @@ async def soak(seconds: float, directory: Path) -> Soak:
                 stderr=log,
             )
         try:
-            await _weigh(run, servers, Load(f"http://127.0.0.1:{port}/", configure), daemon.pid)
+            await _weigh(run, servers, drop, Load(f"http://127.0.0.1:{port}/", configure), daemon.pid)
         finally:
             daemon.terminate()
             ended = await asyncio.wait_for(daemon.wait(), 30)
@@ -127,7 +154,7 @@ async def soak(seconds: float, directory: Path) -> Soak:
     return run
 
 
-async def _weigh(run: Soak, servers: Sequence[Visited], load: Load, process: int) -> None:
+async def _weigh(run: Soak, servers: Sequence[Visited], drop: Drop, load: Load, process: int) -> None:
     timeout = aiohttp.ClientTimeout(total=20)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         await _until_ready(session, load.base)
@@ -140,7 +167,7 @@ async def _weigh(run: Soak, servers: Sequence[Visited], load: Load, process: int
                 working.result()
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
-        await _count(run, servers, session, load)
+        await _count(run, servers, drop, session, load)
     run.notes += [f"{what}: {status} {often} times" for (what, status), often in sorted(load.answers.items())]
 
 
@@ -162,9 +189,10 @@ def _resident(process: int) -> float:
     raise RuntimeError("a process without memory")
 
 
-async def _count(run: Soak, servers: Sequence[Visited], session: aiohttp.ClientSession, load: Load) -> None:
+async def _count(run: Soak, servers: Sequence[Visited], drop: Drop, session: aiohttp.ClientSession, load: Load) -> None:
     """Compare the daemon's counts with each other and with those of the servers."""
     before = {server.name: server.visits for server in servers}
+    handed_in = drop.handed_in.copy()
     async with session.get(f"{load.base}metrics", headers=RIGHT) as response:
         metrics = Metrics.parse(await response.text())
     in_flight = int(metrics.value("mail_exporter_probes_in_flight"))
@@ -174,17 +202,24 @@ async def _count(run: Soak, servers: Sequence[Visited], session: aiohttp.ClientS
         copies = [one for one in metrics.find("mail_probes_total") if one["endpoint"].rpartition("-")[0] == server.name]
         names = {one["endpoint"] for one in copies} | {server.name}
         counted = sum(int(metrics.get("mail_probes_total", endpoint=name) or 0) for name in names)
-        if server.name in {"comes-and-goes", "on-demand"}:
+        if server.name in CHANGING | FOR_FLOWS:
             continue
         finished += counted
         # A probe under way has been seen by its server, and is not counted yet.
         if not before[server.name] - COPIES <= counted <= server.visits:
             run.faults.append(f"{server.name}: {counted} probes, and {before[server.name]} visits")
         run.notes.append(f"{server.name}: {counted} probes, {before[server.name]} visits")
-    gone = before["comes-and-goes"]
-    if not -in_flight <= started - finished - gone - in_flight <= in_flight:
-        run.faults.append(f"{started} started, {finished} and {gone} finished, {in_flight} in flight")
-    run.notes.append(f"{started} probes started, {finished + gone} finished, {in_flight} in flight")
+    # Those of endpoints that are gone are not counted any more, but their servers know of them.
+    gone = before["comes-and-goes"] + before["followed"]
+    # The schedule also starts flows, and every second the judgement of a domain and the look for another's endpoints.
+    jobs = sum(handed_in.values())
+    rest = started - finished - gone - jobs
+    if not -in_flight <= rest <= in_flight + 2 * (run.seconds + MOMENTS):
+        run.faults.append(f"{started} started, {finished} and {gone} finished, {jobs} sent, {in_flight} in flight")
+    run.notes.append(f"{started} started: {finished + gone} probes, {jobs} messages, {rest} others or in flight")
+    notes, faults = compare(metrics, handed_in, drop.handed_in)
+    run.notes += notes
+    run.faults += faults + checked(metrics, time.time())
     wrong = {key: often for key, often in load.answers.items() if key not in EXPECTED}
     if wrong:
         run.faults.append(f"unexpected answers: {wrong}")

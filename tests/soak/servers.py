@@ -38,7 +38,7 @@ class Visited:
     visits: int = 0
 
 
-async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[list[str]]:
+async def lines(reader: asyncio.StreamReader) -> AsyncIterator[list[str]]:
     while line := await reader.readline():
         yield line.decode("latin-1").split()
 
@@ -46,7 +46,7 @@ async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[list[str]]:
 async def smtp(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Greets, offers a login, takes or refuses it, and says goodbye."""
     writer.write(b"220 mail.example.com ESMTP\r\n")
-    async for words in _lines(reader):
+    async for words in lines(reader):
         match [word.upper() for word in words]:
             case ["EHLO", *_]:
                 writer.write(b"250-mail.example.com\r\n250-SIZE 10485760\r\n250 AUTH PLAIN\r\n")
@@ -62,7 +62,7 @@ async def smtp(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 async def pop3(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """A mailbox with three messages."""
     writer.write(b"+OK ready\r\n")
-    async for words in _lines(reader):
+    async for words in lines(reader):
         match [word.upper() for word in words]:
             case ["CAPA"]:
                 writer.write(b"+OK\r\nUSER\r\nRESP-CODES\r\n.\r\n")
@@ -78,7 +78,7 @@ async def pop3(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 async def imap(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Takes every login."""
     writer.write(b"* OK [CAPABILITY IMAP4rev1] ready\r\n")
-    async for words in _lines(reader):
+    async for words in lines(reader):
         tag, command = words[0].encode(), words[1].upper()
         if command == "CAPABILITY":
             writer.write(b"* CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR\r\n")
@@ -91,7 +91,7 @@ async def imap(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 async def rejects(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """POP3 that takes no password."""
     writer.write(b"+OK ready\r\n")
-    async for words in _lines(reader):
+    async for words in lines(reader):
         match [word.upper() for word in words]:
             case ["CAPA"]:
                 writer.write(b"+OK\r\nUSER\r\n.\r\n")
@@ -141,6 +141,7 @@ def kinds() -> list[Visited]:
         Visited("silent", "pop3://", silent),
         Visited("comes-and-goes", "smtp://", smtp),
         Visited("on-demand", "smtp://", smtp),
+        Visited("followed", "imap://", imap),
     ]
 
 
