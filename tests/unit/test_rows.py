@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from enum import Enum
+from enum import Enum, StrEnum
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,24 @@ import pytest
 from dashboards.boards.looks import PALE_PROTOCOL_COLORS, PHASE_COLORS, PROTOCOL_COLORS
 from exporter.certificates import failure_reason
 from exporter.demo.servers import SESSIONS
-from exporter.model import CertificateProblem, Encryption, Errand, FailureReason, Mechanism, Phase, Protocol, TlsVersion
+from exporter.domains.judge import CHECKS
+from exporter.model import (
+    CertificateProblem,
+    DomainCheck,
+    DomainProblem,
+    Encryption,
+    Errand,
+    FailureReason,
+    Leg,
+    Mechanism,
+    Outcome,
+    Phase,
+    Protocol,
+    Sender,
+    SkipReason,
+    Source,
+    TlsVersion,
+)
 from exporter.net.contexts import VERSIONS
 from exporter.protocol.errands import ERRANDS
 from exporter.protocol.protocols import PROTOCOLS, with_key, with_mechanism
@@ -22,7 +39,13 @@ from tests.protocol.samples import endpoint
 ROOT = Path(__file__).parents[2]
 STYLE = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "exporter/web/static").glob("*.css"))
 
-FAILURES = (ROOT / "docs/failures.md").read_text(encoding="utf-8")
+
+def explained(members: type[StrEnum], page: str, form: str = "`{}`") -> list[StrEnum]:
+    """The members that a page of the documentation has in this form."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return [member for member in members if form.format(member) in text]
+
+
 OF_PROTOCOLS = frozenset[Mechanism]().union(*(row.mechanisms for row in PROTOCOLS.values()))
 
 
@@ -37,7 +60,15 @@ OF_PROTOCOLS = frozenset[Mechanism]().union(*(row.mechanisms for row in PROTOCOL
         (Errand, ERRANDS),
         (Phase, PHASE_COLORS),
         (Phase, [phase for phase in Phase if f".phase-{phase} " in STYLE]),
-        (FailureReason, [reason for reason in FailureReason if f"\n## {reason}\n" in FAILURES]),
+        (FailureReason, explained(FailureReason, "failures.md", "\n## {}\n")),
+        (SkipReason, explained(SkipReason, "operating.md", "\n| `{}` |")),
+        (Outcome, explained(Outcome, "mail-flow.md", "\n| `{}` |")),
+        (Leg, explained(Leg, "mail-flow.md")),
+        (DomainProblem, explained(DomainProblem, "domains.md", "\n### {}\n")),
+        (DomainCheck, explained(DomainCheck, "domains.md", "\n| `{}` |")),
+        (DomainCheck, CHECKS),
+        (Sender, explained(Sender, "domains.md", "\n| `{}` |")),
+        (Source, explained(Source, "domains.md", "\n| `{}` |")),
         (Mechanism, {Mechanism.AUTO, *MECHANISMS, *OF_PROTOCOLS}),
         (TlsVersion, VERSIONS),
         (type(next(iter(HEALTH))), HEALTH),
