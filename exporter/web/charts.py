@@ -72,10 +72,10 @@ def waterfall(result: ProbeResult) -> list[Bar]:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """The last probes in a line, as SVG paths in units of one probe.
+    """The last probes or messages in a line, as SVG paths in units of one of them.
 
     Attributes:
-        places: So many probes have room.
+        places: So many have room.
         text: What is to be seen, for people.
     """
 
@@ -85,16 +85,21 @@ class Strip:
     text: str
 
 
-def strip(attempts: Sequence[Attempt], places: int) -> Strip:
-    """The last probes in a line, the latest at the right end of so many places."""
+def strip(failures: Sequence[bool], places: int, noun: str = "probe") -> Strip:
+    """The last probes in a line, the latest at the right end of so many places.
+
+    Args:
+        failures: Of each, the latest last, whether it failed.
+        places: How many there is room for.
+        noun: What they are.
+    """
     paths: dict[bool, list[str]] = {False: [], True: []}
-    x = places - len(attempts)
-    for failed, run in groupby(attempt.reason is not None for attempt in attempts):
+    x = places - len(failures)
+    for failed, run in groupby(failures):
         width = len(list(run))
         paths[failed].append(f"M{x} 0h{width}v10h-{width}z")
         x += width
-    failures = sum(attempt.reason is not None for attempt in attempts)
-    text = f"{count(failures, 'failure')} in the last {count(len(attempts), 'probe')}"
+    text = f"{count(sum(failures), 'failure')} in the last {count(len(failures), noun)}"
     return Strip(places, "".join(paths[False]), "".join(paths[True]), text)
 
 

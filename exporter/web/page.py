@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
 
 NAVIGATION: tuple[tuple[str, str], ...] = (
     ("Endpoints", ""),
@@ -19,6 +22,16 @@ ALWAYS = tuple(entry for entry in NAVIGATION if entry[1] not in ("flows", "domai
 """The same where neither flows nor domains are configured."""
 
 
+ROOT: Final = web.RequestKey("root", str)
+"""Where the root is, of a request whose own path does not tell."""
+
+
+def root_of(request: web.Request) -> str:
+    """The way from what is asked for to the root of the interface, relative, so that no proxy has to be known."""
+    depth = request.rel_url.raw_path.count("/") - 1
+    return request.get(ROOT) or "../" * depth or "./"
+
+
 def navigation(*, flows: bool, domains: bool) -> tuple[tuple[str, str], ...]:
     """The links of a daemon that has these."""
     absent = {way for way, there in (("flows", flows), ("domains", domains)) if not there}
@@ -33,6 +46,7 @@ class Page:
         root: The way from the page to `/`, so that the pages work behind a proxy that puts them elsewhere.
         now: Unix timestamp.
         version: The exporter's.
+        started_at: When the exporter began to look, likewise.
         refreshed: Whether it shows this moment, so that it should be loaded again after a while.
         navigation: What it links to at its top: words, and ways from the root.
     """
@@ -40,5 +54,6 @@ class Page:
     root: str
     now: float
     version: str
+    started_at: float = 0.0
     refreshed: bool = False
     navigation: tuple[tuple[str, str], ...] = ALWAYS

@@ -18,7 +18,7 @@ from exporter.web import query
 from exporter.web.domain_routes import found_domain
 from exporter.web.flow_routes import found_flow
 from exporter.web.negotiation import prefers_html
-from exporter.web.page import Page, navigation
+from exporter.web.page import Page, navigation, root_of
 from exporter.web.streaming import Streamer
 from exporter.web.survey import survey
 
@@ -74,14 +74,13 @@ class PageRoutes:
         snapshot, page = self._store.snapshot(), self.page(request, refreshed=True)
         found = await survey(snapshot, selection, page.now, self._streamer.give_way)
         pages, _ = await self._pages()
-        return await self._respond(request, pages.status(page, found, snapshot.exporter, selection, number))
+        return await self._respond(request, pages.status(page, found, snapshot, selection, number))
 
     async def endpoint_page(self, request: web.Request) -> web.StreamResponse:
         """One endpoint."""
         state, others = query.states(self._store, request)
         pages, _ = await self._pages()
-        exporter = self._store.snapshot().exporter
-        return await self._respond(request, pages.endpoint(self.page(request, refreshed=True), exporter, state, others))
+        return await self._respond(request, pages.endpoint(self.page(request, refreshed=True), state, others))
 
     async def failure_page(self, request: web.Request) -> web.StreamResponse:
         """One failed probe."""
@@ -94,9 +93,8 @@ class PageRoutes:
     async def flows_page(self, request: web.Request) -> web.StreamResponse:
         """All flows."""
         pages, _ = await self._pages()
-        return await self._respond(
-            request, pages.flows(self.page(request, refreshed=True), self._store.flows.snapshot())
-        )
+        body = pages.flows(self.page(request, refreshed=True), self._store.flows.snapshot())
+        return await self._respond(request, body)
 
     async def flow_page(self, request: web.Request) -> web.StreamResponse:
         """One flow."""
@@ -142,7 +140,8 @@ class PageRoutes:
         """What every page needs."""
         exporter = self._store.snapshot().exporter
         links = navigation(flows=self._store.flows.are_configured, domains=not self._store.domains.is_empty)
-        return Page(root_of(request), self._clock(), exporter.build.version, refreshed, links)
+        now, version = self._clock(), exporter.build.version
+        return Page(root_of(request), now, version, exporter.started_at, refreshed, links)
 
     @web.middleware
     async def explain(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -171,12 +170,6 @@ class PageRoutes:
 
 
 _OF_THE_BODY = frozenset({hdrs.CONTENT_TYPE, hdrs.CONTENT_LENGTH})
-
-
-def root_of(request: web.Request) -> str:
-    """The way from what is asked for to the root of the interface, relative, so that no proxy has to be known."""
-    depth = request.rel_url.raw_path.count("/") - 1
-    return "../" * depth or "./"
 
 
 def _put_in_words(request: web.Request, refusal: web.HTTPError) -> None:

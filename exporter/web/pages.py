@@ -15,13 +15,13 @@ from typing import Final
 from exporter.metrics.changes import changed_since
 from exporter.metrics.domain_state import DomainState, FollowedState
 from exporter.metrics.endpoint_state import EndpointState, Health
-from exporter.metrics.flow_state import FlowState
+from exporter.metrics.flow_state import MAX_HISTORY, FlowState
 from exporter.metrics.history import ATTEMPTS_KEPT, Attempt, KeptFailure, Turn
 from exporter.metrics.labels import escaped
 from exporter.metrics.record import unfold
-from exporter.metrics.store import ExporterState
+from exporter.metrics.store import Snapshot
 from exporter.model import CertificateFacts, Failure, ProbeResult, TlsFacts
-from exporter.web import links, wording
+from exporter.web import links, roundup, wording
 from exporter.web.charts import HISTORY_HEIGHT, Bar, Strip, columns, stack, strip, waterfall
 from exporter.web.documentation import Document
 from exporter.web.filters import choices
@@ -83,14 +83,14 @@ class Pages:
         self._renderer = Renderer()
 
     def status(
-        self, page: Page, survey: Survey, exporter: ExporterState, selection: Selection, number: int
+        self, page: Page, survey: Survey, moment: Snapshot, selection: Selection, number: int
     ) -> Iterator[bytes]:
         """The list of endpoints.
 
         Args:
             page: What every page needs.
             survey: All endpoints, and which of them are asked for.
-            exporter: The exporter's own state.
+            moment: What the survey is of.
             selection: What was asked for.
             number: Which page of them, counted from 1; one beyond the last shows none.
         """
@@ -101,7 +101,9 @@ class Pages:
             "status.html",
             page=page,
             survey=survey,
-            exporter=exporter,
+            exporter=moment.exporter,
+            flows=roundup.of_flows(moment.flows),
+            domains=roundup.of_domains(moment.domains),
             selection=selection,
             choices=choices(selection, survey),
             rows=_rows(shown, selection),
@@ -115,7 +117,9 @@ class Pages:
 
     def flows(self, page: Page, states: Sequence[FlowState]) -> Iterator[bytes]:
         """The list of flows."""
-        return self._renderer.render("flows.html", page=page, states=states)
+        rows = [(state, roundup.flow_health(state), _messages(state)) for state in states]
+        counted = roundup.of_flows(states)
+        return self._renderer.render("flows.html", page=page, rows=rows, counted=counted)
 
     def flow(self, page: Page, states: Sequence[FlowState]) -> Iterator[bytes]:
         """All about one flow.
@@ -124,16 +128,16 @@ class Pages:
             page: What every page needs.
             states: Of the flow, or of each of its MX hosts; at least one.
         """
-        return self._renderer.render("flow.html", page=page, states=states)
+        ways = [(state, _messages(state)) for state in states]
+        return self._renderer.render("flow.html", page=page, flow=states[0].flow, ways=ways)
 
     def endpoint(
-        self, page: Page, exporter: ExporterState, state: EndpointState, others: Sequence[EndpointState] = ()
+        self, page: Page, state: EndpointState, others: Sequence[EndpointState] = ()
     ) -> Iterator[bytes]:
         """All about one endpoint, or one of its addresses.
 
         Args:
             page: What every page needs.
-            exporter: The exporter's own state.
             state: What to show.
             others: All of its addresses, where each has a page.
         """
@@ -147,7 +151,6 @@ class Pages:
             page=page,
             state=state,
             others=others,
-            started_at=exporter.started_at,
             result=result,
             before=_before(state),
             changed=[] if state.latest is None else changed_since(history.good, state.latest),
@@ -196,18 +199,20 @@ class Pages:
         rows = [
             {
                 "state": state,
+                "health": roundup.domain_health(state),
                 "link": links.domain_link(state.name),
-                "failing": _failing(state),
-                "held": _held_back(state),
+                "failing": roundup.failing_checks(state),
+                "held": roundup.held_back(state),
             }
             for state in states
         ]
-        return self._renderer.render("domains.html", page=page, states=states, rows=rows, followed=followed)
+        counted = roundup.of_domains(states)
+        return self._renderer.render("domains.html", page=page, rows=rows, counted=counted, followed=followed)
 
     def domain(self, page: Page, state: DomainState) -> Iterator[bytes]:
         """All about one judged domain."""
         path = links.json_link("domains", state.name)
-        return self._renderer.render("domain.html", page=page, state=state, failing=_failing(state), json=path)
+        return self._renderer.render("domain.html", page=page, state=state, failing=roundup.failing_checks(state), json=path)
 
     def document(self, page: Page, document: Document, contents: Sequence[tuple[str, str]]) -> Iterator[bytes]:
         """A page of the documentation, and the names and titles of all."""
@@ -228,12 +233,17 @@ def _rows(shown: Sequence[EndpointState], selection: Selection) -> Iterator[Row]
             state=state,
             result=result,
             bars=() if result is None else stack(result.spans),
-            strip=strip(state.attempts, ATTEMPTS_KEPT),
+            strip=strip([attempt.reason is not None for attempt in state.attempts], ATTEMPTS_KEPT),
             chain_not_after=None if latest is None else latest.expiry,
             before=_before(state),
             group=None if group == last else group,
         )
         last = group
+
+
+def _messages(state: FlowState) -> Strip:
+    """The last messages of a flow, as a bar."""
+    return strip([settled.leg is not None for settled in reversed(state.history)], MAX_HISTORY, "message")
 
 
 def _before(state: EndpointState) -> str | None:
@@ -318,16 +328,3 @@ def _commands(state: EndpointState) -> list[tuple[str, str]]:
 
 def _command(name: str) -> str:
     return f"mail-exporter probe {shlex.quote(name)} --config.file=/etc/mail-exporter/mail-exporter.yaml"
-
-
-def _failing(state: DomainState) -> list[str]:
-    """The checks that did not succeed."""
-    success = {} if state.report is None else state.report.success
-    return [check.value for check, value in success.items() if value is False]
-
-
-def _held_back(state: DomainState) -> list[str]:
-    """The kinds of senders that would deliver to no address."""
-    rows = () if state.report is None else state.report.deliveries
-    kinds = dict.fromkeys(each.sender for each in rows)
-    return [kind.value for kind in kinds if not any(each.deliverable for each in rows if each.sender is kind)]

@@ -14,6 +14,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from yarl import URL
 
+from exporter.web.page import ROOT
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -47,8 +49,6 @@ class Site:
 
 EVERYWHERE: Final = Site()
 """Nothing is known of where people find it."""
-
-_OUTSIDE: Final = web.RequestKey("outside", bool)
 
 
 def path_of(url: str) -> str:
@@ -88,7 +88,7 @@ def take_off(prefix: str, make_request: Callable[..., web.BaseRequest]) -> Calla
         path = message.url.raw_path
         if not path.startswith(f"{prefix}/"):
             request = make_request(message, *rest)
-            request[_OUTSIDE] = True
+            request[ROOT] = f"{prefix}/"
             return request
         url = URL.build(path=path.removeprefix(prefix), query_string=message.url.raw_query_string, encoded=True)
         return make_request(message._replace(path=str(url), url=url), *rest)
@@ -101,7 +101,7 @@ def stay_inside(prefix: str) -> Callable[..., Any]:
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if _OUTSIDE not in request:
+        if ROOT not in request:
             return await handler(request)
         if request.path in {"/", prefix}:
             raise web.HTTPFound(f"{prefix}/")

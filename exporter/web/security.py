@@ -15,6 +15,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from exporter.web.policy import ClientAuth, Policy, RateLimit
+from exporter.web.refusal import put_on_page
 from exporter.web.users import BusyError, Users
 
 CHALLENGE: Final = 'Basic realm="mail-exporter", charset="UTF-8"'
@@ -74,6 +75,14 @@ class Security:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            await self._admit(request)
+        except web.HTTPError as refusal:
+            put_on_page(request, refusal)
+            raise
+        return await handler(request)
+
+    async def _admit(self, request: web.Request) -> None:
         wait = 0.0 if self._bucket is None else self._bucket.take()
         if wait:
             headers = {hdrs.RETRY_AFTER: str(math.ceil(wait))}
@@ -86,7 +95,6 @@ class Security:
             refusal = web.HTTPRequestEntityTooLarge(0, 0, text="No path takes a body. Leave it out.\n")
             refusal.force_close()
             raise refusal
-        return await handler(request)
 
     def _check_certificate(self, request: web.Request) -> None:
         """A client that was let in by TLS need not be one of those that may ask.

@@ -106,7 +106,7 @@ async def serve(
     told = observers or Observers()
     security = Security(Policy() if web_config is None else web_config.policy, asyncio.get_running_loop().time)
     if prefix:
-        application.middlewares.insert(0, stay_inside(prefix))
+        application.middlewares.append(stay_inside(prefix))
     security.protect(application)
     application.middlewares.insert(0, tell_connection)
     listening = await listen_at(places)

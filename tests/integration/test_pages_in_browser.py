@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import quote
 
+import bcrypt
 import pytest
 from playwright.sync_api import Browser
 
+from exporter.web.policy import Policy, WebConfig
 from tests.servers.browser import Windows, chromium
+from tests.servers.flows_and_domains import LONG_DOMAIN, LONG_FLOW
 from tests.servers.populations import LONG, NOW, Clock, population, served
 from tests.unit.results import success
 
@@ -48,7 +51,10 @@ def test_the_status_page_fits_every_screen_and_everybody(few: Windows, width: in
 
 
 @pytest.mark.parametrize(("width", "dark"), [(320, False), (1400, True)])
-@pytest.mark.parametrize("kind", ["endpoint", "long", "failure", "docs", "metrics", "error", "filtered"])
+@pytest.mark.parametrize(
+    "kind",
+    ["endpoint", "long", "failure", "docs", "metrics", "error", "filtered", "flows", "flow", "by-mx", "domains", "domain"],
+)
 def test_every_page_fits_every_screen_and_everybody(
     few: Windows, failure: str, kind: str, width: int, dark: bool
 ) -> None:
@@ -59,6 +65,11 @@ def test_every_page_fits_every_screen_and_everybody(
         "docs": "/docs/failures",
         "metrics": "/docs/metrics",
         "error": "/endpoint?name=nope",
+        "flows": "/flows",
+        "flow": f"/flows/{quote(LONG_FLOW, safe='')}",
+        "by-mx": "/flows/by%20mx",
+        "domains": "/domains",
+        "domain": f"/domains/{LONG_DOMAIN}",
         "filtered": "/?q=auth&sort=slowest&group=team&label=team=customer-support",
     }[kind]
     with few.window(path, width=width, dark=dark) as seen:
@@ -66,6 +77,20 @@ def test_every_page_fits_every_screen_and_everybody(
         assert [] == seen.violations()
         # A browser complains of every page that is not found.
         assert [] == [words for words in seen.complaints if kind != "error" or "404" not in words]
+
+
+@pytest.mark.parametrize(("width", "dark"), [(320, False), (1400, True)])
+def test_one_who_has_no_login_sees_a_page_that_fits_as_well(browser: Browser, width: int, dark: bool) -> None:
+    policy = Policy(WebConfig(users={"alice": bcrypt.hashpw(b"secret", bcrypt.gensalt(4))}))
+    with served(population(1, 0), Clock(), policy) as url:
+        with Windows(browser, url).window("/", width=width, dark=dark) as seen:
+            assert [] == seen.cut_off()
+            assert [] == seen.violations()
+            assert [] == [words for words in seen.complaints if "401" not in words]
+            assert "Log in" == seen.page.inner_text("nav a >> nth=0")
+        credentials = {"username": "alice", "password": "secret"}
+        with Windows(browser, url).window("/", http_credentials=credentials) as seen:
+            assert "No endpoint failing, 1 not yet probed" == seen.page.inner_text("h1")
 
 
 @pytest.mark.parametrize(("size", "probes", "width"), [(300, 20, 1400), (10_000, 1, 390)])

@@ -1,9 +1,10 @@
-"""Stores with endpoints of all kinds and an hour of probes, as pages show them."""
+"""Stores with endpoints of all kinds and an hour of probes, flows and domains, as pages show them."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +14,11 @@ from aiohttp import web
 from exporter.metrics.store import BuildInfo, Store
 from exporter.model import Direction, Endpoint, Failure, FailureReason, Phase, ProbeResult, Protocol, TranscriptLine
 from exporter.web.application import create_application
+from exporter.web.domain_routes import domain_routes
+from exporter.web.flow_routes import flow_routes
+from exporter.web.policy import Policy
+from exporter.web.security import Security
+from tests.servers.flows_and_domains import flow_states, judge
 from tests.unit.results import ALL_PHASES, DAY, NOON, SMTP_CONVERSATION, certificate, endpoint, success, tls
 
 NOW = NOON + 3 * 3600
@@ -38,7 +44,9 @@ FAILURES = (
 def population(size: int, probes: int) -> Store:
     """So many endpoints: a tenth fail, some flap, one was not probed yet, one has a very long name."""
     endpoints = [_endpoint(number) for number in range(size)]
-    store = Store(BuildInfo(version="1.2.3", python_version="3.11.7", openssl_version="3.5.4"), started_at=NOON)
+    build = BuildInfo(version="1.2.3", python_version="3.11.7", openssl_version="3.5.4")
+    store = Store(build, started_at=NOON, flows=flow_states(NOW))
+    judge(store.domains, NOW)
     store.configure(endpoints)
     for probe in range(probes):
         at = NOW - (probes - probe) * 60.0
@@ -98,7 +106,7 @@ class Clock:
 
 
 @contextmanager
-def served(store: Store, clock: Clock) -> Iterator[str]:
+def served(store: Store, clock: Clock, policy: Policy | None = None) -> Iterator[str]:
     """The interface to a store, in a thread of its own: its URL, without a slash at the end."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -108,6 +116,9 @@ def served(store: Store, clock: Clock) -> Iterator[str]:
         application = create_application(
             store=store, ready=lambda: True, configuration=lambda: iter(["endpoints: []\n"]), clock=clock
         )
+        application.add_routes([*flow_routes(store.flows, clock), *domain_routes(store.domains, clock)])
+        if policy is not None:
+            Security(policy, time.monotonic).protect(application)
         runner = web.AppRunner(application)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -106,7 +106,7 @@ async def test_pages_and_api_show_domains_and_escape_what_others_said(store: Sto
         assert "no match" in page
         listed = await (await client.get("/domains")).text()
         assert "f.example" in listed
-        assert "not checked yet" in listed
+        assert "not yet checked" in listed
         document = await (await client.get("/api/v1/domains/example.com")).json()
         assert [{"check": "dane", "success": False}] == [
             {"check": each["check"], "success": each["success"]} for each in document["checks"] if each["problems"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -60,6 +62,46 @@ async def test_with_users_nobody_learns_anything_without_a_login(method: str, pa
 
     assert (401, 'Basic realm="mail-exporter", charset="UTF-8"') == (answer.status, answer.headers["WWW-Authenticate"])
     assert ("" if method == "HEAD" else "Log in as one of basic_auth_users of the web configuration.\n") == text
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(("path", "root"), [("/", "./"), ("/flows/one", "../"), ("/docs/failures", "../"), ("/no", "./")])
+async def test_a_browser_without_a_login_gets_a_page_that_tells_nothing_and_leads_on(path: str, root: str) -> None:
+    async with serving(WebConfig(users=ALICE)) as (client, _):
+        answer = await client.get(path, headers=BROWSER)
+        text = await answer.text()
+
+    assert (401, "text/html") == (answer.status, answer.content_type)
+    assert 'Basic realm="mail-exporter", charset="UTF-8"' == answer.headers["WWW-Authenticate"]
+    assert f'<a href="{root}">Log in</a>\n<a href="{root}docs/">Documentation</a>' in text
+    assert "<p>Log in as one of basic_auth_users of the web configuration.</p>" in text
+    # Nothing has to be loaded, and the only style that is allowed is the page's own.
+    assert ["data:,", root, f"{root}docs/"] == re.findall(r'(?:href|src)="([^"]*)"', text)
+    (style,) = re.findall(r"<style>(.*)</style>", text)
+    digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in answer.headers["Content-Security-Policy"]
+    assert store_with([]).snapshot().exporter.build.version not in text
+
+
+async def test_all_who_are_refused_with_a_browser_get_the_same_page() -> None:
+    texts = set()
+    async with serving(WebConfig(users=ALICE)) as (client, _):
+        for path in ("/", "/config", "/nowhere", "/endpoint?name=<b>"):
+            texts.add(await (await client.get(path, headers=BROWSER)).text())
+
+    assert 1 == len(texts)
+
+
+async def test_one_who_asks_too_often_with_a_browser_gets_a_page() -> None:
+    async with serving(WebConfig(rate_limit=RateLimit(60.0, 1))) as (client, _):
+        first, second = [await client.get("/-/healthy", headers=BROWSER) for _ in range(2)]
+        text = await second.text()
+
+    assert (200, 429, "60") == (first.status, second.status, second.headers["Retry-After"])
+    assert "<h1>Too Many Requests</h1>" in text
+    assert '<a href="../">Try again</a>' in text
 
 
 async def test_a_user_is_let_in() -> None:

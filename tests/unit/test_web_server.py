@@ -264,6 +264,8 @@ async def test_every_route_is_below_the_prefix_and_the_root_leads_there() -> Non
         assert url.endswith("/mail/")
         async with ClientSession() as session:
             answers = {}
+            async with session.get(f"{root}a/b", headers={"Accept": "text/html"}) as response:
+                page = await response.text()
             for path in ("mail/", "mail", "", "mailbox", "other", "mail/other", "mail//evil.example.com/"):
                 async with session.get(root + path, allow_redirects=False) as response:
                     answers[path] = response.status, response.headers.get("Location")
@@ -279,3 +281,5 @@ async def test_every_route_is_below_the_prefix_and_the_root_leads_there() -> Non
         "mail/other": (404, None),
         "mail//evil.example.com/": (404, None),
     } == answers
+    assert '<a href="/mail/">See all endpoints</a>' in page
+    assert 'href="/mail/static/style.css"' in page

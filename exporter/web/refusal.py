@@ -1,0 +1,69 @@
+"""The page of a request that is refused before anybody is known to have a login: what a browser shows in its place.
+
+It is the same for every exporter but for the words of the refusal: no version, no time, nothing of the configuration,
+and nothing that would have to be loaded with a login.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from html import escape
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from exporter.web.negotiation import prefers_html
+from exporter.web.page import root_of
+
+_STYLE: Final = (
+    "body{margin:3rem auto;padding:0 1rem;max-width:40rem;font:16px/1.5 system-ui,sans-serif;overflow-wrap:break-word}"
+    "h1{font-size:1.5rem}nav a{margin-right:1rem}"
+)
+
+_DIGEST: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_POLICY: Final = (
+    f"default-src 'none'; style-src 'sha256-{_DIGEST}'; img-src data:; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+_PAGE: Final = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{status} {phrase} – mail-exporter</title>
+<link rel="icon" href="data:,">
+<style>{style}</style>
+</head>
+<body>
+<main>
+<h1>{phrase}</h1>
+<p>{text}</p>
+<nav aria-label="Sections">
+<a href="{root}">{again}</a>
+<a href="{root}docs/">Documentation</a>
+</nav>
+</main>
+</body>
+</html>
+"""
+
+
+def put_on_page(request: web.Request, refusal: web.HTTPError) -> None:
+    """Make a page of a refusal's words if a browser asks."""
+    if not prefers_html(",".join(request.headers.getall(hdrs.ACCEPT, ()))):
+        return
+    refusal.text = _PAGE.format(
+        status=refusal.status,
+        phrase=HTTPStatus(refusal.status).phrase,
+        style=_STYLE,
+        text=escape((refusal.text or "").strip()),
+        root=escape(root_of(request)),
+        again="Log in" if refusal.status == HTTPStatus.UNAUTHORIZED else "Try again",
+    )
+    refusal.content_type = "text/html"
+    refusal.headers["Content-Security-Policy"] = _POLICY

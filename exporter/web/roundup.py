@@ -1,0 +1,63 @@
+"""How flows and mail domains are, in a word each: for their lists, and for the status page, which counts them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from exporter.metrics.domain_state import DomainState
+from exporter.metrics.endpoint_state import Health
+from exporter.metrics.flow_state import FlowState
+
+
+@dataclass(frozen=True, slots=True)
+class Roundup:
+    """How many there are of a kind, and how many of them are how."""
+
+    all: int
+    failing: int
+    waiting: int
+
+
+def flow_health(state: FlowState) -> Health:
+    """How a flow is, by its last message."""
+    if not state.sends:
+        return Health.WAITING if state.overdue is None else Health.FAILING if state.overdue else Health.UP
+    if state.latest is None:
+        return Health.WAITING
+    return Health.UP if state.latest.leg is None else Health.FAILING
+
+
+def domain_health(state: DomainState) -> Health:
+    """How a domain is, by its last judgement."""
+    if state.report is None:
+        return Health.WAITING
+    return Health.FAILING if failing_checks(state) or held_back(state) else Health.UP
+
+
+def failing_checks(state: DomainState) -> list[str]:
+    """The checks that did not succeed."""
+    success = {} if state.report is None else state.report.success
+    return [check.value for check, value in success.items() if value is False]
+
+
+def held_back(state: DomainState) -> list[str]:
+    """The kinds of senders that would deliver to no address."""
+    rows = () if state.report is None else state.report.deliveries
+    kinds = dict.fromkeys(each.sender for each in rows)
+    return [kind.value for kind in kinds if not any(each.deliverable for each in rows if each.sender is kind)]
+
+
+def of_flows(states: Sequence[FlowState]) -> Roundup:
+    """All flows together."""
+    return _counted(map(flow_health, states))
+
+
+def of_domains(states: Sequence[DomainState]) -> Roundup:
+    """All judged domains together."""
+    return _counted(map(domain_health, states))
+
+
+def _counted(healths: Iterable[Health]) -> Roundup:
+    found = list(healths)
+    return Roundup(len(found), found.count(Health.FAILING), found.count(Health.WAITING))
