@@ -50,7 +50,10 @@ LABEL org.opencontainers.image.title="mail-exporter" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.created="$CREATED"
 
-# A number, so that Kubernetes' runAsNonRoot can tell that it is not root. It owns nothing and needs to write nothing.
+# For `--history.file`: a volume that is mounted here for the first time takes over whose it is.
+RUN install -d -o 65532 -g 65532 -m 0750 /var/lib/mail-exporter
+
+# A number, so that Kubernetes' runAsNonRoot can tell that it is not root. It needs to write nothing else.
 USER 65532:65532
 EXPOSE 9925
 

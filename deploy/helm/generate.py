@@ -17,6 +17,10 @@ CHART: Final = HERE / "mail-exporter"
 SCHEMA: Final = "values.schema.json"
 KEYS: Final = "files/config-keys.json"
 
+PLACE: Final = "config."
+"""What the names of the configuration's definitions begin with, among those of the chart."""
+REFERENCE: Final = f"#/definitions/{PLACE}"
+
 SILENT: Final = frozenset({"description", "examples", "title", "default"})
 """What only people read: it is in docs/configuration.md."""
 
@@ -25,7 +29,7 @@ def generate() -> dict[str, str]:
     """The content of both files, by their path in the chart."""
     base = json.loads((HERE / "values.schema.base.json").read_text())
     schema: dict[str, Any] = json.loads(json.dumps(json_schema()))
-    definitions = {f"config.{name}": _placed(one) for name, one in schema.pop("$defs").items()}
+    definitions = {f"{PLACE}{name}": _placed(one) for name, one in schema.pop("$defs").items()}
     config = {key: _placed(value) for key, value in schema.items() if key not in {"$schema", *SILENT}}
     config["patternProperties"] = {"^x-": {}}
     base["definitions"] |= definitions
@@ -45,7 +49,7 @@ def _placed(schema: Any) -> Any:
     placed: dict[str, Any] = {}
     for key, value in schema.items():
         if key == "$ref":
-            placed[key] = value.replace("#/$defs/", "#/definitions/config.")
+            placed[key] = value.replace("#/$defs/", REFERENCE)
         elif key in {"properties", "patternProperties"}:
             placed[key] = {name: _placed(one) for name, one in value.items()}
         elif key not in SILENT:
@@ -53,18 +57,29 @@ def _placed(schema: Any) -> Any:
     return placed
 
 
-def _keys(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
-    """Of each section the keys of its own, or of each thing in it."""
-    known: dict[str, dict[str, list[str]]] = {}
-    for name, section in _placed(schema)["properties"].items():
-        known[name] = {}
-        for one in section.get("anyOf", [section]):
-            each = one.get("items") or one.get("additionalProperties")
-            for place, found in (("own", one), ("each", each if isinstance(each, dict) else {})):
-                if "$ref" in found:
-                    target = definitions[found["$ref"].removeprefix("#/definitions/")]
-                    known[name][place] = sorted(target.get("properties", {}))
-    return known
+def _keys(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """The keys of each section, the whole configuration being the one without a name.
+
+    A key stands for the section that its value is; with a star, for the one that each thing in its value is; and for
+    nothing if its value has no keys of its own.
+    """
+    sections = {name.removeprefix(PLACE): section for name, section in definitions.items() if "properties" in section}
+    return {
+        name: {key: _section(value) for key, value in sorted(section["properties"].items())}
+        for name, section in {"": _placed(schema), **sections}.items()
+    }
+
+
+def _section(value: dict[str, Any]) -> str:
+    found = set()
+    for one in value.get("anyOf", [value]):
+        each = one.get("items") or one.get("additionalProperties")
+        inner = each if isinstance(each, dict) else {}
+        for star, candidates in (("", [one]), ("*", inner.get("anyOf", [inner]))):
+            found |= {star + each["$ref"].removeprefix(REFERENCE) for each in candidates if "$ref" in each}
+    if len(found) > 1:
+        raise ValueError(f"a value may be one of several sections, which the chart cannot tell apart: {found}")
+    return found.pop() if found else ""
 
 
 def _as_json(content: Any) -> str:

@@ -16,7 +16,7 @@ from dashboards.settings import EXPORTER_URL, Settings
 from deploy.helm.generate import generate as chart_schema
 from exporter import __version__
 from tests.deploy.kubernetes import Manifest, Tools, problems, tools
-from tests.deploy.workloads import check_configuration, check_pod, check_scraping, check_selectors, of_kind
+from tests.deploy.workloads import check_configuration, check_pod, check_scraping, check_selectors, of_kind, workload
 
 pytestmark = pytest.mark.timeout(600)
 """Seconds. Whichever test comes first waits, once on a machine, until helm and kubectl are fetched."""
@@ -159,6 +159,47 @@ def test_alerts_are_left_out_altered_and_linked_as_the_values_say(kubernetes: To
     assert {"severity": "warning", "team": "mail"} == rules["MailEndpointFlapping"]["labels"]
 
 
+def past_of(manifests: list[Manifest]) -> tuple[Any, Any]:
+    """The volume that the history is on, and how pods are replaced."""
+    spec = workload(manifests)["spec"]
+    (volume,) = [one for one in spec["template"]["spec"]["volumes"] if one["name"] == "history"] or [None]
+    return volume, spec.get("strategy", {}).get("type")
+
+
+def test_the_past_is_on_a_volume_if_that_is_wanted(kubernetes: Tools) -> None:
+    wanted = (f"--values={SINGLE}", "--set=history.persistence.enabled=true")
+    without = render(kubernetes, f"--values={SINGLE}")
+    own = render(kubernetes, *wanted, "--set=history.persistence.existingClaim=mine")
+    made = render(kubernetes, *wanted, "--set=history.persistence.storageClass=fast")
+    sharded = render(kubernetes, *wanted, "--set=shards=2")
+    (claim,) = of_kind(made, "PersistentVolumeClaim")
+    (template,) = workload(sharded)["spec"]["volumeClaimTemplates"]
+
+    assert ({"name": "history", "emptyDir": {"sizeLimit": "256Mi"}}, "RollingUpdate") == past_of(without)
+    assert ({"name": "history", "persistentVolumeClaim": {"claimName": "mine"}}, "Recreate") == past_of(own)
+    assert "mail-exporter-history" == claim["metadata"]["name"]
+    assert "fast" == claim["spec"]["storageClassName"]
+    assert ({"name": "history", "persistentVolumeClaim": {"claimName": "mail-exporter-history"}}, "Recreate") == past_of(
+        made
+    )
+    assert (None, None) == past_of(sharded)
+    assert {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}} == template["spec"]
+    assert "history" == template["metadata"]["name"]
+    assert [] == of_kind([*without, *own, *sharded], "PersistentVolumeClaim")
+    for manifests in (own, made, sharded):
+        assert [] == [problem for manifest in manifests for problem in problems(manifest)]
+        check_pod(manifests)
+
+
+def test_shards_do_not_share_a_volume(kubernetes: Tools) -> None:
+    persistence = {"history.persistence.enabled": "true", "history.persistence.existingClaim": "mine", "shards": "2"}
+    settings = (f"--set={name}={value}" for name, value in persistence.items())
+    rendered = kubernetes.helm("template", "mail-exporter", CHART, f"--values={SINGLE}", *settings)
+
+    assert rendered.returncode == 1
+    assert "each shard needs its own: leave it empty" in rendered.stderr
+
+
 def test_an_alert_that_does_not_exist_cannot_be_left_out(kubernetes: Tools) -> None:
     rendered = kubernetes.helm(
         "template", "mail-exporter", CHART, f"--values={SINGLE}", "--set=prometheusRule.enabled=true",
@@ -197,6 +238,16 @@ def test_a_configuration_that_is_text_arrives_as_it_was_written(kubernetes: Tool
         ({"endpoints": "imaps://a.example"}, "at '/config/endpoints'"),
         ("endpoint: []", 'config has the unknown key "endpoint"; there are credentials'),
         ("endpoints: [{intervall: 1m}]", 'config has the unknown key "intervall" in endpoints.0; there are addresses'),
+        (
+            "endpoints: [{url: 'imaps://a.example', tls: {verfy: false}}]",
+            'config has the unknown key "verfy" in endpoints.0.tls; there are ca_file',
+        ),
+        (
+            "credentials: {me: {username: a, oauth2: {tenent: b}}}",
+            'config has the unknown key "tenent" in credentials.me.oauth2; there are ',
+        ),
+        ("flows: [{name: a, send: {form: b}}]", 'config has the unknown key "form" in flows.0.send'),
+        ("modules: {a: {x-note: b}}", 'config has the unknown key "x-note" in modules.a'),
         ("defaults: {url: x}", 'config has the unknown key "url" in defaults'),
         ("endpoints: [", "config is not YAML"),
     ],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +29,7 @@ HIGHEST_EXPOSURE = 1.5
 
 DIRECTORY = "/etc/mail-exporter"
 CONFIGURATION = f"{DIRECTORY}/mail-exporter.yaml"
-DISTINCT = ("Description=", "EnvironmentFile=", "ExecStart=", "  --shard=")
+DISTINCT = ("Description=", "EnvironmentFile=", "ExecStart=", "  --shard=", "StateDirectory=")
 """How the lines begin that only one of the units may have."""
 
 
@@ -162,6 +164,18 @@ def test_it_ends_in_good_order(booted: Machine, address: str) -> None:
         booted.property("mail-exporter", "Result"),
         booted.property("mail-exporter", "ExecMainStatus"),
     )
+
+
+def test_it_keeps_the_past_of_endpoints_over_a_restart(at_work: str, booted: Machine) -> None:
+    def changes() -> list[Any]:
+        found: list[Any] = json.loads(fetch(f"http://{at_work}/api/v1/endpoints/a").body)["state_changes"]
+        return found
+
+    wait_until(lambda: changes() != [], what="the endpoint was probed")
+    before = changes()
+    booted.systemctl("restart", "mail-exporter")
+
+    assert before == changes()
 
 
 def test_it_logs_in_with_a_password_that_only_root_can_read(booted: Machine, mail: MailServers, address: str) -> None:

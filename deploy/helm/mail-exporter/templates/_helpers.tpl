@@ -46,6 +46,18 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- .Values.existingConfigMap | default (include "mail-exporter.fullname" .) }}
 {{- end }}
 
+{{/* The volume that a pod's history is on. */}}
+{{- define "mail-exporter.claim" -}}
+accessModes:
+  {{- toYaml .Values.history.persistence.accessModes | nindent 2 }}
+{{- with .Values.history.persistence.storageClass }}
+storageClassName: {{ ternary "" . (eq . "-") | quote }}
+{{- end }}
+resources:
+  requests:
+    storage: {{ .Values.history.persistence.size }}
+{{- end }}
+
 {{/* How Kubernetes asks whether the daemon is well. Where strangers are kept out of HTTP, only from inside. */}}
 {{- define "mail-exporter.probe" -}}
 {{- if .root.Values.web.restricted -}}
@@ -90,26 +102,27 @@ metricRelabelings:
 {{- define "mail-exporter.checkText" -}}
 {{- $config := fromYaml .Values.config }}
 {{- with $config.Error }}{{ fail (printf "config is not YAML: %s" .) }}{{ end }}
-{{- $known := fromJson (.Files.Get "files/config-keys.json") }}
-{{- range $section, $value := $config }}
-{{- if not (or (hasKey $known $section) (hasPrefix "x-" $section)) }}
-{{- fail (printf "config has the unknown key %q; there are %s" $section (keys $known | sortAlpha | join ", ")) }}
-{{- end }}
-{{- $keys := get $known $section | default (dict) }}
-{{- if $keys.own }}{{ include "mail-exporter.checkKeys" (dict "where" $section "value" $value "keys" $keys.own) }}{{ end }}
-{{- if $keys.each }}
-{{- range $place, $each := $value }}
-{{- include "mail-exporter.checkKeys" (dict "where" (printf "%s.%v" $section $place) "value" $each "keys" $keys.each) }}
-{{- end }}
-{{- end }}
-{{- end }}
+{{- $sections := fromJson (.Files.Get "files/config-keys.json") }}
+{{- include "mail-exporter.checkSection" (dict "where" "" "value" $config "section" "" "sections" $sections) }}
 {{- end }}
 
-{{- define "mail-exporter.checkKeys" -}}
-{{- if kindIs "map" .value }}
-{{- range $key, $_ := .value }}
-{{- if not (has $key $.keys) }}
-{{- fail (printf "config has the unknown key %q in %s; there are %s" $key $.where ($.keys | sortAlpha | join ", ")) }}
+{{- define "mail-exporter.checkSection" -}}
+{{- $known := get .sections .section }}
+{{- $root := . }}
+{{- if and $known (kindIs "map" .value) }}
+{{- range $key, $value := .value }}
+{{- $place := ternary $key (printf "%s.%s" $root.where $key) (eq $root.where "") }}
+{{- if hasKey $known $key }}
+{{- $inner := get $known $key }}
+{{- if not (hasPrefix "*" $inner) }}
+{{- include "mail-exporter.checkSection" (dict "where" $place "value" $value "section" ($inner | default "-") "sections" $root.sections) }}
+{{- else if or (kindIs "map" $value) (kindIs "slice" $value) }}
+{{- range $number, $each := $value }}
+{{- include "mail-exporter.checkSection" (dict "where" (printf "%s.%v" $place $number) "value" $each "section" (trimPrefix "*" $inner) "sections" $root.sections) }}
+{{- end }}
+{{- end }}
+{{- else if not (and (eq $root.where "") (hasPrefix "x-" $key)) }}
+{{- fail (printf "config has the unknown key %q%s; there are %s" $key (ternary "" (printf " in %s" $root.where) (eq $root.where "")) (keys $known | sortAlpha | join ", ")) }}
 {{- end }}
 {{- end }}
 {{- end }}
