@@ -18,7 +18,16 @@ CONFIGURATION = """
 defaults: {interval: 1s, timeout: 900ms}
 endpoints:
   - {url: "imaps://127.0.0.1:1"}
-  - {name: "a/b & c?d#e %2F", url: "smtp://127.0.0.1:1"}
+  - {name: "a/b & c?d#e %2F", url: "smtp://127.0.0.1:1", credentials: me}
+  - {name: inbox, url: "imaps://127.0.0.1:1", credentials: me}
+credentials: {me: {username: me@example.com, password: secret}}
+dns: {nameservers: ["127.0.0.1:1"], timeout: 100ms}
+flow_key: only for the links of pages
+flows:
+  - name: "there / and + back?#%2F"
+    send: {endpoint: "a/b & c?d#e %2F", to: you@example.com}
+    receive: {endpoint: inbox}
+domains: [{name: example.com, checks: [mx], timeout: 500ms}]
 modules: {here: {url: "imaps://", allowed_targets: [127.0.0.1]}}
 """
 
@@ -149,11 +158,15 @@ def test_every_link_of_every_page_leads_somewhere_below_the_prefix(
     command = [*COMMAND, "run", f"--config.file={file}", *flags]
     with running(command, log=directory / "log", ready=lambda: True), proxy(directory, upstream) as url:
         wait_until(
-            lambda: fetch(f"{url}metrics").body.count(b"mail_probe_success{") == 2 or None, what="both are probed"
+            lambda: fetch(f"{url}metrics").body.count(b"mail_probe_success{") == 3 or None, what="all are probed"
         )
         seen = crawl(url)
 
     assert {} == {each: status for each, status in seen.items() if status != 200}
     assert all(each.startswith(url) for each in seen)
     assert any("a%2Fb" in each for each in seen)
-    assert len(seen) > 10
+    kinds = ("endpoint?", "failure?", "flows/", "domains/", "docs/", "config", "metrics")
+    answers = ("endpoints/", "flows/", "domains/")
+    for beginning in (*kinds, *(f"api/v1/{answer}" for answer in answers)):
+        assert any(each.startswith(f"{url}{beginning}") for each in seen), beginning
+    assert any("/failures/" in each for each in seen)

@@ -27,15 +27,22 @@ from tests.servers.proxies import relaying
 from tests.servers.tinyproxy import tinyproxy
 
 LOGIN = Login(ALICE.username, Secret(ALICE.password.encode()))
-WAYS = [(Protocol.IMAP, Encryption.TLS), (Protocol.IMAP, Encryption.STARTTLS), (Protocol.POP3, Encryption.STARTTLS)]
+WAYS = [
+    (Protocol.IMAP, Encryption.TLS),
+    (Protocol.IMAP, Encryption.STARTTLS),
+    (Protocol.POP3, Encryption.STARTTLS),
+    (Protocol.SMTP, Encryption.TLS),
+    (Protocol.SMTP, Encryption.STARTTLS),
+]
 
 
 def endpoint(mail: MailServers, protocol: Protocol, encryption: Encryption, proxy: Proxy) -> Endpoint:
-    dovecot = mail.dovecot
+    dovecot, postfix = mail.dovecot, mail.postfix
     at_once = encryption is Encryption.TLS
     port = {
         Protocol.IMAP: dovecot.imaps if at_once else dovecot.imap,
         Protocol.POP3: dovecot.pop3s if at_once else dovecot.pop3,
+        Protocol.SMTP: postfix.submissions if at_once else postfix.submission,
     }[protocol]
     policy = TlsPolicy(ca_file=mail.authority.file)
     return Endpoint("test", protocol, LOOPBACK, port, encryption, timeout=20.0, tls=policy, proxy=proxy)
