@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import http.client
 from pathlib import Path
 from typing import Final
 
@@ -26,11 +26,19 @@ def documentation_root(external: str | None) -> str:
     if external is not None:
         return external.rstrip("/") + "/"
     host, port = USUAL
+    return f"http://{host}:{port}/" if _is_ours(host, port) else ""
+
+
+def _is_ours(host: str, port: int) -> bool:
+    """Whether an exporter answers there, and not some other program, and not by HTTPS, whose name nobody knows here."""
+    connection = http.client.HTTPConnection(host, port, timeout=ANSWERS_WITHIN)
     try:
-        socket.create_connection((host, port), ANSWERS_WITHIN).close()
-    except OSError:
-        return ""
-    return f"http://{host}:{port}/"
+        connection.request("HEAD", "/-/healthy")
+        return connection.getresponse().getheader("Server") == "mail-exporter"
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def reason_url(reason: FailureReason, root: str) -> str:

@@ -7,8 +7,11 @@ import json
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.resources import files
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar
 
 import click
 import pytest
@@ -282,15 +285,33 @@ def test_of_very_many_probes_the_first_are_told() -> None:
     assert "and 3 more" in console.file.getvalue()
 
 
-def test_what_to_read_is_at_the_exporter_that_runs_here_else_in_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        monkeypatch.setattr("exporter.cli.documentation_url.USUAL", ("127.0.0.1", port))
-        running = documentation_root(None)
-    monkeypatch.setattr("exporter.cli.documentation_url.USUAL", ("127.0.0.1", port))
+class _Healthy(BaseHTTPRequestHandler):
+    """Answers as the program of that name."""
 
-    assert f"http://127.0.0.1:{port}/docs/failures#timeout" == reason_url(FailureReason.TIMEOUT, running)
-    local = reason_url(FailureReason.TIMEOUT, documentation_root(None))
+    program: ClassVar[str]
+
+    def do_HEAD(self) -> None:
+        self.send_response_only(200)
+        self.send_header("Server", self.program)
+        self.end_headers()
+
+
+def test_what_to_read_is_at_the_exporter_that_runs_here_else_in_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    roots = {}
+    for program in ("mail-exporter", "something else"):
+        server = HTTPServer(("127.0.0.1", 0), type("Handler", (_Healthy,), {"program": program}))
+        monkeypatch.setattr("exporter.cli.documentation_url.USUAL", server.server_address)
+        answering = Thread(target=server.handle_request)
+        answering.start()
+        roots[program] = documentation_root(None)
+        answering.join()
+        server.server_close()
+
+    assert roots["mail-exporter"].startswith("http://127.0.0.1:")
+    assert "http://h.example/docs/failures#timeout" == reason_url(FailureReason.TIMEOUT, "http://h.example/")
+    # Neither what listens there otherwise nor nobody.
+    assert "" == roots["something else"] == documentation_root(None)
+    local = reason_url(FailureReason.TIMEOUT, "")
     assert local.startswith("file:///")
     assert Path(local.removeprefix("file://").partition("#")[0]).is_file()
     assert local.endswith("/failures.md#timeout")
