@@ -241,22 +241,26 @@ def _thresholds(panel: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _mappings(panel: Mapping[str, Any]) -> list[dict[str, Any]]:
-    found = []
+    """What values are shown as. Where Grafana only colours them, nothing: Perses wants a text."""
+    found: list[dict[str, Any]] = []
     for mapping in panel["fieldConfig"]["defaults"].get("mappings", []):
         options = mapping["options"]
         if mapping["type"] == "value":
             found += [
-                {"kind": "Value", "spec": {"value": value, "result": _result(one)}} for value, one in options.items()
+                {"kind": "Value", "spec": {"value": value, "result": _result(one)}}
+                for value, one in options.items()
+                if one.get("text")
             ]
         else:
+            if not options["result"].get("text"):
+                continue
             bounds = {key: options[key] for key in ("from", "to") if options.get(key) is not None}
             found.append({"kind": "Range", "spec": bounds | {"result": _result(options["result"])}})
     return found
 
 
 def _result(result: Mapping[str, Any]) -> dict[str, str]:
-    text = {"value": result["text"]} if result.get("text") else {}
-    return text | ({"color": _colour(result["color"])} if result.get("color") else {})
+    return {"value": result["text"]} | ({"color": _colour(result["color"])} if result.get("color") else {})
 
 
 def _colour(colour: str) -> str:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from dashboards.alerts.rule import Alert, Severity
-from dashboards.alerts.vocabulary import Vocabulary, exporter_address, own_labels, page
+from dashboards.alerts.vocabulary import Vocabulary, exporter_address, in_path, own_labels, page
 
 DOMAIN: Final = "{{ $labels.domain }}"
 OWN_LABELS: Final = own_labels("domain", "check", "sender", "host", "port", "key_type", "zone", "source")
@@ -41,7 +41,7 @@ def alerts(say: Vocabulary) -> tuple[Alert, ...]:
 
 def _links(say: Vocabulary, section: str) -> MappingProxyType[str, str]:
     """The exporter's page of the domain, and what the problem means."""
-    own = f"{exporter_address(say.settings)}/domains/{{{{ $labels.domain | urlquery }}}}"
+    own = f"{exporter_address(say.settings)}/domains/{in_path('domain')}"
     return MappingProxyType({"domain_url": own, "problem_url": page(say.settings, "domains", section)})
 
 
@@ -51,6 +51,7 @@ def _undeliverable(say: Vocabulary) -> Alert:
         severity=Severity.CRITICAL,
         expression=f"max without (mx, address) ({say.metric('mail_domain_deliverable')}) == 0",
         lasts=say.settings.down_for,
+        stays=say.settings.keep_firing_for,
         summary=f"No mail can be delivered to {DOMAIN} by senders that are {{{{ $labels.sender }}}}",
         description=(
             f"No address of the MX hosts of {DOMAIN} would be given mail now by a sender of the kind "
@@ -71,6 +72,7 @@ def _dane_mismatch(say: Vocabulary) -> Alert:
         severity=Severity.WARNING,
         expression=f"max without (usage, selector, matching, record) ({match}) == 0",
         lasts=say.settings.down_for,
+        stays=say.settings.keep_firing_for,
         summary="{{ $labels.host }} port {{ $labels.port }}: no TLSA record matches its {{ $labels.key_type }} key",
         description=(
             "No TLSA record of {{ $labels.host }} port {{ $labels.port }} matches what {{ $labels.address }} presents "
@@ -89,6 +91,7 @@ def _dane_renewal(say: Vocabulary) -> Alert:
         severity=Severity.WARNING,
         expression=say.metric("mail_domain_problem_info", 'problem="dane_renewal_unprepared"'),
         lasts=say.settings.down_for,
+        stays=say.settings.keep_firing_for,
         summary=f"DANE of {DOMAIN} breaks with the next renewal, if that makes a new key",
         description=(
             f"A certificate of a mail server of {DOMAIN} is due for renewal, and every TLSA record in use is of its "
@@ -129,6 +132,7 @@ def _mta_sts(say: Vocabulary) -> Alert:
         severity=Severity.WARNING,
         expression=f"({expiry} - time() < {_WEEK})\nor\n({changed} == 1)\nor ignoring (check)\n({failing} == 0)",
         lasts=say.settings.down_for,
+        stays=say.settings.keep_firing_for,
         summary=f"The MTA-STS policy of {DOMAIN} expires, was changed without its id, or is not kept",
         description=(
             f"One of these is so for {DOMAIN}: the certificate that serves its MTA-STS policy expires within a week; "
@@ -148,6 +152,7 @@ def _spf(say: Vocabulary) -> Alert:
         severity=Severity.WARNING,
         expression=say.metric("mail_domain_problem_info", f'problem=~"{problems}"'),
         lasts=say.settings.down_for,
+        stays=say.settings.keep_firing_for,
         summary=f"The SPF record of {DOMAIN} counts for nothing: {{{{ $labels.problem }}}}",
         description=(
             f"Receivers take the SPF record of {DOMAIN} for an error: {{{{ $labels.problem }}}}. Mail of the domain is "
@@ -166,6 +171,7 @@ def _listed(say: Vocabulary) -> Alert:
         severity=Severity.WARNING,
         expression=f"{say.metric('mail_dnsbl_listed')} == 1",
         lasts=say.settings.down_for,
+        stays=say.settings.keep_firing_for,
         summary=f"{{{{ $labels.address }}}}, which sends for {DOMAIN}, is on {{{{ $labels.zone }}}}",
         description=(
             "Receivers that ask {{ $labels.zone }} refuse mail from {{ $labels.address }}, which sends for "
@@ -184,6 +190,7 @@ def _autoconfig(say: Vocabulary) -> Alert:
         severity=Severity.WARNING,
         expression=f"{say.metric('mail_autoconfig_agrees')} == 0",
         lasts=say.settings.down_for,
+        stays=say.settings.keep_firing_for,
         summary=f"{{{{ $labels.source }}}} of {DOMAIN} names other servers than the other sources",
         description=(
             f"What {{{{ $labels.source }}}} says of the servers of {DOMAIN} is not what the other sources say: which "
@@ -202,6 +209,7 @@ def _discovery(say: Vocabulary) -> Alert:
         severity=Severity.WARNING,
         expression=f"{say.metric('mail_discovery_success')} == 0",
         lasts="1h",
+        stays=say.settings.keep_firing_for,
         summary=f"The servers of {DOMAIN} cannot be discovered",
         description=(
             f"What {DOMAIN} publishes about its servers could not be found out for an hour. Endpoints that were known "

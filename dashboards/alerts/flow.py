@@ -36,6 +36,7 @@ def _not_delivered(say: Vocabulary) -> Alert:
         severity=Severity.CRITICAL,
         expression=f"{outcome}\nunless {matching}\n(time() - {succeeded} < 2 * {interval})",
         lasts="1m",
+        stays=say.settings.keep_firing_for,
         summary=f"{FLOW}: mail does not arrive: {OUTCOME}",
         description=(
             f"The last message of the flow {FLOW} was not delivered: {OUTCOME}, and none has been for two intervals. "

@@ -234,7 +234,7 @@ class Vocabulary:
     def flow_links(self) -> MappingProxyType[str, str]:
         """Where the exporter shows the flow."""
         address = exporter_address(self.settings)
-        return MappingProxyType({"flow_url": f"{address}/flows/{{{{ $labels.flow | urlquery }}}}"})
+        return MappingProxyType({"flow_url": f"{address}/flows/{in_path('flow')}"})
 
     @property
     def many_links(self) -> MappingProxyType[str, str]:
@@ -257,6 +257,11 @@ def exporter_address(settings: Settings) -> str:
     """Where people reach the pages of the exporter that an alert is about."""
     url = settings.exporter_url
     return "http://{{ $labels.instance }}" if url == EXPORTER_URL else url.rstrip("/")
+
+
+def in_path(label: str) -> str:
+    """The value of a label as a segment of a URL's path, where a `+` would stay one: `urlquery` makes it of a space."""
+    return f'{{{{ $labels.{label} | urlquery | reReplaceAll "[+]" "%20" }}}}'
 
 
 def page(settings: Settings, name: str, section: str) -> str:

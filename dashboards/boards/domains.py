@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dashboards.boards.board import Board, Line, Section
+from dashboards.boards.columns import CELL, exporter
+from dashboards.boards.links import domain_page, problem
 from dashboards.boards.looks import ANY, BAD, GOOD, NEUTRAL, NONE_IS_BETTER, NONE_IS_GOOD, flag, says, values
 from dashboards.boards.panels import figure, timeline
 from dashboards.boards.parts import Panel, Query, Text
-from dashboards.boards.tables import Column, rows
-from dashboards.boards.variables import of_domains, scope_of_domains
+from dashboards.boards.questions import in_rows, over_time
+from dashboards.boards.tables import Column, cell_link, rows
+from dashboards.boards.variables import of_domains, scope_of_domains, shown_over_time
 from dashboards.promql import Scope
 from dashboards.settings import Settings
 
-DOMAIN = Column("domain", "Domain")
+DOMAIN = Column("domain", "Domain", {"links": [cell_link(domain_page(CELL))]})
+DOMAIN_OF_ROW = "${__field.labels.domain:percentencode}"
+"""The domain of a series, in a link."""
 
 
 def board(settings: Settings) -> Board:
@@ -22,23 +27,23 @@ def board(settings: Settings) -> Board:
         title="Mail domains",
         description="Whether the world can deliver to mail domains and takes their mail, and what is wrong.",
         since="now-24h",
-        variables=of_domains(settings),
+        variables=[*of_domains(settings), shown_over_time()],
         sections=(
             Section(
                 "",
                 (
                     Line(4, _tiles(of)),
-                    Line(9, ((12, _delivery(of)), (12, _checks(of)))),
-                    Line(9, ((14, _problems(of)), (10, _domains(of)))),
+                    Line(9, ((12, _delivery(of, settings)), (12, _checks(of, settings)))),
+                    Line(9, ((14, _problems(of, settings)), (10, _domains(of, settings)))),
                 ),
             ),
             Section(
                 "Encryption",
-                (Line(9, ((12, _tlsa(of)), (12, _policies(of)))), Line(7, ((24, _rollovers(of)),))),
+                (Line(9, ((12, _tlsa(of, settings)), (12, _policies(of, settings)))), Line(7, ((24, _rollovers(of, settings)),))),
             ),
             Section(
                 "Senders and clients",
-                (Line(8, ((8, _lists(of)), (8, _documents(of)), (8, _followed(of)))),),
+                (Line(8, ((8, _lists(of, settings)), (8, _documents(of, settings)), (8, _followed(of, settings)))),),
             ),
         ),
     )
@@ -82,36 +87,72 @@ def _tiles(of: Scope) -> tuple[tuple[int, Panel], ...]:
     )
 
 
-def _delivery(of: Scope) -> Panel:
+def _each(flags: str, lowest: str, settings: Settings, *by: str) -> Query:
+    """A row for each thing that was 0 in the time shown, or for all if those are asked for.
+
+    Args:
+        flags: What is shown.
+        lowest: The least that each was in the time shown.
+        settings: What the user chose.
+        by: The labels that tell things apart.
+    """
+    return Query(in_rows(f"{flags} and ({lowest} < $shown)", settings, *by), "{{row}}")
+
+
+def _delivery(of: Scope, settings: Settings) -> Panel:
+    deliverable = of("mail_domain_deliverable")
     return timeline(
         Text(
             "Delivery",
             "Whether a sender that honours DANE, MTA-STS or neither (opportunistic) would hand over its mail: to at "
-            "least one address of the domain.",
+            "least one address of the domain. Only domains of which an address would get none in the time shown; "
+            "choose at the top to see all.",
+            "Every address would get mail",
         ),
-        [Query(f"max by (domain, sender) ({of('mail_domain_deliverable')})", "{{domain}} {{sender}}")],
+        [
+            _each(
+                f"max without (mx, address) ({deliverable})",
+                f"min without (mx, address) ({over_time('min', deliverable)})",
+                settings,
+                "domain",
+                "sender",
+            )
+        ],
         flag("Delivers", "Holds back"),
+        link=domain_page(DOMAIN_OF_ROW),
     )
 
 
-def _checks(of: Scope) -> Panel:
+def _checks(of: Scope, settings: Settings) -> Panel:
+    success = of("mail_domain_check_success")
     return timeline(
-        Text("Checks", "Each check of each domain. One that is not shown has nothing to judge."),
-        [Query(f"min by (domain, check) ({of('mail_domain_check_success')})", "{{domain}} {{check}}")],
+        Text(
+            "Checks",
+            "The checks of each domain that failed in the time shown; choose at the top to see all. One that has "
+            "nothing to judge is never shown.",
+            "No check failed",
+        ),
+        [_each(success, over_time("min", success), settings, "domain", "check")],
         flag("Succeeds", "Fails"),
+        link=domain_page(DOMAIN_OF_ROW),
     )
 
 
-def _problems(of: Scope) -> Panel:
+def _problems(of: Scope, settings: Settings) -> Panel:
     return rows(
-        Text("Problems", "What the last judgement found. docs/domains.md says what each means.", "None found"),
+        Text("Problems", "What the last judgement found. A problem leads to what it means.", "None found"),
         [Query(of("mail_domain_problem_info"))],
-        [DOMAIN, Column("check", "Check"), Column("problem", "Problem"), Column("instance", "Exporter")],
+        [
+            DOMAIN,
+            Column("check", "Check"),
+            Column("problem", "Problem", {"links": [cell_link(problem(CELL))]}),
+            *exporter(settings),
+        ],
         sort_by="Domain",
     )
 
 
-def _domains(of: Scope) -> Panel:
+def _domains(of: Scope, settings: Settings) -> Panel:
     return rows(
         Text("Domains", "Since when nothing was found out, and how many MX records there are."),
         [
@@ -124,34 +165,46 @@ def _domains(of: Scope) -> Panel:
             Column("Value #A", "Judged", {"unit": "s"}),
             Column("Value #B", "MX records"),
             Column("policy", "DMARC policy"),
+            *exporter(settings),
         ],
         sort_by="Domain",
     )
 
 
-def _tlsa(of: Scope) -> Panel:
+def _tlsa(of: Scope, settings: Settings) -> Panel:
     match = of("mail_dane_tlsa_match")
+    of_records = "max without (usage, selector, matching, record)"
     return timeline(
-        Text("TLSA records", "Whether a record matches what each address presents with each kind of key."),
+        Text(
+            "TLSA records",
+            "Whether a record matches what each address presents with each kind of key. Only where none did in the "
+            "time shown; choose at the top to see all.",
+            "A record always matched",
+        ),
         [
-            Query(
-                f"max by (host, port, address, key_type) ({match})",
-                "{{host}}:{{port}} {{address}} {{key_type}}",
+            _each(
+                f"{of_records} ({match})",
+                f"{of_records} ({over_time('min', match)})",
+                settings,
+                "host",
+                "port",
+                "address",
+                "key_type",
             )
         ],
         flag("Matches", "Does not match"),
     )
 
 
-def _rollovers(of: Scope) -> Panel:
+def _rollovers(of: Scope, settings: Settings) -> Panel:
     return timeline(
         Text("Rollovers", "Whether a record for a key that is not served yet stands beside the one in use."),
-        [Query(f"max by (host, port) ({of('mail_dane_rollover_ready')})", "{{host}}:{{port}}")],
+        [Query(in_rows(of("mail_dane_rollover_ready"), settings, "host", "port"), "{{row}}")],
         [values(v1=says("Ready", GOOD, 0), v0=says("Not prepared", NEUTRAL, 1))],
     )
 
 
-def _policies(of: Scope) -> Panel:
+def _policies(of: Scope, settings: Settings) -> Panel:
     expiry = of("mail_mta_sts_policy_certificate_not_after_timestamp_seconds")
     return rows(
         Text("MTA-STS policies", "What is published, and the days that the certificate of its server has left."),
@@ -168,20 +221,27 @@ def _policies(of: Scope) -> Panel:
             Column("Value #B", "Kept for", {"unit": "s"}),
             Column("Value #C", "Days left", {"decimals": 0}),
             Column("Value #D", "Changed without id"),
+            *exporter(settings),
         ],
         sort_by="Domain",
     )
 
 
-def _lists(of: Scope) -> Panel:
+def _lists(of: Scope, settings: Settings) -> Panel:
+    listed = of("mail_dnsbl_listed")
     return timeline(
-        Text("DNS lists", "Whether a list has an address that sends.", "No list is asked, or none can be used"),
-        [Query(f"max by (address, zone) ({of('mail_dnsbl_listed')})", "{{address}} {{zone}}")],
+        Text(
+            "DNS lists",
+            "Whether a list has an address that sends. Only those that had it in the time shown; choose at the top to "
+            "see all.",
+            "No address was listed",
+        ),
+        [_each(listed, f"1 - {over_time('max', listed)}", settings, "address", "zone")],
         [values(v1=says("Listed", BAD, 0), v0=says("Not listed", GOOD, 1))],
     )
 
 
-def _documents(of: Scope) -> Panel:
+def _documents(of: Scope, settings: Settings) -> Panel:
     return rows(
         Text("Published documents", "Whether each source answers, says what the others say, and fits its digest."),
         [
@@ -195,12 +255,13 @@ def _documents(of: Scope) -> Panel:
             Column("Value #A", "Answers"),
             Column("Value #B", "Agrees"),
             Column("Value #C", "Digest"),
+            *exporter(settings),
         ],
         sort_by="Domain",
     )
 
 
-def _followed(of: Scope) -> Panel:
+def _followed(of: Scope, settings: Settings) -> Panel:
     return rows(
         Text("Followed domains", "Those whose endpoints are discovered: the last look, and what they stand for."),
         [
@@ -213,6 +274,7 @@ def _followed(of: Scope) -> Panel:
             Column("Value #A", "Success"),
             Column("Value #B", "Endpoints"),
             Column("Value #C", "Last success", {"unit": "s"}),
+            *exporter(settings),
         ],
         sort_by="Domain",
     )

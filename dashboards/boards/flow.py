@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dashboards.boards.board import Board, Line, Section
+from dashboards.boards.links import flow_page
 from dashboards.boards.looks import ANY, BAD, GOOD, LOOK, NONE_IS_GOOD, flag, says, values
 from dashboards.boards.panels import figure, graph, timeline
 from dashboards.boards.parts import Panel, Query, Text, shades_of_red
-from dashboards.boards.questions import whenever_probed
-from dashboards.boards.variables import of_flows, scope_of_flows
+from dashboards.boards.questions import below_one_in_the_time_shown, in_rows, whenever_probed
+from dashboards.boards.variables import of_flows, scope_of_flows, shown_over_time
 from dashboards.promql import Scope
 from dashboards.settings import Settings
 
-WAY = "{{flow}} {{mx}}"
+FLOW = "${__field.labels.flow:percentencode}"
+"""The flow of a series, in a link."""
 
 
 def board(settings: Settings) -> Board:
@@ -22,19 +24,19 @@ def board(settings: Settings) -> Board:
         title="Mail flow",
         description="Messages that are sent here and looked for there: whether they arrive, and how long that takes.",
         since="now-24h",
-        variables=of_flows(settings),
+        variables=[*of_flows(settings), shown_over_time()],
         sections=(
-            Section("", (Line(4, _tiles(of)), Line(8, ((12, _flowing(of)), (12, _stuck(of)))))),
+            Section("", (Line(4, _tiles(of)), Line(8, ((12, _flowing(of, settings)), (12, _stuck(of, settings)))))),
             Section(
                 "How long it takes",
-                (Line(8, ((12, _legs(of)), (12, _durations(of)))), Line(8, ((12, _hops(of)), (12, _slowest(of))))),
+                (Line(8, ((12, _legs(of)), (12, _durations(of)))), Line(8, ((12, _hops(of, settings)), (12, _slowest(of, settings))))),
             ),
-            Section("How it is received", (Line(8, ((12, _spam(of)), (12, _authentication(of)))),)),
+            Section("How it is received", (Line(8, ((12, _spam(of, settings)), (12, _authentication(of, settings)))),)),
             Section(
                 "Messages",
                 (
-                    Line(8, ((8, _outcomes(of)), (8, _in_flight(of)), (8, _removed(of)))),
-                    Line(7, ((12, _last(of)), (12, _awaited(of)))),
+                    Line(8, ((8, _outcomes(of)), (8, _in_flight(of, settings)), (8, _removed(of)))),
+                    Line(7, ((12, _last(of, settings)), (12, _awaited(of, settings)))),
                 ),
             ),
         ),
@@ -83,21 +85,34 @@ def _tiles(of: Scope) -> tuple[tuple[int, Panel], ...]:
     )
 
 
-def _flowing(of: Scope) -> Panel:
+def _each(expression: str, settings: Settings, *further: str) -> Query:
+    """A series for each flow, and for each MX host of a flow that hands its messages to those."""
+    return Query(in_rows(expression, settings, "flow", "mx", *further), "{{row}}")
+
+
+def _flowing(of: Scope, settings: Settings) -> Panel:
+    success = of("mail_flow_success")
     return timeline(
-        Text("Is mail flowing", "Whether the last message of each flow was delivered."),
-        [Query(of("mail_flow_success"), WAY)],
+        Text(
+            "Is mail flowing",
+            "Whether the last message of each flow was delivered. Only flows of which one was not, in the time shown; "
+            "choose at the top to see all. A row leads to the exporter's page of the flow.",
+            "All messages were delivered",
+        ),
+        [_each(f"{success} and ({below_one_in_the_time_shown(success)})", settings)],
         flag("Delivered", "Not delivered"),
+        link=flow_page(FLOW),
     )
 
 
-def _stuck(of: Scope) -> Panel:
+def _stuck(of: Scope, settings: Settings) -> Panel:
     return timeline(
         Text(
             "Where mail is stuck", "What became of messages that were not delivered, and the leg to blame.", "Nowhere"
         ),
-        [Query(of("mail_flow_outcome_info"), WAY + " {{outcome}} in {{leg}} {{reason}}")],
-        [values(v1=says("Now", BAD))],
+        [_each(of("mail_flow_outcome_info"), settings, "outcome", "leg", "reason")],
+        [values(v1=says("So it was", BAD))],
+        link=flow_page(FLOW),
     )
 
 
@@ -125,36 +140,39 @@ def _durations(of: Scope) -> Panel:
     )
 
 
-def _hops(of: Scope) -> Panel:
+def _hops(of: Scope, settings: Settings) -> Panel:
     return graph(
         Text("Servers on the way", "How many servers the last message went through."),
-        [Query(of("mail_flow_hops"), WAY)],
+        [_each(of("mail_flow_hops"), settings)],
         "none",
     )
 
 
-def _slowest(of: Scope) -> Panel:
+def _slowest(of: Scope, settings: Settings) -> Panel:
     return graph(
         Text("Slowest hop", "Seconds that the slowest server took, of those whose clocks can be right."),
-        [Query(of("mail_flow_slowest_hop_seconds"), WAY)],
+        [_each(of("mail_flow_slowest_hop_seconds"), settings)],
         "s",
     )
 
 
-def _spam(of: Scope) -> Panel:
+def _spam(of: Scope, settings: Settings) -> Panel:
     return graph(
         Text("Spam score", "By each scanner of the receiving side.", "No scanner says anything"),
-        [Query(of("mail_flow_spam_score"), WAY + " {{scanner}}")],
+        [_each(of("mail_flow_spam_score"), settings, "scanner")],
         "none",
         low=None,
     )
 
 
-def _authentication(of: Scope) -> Panel:
+def _authentication(of: Scope, settings: Settings) -> Panel:
+    passed = of("mail_flow_auth_result_info", 'result="pass"')
+    other = of("mail_flow_auth_result_info", 'result!="pass"')
     return timeline(
         Text("Authentication", "What the pinned server says of the last message.", "No server is pinned"),
-        [Query(of("mail_flow_auth_result_info"), WAY + " {{method}}: {{result}}")],
-        [values(v1=says("Said", GOOD))],
+        [_each(f"({passed} or {other} * 0)", settings, "method", "result")],
+        flag("Passed", "Not passed", if_no=LOOK),
+        link=flow_page(FLOW),
     )
 
 
@@ -163,10 +181,10 @@ def _outcomes(of: Scope) -> Panel:
     return graph(Text("Outcomes", "Settled messages."), [Query(counts, "{{outcome}}")], "none", stacked=True, bars=True)
 
 
-def _in_flight(of: Scope) -> Panel:
+def _in_flight(of: Scope, settings: Settings) -> Panel:
     return graph(
         Text("Under way", "Sent, and neither found nor given up. Above ten no more are sent."),
-        [Query(of("mail_flow_in_flight"), WAY)],
+        [_each(of("mail_flow_in_flight"), settings)],
         "none",
     )
 
@@ -183,17 +201,17 @@ def _removed(of: Scope) -> Panel:
     )
 
 
-def _last(of: Scope) -> Panel:
+def _last(of: Scope, settings: Settings) -> Panel:
     return graph(
         Text("Age of the last message", "Seconds since the last message was settled, whatever became of it."),
-        [Query(f"time() - {of('mail_flow_last_run_timestamp_seconds')}", WAY)],
+        [_each(f"time() - {of('mail_flow_last_run_timestamp_seconds')}", settings)],
         "s",
     )
 
 
-def _awaited(of: Scope) -> Panel:
+def _awaited(of: Scope, settings: Settings) -> Panel:
     return graph(
         Text("Age of awaited messages", "Seconds since the newest one that matches came.", "None is waited for"),
-        [Query(f"time() - {of('mail_flow_newest_timestamp_seconds')}", "{{flow}}")],
+        [_each(f"time() - {of('mail_flow_newest_timestamp_seconds')}", settings)],
         "s",
     )

@@ -16,8 +16,9 @@ _KEPT: Final = "${datasource:queryparam}&${job:queryparam}&${__url_time_range}"
 """What stays chosen on the way from one dashboard to another."""
 
 _OF_ENDPOINT: Final = f"/d/mail-endpoint?{_KEPT}"
-EXPORTER_PAGE: Final = "${exporter_url:raw}/endpoints/"
+EXPORTER: Final = "${exporter_url:raw}"
 FAILURES: Final = "${docs_url:raw}/failures.md"
+PROBLEMS: Final = "${docs_url:raw}/domains.md"
 
 
 def every_dashboard(further: Iterable[dashboard.DashboardLink] = ()) -> list[Builder[model.DashboardLink]]:
@@ -32,7 +33,7 @@ def every_dashboard(further: Iterable[dashboard.DashboardLink] = ()) -> list[Bui
     )
     return [
         others,
-        _away("The exporter", "${exporter_url:raw}/", "The exporter's own page: every endpoint as it is now"),
+        _away("The exporter", f"{EXPORTER}/", "The exporter's own page: every endpoint as it is now"),
         _away("What a failure means", FAILURES, "Every failure reason: what it means, what causes it, what to do"),
         *further,
     ]
@@ -44,9 +45,24 @@ def exporter_page(endpoint: str) -> dashboard.DashboardLink:
     Args:
         endpoint: The name, as Grafana is to fill it in.
     """
-    return _away(
-        "The exporter's page of the endpoint", f"{EXPORTER_PAGE}{endpoint}", "Its last conversation and its chain"
-    )
+    # Not /endpoints/NAME: proxies tidy up the slashes of a path, also those that are encoded.
+    url = f"{EXPORTER}/endpoint?name={endpoint}"
+    return _away("The exporter's page of the endpoint", url, "Its last conversation and its chain")
+
+
+def flow_page(flow: str) -> dashboard.DashboardLink:
+    """To the exporter's page of a flow, likewise."""
+    return _away("The exporter's page of the flow", f"{EXPORTER}/flows/{flow}", "What became of each message, and where")
+
+
+def domain_page(domain: str) -> dashboard.DashboardLink:
+    """To the exporter's page of a mail domain, likewise."""
+    return _away("The exporter's page of the domain", f"{EXPORTER}/domains/{domain}", "Each check, with what it found")
+
+
+def problem(name: str) -> dashboard.DashboardLink:
+    """To what a problem of a domain means, likewise."""
+    return _away("What it means", f"{PROBLEMS}#{name}", "What usually causes it, and what to do")
 
 
 def endpoint_dashboard(endpoint: str, instance: str = "") -> dashboard.DashboardLink:

@@ -13,6 +13,9 @@ WINDOWS: Final = ("15m", "3h", "2d")
 """How far back a figure of probes looks: the first window with a probe in it counts. Twice the interval is the least
 that a rate needs, and an endpoint may be probed once a day."""
 
+OF_ENDPOINTS: Final = ("endpoint", "address")
+"""What endpoints are told apart by."""
+
 REASON_CODES: Final = {reason: code for code, reason in enumerate(FailureReason, start=1)}
 """A number for each reason, because Grafana draws states from numbers. 0 is success."""
 
@@ -93,14 +96,30 @@ def codes() -> str:
 
 
 def failing_in_the_time_shown(of: Scope) -> str:
-    """Narrows a timeline to the endpoints that failed in the time shown, unless all are asked for at the top.
+    """Narrows a timeline to the endpoints that failed in the time shown, unless all are asked for at the top."""
+    return below_one_in_the_time_shown(of("mail_probe_success"))
 
-    As seen from its end, so that a row is whole: what was before the first failure is there, too.
+
+def below_one_in_the_time_shown(flags: str) -> str:
+    """Narrows a timeline to those of some flags that were 0 in the time shown, unless all are asked for at the top."""
+    return f"{over_time('min', flags)} < $shown"
+
+
+def over_time(function: str, selector: str) -> str:
+    """What was least or most in the time shown, as seen from its end.
+
+    So a row is whole if it depends on this: what was before the first failure is there, too.
     """
-    return f"min_over_time({of('mail_probe_success')}[$__range] @ end()) < $shown"
+    return f"{function}_over_time({selector}[$__range] @ end())"
 
 
-def in_rows(expression: str, settings: Settings) -> str:
-    """The same with the label `row`, which tells endpoints apart, also those that two exporters look at."""
-    names = ", ".join(f'"{label}"' for label in ("endpoint", "address", "instance", *settings.places))
+def in_rows(expression: str, settings: Settings, *by: str) -> str:
+    """The same with the label `row`, which tells things apart, also those that two exporters look at.
+
+    Args:
+        expression: What is shown.
+        settings: What the user chose.
+        by: The labels to tell things by; by default those of endpoints.
+    """
+    names = ", ".join(f'"{label}"' for label in (*(by or OF_ENDPOINTS), "instance", *settings.places))
     return f'label_join({expression}, "row", " ", {names})'

@@ -12,7 +12,7 @@ import math
 import shutil
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +29,8 @@ from exporter.model import Credentials
 HERE: Final = Path(__file__).parent
 BOARDS: Final = ("mail-overview", "mail-endpoint", "mail-certificates", "mail-exporter")
 SCRAPE_SECONDS: Final = 5
+MANY: Final = 100
+"""Endpoints from which on each is probed less often: this is one small machine."""
 
 SHOWN: Final = (
     "healthy-submission",
@@ -85,45 +87,51 @@ EMPTY: Final = {
     show_default="docs/images",
     help="Where the pictures go.",
 )
+@click.option("--endpoints", type=int, default=0, help="Watch so many, by watching what works under several names.")
+@click.option("--vantage", "vantages", multiple=True, help="Where an exporter stands that watches all of it. Repeatable.")
 @click.option("--minutes", type=int, default=10, show_default=True, help="How long to watch before drawing.")
 @click.option("--width", "widths", type=int, multiple=True, default=(1400,), show_default=True, help="In pixels.")
-def main(output: Path, minutes: int, widths: tuple[int, ...]) -> None:
-    """Draw the four dashboards, dark and light."""
+def main(output: Path, endpoints: int, vantages: tuple[str, ...], minutes: int, widths: tuple[int, ...]) -> None:
+    """Draw the dashboards, dark and light."""
     for program, package in (("prometheus", "prometheus"), ("npm", "npm"), ("chromium", "chromium")):
         if shutil.which(program) is None:
             raise click.UsageError(f"{program} is not installed (Debian package: {package})")
     output.mkdir(parents=True, exist_ok=True)
-    problems = asyncio.run(_draw(output, minutes, widths))
+    problems = asyncio.run(_draw(output, endpoints, vantages or ("",), minutes, widths))
     for problem in problems:
         click.echo(problem, err=True)
     sys.exit(bool(problems))
 
 
-async def _draw(output: Path, minutes: int, widths: Sequence[int]) -> list[str]:
+async def _draw(
+    output: Path, wanted: int, vantages: Sequence[str], minutes: int, widths: Sequence[int]
+) -> list[str]:
     """Make the pictures; returns what went wrong with the pages."""
     await _run("npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error", cwd=HERE)
     async with AsyncExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="dashboards-")))
         staged = await stack.enter_async_context(demo_servers([one for one in SCENES if one.name in SHOWN]))
-        endpoints = await _endpoints(staged, stack)
-        exporter, prometheus = _free_address(), _free_address()
+        endpoints = _repeated(await _endpoints(staged, stack), wanted)
+        exporters, prometheus = {_free_address(): vantage for vantage in vantages}, _free_address()
         configuration = directory / "mail-exporter.yaml"
         configuration.write_text(yaml.safe_dump(_configuration(staged, endpoints)))
-        await stack.enter_async_context(
-            _running(
-                *(sys.executable, "-m", "exporter", "run"),
-                *(f"--config.file={configuration}", f"--web.listen-address={exporter}", "--log.level=error"),
+        for address in exporters:
+            await stack.enter_async_context(
+                _running(
+                    *(sys.executable, "-m", "exporter", "run"),
+                    *(f"--config.file={configuration}", f"--web.listen-address={address}", "--log.level=error"),
+                )
             )
-        )
         scraping = directory / "prometheus.yml"
-        scraping.write_text(yaml.safe_dump(_scraping(exporter)))
+        scraping.write_text(yaml.safe_dump(_scraping(exporters)))
         await stack.enter_async_context(
             _running(
                 *("prometheus", f"--config.file={scraping}", f"--storage.tsdb.path={directory / 'data'}"),
                 *(f"--web.listen-address={prometheus}", "--log.level=warn"),
             )
         )
-        click.echo(f"watching for {minutes} minutes: http://{exporter}/ and http://{prometheus}/")
+        pages = " and ".join(f"http://{address}/" for address in (*exporters, prometheus))
+        click.echo(f"watching for {minutes} minutes: {pages}")
         await asyncio.sleep(minutes * 60)
         job = directory / "job.json"
         job.write_text(json.dumps(_job(f"http://{prometheus}", output, minutes, widths)))
@@ -153,6 +161,16 @@ async def _endpoints(staged: Sequence[Staged], stack: AsyncExitStack) -> list[di
     return list(scenes.values())
 
 
+def _repeated(endpoints: list[dict[str, Any]], wanted: int) -> list[dict[str, Any]]:
+    """The same and as many more as are wanted: those that work, under further names."""
+    works = [one for one in endpoints if one["name"].startswith("healthy-")]
+    more = (
+        {**works[number % len(works)], "name": f"{works[number % len(works)]['name']}-{number:03}"}
+        for number in range(wanted - len(endpoints))
+    )
+    return [*endpoints, *more]
+
+
 def _endpoint(staged: Staged) -> dict[str, Any]:
     endpoint = staged.endpoint
     wanted = {
@@ -175,7 +193,7 @@ def _configuration(staged: Sequence[Staged], endpoints: Sequence[dict[str, Any]]
     return {
         "limits": {"connections_per_host": len(endpoints)},
         "credentials": credentials,
-        "defaults": {"interval": "5s", "timeout": "4s"},
+        "defaults": {"interval": "5s" if len(endpoints) < MANY else "15s", "timeout": "4s"},
         "endpoints": list(endpoints),
     }
 
@@ -191,10 +209,15 @@ def _password(credentials: Credentials) -> str:
     return credentials.password.read().reveal().decode()
 
 
-def _scraping(exporter: str) -> dict[str, Any]:
+def _scraping(exporters: Mapping[str, str]) -> dict[str, Any]:
+    """For Prometheus: the exporters' addresses, and the vantage point of each."""
+    targets = [
+        {"targets": [address], "labels": {"vantage": vantage} if vantage else {}}
+        for address, vantage in exporters.items()
+    ]
     return {
         "global": {"scrape_interval": f"{SCRAPE_SECONDS}s"},
-        "scrape_configs": [{"job_name": "mail", "static_configs": [{"targets": [exporter]}]}],
+        "scrape_configs": [{"job_name": "mail", "static_configs": targets}],
     }
 
 

@@ -32,6 +32,8 @@ FILLED_IN: Final = {
     "$cluster": ".*",
     "$vantage": ".*",
     "$protocol": ".+",
+    "$flow": ".+",
+    "$domain": ".+",
     "$shown": "2",
 }
 """What Grafana puts in place of variables; the endpoint is the caller's choice."""

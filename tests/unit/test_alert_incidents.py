@@ -222,6 +222,33 @@ def test_one_login_of_several_wakes_nobody_and_most_of_them_do(down: int, severi
     )
 
 
+def flow_and_domain(labels: str, *, broken: bool) -> list[dict[str, str]]:
+    """A flow that delivers and a domain that everybody delivers to; after half an hour neither does, if broken."""
+    flow = f'flow="office", {labels}'
+    domain = f'domain="example.com", {labels}'
+    host = f'host="mx.example.com", port="25", address="192.0.2.1", key_type="rsa", {domain}'
+    flag = "1x29 0x30" if broken else "1x60"
+    series = {
+        f"mail_flow_interval_seconds{{{flow}}}": "300x60",
+        f"mail_flow_last_success_timestamp_seconds{{{flow}}}": "0+60x29 1740x30" if broken else "0+60x60",
+        f'mail_flow_outcome_info{{{flow}, outcome="lost", leg="transit"}}': "_x30 1x30" if broken else "_x60",
+        f"mail_flow_in_flight{{{flow}}}": "1x60",
+        f'mail_flow_removed_total{{{flow}, kind="leftover"}}': "0x60",
+        f'mail_flow_duration_seconds_bucket{{{flow}, le="+Inf"}}': "0+1x60",
+        f'mail_flow_duration_seconds_bucket{{{flow}, le="4"}}': "0+1x60",
+        f'mail_flow_auth_result_info{{{flow}, method="spf", result="pass"}}': "1x60",
+        f"mail_domain_interval_seconds{{{domain}}}": "3600x60",
+        f"mail_domain_last_run_timestamp_seconds{{{domain}}}": "0+60x60",
+        f'mail_domain_deliverable{{{domain}, mx="mx.example.com", address="192.0.2.1", sender="dane"}}': flag,
+        f'mail_domain_check_success{{{domain}, check="mta_sts"}}': "1x60",
+        f"mail_mta_sts_policy_changed_without_id{{{domain}}}": "0x60",
+        f'mail_dane_tlsa_match{{{host}, usage="3", selector="1", matching="1", record="01234567"}}': flag,
+        f'mail_dane_tlsa_match{{{host}, usage="3", selector="1", matching="1", record="89abcdef"}}': "0x60",
+        f"mail_discovery_success{{{domain}}}": "1x60",
+    }
+    return [{"series": name, "values": values} for name, values in series.items()]
+
+
 def clusters(label: str, shards: int) -> list[dict[str, str]]:
     """Two clusters whose exporters have the same job and instances, as one Prometheus behind both sees them."""
     return [
@@ -230,9 +257,13 @@ def clusters(label: str, shards: int) -> list[dict[str, str]]:
         for own in [f'job="mail", instance="mail-exporter-{number}:9925", {label}="{cluster}"']
         for series in (
             *endpoints(3, 1 if cluster == "oslo" else 0, own),
+            *flow_and_domain(own, broken=cluster == "oslo"),
             *exporter(f'{own}, pod="mail-exporter-{number}"', shard=number, total=shards),
         )
     ]
+
+
+BROKEN_IN_OSLO: Final = ("MailDaneMismatch", "MailDomainUndeliverable", "MailEndpointDown", "MailFlowNotDelivering")
 
 
 @pytest.mark.parametrize("shards", [1, 2])
@@ -252,7 +283,8 @@ def test_two_clusters_of_the_same_job_and_instances_do_not_mix(label: str, shard
                         "expr": by_label,
                         "eval_time": "55m",
                         "exp_samples": [
-                            {"labels": f'{{alertname="MailEndpointDown", {label}="oslo"}}', "value": shards}
+                            {"labels": f'{{alertname="{name}", {label}="oslo"}}', "value": shards}
+                            for name in BROKEN_IN_OSLO
                         ],
                     },
                 ],

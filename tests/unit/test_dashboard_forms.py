@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import _jsonnet
+import jsonschema  # type: ignore[import-untyped]  # its types come apart from it
 import pytest
 import yaml
 
@@ -14,6 +15,7 @@ from dashboards.generate import RULES, generate
 from dashboards.perses import as_perses
 from dashboards.settings import Settings
 from tests.dashboards.asked import BOARDS, HERE, panels
+from tests.dashboards.perses_schema import DASHBOARD
 
 PERSES = {uid: json.loads((HERE / "perses" / f"{uid}.json").read_text()) for uid in BOARDS}
 
@@ -33,6 +35,17 @@ def asked_by_perses(document: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize("uid", BOARDS)
 def test_perses_asks_what_grafana_asks(uid: str) -> None:
     assert queries(BOARDS[uid]) == asked_by_perses(PERSES[uid])
+
+
+@pytest.mark.parametrize("uid", BOARDS)
+def test_perses_takes_it_to_the_last_field(uid: str) -> None:
+    problems = [
+        f"{'/'.join(map(str, each.absolute_path))}: {each.message[:200]}"
+        for error in jsonschema.Draft202012Validator(DASHBOARD).iter_errors(PERSES[uid])
+        for each in (jsonschema.exceptions.best_match([error]),)
+    ]
+
+    assert [] == problems
 
 
 @pytest.mark.parametrize("uid", BOARDS)

@@ -13,6 +13,7 @@ from tests.dashboards.asked import Asked, of_panels, selectors
 from tests.unit.test_alerts import promtool
 
 LABELS: Final = 'cluster="", endpoint="mx", instance="exporter:9925", job="mail", protocol="smtp", vantage=""'
+FLOW: Final = 'cluster="", flow="mx", instance="exporter:9925", job="mail", vantage=""'
 EXPORTER: Final = 'cluster="", instance="exporter:9925", job="mail", vantage=""'
 MINUTES: Final = 60
 """How long the figures are looked at, minute by minute, once the endpoint was probed a few times."""
@@ -24,6 +25,10 @@ SERIES: Final[dict[str, tuple[str, Callable[[int], float]]]] = {
     'mail_probe_duration_seconds_bucket{le="0.25"}': (LABELS, lambda probes: probes * 2 // 3),
     'mail_probe_duration_seconds_bucket{le="+Inf"}': (LABELS, lambda probes: probes),
     'mail_probe_failures_total{reason="timeout", phase="connect"}': (LABELS, lambda probes: 1 + probes // 10),
+    'mail_flow_duration_seconds_bucket{le="4"}': (FLOW, lambda messages: messages * 2 // 3),
+    'mail_flow_duration_seconds_bucket{le="+Inf"}': (FLOW, lambda messages: messages),
+    'mail_flow_messages_total{outcome="delivered"}': (FLOW, lambda messages: messages),
+    'mail_flow_removed_total{kind="own"}': (FLOW, lambda messages: messages),
     'mail_exporter_probe_start_delay_seconds_bucket{le="0.001"}': (EXPORTER, lambda probes: probes // 2),
     'mail_exporter_probe_start_delay_seconds_bucket{le="+Inf"}': (EXPORTER, lambda probes: probes),
 }

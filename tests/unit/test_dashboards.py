@@ -173,7 +173,7 @@ def test_endpoints_lead_to_their_dashboard_and_to_the_exporters_page() -> None:
     assert any(
         url.startswith("/d/mail-endpoint?") and "var-endpoint=${__value.raw:percentencode}" in url for url in links
     )
-    assert "${exporter_url:raw}/endpoints/${__value.raw:percentencode}" in links
+    assert "${exporter_url:raw}/endpoint?name=${__value.raw:percentencode}" in links
     assert "${docs_url:raw}/failures.md#${__value.raw:percentencode}" in links
 
 
