@@ -39,7 +39,10 @@ def board(settings: Settings) -> Board:
             ),
             Section(
                 "Encryption",
-                (Line(9, ((12, _tlsa(of, settings)), (12, _policies(of, settings)))), Line(7, ((24, _rollovers(of, settings)),))),
+                (
+                    Line(9, ((12, _tlsa(of, settings)), (12, _policies(of, settings)))),
+                    Line(7, ((24, _rollovers(of, settings)),)),
+                ),
             ),
             Section(
                 "Senders and clients",

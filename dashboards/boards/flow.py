@@ -29,7 +29,10 @@ def board(settings: Settings) -> Board:
             Section("", (Line(4, _tiles(of)), Line(8, ((12, _flowing(of, settings)), (12, _stuck(of, settings)))))),
             Section(
                 "How long it takes",
-                (Line(8, ((12, _legs(of)), (12, _durations(of)))), Line(8, ((12, _hops(of, settings)), (12, _slowest(of, settings))))),
+                (
+                    Line(8, ((12, _legs(of)), (12, _durations(of)))),
+                    Line(8, ((12, _hops(of, settings)), (12, _slowest(of, settings)))),
+                ),
             ),
             Section("How it is received", (Line(8, ((12, _spam(of, settings)), (12, _authentication(of, settings)))),)),
             Section(

@@ -52,7 +52,9 @@ def exporter_page(endpoint: str) -> dashboard.DashboardLink:
 
 def flow_page(flow: str) -> dashboard.DashboardLink:
     """To the exporter's page of a flow, likewise."""
-    return _away("The exporter's page of the flow", f"{EXPORTER}/flows/{flow}", "What became of each message, and where")
+    return _away(
+        "The exporter's page of the flow", f"{EXPORTER}/flows/{flow}", "What became of each message, and where"
+    )
 
 
 def domain_page(domain: str) -> dashboard.DashboardLink:

@@ -88,7 +88,9 @@ EMPTY: Final = {
     help="Where the pictures go.",
 )
 @click.option("--endpoints", type=int, default=0, help="Watch so many, by watching what works under several names.")
-@click.option("--vantage", "vantages", multiple=True, help="Where an exporter stands that watches all of it. Repeatable.")
+@click.option(
+    "--vantage", "vantages", multiple=True, help="Where an exporter stands that watches all of it. Repeatable."
+)
 @click.option("--minutes", type=int, default=10, show_default=True, help="How long to watch before drawing.")
 @click.option("--width", "widths", type=int, multiple=True, default=(1400,), show_default=True, help="In pixels.")
 def main(output: Path, endpoints: int, vantages: tuple[str, ...], minutes: int, widths: tuple[int, ...]) -> None:
@@ -103,9 +105,7 @@ def main(output: Path, endpoints: int, vantages: tuple[str, ...], minutes: int, 
     sys.exit(bool(problems))
 
 
-async def _draw(
-    output: Path, wanted: int, vantages: Sequence[str], minutes: int, widths: Sequence[int]
-) -> list[str]:
+async def _draw(output: Path, wanted: int, vantages: Sequence[str], minutes: int, widths: Sequence[int]) -> list[str]:
     """Make the pictures; returns what went wrong with the pages."""
     await _run("npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error", cwd=HERE)
     async with AsyncExitStack() as stack:

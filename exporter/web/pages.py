@@ -131,9 +131,7 @@ class Pages:
         ways = [(state, _messages(state)) for state in states]
         return self._renderer.render("flow.html", page=page, flow=states[0].flow, ways=ways)
 
-    def endpoint(
-        self, page: Page, state: EndpointState, others: Sequence[EndpointState] = ()
-    ) -> Iterator[bytes]:
+    def endpoint(self, page: Page, state: EndpointState, others: Sequence[EndpointState] = ()) -> Iterator[bytes]:
         """All about one endpoint, or one of its addresses.
 
         Args:
@@ -212,7 +210,9 @@ class Pages:
     def domain(self, page: Page, state: DomainState) -> Iterator[bytes]:
         """All about one judged domain."""
         path = links.json_link("domains", state.name)
-        return self._renderer.render("domain.html", page=page, state=state, failing=roundup.failing_checks(state), json=path)
+        return self._renderer.render(
+            "domain.html", page=page, state=state, failing=roundup.failing_checks(state), json=path
+        )
 
     def document(self, page: Page, document: Document, contents: Sequence[tuple[str, str]]) -> Iterator[bytes]:
         """A page of the documentation, and the names and titles of all."""

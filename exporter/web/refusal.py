@@ -35,7 +35,7 @@ _PAGE: Final = """\
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{status} {phrase} – mail-exporter</title>
+<title>{status} {phrase} &ndash; mail-exporter</title>
 <link rel="icon" href="data:,">
 <style>{style}</style>
 </head>

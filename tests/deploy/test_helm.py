@@ -179,9 +179,10 @@ def test_the_past_is_on_a_volume_if_that_is_wanted(kubernetes: Tools) -> None:
     assert ({"name": "history", "persistentVolumeClaim": {"claimName": "mine"}}, "Recreate") == past_of(own)
     assert "mail-exporter-history" == claim["metadata"]["name"]
     assert "fast" == claim["spec"]["storageClassName"]
-    assert ({"name": "history", "persistentVolumeClaim": {"claimName": "mail-exporter-history"}}, "Recreate") == past_of(
-        made
-    )
+    assert (
+        {"name": "history", "persistentVolumeClaim": {"claimName": "mail-exporter-history"}},
+        "Recreate",
+    ) == past_of(made)
     assert (None, None) == past_of(sharded)
     assert {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}} == template["spec"]
     assert "history" == template["metadata"]["name"]

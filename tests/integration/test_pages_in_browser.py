@@ -53,7 +53,20 @@ def test_the_status_page_fits_every_screen_and_everybody(few: Windows, width: in
 @pytest.mark.parametrize(("width", "dark"), [(320, False), (1400, True)])
 @pytest.mark.parametrize(
     "kind",
-    ["endpoint", "long", "failure", "docs", "metrics", "error", "filtered", "flows", "flow", "by-mx", "domains", "domain"],
+    [
+        "endpoint",
+        "long",
+        "failure",
+        "docs",
+        "metrics",
+        "error",
+        "filtered",
+        "flows",
+        "flow",
+        "by-mx",
+        "domains",
+        "domain",
+    ],
 )
 def test_every_page_fits_every_screen_and_everybody(
     few: Windows, failure: str, kind: str, width: int, dark: bool

@@ -87,7 +87,7 @@ def judge(domains: DomainStates, now: float) -> None:
     )
     good = DomainReport("example.com", now - 60.0, 1.5, MappingProxyType(dict.fromkeys(DomainCheck, True)))
     domains.judged(good)
-    domains.judged(replace(good, name=LONG_DOMAIN, checked_at=now - 7200.0))
+    domains.judged(replace(good, domain=LONG_DOMAIN, checked_at=now - 7200.0))
     domains.judged(
         DomainReport(
             LONG_DOMAIN,
@@ -103,11 +103,19 @@ def judge(domains: DomainStates, now: float) -> None:
                 }
             ),
             findings=(
-                Finding(DomainCheck.DANE, DomainProblem.DANE_MISMATCH, f"no record matches what mx1.{LONG_DOMAIN} serves"),
+                Finding(
+                    DomainCheck.DANE, DomainProblem.DANE_MISMATCH, f"no record matches what mx1.{LONG_DOMAIN} serves"
+                ),
                 Finding(DomainCheck.SPF, DomainProblem.SPF_SYNTAX, f'"{"include:spf.example.com " * 9}~al"'),
             ),
             deliveries=tuple(
-                Delivery(f"mx{host}.{LONG_DOMAIN}", "2001:db8:1234:5678:9abc:def0:1234:5678", sender, deliverable=good, detail="")
+                Delivery(
+                    f"mx{host}.{LONG_DOMAIN}",
+                    "2001:db8:1234:5678:9abc:def0:1234:5678",
+                    sender,
+                    deliverable=good,
+                    detail="",
+                )
                 for host in (1, 2)
                 for sender, good in ((Sender.OPPORTUNISTIC, True), (Sender.DANE, False))
             ),

@@ -67,7 +67,9 @@ async def test_with_users_nobody_learns_anything_without_a_login(method: str, pa
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
-@pytest.mark.parametrize(("path", "root"), [("/", "./"), ("/flows/one", "../"), ("/docs/failures", "../"), ("/no", "./")])
+@pytest.mark.parametrize(
+    ("path", "root"), [("/", "./"), ("/flows/one", "../"), ("/docs/failures", "../"), ("/no", "./")]
+)
 async def test_a_browser_without_a_login_gets_a_page_that_tells_nothing_and_leads_on(path: str, root: str) -> None:
     async with serving(WebConfig(users=ALICE)) as (client, _):
         answer = await client.get(path, headers=BROWSER)

@@ -10,8 +10,10 @@ from aiohttp import ClientConnectionError, ClientSession, UnixConnector, web
 
 from exporter.web import addresses
 from exporter.web.addresses import ListenAddress, ListenError
+from exporter.web.application import create_application
 from exporter.web.prefix import Site
 from exporter.web.server import serve
+from tests.unit.web import store_with
 
 
 def application() -> web.Application:
@@ -256,6 +258,21 @@ def test_what_is_no_route_prefix_is_refused(route: str) -> None:
         Site.parse(None, route)
 
 
+async def test_a_browser_outside_the_prefix_gets_a_page_that_leads_inside() -> None:
+    pages = create_application(store=store_with([]), ready=lambda: True, configuration=lambda: iter(()))
+    server = await serve(pages, [ListenAddress("127.0.0.1", 0)], prefix="/mail")
+    try:
+        outside = f"{server.urls[0].removesuffix('mail/')}a/b"
+        async with ClientSession() as session, session.get(outside, headers={"Accept": "text/html"}) as response:
+            page = await response.text()
+    finally:
+        await server.stop()
+
+    assert 404 == response.status
+    assert '<a href="/mail/">See all endpoints</a>' in page
+    assert 'href="/mail/static/style.css"' in page
+
+
 async def test_every_route_is_below_the_prefix_and_the_root_leads_there() -> None:
     server = await serve(application(), [ListenAddress("127.0.0.1", 0)], prefix="/mail")
     try:
@@ -264,8 +281,6 @@ async def test_every_route_is_below_the_prefix_and_the_root_leads_there() -> Non
         assert url.endswith("/mail/")
         async with ClientSession() as session:
             answers = {}
-            async with session.get(f"{root}a/b", headers={"Accept": "text/html"}) as response:
-                page = await response.text()
             for path in ("mail/", "mail", "", "mailbox", "other", "mail/other", "mail//evil.example.com/"):
                 async with session.get(root + path, allow_redirects=False) as response:
                     answers[path] = response.status, response.headers.get("Location")
@@ -281,5 +296,3 @@ async def test_every_route_is_below_the_prefix_and_the_root_leads_there() -> Non
         "mail/other": (404, None),
         "mail//evil.example.com/": (404, None),
     } == answers
-    assert '<a href="/mail/">See all endpoints</a>' in page
-    assert 'href="/mail/static/style.css"' in page
