@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 from exporter.metrics.changes import changed_since
 from exporter.metrics.domain_state import DomainState, FollowedState
@@ -38,6 +38,9 @@ PAGES_AROUND: Final = 2
 """Pages that are linked to on each side of the one that is shown, beside the first and the last."""
 
 AXIS_MARKS: Final = 5
+
+URGENCY: Final = tuple(Health)
+"""In which order flows and domains are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ class Pages:
     def flows(self, page: Page, states: Sequence[FlowState]) -> Iterator[bytes]:
         """The list of flows."""
         rows = [(state, roundup.flow_health(state), _messages(state)) for state in states]
+        rows.sort(key=lambda row: URGENCY.index(row[1]))
         counted = roundup.of_flows(states)
         return self._renderer.render("flows.html", page=page, rows=rows, counted=counted)
 
@@ -194,7 +198,7 @@ class Pages:
 
     def domains(self, page: Page, states: Sequence[DomainState], followed: Sequence[FollowedState]) -> Iterator[bytes]:
         """The list of mail domains: those that are judged, and those that are followed."""
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "state": state,
                 "health": roundup.domain_health(state),
@@ -204,6 +208,7 @@ class Pages:
             }
             for state in states
         ]
+        rows.sort(key=lambda row: URGENCY.index(row["health"]))
         counted = roundup.of_domains(states)
         return self._renderer.render("domains.html", page=page, rows=rows, counted=counted, followed=followed)
 

@@ -19,7 +19,8 @@ from exporter.web.page import root_of
 
 _STYLE: Final = (
     "body{margin:3rem auto;padding:0 1rem;max-width:40rem;font:16px/1.5 system-ui,sans-serif;overflow-wrap:break-word}"
-    "h1{font-size:1.5rem}nav a{margin-right:1rem}"
+    "body{background:#f7f8fa;color:#1b2330}a{color:#1d4ed8}h1{font-size:1.5rem}nav a{margin-right:1rem}"
+    "@media(prefers-color-scheme:dark){body{background:#12161d;color:#e4e8ee}a{color:#8ab4ff}}"
 )
 
 _DIGEST: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()

@@ -42,11 +42,13 @@ def failure(few: Windows) -> str:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
-def test_the_status_page_fits_every_screen_and_everybody(few: Windows, width: int, dark: bool) -> None:
-    with few.window("/", width=width, dark=dark) as seen:
-        assert [] == seen.cut_off()
-        assert [] == seen.violations()
+def test_the_status_page_fits_every_screen_and_everybody(few: Windows, dark: bool) -> None:
+    with few.window("/", dark=dark) as seen:
+        for width in WIDTHS:
+            seen.page.set_viewport_size({"width": width, "height": 900})
+            assert [] == seen.cut_off(), width
+            # The layout changes between these two; what axe looks at does not change otherwise.
+            assert [] == (seen.violations() if width in {390, 1400} else [])
         assert [] == seen.complaints
 
 
@@ -96,13 +98,14 @@ def test_every_page_fits_every_screen_and_everybody(
 def test_one_who_has_no_login_sees_a_page_that_fits_as_well(browser: Browser, width: int, dark: bool) -> None:
     policy = Policy(WebConfig(users={"alice": bcrypt.hashpw(b"secret", bcrypt.gensalt(4))}))
     with served(population(1, 0), Clock(), policy) as url:
-        with Windows(browser, url).window("/", width=width, dark=dark) as seen:
+        wrong = {"username": "alice", "password": "forgotten"}
+        with Windows(browser, url).window("/", width=width, dark=dark, http_credentials=wrong) as seen:
             assert [] == seen.cut_off()
             assert [] == seen.violations()
             assert [] == [words for words in seen.complaints if "401" not in words]
             assert "Log in" == seen.page.inner_text("nav a >> nth=0")
-        credentials = {"username": "alice", "password": "secret"}
-        with Windows(browser, url).window("/", http_credentials=credentials) as seen:
+        right = {"username": "alice", "password": "secret"}
+        with Windows(browser, url).window("/", http_credentials=right) as seen:
             assert "No endpoint failing, 1 not yet probed" == seen.page.inner_text("h1")
 
 
@@ -187,7 +190,7 @@ def test_a_page_is_kept_fresh_without_losing_the_place(browser: Browser) -> None
         assert "failing" in before
         assert page.evaluate("document.querySelector('.filters details').open")
         assert "17:14:20 UTC" in page.inner_text("#made")
-        assert "mail-exporter" == page.title()
+        assert "(3 failing) mail-exporter" == page.title()  # flows do
 
 
 def test_it_prints_whole(few: Windows) -> None:

@@ -127,8 +127,10 @@ def served(store: Store, clock: Clock, policy: Policy | None = None) -> Iterator
 
     try:
         runner, url = asyncio.run_coroutine_threadsafe(start(), loop).result()
-        yield url
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+        try:
+            yield url
+        finally:
+            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

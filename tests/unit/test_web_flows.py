@@ -53,7 +53,8 @@ async def test_the_list_names_every_flow_and_leads_to_its_page(client: TestClien
     status, page = await text(client, "/flows")
     assert 200 == status
     links = re.findall(r'href="\./flows/([^"]+)"', page)
-    assert ["there", "a%2Fb%3Fc%20%22d%22%20%3Ce%3E", "mx", "report"] == links
+    # What fails comes first, then what has not been tried, then what works.
+    assert ["there", "mx", "a%2Fb%3Fc%20%22d%22%20%3Ce%3E", "report"] == links
     for link in links:
         status, page = await text(client, f"/flows/{link}")
         assert (200, True) == (status, "<h1" in page)
