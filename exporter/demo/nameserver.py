@@ -27,7 +27,7 @@ import dns.rrset
 TTL: Final = 5
 """Seconds: as short as the demo's patience."""
 
-MAX_ALIASES: Final = 4
+MAX_ALIASES: Final = 16
 
 _RECORD: Final = re.compile(r"(\S+)\s+([A-Z]+)\s+(.+)")
 
@@ -56,7 +56,7 @@ class Zone:
         name = dns.name.from_text(owner, self.name) if owner != "@" else self.name
         if text.startswith("\\#"):
             # Octets that make a malformed record: a mistake that a zone file cannot have.
-            octets = bytes.fromhex(text.split(None, 2)[2])
+            octets = bytes.fromhex("".join(text.split()[2:]))
             rdata: dns.rdata.Rdata = dns.rdata.GenericRdata(dns.rdataclass.IN, kind, octets)
         else:
             rdata = dns.rdata.from_text(dns.rdataclass.IN, kind, text, self.name, relativize=False)

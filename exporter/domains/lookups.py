@@ -48,7 +48,7 @@ class Found:
         ttl: Seconds for which this may be used.
         security: Of the answer, also where it is that there is nothing.
         exists: Whether the name has records of any kind.
-        unreadable: How many records there are beside those that cannot be read.
+        unreadable: How many records there are that cannot be read. If that is all of them, it is a failure, too.
         failure: Why it is not known what there is, for people; empty if it is.
     """
 
@@ -118,6 +118,10 @@ class Lookups:
 
     async def _failed(self, failed: Failed, name: str, kind: dns.rdatatype.RdataType) -> Found:
         """A validating server says SERVFAIL to what is bogus; asked not to check, it tells what it has."""
+        if failed.unreadable is not None:
+            security = await self._security(failed.unreadable, authentic=failed.unreadable.authentic)
+            count = failed.unreadable.unreadable
+            return Found((), name, security=security, unreadable=count, failure=failed.detail)
         bogus = failed.bogus
         if not bogus and "SERVFAIL" in failed.detail:
             unchecked = await self._names.records(name, kind, checking_disabled=True)

@@ -79,7 +79,7 @@ class Records:
     authentic: bool = False
     name: str = ""
     unreadable: int = 0
-    authoritative: bool = False
+    authoritative: bool = field(default=False, compare=False)
     asked_at: float = field(default=0.0, compare=False)
     answered_at: float = field(default=0.0, compare=False)
 
@@ -104,7 +104,7 @@ class Absent:
     ttl: float
     server: Nameserver
     authentic: bool = False
-    authoritative: bool = False
+    authoritative: bool = field(default=False, compare=False)
     asked_at: float = field(default=0.0, compare=False)
     answered_at: float = field(default=0.0, compare=False)
 
@@ -116,10 +116,12 @@ class Failed:
     Attributes:
         detail: Who did what instead, in printable ASCII.
         bogus: Whether a server said that the answer's signatures are wrong (RFC 8914 section 4.7 and its kin).
+        unreadable: What a server answered that has records none of which can be read; `None` if none did.
     """
 
     detail: str
     bogus: bool = field(default=False, compare=False)
+    unreadable: Records | None = field(default=None, compare=False)
 
 
 Outcome = Records | Absent | Failed
@@ -169,11 +171,9 @@ async def ask(
                     answered_at=answered_at,
                 )
             case Failed():
-                return (
-                    verdict
-                    if target == name
-                    else Failed(f"an alias of {shown(target)}: {verdict.detail}", verdict.bogus)
-                )
+                if target == name:
+                    return verdict
+                return replace(verdict, detail=f"an alias of {shown(target)}: {verdict.detail}")
     return Failed(f"{shown(name)} is an alias of an alias without end")
 
 
@@ -193,7 +193,7 @@ async def _ask_in_turn(
     # Short enough that each server is asked within the budget, however small that is.
     patience = min(FIRST_PATIENCE, budget / (len(servers) + 1))
     complaints: dict[Nameserver, str] = {}
-    bogus = False
+    bogus, unreadable = False, None
     hopeful, forgiven = list(servers), set[Nameserver]()
     while hopeful:
         for server in tuple(hopeful):
@@ -208,6 +208,7 @@ async def _ask_in_turn(
             except BadAnswer as error:
                 complaints[server] = str(error)
                 bogus = bogus or isinstance(error, _Bogus)
+                unreadable = error.records if isinstance(error, _Unreadable) else unreadable
                 if isinstance(error, _ServerFailed) and server not in forgiven:
                     forgiven.add(server)
                 else:
@@ -217,7 +218,7 @@ async def _ask_in_turn(
                 hopeful.remove(server)
         patience *= 2
     told = [f"{server} {complaint}" for server, complaint in complaints.items()]
-    return Failed("; ".join(told) or "no time was left to ask", bogus)
+    return Failed("; ".join(told) or "no time was left to ask", bogus, unreadable)
 
 
 class _Bogus(BadAnswer):
@@ -226,6 +227,14 @@ class _Bogus(BadAnswer):
 
 class _ServerFailed(BadAnswer):
     """The server has some trouble, which may be over by now (SERVFAIL)."""
+
+
+class _Unreadable(BadAnswer):
+    """None of the records can be read."""
+
+    def __init__(self, records: Records) -> None:
+        super().__init__("answered with records that cannot be read")
+        self.records = records
 
 
 def judge(answer: Answer, server: Nameserver) -> Records | Absent | _Alias:
@@ -252,7 +261,7 @@ def judge(answer: Answer, server: Nameserver) -> Records | Absent | _Alias:
         name = shown(chain.canonical_name)
         return Records(tuple(chain.answer), min(ttl, MAX_TTL), server, authentic, name, answer.unreadable, own)
     if answer.unreadable:
-        raise BadAnswer("answered with records that cannot be read")
+        raise _Unreadable(Records((), 0.0, server, authentic, shown(chain.canonical_name), answer.unreadable, own))
     negative_ttl = _negative_ttl(response, chain.canonical_name)
     if rcode == dns.rcode.NOERROR and negative_ttl is None:
         if chain.cnames:

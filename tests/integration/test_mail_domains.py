@@ -45,6 +45,7 @@ EXPECTED = {
     "pkix-only.lab": ("mx+ dnssec+ dane+dane_unusable mta_sts?", "d1s1o1"),
     "pkix-beside.lab": ("mx+ dnssec+ dane+dane_unusable mta_sts?", "d1s1o1"),
     "malformed.lab": ("mx+ dnssec+ dane!dane_malformed mta_sts?", "d1s1o1"),
+    "malformed-only.lab": ("mx+ dnssec+ dane!dane_malformed mta_sts?", "d1s1o1"),
     "tlsa-no-tls.lab": ("mx+ dnssec+ dane!dane_without_starttls mta_sts?", "d0s1o1"),
     "no-tls.lab": ("mx+ dnssec+ dane? mta_sts?", "d1s1o1"),
     "unsigned.lab": ("mx+ dnssec? dane!dane_insecure mta_sts?", "d1s1o1"),

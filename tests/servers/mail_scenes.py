@@ -119,6 +119,7 @@ def _dane(add: Scenes) -> None:
     add.domain("pkix-beside", tlsa(1, 1, 1, STRANGER) + tlsa(3, 1, 1, own), [own], fingered=True)
     bad = (("_25._tcp.mx", bytes([3, 1, 1]) + bytes(20)),)
     add.domain("malformed", tlsa(3, 1, 1, own), [own], fingered=True, malformed=bad)
+    add.domain("malformed-only", "", [own], malformed=bad)
     add.domain("tlsa-no-tls", tlsa(3, 1, 1, own), fingered=True)
     add.domain("no-tls", "", checks=MAIL)
     add.domain("unsigned", tlsa(3, 1, 1, own), [own], signed=False)

@@ -224,7 +224,19 @@ class TestDmarc:
             parse_dmarc(text)
 
     @pytest.mark.parametrize(
-        "fault", ["p=none", "adkim=x", "aspf=rs", "rua=a@example.com", "nonsense", "t=yes", "psd=", "np=discard", "=x"]
+        "fault",
+        [
+            "p=none",
+            "adkim=x",
+            "aspf=rs",
+            "rua=a@example.com",
+            "rua=mailto:a@b@example.com",
+            "nonsense",
+            "t=yes",
+            "psd=",
+            "np=discard",
+            "=x",
+        ],
     )
     def test_what_is_wrong_costs_itself(self, fault: str) -> None:
         record = parse_dmarc(f"v=DMARC1; p=reject; {fault}; sp=quarantine")

@@ -196,7 +196,9 @@ class Examination:
 
     def report(self, problem: DomainProblem, check: DomainCheck, detail: str) -> None:
         """Something is wrong."""
-        self.findings.setdefault(check, []).append(Finding(check, problem, detail))
+        finding, known = Finding(check, problem, detail), self.findings.setdefault(check, [])
+        if finding not in known:
+            known.append(finding)
 
     def nothing_published(self, check: DomainCheck) -> None:
         """There is nothing to judge."""

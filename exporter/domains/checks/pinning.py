@@ -73,7 +73,8 @@ async def _pinned(here: Examination, host: Host, port: int) -> Pinned:
         bases = [host.name] if alias is not None and alias.secure else []
     for base in bases:
         found = await here.find(f"_{port}._tcp.{base}", "TLSA")
-        if found.failure:
+        # RFC 7672 section 2.1.1: malformed records are unusable ones, and nothing is held back for them.
+        if found.failure and not found.unreadable:
             return Pinned(found.security, base, failure=found.failure)
         if (found.rdatas or found.unreadable) and found.secure:
             records = tlsa_records(found)

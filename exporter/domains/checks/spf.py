@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any
 
@@ -12,13 +12,14 @@ from exporter.domains.checks.senders import senders
 from exporter.domains.lookups import Found, addresses, mx_records, pointers, texts
 from exporter.domains.posture.spf import Ask, Judgement, SpfMistake, SpfResult, Told, check_host
 from exporter.domains.posture.spf_macros import Session
-from exporter.domains.posture.spf_record import Mechanism, Qualifier, SpfSyntaxError, is_spf, parse_spf
+from exporter.domains.posture.spf_record import Mechanism, SpfSyntaxError, is_spf, parse_spf
 from exporter.model import DomainCheck, DomainProblem
 
 CHECK = DomainCheck.SPF
 
-SOMEBODY = "192.0.2.1"
-"""Whom no domain allows (RFC 5737): a sender that matches early hides the limits that others run into."""
+STRANGERS = ("240.0.0.1", "100::1")
+"""Addresses that nobody has (RFC 1112 section 4, RFC 6666): a sender that matches early hides the limits that others
+run into, and a domain that allows these allows everybody."""
 
 MAX_QUESTIONS = 150
 """Lookups of one evaluation: ten mechanisms of ten hosts each, and some."""
@@ -44,23 +45,30 @@ async def check_spf(here: Examination) -> Mapping[str, Any]:
         return {}
     _judge_record(here, records)
     judged = await senders(here)
-    outcomes = await asyncio.gather(*(evaluate(here, address) for address in (*judged, SOMEBODY)))
-    told: set[str] = set()
+    outcomes = await asyncio.gather(*(evaluate(here, address) for address in (*judged, *STRANGERS)))
+    if len(records) == 1:
+        _judge_outcomes(here, judged, outcomes)
+    return {}
+
+
+def _judge_outcomes(here: Examination, judged: Sequence[str], outcomes: Sequence[Judgement]) -> None:
+    """What evaluations for those who send, and then for strangers, have come to."""
     for number, outcome in enumerate(outcomes):
         problem = _MISTAKES.get(outcome.mistake)
         if outcome.result is SpfResult.TEMPERROR:
             problem = DomainProblem.DNS_FAILED
-        if problem is DomainProblem.SPF_TOO_MANY_VOID_LOOKUPS and number == len(judged):
+        if problem is DomainProblem.SPF_TOO_MANY_VOID_LOOKUPS and number >= len(judged):
             continue  # a record that looks senders up by their address finds nothing of a stranger
-        if problem is not None and outcome.detail not in told and len(records) == 1:
-            # Many senders find the same mistake.
-            told.add(outcome.detail)
+        if problem is not None:
             here.report(problem, CHECK, outcome.detail)
     for address, outcome in zip(judged, outcomes, strict=False):
         if outcome.result in (SpfResult.FAIL, SpfResult.SOFTFAIL, SpfResult.NEUTRAL):
             text = f"{address} sends for {here.domain}, and SPF says {outcome.result} ({outcome.detail})"
             here.report(DomainProblem.SPF_SENDER_NOT_ALLOWED, CHECK, text)
-    return {}
+    for outcome in outcomes[len(judged) :]:
+        if outcome.result is SpfResult.PASS:
+            text = f"{outcome.detail} lets everybody send for {here.domain}"
+            here.report(DomainProblem.SPF_ALLOWS_ALL, CHECK, text)
 
 
 def _judge_record(here: Examination, records: list[str]) -> None:
@@ -74,8 +82,6 @@ def _judge_record(here: Examination, records: list[str]) -> None:
         here.report(DomainProblem.SPF_SYNTAX, CHECK, f"{here.domain}: {error}")
         return
     last = next((term for term in record.terms if term.mechanism is Mechanism.ALL), None)
-    if last is not None and last.qualifier is Qualifier.PASS:
-        here.report(DomainProblem.SPF_ALLOWS_ALL, CHECK, f"{last.text} lets everybody send for {here.domain}")
     if last is None and not record.redirect:
         told = "the record ends without all or redirect: who is not listed is neither allowed nor forbidden"
         here.report(DomainProblem.SPF_WITHOUT_END, CHECK, told)

@@ -66,7 +66,7 @@ def mx_urls(hosts: list[str], address: str | None) -> list[str]:
 
 def mx_domains(mx: str, base: str | None) -> list[str]:
     """The full and the base domain of an MX host: without its first label, and what is registered."""
-    if is_address(mx):
+    if host_of(mx) is None or is_address(mx):
         return []
     full = mx.partition(".")[2]
     if base is None or not full or not (full == base or full.endswith(f".{base}")):

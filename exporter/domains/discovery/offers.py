@@ -99,7 +99,8 @@ def host_of(text: str) -> str | None:
 
 
 def is_address(host: str) -> bool:
-    """Whether a host is written as an IP address."""
+    """Whether a host is written as an IP address, be it in brackets as in a mail address."""
+    host = host.removeprefix("[").removesuffix("]")
     return is_ipv4(host) or is_ipv6(host)
 
 

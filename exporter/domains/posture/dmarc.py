@@ -186,6 +186,8 @@ def _report_domains(tags: dict[str, str], faults: list[str]) -> tuple[str, ...]:
                 found[match[1].lower()] = None
             elif uri.strip() and not re.match("[a-z][a-z0-9+.-]*:", uri.strip(), re.IGNORECASE):
                 faults.append(f"{key} {shown(uri.strip())} is not a URI; write mailto: before an address")
+            elif uri.strip().lower().startswith("mailto:"):
+                faults.append(f"{key} {shown(uri.strip())} is not a mail address")
     return tuple(found)
 
 
