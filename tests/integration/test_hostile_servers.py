@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import socket
 import time
@@ -21,7 +22,7 @@ from tests.authority import Party, issue, pem, rsa_key
 from tests.bending import element
 from tests.certificates import NAME, world
 from tests.handshakes import server_context
-from tests.servers.exporter import STOPS_WITHIN, Exporter, exporter_running
+from tests.servers.exporter import STOPS_WITHIN, Exporter, Metrics, exporter_running
 from tests.servers.fetching import fetch
 from tests.servers.hostile_tls import (
     TICKET,
@@ -171,8 +172,25 @@ def test_a_server_with_a_new_large_certificate_each_time_does_not_fill_memory(be
     assert probe(CERTIFICATES) - before < MAY_GROW
 
 
+def lags_over(bound: str, metrics: Metrics) -> float:
+    """How often the event loop was later than that."""
+    bucket = "mail_exporter_event_loop_lag_seconds_bucket"
+    return metrics.value(bucket, le="+Inf") - metrics.value(bucket, le=bound)
+
+
+def goes_first(exporter: Exporter) -> bool:
+    """Whether the daemon now runs before all else that the machine does, so that only its own doings hold it up."""
+    try:
+        os.sched_setscheduler(exporter.process.pid, os.SCHED_FIFO, os.sched_param(1))
+    except PermissionError:
+        return False
+    return True
+
+
 def test_nobody_else_is_the_worse_for_a_hostile_server(beside: Beside) -> None:
     exporter = beside.exporter
+    longest_lag = "0.25" if goes_first(exporter) else "1.0"
+    late = lags_over(longest_lag, exporter.metrics())
     slowest = 0.0
 
     def all_probed() -> bool:
@@ -194,7 +212,6 @@ def test_nobody_else_is_the_worse_for_a_hostile_server(beside: Beside) -> None:
     failed = [one for one in metrics.find("mail_probe_failures_total") if one["endpoint"].startswith("healthy")]
     assert [] == failed
     assert slowest < ANSWERS_WITHIN
-    # Ours to answer for are milliseconds, as benchmarks measure. The machine has a hand in it too.
-    bucket = "mail_exporter_event_loop_lag_seconds_bucket"
-    assert metrics.value(bucket, le="+Inf") == metrics.value(bucket, le="1.0")
+    # Ours to answer for are 10 ms. A machine that is itself not run has a hand in it, too.
+    assert late == lags_over(longest_lag, metrics)
     assert exporter.stop() < STOPS_WITHIN
