@@ -42,7 +42,7 @@ INTERVAL = "60s" if FULL else "3s"
 ROUNDS = 2
 """Messages of each flow into the crowded mailbox."""
 
-STEPS = (1.0, 3.0)
+STEPS = (2.5,)
 """Seconds after the start at which a daemon is killed. tests/unit/test_flow_restarts.py kills after each step."""
 
 CLOCK_MESSAGES = 4

@@ -21,7 +21,7 @@ from exporter.demo.post import Folder, PostOffice, Route
 from exporter.demo.servers import LOOPBACK, SESSIONS, listening
 from exporter.demo.site import Behaviour, Quota, Site
 from exporter.demo.wire import Wire
-from exporter.flows import imap_reading, ledger, reader, runner
+from exporter.flows import imap_reading, ledger, pace, reader, runner
 from exporter.flows.runner import FlowRunner
 from exporter.metrics.flow_state import FlowState, FlowStates
 from exporter.model import (
@@ -216,7 +216,7 @@ class Bench:
     async def end(self) -> None:
         """Stop all processes."""
         for each in self._running:
-            await each.stop(0.2)
+            await each.stop(0.0)
 
     def commands(self, protocol: Protocol) -> list[bytes]:
         """All that was said to the servers of a protocol."""
@@ -234,6 +234,8 @@ async def flow_bench(
     for module in (ledger, imap_reading, reader):
         monkeypatch.setattr(module, "GRACE", GRACE)
     monkeypatch.setattr(imap_reading, "UNTIL_SENT", 0.1)
+    monkeypatch.setattr(imap_reading, "BETWEEN_FULL_LOOKS", 0.1)
+    monkeypatch.setattr(pace, "LEAST_PAUSE_ELSEWHERE", 0.1)
     monkeypatch.setattr(reader, "LEAST_PAUSE_POP3", 0.1)
     monkeypatch.setattr(reader, "RETRY", 0.1)
     # Messages are sent when a test says so.
