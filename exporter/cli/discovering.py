@@ -80,6 +80,8 @@ def subject(text: str, configuration: Configuration | None) -> Subject:
     if following is None and judged is not None and judged.allowed is not None:
         following = Following(domain, ASKED, _TEMPLATES, allowed=judged.allowed)
     ca_file = None if judged is None else judged.ca_file
+    if ca_file is None and following is not None:
+        ca_file = following.ca_file
     return Subject(domain, f"{local}@{domain}" if at else None, following, dns, ca_file)
 
 

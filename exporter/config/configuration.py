@@ -55,6 +55,11 @@ class Following:
     encryption: Encryption | None = None
     verify_relays: bool = False
 
+    @property
+    def ca_file(self) -> Path | None:
+        """Whom to trust for documents: those who are trusted for the endpoints; `None` for the system's."""
+        return next((each.tls.ca_file for each in self.templates.values()), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Domain:

@@ -182,7 +182,13 @@ def _following(ca_file: Path) -> Following:
         )
         for protocol in Protocol
     }
-    return Following(HEALTHY, (Source.MX, Source.SRV), MappingProxyType(templates), refresh=INTERVAL, allowed=ALLOWED)
+    return Following(
+        HEALTHY,
+        (Source.MX, Source.SRV, Source.AUTOCONFIG, Source.PACC),
+        MappingProxyType(templates),
+        refresh=INTERVAL,
+        allowed=ALLOWED,
+    )
 
 
 def _papers(directory: Path, now: datetime) -> Papers:

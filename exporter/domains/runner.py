@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import Protocol
 
 from exporter.config.configuration import Domain, Following
@@ -56,7 +57,7 @@ class DomainRunner:
         self._keeper = keeper
         self._found = found
         self._resolver: Resolver | None = None
-        self._discoverer: Discoverer | None = None
+        self._discoverers: dict[Path | None, Discoverer] = {}
         self._judge: Judge | None = None
         self._followers: dict[str, Follower] = {}
         self._domains: dict[str, Domain] = {}
@@ -67,7 +68,7 @@ class DomainRunner:
         """Follow and judge these from now on. What is known of those that stay, stays."""
         if resolver is not self._resolver:
             self._resolver = resolver
-            self._discoverer = discoverer(resolver, self._visitor.world.detours)
+            self._discoverers = {}
             # What is remembered of policies and records is the judge's, and a new resolver must not make us forget it.
             self._judge = judge(resolver, self._visitor, self._memories)
         before, self._followers = self._followers, {}
@@ -107,9 +108,15 @@ class DomainRunner:
             entry = settings, Job((lane, f"{name} {next(self._numbers)}"), interval, run, hosts=(lane,))
         self._jobs[subject] = entry
 
+    def _discoverer(self, ca_file: Path | None) -> Discoverer:
+        """Who asks about domains with these authorities; one for all of them keeps what was read of the file."""
+        assert self._resolver is not None  # noqa: S101 - `configure` was given it before any job
+        if ca_file not in self._discoverers:
+            self._discoverers[ca_file] = discoverer(self._resolver, self._visitor.world.detours, ca_file)
+        return self._discoverers[ca_file]
+
     async def _look(self, follower: Follower) -> None:
-        assert self._discoverer is not None  # noqa: S101 - `configure` made it before any job
-        endpoints = await follower.look(self._discoverer)
+        endpoints = await follower.look(self._discoverer(follower.following.ca_file))
         domain = follower.following.domain
         if endpoints is not None and follower.state is not None and self._followers.get(domain) is follower:
             self._keeper.followed(follower.state)

@@ -170,6 +170,20 @@ def _umask() -> int:
     return mask
 
 
+async def test_what_is_remembered_of_domains_stands_beside_the_endpoints(tmp_path: Path) -> None:
+    store, memory = told(), {"example.com": {"policies": {"1": "digest"}}}
+    file = HistoryFile(tmp_path / "history")
+    file.start(store.to_remember, of_domains=lambda: memory)
+    await file.close()
+
+    after = HistoryFile(tmp_path / "history")
+    assert after.load()
+    assert memory == after.domains
+    # An earlier version reads past it.
+    text = (tmp_path / "history").read_text().splitlines(keepends=True)
+    assert read_history(text) == read_history(['{"format": "mail-exporter history 1"}\n', *text[1:]])
+
+
 async def test_it_is_written_now_and_then(tmp_path: Path) -> None:
     path = tmp_path / "history"
     file = HistoryFile(path, every=0.001)
