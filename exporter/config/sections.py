@@ -66,22 +66,17 @@ class Read(Generic[S]):
 def read_section(model: type[S], value: object, at: Location) -> Reading[Read[S]]:
     """Reads the section at a place of the document; without a value if it is not a mapping at all."""
     notes = Notes()
-    broken: set[Location] = set()
-    while True:
-        try:
-            return notes.reading(Read(model.model_validate(value), frozenset(broken)))
-        except ValidationError as error:
-            details = error.errors(include_url=False)
-        found = {_place(detail) for detail in details}
-        for detail in details:
-            # What the first pass has left behind, such as a list that is now too short, was the first pass's doing.
-            if not broken:
-                place = _place(detail)
-                notes.problem(at + place, _complaint(model, detail, at, place))
-        if () in found:
-            return notes.reading(None)
-        broken |= found
-        value = _without(value, found)
+    try:
+        return notes.reading(Read(model.model_validate(value), frozenset()))
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    for detail in details:
+        place = _place(detail)
+        notes.problem(at + place, _complaint(model, detail, at, place))
+    broken = {_place(detail) for detail in details}
+    if () in broken:
+        return notes.reading(None)
+    return notes.reading(Read(model.model_validate(_without(value, broken)), frozenset(broken)))
 
 
 def check_name(name: str, at: Location, notes: Notes) -> None:

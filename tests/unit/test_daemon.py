@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
@@ -8,14 +10,19 @@ import pytest
 from exporter.config.configuration import Configuration
 from exporter.config.load import parse
 from exporter.daemon import Daemon, Prepared
+from exporter.domains.checks.examination import Settings
+from exporter.domains.discovery.discover import Discoverer, Discovery, Wanted
+from exporter.domains.judge import Judge
 from exporter.domains.runner import DomainRunner
 from exporter.flows.runner import FlowRunner
-from exporter.metrics.domain_state import DomainStates
+from exporter.metrics.domain_state import DomainStates, FollowedState
 from exporter.metrics.flow_state import FlowStates
-from exporter.model import DnsSettings
+from exporter.model import DnsSettings, DomainReport
 from exporter.net.resolve import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.schedule.job import JUDGEMENTS, LOOKS, Job
+from exporter.schedule.scheduler import Scheduler
+from exporter.schedule.timetable import Scheduled
 from exporter.sharding import Shard
 from exporter.visiting.connect import World
 from exporter.visiting.logins import Logins
@@ -130,3 +137,82 @@ async def test_a_domain_that_is_configured_in_another_way_is_due_at_once_and_the
     assert {0.0} == {job.first_within for job in second.values()}
     assert 1200.0 == second[LOOKS, "example.net"].interval
     assert {} == jobs(BOTH)
+
+
+class Kept(DomainStates):
+    """What the runner tells of, in its order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+
+    def judged(self, report: DomainReport) -> None:
+        self.told.append(report.domain)
+
+    def followed(self, followed: FollowedState) -> None:
+        self.told.append(followed.domain)
+
+
+async def test_what_comes_of_a_domain_that_was_changed_or_removed_meanwhile_is_discarded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    let_go = asyncio.Event()
+
+    async def discover(_: Discoverer, wanted: Wanted) -> Discovery:
+        await let_go.wait()
+        return Discovery(wanted.domain, ())
+
+    async def judge(_: Judge, settings: Settings) -> DomainReport:
+        await let_go.wait()
+        return DomainReport(settings.name, 0.0, 0.0, {})
+
+    monkeypatch.setattr(Discoverer, "discover", discover)
+    monkeypatch.setattr(Judge, "judge", judge)
+    kept = Kept()
+    resolver = Resolver(DnsSettings())
+    visitor = Visitor(World(resolver, TlsContexts()), cast("Logins", None))
+    runner = DomainRunner(visitor, kept, lambda domain, _: kept.told.append(domain), {})
+
+    async def outcome(*configured: str) -> list[str]:
+        """What is told by jobs that began under the first configuration and ended under the last."""
+        kept.told.clear()
+        let_go.clear()
+        tasks: list[asyncio.Future[None]] = []
+        for text in configured:
+            read = configuration(text)
+            runner.configure(read.followings, read.domains, resolver)
+            tasks = tasks or [asyncio.ensure_future(job.run()) for job in runner.jobs()]
+            await asyncio.sleep(0)
+        let_go.set()
+        await asyncio.gather(*tasks)
+        return sorted(set(kept.told))
+
+    text = "endpoints: [{domain: followed.test, discover: [srv]}]\ndomains: [{name: judged.test, checks: [mx]}]"
+    assert ["followed.test", "judged.test"] == await outcome(text, text)
+    assert ["followed.test"] == await outcome(text, text.replace("[mx]", "[mx, spf]"))
+    assert ["judged.test"] == await outcome(text, text.replace("[srv]", "[mx, srv]"))
+    assert [] == await outcome(text, BOTH)
+
+
+async def test_a_reload_takes_what_is_over_off_the_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduled: set[tuple[str, str]] = set()
+
+    def exchange(_: object, gone: Iterable[Scheduled], come: Iterable[Scheduled]) -> None:
+        scheduled.difference_update(item.key for item in gone)
+        scheduled.update(item.key for item in come)
+
+    monkeypatch.setattr(Scheduler, "exchange", exchange)
+    daemon = Daemon(configuration(), Shard())
+    seen = []
+    for text in (BOTH, FLOWS, "domains: [{name: example.com, checks: [mx]}]", BOTH):
+        await reloaded(daemon, text)
+        seen.append(set(scheduled))
+    await daemon.stop()
+
+    written = {("a", ""), ("b", "")}
+    assert [
+        written,
+        {("in", ""), ("out", ""), ("\0flow", "through"), ("\0flow", "by-mx")},
+        {(JUDGEMENTS, "example.com 0")},
+        written,
+    ] == seen

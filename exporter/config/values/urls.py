@@ -73,9 +73,7 @@ def parse_asked(text: str) -> Asked:
         return Asked(url.scheme, url.host, url.port)
     parts = _AUTHORITY.fullmatch(text)
     host, port = (text, None) if parts is None else parts.groups()
-    if port is not None and not 1 <= int(port) <= MAX_PORT:
-        raise ValueError(f"port {port} is outside 1 to {MAX_PORT}; leave it out for the usual one")
-    return Asked(None, parse_target_host(host), None if port is None else int(port))
+    return Asked(None, parse_target_host(host), _port(port, "leave it out for the usual one"))
 
 
 def parse_module_url(text: str) -> MailUrl:
@@ -137,9 +135,13 @@ def _host_and_port(authority: str, *, bracketed: str, numbered: str, outside: st
             raise ValueError(f"an IPv6 address stands in brackets; write {bracketed}")
         raise ValueError(numbered)
     host, port = parts.groups()
-    if port is not None and not 1 <= int(port) <= MAX_PORT:
-        raise ValueError(f"port {port} is outside 1 to {MAX_PORT}; {outside}")
-    return host, None if port is None else int(port)
+    return host, _port(port, outside)
+
+
+def _port(written: str | None, outside: str) -> int | None:
+    if written is not None and not 1 <= int(written) <= MAX_PORT:
+        raise ValueError(f"port {written} is outside 1 to {MAX_PORT}; {outside}")
+    return None if written is None else int(written)
 
 
 def shortest_url(protocol: Protocol, encryption: Encryption, host: str, port: int) -> str:

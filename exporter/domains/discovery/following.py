@@ -60,7 +60,7 @@ class Follower:
         following = self.following
         wanted = Wanted(following.domain, following.sources, rule=TargetRule(following.allowed))
         discovery = await discoverer.discover(wanted)
-        if self.following is not following:
+        if self.following != following:
             return None
         self._not_before = self._clock() + discovery.ttl
         return self.take(discovery)
