@@ -19,9 +19,12 @@ from exporter.protocol.login_wording import (
     ABOUT_THE_ACCOUNT,
     CREDENTIALS,
     MAX_JUDGED,
+    NO_TROUBLE,
     NOT_THIS_WAY,
     OUTAGE,
     SWITCHED_OFF,
+    TROUBLE_AROUND,
+    TROUBLE_INSIDE,
     Row,
     match,
     row,
@@ -138,6 +141,12 @@ def judge(codes: Codes, words: bytes) -> Verdict:
     """
     # The name of a user or of a host may be made of any words.
     judged = b" ".join([word for word in words[:MAX_JUDGED].split(b" ") if b"@" not in word and b"://" not in word])
-    words_first = (*SWITCHED_OFF, *NOT_THIS_WAY, *codes.exact, *ABOUT_THE_ACCOUNT, *OUTAGE)
-    reason = match((*words_first, *codes.rough, *CREDENTIALS), judged)
+    trouble = NO_TROUBLE.sub(b" ", judged)
+    certain = match((*SWITCHED_OFF, *NOT_THIS_WAY, *codes.exact, *ABOUT_THE_ACCOUNT, *OUTAGE), judged)
+    if (reason := certain or match(TROUBLE_INSIDE, trouble)) is not None:
+        return Verdict(reason)
+    reason = match((*codes.rough, *CREDENTIALS), judged)
+    if match(TROUBLE_AROUND, trouble) is not None:
+        # "Failed login from this host" and "login failed, mailbox locked" look alike.
+        return Verdict(FailureReason.AUTH_UNAVAILABLE, unclear=reason is FailureReason.AUTH_REJECTED)
     return Verdict(FailureReason.AUTH_UNAVAILABLE, unclear=True) if reason is None else Verdict(reason)

@@ -158,13 +158,15 @@ ABOUT_THE_ACCOUNT: Final = (
         rb"log ?in (?:via|with) your web browser|Web login required",
         # Yahoo, iCloud, cPanel, Kerio: every further try makes it last longer.
         rb"too many (?:\w{1,20} ){0,2}(?:bad|fail|invalid|unsuccessful|incorrect|wrong)|too many login failures",
+        rb"too many (?:log ?in|auth\w{0,12}) (?:error|fail)",
         rb"maximum (?:\w{1,20} ){0,3}attempts|attempts (?:\w{1,20} ){0,3}exceeded|exceeded (?:\w{1,20} ){0,5}attempts",
         rb"(?:account|user|login) (?:\S{1,20} ){0,3}(?:locked (?:out|due|for)|suspended|deactivated|blocked|banned)",
         rb"account (?:has been |is |was )?(?:temporarily )?locked",
         # Postfix since 3.8, where Dovecot gives no reason for saying no.
         rb"authentication failed: \(reason unavailable\)",
         # Cyrus SASL, also below Postfix: nobody of that name is in sasldb.
-        rb"no secret in database|no such (?:user|mailbox|account)|\A535 .{0,60}mailbox (?:does not exist|not found)",
+        rb"no secret in database|no such (?:user|mailbox|account)|"
+        rb"\b(?:user|account)(?: \S{1,40})? does not exist|\A535 .{0,60}mailbox (?:does not exist|not found)",
         # So clear that nothing else in the same sentence changes it.
         _WRONG + rb" (?:user ?(?:name|id)?|log(?:in|on)(?: name)?|account|e?-?mail(?: address)?)?(?:\(?s\)?)?"
         rb" ?(?:or|and|/|&)? ?(?:bad |invalid |wrong )?(?:password|passwd|credentials)",
@@ -175,17 +177,21 @@ ABOUT_THE_ACCOUNT: Final = (
 )
 """The words are about the password or the account, and about nothing else."""
 
-_PARTS_OF_A_SERVER: Final = (
-    rb"server|service|daemon|back-?end|data ?base|\bDB\b|\bSQL\b|mysql|ldap|connection|socket|storage|store|directory|"
-    rb"mail ?drop|mail ?box|mail ?dir|\bmbox|mail ?file|in-?box|spool|disk|file ?system|system|resource|upstream|relay|"
-    rb"proxy|authdaemon|authd|provider|endpoint|host|child|process|memory|network|session|POP3? lock|configuration|node"
+_INSIDE: Final = (
+    rb"daemon|back-?end|data ?base|\bDB\b|\bSQL\b|mysql|ldap|socket|storage|store|directory|mail ?drop|mail ?dir|"
+    rb"\bmbox|spool|disk|file ?system|upstream|authd|provider|endpoint|memory|POP3? lock|"
+    rb"(?:auth\w{0,12}|log ?in) (?:server|service|process)"
+)
+_AROUND: Final = (
+    rb"server|service|connection|mail ?box|mail ?file|in-?box|system|resource|relay|proxy|saslauthd|host|child|process|"
+    rb"network|session|configuration|node"
 )
 _TROUBLE: Final = (
     rb"\bdown\b|unavailable|not available|unreachable|fail|error|lost|refused|tim(?:ed?|ing) ?-?out|time-?out|busy|"
     rb"overload|not respond|no response|can(?:no|')t|could ?n[o']t|unable|lock|in use|open|crash|full|too many|exceed|"
     rb"limit|missing|does not exist|no such|not ready|problem|maintenance|shutting|broken|already|exhaust|"
     rb"not reachable|offline|mounted|(?:is|are|be|was) (?:re)?(?:start|buil)|read-only|not running|is being|dropped|"
-    rb"quota"
+    rb"\breset\b|quota"
 )
 
 _BUSY: Final = (
@@ -209,7 +215,10 @@ OUTAGE: Final = (
         *_BUSY,
         rb"error(?: has)? occur|exception|oops|right now|at th(?:is|e) (?:time|moment)|licen[cs]e",
         rb"\bI/O error|input/output error|clock skew|file descriptor|not ready|in progress|migrati(?:on|ng)",
-        rb"bad gateway|technical (?:difficult|problem|issue|error)|load (?:is )?(?:too )?high|greylist|stale file",
+        rb"bad gateway|technical (?:difficult|problem|issue|error)|load (?:is )?(?:too )?high|server load",
+        rb"greylist|stale file",
+        rb"(?:returned|status(?: code)?):? ?50[0-9]\b|connection (?:lost|refused|reset)|going down|open files",
+        rb"failed to (?:connect|start|contact|reach)",
         rb"(?:failed to|error(?: while)?) (?:fetch|load|retriev|query|read|open|creat|writ)",
         rb"over ?quota|quota (?:is )?(?:exceeded|full)|too (?:frequent|often|soon)|more (?:often|frequently) than",
         rb"look-?up (?:error|fail)",
@@ -218,8 +227,6 @@ OUTAGE: Final = (
         # RFC 1939's own example, Qpopper, Cyrus, UW, Solid-POP3, hMailServer: the login was right.
         rb"already (?:locked|in use|open|logged|connected|active)",
         rb"another (?:session|reader|process|client|user|POP)|%s (?:\w{1,20} ){0,2}lock" % _CANNOT,
-        # Whatever part of a server is in whatever trouble.
-        _near(_PARTS_OF_A_SERVER, _TROUBLE),
         _CANNOT
         + rb" (?:fork|exec|connect|contact|reach|look ?up|get|open|read|access|scan|stat|fetch|load|retrieve|query)",
         rb"tim(?:ed|e) ?-?out|unavailable|not available|no such file|has no \S{0,20}maildir",
@@ -236,6 +243,29 @@ OUTAGE: Final = (
     ),
 )
 """The server could not judge the login, or could not do what comes after it."""
+
+TROUBLE_INSIDE: Final = (row(FailureReason.AUTH_UNAVAILABLE, _near(_INSIDE, _TROUBLE)),)
+TROUBLE_AROUND: Final = (row(FailureReason.AUTH_UNAVAILABLE, _near(_AROUND, _TROUBLE)),)
+"""Likewise: some part of a server is in some trouble; the second are parts that are named beside a wrong password, too.
+Both are to be looked for without `NO_TROUBLE`."""
+
+_LOGGING_IN: Final = rb"(?:re-?)?auth\w{0,12}|log(?:ged|ging)?[ -]?(?:in|on)|sign(?:ed|ing)?[ -]?in|access"
+_AT: Final = rb"to|with|at|on|for|from|in|into|by|of|was|were|is|has|had|have|attempt|request"
+
+NO_TROUBLE: Final = re.compile(
+    _any(
+        # The trouble is the login's, and not that of the part that is named beside it: "login failed for this mailbox".
+        rb"\b(?:%s)(?: (?:%s)(?: [^ ;.:,]{1,20}){0,3}?)? (?:fail\w{0,5}|errors?\b|refused|den(?:ied|ial)|rejected)"
+        % (_LOGGING_IN, _AT),
+        rb"fail(?:ed|ure)? (?:to )?(?:%s)|(?:log ?in|auth\w{0,12}) (?:fail\w{0,5}|errors?)\b" % _LOGGING_IN,
+        rb"(?:%s) (?:be )?(?:log|sign|authenticate)(?: ?(?:ged|ned))?(?: you)?(?: (?:in|on)|in|on)?\b" % _CANNOT,
+        # How a sentence begins; whom to ask, and when.
+        rb"\berror: |(?:\w{1,10} )?(?:administrator|admin|help ?desk|support)\b",
+        rb"(?:problem|error)s? (?:persist|continue)",
+    ),
+    re.IGNORECASE | re.DOTALL,
+)
+"""What sounds like trouble of the server, and says no more than that the login failed."""
 
 _LOGIN: Final = (
     rb"log(?:ged|ging)?[ -]?(?:in|on)|sign(?:ed|ing)?[ -]?in|authent\w{0,12}|authori[sz]\w{0,8}|\bauth\b|access|"

@@ -78,6 +78,8 @@ SMTP: Final[Refusals] = {
         b"500 5.7.0 Unknown AUTH error -4 (Bad username or password?).",  # Sun's messaging server
         b"535 5.7.8 Niepoprawne dane logowania",  # Polish providers
         b"535 user disabled",
+        b"535 Authentication failed, please check your mail server settings",
+        b"535 5.7.8 Error: authentication failed: server rejected credentials",
         b"550 5.7.1 IP blocked due to too many failed logins",
     ),
     FailureReason.AUTH_UNAVAILABLE: (
@@ -212,6 +214,16 @@ IMAP: Final[Refusals] = {
         b"NO 2FA required",
         b"NO Account is not active",
         b"NO Login denied: access from your country is blocked",
+        # What failed is the login, and not the part of the server that is named beside it.
+        b"NO Authentication failed. Check your mail server configuration",
+        b"NO Login failed. If the problem persists contact your system administrator",
+        b"NO Login failed for this mailbox",
+        b"NO your login was refused by the mail server",
+        b"NO authentication failed (backend rejected credentials)",
+        b"NO AUTHENTICATE failed at the proxy",
+        b"NO Login failed, session terminated",
+        b"NO User cannot log in from this host",
+        b"NO Error: login failed for node 3",
         b"NO This mailbox has been deactivated",
         b"NO login locked after 5 attempts",
     ),
@@ -269,6 +281,11 @@ IMAP: Final[Refusals] = {
         b"NO failed to load account settings",
         b"NO We are currently experiencing technical difficulties",
         b"NO Login denied. System load too high",
+        b"NO authentication failed (upstream returned 503)",
+        b"NO Login failed: LDAP server down",
+        b"NO login failed (database connection failed)",
+        b"NO Authentication backend failure",
+        b"NO login failed: cannot open mailbox",
         "NO サービスは現在利用できません".encode(),
         b"NO",
         b"NO not today",
