@@ -93,7 +93,7 @@ class ImapSession(Session):
         return b" ".join(items)
 
     def mailboxes(self) -> Mapping[str, Folder]:
-        """Those of whoever is logged in."""
+        """Those of the user who is logged in."""
         return {} if self.account is None else self.site.post.mailboxes(self.account)
 
     def mailbox(self, name: bytes) -> Folder | None:

@@ -12,7 +12,7 @@ from exporter.demo.site import Greeting, Logins, Site
 from exporter.demo.wire import Wire
 
 MAX_DIGITS: Final = 9
-"""Of a message's number."""
+"""The most that the number of a message has."""
 
 
 class Pop3Session(Session):

@@ -224,6 +224,6 @@ class ImapReading:
                 primary.exists = count
                 primary.next_look = 0.0
         else:
-            # Whoever sends says so before and after.
+            # The sender says so before and after.
             soon = self._desk.now().at + UNTIL_SENT
             await self._pace.pause(min(until, soon) if self._mailboxes.has_idle else until)
