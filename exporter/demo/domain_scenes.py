@@ -18,7 +18,7 @@ from exporter.model import DomainProblem as Is
 
 HEALTHY: Final = "healthy.example"
 
-INTERVAL: Final = 30.0
+INTERVAL: Final = 15.0
 """Seconds between two judgements of a domain."""
 
 TIMEOUT: Final = 20.0

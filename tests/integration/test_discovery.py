@@ -234,6 +234,18 @@ async def test_a_host_that_is_there_for_documents_alone_is_missed_when_it_fails(
     assert [(True, False)] * 2 == [(answer.malformed, answer.wildcard) for answer in found.answers]
 
 
+async def test_a_host_that_does_not_exist_is_not_missed_when_time_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def late(*_: object, **__: object) -> Document:
+        raise FetchError(Lost.UNREACHABLE, "did not answer within 1 s")
+
+    async with bench(tmp_path, [], ["d.test"], Web()) as here:
+        monkeypatch.setattr(here.fetcher, "get", late)
+        (answer,) = (await here.discover("d.test", Source.PACC)).answers
+    assert (False, False, False) == (answer.success, answer.unreachable, answer.malformed)
+
+
 async def test_a_digest_promises_a_document(tmp_path: Path) -> None:
     records = [f'_ua-auto-config.d.test. 60 IN TXT "v=UAAC1; a=sha256; d={b64encode(bytes(32)).decode()}"']
     async with bench(tmp_path, records, ["d.test"], Web()) as here:

@@ -256,7 +256,10 @@ class Discoverer:
         kinds = ("A", "AAAA")
         found = await asyncio.gather(*(self._lookups.find(name, kind) for name in (host, nobody) for kind in kinds))
         ours, others = ({address for each in pair for address in addresses(each)} for pair in (found[:2], found[2:]))
-        return replace(answer, wildcard=bool(ours) and ours == others)
+        if not ours:
+            # The time was up before it was known that there is no such host.
+            return replace(answer, malformed=False, unreachable=False)
+        return replace(answer, wildcard=ours == others)
 
     async def _get(self, url: str, limit: int, wanted: Wanted) -> Document | FetchError:
         try:
