@@ -40,9 +40,8 @@ def test_what_the_entry_says_holds_for_every_server() -> None:
             endpoint.proxy.host,
             endpoint.proxy.port,
         )
-        assert ("192.0.2.1", "monitor.example.com", 7.0, 30.0, {"team": "mail"}) == (
+        assert ("192.0.2.1", 7.0, 30.0, {"team": "mail"}) == (
             endpoint.source_address,
-            endpoint.helo,
             endpoint.timeout,
             endpoint.interval,
             dict(endpoint.labels),
@@ -51,6 +50,7 @@ def test_what_the_entry_says_holds_for_every_server() -> None:
 
 def test_a_relay_is_met_as_other_mail_servers_meet_it() -> None:
     relay, imaps = endpoints(RELAY, IMAPS)
+    assert "monitor.example.com" == relay.helo
     assert (False, None, 10) == (relay.tls.verify, relay.credentials, relay.priority)
     assert imaps.tls.verify
     assert imaps.credentials is not None
