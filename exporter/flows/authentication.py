@@ -16,8 +16,8 @@ from exporter.flows.headers import Headers
 from exporter.model import AuthMethod, AuthResult
 
 MAX_FIELDS: Final = 20
-MAX_FIELD: Final = 4096
-"""Octets of a field that is parsed. Longer ones exist where a message has dozens of signatures, and nowhere else."""
+MAX_PARSED: Final = 4096
+"""Octets of all fields that are parsed. More exist where a message has dozens of signatures, and nowhere else."""
 MAX_COMMENTS: Final = 100
 
 _RESULTS: Final = {result.value: result for result in AuthResult}
@@ -33,7 +33,12 @@ def authentication_results(headers: Headers, authserv_id: str | None) -> Mapping
     results: dict[AuthMethod, AuthResult] = {}
     if authserv_id is None:
         return results
+    left = MAX_PARSED
     for value in headers.all("Authentication-Results")[:MAX_FIELDS]:
+        # Looked at first, so that nobody else's field costs a parse. RFC 8601 2.5: without regard to case.
+        if not value.casefold().lstrip('" \t').startswith(authserv_id.casefold()) or len(value) > left:
+            continue
+        left -= len(value)
         for method, result in _read(value, authserv_id).items():
             # A field that was in the message when it came to the server stands below the server's own.
             results.setdefault(method, result)
@@ -44,9 +49,6 @@ def _read(value: str, authserv_id: str) -> dict[AuthMethod, AuthResult]:
     """One field; nothing if it is not by the pinned server or cannot be read."""
     # The library goes one call deeper for each comment within a comment.
     if value.count("(") > MAX_COMMENTS:
-        return {}
-    # RFC 8601 2.5: compared without regard to case. Looked at first, so that nobody else's field costs a parse.
-    if not value.casefold().lstrip('" \t').startswith(authserv_id.casefold()) or len(value) > MAX_FIELD:
         return {}
     try:
         field = authres.AuthenticationResultsHeader.parse(f"Authentication-Results: {value}")

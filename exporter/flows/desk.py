@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import Final
 from typing import Protocol as Interface
 
+import structlog
+
 from exporter.flows import signature
 from exporter.flows.headers import Headers
 from exporter.flows.ledger import Ledger, Moment
 from exporter.flows.matching import addresses
 from exporter.flows.message import HEADER, SUBJECT
 from exporter.flows.signature import Token
-from exporter.model import MIN_FLOW_KEY, Flow, Flows, Removal, Secret, SecretSource, Settled
+from exporter.model import MIN_FLOW_KEY, Flow, Flows, Outcome, Removal, Secret, SecretSource, Settled
 from exporter.threads import in_own_thread
 
 UNKNOWN_AFTER: Final = 3600.0
@@ -50,6 +52,9 @@ class Observer(Interface):
 
     def held_up(self, flow: str, mx: str, why: str) -> None:
         """Something keeps a flow from its work, for people; empty if nothing does any more."""
+
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,7 @@ class Desk:
         self._by_mark: dict[bytes, Ledger] = {}
         self._former: set[bytes] = set()
         self._flows: dict[str, Flow] = {}
+        self._last: dict[tuple[str, str], tuple[Outcome, str]] = {}
 
     def configure(self, flows: Flows) -> None:
         """Go on with these flows. Messages in flight of those that stay are still looked for."""
@@ -106,6 +112,7 @@ class Desk:
                 ledger.flow = self._flows[name]
             else:
                 del self._ledgers[name, mx]
+                self._last.pop((name, mx), None)
                 self._former.add(ledger.mark)
         for flow in self._flows.values():
             if flow.sending is not None and flow.sending.mx is None:
@@ -208,12 +215,26 @@ class Desk:
     def settle(self, ledger: Ledger, settled: Settled | None) -> None:
         """Tell what became of a message."""
         if settled is not None:
+            self._write(settled)
             self.observer.settled(settled)
         self.count(ledger)
 
     def count(self, ledger: Ledger) -> None:
         """Tell how many messages are under way."""
         self.observer.in_flight(ledger.flow.name, ledger.mx, len(ledger))
+
+    def _write(self, settled: Settled) -> None:
+        """A line in the log for each change of what becomes of a flow's messages, none while that stays."""
+        whose, found = (settled.flow, settled.mx), (settled.outcome, settled.reason)
+        if self._last.get(whose) == found:
+            return
+        self._last[whose] = found
+        named = {"flow": settled.flow} | ({"mx": settled.mx} if settled.mx else {})
+        if settled.leg is None:
+            log.info("flow delivers", **named)
+        else:
+            told = {"outcome": settled.outcome.value, "leg": settled.leg.value, "reason": settled.reason or None}
+            log.warning("flow fails", **named, **told, detail=settled.detail)
 
     def _index(self) -> None:
         self.generation += 1

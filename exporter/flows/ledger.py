@@ -265,5 +265,5 @@ class Ledger:
             detail=detail,
             sent_at=entry.token.sent_at,
             settled_at=now.wall,
-            legs=MappingProxyType(dict(sorted(legs.items()))),
+            legs=MappingProxyType({leg: legs[leg] for leg in Leg if leg in legs}),
         )

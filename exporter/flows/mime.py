@@ -19,6 +19,9 @@ MAX_FIELD: Final = 2048
 MAX_PARTS: Final = 50
 """Parts of a message. Ours has one, a delivery status notification three."""
 
+MAX_BLOCKS: Final = 200
+"""Blocks of fields in a delivery status notification: one for each recipient, and ours have one."""
+
 _BOUNDARY: Final = b"boundary"
 
 _CONTENT_FIELD: Final = re.compile(
@@ -63,6 +66,9 @@ def parts(octets: bytes) -> tuple[Part, ...]:
         raise UnreadableMessage(f"more than {MAX_PARTS} parts")
     if any(len(field[0]) > MAX_FIELD for field in _CONTENT_FIELD.finditer(octets)):
         raise UnreadableMessage(f"a field about its content has more than {MAX_FIELD} octets")
+    # The parser makes a message of each block of a notification.
+    if b"delivery-status" in octets.lower() and octets.replace(b"\r", b"").count(b"\n\n") > MAX_BLOCKS:
+        raise UnreadableMessage(f"more than {MAX_BLOCKS} blocks")
     try:
         found = tuple(_leaves(email.message_from_bytes(octets, policy=compat32)))
     except (ValueError, LookupError, AttributeError, TypeError, AssertionError, RecursionError) as error:

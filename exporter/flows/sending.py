@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import structlog
-
 from exporter.flows import message, signature, status_codes
 from exporter.flows.desk import Desk
 from exporter.flows.ledger import InFlight, Ledger
 from exporter.model import Endpoint, FailureReason, Flow, Outcome, Phase
 from exporter.protocol.errands.hand_over import Submission, hand_over
 from exporter.visiting.visit import Inside, Visited, Visitor
-
-log = structlog.get_logger()
 
 
 async def send(flow: Flow, endpoint: Endpoint, ledger: Ledger, desk: Desk, visitor: Visitor) -> InFlight | None:
@@ -58,7 +54,6 @@ async def send(flow: Flow, endpoint: Endpoint, ledger: Ledger, desk: Desk, visit
     if entry.submitted is not None:
         return entry
     outcome, reason, detail = _judge(visited)
-    log.info("flow message not taken", flow=flow.name, mx=ledger.mx, outcome=outcome, reason=reason, detail=detail)
     desk.settle(ledger, ledger.not_submitted(entry, outcome, reason=reason, detail=detail, now=desk.now()))
     return None
 

@@ -48,4 +48,7 @@ def _in_order(records: Records, domain: str) -> tuple[str, ...]:
     if hosts in ((".",), ("",)):
         # RFC 7505: a null MX.
         raise ResolveError(FailureReason.DNS_NOT_FOUND, f"{domain} takes no mail: its MX record says so")
-    return tuple(host for host in hosts if host not in ("", ".", "@"))[:MAX_HOSTS]
+    named = tuple(host for host in hosts if host not in ("", ".", "@"))
+    if not named:
+        raise ResolveError(FailureReason.DNS_NOT_FOUND, f"{domain} has MX records that name no host")
+    return named[:MAX_HOSTS]

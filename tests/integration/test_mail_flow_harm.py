@@ -38,7 +38,7 @@ FULL = "MAIL_EXPORTER_FULL" in os.environ
 
 FOREIGN = 10_000 if FULL else 1_500
 SHARING = 500 if FULL else 20
-INTERVAL = "60s" if FULL else "3s"
+INTERVAL = "120s" if FULL else "3s"
 ROUNDS = 2
 """Messages of each flow into the crowded mailbox."""
 

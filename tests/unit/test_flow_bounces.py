@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from exporter.flows.bounces import Bounce, read_bounce
+from exporter.flows.mime import MAX_BLOCKS
 from exporter.model import Secret
 from tests.unit.flow_samples import KEY, TEXT, TOKEN, sent
 
@@ -96,6 +97,7 @@ def test_a_token_outside_what_is_returned_makes_no_notification() -> None:
         notification()[:700],
         notification().replace(b"message/delivery-status", b"text/plain"),
         notification() + b"x" * 70_000,
+        notification().replace(b"Action:", b"A: b\r\n\r\n" * MAX_BLOCKS + b"Action:"),
         b"Subject: Re: probe\r\nIn-Reply-To: <" + TEXT.encode() + b"@example.com>\r\n\r\nThank you.\r\n",
     ],
 )

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 import pytest
+from structlog.testing import capture_logs
 
 from exporter.demo.post import Route
 from exporter.demo.site import Behaviour
@@ -241,3 +242,20 @@ async def test_a_full_mailbox_costs_a_receive_only_flow_no_more_than_an_empty_on
         await begun.stop(5.0)
         spent.append(cost())
     assert spent[0] == spent[1]
+
+
+async def test_a_change_of_what_becomes_of_messages_is_logged_and_nothing_while_it_stays(bench: Bench) -> None:
+    flow = bench.flow("junk")
+    begun, told = bench.begin(flow)
+    with capture_logs() as logged:
+        for number in range(1, 3):
+            await begun.run(flow)
+            await until(partial(_so_many, told, number), "it is settled")
+    lines = [line for line in logged if line["event"].startswith("flow ")]
+    assert [("flow fails", "warning", "junk", "junk", "transit")] == [
+        (line["event"], line["log_level"], line["flow"], line["outcome"], line["leg"]) for line in lines
+    ]
+
+
+def _so_many(told: Told, number: int) -> bool:
+    return len(told.all) == number
