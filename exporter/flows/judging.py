@@ -22,6 +22,9 @@ PRECEDENCE: Final = (
 )
 """Which outcome a message with several faults has: the one that hurts most, and causes before what they cause."""
 
+MAX_SHOWN: Final = 10
+"""Copies whose places are told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Copy:
@@ -59,7 +62,7 @@ def judge(flow: Flow, token: str, copies: Sequence[Copy], sent_at: float, took: 
     if copy.mailbox != expected.mailbox:
         faults.append(Fault(Outcome.JUNK, f"it arrived in {copy.mailbox} instead of {expected.mailbox}"))
     if len(copies) > 1:
-        places = ", ".join(each.mailbox for each in copies[:10])
+        places = ", ".join(each.mailbox for each in copies[:MAX_SHOWN])
         faults.append(Fault(Outcome.DUPLICATE, f"{len(copies)} copies arrived: in {places}"))
     changed = alteration(copy.octets, token, headers)
     if changed is not None:

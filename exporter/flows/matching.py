@@ -12,6 +12,10 @@ from exporter.model import Awaited
 _LITERAL: Final = re.compile(r"[^*?]+")
 MAX_SOUGHT: Final = 60
 """Characters of a pattern that a server is asked for."""
+MAX_FIELDS: Final = 3
+"""`From` fields that are looked at; RFC 5322 3.6 allows one."""
+MAX_LOOKED_AT: Final = 1000
+"""Characters of a field."""
 MAX_COMMENTS: Final = 50
 """Comments in a `From` field. No real one has as many: one that does names nobody."""
 
@@ -21,7 +25,7 @@ def matches(headers: Headers, awaited: Awaited) -> bool:
     if awaited.sender is not None and not any(_glob(awaited.sender, address) for address in addresses(headers)):
         return False
     if awaited.subject is not None:
-        subject = decoded(headers.first("Subject") or "")[:1000]
+        subject = decoded(headers.first("Subject") or "")[:MAX_LOOKED_AT]
         return _glob(awaited.subject, subject)
     return True
 
@@ -29,7 +33,8 @@ def matches(headers: Headers, awaited: Awaited) -> bool:
 def addresses(headers: Headers) -> list[str]:
     """Those in From; none where it cannot be read."""
     # The parser goes one call deeper for every comment within a comment, and how deep it may go differs by Python.
-    written = [value for value in (each[:1000] for each in headers.all("From")[:3]) if value.count("(") <= MAX_COMMENTS]
+    fields = [value[:MAX_LOOKED_AT] for value in headers.all("From")[:MAX_FIELDS]]
+    written = [value for value in fields if value.count("(") <= MAX_COMMENTS]
     try:
         return [address for _, address in getaddresses(written)]
     except (ValueError, IndexError, TypeError):

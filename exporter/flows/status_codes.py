@@ -9,6 +9,9 @@ from typing import Final
 REGISTERED: Final = MappingProxyType({0: 0, 1: 10, 2: 4, 3: 6, 4: 7, 5: 6, 6: 10, 7: 30})
 """Each subject, and the highest detail that IANA's registry has for it; there are no gaps."""
 
+MAX_BEFORE: Final = 64
+"""Characters in which the code has to end: it stands behind the reply code."""
+
 _CODE: Final = re.compile(r"(?<![0-9.])([245])\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9.])")
 
 
@@ -22,7 +25,7 @@ def reason(text: str, reply_code: int | None = None) -> str:
     Returns:
         Such as `5.1.1`; `5.0.0` or `4.0.0` where nothing better is known.
     """
-    found = _CODE.search(text[:64])
+    found = _CODE.search(text[:MAX_BEFORE])
     if found is None:
         kind = str(reply_code or text.strip())[:1]
         return f"{kind if kind in ('4', '5') else '5'}.0.0"

@@ -70,6 +70,10 @@ class Client(Interface):
         """Say goodbye and wait for the answer."""
 
 
+MAX_OFFER: Final = 200
+"""Characters of what a server announces that a detail quotes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """A connection on which errands can be run.
@@ -181,4 +185,4 @@ def offer(announced: tuple[str, ...] | None) -> str:
     """What a server announces, for a failure's detail."""
     if announced is None:
         return "it announces nothing at all"
-    return f"it announces {', '.join(announced)[:200] or 'nothing'}"
+    return f"it announces {', '.join(announced)[:MAX_OFFER] or 'nothing'}"

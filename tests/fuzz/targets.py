@@ -25,10 +25,11 @@ from exporter.flows.headers import decoded, read_headers
 from exporter.flows.hops import read_hops
 from exporter.flows.judging import Copy
 from exporter.flows.judging import judge as judge_message
+from exporter.flows.matching import matches
 from exporter.flows.mime import UnreadableMessage, parts
 from exporter.flows.spam_scores import spam_scores
 from exporter.metrics.history_format import DamagedHistoryError, read_history
-from exporter.model import Encryption, Mechanism, Protocol, Secret, StapleStatus
+from exporter.model import Awaited, Encryption, Mechanism, Protocol, Secret, StapleStatus
 from exporter.net.system_names import parse_hosts, parse_resolv_conf
 from exporter.protocol import oauth2, sasl
 from exporter.protocol.dialogue import ProtocolError, Send
@@ -36,6 +37,7 @@ from exporter.protocol.imap_response import parse_values
 from exporter.protocol.smtp import read_reply
 from tests.authority import NOW
 from tests.certificates import NAME
+from tests.fuzz.published import PUBLISHED, published_seeds
 from tests.property.test_certificates_properties import LEAF, RESPONSE, ROOT
 from tests.property.test_conversation import (
     assert_credentials_are_safe,
@@ -143,6 +145,10 @@ def _headers(octets: bytes) -> None:
     read_hops(headers, FLOW_NOW, 1.0)
 
 
+def _awaited(octets: bytes) -> None:
+    assert matches(read_headers(octets), Awaited(60, "*@a.test", "*report*")) in {True, False}
+
+
 def _message(octets: bytes) -> None:
     try:
         parts(octets)
@@ -204,24 +210,29 @@ TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
         "staple": _staple,
         "authentication-results": _authentication_results,
         "headers": _headers,
+        "awaited": _awaited,
         "message": _message,
         "notification": _notification,
         "history": _history,
         "configuration": _configuration,
         "yaml": _yaml,
         "system-names": _system_names,
+        **PUBLISHED,
     }
 )
 
 
 def seeds() -> Mapping[str, list[bytes]]:
     """Good inputs to begin with, where the corpus alone would have to find the form first."""
-    found: dict[str, list[bytes]] = {
+    found = published_seeds() | {
         "dns-answer": [SAMPLE],
         "certificate": [LEAF.der, ROOT.der],
         "staple": [RESPONSE],
         "message": [arrived()],
         "headers": [arrived()],
+        "awaited": [
+            b'From: A (a "b") <a@a.test>, =?utf-8?q?B?= <b@[192.0.2.1]>\r\nSubject: =?utf-8?B?cmVwb3J0?= 7\r\n\r\n'
+        ],
         "notification": [notification()],
         "token-answer": [
             b'\0\n{"access_token": "t", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "r"}'

@@ -176,6 +176,8 @@ class TestUpgrade:
         played = conversed(server, encryption, plain + encrypted, b"", cut=cut)
 
         assert (Phase.STARTTLS, FailureReason.STARTTLS_INJECTION) == played.failure
+        assert played.error is not None
+        assert not played.error.in_step
         assert StartTls() not in played.steps
         assert [] == played.secret
 
@@ -191,6 +193,7 @@ class TestUpgrade:
 
         assert (Phase.TLS, FailureReason.TLS_HANDSHAKE_FAILED) == played.failure
         assert played.error is not None
+        assert not played.error.in_step
         assert "gives up in plain" in played.error.detail
         assert "no TLS today" in played.error.detail
         assert StartTls() not in played.steps

@@ -45,6 +45,17 @@ def path_of(count: int, root: Party, key: rsa.RSAPrivateKey | None = None, *, co
     return [issue("leaf", path[-1], alternatives=[NAME, *others]), *reversed(path[1:])]
 
 
+@pytest.mark.parametrize(("names", "allowed"), [(1023, True), (1024, False)])
+def test_as_many_comparisons_are_allowed_as_openssl_allows_for_one_authority(names: int, allowed: bool) -> None:
+    """2**20, and 1,024 constraints here: each name counts, and the subject of each certificate is one more."""
+    excluded = [x509.DNSName(f"z{number:04}") for number in range(1024)]
+    root = issue("Root", authority=True, extensions=[(x509.NameConstraints(None, excluded), True)])
+    leaf = issue("leaf", root, alternatives=[f"n{number:04}" for number in range(names)])
+    effort = Effort()
+    assert all(effort.allows(each.der) for each in (root, leaf))
+    assert allowed is effort.allows_constraints()
+
+
 @cache
 def laborious() -> rsa.RSAPrivateKey:
     """A key whose public exponent is as long as its modulus."""
@@ -170,3 +181,15 @@ def test_a_large_certificate_is_not_kept() -> None:
     kept = certificate.read.cache
     assert kept is not None
     assert sum(each.size for each in kept.values()) <= certificate.REMEMBERED
+
+
+def test_constraints_are_compared_with_what_is_below_them_only() -> None:
+    excluded = [x509.DNSName(f"z{number:04}") for number in range(1024)]
+    names = [x509.DNSName(f"n{number:04}") for number in range(1024)]
+    bound = (x509.NameConstraints(None, excluded), True)
+    root = issue("Root", authority=True, alternatives=names)
+    middle = issue("Middle", root, authority=True, alternatives=names, extensions=[bound])
+    leaf = issue("leaf", middle, alternatives=[NAME])
+    effort = Effort()
+    assert all(effort.allows(each.der) for each in (root, middle, leaf))
+    assert effort.allows_constraints()

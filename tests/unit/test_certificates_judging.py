@@ -7,13 +7,15 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL.SSL import X509VerificationCodes
 
 from exporter.certificates import Finding, Verdict, examine, failure_reason, judge
+from exporter.certificates.certificate import OVERHEAD
 from exporter.certificates.verification import DATES, NO_ISSUER, REPORTS, WEAKNESSES, Code
 from exporter.model import CertificateProblem as Problem
 from exporter.model import FailureReason as Reason
-from tests.authority import NOW, Party, Span, issue, rsa_key, staple
+from tests.authority import NOW, Party, Span, issue, rsa_key, signed_over, staple
 from tests.certificates import NAME, world
 
 
@@ -137,6 +139,50 @@ def test_the_anchor_may_be_signed_as_it_likes_but_its_key_counts() -> None:
     assert found.detail == 'the key of the issuing certificate "CN=Weak Root" is too weak (RSA 1024)'
 
 
+def test_the_signature_of_the_anchor_is_no_matter_and_that_of_the_last_of_a_broken_path_is() -> None:
+    root = issue("Old Root", authority=True, key=rsa_key(2048, "old root"))
+    middle = issue("Middle", root, authority=True)
+    leaf = issue(NAME, root, alternatives=[NAME])
+
+    assert () == verdict([leaf, signed_over(root, root, "sha1")]).problems
+    found = verdict([issue(NAME, middle, alternatives=[NAME]), signed_over(middle, root, "sha1")], (20, 1))
+    assert (Problem.UNKNOWN_AUTHORITY, Problem.WEAK_SIGNATURE) == found.problems
+
+
+def test_a_root_that_names_another_signer_is_not_taken_for_an_anchor() -> None:
+    another = x509.AuthorityKeyIdentifier(b"another key", None, None)
+    root = issue("Root", authority=True, extensions=[(another, False)])
+    path = [issue(NAME, root, alternatives=[NAME]), root]
+    words = 'the issuing certificate "CN=Root" says that it was signed by another (authorityKeyIdentifier)'
+
+    assert ((Problem.INVALID,), words) == ((found := verdict(path)).problems, found.detail)
+    assert words in verdict(path, (9999, 0)).detail
+    # It is no anchor to begin with where the path goes on to nobody.
+    assert words not in verdict(path, (20, 1)).detail
+
+
+def test_an_address_among_the_dns_names_is_not_taken_for_one() -> None:
+    leaf = issue("leaf", world().root, alternatives=["192.0.2.1"])
+    path = [leaf, world().root]
+
+    found = verdict(path, name="192.0.2.1")
+    assert (Problem.NAME_MISMATCH,) == found.problems
+    assert 'the certificate has "192.0.2.1" as a DNS name, and not as the IP address that it is' == found.detail
+    assert 'the certificate is for "192.0.2.1", not for "192.0.2.9"' == verdict(path, name="192.0.2.9").detail
+    assert 'the certificate is for "192.0.2.1", not for "mail.test"' == verdict(path, name="mail.test").detail
+
+
+@pytest.mark.parametrize(("stapled", "words"), [(b"", "sends none"), (b"junk", "sends one that proves nothing")])
+def test_it_is_told_how_a_demanded_staple_is_missing(stapled: bytes, words: str) -> None:
+    demand = x509.TLSFeature([x509.TLSFeatureType.status_request])
+    leaf = issue(NAME, world().root, alternatives=[NAME], extensions=[(demand, False)])
+    chain = examine([leaf.der], [leaf.der, world().root.der], (), finished=True)
+
+    found = judge(chain, NAME, stapled, NOW.timestamp())
+    assert (Problem.STAPLE_MISSING,) == found.problems
+    assert found.detail.endswith(f"and the server {words}")
+
+
 def test_a_weakness_that_openssl_reports_too_is_said_once() -> None:
     small = issue(NAME, world().root, alternatives=[NAME], key=rsa_key(1024, "leaf"))
 
@@ -239,3 +285,28 @@ def test_a_revocation_says_when_it_was() -> None:
 
     when = (NOW - timedelta(days=2)).strftime("%Y-%m-%d")
     assert verdict.detail.startswith(f"the authority revoked the certificate on {when}")
+
+
+def test_an_unusual_key_usage_of_a_server_is_no_matter_if_it_is_for_servers(path: list[Party]) -> None:
+    client = issue(NAME, world().root, alternatives=[NAME], usages=[ExtendedKeyUsageOID.CLIENT_AUTH])
+
+    assert () == verdict(path, (Code.INVALID_PURPOSE, 0)).problems
+    assert (Problem.WRONG_PURPOSE,) == verdict(path, (Code.INVALID_PURPOSE, 1)).problems
+    assert (Problem.WRONG_PURPOSE,) == verdict([client, world().root], (Code.INVALID_PURPOSE, 0)).problems
+
+
+@pytest.mark.parametrize(("begin", "end"), [(1, 60), (-30, -1)])
+def test_a_path_is_valid_while_all_of_it_is(begin: float, end: float) -> None:
+    middle = issue("Middle", world().root, authority=True, days=Span(begin, end))
+    leaf = issue(NAME, middle, alternatives=[NAME])
+    problem = Problem.NOT_YET_VALID if begin > 0 else Problem.EXPIRED
+
+    assert (problem,) == verdict([leaf, middle, world().root]).problems
+
+
+def test_a_chain_takes_up_what_all_of_it_does(path: list[Party]) -> None:
+    octets = [party.der for party in path]
+    without, whole = examine([], octets, (), finished=True), examine(octets, octets, (), finished=True)
+
+    assert whole.leaf is not None
+    assert 3 * OVERHEAD + whole.leaf.size == whole.size - without.size

@@ -246,3 +246,11 @@ def test_an_unusual_extension_of_a_responder_is_no_obstacle() -> None:
     found = judged(staple(LEAF, ISSUER, responder=delegate, appointed=[delegate], status=REVOKED))
 
     assert StapleStatus.REVOKED == found.status
+
+
+def test_an_appointed_responder_counts_from_when_its_own_certificate_is_valid() -> None:
+    delegate = issue("Responder", ISSUER, usages=SIGNING, days=Span(1, 9))
+    found = judged(staple(LEAF, ISSUER, responder=delegate, appointed=[delegate], status=REVOKED, days=Span(-1, 9)))
+
+    assert StapleStatus.INVALID == found.status_at(NOW.timestamp())
+    assert StapleStatus.REVOKED == found.status_at(NOW.timestamp() + 2 * 86400)

@@ -6,10 +6,12 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID, ObjectIdentifier
 
-from exporter.certificates import Finding, examine
+from exporter.certificates import Finding, examine, trust
+from exporter.certificates.fields import take_apart
 from exporter.certificates.verification import Code
 from exporter.model import CertificateProblem as Problem
 from tests.authority import issue, named
+from tests.bending import element
 from tests.certificates import NAME, world
 
 INCOMPLETE, UNKNOWN = Problem.INCOMPLETE_CHAIN, Problem.UNKNOWN_AUTHORITY
@@ -75,3 +77,18 @@ def test_an_authority_of_the_right_name_with_another_key_is_unknown() -> None:
     assert {INCOMPLETE} == told(
         issued_by("Another"), anchors=frozenset({world().root.certificate.subject.public_bytes()})
     )
+
+
+def test_what_stands_behind_an_access_method_is_not_taken_for_one() -> None:
+    """RFC 5280 4.2.2.1: a method, and then a place, which may be anything."""
+    method = bytes.fromhex("06082b06010505073001")
+    content = element(0x30, element(0x30, method + element(0x86, trust.CA_ISSUERS)))
+
+    assert {INCOMPLETE, UNKNOWN} == told(x509.UnrecognizedExtension(x509.AuthorityInformationAccess.oid, content))
+
+
+def test_dns_names_alone_are_excluded_by_name() -> None:
+    others = (x509.RFC822Name("z.example"), x509.DirectoryName(STRANGER), x509.DNSName("Z.test"))
+    authority = issue("Bound", authority=True, extensions=[(x509.NameConstraints(None, others), True)])
+
+    assert ["z.test"] == trust.excluded(take_apart(authority.der))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Generator, Mapping, Sequence
+from ipaddress import ip_address
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
@@ -14,6 +15,8 @@ from exporter.domains.posture.dkim import DkimError, dkim_records, parse_dkim
 from exporter.domains.posture.dmarc import DmarcError, DmarcPolicy, Walk, consent_name, parse_dmarc, walk
 from exporter.domains.posture.dnsbl import NotAListingError, dnsbl_name, is_listed
 from exporter.domains.posture.mta_sts import InvalidError, Mode, Policy, parse_policy, parse_sts_record, parse_tls_rpt
+from exporter.domains.posture.spf import Judgement, SpfResult, Told, _can_be_asked, check_host
+from exporter.domains.posture.spf_macros import MAX_DOMAIN, Session, shortened
 from exporter.domains.posture.spf_record import SpfSyntaxError, parse_spf
 from exporter.domains.tags import TagError, having_version, parse_tags
 
@@ -185,6 +188,13 @@ class TestTreeWalk:
         found, _ = walked("example.com", {"_dmarc.example.com": ["v=spf1 -all"]})
         assert ("example.com", None) == (found.organizational, found.applying())
 
+    @pytest.mark.parametrize(
+        ("psd", "organization"), [("y", "example.bank"), ("n", "example.bank"), ("u", "example.bank")]
+    )
+    def test_begun_at_a_public_suffix_stays_there(self, psd: str, organization: str) -> None:
+        found, _ = walked("example.bank", {"_dmarc.example.bank": [f"v=DMARC1; p=none; psd={psd}"]})
+        assert organization == found.organizational
+
     def test_ends_where_nobody_answers(self) -> None:
         found, asked = walked("a.example.com", {"_dmarc.example.com": None})
         assert ("example.com", ["_dmarc.a.example.com", "_dmarc.example.com"]) == (found.failed, asked)
@@ -345,3 +355,64 @@ def test_a_macro_that_there_is_none_of_is_a_mistake_also_at_the_end_of_a_domain(
 )
 def test_a_domain_ends_in_a_label_or_a_macro(term: str) -> None:
     assert 2 == len(parse_spf(f"v=spf1 {term} -all").terms)
+
+
+@pytest.mark.parametrize("word", ["ip4:192.0.2.0/024", "ip4:192.0.2.0/00", "ip6:2001:db8::/064", "a/08", "mx//0128"])
+def test_a_prefix_length_has_no_zeros_before_it(word: str) -> None:
+    with pytest.raises(SpfSyntaxError):
+        parse_spf(f"v=spf1 {word} -all")
+
+
+@pytest.mark.parametrize("text", ["v=spf1 exp=\u00fc.test", "v=spf1 a\x01", "v=spf1 a\t-all"])
+def test_a_record_holds_printable_ascii(text: str) -> None:
+    with pytest.raises(SpfSyntaxError, match="not printable ASCII"):
+        parse_spf(text)
+
+
+@pytest.mark.parametrize("label", ["a", "ab", "abc", "abcdefg"])
+@pytest.mark.parametrize("more", range(4))
+def test_a_name_that_is_too_long_keeps_as_many_labels_as_fit(label: str, more: int) -> None:
+    """RFC 7208 7.3: left-hand labels are removed until the name is not more than 253 characters long."""
+    name = "x" * more + ".".join([label] * 200)
+    kept = shortened(name)
+    assert name.endswith(kept)
+    assert len(kept) <= MAX_DOMAIN
+    before = name.removesuffix(kept)
+    assert not before or (
+        before.endswith(".") and len(before.rstrip(".").rpartition(".")[2]) + 1 + len(kept) > MAX_DOMAIN
+    )
+
+
+def told(record: str, **answers: Sequence[str]) -> Judgement:
+    """What comes of a record for 192.0.2.1, by answers to questions of each type."""
+    run = check_host(Session(ip_address("192.0.2.1"), "a@example.com", "mx.example.com"), "example.com")
+    ask = next(run)
+    try:
+        while True:
+            ask = run.send(Told((record,) if ask.rdtype == "TXT" else tuple(answers.get(ask.rdtype, ()))))
+    except StopIteration as end:
+        judgement: Judgement = end.value
+        return judgement
+
+
+@pytest.mark.parametrize(("count", "result"), [(10, SpfResult.PASS), (11, SpfResult.PERMERROR)])
+def test_ten_hosts_of_mx_are_asked_for_and_no_more(count: int, result: SpfResult) -> None:
+    hosts = [f"mx{number}.example.com" for number in range(count)]
+    assert result is told("v=spf1 mx -all", MX=hosts, A=["192.0.2.1"]).result
+
+
+def test_the_name_of_the_client_is_the_domain_before_those_below_it() -> None:
+    """Section 7.3: the macro p."""
+    names = ["other.test", "a.example.com", "EXAMPLE.com", "b.example.com"]
+    run = check_host(Session(ip_address("192.0.2.1"), "a@example.com", "mx.example.com"), "example.com")
+    ask, asked = next(run), []
+    while ask.name != "end.example.com":
+        asked.append(ask)
+        values = {"TXT": ["v=spf1 exists:%{p}.x.test exists:end.example.com"], "PTR": names, "A": ["192.0.2.1"]}
+        ask = run.send(Told(() if ask.name.endswith("x.test") else tuple(values[ask.rdtype])))
+    assert "EXAMPLE.com.x.test" == asked[-1].name
+
+
+@pytest.mark.parametrize(("name", "good"), [("a." * 126 + "a.", True), ("a." * 126 + "ab.", False), ("a" * 64, False)])
+def test_a_name_that_dns_cannot_hold_is_not_asked_for(name: str, good: bool) -> None:
+    assert good is _can_be_asked(name)

@@ -117,3 +117,15 @@ def test_a_type_that_is_none_is_not_shown(unreadable: bytes) -> None:
     other = HEAD.replace(b"text/plain", unreadable) + b"\r\n\r\nSomething else.\r\n"
 
     assert "the body is of an unreadable type instead of text/plain" == found(other)
+
+
+def test_parts_around_the_text_are_named() -> None:
+    """As a gateway does that puts HTML before the text."""
+    head = HEAD.replace(b'text/plain; charset="us-ascii"', b'multipart/alternative; boundary="b"')
+    parts = (
+        b"Content-Type: text/html\r\n\r\n<p>x</p>",
+        b"Content-Type: text/plain\r\n\r\n" + BODY,
+        b"Content-Type: image/png\r\n\r\nx",
+    )
+    octets = head + b"\r\n\r\n" + b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + b"--b--\r\n"
+    assert "a part text/html, image/png was added" == found(octets)

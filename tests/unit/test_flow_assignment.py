@@ -88,6 +88,9 @@ def bench() -> Bench:
 
 
 class TestConfigure:
+    def test_before_it_there_is_nothing_to_do(self, bench: Bench) -> None:
+        assert (False, False, False) == (bench.work.changed, bench.work.reads_bounces, bench.work.removes)
+
     def test_reads_the_mailboxes_of_all_flows_and_that_of_notifications(self, bench: Bench) -> None:
         bench.give(FLOW, REPORT)
         assert (["INBOX", "\\Junk", "Reports"], False) == ([*bench.work.places], bench.work.reads_bounces)
@@ -130,7 +133,7 @@ class TestStanding:
         assert (False, False) == (bench.work.removes, bench.work.stands)
         bench.give(REPORT, bouncing=(FLOW,))
         assert (True, True) == (bench.work.removes, bench.work.stands)
-        bench.give(FLOW)
+        bench.give(FLOW, REPORT)
         assert (True, True) == (bench.work.removes, bench.work.stands)
 
     def test_each_flow_is_named_once(self, bench: Bench) -> None:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from exporter.flows.authentication import authentication_results
+from exporter.flows.authentication import MAX_COMMENTS, MAX_FIELD, MAX_FIELDS, authentication_results
 from exporter.flows.headers import read_headers
 from exporter.model import AuthMethod, AuthResult
 
@@ -105,3 +105,23 @@ def test_a_field_made_to_be_expensive_is_cheap() -> None:
     for rest in (comments, spaces, b";" * 4000, b"; a=b" * 800, b"; spf=pass a.b=" + b'"\\' * 1500):
         results((b"Authentication-Results: a.test" + rest + b"\r\n") * 30, "a.test")
     assert time.perf_counter() - begun < 30  # it is seconds where it is not linear
+
+
+@pytest.mark.parametrize(("octets", "expected"), [(MAX_FIELD, {AuthMethod.SPF: AuthResult.PASS}), (MAX_FIELD + 1, {})])
+def test_a_field_that_is_too_long_says_nothing(octets: int, expected: dict[AuthMethod, AuthResult]) -> None:
+    begin = b"a.test; spf=pass reason="
+    field = begin + b"x" * (octets - len(begin))
+    assert expected == results(b"Authentication-Results: " + field + b"\r\n", "a.test")
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(MAX_COMMENTS, {AuthMethod.SPF: AuthResult.PASS}), (MAX_COMMENTS + 1, {})]
+)
+def test_a_field_of_too_many_comments_says_nothing(count: int, expected: dict[AuthMethod, AuthResult]) -> None:
+    field = b"a.test; spf=pass " + b"(" * count + b")" * count
+    assert expected == results(b"Authentication-Results: " + field + b"\r\n", "a.test")
+
+
+def test_the_first_fields_count() -> None:
+    others = b"Authentication-Results: b.test; spf=fail\r\n" * MAX_FIELDS
+    assert {} == results(others + b"Authentication-Results: a.test; spf=pass\r\n", "a.test")

@@ -210,3 +210,11 @@ def test_every_server_has_its_own_way_to_return_a_message(octets: bytes, reason:
 )
 def test_what_is_not_a_failure_in_known_words_is_none(octets: bytes) -> None:
     assert read_bounce(octets, KEY) is None
+
+
+@pytest.mark.parametrize("headers", [False, True])
+def test_the_header_of_what_is_returned_is_enough_whatever_became_of_the_body(headers: bool) -> None:
+    head = sent().partition(b"\r\n\r\n")[0]
+    bounce = read_bounce(notification(enclosed=head + b"\r\n\r\nYour message is attached.\r\n", headers=headers), KEY)
+    assert bounce is not None
+    assert TOKEN == bounce.token

@@ -73,3 +73,14 @@ def test_a_loop_is_cut() -> None:
 def test_a_message_without_received_fields_has_no_hops() -> None:
     assert () == read_hops(read_headers(b"A: b\r\n\r\n"), NOW, 5.0)
     assert Arrival("INBOX").slowest_hop is None
+
+
+@pytest.mark.parametrize(
+    ("second", "delay", "differ"),
+    [(17, -3.0, True), (18, 0.0, False), (26, 6.0, False), (27, 7.0, False), (28, 8.0, True)],
+)
+def test_clocks_differ_where_our_own_rules_the_delay_out(second: int, delay: float, differ: bool) -> None:
+    """The message took five seconds by our clock, and began at 22:13:20; two seconds are tolerated."""
+    message = b"Received: by x; Tue, 14 Nov 2023 22:13:%d +0000\r\n\r\n" % second
+    (hop,) = read_hops(read_headers(message), NOW, 5.0)
+    assert (delay, differ) == (hop.delay, hop.clocks_differ)

@@ -103,7 +103,9 @@ def test_what_is_not_found_is_lost_where_the_mailbox_can_be_read(ledger: Ledger)
     assert not ledger.overdue(at(GIVE_UP - 1))
     assert [] == ledger.give_up(at(GIVE_UP - 1), None)
     assert ledger.overdue(at(GIVE_UP))
-    assert [(Outcome.LOST, Leg.TRANSIT, "")] == [outcome(each) for each in ledger.give_up(at(GIVE_UP), None)]
+    (lost,) = ledger.give_up(at(GIVE_UP), None)
+    assert (Outcome.LOST, Leg.TRANSIT, "") == outcome(lost)
+    assert {Leg.SUBMIT: 0.5} == lost.legs
     assert Standing.LEFTOVER is ledger.standing(entry.token, entry.text, at(GIVE_UP + 1))[0]
 
 
@@ -134,7 +136,18 @@ def test_a_notification_of_failure_settles_a_message(ledger: Ledger) -> None:
     settled = ledger.bounced(Bounce(entry.token, "failed", "5.1.1", "550 no"), entry.text, at(9))
     assert settled is not None
     assert (Outcome.BOUNCED, Leg.TRANSIT, "5.1.1", "550 no") == (*(outcome(settled) or ()), settled.detail)
+    assert {Leg.SUBMIT: 0.5} == settled.legs
     assert None is ledger.bounced(Bounce(entry.token, "failed", "5.1.1", "550 no"), entry.text, at(9))
+
+
+def test_of_a_message_of_an_earlier_run_the_submission_is_unknown(ledger: Ledger) -> None:
+    token = earlier(60)
+    settled = ledger.bounced(Bounce(token, "failed", "5.1.1", "550 no"), signature.sign(token, KEY), at(0))
+    assert settled is not None
+    assert {} == settled.legs
+    ledger.standing(token, signature.sign(token, KEY), at(1))
+    (lost,) = ledger.give_up(at(GIVE_UP), None)
+    assert {} == lost.legs
 
 
 def earlier(seconds: float) -> Token:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from exporter.flows.headers import read_headers
-from exporter.flows.matching import literal, matches
+from exporter.flows.matching import MAX_COMMENTS, MAX_FIELDS, literal, matches
 from exporter.model import Awaited
 
 REPORT = b"From: Backup <backup@db1.example.com>\r\nSubject: Nightly backup finished on db1\r\n\r\n"
@@ -24,6 +24,14 @@ REPORT = b"From: Backup <backup@db1.example.com>\r\nSubject: Nightly backup fini
         (None, "", False),
         ("Backup*", None, True),
         (None, "[N]ightly*", False),
+        (None, "Nightly*on*db1", True),
+        (None, "*n*db1", True),
+        (None, "*nn", False),
+        (None, "*???db1", True),
+        (None, "Nightly?backup*", True),
+        (None, "Nightly??backup*", False),
+        (None, "*db1*", True),
+        (None, "*db1?", False),
     ],
 )
 def test_sender_and_subject_are_matched_by_patterns(sender: str | None, subject: str | None, expected: bool) -> None:
@@ -63,3 +71,28 @@ def test_a_header_without_what_is_asked_for_matches_nothing(octets: bytes) -> No
 )
 def test_the_longest_piece_is_what_a_server_is_asked_for(pattern: str | None, expected: str | None) -> None:
     assert expected == literal(pattern)
+
+
+@pytest.mark.parametrize(("subject", "expected"), [("*", True), ("", True), ("?*", False)])
+def test_a_message_without_a_subject_has_an_empty_one(subject: str, expected: bool) -> None:
+    assert expected is matches(read_headers(b"From: a@b.c\r\n\r\n"), Awaited(60, None, subject))
+
+
+@pytest.mark.parametrize(("before", "expected"), [(MAX_FIELDS - 1, True), (MAX_FIELDS, False)])
+def test_the_first_senders_count(before: int, expected: bool) -> None:
+    octets = b"From: x@y.z\r\n" * before + b"From: a@b.c\r\n\r\n"
+    assert expected is matches(read_headers(octets), Awaited(60, "a@b.c", None))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("aaab", True), ("aab", True), ("ab", False), ("aabaab", True), ("aabb", False)]
+)
+def test_a_star_gives_way_one_character_at_a_time(text: str, expected: bool) -> None:
+    headers = read_headers(f"Subject: {text}\r\n\r\n".encode())
+    assert expected is matches(headers, Awaited(60, None, "*aab"))
+
+
+def test_comments_are_no_matter_as_long_as_they_are_few() -> None:
+    for count, expected in ((MAX_COMMENTS, True), (MAX_COMMENTS + 1, False)):
+        octets = b"From: a@b.c " + b"(x)" * count + b"\r\n\r\n"
+        assert expected is matches(read_headers(octets), Awaited(60, "a@b.c", None))

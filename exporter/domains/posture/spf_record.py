@@ -10,6 +10,12 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 MAX_RECORD = 16384
 """Characters: as much as an answer can hold. Records over 450 are already too long for one datagram (section 3.4)."""
 
+MAX_SHOWN = 80
+"""Characters of a term that are quoted."""
+
+WHOLE = (32, 128)
+"""Prefix lengths of a single address, IPv4 and IPv6."""
+
 _VERSION = "v=spf1"
 
 _MACRO = r"%\{[slodiphcrtvSLODIPHCRTV][0-9]*r?[.\-+,/_=]*\}|%%|%_|%-"
@@ -76,7 +82,7 @@ class Term:
     qualifier: Qualifier
     domain: str = ""
     network: IPv4Network | IPv6Network | None = None
-    lengths: tuple[int, int] = (32, 128)
+    lengths: tuple[int, int] = WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,28 +136,28 @@ def _modifier(name: str, value: str, word: str, known: dict[str, str]) -> None:
             raise SpfSyntaxError(f"{name}= stands there twice")  # section 6
         known[name] = _domain(value, word)
     elif not _MACRO_STRING.fullmatch(value):
-        raise SpfSyntaxError(f"{word[:80]} is not well formed")
+        raise SpfSyntaxError(f"{word[:MAX_SHOWN]} is not well formed")
 
 
 def _term(word: str) -> Term:
     match = _MECHANISM.fullmatch(word)
     name = match[2].lower() if match else ""
     if match is None or name not in set(Mechanism):
-        raise SpfSyntaxError(f"{word[:80]} is not a mechanism")
+        raise SpfSyntaxError(f"{word[:MAX_SHOWN]} is not a mechanism")
     qualifier, mechanism, rest = Qualifier(match[1] or "+"), Mechanism(name), match[3]
     if mechanism is Mechanism.ALL:
         if rest:
-            raise SpfSyntaxError(f"{word[:80]}: nothing stands behind all")
+            raise SpfSyntaxError(f"{word[:MAX_SHOWN]}: nothing stands behind all")
         return Term(word, mechanism, qualifier)
     if mechanism in (Mechanism.IP4, Mechanism.IP6):
         return Term(word, mechanism, qualifier, network=_network(mechanism, rest, word))
-    lengths = (32, 128)
+    lengths = WHOLE
     if mechanism in (Mechanism.A, Mechanism.MX):
         rest, lengths = _lengths(rest, word)
     if mechanism in (Mechanism.INCLUDE, Mechanism.EXISTS) and not rest:
-        raise SpfSyntaxError(f"{word[:80]} names no domain")
+        raise SpfSyntaxError(f"{word[:MAX_SHOWN]} names no domain")
     if rest and not rest.startswith(":"):
-        raise SpfSyntaxError(f"{word[:80]} is not well formed")
+        raise SpfSyntaxError(f"{word[:MAX_SHOWN]} is not well formed")
     return Term(word, mechanism, qualifier, _domain(rest[1:], word) if rest else "", lengths=lengths)
 
 
@@ -159,11 +165,11 @@ def _lengths(rest: str, word: str) -> tuple[str, tuple[int, int]]:
     """Section 5.3: `a:example.com/24//64`, without the prefix lengths, and those."""
     match = _LENGTHS.fullmatch(rest)
     if match is None or (match[2] is None and match[3] is None):
-        return rest, (32, 128)
+        return rest, WHOLE
     four = 32 if match[2] is None else int(match[2])
     six = 128 if match[3] is None else int(match[3])
     if four > 32 or six > 128:  # noqa: PLR2004 - the bits of an address
-        raise SpfSyntaxError(f"{word[:80]}: the prefix is too long")
+        raise SpfSyntaxError(f"{word[:MAX_SHOWN]}: the prefix is too long")
     return match[1], (four, six)
 
 
@@ -171,10 +177,10 @@ def _network(mechanism: Mechanism, rest: str, word: str) -> IPv4Network | IPv6Ne
     match = _ADDRESS.fullmatch(rest)
     network = _as_network(rest[1:]) if match is not None else None
     if match is None or network is None or network.version != (4 if mechanism is Mechanism.IP4 else 6):
-        raise SpfSyntaxError(f"{word[:80]} is not an address or a network of that kind")
+        raise SpfSyntaxError(f"{word[:MAX_SHOWN]} is not an address or a network of that kind")
     length = (match[2] or "")[1:]
     if len(length) > 1 and length.startswith("0"):
-        raise SpfSyntaxError(f"{word[:80]}: the prefix is not well formed")
+        raise SpfSyntaxError(f"{word[:MAX_SHOWN]}: the prefix is not well formed")
     return network
 
 
@@ -188,11 +194,11 @@ def _as_network(text: str) -> IPv4Network | IPv6Network | None:
 def _domain(text: str, word: str) -> str:
     """A domain-spec (section 7.1)."""
     if not _DOMAIN_END.fullmatch(text):
-        raise SpfSyntaxError(f"{word[:80]} does not name a domain")
+        raise SpfSyntaxError(f"{word[:MAX_SHOWN]} does not name a domain")
     for letter in re.findall(r"%\{(.)", text):
         if letter.lower() in _NOT_IN_A_DOMAIN:
-            raise SpfSyntaxError(f"{word[:80]}: the macro {letter} is for explanations only")
+            raise SpfSyntaxError(f"{word[:MAX_SHOWN]}: the macro {letter} is for explanations only")
     for count in re.findall(r"%\{.([0-9]+)", text):
         if int(count[:4]) == 0:
-            raise SpfSyntaxError(f"{word[:80]}: a macro keeps no parts")  # section 7.1: DIGIT, nonzero
+            raise SpfSyntaxError(f"{word[:MAX_SHOWN]}: a macro keeps no parts")  # section 7.1: DIGIT, nonzero
     return text
