@@ -76,6 +76,22 @@ def test_special_uses_are_found_by_their_attribute(capabilities: bytes, command:
     assert b'"Deleted Items"' == played.value["\\trash"]
 
 
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        (b'* LIST (\\Trash) "/" "half\r\n* LIST (\\Junk) "/" Spam\r\na1 OK\r\n', {"\\junk": b'"Spam"'}),
+        (b"PHP Warning: no\r\na1 OK\r\n", {}),
+        (b"a1 BAD what\r\n", {}),
+    ],
+    ids=["a line that is none", "no answer", "a refusal"],
+)
+def test_special_uses_need_not_be_told_well(script: bytes, found: dict[str, bytes]) -> None:
+    played = play(special_uses(client()), script)
+
+    assert played.error is None
+    assert found == played.value
+
+
 @every_cut
 def test_a_search_gives_uids_in_their_order(cut: Cut) -> None:
     script = b"* SEARCH 9 5\r\n* SEARCH 7\r\n* 13 EXISTS\r\na1 OK done\r\n"

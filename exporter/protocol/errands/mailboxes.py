@@ -8,7 +8,7 @@ from typing import Final
 
 from exporter.model import FailureReason
 from exporter.protocol import imap_command
-from exporter.protocol.dialogue import Dialogue
+from exporter.protocol.dialogue import Dialogue, ProtocolError
 from exporter.protocol.imap import Imap, Reply
 from exporter.protocol.imap_refusal import refusal
 from exporter.protocol.imap_response import Condition
@@ -62,19 +62,25 @@ def open_mailbox(imap: Imap, name: bytes, *, to_remove: bool) -> Dialogue[Opened
 
 
 def special_uses(imap: Imap) -> Dialogue[Mapping[str, bytes]]:
-    """The name of the mailbox for each special use, as the server wants it written, by the use in lower case."""
-    yield from imap.refresh_capabilities()
+    """The name of the mailbox for each special use, as the server wants it written, by the use in lower case.
+
+    A server need not tell, or not well; what it tells badly is left out.
+    """
+    yield from imap.look_for_capabilities()
     announced = imap.announced()
     # RFC 6154 section 3: those alone, where the server can pick them; else they are told among all others, and with
     # more mailboxes than one reply may hold those of the first level have to do.
     picks = "SPECIAL-USE" in announced
     command = b'LIST (SPECIAL-USE) "" "*"' if picks else b'LIST "" "%"'
-    reply = yield from imap.command(command)
-    if reply.end.condition is not Condition.OK and picks:
-        reply = yield from imap.command(b'LIST "" "%"')
+    reply = yield from imap.ask(command)
+    if picks and (reply is None or reply.end.condition is not Condition.OK):
+        reply = yield from imap.ask(b'LIST "" "%"')
     found: dict[str, bytes] = {}
-    for data in reply.named("LIST"):
-        values = data.values()
+    for data in reply.named("LIST") if reply else ():
+        try:
+            values = data.values()
+        except ProtocolError:
+            continue
         if len(values) < 3 or not isinstance(values[0], tuple) or not isinstance(values[2], bytes):
             continue
         written = imap_command.quote(values[2])
