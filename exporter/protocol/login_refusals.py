@@ -145,8 +145,11 @@ def judge(codes: Codes, words: bytes) -> Verdict:
     certain = match((*SWITCHED_OFF, *NOT_THIS_WAY, *codes.exact, *ABOUT_THE_ACCOUNT, *OUTAGE), judged)
     if (reason := certain or match(TROUBLE_INSIDE, trouble)) is not None:
         return Verdict(reason)
-    reason = match((*codes.rough, *CREDENTIALS), judged)
+    by_code, by_words = match(codes.rough, judged), match(CREDENTIALS, judged)
+    reason = by_code or by_words or FailureReason.AUTH_UNAVAILABLE
     if match(TROUBLE_AROUND, trouble) is not None:
         # "Failed login from this host" and "login failed, mailbox locked" look alike.
-        return Verdict(FailureReason.AUTH_UNAVAILABLE, unclear=reason is FailureReason.AUTH_REJECTED)
-    return Verdict(FailureReason.AUTH_UNAVAILABLE, unclear=True) if reason is None else Verdict(reason)
+        return Verdict(FailureReason.AUTH_UNAVAILABLE, unclear=FailureReason.AUTH_REJECTED in (by_code, by_words))
+    # The code may say "later" and the words "wrong password", or neither says anything.
+    unclear = reason is FailureReason.AUTH_UNAVAILABLE and (by_code is None or by_words is not None)
+    return Verdict(reason, unclear=unclear)

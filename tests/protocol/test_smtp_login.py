@@ -323,7 +323,19 @@ def test_a_refused_login_has_the_reason_that_the_server_means(refusal: bytes, re
     assert TRAILING == played.unread
 
 
-@pytest.mark.parametrize(("words", "unclear"), [(b"550 what?", True), (b"454 later", False), (b"535 no", False)])
+@pytest.mark.parametrize(
+    ("words", "unclear"),
+    [
+        (b"550 what?", True),
+        (b"454 later", False),
+        (b"535 no", False),
+        # The code says one thing and the words another, or the words say two things.
+        (b"454 4.7.0 Authentication failed", True),
+        (b"535 login failed, mailbox is locked", True),
+        (b"535 5.7.8 Error: authentication failed: Connection lost to authentication server", False),
+        (b"454 4.7.0 Temporary authentication failure: mailbox locked", False),
+    ],
+)
 def test_a_refusal_in_unknown_words_is_called_unclear(words: bytes, unclear: bool) -> None:
     played = logged_in(words + b"\r\n")
 
