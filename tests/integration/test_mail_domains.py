@@ -64,6 +64,7 @@ EXPECTED = {
     "keys-only-ecdsa.lab": ("mx+ dnssec+ dane!dane_key_type_mismatch mta_sts?", "d1s1o1"),
     "keys-neither.lab": ("mx+ dnssec+ dane!dane_mismatch mta_sts?", "d0s1o1"),
     "rollover.lab": ("mx+ dnssec+ dane+ mta_sts?", "d1s1o1"),
+    "withdrawn.lab": ("mx+ dnssec+ dane+ mta_sts?", "d1s1o1"),
     "same-key.lab": ("mx+ dnssec+ dane+ mta_sts?", "d1s1o1"),
     "renewal-due.lab": ("mx+ dnssec+ dane+dane_renewal_unprepared mta_sts?", "d1s1o1"),
     "renewal-ready.lab": ("mx+ dnssec+ dane+ mta_sts?", "d1s1o1"),
@@ -210,6 +211,16 @@ def test_the_verdict_under_dane_is_postfixs(found: dict[str, Any]) -> None:
     theirs = {domain: [bool(_VERIFIED.search(report["posttls"]))] for domain, report in fingered.items()}
     assert len(theirs) > 30
     assert theirs == ours
+
+
+def test_the_zones_own_name_servers_are_asked_and_say_nothing_else(found: dict[str, Any]) -> None:
+    assert {True} == {report["at_home"] for report in found.values() if "posttls" in report}
+    problems = {p["problem"] for report in found.values() for check in report["checks"] for p in check["problems"]}
+    assert "dane_withdrawn" not in problems
+
+
+def test_a_record_that_is_withdrawn_first_is_told_of_while_everybody_still_delivers(found: dict[str, Any]) -> None:
+    assert ("mx+ dnssec+ dane+dane_withdrawn mta_sts?", "d1s1o1") == summary(found["withdrawn.lab"]["later"])
 
 
 def rows(report: dict[str, Any], kind: str) -> set[tuple[Any, ...]]:

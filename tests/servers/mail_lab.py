@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import ssl
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,17 +34,21 @@ from exporter.domains import hands
 from exporter.domains.assembly import judge, settings_of
 from exporter.domains.judge import Judge
 from exporter.model import DnsSettings, DomainCheck, LoginBackoff
+from exporter.net.dns_query import Records
 from exporter.net.resolve import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.visiting.connect import World
 from exporter.visiting.logins import Logins
 from exporter.visiting.visit import Visitor
 from exporter.web.domain_api import domain_document
-from tests.authority import Party, key_pem, pem
 from tests.servers.dns import NSD_CONF
+from tests.servers.mail_lab_servers import MailServer, WebServer, serve_mail, serve_web
 from tests.servers.programs import LOOPBACK
 
 NSD_PORT = 5300
+
+AT_HOME = "45.67.254.53"
+"""Where the zones' own name server is, as their records say."""
 
 AT_ONCE = 6
 """Domains judged at the same time: the machine runs their servers too."""
@@ -66,65 +70,13 @@ server:
   use-syslog: no
   num-threads: 1
   module-config: "validator iterator"
-  cache-max-ttl: 1
+  cache-max-ttl: 3600
   cache-max-negative-ttl: 1
   val-bogus-ttl: 1
   local-zone: "." refuse
 """
 
-_SOA = "@ 60 IN SOA ns.{zone}. hostmaster.{zone}. 1 3600 600 86400 1\n@ 60 IN NS ns.{zone}.\nns 60 IN A 127.0.0.1\n"
-
-
-@dataclass
-class MailServer:
-    """Says hello, and upgrades to TLS if it has certificates.
-
-    Attributes:
-        chains: Of each kind of key: the server's own certificate, and those above it.
-        greeting: Its first line.
-        speaks: One of `smtp`, `imap` and `pop3`.
-        implicit: Whether TLS comes first.
-    """
-
-    address: str
-    chains: Sequence[Sequence[Party]] = ()
-    greeting: bytes = b"220 mx.lab ESMTP"
-    helo: bytes = b"mx.lab"
-    port: int = 25
-    speaks: str = "smtp"
-    implicit: bool = False
-
-    def reply(self, line: bytes, *, encrypted: bool) -> tuple[bytes, bytes]:
-        """What it says to a line, and what follows of it: `tls`, `end` or nothing."""
-        offers = bool(self.chains) and not encrypted
-        match self.speaks, line.upper().split():
-            case "smtp", [b"EHLO", *_]:
-                return b"250-" + self.helo + b"\r\n" + (b"250-STARTTLS\r\n" if offers else b"") + b"250 8BITMIME", b""
-            case "smtp", [b"STARTTLS"] if offers:
-                return b"220 go ahead", b"tls"
-            case "imap", [_, b"CAPABILITY"]:
-                more = b" STARTTLS" if offers else b""
-                return b"* CAPABILITY IMAP4rev1" + more + b"\r\n" + line.split()[0] + b" OK done", b""
-            case "imap", [_, b"STARTTLS"] if offers:
-                return line.split()[0] + b" OK go ahead", b"tls"
-            case "imap", [_, b"LOGOUT"]:
-                return b"* BYE bye\r\n" + line.split()[0] + b" OK done", b"end"
-            case "pop3", [b"CAPA"]:
-                return b"+OK\r\n" + (b"STLS\r\n" if offers else b"") + b"USER\r\n.", b""
-            case "pop3", [b"STLS"] if offers:
-                return b"+OK go ahead", b"tls"
-            case "smtp" | "pop3", [b"QUIT"]:
-                return b"221 bye" if self.speaks == "smtp" else b"+OK bye", b"end"
-        return {"smtp": b"502 no", "imap": b"* BAD no", "pop3": b"-ERR no"}[self.speaks], b""
-
-
-@dataclass
-class WebServer:
-    """Serves documents by HTTPS: of each path its media type, and its body or where else it is."""
-
-    address: str
-    chain: Sequence[Party]
-    documents: Mapping[str, tuple[int, str, bytes]]
+_SOA = "@ 60 IN SOA ns.{zone}. hostmaster.{zone}. 1 3600 600 86400 1\n@ 60 IN NS ns.{zone}.\nns 60 IN A 45.67.254.53\n"
 
 
 @dataclass
@@ -153,6 +105,7 @@ class Lab:
     web: list[WebServer] = field(default_factory=list)
     domains: list[Domain] = field(default_factory=list)
     fingered: set[str] = field(default_factory=set)
+    withdrawn: str = ""
     _addresses: int = 0
 
     def address(self) -> str:
@@ -167,9 +120,16 @@ class Lab:
 
     def addresses(self) -> set[str]:
         """All that servers listen at."""
-        return {each.address for each in self.mail} | {each.address for each in self.web} | set(self.extra)
+        servers = {each.address for each in self.mail} | {each.address for each in self.web}
+        return servers | set(self.extra) | {AT_HOME}
 
     extra: list[str] = field(default_factory=list)
+    signer: tuple[ec.EllipticCurvePrivateKey, Any] = field(default_factory=lambda: _signer())  # noqa: PLW0108 - below
+
+
+def _signer() -> tuple[ec.EllipticCurvePrivateKey, Any]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key, dns.dnssec.make_dnskey(key.public_key(), Algorithm.ECDSAP256SHA256, flags=257)
 
 
 def _signed(zone: Zone, key: ec.EllipticCurvePrivateKey, dnskey: Any) -> dns.zone.Zone:
@@ -199,18 +159,22 @@ def _signed(zone: Zone, key: ec.EllipticCurvePrivateKey, dnskey: Any) -> dns.zon
     return parsed
 
 
+def write_zone(lab: Lab, zone: Zone) -> None:
+    """The file of one zone."""
+    _signed(zone, *lab.signer).to_file(str(lab.directory / f"{zone.name}.zone"), relativize=False)
+
+
 def write_dns(lab: Lab) -> list[list[str]]:
     """The files of nsd and unbound; returns the commands that run them."""
     directory = lab.directory
-    key = ec.generate_private_key(ec.SECP256R1())
-    dnskey = dns.dnssec.make_dnskey(key.public_key(), Algorithm.ECDSAP256SHA256, flags=257)
+    _, dnskey = lab.signer
     nsd, unbound = (
-        NSD_CONF.format(address=LOOPBACK, port=NSD_PORT, directory=directory),
+        NSD_CONF.format(address=f"{LOOPBACK}\n  ip-address: {AT_HOME}@53", port=NSD_PORT, directory=directory),
         _UNBOUND.format(directory=directory),
     )
     stubs = ""
     for zone in lab.zones:
-        _signed(zone, key, dnskey).to_file(str(directory / f"{zone.name}.zone"), relativize=False)
+        write_zone(lab, zone)
         nsd += f'zone:\n  name: {zone.name}\n  zonefile: "{zone.name}.zone"\n'
         unbound += f'  local-zone: "{zone.name}." transparent\n'
         unbound += (
@@ -227,58 +191,6 @@ def write_dns(lab: Lab) -> list[list[str]]:
         ["nsd", "-d", "-c", str(directory / "nsd.conf")],
         ["unbound", "-d", "-c", str(directory / "unbound.conf")],
     ]
-
-
-def _context(directory: Path, chains: Sequence[Sequence[Party]]) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    for chain in chains:
-        file = directory / "chain.pem"
-        file.write_bytes(key_pem(chain[0]) + pem(*(party.certificate for party in chain)))
-        context.load_cert_chain(file)
-    return context
-
-
-async def _serve_mail(lab: Lab, server: MailServer) -> asyncio.Server:
-    context = _context(lab.directory, server.chains) if server.chains else None
-
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            writer.write(server.greeting + b"\r\n")
-            encrypted = server.implicit
-            while line := await reader.readline():
-                said, then = server.reply(line, encrypted=encrypted)
-                writer.write(said + b"\r\n")
-                if then == b"tls" and context is not None:
-                    await writer.start_tls(context)
-                    encrypted = True
-                await writer.drain()
-                if then == b"end":
-                    break
-        except (OSError, ssl.SSLError):
-            pass  # who looks at certificates hangs up as it likes
-        finally:
-            writer.close()
-
-    ssl_context = context if server.implicit else None
-    return await asyncio.start_server(converse, server.address, server.port, ssl=ssl_context)
-
-
-async def _serve_web(lab: Lab, server: WebServer) -> asyncio.Server:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            request = await reader.readuntil(b"\r\n\r\n")
-            path = request.split()[1].decode().partition("?")[0]
-            status, kind, body = server.documents.get(path, (404, "text/plain", b""))
-            more = f"Location: {kind}\r\n" if status in (301, 302) else f"Content-Type: {kind}\r\n"
-            head = f"HTTP/1.1 {status} x\r\n{more}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-            writer.write(head.encode() + body)
-            await writer.drain()
-        except (OSError, ssl.SSLError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-    return await asyncio.start_server(answer, server.address, 443, ssl=_context(lab.directory, [server.chain]))
 
 
 def prepare_namespace(lab: Lab) -> None:
@@ -355,18 +267,40 @@ def facts(report: Any) -> dict[str, Any]:
     }
 
 
+async def withdrawn(lab: Lab, nsd: asyncio.subprocess.Process) -> dict[str, Any]:
+    """What is judged once a record is gone at the zone's name server, and while the resolver remembers it."""
+    zone = next(each for each in lab.zones if each.name == "withdrawn.lab")
+    records = zone.records.splitlines(keepends=True)
+    zone.records = "".join(line for line in records if line != lab.withdrawn)
+    write_zone(lab, zone)
+    nsd.send_signal(signal.SIGHUP)
+    names = Resolver(DnsSettings())
+    async with asyncio.timeout(20):
+        while True:
+            told = await names.records_at("_25._tcp.mx.withdrawn.lab", dns.rdatatype.TLSA, [AT_HOME])
+            if isinstance(told, Records) and len(told.rdatas) == 1:
+                break
+            await asyncio.sleep(0.05)
+    domain = next(each for each in lab.domains if each.name == "withdrawn.lab")
+    return (await judged([domain]))["withdrawn.lab"]  # type: ignore[no-any-return] # of JSON
+
+
 async def run(lab: Lab) -> dict[str, Any]:
     """Brings everything up and judges every domain."""
     commands = write_dns(lab)
     prepare_namespace(lab)
     processes = [await asyncio.create_subprocess_exec(*command, stderr=subprocess.DEVNULL) for command in commands]
     try:
-        servers = [await _serve_mail(lab, each) for each in lab.mail]
-        servers += [await _serve_web(lab, each) for each in lab.web]
+        servers = [await serve_mail(lab.directory, each) for each in lab.mail]
+        servers += [await serve_web(lab.directory, each) for each in lab.web]
         await until_dns_answers(lab.zones[0].name)
         found = await judged(lab.domains)
         for domain in sorted(lab.fingered):
             found[domain]["posttls"] = await finger(lab, domain)
+            name = f"_25._tcp.mx.{domain}"
+            told = await Resolver(DnsSettings()).records_at(name, dns.rdatatype.TLSA, [AT_HOME])
+            found[domain]["at_home"] = getattr(told, "authoritative", False)
+        found["withdrawn.lab"]["later"] = await withdrawn(lab, processes[0])
         return found
     finally:
         for process in processes:

@@ -2,83 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from base64 import b64encode
-from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from exporter.config.configuration import Domain
 from exporter.model import DomainCheck
-from tests.authority import Party, Span, issue, pem, rsa_key
-from tests.servers.mail_lab import ALL_CHECKS, Lab, MailServer, WebServer, Zone
-
-ROOT = issue("Lab Root", authority=True)
-MIDDLE = issue("Lab Middle", ROOT, authority=True)
-STRANGER = issue("Stranger", authority=True)
-
-MAIL = tuple(check for check in (DomainCheck.MX, DomainCheck.DNSSEC, DomainCheck.DANE, DomainCheck.MTA_STS))
-
-
-def spki(party: Party) -> bytes:
-    """The key of a certificate, DER."""
-    return party.certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def tlsa(usage: int, selector: int, matching: int, party: Party, name: str = "_25._tcp.mx") -> str:
-    """A TLSA record as a zone file has it."""
-    selected = spki(party) if selector else party.der
-    data = {0: selected, 1: hashlib.sha256(selected).digest(), 2: hashlib.sha512(selected).digest()}[matching]
-    return f"{name} 60 IN TLSA {usage} {selector} {matching} {data.hex()}\n"
-
-
-def leaf(host: str, by: Party | None = MIDDLE, **more: object) -> Party:
-    """A server's certificate."""
-    return issue(host, by, alternatives=[host], **more)  # type: ignore[arg-type] # of `issue`
-
-
-class Scenes:
-    """Adds domains to a lab."""
-
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-        self.ca_file = lab.directory / "ca.pem"
-        self.ca_file.write_bytes(pem(ROOT.certificate))
-
-    def domain(
-        self,
-        name: str,
-        records: str,
-        *chains: Sequence[Party],
-        signed: bool = True,
-        spoilt: tuple[str, str] | None = None,
-        checks: tuple[DomainCheck, ...] = MAIL,
-        fingered: bool = False,
-        greeting: bytes = b"220 mx.lab ESMTP",
-        malformed: tuple[tuple[str, bytes], ...] = (),
-        **settings: object,
-    ) -> str:
-        """A domain with one MX host and one mail server, unless its records have others. Returns its address."""
-        zone, address = f"{name}.lab", self.lab.address()
-        if " MX " not in records and "no-mx" not in name:
-            records += "@ 60 IN MX 10 mx\n"
-        if not any(line.startswith("mx ") for line in records.splitlines()):
-            records += f"mx 60 IN A {address}\n"
-        self.lab.zones.append(Zone(zone, records, signed, spoilt, malformed))
-        if greeting:
-            self.lab.mail.append(MailServer(address, chains, greeting, f"mx.{zone}".encode()))
-        self.lab.domains.append(Domain(zone, checks, ca_file=self.ca_file, timeout=120.0, **settings))  # type: ignore[arg-type] # of `Domain`
-        if fingered:
-            self.lab.fingered.add(zone)
-        return address
-
-    def policy(self, zone: str, document: tuple[int, str, bytes], chain: Sequence[Party] | None = None) -> str:
-        """A web server for the policy of a domain; returns the records that lead to it."""
-        address, host = self.lab.address(), f"mta-sts.{zone}.lab"
-        served = {"/.well-known/mta-sts.txt": document}
-        self.lab.web.append(WebServer(address, chain or [leaf(host), MIDDLE], served))
-        return f'mta-sts 60 IN A {address}\n_mta-sts 60 IN TXT "v=STSv1; id=1"\n'
+from tests.authority import Party, Span, rsa_key
+from tests.servers.mail_lab import ALL_CHECKS, Lab, Zone
+from tests.servers.mail_lab_servers import MailServer
+from tests.servers.mail_scene_parts import MAIL, MIDDLE, ROOT, STRANGER, Scenes, leaf, tlsa
+from tests.servers.mail_scenes_more import loops, users
 
 
 def scenes(lab: Lab) -> None:
@@ -88,8 +23,8 @@ def scenes(lab: Lab) -> None:
     _aliases(add)
     _keys(add)
     _exchanges(add)
-    _users(add)
-    _loops(add)
+    users(add)
+    loops(add)
     _mta_sts(add)
     _senders(add)
 
@@ -154,6 +89,11 @@ def _keys(add: Scenes) -> None:
         add.domain(f"keys-{name}", text, [pair[0], MIDDLE], [pair[1], MIDDLE], fingered=True)
     own, coming = leaf("mx.rollover.lab"), leaf("mx.rollover.lab")
     add.domain("rollover", tlsa(3, 1, 1, own) + tlsa(3, 1, 1, coming), [own], fingered=True)
+    leaving = leaf("mx.withdrawn.lab")
+    # Remembered for as long as the lab is up.
+    add.lab.withdrawn = tlsa(3, 1, 1, leaving).replace(" 60 IN", " 3600 IN")
+    kept = tlsa(3, 1, 1, coming).replace(" 60 IN", " 3600 IN")
+    add.domain("withdrawn", add.lab.withdrawn + kept, [leaving])
     add.domain("same-key", tlsa(3, 1, 1, own) + tlsa(3, 1, 2, own) + tlsa(3, 0, 1, own), [own])
     due = leaf("mx.renewal-due.lab", days=Span(-80, 10))
     add.domain("renewal-due", tlsa(3, 1, 1, due), [due])
@@ -185,54 +125,6 @@ def _exchanges(add: Scenes) -> None:
     dual = f"mx 60 IN A {four}\nmx 60 IN AAAA {six}\n" + tlsa(3, 1, 1, own)
     add.domain("dual-stack", dual, greeting=b"")
     add.lab.domains.append(Domain("gone.null-mx.lab", MAIL, timeout=120.0))
-
-
-USERS = (
-    ("_submissions", 465, "smtp", True),
-    ("_submission", 587, "smtp", False),
-    ("_imaps", 993, "imap", True),
-    ("_imap", 143, "imap", False),
-    ("_pop3s", 995, "pop3", True),
-    ("_pop3", 110, "pop3", False),
-)
-GREETINGS = {"smtp": b"220 mx.lab ESMTP", "imap": b"* OK ready", "pop3": b"+OK ready"}
-
-
-def _users(add: Scenes) -> None:
-    """Submission, IMAP and POP3 under DANE (RFC 7673): good, with one record of another key, and without signatures."""
-    for name, wrong in (("users", None), ("users-mismatch", 993), ("users-unsigned", None)):
-        own = leaf(f"mail.{name}.lab")
-        address = add.lab.address()
-        records = f"@ 60 IN MX 0 .\nmail 60 IN A {address}\n"
-        for service, port, protocol, implicit in USERS:
-            records += f"{service}._tcp 60 IN SRV 0 1 {port} mail\n"
-            records += tlsa(3, 1, 1, STRANGER if port == wrong else own, f"_{port}._tcp.mail")
-            add.lab.mail.append(
-                MailServer(
-                    address,
-                    [[own, MIDDLE]],
-                    GREETINGS[protocol],
-                    b"mail.lab",
-                    port=port,
-                    speaks=protocol,
-                    implicit=implicit,
-                )
-            )
-        checks = (DomainCheck.MX, DomainCheck.DANE, DomainCheck.AUTOCONFIG)
-        add.domain(name, records, signed=not name.endswith("unsigned"), checks=checks, greeting=b"")
-
-
-def _loops(add: Scenes) -> None:
-    """Aliases that lead in a circle, also over two zones; zone cuts that lead nowhere; a domain that is an alias."""
-    add.domain("loop", "@ 60 IN MX 10 mx\nmx 60 IN CNAME other\nother 60 IN CNAME mx\n", greeting=b"")
-    add.domain("loop-far", "@ 60 IN MX 10 mx\nmx 60 IN CNAME mx.loop-back.lab.\n", greeting=b"")
-    add.domain("loop-back", "@ 60 IN MX 10 mx\nmx 60 IN CNAME mx.loop-far.lab.\n", greeting=b"")
-    own = leaf("mx.cut.lab")
-    # The name server of the part that is cut off lies in it, and nobody says where.
-    add.domain("cut", "@ 60 IN MX 10 mx\n@ 60 IN MX 20 mx.sub\nsub 60 IN NS ns.sub\n", [own])
-    add.domain("cut-all", "@ 60 IN MX 10 mx.sub\nsub 60 IN NS ns.sub\n", greeting=b"")
-    add.domain("is-alias", "@ 60 IN MX 10 mx\nwww 60 IN CNAME ee311.lab.\n", greeting=b"")
-    add.lab.domains[-1] = Domain("www.is-alias.lab", MAIL, ca_file=add.ca_file, timeout=120.0)
 
 
 def _mta_sts(add: Scenes) -> None:
