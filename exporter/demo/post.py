@@ -134,9 +134,9 @@ class PostOffice:
         """Somebody's mailboxes by name."""
         return self._accounts[account]
 
-    def knows(self, local_part: str) -> bool:
-        """Whether there is such an address in the domain."""
-        return local_part in self._routes
+    def route(self, local_part: str) -> Route | None:
+        """What becomes of mail for an address of the domain; `None` if there is no such address."""
+        return self._routes.get(local_part)
 
     def take(self, sender: str, recipients: Sequence[str], octets: bytes, helo: str) -> str:
         """Take a message, and deliver it once its time has come; gives its number, for the reply.
@@ -151,7 +151,7 @@ class PostOffice:
         received = f"Received: from {helo} by {self._name} with ESMTPS id {number}; {formatdate()}\r\n"
         for recipient in recipients:
             local_part, _, domain = recipient.rpartition("@")
-            route = self._routes.get(local_part) if domain.lower() == self.domain else None
+            route = self.route(local_part) if domain.lower() == self.domain else None
             if route is not None:
                 self._deliver(route, sender, recipient, received.encode() + octets)
         return number

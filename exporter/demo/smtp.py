@@ -186,8 +186,8 @@ async def rcpt(session: SmtpSession, argument: bytes) -> None:
 
 def _about_recipient(session: SmtpSession, local_part: bytes, domain: bytes) -> bytes:
     if domain.lower() == session.site.post.domain.encode():
-        known = session.site.post.knows(local_part.decode("ascii", "replace"))
-        return b"250 2.1.5 Ok" if known else b"550 5.1.1 No such user here"
+        route = session.site.post.route(local_part.decode("ascii", "replace"))
+        return b"550 5.1.1 No such user here" if route is None else b"250 2.1.5 Ok"
     if session.logged_in or session.site.behaviour.open_relay:
         return b"250 2.1.5 Ok, to be relayed"
     return b"554 5.7.1 Relay access denied"

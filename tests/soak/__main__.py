@@ -121,7 +121,7 @@ async def soak(seconds: float, directory: Path) -> Soak:
     """Run for so long."""
     run = Soak(seconds)
     drop = Drop()
-    servers = [*kinds(), *flow_servers(drop)]
+    servers = [*kinds(), *flow_servers()]
     (port,) = free_ports(1)
     turns = iter(range(1_000_000))
     file = directory / "mail-exporter.yaml"
@@ -131,7 +131,7 @@ async def soak(seconds: float, directory: Path) -> Soak:
 
     hashed = bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()
     (directory / "web.yml").write_text(yaml.safe_dump({"basic_auth_users": {"soak": hashed}}))
-    async with serving(servers, directory), nameserver(zone(servers)) as answering:
+    async with serving(servers, drop, directory), nameserver(zone(servers)) as answering:
         names = str(answering)
         configure()
         flags = ["--web.enable-lifecycle", "--log.level=error", f"--web.config.file={directory / 'web.yml'}"]

@@ -1,19 +1,19 @@
 """Mail flow and domains in a soak: a server that takes messages, a maildrop that has them, and a nameserver.
 
-The maildrop counts what came and what was removed, by recipient, so that the daemon's own counts can be compared.
+What was handed in is counted by recipient, so that the daemon's own counts can be compared.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import count
 
+from exporter.demo.post import PostOffice, Route
+from exporter.model import Protocol
 from tests.servers.dns import Behaviour, Query, records
 from tests.servers.exporter import Metrics
-from tests.soak.servers import Visited, lines
+from tests.soak.servers import NAME, USER, Visited
 
 STEADY = ("steady", "second")
 """Flows whose messages arrive."""
@@ -31,97 +31,35 @@ MOST_AGE = 10.0
 """Seconds since a domain was judged that is to be judged every second."""
 
 
-@dataclass(slots=True)
-class Drop:
-    """The messages of one maildrop.
+class Drop(PostOffice):
+    """Where all mail goes.
 
     Attributes:
-        messages: By UIDL, each with its recipient.
-        handed_in: How many were taken or refused, by recipient.
-        removed: How many the client deleted, likewise.
+        handed_in: How many messages were taken or refused, by recipient.
     """
 
-    messages: dict[str, tuple[str, bytes]] = field(default_factory=dict)
-    handed_in: Counter[str] = field(default_factory=Counter)
-    removed: Counter[str] = field(default_factory=Counter)
-    _numbers: count[int] = field(default_factory=count)
+    def __init__(self) -> None:
+        super().__init__(NAME, DOMAIN, [USER])
+        self.handed_in: Counter[str] = Counter()
 
-    async def smtp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Takes every login and every message but those for `refused`; has no place for those for `lost`."""
-        writer.write(b"220 mail.soak.test ESMTP\r\n")
-        recipient = ""
-        async for words in lines(reader):
-            match [word.upper() for word in words]:
-                case ["EHLO", *_]:
-                    writer.write(b"250-mail.soak.test\r\n250-SIZE 10485760\r\n250 AUTH PLAIN\r\n")
-                case ["AUTH", *_]:
-                    writer.write(b"235 2.7.0 Authentication successful\r\n")
-                case ["RCPT", *_]:
-                    recipient = words[1].partition("<")[2].partition("@")[0]
-                    if recipient == REFUSED:
-                        self.handed_in[recipient] += 1
-                        writer.write(b"550 5.1.1 No such user\r\n")
-                    else:
-                        writer.write(b"250 2.1.5 Ok\r\n")
-                case ["DATA"]:
-                    writer.write(b"354 Go ahead\r\n")
-                    self._take(recipient, await reader.readuntil(b"\r\n.\r\n"))
-                    writer.write(b"250 2.0.0 Taken\r\n")
-                case ["QUIT"]:
-                    writer.write(b"221 Bye\r\n")
-                    return
-                case _:
-                    writer.write(b"250 2.0.0 Ok\r\n")
+    def route(self, local_part: str) -> Route | None:
+        """Has a place for every message but those for `lost`, and takes none for `refused`."""
+        if local_part == REFUSED:
+            self.handed_in[REFUSED] += 1
+            return None
+        return Route(None if local_part == LOST else USER)
 
-    async def pop3(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """The messages, as they were when the session began; removed when it ends as it should."""
-        listed = list(self.messages)
-        doomed: list[str] = []
-        writer.write(b"+OK ready\r\n")
-        async for words in lines(reader):
-            command, number = words[0].upper(), int(words[1]) - 1 if len(words) > 1 and words[1].isdigit() else 0
-            if command == "DELE":
-                doomed.append(listed[number])
-            if command == "QUIT":
-                self._remove(doomed)
-            writer.write(self._answer(command, listed, number))
-            if command == "QUIT":
-                return
-
-    def _answer(self, command: str, listed: Sequence[str], number: int) -> bytes:
-        match command:
-            case "CAPA":
-                return b"+OK\r\nUSER\r\nUIDL\r\nTOP\r\nRESP-CODES\r\n.\r\n"
-            case "STAT":
-                return b"+OK %d 1000\r\n" % len(listed)
-            case "UIDL":
-                return f"+OK {number + 1} {listed[number]}\r\n".encode()
-            case "LIST":
-                return b"+OK %d %d\r\n" % (number + 1, len(self.messages[listed[number]][1]))
-            case "TOP":
-                return b"+OK\r\n" + self.messages[listed[number]][1].partition(b"\r\n\r\n")[0] + b"\r\n\r\n.\r\n"
-            case "RETR":
-                # As it came: its dots are doubled, and the last one is its end.
-                return b"+OK\r\n" + self.messages[listed[number]][1]
-            case _:
-                return b"+OK\r\n"
-
-    def _remove(self, doomed: Sequence[str]) -> None:
-        for each in doomed:
-            if (message := self.messages.pop(each, None)) is not None:
-                self.removed[message[0]] += 1
-
-    def _take(self, recipient: str, octets: bytes) -> None:
-        self.handed_in[recipient] += 1
-        if recipient != LOST:
-            self.messages[f"m{next(self._numbers)}"] = recipient, octets
+    def take(self, sender: str, recipients: Sequence[str], octets: bytes, helo: str) -> str:
+        """Count a message, and deliver it."""
+        self.handed_in.update(recipient.partition("@")[0] for recipient in recipients)
+        return super().take(sender, recipients, octets, helo)
 
 
-def flow_servers(drop: Drop) -> list[Visited]:
+def flow_servers() -> list[Visited]:
     """Where messages are handed in, and where they are found."""
     return [
-        Visited("hands-in", "smtps://", drop.smtp, tls=True, login=True),
-        Visited("maildrop", "pop3s://", drop.pop3, tls=True, login=True),
+        Visited("hands-in", "smtps://", Protocol.SMTP, tls=True, login=True),
+        Visited("maildrop", "pop3s://", Protocol.POP3, tls=True, login=True),
     ]
 
 

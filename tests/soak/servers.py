@@ -7,13 +7,22 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import trustme
 
+from exporter.demo.post import PostOffice
+from exporter.demo.servers import LOOPBACK, SESSIONS, listening
+from exporter.demo.site import Quota, Site
+from exporter.demo.wire import Wire
+from exporter.model import Encryption, Protocol, Secret
+
 Session = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
+USER = "soak"
 PASSWORD = "correct horse battery"
+NAME = "mail.soak.test"
 
 
 @dataclass(slots=True)
@@ -23,85 +32,22 @@ class Visited:
     Attributes:
         name: What it does, and the name of its endpoint.
         url: Where, without the port.
-        session: What it says.
+        session: What it says, if it is a bad one; a good one speaks its protocol as the demo's servers do.
         tls: Whether from the start.
+        login: Whether its endpoint logs in.
+        rejects: Whether it takes no password.
         port: Where it listens, once it does.
         visits: Connections that it accepted.
     """
 
     name: str
     url: str
-    session: Session
+    session: Session | Protocol
     tls: bool = False
     login: bool = False
+    rejects: bool = False
     port: int = 0
     visits: int = 0
-
-
-async def lines(reader: asyncio.StreamReader) -> AsyncIterator[list[str]]:
-    while line := await reader.readline():
-        yield line.decode("latin-1").split()
-
-
-async def smtp(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Greets, offers a login, takes or refuses it, and says goodbye."""
-    writer.write(b"220 mail.example.com ESMTP\r\n")
-    async for words in lines(reader):
-        match [word.upper() for word in words]:
-            case ["EHLO", *_]:
-                writer.write(b"250-mail.example.com\r\n250-SIZE 10485760\r\n250 AUTH PLAIN\r\n")
-            case ["AUTH", *_]:
-                writer.write(b"235 2.7.0 Authentication successful\r\n")
-            case ["QUIT"]:
-                writer.write(b"221 Bye\r\n")
-                return
-            case _:
-                writer.write(b"502 5.5.2 Command not recognized\r\n")
-
-
-async def pop3(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A mailbox with three messages."""
-    writer.write(b"+OK ready\r\n")
-    async for words in lines(reader):
-        match [word.upper() for word in words]:
-            case ["CAPA"]:
-                writer.write(b"+OK\r\nUSER\r\nRESP-CODES\r\n.\r\n")
-            case ["STAT"]:
-                writer.write(b"+OK 3 1024\r\n")
-            case ["QUIT"]:
-                writer.write(b"+OK bye\r\n")
-                return
-            case _:
-                writer.write(b"+OK\r\n")
-
-
-async def imap(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Takes every login."""
-    writer.write(b"* OK [CAPABILITY IMAP4rev1] ready\r\n")
-    async for words in lines(reader):
-        tag, command = words[0].encode(), words[1].upper()
-        if command == "CAPABILITY":
-            writer.write(b"* CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR\r\n")
-        if command == "LOGOUT":
-            writer.write(b"* BYE\r\n" + tag + b" OK\r\n")
-            return
-        writer.write(tag + b" OK done\r\n")
-
-
-async def rejects(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """POP3 that takes no password."""
-    writer.write(b"+OK ready\r\n")
-    async for words in lines(reader):
-        match [word.upper() for word in words]:
-            case ["CAPA"]:
-                writer.write(b"+OK\r\nUSER\r\n.\r\n")
-            case ["PASS", *_]:
-                writer.write(b"-ERR [AUTH] invalid credentials\r\n")
-            case ["QUIT"]:
-                writer.write(b"+OK bye\r\n")
-                return
-            case _:
-                writer.write(b"+OK\r\n")
 
 
 async def garbage(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -130,23 +76,23 @@ async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
 def kinds() -> list[Visited]:
     """One of each."""
     return [
-        Visited("smtp", "smtp://", smtp),
-        Visited("smtps", "smtps://", smtp, tls=True, login=True),
-        Visited("pop3s", "pop3s://", pop3, tls=True, login=True),
-        Visited("imaps", "imaps://", imap, tls=True, login=True),
-        Visited("rejects", "pop3s://", rejects, tls=True, login=True),
+        Visited("smtp", "smtp://", Protocol.SMTP),
+        Visited("smtps", "smtps://", Protocol.SMTP, tls=True, login=True),
+        Visited("pop3s", "pop3s://", Protocol.POP3, tls=True, login=True),
+        Visited("imaps", "imaps://", Protocol.IMAP, tls=True, login=True),
+        Visited("rejects", "pop3s://", Protocol.POP3, tls=True, login=True, rejects=True),
         Visited("garbage", "imap://", garbage),
         Visited("hangs-up", "smtp://", hangs_up),
         Visited("cuts-handshakes", "imaps://", cuts_handshakes),
         Visited("silent", "pop3://", silent),
-        Visited("comes-and-goes", "smtp://", smtp),
-        Visited("on-demand", "smtp://", smtp),
-        Visited("followed", "imap://", imap),
+        Visited("comes-and-goes", "smtp://", Protocol.SMTP),
+        Visited("on-demand", "smtp://", Protocol.SMTP),
+        Visited("followed", "imap://", Protocol.IMAP),
     ]
 
 
 @asynccontextmanager
-async def serving(servers: Sequence[Visited], directory: Path) -> AsyncIterator[None]:
+async def serving(servers: Sequence[Visited], post: PostOffice, directory: Path) -> AsyncIterator[None]:
     """Has the servers listen on loopback; the authority of their certificates is in the directory."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(directory / "ca.pem")
@@ -154,20 +100,31 @@ async def serving(servers: Sequence[Visited], directory: Path) -> AsyncIterator[
     authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
     async with AsyncExitStack() as stack:
         for server in servers:
-            listening = await asyncio.start_server(_counted(server), "127.0.0.1", 0, backlog=256)
-            if server.tls:
-                listening.close()
-                listening = await asyncio.start_server(_counted(server), "127.0.0.1", 0, ssl=context, backlog=256)
-            server.port = listening.sockets[0].getsockname()[1]
-            stack.callback(listening.close)
+            if isinstance(server.session, Protocol):
+                good = listening(partial(_obey, server, server.session, _site(server, post, context)), Wire)
+                server.port = await stack.enter_async_context(good)
+            else:
+                bad = await asyncio.start_server(partial(_misbehave, server, server.session), LOOPBACK, 0, backlog=256)
+                server.port = bad.sockets[0].getsockname()[1]
+                stack.callback(bad.close)
         yield
 
 
-def _counted(server: Visited) -> Session:
-    async def visited(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server.visits += 1
-        with suppress(OSError, asyncio.IncompleteReadError, ValueError, IndexError):
-            await server.session(reader, writer)
-        writer.close()
+def _site(server: Visited, post: PostOffice, context: ssl.SSLContext) -> Site:
+    accounts = {} if server.rejects else {USER: Secret(PASSWORD.encode())}
+    encryption = Encryption.TLS if server.tls else Encryption.NONE
+    return Site(NAME, encryption, context, accounts, post, Quota("soak", 1, 10))
 
-    return visited
+
+async def _obey(server: Visited, protocol: Protocol, site: Site, wire: Wire) -> None:
+    server.visits += 1
+    await SESSIONS[protocol](wire, site).run()
+
+
+async def _misbehave(
+    server: Visited, session: Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    server.visits += 1
+    with suppress(OSError, asyncio.IncompleteReadError, ValueError, IndexError):
+        await session(reader, writer)
+    writer.close()
