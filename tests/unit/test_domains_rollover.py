@@ -13,12 +13,13 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from exporter.domains.checks.examination import Place, Settings, Shown
 from exporter.domains.judge import Judge
 from exporter.domains.lookups import Lookups
-from exporter.domains.posture.memory import Memory, read, written
+from exporter.domains.posture.memory import MAX_REMEMBERED, Memory, read, written
 from exporter.domains.targets import ONLY_PUBLIC
 from exporter.model import DomainCheck, DomainProblem, DomainReport, IpFamily, KeyType, Resolution, Sender
 from exporter.net.dns_query import Absent, Failed, Outcome, Records
@@ -210,6 +211,24 @@ async def test_a_key_that_a_renewal_has_kept_is_expected_to_be_kept_again() -> N
     whole = f"3 0 1 {hashlib.sha256(world.served.der).hexdigest()}"
     world.records = [whole]
     assert {DomainProblem.DANE_RENEWAL_UNPREPARED} == (await told(judge_of(world, 100 * 86400.0, memories)))[2]
+
+
+async def test_a_key_of_another_kind_is_judged_too() -> None:
+    odd = issue("mx.example.com", alternatives=["mx.example.com"], key=Ed25519PrivateKey.generate(), days=Span(-9, 81))
+    assert (True, None, set()) == await told(judge_of(World([tlsa(odd)], odd)))
+    assert (False, None, {DomainProblem.DANE_MISMATCH}) == await told(judge_of(World([tlsa(NEW)], odd)))
+
+
+async def test_a_domain_that_changes_all_the_time_fills_no_memory() -> None:
+    memories: dict[str, Memory] = {}
+    world = World([], OLD)
+    for number in range(3):
+        memories.setdefault("example.com", Memory()).matched |= {
+            ("mx.example.com", 25, 3, 1, 1, bytes([number, other])) for other in range(200)
+        }
+        world.records = [tlsa(OLD)]
+        await told(judge_of(world, -20 * 86400.0, memories))
+        assert len(memories["example.com"].matched) <= MAX_REMEMBERED + 1
 
 
 async def test_what_is_remembered_survives_a_restart() -> None:

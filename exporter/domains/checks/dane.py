@@ -23,7 +23,7 @@ from exporter.domains.discovery.dns_records import SERVICES
 from exporter.domains.lookups import Security, srv_records
 from exporter.domains.posture.dane import KEY, SERVER, Tlsa, key_digest
 from exporter.domains.posture.memory import MAX_REMEMBERED
-from exporter.model import DomainCheck, DomainProblem, TlsaMatch
+from exporter.model import DomainCheck, DomainProblem, KeyType, TlsaMatch
 
 CHECK = DomainCheck.DANE
 
@@ -98,11 +98,15 @@ async def _judged(
     shown = await all_presented(here, host, place, pins.base)
     rows = [row for each in shown for row in _rows(here, pins, each, names)]
     for each in shown:
-        _judge(
-            here, pins, each, [(match.key_type, match.matches) for match, _ in rows if match.address == each.address]
-        )
+        outcomes: list[tuple[KeyType | None, bool]] = [
+            (match.key_type, match.matches) for match, _ in rows if match.address == each.address
+        ]
+        if not each.by_kind:
+            # A key of a kind that no series is about, such as Ed25519.
+            outcomes = [(None, authenticates(record, each.shown, names, here.now)) for record in pins.usable]
+        _judge(here, pins, each, outcomes)
     in_use = {record for match, record in rows if match.matches}
-    _remember(here, place, in_use, shown)
+    _remember(here, place, pins, in_use, shown)
     if in_use:
         await _judge_withdrawal(here, pins, rows, shown, names)
     ready = _is_ready(here, place, pins, in_use) if in_use else None
@@ -151,7 +155,7 @@ def _rows(here: Examination, pins: Pinned, shown: Presented, names: tuple[str, .
     ]
 
 
-def _judge(here: Examination, pins: Pinned, shown: Presented, outcomes: Sequence[tuple[object, bool]]) -> None:
+def _judge(here: Examination, pins: Pinned, shown: Presented, outcomes: Sequence[tuple[KeyType | None, bool]]) -> None:
     where = f"{shown.place.host} port {shown.place.port} at {shown.address}"
     if not shown.shown.reached:
         return  # the check of MX tells
@@ -159,24 +163,26 @@ def _judge(here: Examination, pins: Pinned, shown: Presented, outcomes: Sequence
         told = f"{where} has TLSA records, and no TLS: {shown.shown.detail}"
         here.report(DomainProblem.DANE_WITHOUT_STARTTLS, CHECK, told)
         return
-    kinds = {kind: any(matched for one, matched in outcomes if one == kind) for kind, _ in shown.by_kind}
+    kinds = {kind: any(matched for one, matched in outcomes if one == kind) for kind, _ in outcomes}
     failing = [str(kind) for kind, matched in kinds.items() if not matched]
     records = "; ".join(map(str, pins.usable[:4]))
-    if kinds and len(failing) == len(kinds):
+    if len(failing) == len(kinds):
         here.report(DomainProblem.DANE_MISMATCH, CHECK, f"{where}: no record matches its certificate ({records})")
     elif failing:
         told = f"{where}: no record matches its certificate for {failing[0]} keys ({records})"
         here.report(DomainProblem.DANE_KEY_TYPE_MISMATCH, CHECK, told)
 
 
-def _remember(here: Examination, place: Place, in_use: set[Tlsa], shown: Sequence[Presented]) -> None:
-    memory = here.memory
-    for record in in_use:
-        if len(memory.matched) < MAX_REMEMBERED:
-            memory.matched.add(_key(place, record))
-    for digest in _keys(shown):
-        if len(memory.served) < MAX_REMEMBERED:
-            memory.served.setdefault((place.host, place.port, digest), here.now)
+def _remember(here: Examination, place: Place, pins: Pinned, in_use: set[Tlsa], shown: Sequence[Presented]) -> None:
+    memory, digests = here.memory, _keys(shown)
+    if len(memory.matched) + len(memory.served) + len(memory.withdrawn) > MAX_REMEMBERED:
+        # All is forgotten but what is published and served here.
+        memory.matched &= {_key(place, record) for record in pins.usable}
+        memory.served = {key: at for key, at in memory.served.items() if key[2] in digests}
+        memory.withdrawn.clear()
+    memory.matched.update(_key(place, record) for record in in_use)
+    for digest in digests:
+        memory.served.setdefault((place.host, place.port, digest), here.now)
 
 
 def _keys(shown: Sequence[Presented]) -> set[bytes]:

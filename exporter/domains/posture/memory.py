@@ -26,7 +26,7 @@ class Memory:
 
 
 MAX_REMEMBERED = 256
-"""How many of each are kept, so that a domain that changes all the time does not fill the memory."""
+"""How much is kept of one domain, so that one that changes all the time does not fill the memory."""
 
 
 def written(memory: Memory) -> dict[str, Any]:
