@@ -27,7 +27,19 @@ from exporter.demo.stage import Staged, demo_servers
 from exporter.model import Credentials
 
 HERE: Final = Path(__file__).parent
-BOARDS: Final = ("mail-overview", "mail-endpoint", "mail-certificates", "mail-exporter")
+WATCHED: Final = "mail"
+DEMO: Final = "demo"
+"""The jobs: what is watched here, and the demo as it is, of which flows and domains are shown."""
+
+BOARDS: Final = {
+    "mail-overview": WATCHED,
+    "mail-endpoint": WATCHED,
+    "mail-certificates": WATCHED,
+    "mail-exporter": WATCHED,
+    "mail-flow": DEMO,
+    "mail-domains": DEMO,
+}
+"""The dashboards, and whose job each shows."""
 SCRAPE_SECONDS: Final = 5
 MANY: Final = 100
 """Endpoints from which on each is probed less often: this is one small machine."""
@@ -112,7 +124,8 @@ async def _draw(output: Path, wanted: int, vantages: Sequence[str], minutes: int
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="dashboards-")))
         staged = await stack.enter_async_context(demo_servers([one for one in SCENES if one.name in SHOWN]))
         endpoints = _repeated(await _endpoints(staged, stack), wanted)
-        exporters, prometheus = {_free_address(): vantage for vantage in vantages}, _free_address()
+        exporters = {_free_address(): vantage for vantage in vantages}
+        demo, prometheus = _free_address(), _free_address()
         configuration = directory / "mail-exporter.yaml"
         configuration.write_text(yaml.safe_dump(_configuration(staged, endpoints)))
         for address in exporters:
@@ -122,8 +135,11 @@ async def _draw(output: Path, wanted: int, vantages: Sequence[str], minutes: int
                     *(f"--config.file={configuration}", f"--web.listen-address={address}", "--log.level=error"),
                 )
             )
+        await stack.enter_async_context(
+            _running(sys.executable, "-m", "exporter", "demo", f"--web.listen-address={demo}", quiet=True)
+        )
         scraping = directory / "prometheus.yml"
-        scraping.write_text(yaml.safe_dump(_scraping(exporters)))
+        scraping.write_text(yaml.safe_dump(_scraping(exporters, demo)))
         await stack.enter_async_context(
             _running(
                 *("prometheus", f"--config.file={scraping}", f"--storage.tsdb.path={directory / 'data'}"),
@@ -209,15 +225,18 @@ def _password(credentials: Credentials) -> str:
     return credentials.password.read().reveal().decode()
 
 
-def _scraping(exporters: Mapping[str, str]) -> dict[str, Any]:
-    """For Prometheus: the exporters' addresses, and the vantage point of each."""
+def _scraping(exporters: Mapping[str, str], demo: str) -> dict[str, Any]:
+    """For Prometheus: the exporters' addresses, and the vantage point of each; and the demo's address."""
     targets = [
         {"targets": [address], "labels": {"vantage": vantage} if vantage else {}}
         for address, vantage in exporters.items()
     ]
     return {
         "global": {"scrape_interval": f"{SCRAPE_SECONDS}s"},
-        "scrape_configs": [{"job_name": "mail", "static_configs": targets}],
+        "scrape_configs": [
+            {"job_name": WATCHED, "static_configs": targets},
+            {"job_name": DEMO, "static_configs": [{"targets": [demo]}]},
+        ],
     }
 
 
@@ -233,10 +252,10 @@ def _job(prometheus: str, output: Path, minutes: int, widths: Sequence[int]) -> 
                 "dashboard": str(HERE.parent / f"{board}.json"),
                 "width": width,
                 "theme": theme,
-                "variables": {"endpoint": PICTURED} if board == "mail-endpoint" else {},
+                "variables": {"job": watched} | ({"endpoint": PICTURED} if board == "mail-endpoint" else {}),
                 "to": str(output / f"{board}-{theme}{'' if len(widths) == 1 else f'-{width}'}.png"),
             }
-            for board in BOARDS
+            for board, watched in BOARDS.items()
             for width in widths
             for theme in ("dark", "light")
         ],
@@ -257,9 +276,10 @@ async def _run(program: str, *arguments: str, cwd: Path) -> str:
 
 
 @asynccontextmanager
-async def _running(program: str, *arguments: str) -> AsyncIterator[None]:
-    """A program, from entry to exit."""
-    process = await asyncio.create_subprocess_exec(program, *arguments)
+async def _running(program: str, *arguments: str, quiet: bool = False) -> AsyncIterator[None]:
+    """A program, from entry to exit; a quiet one says nothing."""
+    said = asyncio.subprocess.DEVNULL if quiet else None
+    process = await asyncio.create_subprocess_exec(program, *arguments, stdout=said)
     try:
         yield
     finally:

@@ -6,12 +6,12 @@ styles inside a page.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 from exporter.metrics.history import Attempt
-from exporter.model import Phase, ProbeResult, Span
+from exporter.model import Leg, Phase, ProbeResult, Span
 from exporter.web.wording import count, duration, moment
 
 SCALE = 1000
@@ -68,6 +68,29 @@ def waterfall(result: ProbeResult) -> list[Bar]:
         replace(_bar(span, span.start * scale, span.duration * scale), failed=number == failed)
         for number, span in enumerate(spans)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class LegBar:
+    """A leg of a message's way, in units of `SCALE` from the left; `duration` is in seconds."""
+
+    leg: Leg
+    x: float
+    width: float
+    duration: float
+
+
+def way(legs: Mapping[Leg, float]) -> list[LegBar]:
+    """The legs of a message one after the other: one is drawn below the other."""
+    total = sum(legs.values())
+    scale = SCALE / total if total > 0.0 else 0.0
+    bars, x = [], 0.0
+    for leg in Leg:
+        if leg in legs:
+            width = legs[leg] * scale
+            bars.append(LegBar(leg, round(x, 2), round(width, 2), legs[leg]))
+            x += width
+    return bars
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from exporter.metrics.record import unfold
 from exporter.metrics.store import Snapshot
 from exporter.model import CertificateFacts, Failure, ProbeResult, TlsFacts
 from exporter.web import links, roundup, wording
-from exporter.web.charts import HISTORY_HEIGHT, Bar, Strip, columns, stack, strip, waterfall
+from exporter.web.charts import HISTORY_HEIGHT, Bar, Strip, columns, stack, strip, waterfall, way
 from exporter.web.documentation import Document
 from exporter.web.filters import choices
 from exporter.web.ninety_days import ninety_days
@@ -132,7 +132,7 @@ class Pages:
             page: What every page needs.
             states: Of the flow, or of each of its MX hosts; at least one.
         """
-        ways = [(state, _messages(state)) for state in states]
+        ways = [(state, _messages(state), [] if state.latest is None else way(state.latest.legs)) for state in states]
         return self._renderer.render("flow.html", page=page, flow=states[0].flow, ways=ways)
 
     def endpoint(self, page: Page, state: EndpointState, others: Sequence[EndpointState] = ()) -> Iterator[bytes]:

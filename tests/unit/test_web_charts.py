@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from exporter.metrics.history import Attempt
-from exporter.model import FailureReason, Phase, ProbeResult, Span
-from exporter.web.charts import HISTORY_HEIGHT, LOWEST, SCALE, columns, stack, strip, waterfall
+from exporter.model import FailureReason, Leg, Phase, ProbeResult, Span
+from exporter.web.charts import HISTORY_HEIGHT, LOWEST, SCALE, columns, stack, strip, waterfall, way
 from tests.unit.results import ALL_PHASES, NOON, failure, spans, success
 
 
@@ -62,6 +62,16 @@ def test_a_strip_has_one_piece_for_each_run_of_probes() -> None:
     assert "M2 0h2v10h-2zM5 0h1v10h-1z" == drawn.good
     assert "M4 0h1v10h-1z" == drawn.bad
     assert "1 failure in the last 4 probes" == drawn.text
+
+
+def test_the_legs_of_a_message_follow_each_other_in_their_order() -> None:
+    drawn = way({Leg.REMOVE: 1.0, Leg.SUBMIT: 2.0, Leg.TRANSIT: 5.0})
+
+    assert [(Leg.SUBMIT, 0.0, 250.0), (Leg.TRANSIT, 250.0, 625.0), (Leg.REMOVE, 875.0, 125.0)] == [
+        (bar.leg, bar.x, bar.width) for bar in drawn
+    ]
+    assert [0.0] == [bar.width for bar in way({Leg.SUBMIT: 0.0})]
+    assert [] == way({})
 
 
 def test_the_slowest_success_and_every_failure_take_the_whole_height() -> None:
