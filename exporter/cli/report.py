@@ -5,7 +5,7 @@ Tables end with an empty column, since the last one is not aligned.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from rich.console import Console
@@ -30,8 +30,10 @@ def print_side_by_side(console: Console, results: Sequence[ProbeResult]) -> None
         return
     for result in results:
         console.print(Text.assemble(_mark(result), " ", (result.endpoint, "bold"), f"  {duration(result.duration)}"))
-        phases = ", ".join(f"{phase} {duration(took)}" for phase, took in result.phase_durations.items())
-        console.print(Text(f"  {phases}", "dim"))
+        for line in _filled(
+            [f"{phase} {duration(took)}" for phase, took in result.phase_durations.items()], console.width
+        ):
+            console.print(Text(line, "dim"), soft_wrap=True)
 
 
 def print_failures(
@@ -91,6 +93,18 @@ def print_statistics(console: Console, name: str, statistics: Statistics) -> Non
     if rows:
         heads = [_headed(word) for word in ("", "min", "median", "p95", "max", "")]
         print_rows(console, [tuple(heads), *rows], right=range(1, 5))
+
+
+def _filled(pieces: Sequence[str], width: int) -> Iterator[str]:
+    """Pieces in lines, none of which is broken: a figure stays with its unit."""
+    line = ""
+    for number, piece in enumerate(pieces, 1):
+        next_one = f" {piece}," if number < len(pieces) else f" {piece}"
+        if line and len(line) + len(next_one) > width:
+            yield line
+            line = ""
+        line = line + next_one if line else f" {next_one}"
+    yield line
 
 
 def _headed(word: str | Text) -> Text:

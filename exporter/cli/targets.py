@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 import click
 
@@ -12,8 +13,8 @@ from exporter.config.endpoints_section import endpoint_from_url
 from exporter.config.values.hosts import parse_domain
 from exporter.model import Endpoint
 
-LISTED = 500
-"""Characters of the names that a message lists."""
+LISTED = 20
+"""Names that a message lists."""
 
 
 class TargetError(ValueError):
@@ -41,8 +42,17 @@ def endpoints_of(target: str, configuration: Configuration | None) -> Sequence[E
         raise TargetError(
             f"{target!r} is not a URL such as imaps://mail.example.com; for the name of an endpoint add --config.file"
         )
-    names = ", ".join(endpoint.name for endpoint in configured)
-    raise TargetError(f"the configuration has no endpoint {target!r}; it has {names[:LISTED]}")
+    raise TargetError(
+        f"the configuration has no endpoint {target!r}; {_instead([each.name for each in configured], target)}"
+    )
+
+
+def _instead(names: Sequence[str], target: str) -> str:
+    """What to write in place of a name that there is not."""
+    if near := get_close_matches(target, names, n=1):
+        return f"did you mean {near[0]!r}?"
+    more = len(names) - LISTED
+    return f"it has {', '.join(names[:LISTED])}" + (f" and {more} more" if more > 0 else "")
 
 
 def _is_domain(text: str) -> bool:
