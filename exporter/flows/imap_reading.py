@@ -35,6 +35,9 @@ REPORTS: Final = b'HEADER Content-Type "delivery-status"'
 BETWEEN_FULL_LOOKS: Final = 1.0
 """Seconds: what has become ripe meanwhile is settled together, after all mailboxes were opened once."""
 
+AT_ONCE: Final = 50
+"""Messages that are removed by one command."""
+
 UNTIL_SENT: Final = 2.0
 """Seconds for which a message that somebody is about to send is awaited without IDLE."""
 
@@ -193,10 +196,10 @@ class ImapReading:
     async def _settle_what_is_ripe(self) -> None:
         if self._full_look is None:
             return
-        for ledger in self._work.ledgers():
-            for entry in ledger:
-                if ledger.ripe(entry, self._full_look):
-                    await self._taking.settle(ledger, entry)
+        look = self._full_look
+        ripe = [(ledger, entry) for ledger in self._work.ledgers() for entry in ledger if ledger.ripe(entry, look)]
+        for start in range(0, len(ripe), AT_ONCE):
+            await self._taking.settle(ripe[start : start + AT_ONCE])
 
     async def _give_up_what_is_overdue(self) -> None:
         """What was missing at the last look at all mailboxes, and was overdue then, is lost."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from exporter.flows.assignment import Assignment
@@ -123,37 +123,42 @@ class ImapTaking:
         if await self._mailboxes.remove(place, (uid,)):
             self._desk.observer.removed(ledger.flow.name, ledger.mx, kind)
 
-    async def settle(self, ledger: Ledger, entry: InFlight) -> None:
-        """Remove a message, then count it: one that was removed and not counted is counted by nobody twice."""
-        begun, gone = self._desk.now().at, False
-        places = [place for place in self._work.places.values() if entry.token in place.held]
+    async def settle(self, ripe: Sequence[tuple[Ledger, InFlight]]) -> None:
+        """Remove messages, then count them: one that was removed and not counted is counted by nobody twice."""
+        begun, gone = self._desk.now().at, set[Token]()
+        owners = {entry.token: ledger for ledger, entry in ripe}
+        places = [place for place in self._work.places.values() if not owners.keys().isdisjoint(place.held)]
         try:
             for place in places:
-                uids = await self._still_there(place, place.held.pop(entry.token), entry.token)
-                if uids and (gone := await self._mailboxes.remove(place, uids)):
-                    for _ in uids:
-                        self._desk.observer.removed(ledger.flow.name, ledger.mx, Removal.OWN)
+                held = {uid: token for token in owners for uid in place.held.pop(token, ())}
+                there = await self._still_there(place, held)
+                if there and await self._mailboxes.remove(place, there):
+                    for uid in there:
+                        gone.add(held[uid])
+                        self._desk.observer.removed(owners[held[uid]].flow.name, owners[held[uid]].mx, Removal.OWN)
         except BaseException:
             for place in places:
                 place.sweep_again(self._desk.now().at)
             raise
         finally:
             now = self._desk.now()
-            # Where the UIDs have become void meanwhile, it is found again.
-            if entry.copies:
-                self._desk.settle(ledger, ledger.arrived(entry, now, now.at - begun if gone else None))
+            for ledger, entry in ripe:
+                # Where the UIDs have become void meanwhile, it is found again.
+                if entry.copies:
+                    removing = now.at - begun if entry.token in gone else None
+                    self._desk.settle(ledger, ledger.arrived(entry, now, removing))
 
-    async def _still_there(self, place: Place, uids: Sequence[int], token: Token) -> list[int]:
+    async def _still_there(self, place: Place, held: Mapping[int, Token]) -> list[int]:
         """Those of the messages that are what they were: a mailbox that was opened again may have other UIDs."""
-        if not uids or not await self._mailboxes.go_to(place):
+        if not held or not await self._mailboxes.go_to(place):
             return []
         found = []
-        for each in await self._mailboxes.fetch(uids):
+        for each in await self._mailboxes.fetch(list(held)):
             headers = read_headers(each.content)
             ours = self._desk.recognise(headers)
             if ours is None and self._desk.may_be_stripped(headers):
                 ours = await self._recognise_body(each.uid)
-            if ours is not None and ours.token == token and each.uid in uids:
+            if ours is not None and held.get(each.uid) == ours.token:
                 found.append(each.uid)
         return found
 

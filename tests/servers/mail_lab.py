@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -290,9 +291,11 @@ async def run(lab: Lab) -> dict[str, Any]:
     commands = write_dns(lab)
     prepare_namespace(lab)
     processes = [await asyncio.create_subprocess_exec(*command, stderr=subprocess.DEVNULL) for command in commands]
+    mail = AsyncExitStack()
     try:
-        servers = [await serve_mail(lab.directory, each) for each in lab.mail]
-        servers += [await serve_web(lab.directory, each) for each in lab.web]
+        for each in lab.mail:
+            await mail.enter_async_context(serve_mail(lab.directory, each))
+        web = [await serve_web(lab.directory, each) for each in lab.web]
         await until_dns_answers(lab.zones[0].name)
         found = await judged(lab.domains)
         for domain in sorted(lab.fingered):
@@ -301,8 +304,11 @@ async def run(lab: Lab) -> dict[str, Any]:
             told = await Resolver(DnsSettings()).records_at(name, dns.rdatatype.TLSA, [AT_HOME])
             found[domain]["at_home"] = getattr(told, "authoritative", False)
         found["withdrawn.lab"]["later"] = await withdrawn(lab, processes[0])
+        for server in web:
+            server.close()
         return found
     finally:
+        await mail.aclose()
         for process in processes:
             process.terminate()
             await process.wait()

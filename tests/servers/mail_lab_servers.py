@@ -5,53 +5,34 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from exporter.demo.post import PostOffice
+from exporter.demo.servers import mail_server
+from exporter.demo.site import Behaviour, Greeting, Quota, Site
+from exporter.model import Encryption, Protocol
 from tests.authority import Party, key_pem, pem
 
 
 @dataclass
 class MailServer:
-    """Says hello, and upgrades to TLS if it has certificates.
+    """One of the demo's, which upgrades to TLS if it has certificates.
 
     Attributes:
         chains: Of each kind of key: the server's own certificate, and those above it.
-        greeting: Its first line.
-        speaks: One of `smtp`, `imap` and `pop3`.
+        name: What it calls itself.
         implicit: Whether TLS comes first.
     """
 
     address: str
     chains: Sequence[Sequence[Party]] = ()
-    greeting: bytes = b"220 mx.lab ESMTP"
-    helo: bytes = b"mx.lab"
+    greeting: Greeting = Greeting.WELCOME
+    name: str = "mx.lab"
     port: int = 25
-    speaks: str = "smtp"
+    protocol: Protocol = Protocol.SMTP
     implicit: bool = False
-
-    def reply(self, line: bytes, *, encrypted: bool) -> tuple[bytes, bytes]:
-        """What it says to a line, and what follows of it: `tls`, `end` or nothing."""
-        offers = bool(self.chains) and not encrypted
-        match self.speaks, line.upper().split():
-            case "smtp", [b"EHLO", *_]:
-                return b"250-" + self.helo + b"\r\n" + (b"250-STARTTLS\r\n" if offers else b"") + b"250 8BITMIME", b""
-            case "smtp", [b"STARTTLS"] if offers:
-                return b"220 go ahead", b"tls"
-            case "imap", [_, b"CAPABILITY"]:
-                more = b" STARTTLS" if offers else b""
-                return b"* CAPABILITY IMAP4rev1" + more + b"\r\n" + line.split()[0] + b" OK done", b""
-            case "imap", [_, b"STARTTLS"] if offers:
-                return line.split()[0] + b" OK go ahead", b"tls"
-            case "imap", [_, b"LOGOUT"]:
-                return b"* BYE bye\r\n" + line.split()[0] + b" OK done", b"end"
-            case "pop3", [b"CAPA"]:
-                return b"+OK\r\n" + (b"STLS\r\n" if offers else b"") + b"USER\r\n.", b""
-            case "pop3", [b"STLS"] if offers:
-                return b"+OK go ahead", b"tls"
-            case "smtp" | "pop3", [b"QUIT"]:
-                return b"221 bye" if self.speaks == "smtp" else b"+OK bye", b"end"
-        return {"smtp": b"502 no", "imap": b"* BAD no", "pop3": b"-ERR no"}[self.speaks], b""
 
 
 @dataclass
@@ -72,34 +53,23 @@ def _context(directory: Path, chains: Sequence[Sequence[Party]]) -> ssl.SSLConte
     return context
 
 
-async def serve_mail(directory: Path, server: MailServer) -> asyncio.Server:
-    """Listens until the loop ends."""
-    context = _context(directory, server.chains) if server.chains else None
-
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            writer.write(server.greeting + b"\r\n")
-            encrypted = server.implicit
-            while line := await reader.readline():
-                said, then = server.reply(line, encrypted=encrypted)
-                writer.write(said + b"\r\n")
-                if then == b"tls" and context is not None:
-                    await writer.start_tls(context)
-                    encrypted = True
-                await writer.drain()
-                if then == b"end":
-                    break
-        except (OSError, ssl.SSLError):
-            pass  # who looks at certificates hangs up as it likes
-        finally:
-            writer.close()
-
-    ssl_context = context if server.implicit else None
-    return await asyncio.start_server(converse, server.address, server.port, ssl=ssl_context)
+def serve_mail(directory: Path, server: MailServer) -> AbstractAsyncContextManager[int]:
+    """Listens until the block ends."""
+    upgrades = Encryption.STARTTLS if server.chains else Encryption.NONE
+    site = Site(
+        name=server.name,
+        encryption=Encryption.TLS if server.implicit else upgrades,
+        tls=_context(directory, server.chains),
+        accounts={},
+        post=PostOffice(server.name, "lab", ()),
+        quota=Quota("", 0, 0),
+        behaviour=Behaviour(greeting=server.greeting),
+    )
+    return mail_server(server.protocol, site, server.address, server.port)
 
 
 async def serve_web(directory: Path, server: WebServer) -> asyncio.Server:
-    """Likewise."""
+    """Listens until the loop ends."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

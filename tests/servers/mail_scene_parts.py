@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from exporter.config.configuration import Domain
+from exporter.demo.site import Greeting
 from exporter.model import DomainCheck
 from tests.authority import Party, issue, pem
 from tests.servers.mail_lab import Lab, Zone
@@ -54,7 +55,7 @@ class Scenes:
         spoilt: tuple[str, str] | None = None,
         checks: tuple[DomainCheck, ...] = MAIL,
         fingered: bool = False,
-        greeting: bytes = b"220 mx.lab ESMTP",
+        greeting: Greeting | None = Greeting.WELCOME,
         malformed: tuple[tuple[str, bytes], ...] = (),
         **settings: object,
     ) -> str:
@@ -65,8 +66,8 @@ class Scenes:
         if not any(line.startswith("mx ") for line in records.splitlines()):
             records += f"mx 60 IN A {address}\n"
         self.lab.zones.append(Zone(zone, records, signed, spoilt, malformed))
-        if greeting:
-            self.lab.mail.append(MailServer(address, chains, greeting, f"mx.{zone}".encode()))
+        if greeting is not None:
+            self.lab.mail.append(MailServer(address, chains, greeting, f"mx.{zone}"))
         self.lab.domains.append(Domain(zone, checks, ca_file=self.ca_file, timeout=120.0, **settings))  # type: ignore[arg-type] # of `Domain`
         if fingered:
             self.lab.fingered.add(zone)

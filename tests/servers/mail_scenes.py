@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from exporter.config.configuration import Domain
+from exporter.demo.site import Greeting
 from exporter.model import DomainCheck
 from tests.authority import Party, Span, rsa_key
 from tests.servers.mail_lab import ALL_CHECKS, Lab, Zone
@@ -68,17 +69,17 @@ def _aliases(add: Scenes) -> None:
     address = add.lab.address()
     add.lab.mail.append(MailServer(address, [[own]]))
     host = f"@ 60 IN MX 10 mx\nmx 60 IN CNAME real\nreal 60 IN A {address}\n"
-    add.domain("alias-target", host + tlsa(3, 1, 1, own, "_25._tcp.real"), greeting=b"", fingered=True)
-    add.domain("alias-own", host + tlsa(3, 1, 1, own), greeting=b"", fingered=True)
+    add.domain("alias-target", host + tlsa(3, 1, 1, own, "_25._tcp.real"), greeting=None, fingered=True)
+    add.domain("alias-own", host + tlsa(3, 1, 1, own), greeting=None, fingered=True)
     both = tlsa(3, 1, 1, own, "_25._tcp.real") + tlsa(3, 1, 1, STRANGER)
-    add.domain("alias-both", host + both, greeting=b"", fingered=True)
+    add.domain("alias-both", host + both, greeting=None, fingered=True)
     outside = "@ 60 IN MX 10 mx\nmx 60 IN CNAME mx.unsigned.lab.\n"
-    add.domain("alias-outside", outside + tlsa(3, 1, 1, STRANGER), greeting=b"", fingered=True)
+    add.domain("alias-outside", outside + tlsa(3, 1, 1, STRANGER), greeting=None, fingered=True)
     # The MX records are not signed, and the host that they name is.
     elsewhere = "@ 60 IN MX 10 {}\nmx 60 IN A 45.67.255.1\n"
-    add.domain("mx-insecure", elsewhere.format("mx.ee311.lab."), signed=False, greeting=b"", fingered=True)
-    add.domain("mx-insecure-bad", elsewhere.format("mx.mismatch.lab."), signed=False, greeting=b"", fingered=True)
-    add.domain("mx-outside", elsewhere.format("mx.unsigned.lab."), greeting=b"")
+    add.domain("mx-insecure", elsewhere.format("mx.ee311.lab."), signed=False, greeting=None, fingered=True)
+    add.domain("mx-insecure-bad", elsewhere.format("mx.mismatch.lab."), signed=False, greeting=None, fingered=True)
+    add.domain("mx-outside", elsewhere.format("mx.unsigned.lab."), greeting=None)
 
 
 def _keys(add: Scenes) -> None:
@@ -106,24 +107,24 @@ def _exchanges(add: Scenes) -> None:
     add.lab.extra.append(dead)
     two = f"@ 60 IN MX 10 mx\n@ 60 IN MX 20 dead\ndead 60 IN A {dead}\n"
     add.domain("one-dead", two, [own])
-    add.domain("all-dead", f"@ 60 IN MX 10 mx\nmx 60 IN A {dead}\n", greeting=b"")
-    add.domain("null-mx", "@ 60 IN MX 0 .\n", greeting=b"")
+    add.domain("all-dead", f"@ 60 IN MX 10 mx\nmx 60 IN A {dead}\n", greeting=None)
+    add.domain("null-mx", "@ 60 IN MX 0 .\n", greeting=None)
     add.domain("null-beside", "@ 60 IN MX 0 .\n@ 60 IN MX 10 mx\n", [own])
     implicit = add.lab.address()
     add.lab.mail.append(MailServer(implicit, [[own]]))
-    add.domain("no-mx-but-address", f"@ 60 IN A {implicit}\n", greeting=b"")
-    add.domain("no-mx-at-all", "", greeting=b"")
-    add.domain("mx-address", "@ 60 IN MX 10 45.67.0.1.\n", greeting=b"")
-    add.domain("mx-private", "@ 60 IN MX 10 mx\nmx 60 IN A 10.0.0.1\n", greeting=b"")
-    add.domain("mx-no-address", '@ 60 IN MX 10 mx\nmx 60 IN TXT "x"\n', greeting=b"")
-    add.domain("refused", "", [own], greeting=b"554 go away")
+    add.domain("no-mx-but-address", f"@ 60 IN A {implicit}\n", greeting=None)
+    add.domain("no-mx-at-all", "", greeting=None)
+    add.domain("mx-address", "@ 60 IN MX 10 45.67.0.1.\n", greeting=None)
+    add.domain("mx-private", "@ 60 IN MX 10 mx\nmx 60 IN A 10.0.0.1\n", greeting=None)
+    add.domain("mx-no-address", '@ 60 IN MX 10 mx\nmx 60 IN TXT "x"\n', greeting=None)
+    add.domain("refused", "", [own], greeting=Greeting.REFUSE)
     add.domain("partial", "@ 60 IN MX 10 mx\n@ 60 IN MX 20 mx.bare.lab.\n" + tlsa(3, 1, 1, own), [own])
     six, other = add.lab.address6(), leaf("mx.six.lab")
     add.lab.mail.append(MailServer(six, [[other]]))
     four = add.lab.address()
     add.lab.mail.append(MailServer(four, [[own]]))
     dual = f"mx 60 IN A {four}\nmx 60 IN AAAA {six}\n" + tlsa(3, 1, 1, own)
-    add.domain("dual-stack", dual, greeting=b"")
+    add.domain("dual-stack", dual, greeting=None)
     add.lab.domains.append(Domain("gone.null-mx.lab", MAIL, timeout=120.0))
 
 
