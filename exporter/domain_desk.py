@@ -58,7 +58,7 @@ class DomainDesk:
         """Follow and judge these from now on. Every process follows all, and takes its share of what is found.
 
         Returns:
-            Of each followed domain its key, and what is known to be found by it.
+            The key of each followed domain, and what was found there.
         """
         followings, judged = tuple(followings), [domain for domain in domains if self._shard.holds(domain.name)]
         told = [following.domain for following in followings if self._shard.holds(following.domain)]

@@ -18,9 +18,9 @@ SWITCH_INTERVAL: Final = 0.0005
 the interpreter. Python's own 5 ms would be added to every step of every probe that is under way meanwhile."""
 
 THRESHOLDS: Final = (700, 5, 30)
-"""When Python looks for garbage by itself: among new objects after 700 more, among those that outlived a look every
-fifth time, and among all after another thirty times that, which is 100,000 objects or some 10 MiB, if those are a
-quarter of what there is. The first two take less than a millisecond."""
+"""When Python collects garbage by itself. It collects generation 0 after 700 new objects, and generation 1 every fifth
+time. It collects everything after another thirty times, if new objects are a quarter of all: after 100,000 objects or
+some 10 MiB. The first two take less than a millisecond."""
 
 LOOK_EVERY: Final = 1.0
 """Seconds between two questions whether everything should be looked at, and whether that disturbs anybody now."""

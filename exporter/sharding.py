@@ -1,9 +1,9 @@
 """Which of several processes probes an endpoint. Pure: every process finds the same answer without asking another.
 
 Jump consistent hashing (Lamping and Veach, "A Fast, Minimal Memory, Consistent Hash Algorithm", 2014) of the endpoint's
-name: where shard n + 1 joins, it takes about 1/(n + 1) of each other's endpoints, and no endpoint moves between those
-that were there before. Only the name counts, so that an endpoint keeps its shard, and its counters, when its host, its
-labels or its neighbours in the file change.
+name. When shard n + 1 is added, it takes about 1/(n + 1) of the endpoints of each other shard, and no endpoint moves
+between those. Only the name counts, so that an endpoint keeps its shard, and its counters, when its host, its labels or
+its neighbours in the file change.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Work that is done once for all who want it at the same time. What is kept of it afterwards is the callers' matter.
 
-Three places share work in ways of their own: a reload that has begun does not count for those who ask now
-(`reloading`), a question to a nameserver ends when nobody waits for it any more (`dns_answers`), and checks of
-passwords wait in a fair line (`web.users`).
+Three places share work in other ways. In `reloading`, a reload that has already begun does not count for new requests.
+In `dns_answers`, a query ends when nobody waits for it any more. In `web.users`, password checks wait in a fair queue.
 """
 
 from __future__ import annotations

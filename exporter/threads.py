@@ -24,7 +24,7 @@ def in_own_thread(work: Callable[[], T], name: str) -> asyncio.Future[T]:
 
     Args:
         work: Blocks.
-        name: Of the thread, for people who look at the process.
+        name: The thread's name, for people who inspect the process.
 
     Raises:
         OSError: The system has no thread to give.
@@ -37,7 +37,7 @@ async def computed(work: Callable[[], T], name: str) -> T:
 
     Args:
         work: Computes; one that may block is for `in_own_thread`.
-        name: Of the thread.
+        name: The thread's name.
     """
     try:
         under_way = in_own_thread(work, name)

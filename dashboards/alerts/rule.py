@@ -21,7 +21,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A figure that Prometheus keeps at hand because it is dear to work out.
+    """A recording rule, for a figure that is expensive to compute.
 
     Attributes:
         name: As `level:metric:operation`.

@@ -255,8 +255,8 @@ def _over_time(of: Scope, settings: Settings) -> Panel:
     return graph(
         Text(
             "Days left over time",
-            f"Of the first certificate to expire, for the {MOST} endpoints with the fewest days left. It falls by one "
-            "a day, and a jump up is a renewal: a missing one is visible weeks before.",
+            f"Days left of the certificate that expires first, for the {MOST} endpoints with the fewest. It falls by "
+            "one a day, and a jump up is a renewal: a missing one is visible weeks before.",
         ),
         [Query(in_rows(fewest, settings), "{{row}}")],
         "none",

@@ -76,7 +76,7 @@ def _tiles(of: Scope) -> tuple[tuple[int, Panel], ...]:
         ),
         (
             6,
-            figure(Text("Failing checks", "Of all domains."), Query(failing), "none", NONE_IS_BETTER),
+            figure(Text("Failing checks", "All domains together."), Query(failing), "none", NONE_IS_BETTER),
         ),
         (
             6,

@@ -209,8 +209,8 @@ def _percentiles(of: Scope) -> Panel:
     return graph(
         Text(
             "Duration percentiles",
-            "Of all probes in the 15 minutes before, failed ones included, as exact as the histogram's buckets. Where "
-            "the endpoint is probed less often, of a longer time.",
+            "All probes of the last 15 minutes, including failed ones, as exact as the histogram's buckets. Where "
+            "the endpoint is probed less often, the time is longer.",
         ),
         [Query(percentile(quantile), legend) for legend, quantile in QUANTILES],
         "s",
@@ -366,7 +366,7 @@ def _capabilities(of: Scope) -> tuple[tuple[int, Panel], ...]:
         (
             6,
             figure(
-                Text("Mechanism", "Of the last login that was tried.", "No login"),
+                Text("Mechanism", "The mechanism of the last login that was tried.", "No login"),
                 Query(of("mail_auth_success"), "{{mechanism}}"),
                 "none",
                 names=True,

@@ -251,7 +251,7 @@ def _lags(of: Scope) -> Panel:
 def _cpu(of: Scope) -> Panel:
     used = f"rate({of('process_cpu_seconds_total')}[$__rate_interval])"
     return graph(
-        Text("CPU", "Of one core, which is all that a process can use."),
+        Text("CPU", "Share of one core, which is all that the process can use."),
         [Query(_of_exporters(of, used), "{{instance}}")],
         "percentunit",
     )

@@ -40,7 +40,7 @@ PHASE_COLORS: Final[Mapping[Phase, str]] = MappingProxyType(
 PROTOCOL_COLORS: Final = MappingProxyType({protocol: row.colours[0] for protocol, row in PROTOCOLS.items()})
 
 PALE_PROTOCOL_COLORS: Final = MappingProxyType({protocol: row.colours[1] for protocol, row in PROTOCOLS.items()})
-"""Of what is below the same in its full colour, such as a median below a higher quantile."""
+"""The paler colour for a series below another one of the same kind, such as a median below a higher quantile."""
 
 QUANTILE_COLORS: Final = ("super-light-blue", "blue", "dark-blue")
 QUANTILES: Final = (("median", 0.5), ("90th", 0.9), ("99th percentile", 0.99))
@@ -60,11 +60,11 @@ NONE_IS_GOOD: Final[Steps] = ((None, GOOD), (1, BAD))
 NONE_IS_BETTER: Final[Steps] = ((None, GOOD), (1, SOON_BAD))
 SHARE_OF_SUCCESS: Final[Steps] = ((None, BAD), (0.9, SOON_BAD), (0.99, LOOK), (0.999, GOOD))
 USED_UP: Final[Steps] = ((None, GOOD), (0.75, LOOK), (0.9, SOON_BAD), (1, BAD))
-"""Of a quota or a budget."""
+"""The colours of a quota or a budget."""
 
 
 def days_left(settings: Settings) -> Steps:
-    """Of a certificate, by the bounds of the alerts."""
+    """The colours of a certificate, by the thresholds of the alerts."""
     return (
         (None, BAD),
         (0, BAD),
@@ -75,7 +75,7 @@ def days_left(settings: Settings) -> Steps:
 
 
 def durations(settings: Settings) -> Steps:
-    """Of probes, by the bound of the alert."""
+    """The colours of an availability, by the threshold of the alert."""
     return ((None, GOOD), (settings.slow_seconds / 5, LOOK), (settings.slow_seconds, SOON_BAD))
 
 
@@ -95,22 +95,22 @@ def says(text: str | None, color: str, index: int = 0) -> model.ValueMappingResu
 
 
 def success() -> list[model.ValueMapping]:
-    """Of 1 and 0, for probes."""
+    """The words and colours for 1 and 0 of a probe."""
     return [values(v0=FAILING, v1=UP)]
 
 
 def of_reasons(codes: Mapping[FailureReason, int]) -> model.ValueMap:
-    """Of a reason's code, and of 0 for success."""
+    """The words and colours for a reason's code, and for 0, which is success."""
     failing = {f"v{code}": says(reason, BAD, code) for reason, code in codes.items()}
     return values(v0=UP, **failing)
 
 
 def flag(yes: str, no: str, *, if_no: str = BAD) -> list[model.ValueMapping]:
-    """Of 1 and 0, in these words."""
+    """These words, with colours, for 1 and 0."""
     return [values(v1=says(yes, GOOD, 0), v0=says(no, if_no, 1))]
 
 
 def reply_codes() -> list[model.ValueMapping]:
-    """Of SMTP's replies (RFC 5321, 4.2.1): positive, to be continued, not now, not at all."""
+    """The colours of SMTP reply codes (RFC 5321, 4.2.1): success, intermediate, temporary and permanent failure."""
     kinds = ((200, 299, GOOD), (300, 399, NEUTRAL), (400, 499, SOON_BAD), (500, 599, BAD))
     return [value_range(low, high, says(None, color, index)) for index, (low, high, color) in enumerate(kinds)]

@@ -45,7 +45,7 @@ from dashboards.promql import Scope
 from dashboards.settings import Settings
 
 MOST = 10
-"""Of what is ranked, so many are shown."""
+"""How many entries a ranking shows."""
 
 NEVER = 10_000_000_000
 """Seconds, in place of the time since a success that there never was: more than any, so that it is sorted last."""

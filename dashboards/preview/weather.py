@@ -1,4 +1,4 @@
-"""A way to a server that is not always good, so that a picture has something to show. Knows nothing of mail."""
+"""A network path that is sometimes slow or broken, so that a picture has something to show."""
 
 from __future__ import annotations
 

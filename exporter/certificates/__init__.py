@@ -1,12 +1,15 @@
 """Judging certificates: a presented chain, what OpenSSL found in it, a name and a time become facts and problems.
 
-Pure: no socket, no clock, no file. `der` takes apart, `fields` finds the parts of a certificate and `certificate` reads
-them, `distinguished` writes names and `names` matches them, `strength` knows what is weak, `effort` what
-is too much, `verification` names what
-OpenSSL reports, `trust` says why a path ends nowhere, `chain` puts these together once for each chain, `staple` judges
-a stapled OCSP response, and `judging` comes to the verdict of a probe, which `pins` may add to.
+Pure: no socket, no clock, no file.
 
-Everything in a certificate is the server's word and hostile until checked; nothing in here raises over it.
+- `der` decodes DER, `fields` finds the parts of a certificate, and `certificate` reads them.
+- `distinguished` writes distinguished names, and `names` matches host names.
+- `strength` finds weak keys and signatures, and `effort` limits the work of a verification.
+- `verification` names OpenSSL's errors, and `trust` says why a path is incomplete.
+- `chain` uses all of these once for each chain. `staple` checks a stapled OCSP response.
+- `judging` gives the verdict of a probe, and `pins` compares it with what was pinned.
+
+Everything in a certificate is untrusted input. Malformed certificates become findings, not exceptions.
 """
 
 from __future__ import annotations

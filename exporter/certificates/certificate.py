@@ -69,7 +69,7 @@ class Certificate:
 
     Attributes:
         der: As it was sent.
-        kind: Of its key: `rsa`, `ecdsa`, or what else it is called.
+        kind: The kind of its key: `rsa`, `ecdsa`, or another name.
         flaw: What of its names cannot be read, in words; `None` if all can.
         must_staple: Whether it demands a stapled OCSP response (RFC 7633).
         constrained: Whether it says for which names it may issue (RFC 5280 4.2.1.10).

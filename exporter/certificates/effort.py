@@ -1,8 +1,8 @@
 """How much work the verification of a path may make.
 
-OpenSSL verifies while the event loop waits. A server may send keys, names and constraints of which a single handshake
-costs a sixth of a second: RSA keys with exponents as long as their modulus, thousands of names under thousands of name
-constraints. So what is needed is added up on the way from the trust anchor to the leaf, and too much is refused.
+OpenSSL verifies while the event loop waits. A hostile server can make one handshake cost a sixth of a second: with RSA
+exponents as long as the modulus, or thousands of names under thousands of name constraints. So the work is estimated
+along the path from the trust anchor to the leaf, and a path that needs too much is refused.
 """
 
 from __future__ import annotations

@@ -98,8 +98,8 @@ def _is_among(identity: DNS_ID, alternatives: bytes) -> bool:
 def _present(alternatives: bytes, kind: int, sought: set[bytes]) -> set[bytes]:
     """Which of the names that are sought are in there.
 
-    A certificate may have 50,000 names, and this is asked while others wait: so it is by hand what `elements` does, and
-    only where one of those that are sought can be there at all.
+    A certificate may have 50,000 names, and the event loop waits meanwhile. So this does not use `elements`, and it
+    returns early if none of the names can be there.
     """
     found: set[bytes] = set()
     lowered = alternatives.lower()

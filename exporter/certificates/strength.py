@@ -2,8 +2,8 @@
 
 The measure of weakness is 112 bits: what NIST SP 800-57 part 1 (table 2) has allowed since 2014, and OpenSSL's security
 level 2. For RSA it is also that of the Baseline Requirements, by which public authorities issue (6.1.5 wants 2048 bits,
-7.1.3.2 leaves SHA-1 out). It is judged here, and not left to OpenSSL alone: a connection that has to reach old servers
-lowers its level, and may not lower the judgement of certificates with it.
+7.1.3.2 leaves SHA-1 out). OpenSSL's own check is not enough: a connection to an old server lowers OpenSSL's security
+level, and that must not lower the judgement of certificates.
 """
 
 from __future__ import annotations

@@ -6,13 +6,13 @@ which of two things to do: make the server send an intermediate, or trust an aut
 - If a trusted authority has the issuer's name, it is another of that name, such as one made again with another key.
 - An authority key identifier may name the issuer's own issuer (RFC 5280 4.2.1.1). If that is the issuer itself, a root
   is missing; if it is another, an intermediate.
-- The leaf of a public authority is never issued by a root (Baseline Requirements 6.1.7), and such leaves can be told by
-  their certificate transparency stamps (RFC 6962) or the Forum's policies. A leaf that says where its issuer's
-  certificate is to be had (RFC 5280 4.2.2.1) is made to be completed.
-- Above the leaf nothing tells: the missing one may be the root, which servers rightly leave out (RFC 8446 4.4.2). It
-  is called an unknown authority.
+- A public authority never issues a leaf directly from a root (Baseline Requirements 6.1.7). Its leaves have certificate
+  transparency stamps (RFC 6962) or a policy of the CA/Browser Forum. A leaf that says where its issuer's certificate
+  can be downloaded (RFC 5280 4.2.2.1) also needs an intermediate.
+- Above the leaf there is no such sign: the missing certificate may be the root, which servers rightly leave out
+  (RFC 8446 4.4.2). This is reported as an unknown authority.
 
-A leaf that comes alone and says nothing of the kind may be either, and is reported as both.
+A leaf that is sent alone and has none of these signs may be either, and is reported as both.
 """
 
 from __future__ import annotations

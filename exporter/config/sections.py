@@ -143,7 +143,7 @@ def _example(model: type[Section], at: Location, place: Location) -> str | None:
     For a section as a whole it is the key at the top of the file that the section belongs to.
 
     Args:
-        model: Of the section.
+        model: The section's schema.
         at: Where the section stands; empty for a file that is one section.
         place: Within it.
     """

@@ -118,7 +118,7 @@ class PostOffice:
         """Open it.
 
         Args:
-            name: Of the server, for Received.
+            name: The server's name, for Received.
             domain: The part of addresses behind the `@`.
             accounts: Who has mailboxes; each is an address too.
             routes: What becomes of mail for further addresses, by what stands before the `@`.

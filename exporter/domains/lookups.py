@@ -46,7 +46,7 @@ class Found:
         rdatas: Of dnspython; empty if there are none.
         name: What the name's aliases lead to; the name itself without any.
         ttl: Seconds for which this may be used.
-        security: Of the answer, also where it is that there is nothing.
+        security: The DNSSEC status of the answer, also of a negative one.
         exists: Whether the name has records of any kind.
         unreadable: How many records there are that cannot be read. If that is all of them, it is a failure, too.
         failure: Why it is not known what there is, for people; empty if it is.

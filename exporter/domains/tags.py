@@ -1,7 +1,7 @@
 """Lists of tag=value that mail's TXT records are made of: `v=DMARC1; p=none`. Pure; what tags mean lives elsewhere.
 
-The records of DKIM, DMARC, MTA-STS, TLS-RPT and PACC share this form (RFC 6376 section 3.2) but for what is allowed
-around the signs, of which the most generous reading is taken.
+The records of DKIM, DMARC, MTA-STS, TLS-RPT and PACC share this form (RFC 6376 section 3.2). They differ in the white
+space that they allow around the signs; this parser allows all of it.
 """
 
 from __future__ import annotations

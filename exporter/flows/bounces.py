@@ -1,7 +1,7 @@
 """Delivery status notifications (RFC 3464) for our messages: what happened, its code and the remote server's words.
 
-A notification is ours if it encloses a token of ours, in the message or the header that it returns (RFC 6522), or else
-is in answer to one. qmail and old versions of Exim write theirs for people only, and in words that never change.
+A notification is ours if it contains one of our tokens, in the message or header that it returns (RFC 6522), or answers
+one of our messages. Notifications of qmail and old versions of Exim are free text, but the words never change.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Bounce:
     """A notification about one of our messages.
 
     Attributes:
-        token: Of the message that it is about.
+        token: The token of the message that it is about.
         action: `failed`, `delayed`, `delivered`, `relayed`, `expanded`, or what else it says.
         reason: The enhanced status code, as `status_codes.reason` gives it.
         words: What the remote server said; empty if that is not told.

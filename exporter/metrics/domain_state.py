@@ -32,7 +32,7 @@ class FollowedState:
     """One followed domain.
 
     Attributes:
-        success: Of the last look.
+        success: Whether the last look succeeded.
         last_success_at: Unix time; `None` if there was none.
         count: Endpoints that it stands for.
         problems: For people.

@@ -1,8 +1,8 @@
 """A moment of the store as text, for Prometheus: in slices that are quick to make.
 
-The formats only; what a metric is called and read from stands in its row. prometheus_client's own writer holds the
-interpreter for 9 us a line, which is four seconds for ten thousand endpoints and would show in every latency measured
-meanwhile. Here a scrape is an iterator, and anyone who runs it gives way to the probes between two slices.
+This module knows only the formats. Each metric's row has its name and where its value comes from. The writer in
+prometheus_client needs 9 us a line without a pause: four seconds for ten thousand endpoints, which would distort every
+latency measured meanwhile. Here a scrape is an iterator, and its caller lets probes run between two slices.
 
 Both formats write samples alike, so that a series does not change when another format is negotiated; they differ in the
 lines about a family, and in the exemplars that only OpenMetrics has. A family without a sample is left out.
@@ -37,8 +37,8 @@ BATCH = 64
 _PROBE_METRICS = tuple(
     [metric for metric in ENDPOINT_METRICS if metric.type is MetricType.GAUGE and not metric.of_schedule]
 )
-"""What can be said of a single probe: no counts, for there is nothing that they would go on from, no schedule, and
-nothing of logins of its own, which it shares with the probes on schedule."""
+"""The metrics of a single probe. It has no counters, because there is no earlier value, and no schedule. The state of
+logins is left out because it is shared with scheduled probes."""
 
 _END = "# EOF\n"
 
@@ -85,7 +85,7 @@ def expose_probe(states: tuple[EndpointState, ...], probed: Probed, form: Format
     """All of what `/probe` answers.
 
     Args:
-        states: Of what was probed, with this one probe and none before.
+        states: The states of the probed endpoints, with this one probe and no earlier ones.
         probed: What came of it.
         form: How.
     """

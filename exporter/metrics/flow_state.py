@@ -23,7 +23,7 @@ class FlowState:
         mx: The MX host; empty where there is none.
         labels: What its series have between their braces.
         outcomes: Settled messages by outcome.
-        durations: Of those that arrived.
+        durations: The delays of messages that arrived.
         latest: The message that was settled last; `None` before the first.
         last_success_at: When one was delivered last, as a Unix timestamp; `None` if none was.
         in_flight: Messages that were sent and neither found nor given up.

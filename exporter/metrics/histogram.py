@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from struct import Struct
 
 PROBE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""Seconds: from a server on the same machine, over one across an ocean with a login (seven round trips and a password
-hash), to one that greets late on purpose and to the timeouts that people configure."""
+"""Seconds. The lowest is for a server on the same machine. The middle is for a server across an ocean with a login
+(seven round trips and a password hash). The highest are for servers that delay their greeting, and for timeouts."""
 
 DELAY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 """Seconds, for how late this process does things: under one ms when it is well, over a second when it is stuck."""

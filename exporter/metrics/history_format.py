@@ -1,7 +1,7 @@
 """How long histories are written down, to survive a restart: a line of JSON for each endpoint. Text only, no files.
 
-The first line says what it is, the last how many endpoints there are and what their lines amount to, so that half a
-file is not taken for a whole one. What only later or earlier versions know, such as a reason, is left out when read.
+The first line names the format. The last has the number of endpoints and a checksum, so that a truncated file is
+detected. Anything that this version does not know, such as a reason of a later version, is left out when read.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What is known of each endpoint and of the exporter itself: the latest result, counters, a short history.
 
-Pure memory: no clock (times are handed in), no text formats, no I/O. Everything that leaves the store is a value that
-does not change any more, so that a scrape or a page that takes its time shows one moment, in which the series of an
-endpoint fit together, while probes go on. One thread uses it: the event loop's.
+Memory only: no clock (times are arguments), no text formats, no I/O. The store returns immutable values. So a slow
+scrape or page shows one moment, with consistent series for each endpoint, while probes continue. Only the event loop's
+thread uses it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class ExporterState:
         start_delay: How much later than due probes were started.
         lag: How late the event loop ran what was due.
         scrapes: How long it took to produce `/metrics`.
-        tokens: Of each entry of the credentials that tokens are got for.
+        tokens: The state of the token of each entry of `credentials` that uses one.
         started_at: When the process began to look, a Unix timestamp: what it has not seen may have been before that.
         task_failures: How often each task failed and was restarted.
         web_config_successful: Whether the web configuration could be used when it last changed; `None` without one.

@@ -13,8 +13,8 @@ from typing import Final
 class CertificateProblem(StrEnum):
     """What can be wrong with a chain: the values of the label `error` of `mail_tls_verification_error_info`.
 
-    In the order in which an administrator would mend them: one that stands earlier either means a new certificate,
-    which may take the later ones along, or keeps the later ones from mattering.
+    In the order in which an administrator would repair them. An earlier problem either needs a new certificate, which
+    may also solve the later ones, or makes the later ones irrelevant.
     """
 
     REVOKED = "revoked"
@@ -77,10 +77,10 @@ class CertificateFacts:
         serial: In lower-case hexadecimal, as `openssl x509 -serial` prints it.
         not_before: `None` if it cannot be read; likewise `not_after`.
         names: The DNS names and IP addresses of subjectAltName.
-        fingerprint_sha256: Of the DER encoding, lower-case hexadecimal.
+        fingerprint_sha256: The hash of the DER encoding, lower-case hexadecimal.
         key: Kind and size or curve, e.g. `RSA 2048`, `EC P-256`, `Ed25519`.
         signature: The signature algorithm, e.g. `sha256WithRSAEncryption`.
-        public_key_sha256: Of the DER encoding of the public key with its algorithm, lower-case hexadecimal.
+        public_key_sha256: The hash of the public key with its algorithm, DER, lower-case hexadecimal.
     """
 
     subject: str

@@ -248,10 +248,10 @@ class DomainReport:
     Attributes:
         checked_at: Unix time, when it ended.
         duration: Seconds.
-        success: Of each check that was made; `None` where nothing is published, or it cannot be said.
+        success: The result of each check; `None` if nothing is published or the result is unknown.
         mx_records: `None` if it could not be found out.
-        rollover_ready: Of each host and port with TLSA records that are in use.
-        listed: Of each address and DNS list that answers as it should.
+        rollover_ready: By host and port, where TLSA records are in use.
+        listed: By address and DNS list, for the lists that answer as they should.
         dmarc_policy: As it applies to the domain.
     """
 

@@ -162,7 +162,7 @@ class Endpoint:
         only_address: The one of them to probe, where each has series of its own; `None` to do as mail clients do.
         absolute: Whether the host is looked up as it stands, below no search domain.
         read_back: How many of the newest messages to read, to see whether they can be; `None` for none.
-        priority: Of the record that names it, the lower the sooner it is used; `None` if no record does.
+        priority: The priority of its record, where lower ones are used first; `None` without a record.
         targets: Where it may lead, if somebody else's records name it; `None` for anywhere.
         remark: What else people should know of it; empty for nothing.
         series: Which series its results belong to: made once, as it is asked for more often than all the rest.

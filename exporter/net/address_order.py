@@ -1,9 +1,9 @@
 """The order in which a client tries the addresses of a name: RFC 6724 section 6, as `getaddrinfo` has it.
 
-The rules that a program can apply without asking the kernel for more than routes: 1 (avoid unusable destinations),
-2 (matching scope), 5 (matching label), 6 (precedence) and 8 (smaller scope); what is equal by them stays as it came.
-Not 3, 4 and 7, which need the state of each local address, and not 9: it would undo the order in which a zone's
-nameserver hands out its hosts.
+Applied are the rules that need only routes from the kernel: 1 (avoid unusable destinations), 2 (matching scope),
+5 (matching label), 6 (precedence) and 8 (smaller scope). Addresses that are equal by these keep their order. Rules 3, 4
+and 7 are left out because they need the state of each local address. Rule 9 is left out because it would undo the order
+that the nameserver chose.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """TLS contexts: what is trusted, what is presented and which versions are spoken, made from files and kept up to date.
 
 A context is expensive to make (the system's trust store is some 140 certificates) and cheap to use, so there is one for
-each distinct policy. When a file it was made from changes, the next use gets a new one: a certificate that leaves the
-store, or a client key that is rotated, needs no restart.
+each distinct policy. When one of its files changes, the next use gets a new context. So no restart is needed when a
+certificate is removed from the store or a client key is rotated.
 """
 
 from __future__ import annotations

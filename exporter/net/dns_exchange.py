@@ -3,9 +3,9 @@
 Sockets and bytes only. Which server is asked next, when to give up, and what an answer means are decided by the
 callers; nothing here knows of hosts, caches or probes.
 
-Each exchange has a socket of its own, made for it and closed after it: the kernel picks a random source port, which
-together with the random id is what protects an answer from being forged (RFC 5452 section 9.2). The socket is
-connected, so that nobody but the server asked is heard, and so that a port nobody listens on is told at once.
+Each exchange opens and closes a socket of its own, for which the kernel picks a random source port. The port and the
+random id protect against forged answers (RFC 5452 section 9.2). The socket is connected, so that it only receives from
+the server asked, and reports a closed port at once.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ EDNS_PAYLOAD = 1232
 """Octets we offer to take by UDP: what passes every path without fragments, as agreed on DNS flag day 2020."""
 
 MAX_AT_ONCE = 512
-"""Octets that are read at once. dnspython takes 0.2 ms for a usual answer, but 50 ms for 4 KiB of records whose name is
-made as long as can be, and all other probes would wait: longer answers are read in a thread."""
+"""The longest answer, in octets, that is parsed in the event loop. Parsing takes 0.2 ms for a usual answer, but 50 ms
+for 4 KiB of records with the longest possible name. Longer answers are parsed in a thread, so that no probe waits."""
 
 MAX_STRAYS = 16
 """Datagrams that are no answer to our question before the server is given up on: it may not keep the loop busy."""
@@ -85,7 +85,7 @@ async def exchange(
         rdtype: The kind of records.
         server: Whom to ask.
         patience: Seconds to wait for each of the answers this may take.
-        stamps: Of the question that this exchange is for; stamped also if it fails.
+        stamps: The stamps of the question; also set if the exchange fails.
 
     Raises:
         TimeoutError: No usable answer in time; the message is a `BadAnswer`'s if unusable ones came.

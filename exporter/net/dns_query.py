@@ -37,8 +37,8 @@ MAX_TTL = 3600.0
 """Seconds for which an answer may be reused, whatever it says: a mistake in a zone is noticed within the hour."""
 
 MAX_NEGATIVE_TTL = 30.0
-"""Seconds for which "there is none" may be reused (RFC 2308 section 5 allows hours): a name that was just put right
-is found by the next probe or the one after it."""
+"""Seconds for which a negative answer may be reused (RFC 2308 section 5 allows hours). So a name that was just repaired
+is found by one of the next two probes."""
 
 _MAX_EXTRA_TEXT = 80
 

@@ -15,12 +15,12 @@ import time
 class PeerClock:
     """How far a probe is behind the other side, which waits for its answer, in seconds.
 
-    Time is the other side's while we wait for it, and counts from when our last words left. All the rest is ours and
-    counts for nobody: from the moment when something came, whenever that is noticed, until we answer it. Where there is
-    nothing to be answered, such as between a connection and the greeting, or two pieces of a reply, the other side went
-    on in its own time meanwhile.
+    The server's time runs while we wait for it, from the moment when our last data left. Our own time does not count:
+    from the moment when data arrived, even if it is noticed later, until we answer. Sometimes there is nothing to
+    answer, such as between the connection and the greeting or between two parts of a reply. There the server's time
+    continues.
 
-    What is taken off may be too little and never too much: see `noticed`.
+    The time subtracted may be too little, but is never too much: see `noticed`.
     """
 
     __slots__ = ("_last", "_settled", "_waiting")

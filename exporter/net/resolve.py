@@ -288,7 +288,7 @@ def _waited(outcomes: Sequence[Outcome], begun: float) -> float | None:
     """Seconds from the first question's leaving to the last answer's coming, without what we did before and after.
 
     Args:
-        outcomes: Of all the questions.
+        outcomes: The outcomes of all questions.
         begun: When the name was begun to be looked up: what others asked before is not waited for since then.
     """
     times = [(outcome.asked_at, outcome.answered_at) for outcome in outcomes if not isinstance(outcome, Failed)]

@@ -1,8 +1,8 @@
 """When packets came, by the kernel's word, and when that word cannot be taken.
 
-The kernel notes when each packet comes (SO_TIMESTAMPNS), and for a connection how long it took (TCP_INFO). A stamp is
-turned down where it might be too early, for then a server would seem quicker than it was: nothing is taken off what a
-phase took, and the time in which our own process was busy is part of it.
+The kernel records when each packet arrives (SO_TIMESTAMPNS), and how long a connection took to open (TCP_INFO). A stamp
+that may be too early is not used, because the server would seem faster than it was. Then nothing is subtracted from the
+phase, and the time in which our own process was busy is part of it.
 
 - Packets came out of order, as after a loss. Octets are handed over in their order, with the stamp of the last; those
   that came early waited in the kernel for one that came late, and that one's stamp is lost (`tcpi_rcv_ooopack`).

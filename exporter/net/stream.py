@@ -113,8 +113,8 @@ class Stream:
     async def send(self, data: bytes) -> None:
         """Send all of it.
 
-        If the connection is gone, what the server had said before that is read first, and counts as its answer: a
-        server that has something to say and hangs up does not wait for our next words.
+        If the connection is gone, data that the server sent before is read first and counts as its answer. A server
+        may send a message and close the connection without waiting for our next command.
 
         Raises:
             StreamError: The connection is gone, and the server had said nothing.

@@ -1,8 +1,8 @@
 """What this machine says about names by itself: its hosts file and its resolv.conf.
 
-The parsers are pure and take anything: a line that makes no sense is passed over, as the C library does it. The files
-are read in a thread and looked at again at most once a second, while lookups go on with what is known: a slow disk may
-not show up as a slow name server.
+The parsers are pure and ignore lines that they do not understand, as the C library does. The files are read in a
+thread, and checked for changes at most once a second. Lookups continue with the known content meanwhile, so that a slow
+disk does not look like a slow nameserver.
 """
 
 from __future__ import annotations
@@ -201,8 +201,8 @@ class _WatchedFile(Generic[T]):
     def read(self) -> T:
         """The content as it is now. Blocks.
 
-        If it cannot be read, that is `problem`, and the content is what it last was: running out of file descriptors
-        for a moment must not make it ask other nameservers.
+        If the file cannot be read, `problem` says why, and the earlier content stays in use. So a moment without free
+        file descriptors does not switch to other nameservers.
         """
         try:
             version = file_version(self._path)

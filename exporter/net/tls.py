@@ -91,9 +91,9 @@ def channel_binding(connection: SSL.Connection, kind: ChannelBinding) -> bytes |
     """What ties a login to this TLS session, for SCRAM's -PLUS mechanisms (RFC 5802 6).
 
     Returns:
-        `None` where the type is not defined for this session: `tls-exporter` below TLS 1.3, where OpenSSL does not tell
-        whether the extended master secret that RFC 9266 4.2 demands is in use; `tls-server-end-point` for certificates
-        signed without a hash, such as by Ed25519 (RFC 5929 4.1).
+        `None` if the type is not defined for this session. `tls-exporter` is not defined below TLS 1.3: OpenSSL does
+        not tell whether the extended master secret is in use, which RFC 9266 4.2 demands. `tls-server-end-point` is
+        not defined for certificates signed without a hash, such as by Ed25519 (RFC 5929 4.1).
     """
     if kind == "tls-exporter":
         if connection.get_protocol_version() < SSL.TLS1_3_VERSION:

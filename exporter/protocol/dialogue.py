@@ -1,8 +1,8 @@
 """The vocabulary of a dialogue: the steps it yields, what it learns on the way, and how it fails.
 
-A dialogue is a generator. It yields a step, the driver carries the step out and sends back the bytes that came of it,
-and `yield from` composes dialogues. Nothing here, nor in the protocols, touches a socket or sees a clock: the driver
-moves the bytes, stamps the time when a phase begins, and ends the dialogue when the connection fails it.
+A dialogue is a generator. It yields a step, the driver executes the step and sends the resulting bytes back, and
+`yield from` composes dialogues. Neither this module nor the protocols use a socket or a clock. The driver moves the
+bytes, records when each phase begins, and ends the dialogue when the connection fails.
 """
 
 from __future__ import annotations

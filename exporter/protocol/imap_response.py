@@ -1,8 +1,8 @@
 """What an IMAP server says (RFC 9051 section 7): from lines and literals to responses, and from those to values.
 
-Only reading is here. A response is framed whole and its values are parsed when somebody asks for them: a server may
-send data that nobody asked for at any time, and a client has to let it pass. What a response means for the probe is
-decided in imap.py, and what a refusal means in imap_refusal.py.
+This module only parses. A response is framed as a whole, and its values are parsed on demand. A server may send
+unrequested data at any time, and a client has to ignore it. The meaning of a response for the probe is decided in
+imap.py, and the meaning of a refusal in imap_refusal.py.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Status:
     """A status response.
 
     Attributes:
-        tag: Of the command that it ends; `UNTAGGED` if of none.
+        tag: The tag of the command that it ends; `UNTAGGED` if it ends none.
         code: The response code's name in capitals; empty if there is none.
         argument: What stands behind the name in the response code.
         words: The response as it came, without the tag.
@@ -111,7 +111,7 @@ class Data:
 
     Attributes:
         name: In capitals; empty if the line is not one that IMAP has.
-        number: Of a message, or of messages; `None` where the response has none.
+        number: The number of a message, or a count of messages; `None` if the response has none.
         fragments: What follows the name: a line, then a literal and a line as often as there are literals.
     """
 

@@ -1,12 +1,11 @@
 r"""Finding secrets in what a server says, in whatever clothes it repeats them. Pure: octets in, octets out.
 
-A server that was sent a secret may say it again: in an answer, in a later greeting, in the subject of a certificate; in
-other letter case, in hex, in base64 (once or twice) or base32, as `%70`, `=70`, `&#112;`, `\u0070` or in UTF-7,
-backwards, or half of it on one line and half on the next. `Redactor` finds all of these, and the one place that uses it
-is `exporter.visiting.clearing`.
+A server that received a secret may repeat it: in an answer, in a later greeting, or in the subject of a certificate. It
+may use another letter case, hex, base64 (once or twice), base32, `%70`, `=70`, `&#112;`, `\u0070` or UTF-7. It may also
+reverse it or split it between two lines. `Redactor` finds all of these. Only `exporter.visiting.clearing` uses it.
 
-Almost no server ever does. So there is a quick look at everything that one probe has to show, and only what fails it is
-looked at octet by octet.
+Servers almost never do this. So a quick check covers everything that a probe shows, and only text that fails it is
+examined octet by octet.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class Attempt:
 
     Attributes:
         mechanism: The one in use; `login` has the one that was asked for.
-        host: Of the server, as configured.
+        host: The server's host, as configured.
     """
 
     mechanism: Mechanism

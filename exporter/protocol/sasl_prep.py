@@ -28,9 +28,9 @@ PROHIBITED: Final[tuple[Callable[[str], bool], ...]] = (
 def prepared(octets: bytes) -> bytes:
     """The octets as SASLprep wants them.
 
-    Octets that are not UTF-8, and strings that SASLprep prohibits, stay as they are: RFC 4013 has no form for them, and
-    a server that knows such a password knows it as somebody typed it. PostgreSQL, which speaks SCRAM too, does the
-    same. ASCII stays as it is, control characters included.
+    Octets that are not UTF-8, and strings that SASLprep prohibits, are not changed. RFC 4013 has no form for them, and
+    a server stores such a password as somebody typed it. PostgreSQL, which speaks SCRAM too, does the same. ASCII is
+    not changed either, including control characters.
     """
     if octets.isascii():
         return octets

@@ -54,9 +54,10 @@ DEFAULT_BINDING: Final[ChannelBinding] = "tls-exporter"
 OTHER_BINDING: Final[ChannelBinding] = "tls-server-end-point"
 
 UNBOUND: Final = (b"n,,", b"")
-"""The header and the data of a login that is not bound. RFC 5802 section 6 has a client that could have bound it say
-"y" instead, so that a server notices if its offer was cut. But where TLS ends in front of the server (a TLS terminator,
-or Postfix before Dovecot's SASL), the server knows bindings that this connection does not have, and refuses a "y"."""
+"""The header and the data of a login without channel binding. RFC 5802 section 6 lets a client that supports binding
+say "y" instead, so that a server notices if its offer was stripped. But TLS may end in front of the server: at a TLS
+terminator, or in Postfix before Dovecot's SASL. Such a server offers bindings that this connection does not have, and
+refuses a "y"."""
 
 SERVER_ERRORS: Final = {
     b"no-resources": FailureReason.AUTH_UNAVAILABLE,

@@ -1,8 +1,8 @@
 """From the greeting to the login: what a mail client says first and next, whichever protocol it speaks.
 
-The rules that keep credentials safe are here, once for all three protocols: nothing the server said in plain is
-believed after the upgrade, and no login begins on a connection that is not good enough. How each thing is said stands
-in smtp.py, imap.py and pop3.py. What is done after the login stands in `errands`.
+The rules that keep credentials safe are here, once for all three protocols. After the upgrade to TLS, nothing that the
+server said before is used. No login begins on a connection that is not secure enough. smtp.py, imap.py and pop3.py have
+the commands of each protocol. `errands` has what happens after the login.
 """
 
 from __future__ import annotations

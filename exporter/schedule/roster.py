@@ -1,10 +1,9 @@
 """Who is to be visited at this moment, and where that comes from. Pure: what is looked up is looked up elsewhere.
 
-Endpoints come from three places. The file has those that are written out. Sources, such as the records of a domain,
-stand for those that were found there last. And an endpoint with `addresses: all` is visited once for each address of
-its host, and each of these is an endpoint of its own: with its own turn, its own timeout and its own series. While no
-address is known, the endpoint stands for itself; its probe then only looks the name up. Every probe looks the name up,
-and what it finds decides who is visited from then on.
+Endpoints come from three places. The configuration file lists some. Sources, such as the records of a domain, add those
+that were found there last. An endpoint with `addresses: all` becomes one endpoint for each address of its host. Each of
+these has its own schedule, timeout and series. While no address is known, the endpoint itself is probed, which only
+looks the name up. Every probe looks the name up, and the result decides which addresses are probed from then on.
 """
 
 from __future__ import annotations

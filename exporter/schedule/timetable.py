@@ -53,8 +53,8 @@ class Due(Generic[Item]):
 class Timetable(Generic[Item]):
     """The turns of all items.
 
-    Each item starts at a point of its interval given by a hash of its key, so that starts are spread evenly, stay
-    the same from run to run, and do not move when others come and go.
+    A hash of its key decides when in its interval each item starts. So starts are spread evenly, stay the same from run
+    to run, and do not change when others are added or removed.
     """
 
     def __init__(self) -> None:

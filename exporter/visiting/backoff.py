@@ -5,10 +5,10 @@ come from. So endpoints that share a login share its fate, for as long as the se
 
 - While no endpoint's login was accepted with this secret, a refusal stands for all of them. When the wait is over one
   endpoint tries, one that has not been refused yet before those that have.
-- An accepted login proves the secret. After that a refusal is about the endpoint that it came from (a protocol that is
-  switched off for the user, a backend that is gone): only that one waits, and its delay grows.
-- The proof is void as soon as two endpoints are refused that had been accepted, or the only one: then the secret was
-  changed at the server.
+- An accepted login proves the secret. After that, a refusal is about the endpoint that it came from: a protocol is
+  switched off for the user, or a backend is down. Only that endpoint waits, and its delay grows.
+- The proof ends when two endpoints that had accepted the secret refuse it, or the only one that had. Then the secret
+  was changed at the server.
 """
 
 from __future__ import annotations

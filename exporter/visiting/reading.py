@@ -17,12 +17,12 @@ from exporter.model import Secret, SecretSource
 from exporter.threads import in_own_thread
 
 FRESH_FOR: Final = 1.0
-"""Seconds for which a secret once read serves every endpoint that shares it: a file on a slow disk is read once a
-second, not once a probe, and a rotated secret still works with the next probe."""
+"""Seconds for which a secret is shared by all endpoints that use it after it was read. So a file on a slow disk is read
+once a second and not once a probe, and the next probe still uses a rotated secret."""
 
 MAX_HANGING: Final = 1024
-"""Secrets that may be being read at once, each in a thread. As many take a moment from a disk; only where a file system
-hangs do they stay."""
+"""Secrets that may be read at the same time, each in a thread. Reading takes a moment; only a hanging file system lets
+them add up."""
 
 log = structlog.get_logger()
 

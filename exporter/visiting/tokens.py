@@ -86,7 +86,7 @@ class Token:
     """An access token.
 
     Attributes:
-        number: Of the answer that it came with: a server may give the same secret twice.
+        number: The number of the answer that it came with: a server may give the same secret twice.
         made_of: What tells the secrets that it was given for; others make another token.
         usable_until: Monotonic seconds.
     """

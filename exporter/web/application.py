@@ -1,8 +1,7 @@
 """The HTTP interface: which path gives what, to whom, and with which headers.
 
-Requests to answers; it only reads, but for passing on the request to reload. The pages are the subject of
-`page_routes`, what the other answers show that of `api` and the exposition, how large ones are sent that of
-`streaming`, and where the server listens that of `server`.
+It changes nothing itself and passes requests to reload on. `page_routes` has the pages, `api` and the exposition have
+the other answers. `streaming` sends large answers, and `server` listens.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ def strip(failures: Sequence[bool], places: int, noun: str = "probe") -> Strip:
     """The last probes in a line, the latest at the right end of so many places.
 
     Args:
-        failures: Of each, the latest last, whether it failed.
+        failures: Whether each one failed, the latest last.
         places: How many there is room for.
         noun: What they are.
     """

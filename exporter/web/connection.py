@@ -1,7 +1,7 @@
 """One connection of a client: aiohttp's protocol, and what that does not bound.
 
-aiohttp waits for a request's head as long as for the next request, takes half a million octets for it, and answers what
-is not HTTP with a traceback in the log. How many connections there are is the subject of `listener`.
+aiohttp allows a request's head as much time as a pause between requests, and half a million octets. It writes a
+traceback to the log for anything that is not HTTP. `listener` limits the number of connections.
 """
 
 from __future__ import annotations

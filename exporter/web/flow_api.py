@@ -25,7 +25,7 @@ def flow_detail(states: Sequence[FlowState], now: float) -> bytes:
     """The answer to `/api/v1/flows/NAME`.
 
     Args:
-        states: Of the flow, or of each of its MX hosts; at least one.
+        states: The state of the flow, or of each of its MX hosts; at least one.
         now: Unix timestamp.
     """
     whole = {**_what(states[0]), "mx_hosts": [state.mx for state in states if state.mx] or None}

@@ -1,7 +1,7 @@
 """What a client would like, by its request's headers (RFC 9110 12.5).
 
-Text to values; nothing here knows of aiohttp. prometheus_client has a chooser too, but it takes the first format that
-it knows and leaves out the weights, by which Prometheus says what it prefers.
+This module parses headers and does not use aiohttp. prometheus_client has such a function too, but it takes the first
+format that it knows. It ignores the weights by which Prometheus says what it prefers.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class NinetyDays:
 
     Attributes:
         days: Columns; the last one is today.
-        paths: Of each class the SVG path that fills its half hours, in units of a day and of half an hour.
+        paths: For each class, the SVG path that fills its half hours, in units of a day and half an hour.
         axis: Unix timestamps to write below, at equal distances.
         text: What is to be seen, for people.
         worst: The days with failures, the latest first.

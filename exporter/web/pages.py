@@ -130,7 +130,7 @@ class Pages:
 
         Args:
             page: What every page needs.
-            states: Of the flow, or of each of its MX hosts; at least one.
+            states: The state of the flow, or of each of its MX hosts; at least one.
         """
         ways = [(state, _messages(state), [] if state.latest is None else way(state.latest.legs)) for state in states]
         return self._renderer.render("flow.html", page=page, flow=states[0].flow, ways=ways)

@@ -35,7 +35,7 @@ class TlsSettings:
 
     Attributes:
         client_ca_file: PEM file of who may vouch for clients; `None` where no certificate is verified.
-        client_allowed_sans: Of these names a client's certificate must have one; empty for any.
+        client_allowed_sans: A client's certificate must have one of these names; empty for any.
         cipher_suites: For TLS 1.2 and below, by OpenSSL's names; empty for OpenSSL's choice.
         curves: For the key exchange, by OpenSSL's names, the preferred first; empty for OpenSSL's choice.
     """

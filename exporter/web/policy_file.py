@@ -1,7 +1,7 @@
 """The web configuration: from a file in exporter-toolkit's format to a policy, or everything that is wrong with it.
 
-exporter-toolkit reads its file for each request. Here the files are looked at once a second, in a thread, so that a
-slow disk delays nothing, and what is wrong with a new one does not take the interface away: the old one stays in force.
+exporter-toolkit reads its file for each request. Here the files are checked once a second, in a thread, so that a slow
+disk delays nothing. If a new file is invalid, the old one stays in force.
 """
 
 from __future__ import annotations

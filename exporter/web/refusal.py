@@ -1,7 +1,7 @@
 """The page of a request that is refused before anybody is known to have a login: what a browser shows in its place.
 
-It is the same for every exporter but for the words of the refusal: no version, no time, nothing of the configuration,
-and nothing that would have to be loaded with a login.
+Only the text of the refusal differs from exporter to exporter. The page has no version, no time, nothing from the
+configuration, and no resource that needs a login.
 """
 
 from __future__ import annotations

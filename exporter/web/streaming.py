@@ -32,8 +32,8 @@ GRACE = 1.0
 """Seconds over which is measured how fast a client reads."""
 
 LEAST_SPEED = 256 * 1024
-"""Octets a second below which a client loses its place to one that waits: with less, the compressed answer about 10,000
-endpoints would take all of a usual scrape timeout."""
+"""Octets a second below which a client loses its place to one that waits. At this rate the compressed answer for 10,000
+endpoints takes all of a usual scrape timeout."""
 
 LOOK_EVERY = 0.5
 """Seconds after which a client that waits has another one's place taken back."""

@@ -25,7 +25,7 @@ class TlsFileError(ValueError):
     """A setting cannot be put into practice; the message says why.
 
     Attributes:
-        key: Of the section `tls_server_config`.
+        key: A key of the section `tls_server_config`.
     """
 
     def __init__(self, key: str, message: str) -> None:

@@ -1,8 +1,8 @@
 """Who may use the interface: users and passwords, against bcrypt hashes.
 
-A hash takes a tenth of a second on purpose, so one is computed at a time, in a thread that gives way to all others, and
-a login that was right once is remembered. Logins that wait take turns by where they come from, the newest first: people
-who guess passwords delay no probe, and keep nobody out. What a request looks like is not the matter here.
+Hashing a password takes a tenth of a second on purpose. So one is computed at a time, in a thread of the lowest
+priority, and a correct login is remembered. Waiting logins take turns by client address, the newest first. So guessing
+passwords delays no probes and locks nobody out. Parsing requests is not part of this module.
 """
 
 from __future__ import annotations

@@ -51,6 +51,8 @@ _CODE: Final = re.compile(r"``.+?``|`[^`]+`", re.DOTALL)
 _LINK: Final = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _ADDRESS: Final = re.compile(r"<?https?://[^\s>]+>?")
 _ITEM: Final = re.compile(r"^\s*(?:[-*]|\d+\.)\s+(?:\[[ x]\] )?")
+_SECTION: Final = re.compile(r"^(?:Args|Attributes|Raises|Returns|Yields):$", re.MULTILINE)
+_ENTRY: Final = re.compile(r"^ {4}\*{0,2}\w+(?:, \w+)*: ", re.MULTILINE)
 _END: Final = re.compile(r"(?<=[.!?])[\")]*\s+(?=[\"(*]*[A-Z0-9`*_(])|(?<=[.!?])[\")*]+\s+|(?<=;)\s+")
 _CHOICE: Final = re.compile(r"\{\{-? *(?:if|else|end|with|range)\b.*?\}\}")
 _TEMPLATE: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{[^{}]*\}")
@@ -77,6 +79,11 @@ def blocks_of_markdown(text: str) -> Iterator[tuple[int, str]]:
         elif line.strip():
             begun = begun if paragraph else number
             paragraph.append(line[item.end() :] if item else line.strip())
+
+
+def blocks_of_docstring(text: str) -> Iterator[tuple[int, str]]:
+    """Paragraphs and list items, and each entry below ``Args:``, ``Attributes:`` and the like."""
+    yield from blocks_of_markdown(_ENTRY.sub("- ", _SECTION.sub("", text)))
 
 
 def blocks_of_yaml_comments(text: str) -> Iterator[tuple[int, str]]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,17 +18,32 @@ import yaml
 
 from exporter.cli import main
 from exporter.config.schema import json_schema
+from exporter.metrics.domain_rows import DOMAIN_METRICS, FOLLOWED_METRICS
 from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
 from exporter.metrics.exporter_metrics import EXPORTER_METRICS
 from exporter.metrics.flow_rows import FLOW_METRICS
 from exporter.metrics.metric import Metric
-from tests.unit.prose import LONGEST, blocks_of_markdown, blocks_of_yaml_comments, complaints, misused_words
+from tests.unit.prose import (
+    LONGEST,
+    blocks_of_docstring,
+    blocks_of_markdown,
+    blocks_of_yaml_comments,
+    complaints,
+    misused_words,
+)
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")])
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
 COMMENTED = [ROOT / "config.example.yaml", ROOT / "deploy/helm/mail-exporter/values.yaml"]
-PROGRAM = sorted([*(ROOT / "exporter").rglob("*.py"), *(ROOT / "exporter/web/templates").rglob("*.html")])
-METRICS: tuple[Metric[Any], ...] = (*ENDPOINT_METRICS, *FLOW_METRICS, *EXPORTER_METRICS)
+PYTHON = sorted(file for folder in ("exporter", "dashboards", "deploy") for file in (ROOT / folder).rglob("*.py"))
+TEMPLATES = sorted((ROOT / "exporter/web/templates").rglob("*.html"))
+METRICS: tuple[Metric[Any], ...] = (
+    *ENDPOINT_METRICS,
+    *FLOW_METRICS,
+    *DOMAIN_METRICS,
+    *FOLLOWED_METRICS,
+    *EXPORTER_METRICS,
+)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -96,21 +112,36 @@ def test_the_descriptions_in_the_schema_are_plain() -> None:
     assert [] == [f"{text}: {why}" for text in texts for why in complaints(text)]
 
 
-@pytest.mark.parametrize("file", PROGRAM, ids=lambda file: str(file.relative_to(ROOT)))
+def docstrings(module: ast.Module) -> Iterator[tuple[int, str]]:
+    """Strings that stand alone: of modules, classes and functions, and below a constant, for the constant."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.lineno, inspect.cleandoc(node.value.value)
+
+
+@pytest.mark.parametrize("file", PYTHON, ids=lambda file: str(file.relative_to(ROOT)))
 def test_the_program_uses_plain_words(file: Path) -> None:
-    """Messages, templates and docstrings alike."""
+    """Messages, comments and docstrings alike; in docstrings, no sentence is long."""
     text = file.read_text()
-    if file.suffix == ".html":
-        strings = [(1, text)]
-    else:
-        constants = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
-        strings = [(one.lineno, one.value) for one in constants if isinstance(one.value, str)]
-        strings += [
-            (text.count("\n", 0, found.start()) + 1, found[1])
-            for found in re.finditer(r"^\s*# (.*)", text, re.MULTILINE)
-        ]
+    module = ast.parse(text)
+    constants = [node for node in ast.walk(module) if isinstance(node, ast.Constant)]
+    strings = [(one.lineno, one.value) for one in constants if isinstance(one.value, str)]
+    strings += [
+        (text.count("\n", 0, found.start()) + 1, found[1]) for found in re.finditer(r"^\s*# (.*)", text, re.MULTILINE)
+    ]
 
     assert [] == [f"{line}: {why}" for line, string in strings for why in misused_words(" ".join(string.split()))]
+    assert [] == [
+        f"{first + line - 1}: {why}"
+        for first, docstring in docstrings(module)
+        for line, block in blocks_of_docstring(docstring)
+        for why in complaints(block)
+    ]
+
+
+@pytest.mark.parametrize("file", TEMPLATES, ids=lambda file: file.name)
+def test_the_templates_use_plain_words(file: Path) -> None:
+    assert [] == list(misused_words(" ".join(file.read_text().split())))
 
 
 @pytest.mark.parametrize(

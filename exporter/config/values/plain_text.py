@@ -1,8 +1,8 @@
 """The kinds of text that values can be: what each may hold. Text in, its canonical form out, or `ValueError`.
 
-All of it is one printable line that means what it says, and what servers get to see follows the grammar of its RFC:
-nothing that passes here carries CR, LF, NUL or another control character to a wire. What is not only text (durations,
-hosts, URLs) lives in files of its own; which key holds which kind is the schema's.
+Every text is one printable line, and text that is sent to servers follows the grammar of its RFC. So no CR, LF, NUL or
+other control character gets into a protocol. Durations, hosts and URLs have files of their own. The schema says which
+kind of value each key takes.
 """
 
 from __future__ import annotations

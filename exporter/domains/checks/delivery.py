@@ -1,8 +1,8 @@
 """The sum: would a sender of each kind hand its mail over to each address now, by what is published now?
 
-A sender that honours DANE uses it for an MX host that is named by unsigned MX records too, if the host's own records
-are signed: that is what Postfix does, and what RFC 7672 section 2.2.1 allows. Where nothing usable is published, every
-sender is an opportunistic one, and takes what encryption it can get.
+A sender that honours DANE also uses it if the MX records are unsigned but the MX host's own records are signed. Postfix
+does this, and RFC 7672 section 2.2.1 allows it. Where nothing usable is published, every sender is opportunistic: it
+uses whatever encryption it can get.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ class Shown:
         detail: Likewise, for people.
         starttls: Whether it is offered; `None` if that was not reached, or TLS comes first.
         chain: What was presented, DER, the server's own certificate first.
-        problems: Of the certificate, as others than DANE judge it.
+        problems: The certificate's problems for senders that do not use DANE.
         not_before: Unix time, of the server's own certificate.
         not_after: Likewise.
         helo: The name that an SMTP server calls itself; empty if unknown.
@@ -123,7 +123,7 @@ class Host:
     """A host with its addresses.
 
     Attributes:
-        preference: Of an MX host.
+        preference: The preference of an MX host.
         found: The answers about A and AAAA records.
         permitted: Addresses that may be connected to, and to which there is a route.
         refused: Those that may not.

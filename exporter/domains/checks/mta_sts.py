@@ -46,8 +46,8 @@ class PolicyFound:
     """What a sender comes to know.
 
     Attributes:
-        id: Of the record; `None` if there is none that counts.
-        policy: `None` if there is none that counts.
+        id: The record's id; `None` without a valid record.
+        policy: `None` without a valid policy.
         expires: Unix time: of the certificate it is served with.
         wrong: What is wrong, with words.
         silent: Whether nothing is published.

@@ -44,7 +44,7 @@ def own_urls(domain: str, address: str | None, *, scheme: str = "https") -> list
     """Where the domain itself may have it, in the draft's order.
 
     Args:
-        domain: Of the mail addresses.
+        domain: The domain of the mail addresses.
         address: Where a person gave one: it is sent along. With it, servers may answer for this user.
         scheme: `http` for the source that trusts the network.
     """

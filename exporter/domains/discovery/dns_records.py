@@ -57,7 +57,7 @@ def mx_answer(records: Sequence[Mx], domain: str, *, ttl: float, secure: bool, i
     Args:
         records: None if there are none.
         domain: Whose they are.
-        ttl: Of the answer.
+        ttl: The TTL of the answer.
         secure: Whether it was validated.
         implicit: Whether the domain has addresses of its own (RFC 5321 section 5.1: it is its own MX then).
     """

@@ -81,7 +81,7 @@ class Discovered:
     """One endpoint, as all sources have it together.
 
     Attributes:
-        offer: Of the first source that names it.
+        offer: The offer of the first source that names it.
         sources: All that do, in the order asked.
     """
 

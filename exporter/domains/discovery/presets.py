@@ -14,7 +14,7 @@ def preset_answer(domain: str, mx_hosts: Sequence[str]) -> Answered:
     """The servers of the provider that the domain is with.
 
     Args:
-        domain: Of the mail addresses.
+        domain: The domain of the mail addresses.
         mx_hosts: Where its mail goes, the best first.
     """
     for name in (domain, *_names(mx_hosts)):

@@ -32,7 +32,7 @@ class DkimKey:
 
     Attributes:
         kind: `rsa` or `ed25519`.
-        bits: Of an RSA key; `None` of others, and where it is revoked.
+        bits: The size of an RSA key; `None` for other keys and revoked ones.
         revoked: Whether the key is empty.
         testing: Whether receivers are asked to take no notice (`t=y`).
     """

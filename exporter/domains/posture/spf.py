@@ -81,7 +81,7 @@ class Judgement:
     """What came of it.
 
     Attributes:
-        mistake: Of a permerror.
+        mistake: The mistake that caused a permerror.
         detail: For people: what decided.
         lookups: How many terms caused look-ups, as far as the evaluation went.
         void: How many look-ups found nothing.
@@ -121,7 +121,7 @@ def check_host(session: Session, domain: str, now: float = 0.0) -> Generator[Ask
 
     Args:
         session: The mail; IPv4 addresses mapped into IPv6 are IPv4 addresses.
-        domain: Of the sender.
+        domain: The sender's domain.
         now: Unix time, for macros of explanations.
     """
     mapped = session.address.ipv4_mapped if isinstance(session.address, IPv6Address) else None

@@ -36,7 +36,7 @@ class Fetched:
     Attributes:
         uid: Its number for as long as the mailbox's UIDVALIDITY is the same.
         content: The octets that were asked for.
-        size: Of the whole message; `None` if the server does not tell.
+        size: The size of the whole message; `None` if the server does not say.
         arrived: Its INTERNALDATE, as the server writes it; empty if that was not told.
         deleted: Whether it is marked as deleted.
     """
