@@ -100,7 +100,7 @@ and by any other of 521 bits. P-384 takes 0.6 ms, P-521 0.5, brainpoolP512r1 0.9
 
 
 DSA_BITS: Final = 1024
-"""Of the exponents of the two powers that a check takes; FIPS 186-4 4.2 has up to 256 each."""
+"""Bits of the exponents of the two powers that a check computes; FIPS 186-4 4.2 allows up to 256 each."""
 
 
 @dataclass(frozen=True, slots=True)
