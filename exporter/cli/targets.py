@@ -72,7 +72,12 @@ def _published(target: str, configuration: Configuration | None) -> Sequence[End
         asked = subject(target, configuration)
     except click.UsageError as error:
         raise TargetError(error.message) from None
-    endpoints = asked.endpoints(asyncio.run(discover(asked)))
+    found = asyncio.run(discover(asked))
+    for answer in found.answers:
+        if answer.failed:
+            # What it names is missing below, and nobody should take that for all there is.
+            click.echo(f"{asked.domain}: {answer.source} could not be asked: {answer.problem}", err=True)
+    endpoints = asked.endpoints(found)
     if not endpoints:
         raise TargetError(
             f"{target!r} is neither a URL such as imaps://mail.example.com nor a domain that publishes servers; "

@@ -85,6 +85,7 @@ WEB_HOSTS: Final[Mapping[str, Shown]] = MappingProxyType(
 REVERSE: Final = (
     "1.0.25.127 PTR mx.healthy.example.",
     "2.0.25.127 PTR mx.both.example.",
+    "3.0.25.127 PTR relay.warnings.example.",
     "7.2.0.192 PTR www.moved.example.",
 )
 """Names of addresses, below in-addr.arpa."""
@@ -218,7 +219,6 @@ DOMAIN_SCENES: Final[tuple[DomainScene, ...]] = (
                 Is.DKIM_TESTING,
                 Is.AUTOCONFIG_IN_PLAIN,
                 Is.AUTOCONFIG_CERTIFICATE_EXPIRES,
-                Is.REVERSE_DNS_MISSING,
             }
         ),
         documents={

@@ -101,6 +101,16 @@ async def test_commands_beside_the_demo_see_the_same(monkeypatch: pytest.MonkeyP
         assert (0, 3) == (code, len(text.splitlines())), text
 
 
+async def test_a_source_that_cannot_be_asked_is_told_of_before_the_rest_is_probed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with demo_domains() as staged:
+        monkeypatch.setenv(VARIABLE, str(staged.directory))
+        # "bogus.example" has no answer to any question.
+        result = await asyncio.to_thread(CliRunner().invoke, main, ["probe", "bogus.example"])
+    assert (2, True) == (result.exit_code, "bogus.example: mx could not be asked: " in result.stderr)
+
+
 def test_a_demo_that_has_ended_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "/nonexistent")
     result = CliRunner().invoke(main, ["discover", HEALTHY, "--config.file=config.example.yaml"])
