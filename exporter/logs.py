@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
@@ -91,7 +92,7 @@ def configure(level: LogLevel, log_format: LogFormat) -> None:
     """Set up logging for the whole process, libraries that use the standard library's included."""
     global _sink  # noqa: PLW0603 - like standard error itself, there is one for the process
     _take_standard_descriptors()
-    _sink = sink = LogSink(STANDARD_ERROR)
+    _sink = sink = LogSink(_standard_error())
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         _prometheus_level,
@@ -129,6 +130,11 @@ def _take_standard_descriptors() -> None:
             if opened != descriptor:
                 os.dup2(opened, descriptor)
                 os.close(opened)
+
+
+def _standard_error() -> int:
+    """Where lines go; nowhere if it was closed from the start: by now its number may be that of a library's file."""
+    return os.open(os.devnull, os.O_WRONLY) if sys.__stderr__ is None else STANDARD_ERROR
 
 
 def _in_order(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -45,7 +45,14 @@ class Nameserver:
         address, _, zone = self.address.partition("%")
         if not zone:
             return address, self.port, 0, 0
-        return address, self.port, 0, int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
+        return address, self.port, 0, int(zone) if zone.isdecimal() else _interface(zone)
+
+
+def _interface(name: str) -> int:
+    try:
+        return socket.if_nametoindex(name)
+    except OSError as error:
+        raise OSError(error.errno, f"no interface is called {name}") from None
 
 
 def is_nameserver_address(text: str) -> bool:

@@ -159,7 +159,8 @@ def test_without_standard_descriptors_no_connection_takes_their_place(pop3: int,
         failures = daemon.failures()
         daemon.stop()
 
-    assert [os.devnull] * 3 == places
+    # A library may have taken one for a file of its own before we could.
+    assert [] == [place for place in places if place.startswith("socket:")]
     assert (200, []) == (reloaded, failures)
 
 

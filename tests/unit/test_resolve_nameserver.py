@@ -41,7 +41,7 @@ def test_a_zone_becomes_the_number_of_its_interface() -> None:
 
 
 def test_a_zone_without_interface_is_an_os_error() -> None:
-    with pytest.raises(OSError, match="no interface"):
+    with pytest.raises(OSError, match="no interface is called nosuchif0"):
         Nameserver("fe80::1%nosuchif0").socket_address()
 
 
