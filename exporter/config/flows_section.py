@@ -6,6 +6,7 @@ or password does not count as a problem of the configuration: only the flow that
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -38,8 +39,14 @@ from exporter.model import (
 )
 
 DEFAULT_MAILBOXES: Final = ("INBOX", "\\Junk")
+SPECIAL_USES: Final = ("\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Important", "\\Junk", "\\Sent", "\\Trash")
+"""RFC 6154 section 2 and RFC 8457 section 3."""
+
 DEFAULT_GIVE_UP: Final = 3600.0
 DEFAULT_INTERVAL: Final = 300.0
+
+_AUTHSERV_ID: Final = re.compile(r"[^\s;()\"\\]{1,255}")
+"""RFC 8601 2.2 allows for anything in quotes; what servers write are host names."""
 
 _READERS: Final = frozenset({Protocol.IMAP, Protocol.POP3})
 _SENT: Final = ("within", "mailbox", "auth")
@@ -246,9 +253,11 @@ class _FlowReader:
         endpoint = self._endpoint(below, "endpoint", protocols=_READERS, login="reading a mailbox")
         if below.missing("endpoint"):
             below.problem("says no endpoint; write endpoint: with an IMAP or POP3 endpoint's name")
-        mailboxes = tuple(dict.fromkeys(section.mailboxes or ()))
-        if section.mailboxes == []:
-            below.problem("is empty; write [INBOX], or leave it out", "mailboxes")
+        mailboxes = self._mailboxes(below, section.mailboxes)
+        if section.authserv_id is not None and not _AUTHSERV_ID.fullmatch(section.authserv_id):
+            below.problem(
+                "is no name that a server has in Authentication-Results; write one like mx.google.com", "authserv_id"
+            )
         if endpoint is None:
             return None
         if endpoint.protocol is Protocol.POP3:
@@ -256,6 +265,17 @@ class _FlowReader:
                 below.problem("POP3 has no mailbox but INBOX; leave it out, or name an IMAP endpoint", "mailboxes")
             mailboxes = ("INBOX",)
         return Receiving(endpoint, mailboxes or DEFAULT_MAILBOXES, section.authserv_id)
+
+    def _mailboxes(self, keys: _Keys, names: Sequence[str] | None) -> tuple[str, ...]:
+        mailboxes = tuple(dict.fromkeys(map(_proper_name, names or ())))
+        unknown = [name for name in mailboxes if name.startswith("\\") and name not in SPECIAL_USES]
+        for name in unknown:
+            uses = ", ".join(SPECIAL_USES)
+            wish = f"write one of {uses}, or a name without the backslash"
+            keys.problem(f"{quoted(name)} is no special use; {wish}", "mailboxes")
+        if names == []:
+            keys.problem("is empty; write [INBOX], or leave it out", "mailboxes")
+        return mailboxes
 
     def _check_kind(self, expect: _Keys, keys: _Keys, *, sends: bool) -> None:
         """What is expected of a message that is sent, and of one that somebody else sends, are different things."""
@@ -279,7 +299,7 @@ class _FlowReader:
             keys.problem(
                 f"is not below give_up, which is {shown}; write a shorter time here or a longer there", "within"
             )
-        mailbox = keys.value("mailbox") or receiving.mailboxes[0]
+        mailbox = _proper_name(keys.value("mailbox") or receiving.mailboxes[0])
         if mailbox not in receiving.mailboxes:
             looked_in = ", ".join(map(quoted, receiving.mailboxes))
             keys.problem(
@@ -291,3 +311,9 @@ class _FlowReader:
                 "no Authentication-Results count; write receive.authserv_id, the server's own name in them", "auth"
             )
         return Expected(within, mailbox, MappingProxyType(dict(sorted(auth.items()))))
+
+
+def _proper_name(mailbox: str) -> str:
+    """RFC 9051 5.1, RFC 6154 2: letter case means nothing in INBOX and in special uses."""
+    known = ("INBOX", *SPECIAL_USES)
+    return next((name for name in known if name.lower() == mailbox.lower()), mailbox)

@@ -134,21 +134,22 @@ class Assignment:
         """Whether every mailbox has to be looked at now: to say that a message is lost, or that it came only once."""
         return any(ledger.overdue(now) or any(ledger.ripe(entry, now) for entry in ledger) for ledger in self.ledgers())
 
-    def forget_copies(self, mailbox: str) -> None:
+    def forget_copies(self, place: Place) -> None:
         """The UIDs of a mailbox are void: what was found in it is found again."""
         for ledger in self.ledgers():
             for entry in ledger:
-                entry.copies = [copy for copy in entry.copies if copy.mailbox != mailbox]
+                entry.copies = [copy for copy in entry.copies if copy.mailbox not in (place.name, *place.also)]
                 if not entry.copies:
                     entry.seen = None
 
     def awaiting(self, mailbox: str, *, found_too: bool = False) -> list[Flow]:
         """The flows that await a message in a mailbox, by default only those that have not found one."""
+        names = {mailbox, *(self.places[mailbox].also if mailbox in self.places else ())}
         return [
             flow
             for flow in self._flows
             if flow.awaited is not None
-            and mailbox in flow.receiving.mailboxes
+            and not names.isdisjoint(flow.receiving.mailboxes)
             and (found_too or self._to_search.get((flow.name, mailbox), 1) > 0)
         ]
 

@@ -72,12 +72,18 @@ class ImapMailboxes:
         self._trash = uses.get("\\trash")
         client = self._here.session.client
         self.has_idle = offers_idle(client)
-        for place in self._work.places.values():
+        primary = self._work.primary()
+        found: dict[bytes, Place] = {}
+        for place in sorted(self._work.places.values(), key=lambda place: place is not primary):
             special = place.name.startswith("\\")
             place.written = uses.get(place.name.lower()) if special else client.mailbox(place.name)
+            place.also = ()
             self._work.absent.discard(place.name)
             if place.written is None:
                 self._lacks(place)
+            elif (same := found.setdefault(place.written, place)) is not place:
+                # Else each message in it would count twice.
+                same.also, place.written = (*same.also, place.name), None
 
     def _lacks(self, place: Place) -> None:
         """There is no such mailbox: nothing can be in it, but mail that is expected there cannot be read either."""
@@ -99,7 +105,7 @@ class ImapMailboxes:
             return False
         self._open = place
         if place.opened(opened):
-            self._work.forget_copies(place.name)
+            self._work.forget_copies(place)
         return True
 
     def is_open(self, place: Place) -> bool:

@@ -91,7 +91,7 @@ class ImapTaking:
             place.sweep_again(self._desk.now().at + SOON)
             return
         took = self._desk.now().at - begun
-        ledger.found(entry, Copy(place.name, whole.content), seen=seen, retrieved=took)
+        ledger.found(entry, Copy(place.called_by(ledger.flow), whole.content), seen=seen, retrieved=took)
         place.held.setdefault(entry.token, []).append(uid)
         self._desk.count(ledger)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from exporter.flows.signature import Token
+from exporter.model import Flow
 from exporter.protocol.errands.mailboxes import Opened
 
 WINDOW = 400
@@ -21,6 +22,7 @@ class Place:
     Attributes:
         name: As the configuration calls it.
         written: As the server wants it written; `None` while that is not known, or where there is none.
+        also: Other names that the configuration has for the same mailbox.
         uid_validity: `None` before the first look.
         next_uid: The first UID that was not looked at yet.
         to_sweep: Messages, counted from the oldest, that were there before the first look and are still to be searched
@@ -36,6 +38,7 @@ class Place:
 
     name: str
     written: bytes | None = None
+    also: tuple[str, ...] = ()
     uid_validity: int | None = None
     next_uid: int = 0
     to_sweep: int = 0
@@ -46,6 +49,11 @@ class Place:
     held: dict[Token, list[int]] = field(default_factory=dict)
     sweep_at: float = float("inf")
     unowned: int | None = None
+
+    def called_by(self, flow: Flow) -> str:
+        """What a flow calls the mailbox."""
+        names = (flow.expected.mailbox, *flow.receiving.mailboxes)
+        return next((name for name in names if name == self.name or name in self.also), self.name)
 
     @property
     def is_new(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -22,7 +23,8 @@ FOREIGN = b"From: a@b.example\r\nSubject: hello\r\n\r\nbody\r\n"
 
 @pytest.fixture
 async def bench(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
-    routes = {"junk": Route(ME, folder="Junk"), "late": Route(ME, delay=0.5), "bounced": Route(None, bounces=True)}
+    junk = Route(ME, folder="Junk")
+    routes = {"junk": junk, "spam": junk, "late": Route(ME, delay=0.5), "bounced": Route(None, bounces=True)}
     async with flow_bench(monkeypatch, routes) as made:
         yield made
 
@@ -259,3 +261,16 @@ async def test_a_change_of_what_becomes_of_messages_is_logged_and_nothing_while_
 
 def _so_many(told: Told, number: int) -> bool:
     return len(told.all) == number
+
+
+async def test_a_mailbox_with_two_names_counts_once_and_each_flow_has_its_own_name_for_it(bench: Bench) -> None:
+    one, other = bench.flow("junk"), bench.flow("spam")
+    one = replace(one, receiving=replace(one.receiving, mailboxes=("INBOX", "\\Junk", "Junk")))
+    expected = Expected(mailbox="Junk")
+    other = replace(other, receiving=replace(other.receiving, mailboxes=("INBOX", "Junk")), expected=expected)
+    begun, told = bench.begin(one, other)
+    await begun.run(one)
+    await begun.run(other)
+    await until(lambda: len(told.all) == 2, "both are settled")
+    found = {each.flow: [fault.outcome for fault in each.faults] for each in told.all}
+    assert {"junk": [Outcome.JUNK], "spam": []} == found
