@@ -56,7 +56,7 @@ def _undeliverable(say: Vocabulary) -> Alert:
         description=(
             f"No address of the MX hosts of {DOMAIN} would be given mail now by a sender of the kind "
             "{{ $labels.sender }}. For dane: the TLSA records do not match what the servers present; for mta_sts: the "
-            "policy does not list them, or their certificates are not good; for opportunistic: nobody can deliver. "
+            "policy does not list them, or their certificates are invalid; for opportunistic: nobody can deliver. "
             f"Look at the exporter's page of the domain, which says why for each address.{OWN_LABELS}"
         ),
         dashboard="mail-domains",

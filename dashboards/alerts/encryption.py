@@ -10,7 +10,7 @@ PRESENTED = "mail_tls_chain_not_after_timestamp_seconds"
 VERIFIED = "mail_tls_verified_chain_not_after_timestamp_seconds"
 """The first expiry among all certificates that a server sends, and on the path that was verified."""
 
-ENDS = f"The certificate of {ENDPOINT} ends in {{{{ $value | humanizeDuration }}}}"
+ENDS = f"The certificate of {ENDPOINT} expires in {{{{ $value | humanizeDuration }}}}"
 
 
 def alerts(say: Vocabulary) -> tuple[Alert, ...]:
@@ -36,7 +36,7 @@ def _injection(say: Vocabulary) -> Alert:
         expression=say.counted(reason),
         summary=f"Somebody tampers with STARTTLS at {ENDPOINT}: {FAILURE}",
         description=(
-            f"In the last hour {ENDPOINT} sent data before the TLS handshake that must not be there: {FAILURE}. Take "
+            f"In the last hour {ENDPOINT} sent unexpected data before the TLS handshake: {FAILURE}. Take "
             "it for an attack on the way to the server until you know better. No password was sent. Probe from the "
             "server's own network and compare: if it does not happen there, look at what is in between."
             f"{OWN_LABELS}"
@@ -129,22 +129,22 @@ def _about_to_expire(say: Vocabulary) -> Alert:
         "MailCertificateAboutToExpire",
         Severity.CRITICAL,
         expression=_between(_left(say, VERIFIED), 0, last),
-        in_short="renew it now",
-        look_at="Nothing renews it by itself any more. Renew it now, reload the service, and see the new date arrive.",
+        in_short=": renew it now",
+        look_at="Automatic renewal has failed. Renew it now, reload the service, and check that the new date arrives.",
     )
 
 
 def _expires_soon(say: Vocabulary) -> Alert:
     last, soon = say.settings.last_days, say.settings.soon_days
     verified = _left(say, VERIFIED)
-    # What is only sent along may be needed by nobody: it wakes nobody up, however little is left of it.
+    # A certificate that is sent but not on the verified path may be unnecessary: it is never critical.
     only_sent = f"{_between(_left(say, PRESENTED), 0, soon)}\nunless {verified} <= {last:g} * 86400"
     return _expiring(
         say,
         "MailCertificateExpiresSoon",
         Severity.WARNING,
         expression=f"({_between(verified, last, soon)}\nor ({only_sent}))",
-        in_short="why is it not renewed?",
+        in_short=" and has not been renewed",
         look_at="Renewal by ACME should have happened. Look at why it did not, or why the service was not reloaded.",
     )
 
@@ -158,8 +158,8 @@ def _renewal_due(say: Vocabulary) -> Alert:
         "MailCertificateRenewalDue",
         Severity.INFO,
         expression=f"({_between(verified, soon, renewal)}\nor ({only_sent}))",
-        in_short="renewal is due",
-        look_at="Look at who renews it: ACME is about to, and a certificate that people renew should be ordered.",
+        in_short=": renewal is due",
+        look_at="Check who renews it: ACME will do so soon, and a certificate that people renew should be ordered.",
     )
 
 
@@ -179,7 +179,7 @@ def _expiring(say: Vocabulary, name: str, severity: Severity, *, expression: str
         name=name,
         severity=severity,
         expression=f"{expression}\n{say.probed()}",
-        summary=f"{ENDS}: {in_short}",
+        summary=f"{ENDS}{in_short}",
         description=(
             f"{ENDS}; it is the server's own, or another one in its chain. The reason would then be "
             f"tls_certificate_expired in the phase tls. {look_at}"

@@ -104,9 +104,9 @@ def _reload_failed(say: Vocabulary) -> Alert:
         lasts=say.settings.absent_for,
         summary=f"mail-exporter at {INSTANCE} refused its new configuration",
         description=(
-            f"mail-exporter at {INSTANCE} goes on with the configuration that it had, because the new one is not "
-            "good. It will not start with it either. Run mail-exporter check on the file: it lists every problem "
-            "with its line. If that finds none, it is the file of --web.config.file: the log has its problems."
+            f"mail-exporter at {INSTANCE} continues with the old configuration, because the new one is invalid. It "
+            "will not start with the new one either. Run mail-exporter check on the file: it lists every problem with "
+            "its line. If that finds none, the file of --web.config.file is invalid: the log has its problems."
         ),
         dashboard="mail-exporter",
         panel="Configuration",

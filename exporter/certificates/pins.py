@@ -22,7 +22,7 @@ def held_to(tls: TlsFacts, fingerprints: Collection[str]) -> TlsFacts:
     leaf = tls.chain[0] if tls.chain else None
     if leaf is not None and not {leaf.fingerprint_sha256, leaf.public_key_sha256}.isdisjoint(fingerprints):
         return tls
-    words = "the certificate is none of those expected"
+    words = "the certificate is not one of those expected"
     if leaf is not None:
         words += f": its SHA-256 is {leaf.fingerprint_sha256}, that of its key {leaf.public_key_sha256}"
     problems = {*tls.problems, CertificateProblem.FINGERPRINT_MISMATCH}

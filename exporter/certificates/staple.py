@@ -119,7 +119,7 @@ def _proven(response: bytes, leaf: Fields, issuer: Fields) -> Staple:
     if signer is not issuer:
         begins, ends = timestamp(signer.not_before), timestamp(signer.not_after)
         if begins is None or ends is None:
-            raise UnverifiedError("nobody knows when the responder is valid")
+            raise UnverifiedError("the validity of the responder cannot be read")
         valid_from, valid_until = max(valid_from, begins), min(valid_until, ends)
     revoked_at = single.revocation_time_utc.timestamp() if single.revocation_time_utc else None
     return Staple(STATUSES[single.certificate_status], valid_from, valid_until, next_update, revoked_at)
@@ -179,4 +179,4 @@ def _check_signature(signer: Fields, signature: bytes, signed: bytes, digest: ha
         case ed25519.Ed25519PublicKey() | ed448.Ed448PublicKey() as key:
             key.verify(signature, signed)
         case _:
-            raise UnverifiedError("nobody here knows how it is signed")
+            raise UnverifiedError("its signature algorithm is not supported")

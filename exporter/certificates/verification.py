@@ -93,7 +93,7 @@ REPORTS: Final[Mapping[int, tuple[Problem, str]]] = {
     Code.CERT_UNTRUSTED: (Problem.UNKNOWN_AUTHORITY, "{whose} is not trusted for TLS servers"),
     Code.CERT_REJECTED: (Problem.UNKNOWN_AUTHORITY, "{whose} is marked as not to be trusted"),
     Code.KEYUSAGE_NO_CERTSIGN: (Problem.WRONG_PURPOSE, "{whose} may not sign certificates (keyUsage)"),
-    Code.UNHANDLED_CRITICAL_EXTENSION: (Problem.INVALID, "{whose} has a critical extension that nobody here knows"),
+    Code.UNHANDLED_CRITICAL_EXTENSION: (Problem.INVALID, "{whose} has an unknown critical extension"),
     Code.KEYUSAGE_NO_DIGITAL_SIGNATURE: (Problem.WRONG_PURPOSE, "{whose} may not make signatures (keyUsage)"),
     Code.INVALID_EXTENSION: (Problem.INVALID, "{whose} has a malformed extension"),
     Code.PERMITTED_VIOLATION: (

@@ -95,5 +95,5 @@ def _doubt(source: SecretSource, key: str) -> str | None:
             if not regular:
                 return f"{shown} is not a regular file; {fail} is"
             if exposed:
-                return f"every user of this machine may read {shown}; better chmod o-r"
+                return f"every user of this machine can read {shown}; use chmod o-r"
     return None

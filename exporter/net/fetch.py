@@ -262,7 +262,7 @@ def _explained(error: Exception) -> FetchError:
     match error:
         case aiohttp.ClientConnectorCertificateError():
             why = getattr(error.certificate_error, "verify_message", "it does not fit")
-            return FetchError(Lost.CERTIFICATE, f"has no good certificate: {why}")
+            return FetchError(Lost.CERTIFICATE, f"has an invalid certificate: {why}")
         case aiohttp.ClientConnectorError():
             cause: BaseException | None = error.os_error
             while cause is not None and not isinstance(cause, ResolveError | FetchError):
@@ -282,5 +282,5 @@ def _explained(error: Exception) -> FetchError:
         case aiohttp.ClientPayloadError():
             return FetchError(Lost.UNREACHABLE, "closes the connection in the middle of its answer")
         case aiohttp.ClientResponseError():
-            return FetchError(Lost.UNUSABLE, "answers with something else than HTTP")
+            return FetchError(Lost.UNUSABLE, "answers with something other than HTTP")
     return FetchError(Lost.UNREACHABLE, "cannot be asked")

@@ -135,7 +135,7 @@ _LOSSES: Final[tuple[tuple[type[Exception], TokenOutcome, Callable[[Any], str]],
         aiohttp.ClientConnectorCertificateError,
         TokenOutcome.UNREACHABLE,
         lambda error: (
-            f"has no good certificate: {getattr(error.certificate_error, 'verify_message', 'it does not fit')}"
+            f"has an invalid certificate: {getattr(error.certificate_error, 'verify_message', 'it does not fit')}"
         ),
     ),
     (
@@ -147,8 +147,8 @@ _LOSSES: Final[tuple[tuple[type[Exception], TokenOutcome, Callable[[Any], str]],
     (aiohttp.ClientConnectorSSLError, TokenOutcome.UNREACHABLE, lambda _: "does not speak TLS as we do"),
     (aiohttp.ClientConnectorError, TokenOutcome.UNREACHABLE, _because),
     (aiohttp.ServerDisconnectedError, TokenOutcome.UNREACHABLE, lambda _: "closes the connection without an answer"),
-    (aiohttp.ClientPayloadError, TokenOutcome.INVALID, lambda _: "closes the connection in the midst of its answer"),
-    (aiohttp.ClientResponseError, TokenOutcome.INVALID, lambda _: "answers with something else than HTTP"),
+    (aiohttp.ClientPayloadError, TokenOutcome.INVALID, lambda _: "closes the connection in the middle of its answer"),
+    (aiohttp.ClientResponseError, TokenOutcome.INVALID, lambda _: "answers with something other than HTTP"),
     (
         aiohttp.ClientOSError,
         TokenOutcome.UNREACHABLE,

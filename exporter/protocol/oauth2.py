@@ -194,7 +194,7 @@ def token_answer(
     document = _document(body)
     if document is None:
         outcome = _without_words(status)
-        raise TokenError(outcome, f"the token endpoint answers HTTP {status} with something else than JSON", wait)
+        raise TokenError(outcome, f"the token endpoint answers HTTP {status} with something other than JSON", wait)
     # Only what is known, and of the kind it has to be: the parser trusts its server more than is wise.
     known = {key: value for key in _KNOWN if isinstance(value := document.get(key), str)}
     if isinstance(fault := document.get("error"), dict):
@@ -213,7 +213,7 @@ def token_answer(
     # RFC 6749 7.1: a token of another type must not be used. The type is missing from some answers.
     kind = known.get("token_type", "Bearer")
     if kind.lower() != "bearer" or not re.fullmatch("[!-~]+", token):
-        raise TokenError(TokenOutcome.INVALID, "the token endpoint gives something else than a bearer token", wait)
+        raise TokenError(TokenOutcome.INVALID, "the token endpoint gives something other than a bearer token", wait)
     renewed = known.get("refresh_token", "")
     refresh_token = Secret(renewed.encode()) if _REFRESH_TOKEN.fullmatch(renewed) else None
     return TokenAnswer(Secret(token.encode()), _lifetime(document), refresh_token)

@@ -84,7 +84,7 @@ def _refuse_breaks(attempt: Attempt) -> None:
         raise attempt.refuse("the username holds a control character")
     # RFC 6750 2.1 allows fewer octets still; a token is an opaque thing, and servers judge theirs.
     if not _TOKEN.fullmatch(attempt.secret):
-        raise attempt.refuse("the access token is empty or holds something else than printable ASCII")
+        raise attempt.refuse("the access token is empty or contains characters other than printable ASCII")
 
 
 def _complaint(attempt: Attempt, challenge: bytes) -> Complaint:

@@ -163,7 +163,7 @@ def _upgrade(client: Client, endpoint: Endpoint) -> Dialogue[bool]:
         # Anyone who sits in between can add words in plain behind the go-ahead, to be taken for words said under TLS.
         raise DialogueError(
             FailureReason.STARTTLS_INJECTION,
-            f"octets came before the TLS handshake that must not be there: {quoted(unread)}",
+            f"unexpected data before the TLS handshake: {quoted(unread)}",
             in_step=False,
         )
     yield Enter(Phase.TLS)

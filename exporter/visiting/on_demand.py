@@ -146,7 +146,7 @@ class OnDemand:
             async with asyncio.timeout((expires - asyncio.get_running_loop().time()) * SHARE):
                 await self._room(host)
         except TimeoutError:
-            raise UnavailableError("as many other probes are under way as may be") from None
+            raise UnavailableError("too many probes are running already") from None
         if self._stopping:
             raise UnavailableError("mail-exporter ends")
         self._hosts[host] += 1

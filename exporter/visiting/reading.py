@@ -60,7 +60,7 @@ class SecretReader:
         secret, exposed = await asyncio.shield(self._reads[source][1])
         if exposed and not public and source not in self._warned:
             self._warned.add(source)
-            log.warning("every user of this machine may read a secret; better chmod o-r", secret=str(source))
+            log.warning("every user of this machine can read this secret; use chmod o-r", secret=str(source))
         return secret
 
     def _begin(self, source: SecretSource) -> asyncio.Future[tuple[Secret, bool]]:

@@ -152,7 +152,7 @@ class Listener:
                 )
         except OSError as error:
             if isinstance(error, ssl.SSLError) and error.reason in _NOT_LET_IN and not _is_health_check(error, remote):
-                log.info("a client's certificate is not good", remote=remote, problem=error.reason)
+                log.info("a client certificate was rejected", remote=remote, problem=error.reason)
             else:
                 log.debug("a connection failed", remote=remote, problem=str(error))
             self._lost(connection)

@@ -89,7 +89,7 @@ ATTACKS = (
         "words are added behind the consent",
         lambda protocol, _: injects_after_starttls(protocol),
         INJECTED,
-        "octets came before the TLS handshake that must not be there",
+        "unexpected data before the TLS handshake",
     ),
     Attack(
         "a single octet is added behind the consent",

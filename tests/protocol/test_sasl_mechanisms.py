@@ -147,7 +147,7 @@ class TestBearers:
     ) -> None:
         with pytest.raises(DialogueError, match=f"username holds a control character, which {mechanism} cannot"):
             said(make(attempt(mechanism, f"user{octet.decode()}auth=Bearer x", TOKEN)))
-        with pytest.raises(DialogueError, match=f"something else than printable ASCII, which {mechanism} cannot"):
+        with pytest.raises(DialogueError, match=f"characters other than printable ASCII, which {mechanism} cannot"):
             said(make(attempt(mechanism, "user", TOKEN + octet)))
 
     @pytest.mark.parametrize("token", [b"", b" ", b"to ken", "tökén".encode(), b"\x7f"])

@@ -97,7 +97,7 @@ def test_a_server_without_a_certificate_is_not_the_one_that_is_expected() -> Non
     facts = held_to(shown(chain=()), (certificate_pin(OTHER),))
 
     assert (CertificateProblem.FINGERPRINT_MISMATCH,) == facts.problems
-    assert "the certificate is none of those expected" == facts.detail
+    assert "the certificate is not one of those expected" == facts.detail
 
 
 def test_it_stands_among_the_other_problems_in_their_order() -> None:
@@ -108,7 +108,7 @@ def test_it_stands_among_the_other_problems_in_their_order() -> None:
         CertificateProblem.FINGERPRINT_MISMATCH,
         CertificateProblem.WEAK_KEY,
     ) == facts.problems
-    assert facts.detail.startswith("expired, weak_key; the certificate is none")
+    assert facts.detail.startswith("expired, weak_key; the certificate is not one")
     assert FailureReason.TLS_CERTIFICATE_EXPIRED == failure_reason(facts.problems)
 
 

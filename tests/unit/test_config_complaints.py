@@ -120,7 +120,7 @@ endpoints:
     see = f'"{tmp_path}/public"'
     assert [
         ("2: credentials.inline.password: a password in the configuration is in plain text; use password_file instead"),
-        f"4: credentials.public.password_file: every user of this machine may read {see}; better chmod o-r",
+        f"4: credentials.public.password_file: every user of this machine can read {see}; use chmod o-r",
         (
             f'5: credentials.missing.password_file: "{tmp_path}/missing" cannot be read at present '
             "(No such file or directory); logins fail until it can"

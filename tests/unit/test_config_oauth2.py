@@ -169,8 +169,8 @@ endpoints: [{url: imaps://h, credentials: a}, {url: imaps://i, credentials: b}, 
             "use client_secret_file instead"
         ),
         (
-            f'credentials.b.oauth2.client_secret_file: every user of this machine may read "{tmp_path}/public"; '
-            "better chmod o-r"
+            f'credentials.b.oauth2.client_secret_file: every user of this machine can read "{tmp_path}/public"; '
+            "use chmod o-r"
         ),
         (
             f'credentials.c.oauth2.service_account_file: "{tmp_path}/missing" cannot be read at present '

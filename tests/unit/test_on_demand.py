@@ -244,7 +244,7 @@ def test_who_gets_no_place_in_half_of_the_time_is_told_so() -> None:
 
     said, at = virtual_time.run(two())
 
-    assert "as many other probes are under way as may be" == said
+    assert "too many probes are running already" == said
     assert at == pytest.approx(5.0)
 
 

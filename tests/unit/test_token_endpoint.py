@@ -130,7 +130,7 @@ async def test_a_key_that_is_none_is_not_shown_to_anybody(server: AuthorisationS
         (
             Answer(302, b"", {"Location": "http://127.0.0.1:9/"}),
             TokenOutcome.INVALID,
-            "the token endpoint answers HTTP 302 with something else than JSON",
+            "the token endpoint answers HTTP 302 with something other than JSON",
         ),
         (
             Answer(200, b"x" * (MAX_ANSWER + 1)),
@@ -140,7 +140,7 @@ async def test_a_key_that_is_none_is_not_shown_to_anybody(server: AuthorisationS
         (
             Answer(503, b"", {"Retry-After": "90"}),
             TokenOutcome.UNAVAILABLE,
-            "the token endpoint answers HTTP 503 with something else than JSON",
+            "the token endpoint answers HTTP 503 with something other than JSON",
         ),
     ],
 )
@@ -181,11 +181,11 @@ def saying(words: bytes | None) -> Iterator[str]:
     ("words", "outcome", "detail"),
     [
         (b"", TokenOutcome.UNREACHABLE, "closes the connection without an answer"),
-        (b"220 mail.example.com ESMTP\r\n\r\n", TokenOutcome.INVALID, "answers with something else than HTTP"),
+        (b"220 mail.example.com ESMTP\r\n\r\n", TokenOutcome.INVALID, "answers with something other than HTTP"),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
             TokenOutcome.INVALID,
-            "closes the connection in the midst of its answer",
+            "closes the connection in the middle of its answer",
         ),
         (None, TokenOutcome.UNREACHABLE, "does not answer within 0.2 s"),
     ],
@@ -238,7 +238,7 @@ async def test_secrets_are_not_shown_to_a_server_that_nobody_vouches_for(certifi
     error = await failure(client_of(certified))
 
     assert TokenOutcome.UNREACHABLE == error.outcome
-    assert "the token endpoint 127.0.0.1 has no good certificate: " in error.detail
+    assert "the token endpoint 127.0.0.1 has an invalid certificate: " in error.detail
     assert [] == certified.requests
 
 
@@ -247,7 +247,7 @@ async def test_secrets_are_not_shown_to_a_server_of_another_name(authority: Auth
     with authorisation(context) as service:
         error = await failure(replace(client_of(service), ca_file=authority.file))
 
-    assert "the token endpoint 127.0.0.1 has no good certificate: " in error.detail
+    assert "the token endpoint 127.0.0.1 has an invalid certificate: " in error.detail
     assert [] == service.requests
 
 

@@ -204,12 +204,12 @@ async def test_a_target_that_is_not_allowed_is_forbidden_and_logged() -> None:
 
 
 async def test_when_there_is_no_probe_to_be_had_the_scrape_fails_and_not_the_server() -> None:
-    async with serving(UnavailableError("as many other probes are under way as may be")) as (client, _):
+    async with serving(UnavailableError("too many probes are running already")) as (client, _):
         answer = await client.get("/probe?module=imaps&target=h")
         text = await answer.text()
 
     assert (503, "1") == (answer.status, answer.headers["Retry-After"])
-    assert "No probe now: as many other probes are under way as may be.\n" == text
+    assert "No probe now: too many probes are running already.\n" == text
 
 
 @pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "DELETE"])
