@@ -13,15 +13,15 @@ import click
 from exporter.cli.version import version_option
 
 COMMANDS: Final[Mapping[str, str]] = {
-    "run": "Probe on schedule and serve the figures to Prometheus.",
+    "run": "Probe on schedule and serve metrics to Prometheus.",
     "check": "Validate configuration files.",
     "probe": "Probe once, now, and show what happens.",
     "flow": "Send a message of a flow now, and wait for it.",
     "completion": "Print the completion of commands and flags for a shell.",
     "man": "Print the manual page.",
     "discover": "Find the servers of a mail domain or address, and print them as a configuration.",
-    "domain": "Judge a mail domain once, now: whether the world can deliver to it.",
-    "healthcheck": "Ask the daemon on this machine whether it is well.",
+    "domain": "Check once, now, whether others can deliver mail to a domain.",
+    "healthcheck": "Ask the daemon on this machine whether it is healthy.",
     "demo": "See everything at work, against mail servers that misbehave on purpose.",
 }
 """Each is in the module of the same name, which is imported when the command is used: `check` needs no web server."""

@@ -64,7 +64,7 @@ async def _demo(addresses: Sequence[ListenAddress], console: Console) -> None:
             if not _is_taken(error):
                 raise
             taken = ", ".join(map(str, addresses))
-            console.print(f"Another program listens at {taken}, so a free port is taken.\n")
+            console.print(f"Another program listens at {taken}, so a free port is used.\n")
             elsewhere = [replace(address, port=0) for address in addresses]
             await app.serve(configuration, elsewhere, announce, detours=domains.detours)
     console.print("Stopped. Nothing is left behind.")

@@ -24,7 +24,7 @@ from exporter.model import Source
 
 @click.command()
 @click.argument("domain_or_address", metavar="DOMAIN_OR_ADDRESS")
-@config_files(meaning="The configuration whose dns, and entry for the domain, are used")
+@config_files(meaning="The configuration with the dns section and the entry for the domain")
 @click.option(
     "--source",
     "sources",

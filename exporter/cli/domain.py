@@ -33,11 +33,11 @@ _WORDS = {True: ("ok", "green"), False: ("fails", "red"), None: ("-", "dim")}
 
 @click.command()
 @click.argument("domain_name", metavar="DOMAIN")
-@config_files(meaning="The configuration whose dns, and entry for the domain, are used")
+@config_files(meaning="The configuration with the dns section and the entry for the domain")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @version_option
 def domain(domain_name: str, config_files: tuple[str, ...], *, as_json: bool) -> None:
-    """Judge a mail domain once, now: would the world deliver to it, and take mail from it?
+    """Check a mail domain once, now: can others deliver mail to it, and do they accept mail from it?
 
     Exits with 0, and with 1 if a check failed or nothing could be found out.
     """

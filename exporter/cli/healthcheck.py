@@ -64,7 +64,7 @@ class AddressType(click.ParamType[tuple[str, int]]):
     type=AddressType(),
     default=":9925",
     show_default=True,
-    help="Where the daemon listens, as `run` was told.",
+    help="Where the daemon listens, as given to `run`.",
 )
 @click.option(
     "--timeout",
@@ -74,11 +74,11 @@ class AddressType(click.ParamType[tuple[str, int]]):
     help="Seconds to wait for its answer.",
 )
 @click.option(
-    "--web.route-prefix", "prefix", default="/", show_default=True, help="The prefix of every route, as `run` was told."
+    "--web.route-prefix", "prefix", default="/", show_default=True, help="The prefix of every route, as given to `run`."
 )
 @version_option
 def healthcheck(address: tuple[str, int], timeout: float, prefix: str) -> None:
-    """Ask the daemon on this machine whether it is well.
+    """Ask the daemon on this machine whether it is healthy.
 
     By HTTP or HTTPS, whichever it speaks. Exits with 0 if it is well, and with 1 if it is not or does not answer.
     """

@@ -73,7 +73,7 @@ class DurationType(click.ParamType[float]):
 @click.argument("targets", metavar="TARGET...", nargs=-1)
 @config_files(meaning="The configuration that has the endpoints")
 @click.option(
-    "--repeat", type=click.IntRange(1, MOST_ROUNDS), help="Probe so often, and show how the durations are spread."
+    "--repeat", type=click.IntRange(1, MOST_ROUNDS), help="Probe this many times, and show the spread of the durations."
 )
 @click.option("--watch", is_flag=True, help="Probe again and again, until Ctrl-C.")
 @click.option(
@@ -81,15 +81,15 @@ class DurationType(click.ParamType[float]):
     type=DurationType(),
     default="1s",
     show_default=True,
-    help="From the start of a round to that of the next, with --repeat and --watch.",
+    help="Time from the start of one round to the next, with --repeat and --watch.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: an object for each result, also if none was tried.")
-@click.option("--schema", is_flag=True, help="Print the JSON schema of those objects, and do no more.")
+@click.option("--schema", is_flag=True, help="Print the JSON schema of those objects, and exit.")
 @click.option(
     "--web.external-url",
     "external_url",
     metavar="URL",
-    help="Where the exporter's pages are reached, for the link to what a failure means.",
+    help="The URL of the exporter's pages, for the link to what a failure means.",
 )
 @version_option
 @click.pass_context

@@ -47,20 +47,20 @@ log = structlog.get_logger()
     "--web.external-url",
     "external_url",
     metavar="URL",
-    help="What people reach the pages at, for instance behind a proxy; its path is the prefix of every route.",
+    help="The URL of the pages for people, for instance behind a proxy; its path is the prefix of every route.",
 )
 @click.option(
     "--web.route-prefix",
     "route_prefix",
     metavar="PATH",
-    help="The prefix of every route, where it is not the path of --web.external-url: / if a proxy takes it off.",
+    help="The prefix of every route, if not the path of --web.external-url: / if a proxy removes that.",
 )
 @click.option("--web.enable-lifecycle", "lifecycle", is_flag=True, help="Let POST /-/reload reload the configuration.")
 @click.option(
     "--history.file",
     "history_file",
     type=click.Path(path_type=Path, readable=False, dir_okay=False),
-    help="Where the long history of the pages survives a restart. Without it, it lives as long as the process.",
+    help="A file that keeps the history of the pages over restarts. Without it, the history ends with the process.",
 )
 @shard_options
 @click.option(
@@ -69,7 +69,7 @@ log = structlog.get_logger()
     type=click.Choice([level.value for level in logs.LogLevel]),
     default=logs.LogLevel.INFO.value,
     show_default=True,
-    help="The least important messages to log.",
+    help="The lowest level to log.",
 )
 @click.option(
     "--log.format",
@@ -77,7 +77,7 @@ log = structlog.get_logger()
     type=click.Choice([form.value for form in logs.LogFormat]),
     default=logs.LogFormat.LOGFMT.value,
     show_default=True,
-    help="How to write them.",
+    help="The format of the log.",
 )
 @version_option
 def run(
@@ -95,7 +95,7 @@ def run(
     watch: bool,
     lifecycle: bool,
 ) -> None:
-    """Probe on schedule and serve the figures to Prometheus, until SIGTERM or SIGINT.
+    """Probe on schedule and serve metrics to Prometheus, until SIGTERM or SIGINT.
 
     SIGHUP reloads the configuration: whole, or not at all.
     """

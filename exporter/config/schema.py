@@ -215,7 +215,7 @@ class DomainSection(Section):
     )
     dnsbl: list[DomainName] | None = key("DNS lists to ask whether a sender is on them.", ["zen.spamhaus.org"], [])
     allowed_targets: list[AllowedTarget] | None = key(
-        "What may be connected to beside public addresses: names, *.NAME for all below one, networks and addresses.",
+        "What may be connected to besides public addresses: names, *.NAME for all below one, networks and addresses.",
         ["mail.example.com", "192.0.2.0/24"],
         [],
     )

@@ -93,7 +93,7 @@ DOMAIN_METRICS: tuple[Metric[DomainState], ...] = (
     Metric(
         "mail_domain_problem_info",
         GAUGE,
-        "One for each kind of problem that the last judgement found; the value is always 1.",
+        "Kinds of problems that the last judgement found; the value is always 1.",
         further(_reported(_problems)),
         ("check", "problem"),
     ),
@@ -132,14 +132,14 @@ DOMAIN_METRICS: tuple[Metric[DomainState], ...] = (
     Metric(
         "mail_dane_rollover_ready",
         GAUGE,
-        "Whether a TLSA record for a key that is not served yet stands beside the one in use: 1 or 0.",
+        "Whether a TLSA record for a key that is not served yet is published beside the one in use: 1 or 0.",
         further(_reported(_rollover)),
         ("host", "port"),
     ),
     Metric(
         "mail_mta_sts_policy_info",
         GAUGE,
-        "What MTA-STS policy is published; the value is always 1.",
+        "The published MTA-STS policy; the value is always 1.",
         further(_reported(_policy)),
         ("mode", "id"),
     ),
@@ -152,13 +152,13 @@ DOMAIN_METRICS: tuple[Metric[DomainState], ...] = (
     Metric(
         "mail_mta_sts_policy_certificate_not_after_timestamp_seconds",
         GAUGE,
-        "When the certificate expires that the MTA-STS policy is served with.",
+        "When the certificate of the MTA-STS policy's web server expires.",
         further(_reported(lambda report: sample(timestamp(report.policy.certificate_not_after)))),
     ),
     Metric(
         "mail_mta_sts_policy_changed_without_id",
         GAUGE,
-        "Whether the MTA-STS policy is another than with the same id before: 1 or 0.",
+        "Whether the MTA-STS policy changed without a new id: 1 or 0.",
         further(_reported(lambda report: sample(flag(report.policy.changed_without_id)))),
     ),
     Metric(
@@ -193,7 +193,7 @@ DOMAIN_METRICS: tuple[Metric[DomainState], ...] = (
     Metric(
         "mail_autoconfig_agrees",
         GAUGE,
-        "Whether the source says what the others say: 1 or 0.",
+        "Whether the source agrees with the others: 1 or 0.",
         further(
             _reported(
                 lambda report: [
@@ -208,7 +208,7 @@ DOMAIN_METRICS: tuple[Metric[DomainState], ...] = (
     Metric(
         "mail_autoconfig_digest_match",
         GAUGE,
-        "Whether the digest in DNS is that of the PACC document: 1 or 0.",
+        "Whether the digest in DNS matches the PACC document: 1 or 0.",
         further(_reported(_digest)),
     ),
 )
@@ -217,19 +217,19 @@ FOLLOWED_METRICS: tuple[Metric[FollowedState], ...] = (
     Metric(
         "mail_discovery_success",
         GAUGE,
-        "Whether the last look at what the domain publishes succeeded: 1 or 0.",
+        "Whether the last discovery of the domain's servers succeeded: 1 or 0.",
         further(lambda state: sample(flag(state.success))),
     ),
     Metric(
         "mail_discovery_last_success_timestamp_seconds",
         GAUGE,
-        "When a look at what the domain publishes succeeded last.",
+        "When the discovery of the domain's servers last succeeded.",
         further(lambda state: sample(timestamp(state.last_success_at))),
     ),
     Metric(
         "mail_discovery_endpoints",
         GAUGE,
-        "Endpoints that the domain stands for.",
+        "Endpoints that were discovered for the domain.",
         further(lambda state: sample(count(state.count))),
     ),
 )

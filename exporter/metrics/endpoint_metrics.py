@@ -197,7 +197,7 @@ ENDPOINT_METRICS: tuple[Metric[EndpointState], ...] = (
     Metric(
         "mail_probe_duration_seconds",
         HISTOGRAM,
-        "How long server and network took, in good probes and failed ones.",
+        "How long server and network took, in successful and failed probes.",
         spread(PROBE_BUCKETS, lambda state: state.durations),
     ),
     Metric("mail_probes_total", COUNTER, "Probes finished.", one(lambda state: str(state.probes))),
@@ -229,7 +229,7 @@ ENDPOINT_METRICS: tuple[Metric[EndpointState], ...] = (
     Metric(
         "mail_auth_success",
         GAUGE,
-        "Whether the server took the last login that was tried: 1 or 0; absent before the first.",
+        "Whether the server accepted the last login that was tried: 1 or 0; absent before the first.",
         several(_auth_success),
         ("mechanism",),
     ),
@@ -244,13 +244,13 @@ ENDPOINT_METRICS: tuple[Metric[EndpointState], ...] = (
     Metric(
         "mail_starttls_offered",
         GAUGE,
-        "Whether the server offered STARTTLS: 1 or 0; only for endpoints that are to use it.",
+        "Whether the server offered STARTTLS: 1 or 0; only for endpoints that are configured to use it.",
         one(_starttls_offered),
     ),
     Metric(
         "mail_smtp_size_limit_bytes",
         GAUGE,
-        "SMTP: the largest message that the server takes, by its EHLO.",
+        "SMTP: the largest message that the server accepts, from its reply to EHLO.",
         of_record(lambda record: count(record.facts.size_limit)),
     ),
     Metric(
@@ -277,14 +277,14 @@ ENDPOINT_METRICS: tuple[Metric[EndpointState], ...] = (
     Metric(
         "mail_mailbox_quota_used_bytes",
         GAUGE,
-        "What the mailbox's quota root has used up.",
+        "Used part of the quota of the mailbox's quota root.",
         several(_of_mailbox(lambda mailbox: mailbox.quota_used)),
         ("mailbox",),
     ),
     Metric(
         "mail_mailbox_quota_limit_bytes",
         GAUGE,
-        "What the mailbox's quota root may use.",
+        "Limit of the quota of the mailbox's quota root.",
         several(_of_mailbox(lambda mailbox: mailbox.quota_limit)),
         ("mailbox",),
     ),

@@ -59,14 +59,14 @@ EXPORTER_METRICS: tuple[Metric[ExporterState], ...] = (
     Metric(
         "mail_exporter_build_info",
         GAUGE,
-        "What this exporter is made of; the value is always 1.",
+        "Versions of this exporter and its parts; the value is always 1.",
         labelled(_build),
         ("version", "python_version", "openssl_version"),
     ),
     Metric(
         "mail_exporter_config_last_reload_successful",
         GAUGE,
-        "Whether the configuration could be loaded when it last was: 1 or 0.",
+        "Whether the last attempt to load the configuration succeeded: 1 or 0.",
         alone(lambda exporter: flag(exporter.reload_successful)),
     ),
     Metric(
@@ -99,7 +99,7 @@ EXPORTER_METRICS: tuple[Metric[ExporterState], ...] = (
     Metric(
         "mail_exporter_probe_start_delay_seconds",
         HISTOGRAM,
-        "How much later than scheduled probes were started.",
+        "Delay between the scheduled and the actual start of probes.",
         bare(lambda exporter: exporter.start_delay),
     ),
     Metric(
@@ -112,19 +112,19 @@ EXPORTER_METRICS: tuple[Metric[ExporterState], ...] = (
     Metric(
         "mail_exporter_event_loop_lag_seconds",
         HISTOGRAM,
-        "How late the event loop ran what was due; where the kernel stamps no packets, latencies may be so much off.",
+        "How late the event loop ran what was due. Without kernel timestamps, latencies may be too high by this much.",
         bare(lambda exporter: exporter.lag),
     ),
     Metric(
         "mail_exporter_scrape_duration_seconds",
         HISTOGRAM,
-        "How long it took to produce /metrics.",
+        "Time to produce /metrics.",
         bare(lambda exporter: exporter.scrapes),
     ),
     Metric(
         "mail_exporter_web_config_last_reload_successful",
         GAUGE,
-        "Whether the web configuration could be used when it last changed: 1 or 0; absent without one.",
+        "Whether the last change of the web configuration could be used: 1 or 0; absent without one.",
         alone(lambda exporter: flag(exporter.web_config_successful)),
     ),
     Metric(
@@ -136,7 +136,7 @@ EXPORTER_METRICS: tuple[Metric[ExporterState], ...] = (
     Metric(
         "mail_exporter_task_failures_total",
         COUNTER,
-        "How often something that runs all the time failed and was restarted; the log says why.",
+        "How often a background task failed and was restarted; the log says why.",
         labelled(_task_failures),
         ("task",),
     ),

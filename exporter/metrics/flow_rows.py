@@ -115,21 +115,21 @@ FLOW_METRICS: tuple[Metric[FlowState], ...] = (
     Metric(
         "mail_flow_outcome_info",
         GAUGE,
-        "What became of the last message, while it was not delivered; the value is always 1.",
+        "Outcome of the last message if it was not delivered; the value is always 1.",
         further(_latest(_outcome_info)),
         ("outcome", "leg", "reason"),
     ),
     Metric(
         "mail_flow_messages_total",
         COUNTER,
-        "Messages of which it is known what became of them.",
+        "Messages with a known outcome.",
         further(_sent(lambda state: _counts("outcome", state.outcomes.items()))),
         ("outcome",),
     ),
     Metric(
         "mail_flow_duration_seconds",
         HISTOGRAM,
-        "Time from before the submission of a message until it could be read, of those that arrived.",
+        "Time from before the submission of a message until it could be read, for messages that arrived.",
         _of_sending(spread(FLOW_BUCKETS, _durations)),
     ),
     Metric(
@@ -154,13 +154,13 @@ FLOW_METRICS: tuple[Metric[FlowState], ...] = (
     Metric(
         "mail_flow_in_flight",
         GAUGE,
-        "Messages that were sent, and neither found nor given up.",
+        "Messages that were sent and are not found or given up yet.",
         further(_sent(lambda state: sample(count(state.in_flight)))),
     ),
     Metric(
         "mail_flow_auth_result_info",
         GAUGE,
-        "What the pinned server says of the authentication of the last message; the value is always 1.",
+        "Authentication results of the last message, from the configured server; the value is always 1.",
         further(_arrived(_authentication)),
         ("method", "result"),
     ),
@@ -180,7 +180,7 @@ FLOW_METRICS: tuple[Metric[FlowState], ...] = (
     Metric(
         "mail_flow_slowest_hop_seconds",
         GAUGE,
-        "Time that the slowest of these servers took, of those whose clocks can be right.",
+        "Time that the slowest of these servers took, without servers whose clocks must be wrong.",
         further(_arrived(lambda arrival: () if arrival.slowest_hop is None else sample(seconds(arrival.slowest_hop)))),
     ),
     Metric(
@@ -199,7 +199,7 @@ FLOW_METRICS: tuple[Metric[FlowState], ...] = (
     Metric(
         "mail_flow_overdue",
         GAUGE,
-        "Whether that was longer ago than it may be: 1 or 0.",
+        "Whether the newest message is overdue: 1 or 0.",
         further(lambda state: sample(flag(state.overdue))),
     ),
 )

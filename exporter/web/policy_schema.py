@@ -131,7 +131,7 @@ Burst: TypeAlias = Annotated[int, Field(ge=0, le=1_000_000)]
 class TlsServerSection(Section):
     """How the interface speaks TLS. Paths are relative to the file."""
 
-    cert_file: FilePath | None = key("PEM file with the certificate, and what it was issued by.", "server.crt")
+    cert_file: FilePath | None = key("PEM file with the certificate and its intermediates.", "server.crt")
     key_file: FilePath | None = key("PEM file with its private key.", "server.key")
     client_auth_type: Auth | None = key(
         "Whether clients have to show a certificate.", "RequireAndVerifyClientCert", "NoClientCert"
@@ -154,7 +154,7 @@ class TlsServerSection(Section):
 class HttpServerSection(Section):
     """What is told to every client."""
 
-    http2: bool | None = key("Taken, and without effect: the interface speaks HTTP/1.1.", True, True)
+    http2: bool | None = key("Accepted without effect: the interface speaks HTTP/1.1.", True, True)
     headers: dict[HeaderName, HeaderValue] | None = key(
         "Headers of every answer, instead of those that it has anyway.", {"X-Frame-Options": "deny"}, {}
     )
@@ -180,7 +180,7 @@ class WebConfigSection(Section):
         {},
     )
     auth_excluded_paths: list[OpenPath] | None = key(
-        "Paths that anybody may ask without a login: those by which liveness and readiness are told.",
+        "Paths that need no login: those for liveness and readiness.",
         ["/-/healthy", "/-/ready"],
         [],
     )

@@ -152,7 +152,7 @@ class TestBearers:
 
     @pytest.mark.parametrize("token", [b"", b" ", b"to ken", "tökén".encode(), b"\x7f"])
     def test_take_only_a_token(self, mechanism: Mechanism, make: Make, token: bytes) -> None:
-        with pytest.raises(DialogueError, match="the access token is empty or holds") as raised:
+        with pytest.raises(DialogueError, match="the access token is empty or contains") as raised:
             said(make(attempt(mechanism, "user", token)))
 
         assert FailureReason.SECRET_UNREADABLE is raised.value.reason

@@ -88,7 +88,7 @@ def test_a_port_that_is_taken_gives_way_to_a_free_one(monkeypatch: pytest.Monkey
     result = run(monkeypatch, daemon, "--web.listen-address=127.0.0.1:5")
     assert 0 == result.exit_code
     assert [["127.0.0.1:5"], ["127.0.0.1:0"]] == daemon.attempts
-    assert "Another program listens at 127.0.0.1:5, so a free port is taken." in result.stdout
+    assert "Another program listens at 127.0.0.1:5, so a free port is used." in result.stdout
     assert "http://127.0.0.1:1234/metrics" in result.stdout
 
 

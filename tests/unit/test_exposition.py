@@ -59,7 +59,7 @@ mail_endpoint_info{{{labels},host="mail.example.com",port="993",encryption="tls"
 # HELP mail_endpoint_interval_seconds How often the endpoint is probed.
 # TYPE mail_endpoint_interval_seconds gauge
 mail_endpoint_interval_seconds{{{labels}}} 60
-# HELP mail_probe_duration_seconds How long server and network took, in good probes and failed ones.
+# HELP mail_probe_duration_seconds How long server and network took, in successful and failed probes.
 # TYPE mail_probe_duration_seconds histogram
 mail_probe_duration_seconds_bucket{{{labels},le="0.005"}} 0
 """)
