@@ -20,9 +20,7 @@ from exporter.config.schema import json_schema
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path, readable=False))
-@click.option(
-    "--schema", is_flag=True, help="Print the JSON schema of configuration files, for editors, and exit."
-)
+@click.option("--schema", is_flag=True, help="Print the JSON schema of configuration files, for editors, and exit.")
 @version_option
 @click.pass_context
 def check(context: click.Context, paths: tuple[Path, ...], schema: bool) -> None:
