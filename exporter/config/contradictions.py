@@ -144,11 +144,9 @@ def _check_recipient(draft: Draft) -> None:
 
 
 def _check_read_back(draft: Draft) -> None:
-    if draft.keys.own_value("read_back") is None:
+    if draft.keys.own_value("read_back") is None or not with_key("read_back") & draft.protocols:
         return
-    if draft.protocols == {Protocol.SMTP}:
-        draft.problem("read_back", "is for imap and pop3, and this endpoint speaks smtp; leave it out")
-    elif draft.keys.value("credentials") is None and draft.keys.usable("credentials"):
+    if draft.keys.value("credentials") is None and draft.keys.usable("credentials"):
         draft.problem("read_back", "nobody logs in who could read a mailbox; write credentials beside it")
     elif Protocol.POP3 in draft.protocols or not draft.keys.usable("mailbox"):
         return

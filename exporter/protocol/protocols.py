@@ -71,7 +71,7 @@ PROTOCOLS: Final[Mapping[Protocol, ProtocolRow]] = MappingProxyType(
                 Scheme("imaps", Protocol.IMAP, 993, Encryption.TLS),
             ),
             ("#5794f2", "#a3c4f8"),
-            keys=frozenset({"mailbox"}),
+            keys=frozenset({"mailbox", "read_back"}),
         ),
         Protocol.POP3: ProtocolRow(
             Pop3,
@@ -80,6 +80,7 @@ PROTOCOLS: Final[Mapping[Protocol, ProtocolRow]] = MappingProxyType(
                 Scheme("pop3s", Protocol.POP3, 995, Encryption.TLS),
             ),
             ("#3aa6b9", "#93cfd9"),
+            keys=frozenset({"read_back"}),
             mechanisms=frozenset({Mechanism.USERPASS, Mechanism.APOP}),
         ),
     }

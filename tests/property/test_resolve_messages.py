@@ -115,9 +115,8 @@ def test_noise_is_a_value_or_a_bad_answer(wire: bytes) -> None:
     check_answer(SAMPLE[:12] + wire)
 
 
-@pytest.mark.parametrize("length", range(len(SAMPLE)))
-def test_an_answer_that_ends_early_is_bad(length: int) -> None:
-    assert isinstance(read(SAMPLE[:length]), BadAnswer)
+def test_an_answer_that_ends_early_is_bad() -> None:
+    assert [] == [length for length in range(len(SAMPLE)) if not isinstance(read(SAMPLE[:length]), BadAnswer)]
 
 
 lines = st.lists(

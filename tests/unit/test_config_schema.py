@@ -55,10 +55,10 @@ def test_the_schema_is_valid_itself() -> None:
     assert json.loads(json.dumps(SCHEMA)) == SCHEMA
 
 
-@pytest.mark.parametrize("key", KEYS, ids=".".join)
-def test_every_key_says_what_it_means_and_shows_an_example(key: tuple[str, ...]) -> None:
-    assert KEYS[key]["description"].endswith(".")
-    assert KEYS[key]["examples"]
+def test_every_key_says_what_it_means_and_shows_an_example() -> None:
+    assert [] == [
+        ".".join(key) for key, said in KEYS.items() if not said["description"].endswith(".") or not said["examples"]
+    ]
 
 
 def test_every_key_refuses_what_it_does_not_know() -> None:

@@ -196,12 +196,15 @@ class TestPacc:
         )
 
 
-@pytest.mark.parametrize("domain", sorted(PROVIDERS))
-def test_presets_name_servers_that_the_ispdb_has(domain: str) -> None:
-    found = preset_answer(domain, ())
-    known = {tuple(server.replace("%EMAILDOMAIN%", domain).split()[:2]) for server in PROVIDERS[domain]}
-    assert found.success
-    assert {(offer.protocol.value, offer.host) for offer in found.offers} <= known
+def test_presets_name_servers_that_the_ispdb_has() -> None:
+    unknown = []
+    for domain in sorted(PROVIDERS):
+        found = preset_answer(domain, ())
+        known = {tuple(server.replace("%EMAILDOMAIN%", domain).split()[:2]) for server in PROVIDERS[domain]}
+        if not found.success or not {(offer.protocol.value, offer.host) for offer in found.offers} <= known:
+            unknown.append(domain)
+
+    assert [] == unknown
 
 
 @pytest.mark.parametrize(

@@ -46,10 +46,10 @@ METRICS: tuple[Metric[Any], ...] = (
 )
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_pages_are_plain(page: Path) -> None:
+def test_the_pages_are_plain() -> None:
     assert [] == [
         f"{page.name}:{line}: {why}"
+        for page in PAGES
         for line, block in blocks_of_markdown(page.read_text())
         for why in complaints(block)
     ]
@@ -119,29 +119,36 @@ def docstrings(module: ast.Module) -> Iterator[tuple[int, str]]:
             yield node.lineno, inspect.cleandoc(node.value.value)
 
 
-@pytest.mark.parametrize("file", PYTHON, ids=lambda file: str(file.relative_to(ROOT)))
-def test_the_program_uses_plain_words(file: Path) -> None:
-    """Messages, comments and docstrings alike; in docstrings, no sentence is long."""
+def strings(module: ast.Module, text: str) -> Iterator[tuple[int, str]]:
+    """Messages, docstrings and comments."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+    for found in re.finditer(r"^\s*# (.*)", text, re.MULTILINE):
+        yield text.count("\n", 0, found.start()) + 1, found[1]
+
+
+def findings(file: Path) -> Iterator[str]:
     text = file.read_text()
     module = ast.parse(text)
-    constants = [node for node in ast.walk(module) if isinstance(node, ast.Constant)]
-    strings = [(one.lineno, one.value) for one in constants if isinstance(one.value, str)]
-    strings += [
-        (text.count("\n", 0, found.start()) + 1, found[1]) for found in re.finditer(r"^\s*# (.*)", text, re.MULTILINE)
-    ]
+    for line, string in strings(module, text):
+        for why in misused_words(" ".join(string.split())):
+            yield f"{file.relative_to(ROOT)}:{line}: {why}"
+    for first, docstring in docstrings(module):
+        for line, block in blocks_of_docstring(docstring):
+            for why in complaints(block):
+                yield f"{file.relative_to(ROOT)}:{first + line - 1}: {why}"
 
-    assert [] == [f"{line}: {why}" for line, string in strings for why in misused_words(" ".join(string.split()))]
+
+def test_the_program_uses_plain_words() -> None:
+    """Messages, comments and docstrings alike; in docstrings, no sentence is long."""
+    assert [] == [finding for file in PYTHON for finding in findings(file)]
+
+
+def test_the_templates_use_plain_words() -> None:
     assert [] == [
-        f"{first + line - 1}: {why}"
-        for first, docstring in docstrings(module)
-        for line, block in blocks_of_docstring(docstring)
-        for why in complaints(block)
+        f"{file.name}: {why}" for file in TEMPLATES for why in misused_words(" ".join(file.read_text().split()))
     ]
-
-
-@pytest.mark.parametrize("file", TEMPLATES, ids=lambda file: file.name)
-def test_the_templates_use_plain_words(file: Path) -> None:
-    assert [] == list(misused_words(" ".join(file.read_text().split())))
 
 
 @pytest.mark.parametrize(
