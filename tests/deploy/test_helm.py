@@ -39,7 +39,7 @@ def kubernetes() -> Tools:
 
 def render(kubernetes: Tools, *arguments: str | Path) -> list[Manifest]:
     rendered = kubernetes.helm("template", "mail-exporter", CHART, "--namespace=monitoring", *arguments)
-    assert rendered.returncode == 0, rendered.stderr
+    assert 0 == rendered.returncode, rendered.stderr
     return [one for one in yaml.safe_load_all(rendered.stdout) if one]
 
 
@@ -47,7 +47,7 @@ def render(kubernetes: Tools, *arguments: str | Path) -> list[Manifest]:
 def test_helm_lint_finds_nothing(kubernetes: Tools, values: Path) -> None:
     linted = kubernetes.helm("lint", "--strict", CHART, f"--values={values}")
 
-    assert linted.returncode == 0, linted.stdout + linted.stderr
+    assert 0 == linted.returncode, linted.stdout + linted.stderr
 
 
 @EVERY_CASE
@@ -197,7 +197,7 @@ def test_shards_do_not_share_a_volume(kubernetes: Tools) -> None:
     settings = (f"--set={name}={value}" for name, value in persistence.items())
     rendered = kubernetes.helm("template", "mail-exporter", CHART, f"--values={SINGLE}", *settings)
 
-    assert rendered.returncode == 1
+    assert 1 == rendered.returncode
     assert "each shard needs its own: leave it empty" in rendered.stderr
 
 
@@ -207,7 +207,7 @@ def test_an_alert_that_does_not_exist_cannot_be_left_out(kubernetes: Tools) -> N
         "--set=prometheusRule.without[0]=MailDown",
     )  # fmt: skip
 
-    assert rendered.returncode == 1
+    assert 1 == rendered.returncode
     assert "prometheusRule names MailDown, and there is no such alert: see docs/alerts.md" in rendered.stderr
 
 
@@ -261,7 +261,7 @@ def test_a_key_that_the_program_does_not_know_is_refused(
     values.write_text(yaml.safe_dump({"config": config}))
     rendered = kubernetes.helm("template", "mail-exporter", CHART, f"--values={values}")
 
-    assert rendered.returncode == 1
+    assert 1 == rendered.returncode
     assert complaint in rendered.stderr
 
 
@@ -294,7 +294,7 @@ def test_it_can_be_a_subchart_that_is_switched_on(kubernetes: Tools, tmp_path: P
         }
         (parent / "values.yaml").write_text(yaml.safe_dump(values))
         rendered = kubernetes.helm("template", "parent", parent)
-        assert rendered.returncode == 0, rendered.stderr
+        assert 0 == rendered.returncode, rendered.stderr
         found[enabled] = [one for one in yaml.safe_load_all(rendered.stdout) if one]
 
     assert of_kind(found[True], "Deployment")
@@ -350,7 +350,7 @@ def test_the_alerts_and_dashboards_are_those_that_the_project_makes() -> None:
 
 def test_the_package_holds_what_is_rendered_and_no_more(kubernetes: Tools, tmp_path: Path) -> None:
     packaged = kubernetes.helm("package", CHART, f"--destination={tmp_path}")
-    assert packaged.returncode == 0, packaged.stderr
+    assert 0 == packaged.returncode, packaged.stderr
     with tarfile.open(tmp_path / f"mail-exporter-{__version__}.tgz") as archive:
         names = {name.removeprefix("mail-exporter/") for name in archive.getnames()}
 
@@ -404,14 +404,14 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
 def test_a_value_that_makes_no_sense_is_refused(kubernetes: Tools, setting: str, complaint: str) -> None:
     rendered = kubernetes.helm("template", "mail-exporter", CHART, f"--values={SINGLE}", f"--set={setting}")
 
-    assert rendered.returncode == 1
+    assert 1 == rendered.returncode
     assert complaint in rendered.stderr
 
 
 def test_without_a_configuration_it_says_how_to_give_one(kubernetes: Tools) -> None:
     rendered = kubernetes.helm("template", "mail-exporter", CHART)
 
-    assert rendered.returncode == 1
+    assert 1 == rendered.returncode
     assert f"config is empty: write what to probe, as in --set {ONE_ENDPOINT}" in rendered.stderr
 
 
@@ -419,7 +419,7 @@ def test_two_monitors_are_one_too_many(kubernetes: Tools) -> None:
     both = ["--set=podMonitor.enabled=true", "--set=serviceMonitor.enabled=true"]
     rendered = kubernetes.helm("template", "mail-exporter", CHART, f"--values={SINGLE}", *both)
 
-    assert rendered.returncode == 1
+    assert 1 == rendered.returncode
     assert "would have everything scraped twice: choose one" in rendered.stderr
 
 

@@ -49,8 +49,8 @@ def kubernetes() -> Tools:
 
 def build(kubernetes: Tools, directory: Path) -> list[Manifest]:
     built = kubernetes.kubectl("kustomize", directory)
-    assert built.returncode == 0, built.stderr
-    assert built.stderr == ""
+    assert 0 == built.returncode, built.stderr
+    assert "" == built.stderr
     return list(yaml.safe_load_all(built.stdout))
 
 

@@ -68,7 +68,7 @@ def test_the_values_are_good_ones(tmp_path: Path) -> None:
     values, *_ = blocks("yaml")
     (tmp_path / "values.yaml").write_text(values)
     rendered = tools().helm("template", "mail-exporter", CHART, f"--values={tmp_path / 'values.yaml'}")
-    assert rendered.returncode == 0, rendered.stderr
+    assert 0 == rendered.returncode, rendered.stderr
     manifests = [one for one in yaml.safe_load_all(rendered.stdout) if one]
 
     assert [] == [problem for manifest in manifests for problem in problems(manifest)]

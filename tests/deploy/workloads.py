@@ -42,7 +42,7 @@ def check_selectors(manifests: list[Manifest]) -> None:
         for selector in _selectors(manifest):
             chosen = [labels for labels in candidates if selector.items() <= labels.items()]
             assert selector, f"{manifest['kind']} chooses everything"
-            assert len(chosen) == 1, f"{manifest['kind']} {manifest['metadata']['name']}: {selector}"
+            assert 1 == len(chosen), f"{manifest['kind']} {manifest['metadata']['name']}: {selector}"
 
 
 def _selectors(manifest: Manifest) -> Iterator[dict[str, str]]:
@@ -66,11 +66,11 @@ def check_pod(manifests: list[Manifest]) -> None:
     security = {**pod.get("securityContext", {}), **container["securityContext"]}
 
     assert security["runAsNonRoot"] is True
-    assert security["runAsUser"] == 65532
+    assert 65532 == security["runAsUser"]
     assert security["allowPrivilegeEscalation"] is False
     assert security["readOnlyRootFilesystem"] is True
-    assert security["capabilities"] == {"drop": ["ALL"]}
-    assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert {"drop": ["ALL"]} == security["capabilities"]
+    assert {"type": "RuntimeDefault"} == security["seccompProfile"]
     assert pod["automountServiceAccountToken"] is False
     for account in of_kind(manifests, "ServiceAccount"):
         assert account["automountServiceAccountToken"] is False
@@ -101,7 +101,7 @@ def check_configuration(manifests: list[Manifest], directory: Path) -> Any:
     container = exporter_of(manifests)
     command, *arguments = container["args"]
     flags = {flag for parameter in run.params for flag in parameter.opts}
-    assert command == "run"
+    assert "run" == command
     assert [] == [argument for argument in arguments if argument.partition("=")[0] not in flags]
     assert f"--config.file={CONFIGURATION}" in arguments
 
@@ -116,5 +116,5 @@ def check_configuration(manifests: list[Manifest], directory: Path) -> Any:
     file = directory / "mail-exporter.yaml"
     file.write_text(text)
     checked = run_command("check", file)
-    assert checked.returncode == 0, checked.stderr
+    assert 0 == checked.returncode, checked.stderr
     return yaml.safe_load(text)

@@ -33,7 +33,7 @@ def built() -> None:
 def quickly(name: str, file: Path) -> Sequence[dict[str, Any]]:
     command = [sys.executable, "-m", "benchmarks", "--quick", "--json", str(file), name]
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=280)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert 0 == done.returncode, done.stdout + done.stderr
     results = json.loads(file.read_text())
     assert {"processor", "cores", "system", "python"} <= results["machine"].keys()
     (report,) = results["benchmarks"]

@@ -103,10 +103,10 @@ def metrics(seen: Observation) -> Metrics:
 def test_a_bad_certificate_fails_the_probe_with_its_reason(metrics: Metrics, name: str, scheme: str) -> None:
     endpoint, expected = f"{name}-{scheme}", EXPECTED[name]
 
-    assert metrics.value("mail_probe_success", endpoint=endpoint) == 0
-    assert metrics.value("mail_probe_failure_info", endpoint=endpoint, reason=expected.reason, phase="tls") == 1
-    assert metrics.value("mail_tls_verified", endpoint=endpoint) == 0
-    assert metrics.value("mail_tls_verification_error_info", endpoint=endpoint, error=expected.problem) == 1
+    assert 0 == metrics.value("mail_probe_success", endpoint=endpoint)
+    assert 1 == metrics.value("mail_probe_failure_info", endpoint=endpoint, reason=expected.reason, phase="tls")
+    assert 0 == metrics.value("mail_tls_verified", endpoint=endpoint)
+    assert 1 == metrics.value("mail_tls_verification_error_info", endpoint=endpoint, error=expected.problem)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -133,7 +133,7 @@ def test_a_bad_certificate_is_described_as_openssl_does(
 
     assert serial.partition("=")[2].lower() == described["serial"]
     assert fingerprint.partition("=")[2].replace(":", "").lower() == described["fingerprint_sha256"]
-    assert described["key"] == "EC P-256"
+    assert "EC P-256" == described["key"]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -142,31 +142,31 @@ def test_no_login_is_tried_over_a_bad_certificate(metrics: Metrics, name: str, s
     endpoint = f"{name}-{scheme}"
 
     assert metrics.get("mail_auth_success", endpoint=endpoint) is None
-    assert metrics.find("mail_probe_last_phase_duration_seconds", endpoint=endpoint, phase="auth") == []
+    assert [] == metrics.find("mail_probe_last_phase_duration_seconds", endpoint=endpoint, phase="auth")
 
 
 def test_no_password_reached_a_server_with_a_bad_certificate(seen: Observation, server_directory: Path) -> None:
-    assert seen.metrics.value("mail_auth_success", endpoint="named") == 1
+    assert 1 == seen.metrics.value("mail_auth_success", endpoint="named")
     assert f"user=<{MONITOR.username}>" in (server_directory / "dovecot-good" / "dovecot.log").read_text()
     for name in EXPECTED:
         assert f"user=<{MONITOR.username}>" not in (server_directory / f"dovecot-{name}" / "dovecot.log").read_text()
 
 
 def test_the_name_that_is_asked_for_may_be_configured(metrics: Metrics) -> None:
-    assert metrics.value("mail_probe_success", endpoint="named") == 1
-    assert metrics.value("mail_tls_verified", endpoint="named") == 1
+    assert 1 == metrics.value("mail_probe_success", endpoint="named")
+    assert 1 == metrics.value("mail_tls_verified", endpoint="named")
 
 
 def test_without_verification_the_judgement_is_reported_and_does_not_fail_the_probe(metrics: Metrics) -> None:
-    assert metrics.value("mail_probe_success", endpoint="unverified") == 1
-    assert metrics.value("mail_tls_verified", endpoint="unverified") == 0
-    assert metrics.value("mail_tls_verification_error_info", endpoint="unverified", error="name_mismatch") == 1
+    assert 1 == metrics.value("mail_probe_success", endpoint="unverified")
+    assert 0 == metrics.value("mail_tls_verified", endpoint="unverified")
+    assert 1 == metrics.value("mail_tls_verification_error_info", endpoint="unverified", error="name_mismatch")
 
 
 def test_without_verification_no_password_is_sent(metrics: Metrics) -> None:
     failure = {"endpoint": "unverified-login", "reason": "auth_insecure", "phase": "auth"}
 
-    assert metrics.value("mail_probe_failure_info", **failure) == 1
+    assert 1 == metrics.value("mail_probe_failure_info", **failure)
 
 
 def test_no_password_is_in_the_metrics_or_the_log(seen: Observation) -> None:

@@ -52,7 +52,7 @@ def test_it_ends_on_sigint_with_exit_code_0(start_exporter: StartExporter) -> No
     exporter = start_exporter(nobody_listens())
     exporter.process.send_signal(signal.SIGINT)
 
-    assert exporter.process.wait(STOPS_WITHIN) == 0
+    assert 0 == exporter.process.wait(STOPS_WITHIN)
 
 
 def test_it_ends_in_time_although_a_server_keeps_it_waiting(start_exporter: StartExporter) -> None:
@@ -84,7 +84,7 @@ def test_it_says_goodbye_to_the_server_when_it_ends(start_exporter: StartExporte
                 said.append(line)
                 connection.sendall(b"221 bye\r\n" if line.startswith(b"QUIT") else b"250 late.example.test\r\n")
 
-        assert exporter.process.wait(2 * STOPS_WITHIN) == 0
+        assert 0 == exporter.process.wait(2 * STOPS_WITHIN)
     assert b"QUIT\r\n" == said[-1]
 
 
@@ -95,7 +95,7 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
         address = f"{LOOPBACK}:{taken.getsockname()[1]}"
         ended = run_command("run", f"--config.file={file}", f"--web.listen-address={address}")
 
-    assert ended.returncode == 1
+    assert 1 == ended.returncode
     assert address in ended.stderr
     assert "another program listens there" in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -117,7 +117,7 @@ def test_a_bad_configuration_exits_1_with_its_place(tmp_path: Path, content: str
 
     ended = run_command("run", f"--config.file={file}")
 
-    assert ended.returncode == 1
+    assert 1 == ended.returncode
     problem = re.search(rf"{re.escape(str(file))}:{line}: (.+)", ended.stdout + ended.stderr)
     assert problem is not None, ended
     assert says in problem[1]
@@ -129,12 +129,12 @@ def test_a_missing_configuration_exits_1_and_names_the_file(tmp_path: Path) -> N
 
     ended = run_command("run", f"--config.file={file}")
 
-    assert ended.returncode == 1
+    assert 1 == ended.returncode
     assert str(file) in ended.stderr
 
 
 def test_a_wrong_flag_exits_2() -> None:
-    assert run_command("run", "--no-such-flag").returncode == 2
+    assert 2 == run_command("run", "--no-such-flag").returncode
 
 
 def test_promtool_has_nothing_to_say_against_the_metrics(
@@ -164,7 +164,7 @@ endpoints:
         [promtool, "check", "metrics"], input=exporter.text(), check=False, capture_output=True, text=True
     )
 
-    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+    assert (0, "") == (checked.returncode, checked.stdout + checked.stderr)
 
 
 def test_metrics_come_as_text_as_openmetrics_and_compressed(at_work: Exporter) -> None:
@@ -176,7 +176,7 @@ def test_metrics_come_as_text_as_openmetrics_and_compressed(at_work: Exporter) -
 
     assert plain.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert openmetrics.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
-    assert compressed.headers["content-encoding"] == "gzip"
+    assert "gzip" == compressed.headers["content-encoding"]
     families = parse_openmetrics(openmetrics.body.decode())  # type: ignore[no-untyped-call] # the library leaves it so
     names = {family.name for family in families}
     assert {"mail_probe_success", "mail_probes", "mail_probe_duration_seconds"} <= names
@@ -185,7 +185,7 @@ def test_metrics_come_as_text_as_openmetrics_and_compressed(at_work: Exporter) -
 
 @pytest.mark.parametrize("path", ["/-/healthy", "/-/ready", "/", "/metrics"])
 def test_it_answers_where_it_promises_to(at_work: Exporter, path: str) -> None:
-    assert fetch(at_work.url + path).status == 200
+    assert 200 == fetch(at_work.url + path).status
 
 
 def test_the_page_names_every_endpoint_and_all_its_links_lead_somewhere(at_work: Exporter) -> None:
@@ -202,7 +202,7 @@ def test_the_page_names_every_endpoint_and_all_its_links_lead_somewhere(at_work:
 def test_the_version_is_printed() -> None:
     ended = run_command("--version")
 
-    assert ended.returncode == 0
+    assert 0 == ended.returncode
     assert re.search(r"\d+\.\d+", ended.stdout)
 
 

@@ -68,9 +68,9 @@ def test_domains_are_judged_and_followed(demo: Exporter) -> None:
         return metrics if judged == {scene.name for scene in DOMAIN_SCENES} and found else None
 
     metrics = wait_until(all_judged, what="every domain has been judged", within=60.0)
-    assert metrics.value("mail_domain_check_success", domain=HEALTHY, check="dane") == 1
-    assert metrics.value("mail_domain_check_success", domain="moved.example", check="dane") == 0
-    assert metrics.value("mail_probe_success", endpoint=f"imaps://mail.{HEALTHY}") == 1
+    assert 1 == metrics.value("mail_domain_check_success", domain=HEALTHY, check="dane")
+    assert 0 == metrics.value("mail_domain_check_success", domain="moved.example", check="dane")
+    assert 1 == metrics.value("mail_probe_success", endpoint=f"imaps://mail.{HEALTHY}")
     listed = json.loads(fetch(f"{demo.url}/api/v1/domains").body)
     assert {scene.name for scene in DOMAIN_SCENES} == {each["domain"] for each in listed["domains"]}
     assert "dane_mismatch" in fetch(f"{demo.url}/domains/moved.example").body.decode()

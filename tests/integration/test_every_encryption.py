@@ -99,10 +99,10 @@ def wrong(protocol: Protocol, encryption: Encryption) -> str:
 def test_the_right_password_succeeds(metrics: Metrics, protocol: Protocol, encryption: Encryption) -> None:
     endpoint = right(protocol, encryption)
 
-    assert metrics.find("mail_probe_failure_info", endpoint=endpoint) == []
-    assert metrics.value("mail_probe_success", endpoint=endpoint, protocol=protocol) == 1
-    assert metrics.value("mail_auth_success", endpoint=endpoint) == 1
-    assert metrics.value("mail_probe_ip_protocol", endpoint=endpoint) == 4
+    assert [] == metrics.find("mail_probe_failure_info", endpoint=endpoint)
+    assert 1 == metrics.value("mail_probe_success", endpoint=endpoint, protocol=protocol)
+    assert 1 == metrics.value("mail_auth_success", endpoint=endpoint)
+    assert 4 == metrics.value("mail_probe_ip_protocol", endpoint=endpoint)
 
 
 @pytest.mark.parametrize(("protocol", "encryption"), ALL)
@@ -111,9 +111,9 @@ def test_a_wrong_password_is_rejected_and_named_so(
 ) -> None:
     endpoint = wrong(protocol, encryption)
 
-    assert metrics.value("mail_probe_success", endpoint=endpoint) == 0
-    assert metrics.value("mail_auth_success", endpoint=endpoint) == 0
-    assert metrics.value("mail_probe_failure_info", endpoint=endpoint, reason="auth_rejected", phase="auth") == 1
+    assert 0 == metrics.value("mail_probe_success", endpoint=endpoint)
+    assert 0 == metrics.value("mail_auth_success", endpoint=endpoint)
+    assert 1 == metrics.value("mail_probe_failure_info", endpoint=endpoint, reason="auth_rejected", phase="auth")
     assert metrics.value("mail_probe_failures_total", endpoint=endpoint, reason="auth_rejected", phase="auth") >= 1
 
 
@@ -156,8 +156,8 @@ def test_certificate_dates_match_the_certificate_file(
     assert leaf.not_valid_before_utc.timestamp() == not_before
     assert leaf.not_valid_after_utc.timestamp() == not_after
     assert not_after == metrics.value("mail_tls_chain_not_after_timestamp_seconds", endpoint=endpoint)
-    assert metrics.value("mail_tls_verified", endpoint=endpoint) == 1
-    assert metrics.find("mail_tls_verification_error_info", endpoint=endpoint) == []
+    assert 1 == metrics.value("mail_tls_verified", endpoint=endpoint)
+    assert [] == metrics.find("mail_tls_verification_error_info", endpoint=endpoint)
 
 
 @pytest.mark.parametrize(("protocol", "encryption"), ENCRYPTED)

@@ -166,7 +166,7 @@ def found() -> Iterator[dict[str, Any]]:
             timeout=240,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
+        assert 0 == done.returncode, done.stderr
         yield json.loads((Path(directory) / "found.json").read_text())
 
 

@@ -36,7 +36,7 @@ endpoints:
 def test_a_probe_that_succeeds_exits_0_and_shows_its_phases(configuration: Path) -> None:
     ended = run_command("probe", "good", f"--config.file={configuration}")
 
-    assert ended.returncode == 0, ended
+    assert 0 == ended.returncode, ended
     for phase in ("dns", "connect", "greeting", "capability", "starttls", "tls", "auth", "check", "quit"):
         assert phase in ended.stdout
     assert HOSTNAME in ended.stdout
@@ -46,7 +46,7 @@ def test_a_probe_that_succeeds_exits_0_and_shows_its_phases(configuration: Path)
 def test_a_probe_that_fails_exits_1_and_shows_why(configuration: Path) -> None:
     ended = run_command("probe", "bad", f"--config.file={configuration}")
 
-    assert ended.returncode == 1
+    assert 1 == ended.returncode
     assert "auth_rejected" in ended.stdout
     assert "AUTHENTICATIONFAILED" in ended.stdout, "the line that caused it"
     assert "not-the-right-one" not in ended.stdout + ended.stderr
@@ -56,19 +56,19 @@ def test_a_secret_that_cannot_be_read_exits_3_and_fails_only_the_login(configura
     ended = run_command("probe", "no-secret", f"--config.file={configuration}", "--json")
     result = json.loads(ended.stdout)
 
-    assert ended.returncode == 3
-    assert result["failure"]["reason"] == "secret_unreadable"
+    assert 3 == ended.returncode
+    assert "secret_unreadable" == result["failure"]["reason"]
     assert "absent" in result["failure"]["detail"]
-    assert result["tls"]["problems"] == []
+    assert [] == result["tls"]["problems"]
 
 
 def test_the_result_as_json_has_what_the_waterfall_shows(configuration: Path, mail: MailServers) -> None:
     ended = run_command("probe", "good", f"--config.file={configuration}", "--json")
     result = json.loads(ended.stdout)
 
-    assert ended.returncode == 0
+    assert 0 == ended.returncode
     assert result["failure"] is None
-    assert result["endpoint"] == "good"
+    assert "good" == result["endpoint"]
     assert result["mailbox"]["messages"] == mail.figures(ALICE).messages
     assert result["tls"]["chain"][0]["not_after"] == mail.identity.certificate.not_valid_after_utc.timestamp()
     assert ALICE.password not in ended.stdout + ended.stderr
@@ -78,7 +78,7 @@ def test_several_targets_are_shown_side_by_side_and_as_json_line_by_line(configu
     ended = run_command("probe", "good", "bad", f"--config.file={configuration}")
     lines = run_command("probe", "good", "bad", f"--config.file={configuration}", "--json").stdout.splitlines()
 
-    assert ended.returncode == 1
+    assert 1 == ended.returncode
     assert {"good": True, "bad": False} == {each["endpoint"]: each["success"] for each in map(json.loads, lines)}
     assert ended.stdout.splitlines()[-1].endswith("#auth_rejected")
 
@@ -87,7 +87,7 @@ def test_many_rounds_do_not_try_a_rejected_login_again(configuration: Path) -> N
     ended = run_command("probe", "bad", f"--config.file={configuration}", "--json", "--repeat=3", "--interval=10ms")
     *probes, statistics = map(json.loads, ended.stdout.splitlines())
 
-    assert ended.returncode == 1
+    assert 1 == ended.returncode
     assert [False, True, True] == [each["login_paused"] for each in probes]
     assert ("statistics", 3, 0) == (statistics["type"], statistics["probes"], statistics["succeeded"])
 
@@ -97,7 +97,7 @@ def test_a_url_needs_no_configuration() -> None:
 
     ended = run_command("probe", f"imaps://{LOOPBACK}:{port}")
 
-    assert ended.returncode == 1
+    assert 1 == ended.returncode
     assert "connect_refused" in ended.stdout
 
 

@@ -44,7 +44,7 @@ modules:
 def probe(exporter: Exporter, query: str, timeout: str | None = None) -> str:
     headers = {} if timeout is None else {"X-Prometheus-Scrape-Timeout-Seconds": timeout}
     answer = fetch(f"{exporter.url}/probe?{query}", headers)
-    assert answer.status == 200, answer
+    assert 200 == answer.status, answer
     return answer.body.decode()
 
 
@@ -53,10 +53,10 @@ def test_a_module_logs_in_and_looks_around(exporter: Exporter, mail: MailServers
     metrics = Metrics.parse(probe(exporter, f"module=imaps&target={target}"))
 
     labels = {"endpoint": f"imaps://{target}", "protocol": "imap", "site": "north"}
-    assert metrics.value("probe_success") == 1
-    assert metrics.value("mail_auth_success", **labels) == 1
+    assert 1 == metrics.value("probe_success")
+    assert 1 == metrics.value("mail_auth_success", **labels)
     assert metrics.value("mail_mailbox_messages", mailbox="INBOX", **labels) == ALICES_MESSAGES
-    assert metrics.value("mail_tls_verified", **labels) == 1
+    assert 1 == metrics.value("mail_tls_verified", **labels)
 
 
 def test_a_configured_endpoint_is_probed_now_and_its_figures_on_schedule_stay(exporter: Exporter) -> None:
@@ -64,8 +64,8 @@ def test_a_configured_endpoint_is_probed_now_and_its_figures_on_schedule_stay(ex
 
     metrics = Metrics.parse(probe(exporter, "endpoint=submission"))
 
-    assert metrics.value("mail_probe_success", endpoint="submission", protocol="smtp") == 1
-    assert metrics.value("mail_probe_last_reply_code", endpoint="submission", phase="auth") == 235
+    assert 1 == metrics.value("mail_probe_success", endpoint="submission", protocol="smtp")
+    assert 235 == metrics.value("mail_probe_last_reply_code", endpoint="submission", phase="auth")
     assert exporter.metrics().value("mail_probes_total", endpoint="submission") == before
 
 
@@ -99,7 +99,7 @@ def test_the_answer_is_there_in_time_although_the_server_is_silent(exporter: Exp
         took = time.monotonic() - begun
 
     assert 1.0 <= took < 1.5
-    assert Metrics.parse(text).value("mail_probe_failure_info", reason="timeout", phase="greeting") == 1
+    assert 1 == Metrics.parse(text).value("mail_probe_failure_info", reason="timeout", phase="greeting")
 
 
 def test_modules_come_and_go_with_a_reload(start_exporter: StartExporter) -> None:

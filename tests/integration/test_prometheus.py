@@ -43,8 +43,8 @@ endpoints:
     expected_days = (mail.identity.certificate.not_valid_after_utc.timestamp() - time.time()) / 86400
 
     assert {"imaps": 1, "pop3": 1, "submission": 1, "nobody": 0} == {name: one.value for name, one in success.items()}
-    assert success["imaps"].labels["site"] == "north"
-    assert success["imaps"].labels["job"] == "mail"
+    assert "north" == success["imaps"].labels["site"]
+    assert "mail" == success["imaps"].labels["job"]
     assert {"imaps", "pop3", "submission"} == days_left.keys()
     assert all(days == pytest.approx(expected_days, abs=0.01) for days in days_left.values())
     assert all(0 < duration < 1 for duration in durations.values())

@@ -90,7 +90,7 @@ def test_sighup_puts_the_changed_file_in_force(tmp_path: Path, server: tuple[int
         metrics = exporter.metrics()
         assert metrics.value("mail_probes_total", endpoint="stays") >= 1
         assert metrics.value("mail_exporter_config_last_reload_success_timestamp_seconds") > before
-        assert metrics.find("mail_probe_success", endpoint="goes") == []
+        assert [] == metrics.find("mail_probe_success", endpoint="goes")
 
 
 def test_a_request_reloads_where_that_is_allowed(
@@ -102,8 +102,8 @@ def test_a_request_reloads_where_that_is_allowed(
     file.write_text(configuration("two", port=server[0]))
     answer = post(exporter)
 
-    assert (answer.status, answer.body) == (200, b"The configuration is reloaded.\n")
-    assert names(exporter) == {"two"}
+    assert (200, b"The configuration is reloaded.\n") == (answer.status, answer.body)
+    assert {"two"} == names(exporter)
 
 
 def test_a_request_reloads_nothing_where_that_is_not_allowed(
@@ -113,7 +113,7 @@ def test_a_request_reloads_nothing_where_that_is_not_allowed(
 
     answer = post(exporter)
 
-    assert answer.status == 403
+    assert 403 == answer.status
     assert b"--web.enable-lifecycle" in answer.body
 
 
@@ -122,8 +122,8 @@ def test_pages_of_other_sites_and_get_requests_reload_nothing(
 ) -> None:
     exporter = start_exporter(configuration("one", port=server[0]), "--web.enable-lifecycle")
 
-    assert post(exporter, Sec_Fetch_Site="cross-site").status == 403
-    assert fetch(f"{exporter.url}/-/reload").status == 405
+    assert 403 == post(exporter, Sec_Fetch_Site="cross-site").status
+    assert 405 == fetch(f"{exporter.url}/-/reload").status
 
 
 def test_a_bad_file_changes_nothing_and_is_told_everywhere(
@@ -136,11 +136,11 @@ def test_a_bad_file_changes_nothing_and_is_told_everywhere(
     answer = post(exporter)
 
     problem = "interva: unknown key"
-    assert answer.status == 500
+    assert 500 == answer.status
     assert f"{file}:3: " in answer.body.decode()
     assert problem in answer.body.decode()
-    assert names(exporter) == {"one"}
-    assert exporter.metrics().value("mail_exporter_config_last_reload_successful") == 0
+    assert {"one"} == names(exporter)
+    assert 0 == exporter.metrics().value("mail_exporter_config_last_reload_successful")
     page = fetch(f"{exporter.url}/").body.decode()
     assert "could not be reloaded" in page
     assert "interva" in page
@@ -148,8 +148,8 @@ def test_a_bad_file_changes_nothing_and_is_told_everywhere(
     assert "interva" in exporter.log.read_text()
 
     file.write_text(configuration("two", port=server[0]))
-    assert post(exporter).status == 200
-    assert exporter.metrics().value("mail_exporter_config_last_reload_successful") == 1
+    assert 200 == post(exporter).status
+    assert 1 == exporter.metrics().value("mail_exporter_config_last_reload_successful")
     assert "could not be reloaded" not in fetch(f"{exporter.url}/").body.decode()
 
 
@@ -199,7 +199,7 @@ def test_a_storm_of_reloads_under_load_loses_no_result(tmp_path: Path, server: t
 
         wait_until(all_counted, what="every probe is counted", within=60)
         skipped = exporter.metrics()
-        assert skipped.value("mail_exporter_probes_skipped_total", reason="overlap") == 0
+        assert 0 == skipped.value("mail_exporter_probes_skipped_total", reason="overlap")
 
 
 def test_a_reload_during_shutdown_is_harmless(tmp_path: Path, server: tuple[int, Counter[str]]) -> None:
@@ -210,5 +210,5 @@ def test_a_reload_during_shutdown_is_harmless(tmp_path: Path, server: tuple[int,
         exporter.process.send_signal(signal.SIGTERM)
         exporter.process.send_signal(signal.SIGHUP)
 
-        assert exporter.process.wait(10) == 0
+        assert 0 == exporter.process.wait(10)
     assert "Traceback" not in exporter.log.read_text()

@@ -89,7 +89,7 @@ async def test_a_name_has_the_addresses_of_the_zone(
 
 
 async def test_ipv6_comes_first_where_both_have_a_route(resolver: Resolver) -> None:
-    assert (await resolver.addresses("mail.example.test", IpFamily.ANY))[0] == "2001:db8::1"
+    assert "2001:db8::1" == (await resolver.addresses("mail.example.test", IpFamily.ANY))[0]
 
 
 async def test_more_addresses_than_a_datagram_holds_come_by_tcp(resolver: Resolver) -> None:
@@ -149,4 +149,4 @@ async def test_other_kinds_of_records_can_be_asked_for(
     (outcome,) = await answers.ask([(name, dns.rdatatype.from_text(rdtype))], deadline)
     assert isinstance(outcome, Records)
     assert [text] == [rdata.to_text() for rdata in outcome.rdatas]
-    assert outcome.ttl == 300.0
+    assert 300.0 == outcome.ttl

@@ -34,7 +34,7 @@ def test_imap_and_pop3_agree_on_the_mailbox(mail: MailServers) -> None:
 
 
 def test_an_account_without_mail_has_an_empty_mailbox(mail: MailServers) -> None:
-    assert mail.figures(BOB).messages == 0
+    assert 0 == mail.figures(BOB).messages
 
 
 @pytest.mark.parametrize(("host", "disabled"), [(LOOPBACK, False), (REMOTE_LOOPBACK, True)])
@@ -62,7 +62,7 @@ def test_dovecot_takes_a_bearer_token_as_long_as_it_is_active(mail: MailServers)
             return client.state
 
     mail.introspection.tokens["a-token"] = BOB.username
-    assert log_in() == "AUTH"
+    assert "AUTH" == log_in()
     del mail.introspection.tokens["a-token"]
     with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
         log_in()

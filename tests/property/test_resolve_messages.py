@@ -97,7 +97,7 @@ def is_one_line_of_ascii(text: str) -> bool:
 def test_the_sample_is_an_answer() -> None:
     verdict = read(SAMPLE)
     assert isinstance(verdict, Records)
-    assert [rdata.to_text() for rdata in verdict.rdatas] == ["192.0.2.1"]
+    assert ["192.0.2.1"] == [rdata.to_text() for rdata in verdict.rdatas]
 
 
 @given(wire=mutated())

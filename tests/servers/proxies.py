@@ -64,7 +64,7 @@ async def relaying(scheme: ProxyScheme) -> AsyncIterator[RunningProxy]:
 
 async def _socks5_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str, int]:
     version, methods = await reader.readexactly(2)
-    assert version == 5
+    assert 5 == version
     assert 0 in await reader.readexactly(methods)
     writer.write(b"\x05\x00")
     version, command, _, kind = await reader.readexactly(4)
@@ -76,7 +76,7 @@ async def _socks5_request(reader: asyncio.StreamReader, writer: asyncio.StreamWr
 async def _http_request(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> tuple[str, int]:
     head = await reader.readuntil(b"\r\n\r\n")
     method, authority, _version = head.decode().splitlines()[0].split()
-    assert method == "CONNECT"
+    assert "CONNECT" == method
     host, _colon, port = authority.rpartition(":")
     return host.strip("[]"), int(port)
 

@@ -52,7 +52,7 @@ def promtool(*arguments: str | Path) -> None:
     command = [program("promtool", package="prometheus"), *map(str, arguments)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PROMTOOL_WITHIN)
 
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert 0 == done.returncode, done.stdout + done.stderr
 
 
 @cache
@@ -137,7 +137,7 @@ def test_the_section_of_an_alert_says_when_it_fires_and_what_it_means_and_what_t
     (section,) = re.findall(rf"^## {name}\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
     severities = " or ".join(alert.severity for alert in ALERTS if alert.name == name)
 
-    assert re.findall(r"^\*\*(Fires when|Means:|Do:)\*\*", section, re.MULTILINE) == ["Fires when", "Means:", "Do:"]
+    assert ["Fires when", "Means:", "Do:"] == re.findall(r"^\*\*(Fires when|Means:|Do:)\*\*", section, re.MULTILINE)
     assert f"| [{name}](#{name.lower()}) | {severities} |" in PAGE
 
 

@@ -157,7 +157,7 @@ def test_a_key_that_nobody_uses_any_more_is_weak() -> None:
     encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
     assert strength.key_of(encoded).weak
-    assert strength.key_of(encoded).name == "DSA 2048"
+    assert "DSA 2048" == strength.key_of(encoded).name
 
 
 def test_another_purpose_is_told_by_openssl_alone() -> None:
@@ -165,7 +165,7 @@ def test_another_purpose_is_told_by_openssl_alone() -> None:
     server = issue(NAME, ROOT, alternatives=[NAME])
 
     assert (Problem.WRONG_PURPOSE,) == judgement([mail.der, ROOT.der], (Code.INVALID_PURPOSE, 0)).problems
-    assert judgement([server.der, ROOT.der], (Code.INVALID_PURPOSE, 0)).problems == ()
+    assert () == judgement([server.der, ROOT.der], (Code.INVALID_PURPOSE, 0)).problems
     assert (Problem.WRONG_PURPOSE,) == judgement([server.der, ROOT.der], (Code.INVALID_PURPOSE, 1)).problems
 
 
@@ -179,9 +179,9 @@ def test_a_verdict_that_nobody_expected_fails_the_suite(tmp_path: Path, capsys: 
     file = tmp_path / "x509-limbo.json"
 
     file.write_text(json.dumps({"testcases": [case(leaf)]}))
-    assert main(str(file)) == 0
+    assert 0 == main(str(file))
     file.write_text(json.dumps({"testcases": [case(leaf, expected=False)]}))
-    assert main(str(file)) == 1
+    assert 1 == main(str(file))
 
     assert "ours: accepted: NOT KNOWN" in capsys.readouterr().out
 

@@ -45,7 +45,7 @@ UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
 def test_a_content_is_found_however_its_header_is_written(encoded: bytes) -> None:
     (found,) = elements(encoded)
 
-    assert found.content == b"abc"
+    assert b"abc" == found.content
     assert encoded == found.whole
 
 
@@ -76,12 +76,12 @@ def test_what_is_no_element_is_malformed(encoded: bytes) -> None:
         list(elements(encoded))
 
     assert some(b"\x05\x00" + encoded, 5) == [Element(5, b"", b"\x05\x00")]
-    assert count(b"\x05\x00" + encoded, 1500) == 1500
+    assert 1500 == count(b"\x05\x00" + encoded, 1500)
 
 
 def test_elements_are_counted_up_to_a_bound() -> None:
-    assert count(b"\x05\x00" * 7 + b"\x04\x81\x80" + b"x" * 128, 100) == 8
-    assert count(b"\x05\x00" * 7, 5) == 5
+    assert 8 == count(b"\x05\x00" * 7 + b"\x04\x81\x80" + b"x" * 128, 100)
+    assert 5 == count(b"\x05\x00" * 7, 5)
 
 
 @pytest.mark.parametrize("octets", [b"", b"\x05\x00"])
@@ -241,14 +241,14 @@ def test_two_lists_of_names_are_none() -> None:
     fields = take_apart(party.der)
     fields.extensions[SUBJECT_ALTERNATIVE_NAME] *= 2
 
-    assert certificate.alternatives(fields) == b""
-    assert certificate._flaw(fields) == "it has more than one subjectAltName"
+    assert b"" == certificate.alternatives(fields)
+    assert "it has more than one subjectAltName" == certificate._flaw(fields)
 
 
 def test_a_mapped_address_is_written_alike_by_every_python() -> None:
     mapped = Element(names.IP_ADDRESS, bytes.fromhex("00000000000000000000ffffc0000201"), b"")
 
-    assert names.shown(mapped) == "::ffff:192.0.2.1"
+    assert "::ffff:192.0.2.1" == names.shown(mapped)
 
 
 def test_a_name_longer_than_127_octets_is_found() -> None:

@@ -87,7 +87,7 @@ def test_a_path_of_laborious_keys_is_not_gone_through(tmp_path: Path) -> None:
 
     assert (Problem.INVALID,) == facts.problems
     assert facts.detail == REFUSAL
-    assert len(facts.chain) == 13
+    assert 13 == len(facts.chain)
     assert facts.verified_chain_not_after is None
 
 

@@ -58,14 +58,14 @@ def test_a_report_that_nobody_expected_is_invalid_and_quoted(path: list[Party]) 
     found = verdict(path, (9999, 0))
 
     assert (Problem.INVALID,) == found.problems
-    assert found.detail == "OpenSSL does not accept the certificate (X509_V_ERR 9999)"
+    assert "OpenSSL does not accept the certificate (X509_V_ERR 9999)" == found.detail
 
 
 def test_a_verification_that_did_not_get_to_the_leaf_proves_nothing(path: list[Party]) -> None:
     found = verdict(path, finished=False)
 
     assert (Problem.INVALID,) == found.problems
-    assert found.detail == "OpenSSL could not verify the chain"
+    assert "OpenSSL could not verify the chain" == found.detail
 
 
 def test_no_certificate_is_not_verified() -> None:
@@ -104,8 +104,8 @@ def test_junk_beside_the_path_does_not_matter(path: list[Party]) -> None:
     sent = [path[0].der, path[1].der, b"junk"]
     chain = examine(sent, [party.der for party in path], (), finished=True)
 
-    assert judge(chain, NAME, b"", NOW.timestamp()).problems == ()
-    assert len(chain.presented) == 2
+    assert () == judge(chain, NAME, b"", NOW.timestamp()).problems
+    assert 2 == len(chain.presented)
 
 
 def test_dates_are_judged_by_the_time_given_and_not_by_openssl(path: list[Party]) -> None:
@@ -113,10 +113,10 @@ def test_dates_are_judged_by_the_time_given_and_not_by_openssl(path: list[Party]
     last = path[0].certificate.not_valid_after_utc.timestamp() - NOW.timestamp()
     first = path[0].certificate.not_valid_before_utc.timestamp() - NOW.timestamp()
 
-    assert verdict(path, (Code.CERT_HAS_EXPIRED, 0)).problems == ()
-    assert verdict(path, at=last).problems == ()
+    assert () == verdict(path, (Code.CERT_HAS_EXPIRED, 0)).problems
+    assert () == verdict(path, at=last).problems
     assert (Problem.EXPIRED,) == verdict(path, at=last + 1).problems
-    assert verdict(path, at=first).problems == ()
+    assert () == verdict(path, at=first).problems
     assert (Problem.NOT_YET_VALID,) == verdict(path, at=first - day).problems
 
 
@@ -136,7 +136,7 @@ def test_the_anchor_may_be_signed_as_it_likes_but_its_key_counts() -> None:
     found = verdict([issue(NAME, weak, alternatives=[NAME]), weak])
 
     assert (Problem.WEAK_KEY,) == found.problems
-    assert found.detail == 'the key of the issuing certificate "CN=Weak Root" is too weak (RSA 1024)'
+    assert 'the key of the issuing certificate "CN=Weak Root" is too weak (RSA 1024)' == found.detail
 
 
 def test_the_signature_of_the_anchor_is_no_matter_and_that_of_the_last_of_a_broken_path_is() -> None:
@@ -188,14 +188,14 @@ def test_a_weakness_that_openssl_reports_too_is_said_once() -> None:
 
     found = verdict([small, world().root], (Code.EE_KEY_TOO_SMALL, 0))
 
-    assert found.detail == "the key of the certificate is too weak (RSA 1024)"
+    assert "the key of the certificate is too weak (RSA 1024)" == found.detail
 
 
 def test_a_weakness_that_only_this_machine_s_policy_sees_counts(path: list[Party]) -> None:
     found = verdict(path, (Code.CA_KEY_TOO_SMALL, 1))
 
     assert (Problem.WEAK_KEY,) == found.problems
-    assert found.detail == 'the key of the issuing certificate "CN=Intermediate" is too weak'
+    assert 'the key of the issuing certificate "CN=Intermediate" is too weak' == found.detail
 
 
 def test_both_reports_of_a_missing_issuer_are_one_problem() -> None:

@@ -25,13 +25,13 @@ def test_a_certificate_is_shown_as_an_administrator_reads_it() -> None:
 
     facts = read(party.der).facts
 
-    assert facts.subject == "CN=mail.example.com"
-    assert facts.issuer == "CN=mail.example.com"
-    assert facts.names == ("mail.example.com", "2001:db8::1")
+    assert "CN=mail.example.com" == facts.subject
+    assert "CN=mail.example.com" == facts.issuer
+    assert ("mail.example.com", "2001:db8::1") == facts.names
     assert NOW.timestamp() - 86400 == facts.not_before
     assert NOW.timestamp() + 86400 == facts.not_after
-    assert facts.key == "EC P-256"
-    assert facts.signature == "ecdsa-with-SHA256"
+    assert "EC P-256" == facts.key
+    assert "ecdsa-with-SHA256" == facts.signature
 
 
 @pytest.mark.skipif(OPENSSL is None, reason="there is no openssl command here")
@@ -82,13 +82,13 @@ def test_a_key_is_shown_by_kind_and_size(key: CertificatePublicKeyTypes, shown: 
 def test_a_name_that_would_upset_a_terminal_is_escaped() -> None:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "evil\r\nHost: \x1b[2J\u202egnp.exe")])
 
-    assert distinguished.shown(name.public_bytes()) == "CN=evil\\0D\\0AHost: \\1B[2J\\E2\\80\\AEgnp.exe"
+    assert "CN=evil\\0D\\0AHost: \\1B[2J\\E2\\80\\AEgnp.exe" == distinguished.shown(name.public_bytes())
 
 
 def test_a_name_in_another_script_stays_readable() -> None:
     name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Bücher und Zeitschriften")])
 
-    assert distinguished.shown(name.public_bytes()) == "O=Bücher und Zeitschriften"
+    assert "O=Bücher und Zeitschriften" == distinguished.shown(name.public_bytes())
 
 
 def test_a_name_without_end_is_cut() -> None:
@@ -124,7 +124,7 @@ def test_malformed_extensions_are_a_flaw_and_lose_nothing_else() -> None:
 
     assert found.flaw is not None
     assert found.flaw.startswith("its subjectAltName is malformed")
-    assert found.facts.subject == "CN=mail.example.com"
+    assert "CN=mail.example.com" == found.facts.subject
     assert party.certificate.not_valid_after_utc.timestamp() == found.facts.not_after
 
 
@@ -132,8 +132,8 @@ def test_an_oddity_that_cryptography_warns_of_is_read_in_silence() -> None:
     odd = issue("mail.example.com", serial=0x123456789ABCDEF0).der.replace(b"\x12\x34\x56\x78", b"\x92\x34\x56\x78")
     bundle = "-----BEGIN CERTIFICATE-----\n" + b64encode(odd).decode() + "\n-----END CERTIFICATE-----\n"
 
-    assert read(odd).facts.serial == "-6dcba98765432110"
-    assert len(certificate.subjects(bundle.encode())) == 1
+    assert "-6dcba98765432110" == read(odd).facts.serial
+    assert 1 == len(certificate.subjects(bundle.encode()))
 
 
 def test_the_same_octets_are_read_once() -> None:

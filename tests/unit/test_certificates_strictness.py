@@ -231,8 +231,8 @@ def test_dates_that_cannot_be_read_are_said_of_that_part_alone(tmp_path: Path) -
     assert "the notBefore of the certificate is not a date that certificates have" in facts.detail
     assert "the dates of the certificate cannot be read" in facts.detail
     assert facts.chain[0].not_before is None
-    assert facts.chain[0].not_after == 4102444799.0
-    assert facts.chain[0].subject == "CN=leaf"
+    assert 4102444799.0 == facts.chain[0].not_after
+    assert "CN=leaf" == facts.chain[0].subject
     assert facts.verified_chain_not_after is None
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
-
 import json
 import re
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +89,7 @@ def test_every_metric_and_label_that_is_asked_about_exists() -> None:
     ]
 
 
-def _unknown(asked: Asked, labels: Set[str]) -> set[str]:
+def _unknown(asked: Asked, labels: AbstractSet[str]) -> set[str]:
     """What is asked about and is not among the labels, or not among those of its series."""
     of_series = {
         f"{selector.name}: {matcher.name}"
@@ -165,8 +164,8 @@ def test_every_dashboard_leads_to_the_others_and_to_the_exporter_and_to_what_fai
         True,
         True,
     )
-    assert exporter["url"] == "${exporter_url:raw}/"
-    assert failures["url"] == "${docs_url:raw}/failures.md"
+    assert "${exporter_url:raw}/" == exporter["url"]
+    assert "${docs_url:raw}/failures.md" == failures["url"]
 
 
 def test_endpoints_lead_to_their_dashboard_and_to_the_exporters_page() -> None:
@@ -243,7 +242,7 @@ def test_the_pictures_in_the_docs_are_there_and_of_every_dashboard() -> None:
 def run(tmp_path: Path, *flags: str) -> dict[str, str]:
     """What the command writes with these flags, by file name."""
     done = CliRunner().invoke(main, ["--output", str(tmp_path), *flags])
-    assert done.exit_code == 0, done.output
+    assert 0 == done.exit_code, done.output
     return {str(file.relative_to(tmp_path)): file.read_text() for file in sorted(tmp_path.rglob("*")) if file.is_file()}
 
 
@@ -272,7 +271,7 @@ def test_users_labels_become_variables_that_narrow_every_query_about_endpoints(t
 
     assert 'instance=~"$instance"}, team)' in query
     assert overview.count('endpoint=~\\"$endpoint\\", team=~\\"$team\\"') > 10
-    assert overview.count('endpoint=~\\"$endpoint\\"}') == 0
+    assert 0 == overview.count('endpoint=~\\"$endpoint\\"}')
 
 
 @pytest.mark.parametrize(
@@ -327,7 +326,7 @@ def test_an_alert_that_is_not_wanted_is_left_out_of_both_files(tmp_path: Path) -
 def test_a_choice_that_makes_no_sense_is_refused_by_name(tmp_path: Path, flags: list[str], says: str) -> None:
     done = CliRunner().invoke(main, ["--output", str(tmp_path), *flags])
 
-    assert (done.exit_code, list(tmp_path.iterdir())) == (2, [])
+    assert (2, []) == (done.exit_code, list(tmp_path.iterdir()))
     assert says in " ".join(done.output.split())
 
 
@@ -382,12 +381,12 @@ def test_every_alert_of_grafanas_is_linked_to_a_panel_that_exists() -> None:
 
 
 def test_all_dashboards_are_there() -> None:
-    assert [make(Settings()).uid for make in MAKERS] == [
+    assert [
         "mail-overview",
         "mail-endpoint",
         "mail-certificates",
         "mail-flow",
         "mail-domains",
         "mail-exporter",
-    ]
+    ] == [make(Settings()).uid for make in MAKERS]
     assert len(of_panels()) > 100

@@ -63,24 +63,24 @@ def complaints(value: Any, name: str, definition: str) -> list[str]:
 
 @pytest.mark.parametrize("uid", BOARDS)
 def test_every_dashboard_is_one_by_grafanas_schema(uid: str) -> None:
-    assert complaints(BOARDS[uid], "dashboard", "Dashboard") == []
+    assert [] == complaints(BOARDS[uid], "dashboard", "Dashboard")
 
 
 @pytest.mark.parametrize("uid", BOARDS)
 def test_every_panel_is_one_of_its_kind_by_grafanas_schema(uid: str) -> None:
     for panel in panels(BOARDS[uid]):
         name = PANELS[panel["type"]]
-        assert complaints(panel["options"], name, "Options") == [], panel["title"]
+        assert [] == complaints(panel["options"], name, "Options"), panel["title"]
         if "FieldConfig" in schema(name)["definitions"]:
             custom = panel["fieldConfig"]["defaults"].get("custom", {})
-            assert complaints(custom, name, "FieldConfig") == [], panel["title"]
+            assert [] == complaints(custom, name, "FieldConfig"), panel["title"]
 
 
 @pytest.mark.parametrize("uid", BOARDS)
 def test_every_query_is_one_of_prometheus_by_grafanas_schema(uid: str) -> None:
     for panel in panels(BOARDS[uid]):
         for target in panel["targets"]:
-            assert complaints(target, "prometheus", "Dataquery") == [], panel["title"]
+            assert [] == complaints(target, "prometheus", "Dataquery"), panel["title"]
 
 
 @pytest.mark.parametrize("uid", BOARDS)
@@ -103,7 +103,7 @@ def test_every_alert_of_grafanas_is_a_rule_by_its_schema() -> None:
     for group in GRAFANA_GROUPS:
         assert {"orgId", "name", "folder", "interval", "rules"} == group.keys()
         for rule in group["rules"]:
-            assert complaints(rule, "alerting", "Rule") == [], rule["title"]
+            assert [] == complaints(rule, "alerting", "Rule"), rule["title"]
 
 
 def test_the_uid_of_every_alert_is_unique() -> None:
@@ -118,4 +118,4 @@ def test_the_notification_policy_in_the_docs_is_one_by_grafanas_schema() -> None
     (policy,) = yaml.safe_load(shown)["policies"]
 
     assert 1 == policy.pop("orgId")
-    assert complaints(policy, "alerting", "NotificationPolicy") == []
+    assert [] == complaints(policy, "alerting", "NotificationPolicy")

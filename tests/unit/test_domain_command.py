@@ -23,4 +23,4 @@ def test_nothing_found_out_is_no_success(tmp_path: Path) -> None:
     checks = json.loads(result.stdout)["checks"]
     assert {None} == {check["success"] for check in checks}
     assert "dns_failed" in {problem["problem"] for check in checks for problem in check["problems"]}
-    assert result.exit_code == 1
+    assert 1 == result.exit_code

@@ -253,10 +253,10 @@ def test_sources_that_name_different_servers_disagree() -> None:
         said(Source.PRESETS, "imap://a"),
     ]
     told = disagreements(answers)
-    assert told == [
+    assert [
         "submission: srv says submission://a, autoconfig says submission://b",
         "IMAP: srv says imaps://a, presets says imap://a",
-    ]
+    ] == told
     assert [None, False, False, False] == [agrees(each.source, answers) for each in answers]
 
 
@@ -277,16 +277,16 @@ def test_the_configuration_is_one_that_check_accepts() -> None:
     written = configuration("example.com", merge(answers))
     read = parse(written, "f")
     assert written.startswith("endpoints:\n")
-    assert [(each.name, each.encryption.value, each.tls.verify) for each in read.endpoints] == [
+    assert [
         ("smtp://mx.example.com", "starttls", False),
         ("imaps://mail.example.com", "tls", True),
         ("pop3://mail.example.com", "none", True),
         ("imaps://mail.example.com:1143", "tls", True),
-    ]
+    ] == [(each.name, each.encryption.value, each.tls.verify) for each in read.endpoints]
 
 
 def test_nothing_makes_no_configuration() -> None:
-    assert configuration("example.com", []) == ""
+    assert "" == configuration("example.com", [])
 
 
 @pytest.mark.parametrize(
@@ -339,5 +339,5 @@ def test_where_records_of_others_may_lead(allowed: list[str], host: str, address
 
 def test_one_bad_address_is_left_out_for_probes_and_is_too_much_for_documents() -> None:
     addresses = ["45.67.1.1", "127.0.0.1"]
-    assert rule().permitted("mx.example.com", addresses) == ("45.67.1.1",)
+    assert ("45.67.1.1",) == rule().permitted("mx.example.com", addresses)
     assert "mx.example.com leads to 127.0.0.1" in (rule().objection("mx.example.com", addresses) or "")

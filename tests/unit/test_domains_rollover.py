@@ -72,7 +72,7 @@ class World:
     async def shake(
         self, place: Place, address: str, *, server_name: str, key_type: KeyType | None, ca_file: Path | None
     ) -> Shown:
-        assert (place.host, address, server_name, ca_file) == ("mx.example.com", "45.67.0.1", "mx.example.com", None)
+        assert ("mx.example.com", "45.67.0.1", "mx.example.com", None) == (place.host, address, server_name, ca_file)
         party = self.served if key_type in (None, KeyType.ECDSA) else self.other
         if party is None:
             return Shown(None)

@@ -116,39 +116,39 @@ def test_the_process_and_python_are_shown_too(form: Format) -> None:
 
     read = samples(text, form)
     assert (value(read, "process_resident_memory_bytes") or 0.0) > 1_000_000
-    assert value(read, "python_info") == 1.0
+    assert 1.0 == value(read, "python_info")
     assert (value(read, "process_cpu_seconds_total") or 0.0) > 0.0
 
 
 def test_a_success_shows_all_that_was_learnt() -> None:
     read = scraped(success(NAME), of=endpoint(NAME, encryption=Encryption.STARTTLS))
 
-    assert value(read, "mail_probe_success") == 1.0
-    assert value(read, "mail_probe_last_duration_seconds") == 0.282974
-    assert value(read, "mail_probe_last_phase_duration_seconds", phase="auth") == 0.088404
-    assert value(read, "mail_probe_last_phase_duration_seconds", phase="capability") == 0.037635
+    assert 1.0 == value(read, "mail_probe_success")
+    assert 0.282974 == value(read, "mail_probe_last_duration_seconds")
+    assert 0.088404 == value(read, "mail_probe_last_phase_duration_seconds", phase="auth")
+    assert 0.037635 == value(read, "mail_probe_last_phase_duration_seconds", phase="capability")
     assert value(read, "mail_probe_last_run_timestamp_seconds") == NOON + 0.283
     assert value(read, "mail_probe_last_success_timestamp_seconds") == NOON + 0.283
-    assert value(read, "mail_probes_total") == 1.0
-    assert value(read, "mail_probe_duration_seconds_bucket", le="0.25") == 0.0
-    assert value(read, "mail_probe_duration_seconds_bucket", le="0.5") == 1.0
-    assert value(read, "mail_probe_duration_seconds_sum") == 0.282974
-    assert value(read, "mail_probe_last_reply_code", phase="auth") == 235.0
-    assert value(read, "mail_probe_ip_protocol") == 4.0
-    assert value(read, "mail_auth_success", mechanism="PLAIN") == 1.0
+    assert 1.0 == value(read, "mail_probes_total")
+    assert 0.0 == value(read, "mail_probe_duration_seconds_bucket", le="0.25")
+    assert 1.0 == value(read, "mail_probe_duration_seconds_bucket", le="0.5")
+    assert 0.282974 == value(read, "mail_probe_duration_seconds_sum")
+    assert 235.0 == value(read, "mail_probe_last_reply_code", phase="auth")
+    assert 4.0 == value(read, "mail_probe_ip_protocol")
+    assert 1.0 == value(read, "mail_auth_success", mechanism="PLAIN")
     assert value(read, "mail_tls_certificate_not_before_timestamp_seconds") == NOON - 30 * DAY
     assert value(read, "mail_tls_certificate_not_after_timestamp_seconds") == NOON + 60 * DAY
-    assert value(read, "mail_tls_verified") == 1.0
-    assert value(read, "mail_tls_info", version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384", group="x25519") == 1.0
-    assert value(read, "mail_tls_certificate_info", subject="CN=mail.example.com", key="EC P-256") == 1.0
-    assert value(read, "mail_tls_ocsp_stapled") == 0.0
-    assert value(read, "mail_starttls_offered") == 1.0
-    assert value(read, "mail_smtp_size_limit_bytes") == 52_428_800.0
-    assert value(read, "mail_mailbox_messages", mailbox="INBOX") == 42.0
-    assert value(read, "mail_mailbox_unseen_messages", mailbox="INBOX") == 3.0
-    assert value(read, "mail_mailbox_size_bytes", mailbox="INBOX") == 123_456.0
-    assert value(read, "mail_mailbox_quota_used_bytes", mailbox="INBOX") == 10_240.0
-    assert value(read, "mail_mailbox_quota_limit_bytes", mailbox="INBOX") == 1_048_576.0
+    assert 1.0 == value(read, "mail_tls_verified")
+    assert 1.0 == value(read, "mail_tls_info", version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384", group="x25519")
+    assert 1.0 == value(read, "mail_tls_certificate_info", subject="CN=mail.example.com", key="EC P-256")
+    assert 0.0 == value(read, "mail_tls_ocsp_stapled")
+    assert 1.0 == value(read, "mail_starttls_offered")
+    assert 52_428_800.0 == value(read, "mail_smtp_size_limit_bytes")
+    assert 42.0 == value(read, "mail_mailbox_messages", mailbox="INBOX")
+    assert 3.0 == value(read, "mail_mailbox_unseen_messages", mailbox="INBOX")
+    assert 123_456.0 == value(read, "mail_mailbox_size_bytes", mailbox="INBOX")
+    assert 10_240.0 == value(read, "mail_mailbox_quota_used_bytes", mailbox="INBOX")
+    assert 1_048_576.0 == value(read, "mail_mailbox_quota_limit_bytes", mailbox="INBOX")
     assert {} == series(read, "mail_probe_failure_info")
     assert {} == series(read, "mail_tls_verification_error_info")
 
@@ -171,7 +171,7 @@ def test_what_a_failed_probe_did_not_learn_is_absent() -> None:
         "mail_probe_failure_info",
     }
     assert known == {name for name, labels in read if ("endpoint", NAME) in labels}
-    assert value(read, "mail_probe_success") == 0.0
+    assert 0.0 == value(read, "mail_probe_success")
 
 
 def test_a_failure_is_told_until_the_next_success_and_counted_for_ever() -> None:
@@ -179,10 +179,10 @@ def test_a_failure_is_told_until_the_next_success_and_counted_for_ever() -> None
 
     during, after = scraped(failed), scraped(failed, success(NAME))
 
-    assert value(during, "mail_probe_failure_info", reason="auth_rejected", phase="auth") == 1.0
-    assert value(during, "mail_probe_failures_total", reason="auth_rejected", phase="auth") == 1.0
+    assert 1.0 == value(during, "mail_probe_failure_info", reason="auth_rejected", phase="auth")
+    assert 1.0 == value(during, "mail_probe_failures_total", reason="auth_rejected", phase="auth")
     assert {} == series(after, "mail_probe_failure_info")
-    assert value(after, "mail_probe_failures_total", reason="auth_rejected", phase="auth") == 1.0
+    assert 1.0 == value(after, "mail_probe_failures_total", reason="auth_rejected", phase="auth")
 
 
 def test_openmetrics_leads_to_the_last_failure_of_each_kind_that_is_still_kept() -> None:
@@ -221,7 +221,7 @@ def test_the_ip_version_is_that_of_the_address(address: str | None, version: flo
 def test_a_mailbox_shows_only_what_the_server_told() -> None:
     read = scraped(success(NAME, mailbox=MailboxFacts('Möbel & "Co"', messages=0)))
 
-    assert value(read, "mail_mailbox_messages", mailbox='Möbel & "Co"') == 0.0
+    assert 0.0 == value(read, "mail_mailbox_messages", mailbox='Möbel & "Co"')
     assert {} == series(read, "mail_mailbox_unseen_messages")
     assert {} == series(read, "mail_mailbox_quota_used_bytes")
 
@@ -236,7 +236,7 @@ def test_a_value_from_a_server_is_shortened() -> None:
 def test_a_name_from_the_configuration_is_not_shortened() -> None:
     name = "n" * 1000
 
-    assert value(scraped(success(name), of=endpoint(name)), "mail_probe_success", endpoint=name) == 1.0
+    assert 1.0 == value(scraped(success(name), of=endpoint(name)), "mail_probe_success", endpoint=name)
 
 
 def test_configured_labels_are_on_every_series_of_the_endpoint() -> None:
@@ -286,18 +286,18 @@ def test_the_exporter_shows_itself() -> None:
 
     read = samples(exposed(store.snapshot()))
 
-    assert value(read, "mail_exporter_build_info", version="1.2.3", openssl_version="3.5.4") == 1.0
-    assert value(read, "mail_exporter_config_last_reload_successful") == 0.0
+    assert 1.0 == value(read, "mail_exporter_build_info", version="1.2.3", openssl_version="3.5.4")
+    assert 0.0 == value(read, "mail_exporter_config_last_reload_successful")
     assert value(read, "mail_exporter_config_last_reload_success_timestamp_seconds") == NOON
-    assert value(read, "mail_exporter_endpoints", protocol="imap") == 1.0
-    assert value(read, "mail_exporter_endpoints", protocol="pop3") == 0.0
-    assert value(read, "mail_exporter_shard") == 1.0
-    assert value(read, "mail_exporter_total_shards") == 4.0
-    assert value(read, "mail_exporter_probes_in_flight") == 3.0
-    assert value(read, "mail_exporter_probes_skipped_total", reason="concurrency") == 1.0
-    assert value(read, "mail_exporter_probes_skipped_total", reason="host") == 0.0
-    assert value(read, "mail_exporter_probe_start_delay_seconds_bucket", le="0.0025") == 1.0
-    assert value(read, "mail_exporter_probe_start_delay_seconds_count") == 1.0
+    assert 1.0 == value(read, "mail_exporter_endpoints", protocol="imap")
+    assert 0.0 == value(read, "mail_exporter_endpoints", protocol="pop3")
+    assert 1.0 == value(read, "mail_exporter_shard")
+    assert 4.0 == value(read, "mail_exporter_total_shards")
+    assert 3.0 == value(read, "mail_exporter_probes_in_flight")
+    assert 1.0 == value(read, "mail_exporter_probes_skipped_total", reason="concurrency")
+    assert 0.0 == value(read, "mail_exporter_probes_skipped_total", reason="host")
+    assert 1.0 == value(read, "mail_exporter_probe_start_delay_seconds_bucket", le="0.0025")
+    assert 1.0 == value(read, "mail_exporter_probe_start_delay_seconds_count")
 
 
 def test_reloads_are_absent_until_there_was_one() -> None:

@@ -98,7 +98,7 @@ def test_a_login_that_did_not_come_to_pass_is_neither_good_nor_bad() -> None:
 def test_a_rejected_login_is_shown_with_its_mechanism() -> None:
     read = scraped(success(NAME, auth_mechanism=Mechanism.LOGIN, auth_success=False))
 
-    assert value(read, "mail_auth_success", mechanism="LOGIN") == 0.0
+    assert 0.0 == value(read, "mail_auth_success", mechanism="LOGIN")
 
 
 def test_a_login_that_was_not_tried_leaves_that_of_the_last_one() -> None:

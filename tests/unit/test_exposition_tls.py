@@ -22,7 +22,7 @@ def test_an_expired_certificate_still_shows_its_dates_and_every_problem() -> Non
 
     read = scraped(failure(FailureReason.TLS_CERTIFICATE_EXPIRED, Phase.TLS, NAME, tls=facts))
 
-    assert value(read, "mail_tls_verified") == 0.0
+    assert 0.0 == value(read, "mail_tls_verified")
     assert value(read, "mail_tls_certificate_not_after_timestamp_seconds") == NOON - DAY
     assert value(read, "mail_tls_chain_not_after_timestamp_seconds") == NOON - DAY
     errors = {dict(labels)["error"] for labels in series(read, "mail_tls_verification_error_info")}
@@ -71,7 +71,7 @@ def test_a_handshake_without_a_readable_certificate_shows_the_session_alone() ->
 def test_when_a_stapled_response_is_due_is_shown_where_it_says_so() -> None:
     read = scraped(success(NAME, tls=replace(tls(), ocsp_stapled=True, ocsp_next_update=NOON + DAY)))
 
-    assert value(read, "mail_tls_ocsp_stapled") == 1.0
+    assert 1.0 == value(read, "mail_tls_ocsp_stapled")
     assert value(read, "mail_tls_ocsp_next_update_timestamp_seconds") == NOON + DAY
     assert value(scraped(success(NAME)), "mail_tls_ocsp_next_update_timestamp_seconds") is None
 

@@ -166,7 +166,7 @@ async def test_two_readers_of_one_mailbox_do_not_make_a_duplicate(bench: Bench) 
     await until(lambda: len(told.all) == 2, "both are settled")
     assert {"here": Outcome.DELIVERED, "there": Outcome.DELIVERED} == {each.flow: each.outcome for each in told.all}
     await until(lambda: not bench.folder().letters, "both are removed")
-    assert sorted(told.gone) == [("here", "own"), ("there", "own")]
+    assert [("here", "own"), ("there", "own")] == sorted(told.gone)
 
 
 async def test_more_mail_than_one_search_looks_at_may_come_after_ours(

@@ -11,7 +11,7 @@ def test_an_empty_histogram_has_seen_nothing_in_any_bucket(bounds: tuple[float, 
 
     assert (0,) * (len(bounds) + 1) == histogram.counts
     assert 0 == histogram.count
-    assert histogram.sum == 0.0
+    assert 0.0 == histogram.sum
 
 
 def test_an_observation_counts_in_every_bucket_from_its_own_upwards() -> None:
@@ -44,7 +44,7 @@ def test_a_clock_that_was_set_back_counts_as_no_time() -> None:
     histogram = Histogram.empty(DELAY_BUCKETS).observe(-5.0)
 
     assert 1 == histogram.counts[0]
-    assert histogram.sum == 0.0
+    assert 0.0 == histogram.sum
 
 
 def test_to_observe_changes_no_histogram_that_somebody_holds() -> None:

@@ -132,7 +132,7 @@ def test_every_dependency_is_pinned_once_within_the_declared_bounds(python: str)
 
     for requirement in closure(declared(GROUPS), where):
         versions = pinned.get(canonicalize_name(requirement.name), [])
-        assert len(versions) == 1, f"{requirement.name} is pinned {len(versions)} times: run `make lock`"
+        assert 1 == len(versions), f"{requirement.name} is pinned {len(versions)} times: run `make lock`"
         assert requirement.specifier.contains(versions[0], prereleases=True), (
             f"{requirement} is pinned to {versions[0]}: run `make lock`"
         )

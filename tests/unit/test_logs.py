@@ -31,7 +31,7 @@ logging.getLogger("aiohttp.server").error("two\\nlines")
 def logged(level: str, form: str) -> list[str]:
     script = f"level, form = {level!r}, {form!r}\n{SCRIPT}"
     ended = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-    assert ended.stdout == ""
+    assert "" == ended.stdout
     return ended.stderr.splitlines()
 
 

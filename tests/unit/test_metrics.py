@@ -5,8 +5,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from exporter.metrics.blackbox import BLACKBOX_METRICS
 from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS, label_names
 from exporter.metrics.exporter_metrics import EXPORTER_METRICS

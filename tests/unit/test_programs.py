@@ -40,7 +40,7 @@ def test_a_missing_program_fails_where_servers_are_required(monkeypatch: pytest.
 def test_free_ports_can_be_listened_on_at_both_addresses() -> None:
     ports = free_ports(3)
 
-    assert len(set(ports)) == 3
+    assert 3 == len(set(ports))
     for port in ports:
         for host in (LOOPBACK, REMOTE_LOOPBACK):
             with closing(socket.create_server((host, port))) as listener:

@@ -116,7 +116,7 @@ def test_every_metric_that_a_page_names_exists() -> None:
 def test_the_readme_shows_the_two_commands_first() -> None:
     first, *_ = blocks(ROOT / "README.md", "sh")
 
-    assert [line.split()[:2] for line in first.splitlines()] == [["make", "run"], ["make", "test"]]
+    assert [["make", "run"], ["make", "test"]] == [line.split()[:2] for line in first.splitlines()]
 
 
 def test_the_readme_shows_a_probe() -> None:
@@ -134,8 +134,8 @@ def test_the_configuration_in_the_readme_is_good(tmp_path: Path) -> None:
 
     checked = run_command("check", file)
 
-    assert checked.returncode == 0, checked.stderr
-    assert yaml.safe_load(scrape)["scrape_configs"][0]["static_configs"][0]["targets"] == ["localhost:9925"]
+    assert 0 == checked.returncode, checked.stderr
+    assert ["localhost:9925"] == yaml.safe_load(scrape)["scrape_configs"][0]["static_configs"][0]["targets"]
 
 
 def test_continuous_integration_runs_what_everybody_can_run() -> None:
@@ -143,7 +143,7 @@ def test_continuous_integration_runs_what_everybody_can_run() -> None:
     script = ROOT / ".ci" / "run"
     commands = [step["run"] for step in workflow["jobs"]["test"]["steps"] if "run" in step]
 
-    assert commands == [".ci/run"]
+    assert [".ci/run"] == commands
     assert script.stat().st_mode & 0o111
     assert script.read_text().endswith("export MAIL_EXPORTER_REQUIRE_SERVERS=1\nmake test\n")
 
@@ -154,7 +154,7 @@ def test_continuous_integration_covers_every_supported_python() -> None:
     pythons = workflow["jobs"]["test"]["strategy"]["matrix"]["python"]
 
     assert promised == f">={pythons[0]}"
-    assert pythons == ["3.11", "3.12", "3.13", "3.14"]
+    assert ["3.11", "3.12", "3.13", "3.14"] == pythons
 
 
 def test_make_run_is_the_demo_and_make_test_ends_with_pytest() -> None:
@@ -240,7 +240,7 @@ def test_every_silenced_complaint_has_its_reason() -> None:
         if (match := silenced.search(line)) and not reasoned.fullmatch(match[0]) and file != Path(__file__)
     ]
 
-    assert unreasoned == []
+    assert [] == unreasoned
 
 
 def test_every_problem_of_a_domain_has_its_section_and_no_other_does() -> None:

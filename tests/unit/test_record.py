@@ -98,7 +98,7 @@ def test_a_value_that_is_too_large_is_not_remembered() -> None:
     shared = Shared(octets=1000)
 
     assert shared("x" * 2000) == "x" * 2000
-    assert len(shared._values) == 0
+    assert 0 == len(shared._values)
 
 
 def test_the_first_expiry_of_the_presented_chain_is_found() -> None:

@@ -34,7 +34,7 @@ def test_package_chart_and_image_have_the_version_of_the_tag() -> None:
 def test_a_tag_of_another_version_is_no_release() -> None:
     ended = release_version("v99.0")
 
-    assert ended.returncode == 1
+    assert 1 == ended.returncode
     assert ended.stderr.endswith(f"the package is {exporter.__version__}, and the tag v99.0 says 99.0\n")
 
 

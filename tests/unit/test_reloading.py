@@ -44,8 +44,8 @@ class Source:
 async def test_a_good_configuration_is_put_in_force() -> None:
     source = Source()
 
-    assert await source.reloader.reload() == ()
-    assert source.applied == ["one"]
+    assert () == await source.reloader.reload()
+    assert ["one"] == source.applied
 
 
 async def test_a_bad_one_changes_nothing_and_every_problem_is_told_and_logged() -> None:
@@ -56,9 +56,9 @@ async def test_a_bad_one_changes_nothing_and_every_problem_is_told_and_logged() 
         problems = await source.reloader.reload()
 
     assert problems == BAD
-    assert source.applied == []
+    assert [] == source.applied
     assert source.failures == [BAD]
-    assert [(line["line"], line["problem"]) for line in logs] == [(3, "unknown key"), (7, "no such credentials")]
+    assert [(3, "unknown key"), (7, "no such credentials")] == [(line["line"], line["problem"]) for line in logs]
 
 
 async def test_files_are_not_read_on_the_event_loop() -> None:
@@ -80,8 +80,8 @@ async def test_all_who_ask_while_one_is_under_way_share_the_next() -> None:
     source.gate.set()
     await asyncio.gather(first, *others)
 
-    assert source.loads == 2
-    assert source.applied == ["one", "two"]
+    assert 2 == source.loads
+    assert ["one", "two"] == source.applied
 
 
 async def test_who_asks_is_answered_by_a_load_that_began_afterwards() -> None:
@@ -94,7 +94,7 @@ async def test_who_asks_is_answered_by_a_load_that_began_afterwards() -> None:
     await asyncio.sleep(0)
     source.gate.set()
 
-    assert await early == ()
+    assert () == await early
     assert await late == BAD
 
 
@@ -109,8 +109,8 @@ async def test_one_who_gives_up_does_not_take_the_reload_from_the_others() -> No
         await impatient
     source.gate.set()
 
-    assert await patient == ()
-    assert source.applied == ["one"]
+    assert () == await patient
+    assert ["one"] == source.applied
 
 
 async def test_a_reload_that_is_under_way_at_the_end_puts_nothing_in_force() -> None:
@@ -123,10 +123,10 @@ async def test_a_reload_that_is_under_way_at_the_end_puts_nothing_in_force() -> 
     source.gate.set()
     await closing
 
-    assert await reload == ()
-    assert source.applied == []
-    assert await source.reloader.reload() == ()
-    assert source.loads == 1
+    assert () == await reload
+    assert [] == source.applied
+    assert () == await source.reloader.reload()
+    assert 1 == source.loads
 
 
 @pytest.mark.parametrize("error", [OSError(24, "Too many open files"), RuntimeError("can't start new thread")])
@@ -140,10 +140,10 @@ async def test_anything_else_that_goes_wrong_is_a_failed_reload_and_the_next_one
     with capture_logs() as logs:
         problems = await source.reloader.reload()
 
-    assert [(problem.file, problem.line) for problem in problems] == [("configuration", 1)]
+    assert [("configuration", 1)] == [(problem.file, problem.line) for problem in problems]
     assert str(error) in problems[0].message
     assert source.failures == [problems]
     assert ["error"] == [line["log_level"] for line in logs]
     source.reloader._load = source.load
-    assert await source.reloader.reload() == ()
-    assert source.applied == ["one"]
+    assert () == await source.reloader.reload()
+    assert ["one"] == source.applied

@@ -43,7 +43,7 @@ def bench(tmp_path: Path) -> Bench:
 async def test_an_ip_address_is_itself(bench: Bench, host: str, family: IpFamily, address: str) -> None:
     async with nameserver(BOTH) as server:
         assert (address,) == await bench.resolver(server).addresses(host, family)
-        assert server.asked == []
+        assert [] == server.asked
 
 
 @pytest.mark.parametrize(("host", "family"), [("192.0.2.1", IPV6), ("2001:db8::1", IPV4), ("::ffff:192.0.2.1", IPV6)])
@@ -54,7 +54,7 @@ async def test_an_ip_address_of_the_other_family_is_not_found(bench: Bench, host
 
 async def test_an_address_with_a_zone_is_refused(bench: Bench) -> None:
     detail = await not_found(bench.resolver(), "fe80::1%eth0")
-    assert detail == "fe80::1%eth0: an address with a zone cannot be probed; leave out the % and the rest"
+    assert "fe80::1%eth0: an address with a zone cannot be probed; leave out the % and the rest" == detail
 
 
 @pytest.mark.parametrize(
@@ -89,22 +89,22 @@ async def test_what_no_host_can_be_called_is_not_asked_for(bench: Bench, host: s
         detail = await not_found(bench.resolver(server), host)
         assert "is neither an IP address nor a name that a host can have" in detail
         assert len(detail) < 200
-        assert server.asked == []
+        assert [] == server.asked
 
 
 async def test_the_hosts_file_comes_before_dns(bench: Bench) -> None:
     bench.hosts.write_text(f"192.0.2.9 {MAIL}\n2001:db8::9 {MAIL}\n192.0.2.10 {MAIL}\n")
     async with nameserver(BOTH) as server:
         resolver = bench.resolver(server)
-        assert await resolver.addresses("Mail.Example.Test.", ANY) == ("2001:db8::9", "192.0.2.9", "192.0.2.10")
-        assert await resolver.addresses(MAIL, IPV4) == ("192.0.2.9", "192.0.2.10")
-        assert server.asked == []
+        assert ("2001:db8::9", "192.0.2.9", "192.0.2.10") == await resolver.addresses("Mail.Example.Test.", ANY)
+        assert ("192.0.2.9", "192.0.2.10") == await resolver.addresses(MAIL, IPV4)
+        assert [] == server.asked
 
 
 async def test_a_family_that_the_hosts_file_lacks_is_asked_for(bench: Bench) -> None:
     bench.hosts.write_text(f"192.0.2.9 {MAIL}\n")
     async with nameserver(BOTH) as server:
-        assert await bench.resolver(server).addresses(MAIL, IPV6) == ("2001:db8::1",)
+        assert ("2001:db8::1",) == await bench.resolver(server).addresses(MAIL, IPV6)
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "imap.localhost"])
@@ -116,12 +116,12 @@ async def test_localhost_is_never_asked_for(
 ) -> None:
     async with nameserver(BOTH) as server:
         assert addresses == await bench.resolver(server).addresses(host, family)
-        assert server.asked == []
+        assert [] == server.asked
 
 
 async def test_localhost_is_ipv4_where_ipv6_is_switched_off(bench: Bench) -> None:
     resolver = bench.resolver(source_for=lambda address: None if ":" in address else address)
-    assert await resolver.addresses("localhost", ANY) == ("127.0.0.1",)
+    assert ("127.0.0.1",) == await resolver.addresses("localhost", ANY)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ async def test_both_families_are_asked_for_at_the_same_time(bench: Bench) -> Non
         lookup = asyncio.create_task(bench.resolver(server).addresses(MAIL, ANY))
         await server.was_asked(2)
         server.gate.set()
-        assert await lookup == ("2001:db8::1", "192.0.2.1")
+        assert ("2001:db8::1", "192.0.2.1") == await lookup
 
 
 async def test_nothing_blocks_the_loop(bench: Bench) -> None:
@@ -233,7 +233,7 @@ async def test_a_family_that_stays_silent_is_not_waited_for_to_the_end(
     monkeypatch.setattr(dns_answers, "GRACE", 0.05)
     async with nameserver(servers.by_type(A=BOTH, AAAA=servers.silent)) as server:
         async with asyncio.timeout(2):
-            assert await bench.resolver(server, timeout=60).addresses(MAIL, ANY) == ("192.0.2.1",)
+            assert ("192.0.2.1",) == await bench.resolver(server, timeout=60).addresses(MAIL, ANY)
 
 
 async def test_a_family_without_records_leaves_the_whole_time_to_the_other(
@@ -242,22 +242,22 @@ async def test_a_family_without_records_leaves_the_whole_time_to_the_other(
     monkeypatch.setattr(dns_answers, "GRACE", 0.0)
     only_a = servers.records(f"{MAIL}. 300 IN A 192.0.2.1")
     async with nameserver(servers.by_type(A=servers.losing_the_first(1, only_a), AAAA=only_a)) as server:
-        assert await bench.resolver(server, timeout=0.4).addresses(MAIL, ANY) == ("192.0.2.1",)
+        assert ("192.0.2.1",) == await bench.resolver(server, timeout=0.4).addresses(MAIL, ANY)
 
 
 async def test_a_mapped_address_in_a_record_is_ipv4(bench: Bench) -> None:
     mapped = servers.records(f"{MAIL}. 300 IN AAAA ::ffff:192.0.2.1", f"{MAIL}. 300 IN A 192.0.2.1")
     async with nameserver(mapped) as server:
         resolver = bench.resolver(server)
-        assert await resolver.addresses(MAIL, ANY) == ("192.0.2.1",)
+        assert ("192.0.2.1",) == await resolver.addresses(MAIL, ANY)
         assert await not_found(resolver, MAIL, IPV6) == f"{MAIL} has no AAAA record, says {server}"
 
 
 async def test_addresses_are_tried_as_the_routes_suggest(bench: Bench) -> None:
     async with nameserver(BOTH) as server:
         resolver = bench.resolver(server, source_for=lambda address: None if ":" in address else "10.0.0.2")
-        assert await resolver.addresses(MAIL, ANY) == ("192.0.2.1",)
-        assert await resolver.addresses(MAIL, IPV6) == ("2001:db8::1",)
+        assert ("192.0.2.1",) == await resolver.addresses(MAIL, ANY)
+        assert ("2001:db8::1",) == await resolver.addresses(MAIL, IPV6)
 
 
 async def test_a_name_has_no_more_addresses_than_can_be_tried(bench: Bench) -> None:
@@ -331,6 +331,6 @@ async def test_a_poisoned_extra_record_is_not_believed(bench: Bench) -> None:
 
     async with nameserver(poisoned) as server:
         resolver = bench.resolver(server)
-        assert await resolver.addresses(MAIL, IPV4) == ("192.0.2.1",)
+        assert ("192.0.2.1",) == await resolver.addresses(MAIL, IPV4)
         server.behaviour = servers.records()
         await not_found(resolver, "bank.test", IPV4)

@@ -26,11 +26,11 @@ async def test_an_answer_is_used_again_within_its_ttl_and_not_a_moment_longer(be
         resolver = bench.resolver(server)
         await resolver.addresses(MAIL, IPV4)
         bench.now += 59.9
-        assert await resolver.addresses(MAIL, IPV4) == ("192.0.2.1",)
-        assert len(server.queries) == 1
+        assert ("192.0.2.1",) == await resolver.addresses(MAIL, IPV4)
+        assert 1 == len(server.queries)
         server.behaviour = servers.records(f"{MAIL}. 60 IN A 192.0.2.2")
         bench.now += 0.1
-        assert await resolver.addresses(MAIL, IPV4) == ("192.0.2.2",)
+        assert ("192.0.2.2",) == await resolver.addresses(MAIL, IPV4)
 
 
 async def test_an_expired_answer_is_not_used_even_if_there_is_no_other(bench: Bench) -> None:
@@ -47,7 +47,7 @@ async def test_an_answer_with_a_ttl_of_zero_is_used_once(bench: Bench) -> None:
         resolver = bench.resolver(server)
         await resolver.addresses(MAIL, IPV4)
         await resolver.addresses(MAIL, IPV4)
-        assert len(server.queries) == 2
+        assert 2 == len(server.queries)
 
 
 async def test_an_absence_is_used_again_for_a_short_time(bench: Bench) -> None:
@@ -56,10 +56,10 @@ async def test_an_absence_is_used_again_for_a_short_time(bench: Bench) -> None:
         first = await not_found(resolver, MAIL, IPV4)
         bench.now += MAX_NEGATIVE_TTL - 0.1
         assert first == await not_found(resolver, MAIL, IPV4)
-        assert len(server.queries) == 1
+        assert 1 == len(server.queries)
         bench.now += 0.1
         server.behaviour = BOTH
-        assert await resolver.addresses(MAIL, IPV4) == ("192.0.2.1",)
+        assert ("192.0.2.1",) == await resolver.addresses(MAIL, IPV4)
 
 
 async def test_a_failure_is_not_used_again(bench: Bench) -> None:
@@ -67,7 +67,7 @@ async def test_a_failure_is_not_used_again(bench: Bench) -> None:
         resolver = bench.resolver(server)
         await failed(resolver, MAIL, IPV4)
         server.behaviour = BOTH
-        assert await resolver.addresses(MAIL, IPV4) == ("192.0.2.1",)
+        assert ("192.0.2.1",) == await resolver.addresses(MAIL, IPV4)
 
 
 async def test_the_oldest_answers_go_when_there_are_too_many(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +88,7 @@ async def test_many_lookups_of_one_name_ask_once(bench: Bench) -> None:
         await server.was_asked(2)
         server.gate.set()
         assert {("2001:db8::1", "192.0.2.1")} == set(await asyncio.gather(*lookups))
-        assert len(server.queries) == 2
+        assert 2 == len(server.queries)
 
 
 async def test_a_lookup_that_is_cancelled_leaves_the_question_to_the_others(bench: Bench) -> None:
@@ -100,9 +100,9 @@ async def test_a_lookup_that_is_cancelled_leaves_the_question_to_the_others(benc
         first.cancel()
         await asyncio.wait((first,))
         server.gate.set()
-        assert await second == ("2001:db8::1", "192.0.2.1")
+        assert ("2001:db8::1", "192.0.2.1") == await second
         assert first.cancelled()
-        assert len(server.queries) == 2
+        assert 2 == len(server.queries)
 
 
 async def test_a_question_that_nobody_waits_for_is_abandoned(bench: Bench) -> None:
@@ -117,7 +117,7 @@ async def test_a_question_that_nobody_waits_for_is_abandoned(bench: Bench) -> No
         await asyncio.wait_for(asyncio.gather(*left, return_exceptions=True), 1)
         assert all(task.cancelled() for task in left)
         server.gate.set()
-        assert await resolver.addresses(MAIL, ANY) == ("2001:db8::1", "192.0.2.1")
+        assert ("2001:db8::1", "192.0.2.1") == await resolver.addresses(MAIL, ANY)
 
 
 async def test_the_nameservers_of_the_system_are_asked_and_when_they_change_their_answers_are_forgotten(
@@ -127,7 +127,7 @@ async def test_the_nameservers_of_the_system_are_asked_and_when_they_change_thei
     resolver = bench.resolver(timeout=0.1)
     names = await resolver._files.now()
     first = resolver._answers_of(names)
-    assert [str(server) for server in first.nameservers] == ["127.0.0.1"]
+    assert ["127.0.0.1"] == [str(server) for server in first.nameservers]
     assert first is resolver._answers_of(names)
 
     bench.resolv_conf.write_text("nameserver 127.0.0.2\n")
@@ -138,5 +138,5 @@ async def test_the_nameservers_of_the_system_are_asked_and_when_they_change_thei
     await asyncio.wait((reading,))
 
     second = resolver._answers_of(await resolver._files.now())
-    assert [str(server) for server in second.nameservers] == ["127.0.0.2"]
+    assert ["127.0.0.2"] == [str(server) for server in second.nameservers]
     assert first is not second

@@ -25,13 +25,13 @@ def test_a_nameserver_is_shown_without_the_usual_port(nameserver: Nameserver, te
 def test_an_ipv4_nameserver_is_reached_by_address_and_port() -> None:
     nameserver = Nameserver("127.0.0.1", 5353)
     assert nameserver.family is socket.AF_INET
-    assert nameserver.socket_address() == ("127.0.0.1", 5353)
+    assert ("127.0.0.1", 5353) == nameserver.socket_address()
 
 
 def test_an_ipv6_nameserver_has_no_scope_of_its_own() -> None:
     nameserver = Nameserver("2001:db8::53")
     assert nameserver.family is socket.AF_INET6
-    assert nameserver.socket_address() == ("2001:db8::53", 53, 0, 0)
+    assert ("2001:db8::53", 53, 0, 0) == nameserver.socket_address()
 
 
 def test_a_zone_becomes_the_number_of_its_interface() -> None:

@@ -65,17 +65,17 @@ def test_the_examples_of_the_rfc(sources: Mapping[str, str | None], expected: tu
 
 def test_a_private_ipv6_network_does_not_outrank_ipv4_for_the_internet() -> None:
     machine = Machine({"2001:db8::25": "fd00::2", "192.0.2.25": "10.0.0.2"})
-    assert in_order(("2001:db8::25", "192.0.2.25"), machine) == ("192.0.2.25", "2001:db8::25")
+    assert ("192.0.2.25", "2001:db8::25") == in_order(("2001:db8::25", "192.0.2.25"), machine)
 
 
 def test_what_no_route_leads_to_is_left_out() -> None:
     machine = Machine({"2001:db8::25": None, "192.0.2.25": "10.0.0.2"})
-    assert in_order(("2001:db8::25", "192.0.2.25"), machine) == ("192.0.2.25",)
+    assert ("192.0.2.25",) == in_order(("2001:db8::25", "192.0.2.25"), machine)
 
 
 def test_without_any_route_all_are_tried_ipv6_first() -> None:
     machine = Machine({"192.0.2.25": None, "2001:db8::25": None})
-    assert in_order(("192.0.2.25", "2001:db8::25"), machine) == ("2001:db8::25", "192.0.2.25")
+    assert ("2001:db8::25", "192.0.2.25") == in_order(("192.0.2.25", "2001:db8::25"), machine)
 
 
 def test_equal_addresses_stay_in_the_order_of_the_answer() -> None:
@@ -87,7 +87,7 @@ def test_equal_addresses_stay_in_the_order_of_the_answer() -> None:
 def test_the_kernel_is_not_asked_where_nothing_is_to_be_decided(addresses: tuple[str, ...]) -> None:
     machine = Machine({})
     assert addresses == AddressOrder(lambda: 0.0, machine)(addresses)
-    assert machine.asked == []
+    assert [] == machine.asked
 
 
 def test_an_order_is_found_again_when_routes_may_have_changed() -> None:
@@ -95,17 +95,17 @@ def test_an_order_is_found_again_when_routes_may_have_changed() -> None:
     machine = Machine({"2001:db8::25": None, "192.0.2.25": "10.0.0.2"})
     order = AddressOrder(lambda: now, machine)
     addresses = ("2001:db8::25", "192.0.2.25")
-    assert order(addresses) == ("192.0.2.25",)
+    assert ("192.0.2.25",) == order(addresses)
     machine.sources["2001:db8::25"] = "2001:db8::9"
     now = ROUTE_LIFETIME - 0.1
-    assert order(addresses) == ("192.0.2.25",)
+    assert ("192.0.2.25",) == order(addresses)
     assert machine.asked == list(addresses)
     now = ROUTE_LIFETIME
-    assert order(addresses) == ("2001:db8::25", "192.0.2.25")
+    assert ("2001:db8::25", "192.0.2.25") == order(addresses)
 
 
 def test_the_kernel_says_that_loopback_is_reached_from_loopback() -> None:
-    assert routed_source("127.0.0.1") == "127.0.0.1"
+    assert "127.0.0.1" == routed_source("127.0.0.1")
 
 
 def test_no_connection_leads_to_a_broadcast_address() -> None:

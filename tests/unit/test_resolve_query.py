@@ -54,9 +54,9 @@ async def test_records_come_in_the_order_of_the_answer_with_their_ttl() -> None:
     lines = (f"{MAIL}. 300 IN A 192.0.2.7", f"{MAIL}. 300 IN A 192.0.2.3")
     async with nameserver(servers.records(*lines)) as server:
         outcome = await asked(server)
-        assert texts(outcome) == ["192.0.2.7", "192.0.2.3"]
+        assert ["192.0.2.7", "192.0.2.3"] == texts(outcome)
         assert isinstance(outcome, Records)
-        assert outcome.ttl == 300.0
+        assert 300.0 == outcome.ttl
         assert Address(*server.address) == outcome.server
         assert server.asked == [(MAIL, "A")]
 
@@ -72,20 +72,20 @@ async def test_any_kind_of_record_can_be_asked_for(rdtype: str, record: str) -> 
 
 async def test_a_server_that_knows_no_edns_is_asked_without() -> None:
     async with nameserver(servers.without_edns(GOOD)) as server:
-        assert texts(await asked(server)) == ["192.0.2.1"]
-        assert [query.edns for query in server.queries] == [True, False]
+        assert ["192.0.2.1"] == texts(await asked(server))
+        assert [True, False] == [query.edns for query in server.queries]
 
 
 async def test_an_answer_that_was_cut_short_is_fetched_by_tcp() -> None:
     lines = [f"{MAIL}. 300 IN A 192.0.2.{number}" for number in range(100)]
     async with nameserver(servers.cut_short_by_udp(servers.byte_by_byte(servers.records(*lines)))) as server:
-        assert len(texts(await asked(server))) == 100
-        assert [query.transport for query in server.queries] == ["udp", "tcp"]
+        assert 100 == len(texts(await asked(server)))
+        assert ["udp", "tcp"] == [query.transport for query in server.queries]
 
 
 async def test_a_nameserver_may_have_an_ipv6_address() -> None:
     async with nameserver(servers.cut_short_by_udp(GOOD), "::1") as server:
-        assert texts(await asked(server)) == ["192.0.2.1"]
+        assert ["192.0.2.1"] == texts(await asked(server))
 
 
 @pytest.mark.parametrize(("addresses", "at_once"), [(20, True), (100, False)])
@@ -116,7 +116,7 @@ async def test_the_records_of_a_truncated_answer_are_not_used() -> None:
         return [message.to_wire()[:-2]]
 
     async with nameserver(half) as server:
-        assert texts(await asked(server)) == ["192.0.2.1"]
+        assert ["192.0.2.1"] == texts(await asked(server))
 
 
 async def test_a_forged_answer_with_another_id_is_not_heard() -> None:
@@ -127,7 +127,7 @@ async def test_a_forged_answer_with_another_id_is_not_heard() -> None:
         return [message.to_wire(), *GOOD(query)]
 
     async with nameserver(forged) as server:
-        assert texts(await asked(server)) == ["192.0.2.1"]
+        assert ["192.0.2.1"] == texts(await asked(server))
 
 
 async def test_an_answer_from_another_port_is_not_heard() -> None:
@@ -141,7 +141,7 @@ async def test_an_answer_from_another_port_is_not_heard() -> None:
             return GOOD(query)
 
         async with nameserver(overtaken) as server:
-            assert texts(await asked(server)) == ["192.0.2.1"]
+            assert ["192.0.2.1"] == texts(await asked(server))
 
 
 async def test_each_question_has_a_port_and_an_id_of_its_own() -> None:
@@ -155,26 +155,26 @@ async def test_each_question_has_a_port_and_an_id_of_its_own() -> None:
 
 async def test_a_server_that_refuses_is_passed_over() -> None:
     async with nameserver(servers.rcode(dns.rcode.REFUSED)) as lame, nameserver(GOOD) as good:
-        assert texts(await asked(lame, good)) == ["192.0.2.1"]
-        assert len(lame.queries) == 1
+        assert ["192.0.2.1"] == texts(await asked(lame, good))
+        assert 1 == len(lame.queries)
 
 
 async def test_a_silent_server_is_passed_over_within_the_time() -> None:
     async with nameserver(servers.silent) as silent, nameserver(GOOD) as good:
-        assert texts(await asked(silent, good, within=0.6)) == ["192.0.2.1"]
+        assert ["192.0.2.1"] == texts(await asked(silent, good, within=0.6))
 
 
 async def test_a_server_that_nobody_runs_costs_no_time() -> None:
     async with nameserver(GOOD) as good:
         start = asyncio.get_running_loop().time()
-        assert texts(await asked(nobody(), good)) == ["192.0.2.1"]
+        assert ["192.0.2.1"] == texts(await asked(nobody(), good))
         assert asyncio.get_running_loop().time() - start < 0.5
 
 
 async def test_a_lost_datagram_is_sent_again() -> None:
     async with nameserver(servers.losing_the_first(1, GOOD)) as server:
-        assert texts(await asked(server, within=0.4)) == ["192.0.2.1"]
-        assert len(server.queries) == 2
+        assert ["192.0.2.1"] == texts(await asked(server, within=0.4))
+        assert 2 == len(server.queries)
 
 
 async def test_a_chain_of_aliases_lasts_as_long_as_its_shortest_ttl() -> None:
@@ -186,7 +186,7 @@ async def test_a_chain_of_aliases_lasts_as_long_as_its_shortest_ttl() -> None:
     async with nameserver(servers.records(*lines)) as server:
         outcome = await asked(server)
         assert isinstance(outcome, Records)
-        assert outcome.ttl == 20.0
+        assert 20.0 == outcome.ttl
 
 
 def bare(behaviour: Behaviour) -> Behaviour:
@@ -206,9 +206,9 @@ async def test_an_alias_that_an_answer_leaves_open_is_asked_for() -> None:
     lines = (f"{MAIL}. 300 IN CNAME mx.example.net.", "mx.example.net. 60 IN A 192.0.2.1")
     async with nameserver(bare(servers.records(*lines))) as server:
         outcome = await asked(server)
-        assert texts(outcome) == ["192.0.2.1"]
+        assert ["192.0.2.1"] == texts(outcome)
         assert isinstance(outcome, Records)
-        assert outcome.ttl == 60.0
+        assert 60.0 == outcome.ttl
         assert server.asked == [(MAIL, "A"), ("mx.example.net", "A")]
 
 
@@ -250,7 +250,7 @@ async def test_the_target_of_an_alias_is_what_does_not_exist() -> None:
     async with nameserver(servers.records(f"{MAIL}. 300 IN CNAME gone.example.test.")) as server:
         outcome = await asked(server)
         assert isinstance(outcome, Absent)
-        assert outcome.name == "gone.example.test"
+        assert "gone.example.test" == outcome.name
         assert not outcome.exists
 
 
@@ -397,5 +397,5 @@ async def test_what_each_server_did_is_told() -> None:
 
 async def test_without_time_left_nobody_is_asked() -> None:
     async with nameserver(GOOD) as server:
-        assert detail(await asked(server, within=0.0)) == "no time was left to ask"
-        assert server.asked == []
+        assert "no time was left to ask" == detail(await asked(server, within=0.0))
+        assert [] == server.asked

@@ -22,14 +22,14 @@ def bench(tmp_path: Path) -> Bench:
 async def test_a_name_without_a_dot_is_looked_for_below_the_search_domains(bench: Bench) -> None:
     async with nameserver(BOTH) as server:
         resolver = bench.resolver(server, search=["other.test", "Example.Test."])
-        assert await resolver.addresses("mail", IPV4) == ("192.0.2.1",)
+        assert ("192.0.2.1",) == await resolver.addresses("mail", IPV4)
         assert server.asked == [("mail.other.test", "A"), (MAIL, "A")]
 
 
 async def test_a_name_below_no_search_domain_is_asked_for_as_it_is(bench: Bench) -> None:
     async with nameserver(servers.records()) as server:
         detail = await not_found(bench.resolver(server, search=["a.test", "b.test"]), "mail", IPV4)
-        assert server.asked == [("mail.a.test", "A"), ("mail.b.test", "A"), ("mail", "A")]
+        assert [("mail.a.test", "A"), ("mail.b.test", "A"), ("mail", "A")] == server.asked
         assert detail == f"mail (also looked for below 2 search domains) does not exist, says {server} (NXDOMAIN)"
 
 
@@ -50,7 +50,7 @@ async def test_a_failure_ends_the_search(bench: Bench) -> None:
 async def test_a_search_domain_that_makes_no_name_is_passed_over(bench: Bench) -> None:
     async with nameserver(BOTH) as server:
         resolver = bench.resolver(server, search=["not a domain", "x" * 64, "." * 3, "example.test"])
-        assert await resolver.addresses("mail", IPV4) == ("192.0.2.1",)
+        assert ("192.0.2.1",) == await resolver.addresses("mail", IPV4)
         assert server.asked == [(MAIL, "A")]
 
 
@@ -62,16 +62,16 @@ def candidates(resolver: Resolver, host: str) -> list[str]:
 def test_ndots_of_the_system_decides_which_names_are_searched(bench: Bench) -> None:
     bench.resolv_conf.write_text("search prod.svc.test svc.test\noptions ndots:3\n")
     resolver = bench.resolver()
-    assert candidates(resolver, "mail.prod") == ["mail.prod.prod.svc.test", "mail.prod.svc.test", "mail.prod"]
-    assert candidates(resolver, "mail.a.b.test") == ["mail.a.b.test"]
-    assert candidates(resolver, "mail.") == ["mail"]
+    assert ["mail.prod.prod.svc.test", "mail.prod.svc.test", "mail.prod"] == candidates(resolver, "mail.prod")
+    assert ["mail.a.b.test"] == candidates(resolver, "mail.a.b.test")
+    assert ["mail"] == candidates(resolver, "mail.")
 
 
 def test_configured_search_domains_replace_those_of_the_system(bench: Bench) -> None:
     bench.resolv_conf.write_text("search system.test\noptions ndots:3\n")
     resolver = bench.resolver(search=["configured.test"])
-    assert candidates(resolver, "mail") == ["mail.configured.test", "mail"]
-    assert candidates(resolver, "mail.a") == ["mail.a"]
+    assert ["mail.configured.test", "mail"] == candidates(resolver, "mail")
+    assert ["mail.a"] == candidates(resolver, "mail.a")
 
 
 def test_configured_nameservers_know_nothing_of_the_systems_search_domains(bench: Bench) -> None:
@@ -79,13 +79,13 @@ def test_configured_nameservers_know_nothing_of_the_systems_search_domains(bench
     resolver = Resolver(
         DnsSettings((("192.0.2.53", 53),)), clock=lambda: 0.0, hosts=bench.hosts, resolv_conf=bench.resolv_conf
     )
-    assert candidates(resolver, "mail") == ["mail"]
+    assert ["mail"] == candidates(resolver, "mail")
 
 
 def test_an_empty_list_means_that_no_name_is_searched(bench: Bench) -> None:
     bench.resolv_conf.write_text("search system.test\noptions ndots:3\n")
-    assert candidates(bench.resolver(search=[]), "mail") == ["mail"]
-    assert candidates(bench.resolver(), "mail") == ["mail.system.test", "mail"]
+    assert ["mail"] == candidates(bench.resolver(search=[]), "mail")
+    assert ["mail.system.test", "mail"] == candidates(bench.resolver(), "mail")
 
 
 async def test_a_name_with_a_final_dot_is_asked_for_as_it_stands_whatever_ndots_says(bench: Bench) -> None:
@@ -97,4 +97,4 @@ async def test_a_name_with_a_final_dot_is_asked_for_as_it_stands_whatever_ndots_
             DnsSettings((server.address,), search=("example.test",)), hosts=bench.hosts, resolv_conf=bench.resolv_conf
         )
         await not_found(resolver, "ok.", IPV4)
-        assert server.asked == [("ok", "A")]
+        assert [("ok", "A")] == server.asked

@@ -68,11 +68,11 @@ def test_a_hosts_line_without_address_or_name_is_passed_over(line: str) -> None:
 
 
 def test_an_address_is_spelt_as_usual() -> None:
-    assert normal_address("2001:DB8::0:1") == "2001:db8::1"
+    assert "2001:db8::1" == normal_address("2001:DB8::0:1")
 
 
 def test_a_mapped_address_is_the_ipv4_address_it_reaches() -> None:
-    assert normal_address("::FFFF:192.0.2.1") == "192.0.2.1"
+    assert "192.0.2.1" == normal_address("::FFFF:192.0.2.1")
 
 
 def test_resolv_conf_says_whom_to_ask_and_what_to_append() -> None:
@@ -94,7 +94,7 @@ def test_resolv_conf_says_whom_to_ask_and_what_to_append() -> None:
 
 
 def test_the_last_of_domain_and_search_counts() -> None:
-    assert parse_resolv_conf("search a.example b.example\ndomain c.example\n").search == ("c.example",)
+    assert ("c.example",) == parse_resolv_conf("search a.example b.example\ndomain c.example\n").search
 
 
 def test_no_more_nameservers_are_asked_than_the_c_library_asks() -> None:
@@ -116,16 +116,16 @@ def test_ndots_is_a_small_number(option: str, ndots: int) -> None:
 
 async def test_files_that_do_not_exist_are_empty_and_no_problem(files: SystemNameFiles) -> None:
     names = await files.now()
-    assert dict(names.hosts) == {}
+    assert {} == dict(names.hosts)
     assert ResolvConf() == names.resolv_conf
-    assert names.problems == ()
+    assert () == names.problems
 
 
 async def test_the_loop_is_not_blocked_by_reading(files: SystemNameFiles, hosts: Path) -> None:
     hosts.write_text("192.0.2.1 mail\n")
     with blockbuster_ctx("exporter"):
         names = await files.now()
-    assert names.hosts["mail"] == ("192.0.2.1",)
+    assert ("192.0.2.1",) == names.hosts["mail"]
 
 
 async def until_read(files: SystemNameFiles) -> None:
@@ -143,11 +143,11 @@ async def test_a_change_is_seen_after_the_next_look(
     resolv_conf.write_text("nameserver 192.0.2.53\n")
 
     clock.now += system_names.CHECK_INTERVAL
-    assert (await files.now()).hosts["mail"] == ("192.0.2.1",), "nobody waits for the disk"
+    assert ("192.0.2.1",) == (await files.now()).hosts["mail"], "nobody waits for the disk"
     await until_read(files)
 
     names = await files.now()
-    assert names.hosts["mail"] == ("192.0.2.22",)
+    assert ("192.0.2.22",) == names.hosts["mail"]
     assert names.resolv_conf.nameservers == (Nameserver("192.0.2.53"),)
 
 
@@ -164,7 +164,7 @@ async def test_a_file_that_was_replaced_by_one_of_the_same_size_and_time_is_read
     clock.now += system_names.CHECK_INTERVAL
     await files.now()
     await until_read(files)
-    assert (await files.now()).hosts["mail"] == ("192.0.2.2",)
+    assert ("192.0.2.2",) == (await files.now()).hosts["mail"]
 
 
 async def test_the_files_are_looked_at_once_a_second_at_most(
@@ -183,11 +183,11 @@ async def test_the_files_are_looked_at_once_a_second_at_most(
     for _ in range(9):
         clock.now += system_names.CHECK_INTERVAL / 10
         await files.now()
-    assert looks == 1
+    assert 1 == looks
     clock.now += system_names.CHECK_INTERVAL / 10
     await files.now()
     await until_read(files)
-    assert looks == 2
+    assert 2 == looks
 
 
 async def test_a_file_that_was_removed_is_empty(files: SystemNameFiles, hosts: Path, clock: Clock) -> None:
@@ -197,7 +197,7 @@ async def test_a_file_that_was_removed_is_empty(files: SystemNameFiles, hosts: P
     clock.now += system_names.CHECK_INTERVAL
     await files.now()
     await until_read(files)
-    assert dict((await files.now()).hosts) == {}
+    assert {} == dict((await files.now()).hosts)
 
 
 async def test_a_file_that_cannot_be_read_is_told_and_what_it_said_still_holds(
@@ -211,7 +211,7 @@ async def test_a_file_that_cannot_be_read_is_told_and_what_it_said_still_holds(
     await files.now()
     await until_read(files)
     names = await files.now()
-    assert names.hosts["mail"] == ("192.0.2.1",)
+    assert ("192.0.2.1",) == names.hosts["mail"]
     assert names.problems == (f"{hosts} cannot be read: Is a directory",)
 
 
@@ -223,7 +223,7 @@ async def test_a_probe_that_is_cancelled_while_the_files_are_read_takes_nobody_w
     second = asyncio.create_task(files.now())
     await asyncio.sleep(0)
     first.cancel()
-    assert (await second).hosts["mail"] == ("192.0.2.1",)
+    assert ("192.0.2.1",) == (await second).hosts["mail"]
     assert first.cancelled()
 
 

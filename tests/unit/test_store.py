@@ -120,7 +120,7 @@ def test_a_reload_keeps_what_is_known_where_only_the_manner_of_probing_changed(s
 
     state = state_of(store)
     assert 1 == state.probes
-    assert state.endpoint.interval == 5.0
+    assert 5.0 == state.endpoint.interval
     assert f'endpoint="{NAME}",protocol="imap",team="mail"' == state.labels
 
 

@@ -64,7 +64,7 @@ def test_the_session_of_tls_13_is_described(client: SSL.Context, chain: tuple[Pa
     with meeting(client, server_context(*chain, versions=TLS13)) as met:
         facts = met.facts(NAME, time.time())
 
-    assert facts.version == "TLSv1.3"
+    assert "TLSv1.3" == facts.version
     assert met.server.get_cipher_name() == facts.cipher
     assert met.server.get_group_name() == facts.group
     assert facts.verified
@@ -74,7 +74,7 @@ def test_a_post_quantum_key_exchange_can_be_told(client: SSL.Context, chain: tup
     with meeting(client, server_context(*chain, versions=TLS13)) as met:
         if SSL.OPENSSL_VERSION_NUMBER < 0x30500000:
             pytest.skip("X25519MLKEM768 came with OpenSSL 3.5")
-        assert met.facts(NAME, time.time()).group == "X25519MLKEM768"
+        assert "X25519MLKEM768" == met.facts(NAME, time.time()).group
 
 
 def test_a_session_without_ephemeral_keys_has_no_group(client: SSL.Context) -> None:
@@ -110,7 +110,7 @@ def test_before_a_handshake_nothing_is_verified(client: SSL.Context) -> None:
 
     assert (Problem.INVALID,) == facts.problems
     assert not facts.verified
-    assert facts.chain == ()
+    assert () == facts.chain
 
 
 def test_a_handshake_that_fails_late_has_shown_its_certificate(client: SSL.Context, chain: tuple[Party, Party]) -> None:
@@ -197,4 +197,4 @@ def test_an_old_server_is_not_reached_by_default(client: SSL.Context, chain: tup
         assert met.error is not None
         reason = handshake_failure(met.error)
 
-    assert reason == "the server sent alert protocol_version: no protocol version in common"
+    assert "the server sent alert protocol_version: no protocol version in common" == reason

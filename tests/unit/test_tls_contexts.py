@@ -278,7 +278,7 @@ def test_a_client_certificate_is_presented(
     key.write_bytes(key_pem(customer))
     policy = TlsPolicy(ca_file=ca_file, client_cert_file=certificate, client_key_file=key if files == 2 else None)
 
-    assert subject_seen_by_server(contexts.context(policy)) == "CN=customer"
+    assert "CN=customer" == subject_seen_by_server(contexts.context(policy))
 
 
 def test_a_client_certificate_that_is_rotated_is_presented_a_second_later(
@@ -287,13 +287,13 @@ def test_a_client_certificate_that_is_rotated_is_presented_a_second_later(
     file = tmp_path / "client.pem"
     file.write_bytes(pem(customer.certificate) + key_pem(customer))
     policy = TlsPolicy(ca_file=ca_file, client_cert_file=file)
-    assert subject_seen_by_server(contexts.context(policy)) == "CN=customer"
+    assert "CN=customer" == subject_seen_by_server(contexts.context(policy))
 
     successor = issue("successor", world().root, usages=None)
     replace(file, pem(successor.certificate) + key_pem(successor))
     clock.now += 1
 
-    assert subject_seen_by_server(contexts.context(policy)) == "CN=successor"
+    assert "CN=successor" == subject_seen_by_server(contexts.context(policy))
 
 
 def test_a_client_certificate_brings_its_intermediates(contexts: TlsContexts, ca_file: Path, tmp_path: Path) -> None:
@@ -302,7 +302,7 @@ def test_a_client_certificate_brings_its_intermediates(contexts: TlsContexts, ca
     file = tmp_path / "client.pem"
     file.write_bytes(pem(customer.certificate, intermediate.certificate) + key_pem(customer))
 
-    assert subject_seen_by_server(contexts.context(TlsPolicy(ca_file=ca_file, client_cert_file=file))) == "CN=customer"
+    assert "CN=customer" == subject_seen_by_server(contexts.context(TlsPolicy(ca_file=ca_file, client_cert_file=file)))
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ async def test_a_changed_file_is_noticed(tmp_path: Path, change: Callable[[Path]
         await asyncio.to_thread(change, path)
         await seen.one_more()
 
-    assert seen.count == 1
+    assert 1 == seen.count
 
 
 async def test_the_swapped_symlink_of_a_mounted_configmap_is_noticed_again_and_again(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ async def test_the_swapped_symlink_of_a_mounted_configmap_is_noticed_again_and_a
             await asyncio.to_thread(publish, version)
             await seen.one_more()
 
-    assert seen.count == 3
+    assert 3 == seen.count
 
 
 async def test_a_file_behind_a_symlink_elsewhere_is_noticed(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ async def test_a_file_behind_a_symlink_elsewhere_is_noticed(tmp_path: Path) -> N
         await asyncio.to_thread(target.write_text, "two")
         await seen.one_more()
 
-    assert seen.count == 1
+    assert 1 == seen.count
 
 
 async def test_a_file_that_is_written_with_the_same_content_is_no_change(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ async def test_a_file_that_is_written_with_the_same_content_is_no_change(tmp_pat
         await asyncio.to_thread(path.write_text, "two")
         await seen.one_more()
 
-    assert seen.count == 1
+    assert 1 == seen.count
 
 
 async def test_a_file_that_goes_and_comes_back_changed_is_noticed_once(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ async def test_a_file_that_goes_and_comes_back_changed_is_noticed_once(tmp_path:
         await asyncio.to_thread(path.write_text, "two")
         await seen.one_more()
 
-    assert seen.count == 1
+    assert 1 == seen.count
 
 
 async def test_a_file_that_goes_is_noticed_and_so_is_that_it_is_back_unchanged(tmp_path: Path) -> None:

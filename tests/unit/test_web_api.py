@@ -24,7 +24,7 @@ async def test_the_list_sums_up_and_puts_the_failing_first() -> None:
         response = await client.get("/api/v1/endpoints")
         answer = await response.json()
 
-    assert response.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert "application/json; charset=utf-8" == response.headers["Content-Type"]
     assert answer["generated_at"] == NOON + 10
     assert {
         "failing": 1,
@@ -136,7 +136,7 @@ async def test_what_is_not_known_is_null() -> None:
         response = await client.get(DETAIL)
         answer = await response.json()
 
-    assert answer["state"] == "waiting"
+    assert "waiting" == answer["state"]
     assert [None, None, None] == [answer[name] for name in ("last_probe", "last_failure", "last_success_at")]
     assert [] == answer["history"]
 
@@ -176,7 +176,7 @@ async def test_text_that_is_no_unicode_still_makes_json() -> None:
         response = await client.get(DETAIL)
         answer = await response.json()
 
-    assert answer["last_probe"]["tls"]["chain"][0]["subject"] == "CN=\ud800\x00"
+    assert "CN=\ud800\x00" == answer["last_probe"]["tls"]["chain"][0]["subject"]
 
 
 async def test_an_unknown_endpoint_is_not_found() -> None:

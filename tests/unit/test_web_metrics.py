@@ -35,20 +35,20 @@ async def test_metrics_are_prometheus_text_by_default() -> None:
         response, body = await get(client)
 
     assert 200 == response.status
-    assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "text/plain; version=0.0.4; charset=utf-8" == response.headers["Content-Type"]
     assert "Content-Encoding" not in response.headers
     read = samples(body.decode())
-    assert value(read, "mail_probe_success", endpoint=NAME) == 1.0
-    assert value(read, "python_info") == 1.0
+    assert 1.0 == value(read, "mail_probe_success", endpoint=NAME)
+    assert 1.0 == value(read, "python_info")
 
 
 async def test_metrics_are_openmetrics_for_those_who_prefer_it() -> None:
     async with served(store_with(*STORE_OF_ONE)) as client:
         response, body = await get(client, Accept="application/openmetrics-text; version=1.0.0, text/plain;q=0.5")
 
-    assert response.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
-    assert response.headers["Vary"] == "Accept, Accept-Encoding"
-    assert value(samples(body.decode(), Format.OPENMETRICS), "mail_probe_success", endpoint=NAME) == 1.0
+    assert "application/openmetrics-text; version=1.0.0; charset=utf-8" == response.headers["Content-Type"]
+    assert "Accept, Accept-Encoding" == response.headers["Vary"]
+    assert 1.0 == value(samples(body.decode(), Format.OPENMETRICS), "mail_probe_success", endpoint=NAME)
 
 
 @pytest.mark.parametrize("number", [1, 300], ids=["compressed on the spot", "compressed in a thread"])
@@ -59,7 +59,7 @@ async def test_metrics_are_compressed_for_those_who_accept_it(number: int) -> No
         client.session._auto_decompress = False
         response, body = await get(client, Accept_Encoding="gzip")
 
-    assert response.headers["Content-Encoding"] == "gzip"
+    assert "gzip" == response.headers["Content-Encoding"]
     text = gzip.decompress(body).decode()
     assert number == text.count("\nmail_probe_success{")
     assert len(body) < len(text) / 4
@@ -72,7 +72,7 @@ async def test_head_gets_the_headers_alone_and_is_no_scrape() -> None:
         body = await response.read()
 
     assert (200, b"") == (response.status, body)
-    assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "text/plain; version=0.0.4; charset=utf-8" == response.headers["Content-Type"]
     assert 0 == store.snapshot().exporter.scrapes.count
 
 
@@ -81,7 +81,7 @@ async def test_a_scrape_tells_how_long_the_one_before_took() -> None:
         await get(client)
         _, body = await get(client)
 
-    assert value(samples(body.decode()), "mail_exporter_scrape_duration_seconds_count") == 1.0
+    assert 1.0 == value(samples(body.decode()), "mail_exporter_scrape_duration_seconds_count")
 
 
 async def test_only_reading_is_allowed() -> None:
@@ -91,7 +91,7 @@ async def test_only_reading_is_allowed() -> None:
 
     assert 405 == response.status
     assert {"GET", "HEAD"} == set(response.headers["Allow"].split(","))
-    assert text == "/metrics takes GET, HEAD, not POST.\n"
+    assert "/metrics takes GET, HEAD, not POST.\n" == text
 
 
 async def test_a_large_scrape_lets_others_run_between_its_slices() -> None:
@@ -128,8 +128,8 @@ async def test_a_scrape_that_finds_no_place_is_told_to_come_again(monkeypatch: p
         response, body = await get(client)
 
     assert 503 == response.status
-    assert response.headers["Retry-After"] == "1"
-    assert body == b"0 other requests are being answered. Try again later.\n"
+    assert "1" == response.headers["Retry-After"]
+    assert b"0 other requests are being answered. Try again later.\n" == body
 
 
 async def test_a_client_that_stops_reading_is_cut_off_and_gives_its_place_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,7 @@ def path_of(name: str) -> str:
 async def page_at(client: Client, path: str) -> Page:
     response = await client.get(path)
     assert 200 == response.status
-    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "text/html; charset=utf-8" == response.headers["Content-Type"]
     return Page(await response.text())
 
 
@@ -395,9 +395,9 @@ async def test_every_answer_keeps_browsers_from_doing_harm(path: str) -> None:
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
-    assert response.headers["X-Content-Type-Options"] == "nosniff"
-    assert response.headers["Referrer-Policy"] == "no-referrer"
-    assert response.headers["Server"] == "mail-exporter"
+    assert "nosniff" == response.headers["X-Content-Type-Options"]
+    assert "no-referrer" == response.headers["Referrer-Policy"]
+    assert "mail-exporter" == response.headers["Server"]
 
 
 async def test_the_style_sheet_is_not_sent_twice() -> None:
@@ -426,4 +426,4 @@ async def test_the_configuration_in_force_is_shown() -> None:
         text = await response.text()
 
     assert told.configuration == text
-    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert "text/plain; charset=utf-8" == response.headers["Content-Type"]

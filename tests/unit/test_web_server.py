@@ -62,7 +62,7 @@ async def test_a_browser_finds_the_interface_at_its_url() -> None:
     try:
         (url,) = server.urls
         assert url.startswith("http://127.0.0.1:")
-        assert await fetch(url) == "here"
+        assert "here" == await fetch(url)
     finally:
         await server.stop()
 
@@ -74,9 +74,9 @@ async def test_an_address_without_a_host_means_both_ip_versions(host: str) -> No
         (url,) = server.urls
         port = url.rstrip("/").rpartition(":")[2]
         assert url == f"http://localhost:{port}/"
-        assert await fetch(f"http://127.0.0.1:{port}/") == "here"
+        assert "here" == await fetch(f"http://127.0.0.1:{port}/")
         if socket.has_dualstack_ipv6():
-            assert await fetch(f"http://[::1]:{port}/") == "here"
+            assert "here" == await fetch(f"http://[::1]:{port}/")
     finally:
         await server.stop()
 

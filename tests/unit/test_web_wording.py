@@ -64,7 +64,7 @@ def test_validity_is_what_is_left(seconds: float, text: str) -> None:
 
 
 def test_a_moment_is_a_date_and_time_in_utc() -> None:
-    assert wording.moment(1_790_000_000.0) == "2026-09-21 14:13:20 UTC"
+    assert "2026-09-21 14:13:20 UTC" == wording.moment(1_790_000_000.0)
 
 
 @pytest.mark.parametrize("at", [1e18, -1e18, float("inf")])
