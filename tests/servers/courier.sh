@@ -24,7 +24,9 @@ makeuserdb
 if [ "$5" != without-authdaemon ]; then
   (set -a; . /etc/courier/authdaemonrc; exec /usr/lib/courier/courier-authlib/authdaemond) &
 fi
-tcpd="/usr/sbin/couriertcpd -maxprocs=40 -maxperip=40 -nodnslookup -noidentlookup"
+tcpd="/usr/sbin/couriertcpd -maxprocs=40 -maxperip=40 -nodnslookup"
+# Debian 12's asks who its client is unless it is told not to; Debian 13's does not, and does not know the option.
+if grep -q noidentlookup /usr/sbin/couriertcpd; then tcpd="$tcpd -noidentlookup"; fi
 (set -a; . /etc/courier/pop3d; exec $tcpd -address=127.0.0.1 "$pop3" \
   /usr/lib/courier/courier/courierpop3login /usr/lib/courier/courier/courierpop3d Maildir) &
 (set -a; . /etc/courier/imapd; exec $tcpd -address=127.0.0.1 "$imap" \

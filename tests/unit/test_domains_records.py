@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import nullcontext
 from ipaddress import ip_address
 
 import pytest
@@ -17,7 +18,7 @@ from exporter.domains.posture.dnsbl import NotAListingError, dnsbl_name, is_list
 from exporter.domains.posture.mta_sts import InvalidError, Mode, Policy, parse_policy, parse_sts_record, parse_tls_rpt
 from exporter.domains.posture.spf import Judgement, SpfResult, Told, _can_be_asked, check_host
 from exporter.domains.posture.spf_macros import MAX_DOMAIN, Session, shortened
-from exporter.domains.posture.spf_record import SpfSyntaxError, parse_spf
+from exporter.domains.posture.spf_record import MAX_RECORD, SpfSyntaxError, parse_spf
 from exporter.domains.tags import TagError, having_version, parse_tags
 
 GOOD = b"version: STSv1\r\nmode: enforce\r\nmx: mail.example.com\r\nmx: *.example.net\r\nmax_age: 604800\r\n"
@@ -416,3 +417,46 @@ def test_the_name_of_the_client_is_the_domain_before_those_below_it() -> None:
 @pytest.mark.parametrize(("name", "good"), [("a." * 126 + "a.", True), ("a." * 126 + "ab.", False), ("a" * 64, False)])
 def test_a_name_that_dns_cannot_hold_is_not_asked_for(name: str, good: bool) -> None:
     assert good is _can_be_asked(name)
+
+
+LONGEST = "a." * 126 + "a"
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        (LONGEST, LONGEST),
+        (f"{LONGEST}.", LONGEST),
+        (f"b{LONGEST}", LONGEST[2:]),
+        (f".{LONGEST}", LONGEST),
+        (f"b.{LONGEST}", LONGEST),
+    ],
+)
+def test_a_name_of_253_characters_is_kept_whole(name: str, kept: str) -> None:
+    assert kept == shortened(name)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_record_may_be_as_long_as_an_answer(more: int) -> None:
+    text = "v=spf1 " + "a " * 8000
+    text += "x" * (MAX_RECORD - len(text) - 1 + more) + "="
+    with pytest.raises(SpfSyntaxError, match="too long") if more else nullcontext():
+        parse_spf(text)
+
+
+@pytest.mark.parametrize(("count", "good"), [("0", False), ("00000", False), ("00001", True), ("10", True)])
+def test_a_macro_keeps_a_part_at_least(count: str, good: bool) -> None:
+    with nullcontext() if good else pytest.raises(SpfSyntaxError, match="keeps no parts"):
+        parse_spf(f"v=spf1 a:%{{d{count}}}.test -all")
+
+
+def test_a_policy_is_that_of_the_organization_and_not_of_the_suffix_above_it() -> None:
+    zone = {"_dmarc.example.bank": ["v=DMARC1; p=none"], "_dmarc.bank": ["v=DMARC1; p=reject; psd=y"]}
+    applying = walked("mail.example.bank", zone)[0].applying()
+    assert applying is not None
+    assert "example.bank" == applying.domain
+
+
+def test_a_record_that_says_nothing_lacks_its_policy() -> None:
+    with pytest.raises(DmarcError, match="p is missing"):
+        parse_dmarc("v=DMARC1;")

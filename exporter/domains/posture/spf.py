@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from exporter.domains.posture.spf_macros import Session, expand, needs_validated_name, shortened
 from exporter.domains.posture.spf_record import (
+    MAX_SHOWN,
     Mechanism,
     Qualifier,
     SpfRecord,
@@ -170,14 +171,14 @@ class _Run:
         for term in record.terms:
             if (yield from self.matches(term, domain)):
                 result = _OF_QUALIFIER[term.qualifier]
-                self.judgement.detail = f"{term.text[:80]} of {domain}"
+                self.judgement.detail = f"{term.text[:MAX_SHOWN]} of {domain}"
                 if result is SpfResult.FAIL and record.explanation and not included:
                     yield from self.explain(record.explanation, domain)
                 return result
         if not record.redirect:
             self.judgement.detail = f"no mechanism of {domain} matches"
             return SpfResult.NEUTRAL
-        self.count_lookup(f"redirect={record.redirect[:80]}")
+        self.count_lookup(f"redirect={record.redirect[:MAX_SHOWN]}")
         target = yield from self.expand(record.redirect, domain)
         # Section 6.1: the explanation is that of the record which was redirected to.
         result = yield from self.check(target, included=included)
@@ -192,7 +193,7 @@ class _Run:
             return True
         if term.network is not None:
             return address in term.network
-        self.count_lookup(term.text[:80])
+        self.count_lookup(term.text[:MAX_SHOWN])
         target = (yield from self.expand(term.domain, domain)) if term.domain else domain
         if term.mechanism is Mechanism.INCLUDE:
             return (yield from self.include(target, domain))
@@ -233,11 +234,11 @@ class _Run:
         else:
             told = yield Ask(name, rdtype)
         if told.failed:
-            raise _TempError(f"the {rdtype} records of {name[:80]} cannot be looked up")
+            raise _TempError(f"the {rdtype} records of {name[:MAX_SHOWN]} cannot be looked up")
         if not told.values and counts:
             self.judgement.void += 1
             if self.judgement.void > MAX_VOID:
-                text = f"{name[:80]} is look-up {self.judgement.void} that finds nothing, of at most {MAX_VOID}"
+                text = f"{name[:MAX_SHOWN]} is look-up {self.judgement.void} that finds nothing, of at most {MAX_VOID}"
                 raise _PermError(SpfMistake.VOID, text)
         return told.values
 

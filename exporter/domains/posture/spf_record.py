@@ -199,6 +199,6 @@ def _domain(text: str, word: str) -> str:
         if letter.lower() in _NOT_IN_A_DOMAIN:
             raise SpfSyntaxError(f"{word[:MAX_SHOWN]}: the macro {letter} is for explanations only")
     for count in re.findall(r"%\{.([0-9]+)", text):
-        if int(count[:4]) == 0:
+        if not count.strip("0"):
             raise SpfSyntaxError(f"{word[:MAX_SHOWN]}: a macro keeps no parts")  # section 7.1: DIGIT, nonzero
     return text
