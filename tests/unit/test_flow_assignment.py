@@ -207,7 +207,7 @@ class TestInFlight:
         twice, once = bench.sent(), bench.sent()
         for entry, mailbox in ((twice, INBOX), (twice, "\\Junk"), (once, INBOX)):
             bench.found(entry, mailbox)
-        bench.work.forget_copies(INBOX)
+        bench.work.forget_copies(Place(INBOX))
         assert (["\\Junk"], 1000.0) == ([copy.mailbox for copy in twice.copies], twice.seen)
         assert ([], None) == (once.copies, once.seen)
 
