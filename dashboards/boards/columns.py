@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dashboards.boards.links import endpoint_dashboard, exporter_page, meaning
+from dashboards.boards.questions import NEVER
 from dashboards.boards.tables import Column, cell_link
 from dashboards.settings import Settings
 
@@ -41,6 +42,16 @@ def exporter(settings: Settings) -> tuple[Column, ...]:
 def reason() -> Column:
     """The failure reason, which leads to what it means."""
     return Column("reason", "Reason", {"links": [cell_link(meaning(CELL))]})
+
+
+def last_success(title: str) -> Column:
+    """The time since the last success, as `since_success` asks for it."""
+    never = {
+        "type": "range",
+        "options": {"from": NEVER, "to": None, "result": {"text": "not since the start", "index": 0}},
+    }
+    look = {"unit": "dtdurations", "decimals": 0, "custom.width": 160, "mappings": [never]}
+    return Column("Value", title, look)
 
 
 def phase() -> Column:

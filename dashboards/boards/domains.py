@@ -5,7 +5,19 @@ from __future__ import annotations
 from dashboards.boards.board import Board, Line, Section
 from dashboards.boards.columns import CELL, exporter
 from dashboards.boards.links import domain_page, problem
-from dashboards.boards.looks import ANY, BAD, GOOD, NEUTRAL, NONE_IS_BETTER, NONE_IS_GOOD, flag, says, values
+from dashboards.boards.looks import (
+    ANY,
+    BAD,
+    GOOD,
+    NEUTRAL,
+    NONE_IS_BETTER,
+    NONE_IS_GOOD,
+    SOON_BAD,
+    flag,
+    says,
+    value_range,
+    values,
+)
 from dashboards.boards.panels import figure, timeline
 from dashboards.boards.parts import Panel, Query, Text
 from dashboards.boards.questions import in_rows, over_time
@@ -34,26 +46,30 @@ def board(settings: Settings) -> Board:
                 (
                     Line(4, _tiles(of)),
                     Line(9, ((12, _delivery(of, settings)), (12, _checks(of, settings)))),
-                    Line(9, ((14, _problems(of, settings)), (10, _domains(of, settings)))),
+                    Line(9, ((12, _problems(of, settings)), (12, _domains(of, settings)))),
                 ),
             ),
             Section(
                 "Encryption",
                 (
-                    Line(9, ((12, _tlsa(of, settings)), (12, _policies(of, settings)))),
-                    Line(7, ((24, _rollovers(of, settings)),)),
+                    Line(8, ((12, _tlsa(of, settings)), (12, _rollovers(of, settings)))),
+                    Line(7, ((24, _policies(of, settings)),)),
                 ),
             ),
             Section(
                 "Senders and clients",
-                (Line(8, ((8, _lists(of, settings)), (8, _documents(of, settings)), (8, _followed(of, settings)))),),
+                (
+                    Line(8, ((10, _lists(of, settings)), (14, _documents(of, settings)))),
+                    Line(6, ((24, _followed(of, settings)),)),
+                ),
             ),
         ),
     )
 
 
 def _tiles(of: Scope) -> tuple[tuple[int, Panel], ...]:
-    held = f"count(max by (domain, sender) ({of('mail_domain_deliverable')}) == 0) or on () vector(0)"
+    delivers = f"max without (mx, address) ({of('mail_domain_deliverable')})"
+    held = f"count(count by (domain, sender) ({delivers} == 0)) or on () vector(0)"
     failing = f"sum({of('mail_domain_check_success')} == bool 0)"
     return (
         (
@@ -128,15 +144,18 @@ def _delivery(of: Scope, settings: Settings) -> Panel:
 
 def _checks(of: Scope, settings: Settings) -> Panel:
     success = of("mail_domain_check_success")
+    failing = f"sum without (check) ({success} == bool 0)"
     return timeline(
         Text(
             "Checks",
-            "The checks of each domain that failed in the time shown; choose at the top to see all. One that has "
-            "nothing to judge is never shown.",
+            "How many checks of each domain failed; which they were is in the table below, and on the exporter's page "
+            "of the domain, where a row leads. Only domains of which one failed in the time shown; choose at the top "
+            "to see all.",
             "No check failed",
         ),
-        [_each(success, over_time("min", success), settings, "domain", "check")],
-        flag("Succeeds", "Fails"),
+        [_each(failing, f"min without (check) ({over_time('min', success)})", settings, "domain")],
+        [values(v0=says("None fails", GOOD, 0)), value_range(1, None, says(None, SOON_BAD, 1))],
+        values=True,
         link=domain_page(DOMAIN_OF_ROW),
     )
 

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from dashboards.boards.board import Board, Line, Section
+from dashboards.boards.columns import CELL, exporter, last_success
 from dashboards.boards.links import flow_page
-from dashboards.boards.looks import ANY, BAD, GOOD, LOOK, NONE_IS_GOOD, flag, says, values
+from dashboards.boards.looks import ANY, GOOD, LEG_COLORS, LOOK, NONE_IS_GOOD, OUTCOME_COLORS, flag, of_outcomes
 from dashboards.boards.panels import figure, graph, timeline
-from dashboards.boards.parts import Panel, Query, Text, shades_of_red
-from dashboards.boards.questions import below_one_in_the_time_shown, in_rows, whenever_probed
+from dashboards.boards.parts import Panel, Query, Text, palette, shades_of_red
+from dashboards.boards.questions import (
+    OUTCOME_CODES,
+    below_one_in_the_time_shown,
+    flow_states,
+    in_rows,
+    since_success,
+    whenever_probed,
+)
+from dashboards.boards.tables import Column, cell_link, rows
 from dashboards.boards.variables import of_flows, scope_of_flows, shown_over_time
 from dashboards.promql import Scope
 from dashboards.settings import Settings
@@ -26,7 +35,10 @@ def board(settings: Settings) -> Board:
         since="now-24h",
         variables=[*of_flows(settings), shown_over_time()],
         sections=(
-            Section("", (Line(4, _tiles(of)), Line(8, ((12, _flowing(of, settings)), (12, _stuck(of, settings)))))),
+            Section(
+                "",
+                (Line(4, _tiles(of)), Line(8, ((24, _flowing(of, settings)),)), Line(7, ((24, _stuck(of, settings)),))),
+            ),
             Section(
                 "How long it takes",
                 (
@@ -98,24 +110,37 @@ def _flowing(of: Scope, settings: Settings) -> Panel:
     return timeline(
         Text(
             "Is mail flowing",
-            "Whether the last message of each flow was delivered. Only flows of which one was not, in the time shown; "
-            "choose at the top to see all. A row leads to the exporter's page of the flow.",
+            "What became of the last message of each flow. Only flows of which one was not delivered as it should be, "
+            "in the time shown; choose at the top to see all. A row leads to the exporter's page of the flow.",
             "All messages were delivered",
         ),
-        [_each(f"{success} and ({below_one_in_the_time_shown(success)})", settings)],
-        flag("Delivered", "Not delivered"),
+        [_each(f"{flow_states(of)} and {below_one_in_the_time_shown(success)}", settings)],
+        [of_outcomes(OUTCOME_CODES)],
+        values=True,
         link=flow_page(FLOW),
     )
 
 
 def _stuck(of: Scope, settings: Settings) -> Panel:
-    return timeline(
+    outcome, succeeded = of("mail_flow_outcome_info"), of("mail_flow_last_success_timestamp_seconds")
+    return rows(
         Text(
-            "Where mail is stuck", "What became of messages that were not delivered, and the leg to blame.", "Nowhere"
+            "Where mail is stuck",
+            "Flows whose last message was not delivered as it should be: what became of it, and the leg to blame. A "
+            "flow leads to the exporter's page of it, with the words of the servers.",
+            "Nowhere",
         ),
-        [_each(of("mail_flow_outcome_info"), settings, "outcome", "leg", "reason")],
-        [values(v1=says("So it was", BAD))],
-        link=flow_page(FLOW),
+        [Query(since_success(outcome, succeeded, "outcome", "leg", "reason"))],
+        [
+            Column("flow", "Flow", {"links": [cell_link(flow_page(CELL))]}),
+            Column("mx", "MX host"),
+            *exporter(settings),
+            Column("outcome", "Outcome"),
+            Column("leg", "Leg"),
+            Column("reason", "Reason"),
+            last_success("Last delivered"),
+        ],
+        sort_by="Last delivered",
     )
 
 
@@ -126,6 +151,7 @@ def _legs(of: Scope) -> Panel:
         [Query(query, "{{leg}}")],
         "s",
         stacked=True,
+        colors=LEG_COLORS.items(),
     )
 
 
@@ -140,6 +166,8 @@ def _durations(of: Scope) -> Panel:
         ),
         [Query(median, "{{flow}}")],
         "s",
+        color=palette(),
+        filled=False,
     )
 
 
@@ -148,6 +176,8 @@ def _hops(of: Scope, settings: Settings) -> Panel:
         Text("Servers on the way", "How many servers the last message went through."),
         [_each(of("mail_flow_hops"), settings)],
         "none",
+        color=palette(),
+        filled=False,
     )
 
 
@@ -156,6 +186,8 @@ def _slowest(of: Scope, settings: Settings) -> Panel:
         Text("Slowest hop", "Seconds that the slowest server took, of those whose clocks can be right."),
         [_each(of("mail_flow_slowest_hop_seconds"), settings)],
         "s",
+        color=palette(),
+        filled=False,
     )
 
 
@@ -164,6 +196,8 @@ def _spam(of: Scope, settings: Settings) -> Panel:
         Text("Spam score", "By each scanner of the receiving side.", "No scanner says anything"),
         [_each(of("mail_flow_spam_score"), settings, "scanner")],
         "none",
+        color=palette(),
+        filled=False,
         low=None,
     )
 
@@ -181,7 +215,14 @@ def _authentication(of: Scope, settings: Settings) -> Panel:
 
 def _outcomes(of: Scope) -> Panel:
     counts = f"sum by (outcome) (increase({of('mail_flow_messages_total')}[$__rate_interval]))"
-    return graph(Text("Outcomes", "Settled messages."), [Query(counts, "{{outcome}}")], "none", stacked=True, bars=True)
+    return graph(
+        Text("Outcomes", "Settled messages."),
+        [Query(counts, "{{outcome}}")],
+        "none",
+        stacked=True,
+        bars=True,
+        colors=OUTCOME_COLORS.items(),
+    )
 
 
 def _in_flight(of: Scope, settings: Settings) -> Panel:
@@ -189,6 +230,8 @@ def _in_flight(of: Scope, settings: Settings) -> Panel:
         Text("Under way", "Sent, and neither found nor given up. Above ten no more are sent."),
         [_each(of("mail_flow_in_flight"), settings)],
         "none",
+        color=palette(),
+        filled=False,
     )
 
 
@@ -209,6 +252,8 @@ def _last(of: Scope, settings: Settings) -> Panel:
         Text("Age of the last message", "Seconds since the last message was settled, whatever became of it."),
         [_each(f"time() - {of('mail_flow_last_run_timestamp_seconds')}", settings)],
         "s",
+        color=palette(),
+        filled=False,
     )
 
 
@@ -217,4 +262,6 @@ def _awaited(of: Scope, settings: Settings) -> Panel:
         Text("Age of awaited messages", "Seconds since the newest one that matches came.", "None is waited for"),
         [_each(f"time() - {of('mail_flow_newest_timestamp_seconds')}", settings)],
         "s",
+        color=palette(),
+        filled=False,
     )

@@ -13,7 +13,7 @@ from typing import Final
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards.settings import Settings
-from exporter.model import FailureReason, Phase
+from exporter.model import FailureReason, Leg, Outcome, Phase
 from exporter.protocol.protocols import PROTOCOLS
 
 GOOD: Final = "green"
@@ -22,6 +22,11 @@ SOON_BAD: Final = "orange"
 LOOK: Final = "yellow"
 UNKNOWN: Final = "#808895"
 NEUTRAL: Final = "blue"
+
+ARRIVED_OTHERWISE: Final = frozenset(
+    {Outcome.LATE, Outcome.JUNK, Outcome.DUPLICATE, Outcome.ALTERED, Outcome.UNAUTHENTICATED}
+)
+"""Outcomes of messages that arrived, but not as they should."""
 
 PHASE_COLORS: Final[Mapping[Phase, str]] = MappingProxyType(
     {
@@ -45,6 +50,18 @@ PALE_PROTOCOL_COLORS: Final = MappingProxyType({protocol: row.colours[1] for pro
 QUANTILE_COLORS: Final = ("super-light-blue", "blue", "dark-blue")
 QUANTILES: Final = (("median", 0.5), ("90th", 0.9), ("99th percentile", 0.99))
 """What histograms are asked for, by legend; the colours stand above."""
+
+LEG_COLORS: Final[Mapping[Leg, str]] = MappingProxyType(
+    {Leg.SUBMIT: "#d9894a", Leg.TRANSIT: "#4f86c6", Leg.RETRIEVE: "#3aa6b9", Leg.REMOVE: "#a98b76"}
+)
+"""As on the exporter's page of a flow."""
+
+OUTCOME_COLORS: Final[Mapping[Outcome, str]] = MappingProxyType(
+    {
+        outcome: GOOD if outcome is Outcome.DELIVERED else SOON_BAD if outcome in ARRIVED_OTHERWISE else BAD
+        for outcome in Outcome
+    }
+)
 
 OTHER: Final = ("blue", "purple", "#3aa6b9")
 """For a few series of which none is better than the others."""
@@ -103,6 +120,11 @@ def of_reasons(codes: Mapping[FailureReason, int]) -> model.ValueMap:
     """The words and colours for a reason's code, and for 0, which is success."""
     failing = {f"v{code}": says(reason, BAD, code) for reason, code in codes.items()}
     return values(v0=UP, **failing)
+
+
+def of_outcomes(codes: Mapping[Outcome, int]) -> model.ValueMap:
+    """Of an outcome's code."""
+    return values(**{f"v{code}": says(outcome, OUTCOME_COLORS[outcome], code) for outcome, code in codes.items()})
 
 
 def flag(yes: str, no: str, *, if_no: str = BAD) -> list[model.ValueMapping]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards.boards.board import Board, Line, Section
-from dashboards.boards.columns import ENDPOINT, INSTANCE, endpoint, phase, reason
+from dashboards.boards.columns import ENDPOINT, INSTANCE, endpoint, last_success, phase, reason
 from dashboards.boards.links import endpoint_dashboard
 from dashboards.boards.looks import (
     BAD,
@@ -34,6 +34,7 @@ from dashboards.boards.questions import (
     failing_in_the_time_shown,
     failures,
     in_rows,
+    since_success,
     stale,
     states,
     success_ratio,
@@ -46,9 +47,6 @@ from dashboards.settings import Settings
 
 MOST = 10
 """How many entries a ranking shows."""
-
-NEVER = 10_000_000_000
-"""Seconds, in place of the time since a success that there never was: more than any, so that it is sorted last."""
 
 
 def board(settings: Settings) -> Board:
@@ -172,12 +170,7 @@ def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
 
 
 def _failing(of: Scope, settings: Settings) -> Panel:
-    failure = of("mail_probe_failure_info")
-    since = f"(time() - {of('mail_probe_last_success_timestamp_seconds')})"
-    never = {
-        "type": "range",
-        "options": {"from": NEVER, "to": None, "result": {"text": "not since the start", "index": 0}},
-    }
+    failure, succeeded = of("mail_probe_failure_info"), of("mail_probe_last_success_timestamp_seconds")
     return rows(
         Text(
             "What fails, and why",
@@ -186,17 +179,13 @@ def _failing(of: Scope, settings: Settings) -> Panel:
             "start: no probe has succeeded since the exporter was started.",
             "Nothing fails",
         ),
-        [Query(f"{since} * ignoring (reason, phase) group_right () {failure} or {failure} * {NEVER}")],
+        [Query(since_success(failure, succeeded, "reason", "phase"))],
         [
             *endpoint(settings),
             Column("protocol", "Protocol", {"custom.width": 80}),
             reason(),
             phase(),
-            Column(
-                "Value",
-                "Last success",
-                {"unit": "dtdurations", "decimals": 0, "custom.width": 160, "mappings": [never]},
-            ),
+            last_success("Last success"),
         ],
         sort_by="Last success",
     )

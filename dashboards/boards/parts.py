@@ -110,6 +110,11 @@ def shades() -> dashboard.FieldColor:
     return dashboard.FieldColor().mode(model.FieldColorModeId.SHADES).fixed_color(NEUTRAL)
 
 
+def palette() -> dashboard.FieldColor:
+    """For series that have to be told apart, and of which nobody knows how many there are."""
+    return dashboard.FieldColor().mode(model.FieldColorModeId.PALETTE_CLASSIC)
+
+
 def shades_of_red() -> dashboard.FieldColor:
     """For several kinds of what does not work."""
     return dashboard.FieldColor().mode(model.FieldColorModeId.SHADES).fixed_color("red")

@@ -7,7 +7,7 @@ from typing import Final
 
 from dashboards.promql import Scope
 from dashboards.settings import Settings
-from exporter.model import FailureReason
+from exporter.model import FailureReason, Outcome
 
 WINDOWS: Final = ("15m", "3h", "2d")
 """How far back a figure of probes looks: the first window with a probe in it counts. Twice the interval is the least
@@ -15,6 +15,12 @@ that a rate needs, and an endpoint may be probed once a day."""
 
 OF_ENDPOINTS: Final = ("endpoint", "address")
 """What endpoints are told apart by."""
+
+NEVER: Final = 10_000_000_000
+"""Seconds, in place of the time since a success that there never was: more than any, so that it is sorted last."""
+
+OUTCOME_CODES: Final = {outcome: code for code, outcome in enumerate(Outcome)}
+"""A number for each outcome, because Grafana draws states from numbers."""
 
 REASON_CODES: Final = {reason: code for code, reason in enumerate(FailureReason, start=1)}
 """A number for each reason, because Grafana draws states from numbers. 0 is success."""
@@ -93,6 +99,28 @@ def codes() -> str:
     return " or ".join(
         f'label_replace(vector({code}), "reason", "{reason}", "", "")' for reason, code in REASON_CODES.items()
     )
+
+
+def flow_states(of: Scope) -> str:
+    """The code of the outcome of each flow's last message."""
+    listed = " or ".join(
+        f'label_replace(vector({code}), "outcome", "{outcome}", "", "")' for outcome, code in OUTCOME_CODES.items()
+    )
+    coded = f"{of('mail_flow_outcome_info')} * on (outcome) group_left () ({listed})"
+    delivered = f"({of('mail_flow_success')} == 1) * {OUTCOME_CODES[Outcome.DELIVERED]}"
+    return f"(max without (outcome, leg, reason) ({coded}) or {delivered})"
+
+
+def since_success(failing: str, succeeded: str, *details: str) -> str:
+    """The seconds since the last success of each thing that fails, with the labels that say how.
+
+    Args:
+        failing: The series that are there while it fails.
+        succeeded: When it succeeded last.
+        details: The labels that only the former have.
+    """
+    since = f"(time() - {succeeded}) * ignoring ({', '.join(details)}) group_right () {failing}"
+    return f"{since} or {failing} * {NEVER}"
 
 
 def failing_in_the_time_shown(of: Scope) -> str:

@@ -86,6 +86,8 @@ EMPTY: Final = {
     'reason="internal_error"': "no bug is known that a server could provoke",
     "mail_probe_failure_info": "it works when the picture is drawn",
     "mail_exporter_web_config": "there is no web configuration here",
+    "mail_flow_overdue": "the demo waits for nobody else's messages",
+    "mail_flow_newest": "likewise",
     "< 60": "nothing was started or reloaded in the time shown",
 }
 """What may have no data, and why: a part of the query."""

@@ -29,7 +29,7 @@ const BROWSER = [
   '--disable-component-update',
   '--disable-sync',
 ];
-const PATIENCE = 60_000; // milliseconds
+const PATIENCE = 300_000; // milliseconds; hundreds of rows take a while on a busy machine
 
 const job = JSON.parse(await readFile(process.argv[2], 'utf8'));
 let dashboard = '';

@@ -42,7 +42,7 @@ export function StateTimeline({ data, fieldConfig, width, height, timeRange, opt
   const from = timeRange.from.valueOf();
   const to = timeRange.to.valueOf();
   const names = rows.map(({ field }) => field.config.displayNameFromDS);
-  const left = Math.min(width / 3, Math.max(...names.map((name) => name.length)) * LETTER + 12);
+  const left = Math.min(width / 2.2, Math.max(...names.map((name) => name.length)) * LETTER + 12);
   const across = width - left - 4;
   const pitch = (height - AXIS - LEGEND) / rows.length;
   const bar = pitch * options.rowHeight;
