@@ -14,6 +14,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -93,6 +94,18 @@ EMPTY: Final = {
 """What may have no data, and why: a part of the query."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the flags say."""
+
+    output: Path
+    endpoints: int
+    vantages: tuple[str, ...]
+    boards: tuple[str, ...]
+    minutes: int
+    widths: tuple[int, ...]
+
+
 @click.command()
 @click.option(
     "--output",
@@ -105,28 +118,32 @@ EMPTY: Final = {
 @click.option(
     "--vantage", "vantages", multiple=True, help="Where an exporter stands that watches all of it. Repeatable."
 )
+@click.option(
+    "--board", "boards", multiple=True, type=click.Choice(tuple(BOARDS)), default=tuple(BOARDS), help="Which to draw."
+)
 @click.option("--minutes", type=int, default=10, show_default=True, help="How long to watch before drawing.")
 @click.option("--width", "widths", type=int, multiple=True, default=(1400,), show_default=True, help="In pixels.")
-def main(output: Path, endpoints: int, vantages: tuple[str, ...], minutes: int, widths: tuple[int, ...]) -> None:
+def main(**chosen: Any) -> None:
     """Draw the dashboards, dark and light."""
+    wanted = Wanted(**chosen)
     for program, package in (("prometheus", "prometheus"), ("npm", "npm"), ("chromium", "chromium")):
         if shutil.which(program) is None:
             raise click.UsageError(f"{program} is not installed (Debian package: {package})")
-    output.mkdir(parents=True, exist_ok=True)
-    problems = asyncio.run(_draw(output, endpoints, vantages or ("",), minutes, widths))
+    wanted.output.mkdir(parents=True, exist_ok=True)
+    problems = asyncio.run(_draw(wanted))
     for problem in problems:
         click.echo(problem, err=True)
     sys.exit(bool(problems))
 
 
-async def _draw(output: Path, wanted: int, vantages: Sequence[str], minutes: int, widths: Sequence[int]) -> list[str]:
+async def _draw(wanted: Wanted) -> list[str]:
     """Make the pictures; returns what went wrong with the pages."""
     await _run("npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error", cwd=HERE)
     async with AsyncExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="dashboards-")))
         staged = await stack.enter_async_context(demo_servers([one for one in SCENES if one.name in SHOWN]))
-        endpoints = _repeated(await _endpoints(staged, stack), wanted)
-        exporters = {_free_address(): vantage for vantage in vantages}
+        endpoints = _repeated(await _endpoints(staged, stack), wanted.endpoints)
+        exporters = {_free_address(): vantage for vantage in wanted.vantages or ("",)}
         demo, prometheus = _free_address(), _free_address()
         configuration = directory / "mail-exporter.yaml"
         configuration.write_text(yaml.safe_dump(_configuration(staged, endpoints)))
@@ -149,10 +166,10 @@ async def _draw(output: Path, wanted: int, vantages: Sequence[str], minutes: int
             )
         )
         pages = " and ".join(f"http://{address}/" for address in (*exporters, prometheus))
-        click.echo(f"watching for {minutes} minutes: {pages}")
-        await asyncio.sleep(minutes * 60)
+        click.echo(f"watching for {wanted.minutes} minutes: {pages}")
+        await asyncio.sleep(wanted.minutes * 60)
         job = directory / "job.json"
-        job.write_text(json.dumps(_job(f"http://{prometheus}", output, minutes, widths)))
+        job.write_text(json.dumps(_job(f"http://{prometheus}", wanted)))
         said = await _run("node", "draw.mjs", str(job), cwd=HERE)
     reports = [json.loads(line) for line in said.splitlines()]
     for report in reports:
@@ -242,23 +259,23 @@ def _scraping(exporters: Mapping[str, str], demo: str) -> dict[str, Any]:
     }
 
 
-def _job(prometheus: str, output: Path, minutes: int, widths: Sequence[int]) -> dict[str, Any]:
+def _job(prometheus: str, wanted: Wanted) -> dict[str, Any]:
     """What draw.mjs is to do."""
     return {
         "prometheus": prometheus,
         "scrape": SCRAPE_SECONDS,
-        "from": f"now-{minutes}m",
+        "from": f"now-{wanted.minutes}m",
         "chromium": shutil.which("chromium"),
         "pictures": [
             {
                 "dashboard": str(HERE.parent / f"{board}.json"),
                 "width": width,
                 "theme": theme,
-                "variables": {"job": watched} | ({"endpoint": PICTURED} if board == "mail-endpoint" else {}),
-                "to": str(output / f"{board}-{theme}{'' if len(widths) == 1 else f'-{width}'}.png"),
+                "variables": {"job": BOARDS[board]} | ({"endpoint": PICTURED} if board == "mail-endpoint" else {}),
+                "to": str(wanted.output / f"{board}-{theme}{'' if len(wanted.widths) == 1 else f'-{width}'}.png"),
             }
-            for board, watched in BOARDS.items()
-            for width in widths
+            for board in wanted.boards
+            for width in wanted.widths
             for theme in ("dark", "light")
         ],
     }

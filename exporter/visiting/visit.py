@@ -180,7 +180,9 @@ class Visitor:
         """Let every visit that is under way end now, as if its time were up."""
         now = asyncio.get_running_loop().time()
         for deadline in self._deadlines:
-            deadline.reschedule(now)
+            # One that is just running out cannot be moved, and need not be.
+            if not deadline.expired():
+                deadline.reschedule(now)
 
     async def _log_in(
         self,
