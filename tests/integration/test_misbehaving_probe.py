@@ -133,6 +133,7 @@ GREETING, CAPABILITY, STARTTLS, AUTH, CHECK = map(
     in_phase, (Phase.GREETING, Phase.CAPABILITY, Phase.STARTTLS, Phase.AUTH, Phase.CHECK)
 )
 UPGRADING = (Encryption.STARTTLS, Encryption.OPPORTUNISTIC)
+NOT_UPGRADING = (Encryption.NONE, Encryption.TLS)
 UNDER_TLS = (Encryption.STARTTLS, Encryption.TLS)
 
 MISBEHAVIOURS = (
@@ -165,7 +166,7 @@ MISBEHAVIOURS = (
         AUTH["busy"],
         UNDER_TLS,
         logs_in=True,
-        otherwise={IMAP: AUTH["closed"], POP3: (Reason.AUTH_UNAVAILABLE, Phase.AUTH)},
+        otherwise=dict.fromkeys((IMAP, POP3), (Reason.AUTH_UNAVAILABLE, Phase.AUTH)),
     ),
     Misbehaviour(
         "goes down on the look",
@@ -219,8 +220,9 @@ MISBEHAVIOURS = (
     Misbehaviour("greets with binary garbage", lambda _: greets_with_binary_garbage(), GREETING["error"]),
     Misbehaviour("is not a mail server", lambda _: greets_with(b"SSH-2.0-OpenSSH_9.2p1\r\n"), GREETING["error"]),
     Misbehaviour("turns everybody away", lambda p: greets_with(AWAY[p]), (Reason.SERVER_REFUSED, Phase.GREETING)),
-    Misbehaviour("greets with a NUL", greets_with_nuls, GREETING["error"]),
-    Misbehaviour("offers a NUL", lambda p: answers_with(p, ASK[p], NUL_IN_AN_OFFER[p]), CAPABILITY["error"]),
+    # Words that decide nothing.
+    Misbehaviour("greets with a NUL", greets_with_nuls, None),
+    Misbehaviour("offers a NUL", lambda p: answers_with(p, ASK[p], NUL_IN_AN_OFFER[p]), None, NOT_UPGRADING),
     Misbehaviour(
         "answers with the wrong tag", lambda _: answers_with_the_wrong_tag(), CAPABILITY["error"], protocols=(IMAP,)
     ),
