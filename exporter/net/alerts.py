@@ -1,6 +1,6 @@
 """Why a TLS handshake failed, in words: which alert the server sent, or what OpenSSL did not like.
 
-Only words. Which failure reason it is, the stream decides.
+This module has only the texts. The stream chooses the failure reason.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ UNREADABLE: Final[Mapping[str, str]] = {
     "unable to find public key parameters": "the key in the server's certificate cannot be read",
     "unknown certificate type": "the server's certificate has a key of an unknown kind",
 }
-"""Likewise, where OpenSSL gives a handshake up over a certificate. All others it only reports."""
+"""OpenSSL's reasons for ending a handshake because of a certificate. All other problems it only reports."""
 
 
 def handshake_failure(error: Exception) -> str:

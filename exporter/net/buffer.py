@@ -1,12 +1,12 @@
-"""What was received and not yet read, cut into lines and counts. No socket here: the stream feeds it, as do tests."""
+"""Received data that was not read yet, split into lines or counted pieces. It has no socket: the stream feeds it."""
 
 from __future__ import annotations
 
 from typing import Final
 
 MAX_CONVERSATION: Final = 1 << 20
-"""Octets that one probe will take from a server, as they come off the wire: a hundred times what any of the dialogues
-has use for. What TLS makes of them is fewer, and may be none."""
+"""The most octets that a probe accepts from a server, counted before decryption: a hundred times what any dialogue
+needs."""
 
 
 class OverflowingError(Exception):
@@ -24,7 +24,7 @@ class ReceiveBuffer:
         self._total = 0
 
     def __len__(self) -> int:
-        """Octets that nobody has read."""
+        """The number of unread octets."""
         return len(self._data)
 
     def feed(self, data: bytes) -> None:
@@ -37,7 +37,7 @@ class ReceiveBuffer:
         self.append(data)
 
     def count(self, octets: int) -> None:
-        """So many came off the wire.
+        """Count received octets.
 
         Raises:
             OverflowingError: The conversation as a whole is too long.
@@ -47,11 +47,11 @@ class ReceiveBuffer:
             raise OverflowingError(f"more than {MAX_CONVERSATION} octets in one conversation")
 
     def allow(self, octets: int) -> None:
-        """So many of those that were counted were asked for, and do not count."""
+        """Take back some counted octets, because they were asked for."""
         self._total = max(self._total - octets, 0)
 
     def append(self, data: bytes) -> None:
-        """Keep what was said, which is counted already."""
+        """Append data that was already counted."""
         self._data += data
 
     def take_line(self, limit: int) -> bytes | None:
@@ -100,11 +100,11 @@ class ReceiveBuffer:
         return taken
 
     def peek(self) -> bytes:
-        """Whatever nobody has read; it stays."""
+        """All unread octets, which stay in the buffer."""
         return bytes(self._data)
 
     def take_all(self) -> bytes:
-        """Whatever is left."""
+        """Remove and return all unread octets."""
         taken = bytes(self._data)
         self._data.clear()
         self._searched = 0

@@ -62,7 +62,7 @@ class TlsSetupError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class _Recipe:
-    """What of a policy goes into a context: endpoints that differ in name or `verify` only share one."""
+    """The part of a policy that makes a context. Endpoints that differ only in name or `verify` share one."""
 
     ca_file: Path | None
     min_version: TlsVersion
@@ -139,7 +139,7 @@ class TlsContexts:
         return made.context
 
     def _look(self, policy: TlsPolicy) -> asyncio.Future[SSL.Context]:
-        """Not in threads that others need: the files may lie on a file system that hangs."""
+        """Read the files in a thread of its own, because their file system may hang."""
         try:
             return in_own_thread(partial(self.context, policy), "tls-files")
         except OSError as error:
@@ -234,7 +234,7 @@ def _trust(context: SSL.Context, place: Path, called: str) -> frozenset[bytes]:
 
 
 def _trust_those_that_can_be_read(context: SSL.Context, place: Path, called: str, error: SSL.Error) -> None:
-    """OpenSSL gives up the whole file over one that it cannot read."""
+    """Load the readable certificates of a file, because OpenSSL rejects a file with one unreadable certificate."""
     loaded = 0
     for der in pem_blocks(_contents(place, called)):
         with contextlib.suppress(crypto.Error):

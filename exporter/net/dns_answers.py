@@ -43,17 +43,17 @@ class _Kept:
 
 @dataclass(slots=True)
 class _Asking:
-    """A question on its way, and how many wait for its answer."""
+    """A running question, and how many wait for its answer."""
 
     task: asyncio.Task[Outcome]
     waiting: int = 0
 
 
 class Answers:
-    """Asks, keeps and shares.
+    """Asks questions, and keeps and shares the answers.
 
     Attributes:
-        nameservers: Whom it asks, in order.
+        nameservers: The servers that it asks, in order.
     """
 
     def __init__(self, nameservers: Sequence[Nameserver], clock: Callable[[], float]) -> None:
@@ -99,7 +99,7 @@ class Answers:
         return [outcomes.get(question, late) for question in questions]
 
     async def ask_unchecked(self, question: Question, deadline: float) -> Outcome:
-        """What a validating server has without validation (RFC 4035 section 3.2.2): neither kept nor shared."""
+        """The answer without the server's validation (RFC 4035 section 3.2.2). It is neither kept nor shared."""
         name, rdtype = question
         return await ask(absolute_name(name), rdtype, self.nameservers, deadline, checking_disabled=True)
 
@@ -115,7 +115,7 @@ class Answers:
 
     @contextmanager
     def _asked(self, question: Question, deadline: float) -> Iterator[asyncio.Task[Outcome]]:
-        """The question, being asked for as long as somebody is in this block; then it is abandoned.
+        """Ask the question while somebody is in this block, and cancel it after that.
 
         The deadline of anyone who asked first counts for all. The task may be waited for by `asyncio.wait`, and not be
         awaited itself: that would cancel it for the others too.
@@ -144,7 +144,7 @@ class Answers:
         return outcome
 
     def _forget(self, question: Question, task: asyncio.Task[Outcome]) -> None:
-        """Lets the next one ask again, unless somebody already does."""
+        """Let the next caller ask again, unless somebody already does."""
         asking = self._asking.get(question)
         if asking is not None and asking.task is task:
             del self._asking[question]

@@ -43,7 +43,7 @@ _NO_EDNS = frozenset({dns.rcode.FORMERR, dns.rcode.NOTIMP})
 
 @dataclass(slots=True)
 class Stamps:
-    """A question on its way: from its first packet to the last one that answered it.
+    """When a question was asked: from its first packet to the last one that answered it.
 
     One question may take several exchanges: with servers that are dead or err, with repetitions, by TCP. All that lies
     between the first packet and the last is time that the network took, whichever exchange succeeded.
@@ -83,7 +83,7 @@ async def exchange(
     Args:
         name: Absolute.
         rdtype: The kind of records.
-        server: Whom to ask.
+        server: The server to ask.
         patience: Seconds to wait for each of the answers this may take.
         stamps: The stamps of the question; also set if the exchange fails.
 
@@ -102,7 +102,7 @@ async def exchange(
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Whom to ask, for how long, and where to note when."""
+    """The server, the timeout, and where to record the times."""
 
     server: Nameserver
     patience: float
@@ -157,7 +157,7 @@ async def _by_udp(query: dns.message.QueryMessage, question: _Question) -> Answe
 
 
 async def _datagram(sock: socket.socket) -> tuple[bytes, float]:
-    """The next one, and for how many seconds it lay here before it was noticed."""
+    """The next datagram, and how many seconds it waited before it was noticed."""
     readiness = Readiness(sock.fileno())
     try:
         while True:
@@ -203,7 +203,7 @@ async def _exactly(count: int, sock: socket.socket) -> bytes:
 
 
 async def _read(wire: bytes, query: dns.message.QueryMessage) -> Answer:
-    """As `read_answer`, without holding up the loop."""
+    """As `read_answer`, without blocking the loop."""
     if len(wire) <= MAX_AT_ONCE or len(wire) > MAX_MESSAGE:
         return read_answer(wire, query)
     return await computed(partial(read_answer, wire, query), "dns-answer")

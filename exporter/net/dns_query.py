@@ -184,7 +184,7 @@ async def _ask_in_turn(
     deadline: float,
     stamps: Stamps,
 ) -> Outcome | _Alias:
-    """Goes round the servers: one that did not answer in time is asked again and again, one that failed once more.
+    """Asks the servers in turn. A server that timed out is asked again and again, one that failed once more.
 
     The C library does so too, also with a single server. One that answers otherwise, wrongly, is not asked again.
     """
@@ -226,7 +226,7 @@ class _Bogus(BadAnswer):
 
 
 class _ServerFailed(BadAnswer):
-    """The server has some trouble, which may be over by now (SERVFAIL)."""
+    """The server reported a failure that may be temporary (SERVFAIL)."""
 
 
 class _Unreadable(BadAnswer):
@@ -286,7 +286,7 @@ def shown(name: dns.name.Name) -> str:
 
 
 def _negative_ttl(response: dns.message.QueryMessage, name: dns.name.Name) -> float | None:
-    """How long the zone of `name` lets it be absent, in seconds; `None` if the answer has no SOA record of it."""
+    """Seconds for which a negative answer may be kept; `None` without an SOA record for the zone of `name`."""
     for rrset in response.authority:
         if rrset.rdtype == dns.rdatatype.SOA and name.is_subdomain(rrset.name):
             # RFC 2308 section 5: the smaller of the record's own TTL and its MINIMUM field.
@@ -299,7 +299,7 @@ def _is_bogus(response: dns.message.QueryMessage) -> bool:
 
 
 def _extended_error(response: dns.message.QueryMessage) -> str:
-    """The first reason that the server gives of its own accord (RFC 8914), in brackets, or nothing."""
+    """The first extended DNS error (RFC 8914), in brackets; empty without one."""
     for option in response.options:
         if isinstance(option, dns.edns.EDEOption):
             return f" ({ascii(option.to_text())[1:-1][:_MAX_EXTRA_TEXT]})"

@@ -54,7 +54,7 @@ def read_answer(wire: bytes, query: dns.message.QueryMessage) -> Answer:
     A truncated one is returned whatever its records are worth; the caller sees its TC flag.
 
     Raises:
-        BadAnswer: It does not answer it, or is not a DNS message.
+        BadAnswer: It answers another question, or is not a DNS message.
     """
     if len(wire) > MAX_MESSAGE:
         raise BadAnswer(f"sent an answer of more than {MAX_MESSAGE} octets")

@@ -36,7 +36,7 @@ _REDIRECTIONS = frozenset({301, 302, 303, 307, 308})
 _OK = 200
 
 Objection = Callable[[str, Sequence[str]], str | None]
-"""What is to be said against connecting to a host at these addresses; `None` for nothing."""
+"""The objection to connecting to a host at these addresses; `None` if there is none."""
 
 
 class Names(Protocol):
@@ -54,9 +54,9 @@ class Lost(StrEnum):
     NOT_ALLOWED = "not_allowed"
     CERTIFICATE = "certificate"
     UNREACHABLE = "unreachable"
-    """Anything else on the way: it may be there the next time."""
+    """Any other failure, which may be temporary."""
     UNUSABLE = "unusable"
-    """The server's answer is not what may be taken."""
+    """The server's answer cannot be used."""
 
 
 class FetchError(Exception):
@@ -89,7 +89,7 @@ class Document:
 
 
 class _Response(aiohttp.ClientResponse):
-    """Keeps what is known of the certificate, which is gone with the connection."""
+    """Keeps the certificate's details, which are lost when the connection closes."""
 
     expires: float | None = None
 
@@ -131,7 +131,7 @@ class _JudgedNames(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """There is nothing to close."""
+        """Does nothing."""
 
 
 _FAMILIES = {
@@ -163,7 +163,7 @@ class Fetcher:
             redirects: How many of those are followed.
 
         Raises:
-            FetchError: There is none.
+            FetchError: There is no document.
         """
         try:
             async with asyncio.timeout(within):
@@ -201,7 +201,7 @@ class Fetcher:
         )
 
     async def _ask(self, url: str, objection: Objection, context: ssl.SSLContext, limit: int) -> Document | str:
-        """The document, or where else it is said to be."""
+        """The document, or the target of a redirection."""
         host = _host(url)
         if normal_address(host) is not None and (told := objection(host, (host,))) is not None:
             raise FetchError(Lost.NOT_ALLOWED, f"is not asked: {told}")
@@ -245,7 +245,7 @@ def _host(url: str) -> str:
     """The host of a URL that may be another's.
 
     Raises:
-        FetchError: It is none that we ask.
+        FetchError: The URL may not be fetched.
     """
     try:
         parts = urlsplit(url)
@@ -258,7 +258,7 @@ def _host(url: str) -> str:
 
 
 def _explained(error: Exception) -> FetchError:
-    """What went wrong on the way, in our words: an exception's own may be the server's."""
+    """What went wrong, in our words, because an exception's text may come from the server."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
             why = getattr(error.certificate_error, "verify_message", "it does not fit")

@@ -1,10 +1,10 @@
-"""How dear the server's choice of a key exchange makes the handshake, read from its records before OpenSSL gets them.
+"""How expensive the server's choice of a key exchange is, read from its records before OpenSSL gets them.
 
 In TLS 1.2 and older a server may choose any Diffie-Hellman group, up to 10,000 bits. OpenSSL takes two thirds of a
 second for that one, and 45 ms for one of 4,096 bits, which many servers have. The choice is sent in plain, in the
 message ServerKeyExchange. TLS 1.3 has named groups only, all of them quick, and encrypts the rest.
 
-Only this is read here, and nothing is judged: what is malformed, OpenSSL will say.
+This module only reads the choice. Malformed records are left for OpenSSL to report.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LONGEST_HELLO_START: Final = _HELLO_SESSION + 1 + 255 + 2
 
 
 class KeyExchange:
-    """Reads what the server sends in a handshake, in whatever pieces, until its key exchange is known.
+    """Reads the server's side of a handshake, in pieces of any size, until its key exchange is known.
 
     Attributes:
         prime_bits: The size of the Diffie-Hellman group; 0 as long as none was chosen.
@@ -54,7 +54,7 @@ class KeyExchange:
         self._is_over = False
 
     def feed(self, octets: bytes) -> None:
-        """Read the next octets of the server's."""
+        """Read the next octets from the server."""
         if self._is_over:
             return
         self._record += octets

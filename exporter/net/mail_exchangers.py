@@ -16,7 +16,7 @@ MAX_HOSTS = 64
 
 
 class Asked(Interface):
-    """Who is asked, and answers as a `Resolver` does."""
+    """The part of a `Resolver` that is needed here."""
 
     async def records(self, name: str, rdtype: dns.rdatatype.RdataType) -> Outcome:
         """The records of a kind that DNS has for a name."""

@@ -1,10 +1,10 @@
-"""Whose time passes in a conversation: what a probe measures is the other side's.
+"""Measures the server's share of the time of a conversation.
 
-All probes share one event loop. When it is busy with another, an answer lies in the kernel, and a clock that is read
-when its turn comes would add that to the server's latency; so would our own work on an answer before the next question
-leaves. All of it is taken off: see docs/decisions/009. When something came, `exporter.net.stamps` finds out.
+All probes share one event loop. While it is busy with another probe, an answer waits in the kernel. A clock read later
+would add that to the server's latency, and also our own work between an answer and the next command. All of this is
+subtracted: see docs/decisions/009. `exporter.net.stamps` finds out when data arrived.
 
-Nothing here waits, and nothing here knows of sockets.
+This module does not wait and has no socket.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 
 
 class PeerClock:
-    """How far a probe is behind the other side, which waits for its answer, in seconds.
+    """How many seconds of a conversation were our own time.
 
     The server's time runs while we wait for it, from the moment when our last data left. Our own time does not count:
     from the moment when data arrived, even if it is noticed later, until we answer. Sometimes there is nothing to
@@ -29,29 +29,29 @@ class PeerClock:
         self._settled = 0.0
         self._waiting = True
         self._last = time.perf_counter()
-        """When the last of theirs came or the last of ours left."""
+        """When the server's last data arrived, or our last data left."""
 
     def behind(self) -> float:
-        """All the time until now that was ours."""
+        """All of our own time until now, in seconds."""
         return self._settled if self._waiting else self._settled + time.perf_counter() - self._last
 
     def noticed(self, came_at: float | None) -> None:
-        """Something came.
+        """Data arrived.
 
         Args:
-            came_at: When, by `time.perf_counter`; `None` if nobody can tell. It is believed unless it lies before our
-                own last words or in the future; if not, the time until now is the other side's.
+            came_at: When, by `time.perf_counter`; `None` if unknown. A time before our last data or in the future is
+                ignored: then the time until now counts as the server's.
         """
         now = time.perf_counter()
         self._last = came_at if came_at is not None and self._last <= came_at <= now else now
         self._waiting = False
 
     def answering(self) -> None:
-        """Something of ours is about to leave. To be called before it does: what answers it can only come later."""
+        """We are about to send. To be called before sending, so that an answer can only come later."""
         self._settled = self.behind()
         self._last = time.perf_counter()
         self._waiting = False
 
     def waiting(self) -> None:
-        """We have said all that we have to say, and wait."""
+        """We have sent everything and wait for the server."""
         self._waiting = True

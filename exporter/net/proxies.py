@@ -1,4 +1,4 @@
-"""Connections by way of a proxy: a stream to it that, once it agrees, leads to a server.
+"""Connections through a proxy: a stream to the proxy that it then connects to a server.
 
 The proxy is told an address and never a name: names are looked up here, so that it is known which address was probed
 and whether it may be. What is said to the proxy is python-socks' part, over the stream's own connection; how much is
@@ -57,10 +57,10 @@ _LIBRARY: Final = "exporter.net.proxy_handshakes"
 async def connect_through(
     proxy: Proxy, hop: str, address: str, port: int, source_address: str | None = None, *, watch: Watch | None = None
 ) -> Stream:
-    """Connect to an IP address by way of a proxy.
+    """Connect to an IP address through a proxy.
 
     Args:
-        proxy: What it is asked in, and at which port.
+        proxy: The proxy's protocol and port.
         hop: The proxy's IP address, without brackets.
         address: The server's, likewise.
         port: The server's.
@@ -68,7 +68,7 @@ async def connect_through(
         watch: As of `Stream.connect`.
 
     Raises:
-        StreamError: The proxy cannot be reached, refuses, or says what makes no sense.
+        StreamError: The proxy cannot be reached, refuses, or sends an invalid reply.
     """
     try:
         stream = await Stream.connect(hop, proxy.port, source_address, watch)
@@ -83,7 +83,7 @@ async def connect_through(
 
 
 async def _agree(stream: Stream, proxy: Proxy, address: str, port: int) -> None:
-    """Have the proxy connect to a server."""
+    """Ask the proxy to connect to a server."""
     # Loaded when it is needed, in a thread. The stream's clock takes that off: the proxy waits for us meanwhile.
     library = await computed(partial(importlib.import_module, _LIBRARY), "import")
     with _ProxySide(stream.arrivals, stream.peer_clock, proxy.scheme) as side:
@@ -113,7 +113,7 @@ def _nonsense(proxy: Proxy, side: _ProxySide) -> StreamError:
 
 
 def _refusal(proxy: Proxy, code: int, heard: bytearray) -> StreamError:
-    """A reply that says no."""
+    """The error for a negative reply."""
     if proxy.scheme is ProxyScheme.SOCKS5:
         reason, words = SOCKS5_REPLIES[code]
         return StreamError(reason, f"the proxy {proxy} could not connect: {words} (SOCKS5 reply {code})")
@@ -129,7 +129,7 @@ _PROTOCOLS: Final[Mapping[ProxyScheme, str]] = MappingProxyType(
 
 
 class _ProxySide(socket.socket):
-    """A stream's connection while the proxy is spoken to, as python-socks is handed it.
+    """A stream's connection as python-socks uses it, while it talks to the proxy.
 
     It is a second descriptor of the same connection: closed on its own, and watched on its own.
 
@@ -151,7 +151,7 @@ class _ProxySide(socket.socket):
         self._whole_heads = scheme is ProxyScheme.HTTP
 
     def send(self, data: Any, flags: int = 0, /) -> int:
-        """As of a socket; and the clock is told who waits for whom."""
+        """As `socket.send`, and tells the clock that we wait now."""
         self._arrivals.expect()
         self._clock.answering()
         sent = super().send(data, flags)
@@ -159,7 +159,7 @@ class _ProxySide(socket.socket):
         return sent
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
-        """As of a socket. Over HTTP it is the whole head of a reply, and nothing of what follows it."""
+        """As `socket.recv`. Over HTTP, returns the whole head of a reply and nothing that follows it."""
         if not self._whole_heads:
             return self._take(size)
         while (end := _END_OF_HEAD.search(self.heard)) is None:

@@ -1,4 +1,4 @@
-"""What is said to a proxy, by python-socks, over a connection that is there already.
+"""The handshake with a proxy, by python-socks, over an existing connection.
 
 Apart from `proxies`, because only those who have a proxy need the library: that file loads this one.
 """
@@ -23,11 +23,11 @@ _SUCCESSFUL: Final = range(200, 300)
 
 
 class NonsenseError(Exception):
-    """The proxy said nothing that its protocol knows."""
+    """The proxy's reply does not follow its protocol."""
 
 
 class _Ready(Handshake):
-    """Stands where the library would connect: hands it the connection that there is.
+    """Replaces the library's connection attempt: returns the existing connection.
 
     python-socks can have a proxy behind a proxy (`forward`), and asks the first for a socket to the second.
     """
@@ -42,7 +42,7 @@ class _Ready(Handshake):
 
 
 async def shake_hands(proxy: Proxy, sock: socket.socket, address: str, port: int) -> int | None:
-    """Have a proxy connect to an address; the code of its refusal, or `None` if the connection stands.
+    """Ask a proxy to connect to an address. Returns the code of its refusal, or `None` after success.
 
     Args:
         proxy: Whom it is about.
@@ -51,7 +51,7 @@ async def shake_hands(proxy: Proxy, sock: socket.socket, address: str, port: int
         port: The server's.
 
     Raises:
-        NonsenseError: It does not speak its protocol, ended the connection, or wants a login.
+        NonsenseError: The proxy breaks its protocol, closes the connection, or wants a login.
         OSError: The connection to it broke.
     """
     handshake = Handshake(_TYPES[proxy.scheme], proxy.host, proxy.port, forward=_Ready(sock))

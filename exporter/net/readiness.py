@@ -1,7 +1,7 @@
-"""Waiting for sockets: a future that lets its task go on in the very callback that reports the socket ready.
+"""Waiting for sockets: a future whose task continues in the same callback that reports the socket ready.
 
-asyncio's own futures put their tasks off to the next turn of the loop. A probe waits some six times; each such turn
-would cost it time, and what else happens in that turn would be measured as the server's. No octets are moved here.
+asyncio's own futures continue their tasks in the next turn of the loop. A probe waits about six times. Each turn would
+cost it time, and other work of that turn would count as the server's time. No data is read or written here.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any, Final
 from typing import Protocol as Interface
 
 MOST_AT_ONCE: Final = 16
-"""Reports that `Poller` passes on in one turn of the loop. The costliest begins or ends a handshake, which
-takes 0.3 ms, and anyone who else waits for the loop is to have it within a few milliseconds."""
+"""Events that `Poller` passes on in one turn of the loop. The most expensive one begins or ends a handshake and takes
+0.3 ms, and others who wait for the loop should get it within a few milliseconds."""
 
 
 class Wait(Enum):
@@ -28,17 +28,17 @@ class Wait(Enum):
 
 
 class Watch(Interface):
-    """Anyone who can be asked to report sockets. For one event loop, the running one."""
+    """Something that reports when sockets are ready, for the running event loop."""
 
     def change(self, fd: int, before: Wait | None, wait: Wait | None, report: Callable[[], None]) -> None:
-        """Report a socket whenever it is ready for this, and not for what was asked before; `None` is not at all."""
+        """Report a socket when it is ready for this and nothing else; `None` stops reporting."""
 
     def close(self) -> None:
-        """Report nothing any more."""
+        """Stop reporting."""
 
 
 class LoopWatch:
-    """The event loop itself: good enough for a few sockets, and for other systems than Linux."""
+    """The event loop itself: enough for a few sockets, and for systems other than Linux."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -59,10 +59,10 @@ class LoopWatch:
 
 
 class Poller:
-    """An epoll of its own for all sockets, of which the loop knows only that something in it is ready.
+    """A separate epoll for all sockets. The loop only knows that some socket in it is ready.
 
-    A connection changes twice what it waits for. The loop takes four of its calls for that, each ten times as long as
-    one here, which is a twentieth of a probe.
+    A connection changes twice what it waits for. The loop would need four calls for that, each ten times as long as a
+    call here: together a twentieth of a probe's CPU time.
     """
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ class Poller:
 
 
 def best_watch() -> Watch:
-    """The quickest way that this system has."""
+    """The fastest `Watch` that this system supports."""
     return Poller() if hasattr(select, "epoll") else LoopWatch()
 
 
@@ -113,10 +113,10 @@ class Readiness:
     """
 
     _asyncio_future_blocking = False
-    """What makes it a future: whether a task is about to wait for it."""
+    """Makes this a future for asyncio: whether a task is about to wait for it."""
 
     def __init__(self, fd: int, watch: Watch | None = None) -> None:
-        """Wait for nothing yet.
+        """Prepare without waiting for anything.
 
         Args:
             fd: The socket's number, because looking a socket up by itself takes ten times as long.
@@ -130,13 +130,13 @@ class Readiness:
         self._cancelled = False
 
     def of(self, wait: Wait) -> Readiness:
-        """What to await."""
+        """The awaitable for this kind of readiness."""
         if wait is not self._watched:
             self._change(wait)
         return self
 
     def close(self) -> None:
-        """Watch no more; to be called before the socket is closed."""
+        """Stop watching. To be called before the socket is closed."""
         if self._watched is not None:
             self._change(None)
 

@@ -27,7 +27,7 @@ authority that is trusted to fill it."""
 
 
 class VerifiedChains:
-    """The chains that OpenSSL found sound against one trust store, by the digest of what was presented.
+    """The chains that OpenSSL verified against one trust store, by the digest of the sent certificates.
 
     Args:
         anchors: The names of the store's authorities, DER.
@@ -41,18 +41,18 @@ class VerifiedChains:
         self._chains: LRUCache[bytes, Chain] = LRUCache(octets, getsizeof=lambda chain: chain.size)
 
     def find(self, digest: bytes) -> Chain | None:
-        """The chain, if it was found sound and all of its path is valid now."""
+        """The chain, if it was verified and all of its path is valid now."""
         chain = self._chains.get(digest)
         return chain if chain is not None and chain.is_current(self._wall()) else None
 
     def remember(self, digest: bytes, chain: Chain) -> None:
-        """Keep it if it is sound; those not seen for longest make room."""
+        """Keep a verified chain. The chains not seen for longest are dropped."""
         if chain.sound and chain.size <= self._chains.maxsize:
             self._chains[digest] = chain
 
 
 class Recorder:
-    """The notes of one handshake. The connection carries them as its application data."""
+    """What one handshake shows. The connection carries it as its application data."""
 
     __slots__ = (
         "_digest",
@@ -80,7 +80,7 @@ class Recorder:
     def note(
         self, connection: SSL.Connection, certificate: crypto.X509, code: int, depth: int, *, accepted: bool
     ) -> bool:
-        """Write down one report of OpenSSL's verification, and say whether it should go on."""
+        """Record one report of OpenSSL's verification, and return whether it should continue."""
         if self._presented is None:
             self._read(connection)
         if self._known is not None:
@@ -96,13 +96,13 @@ class Recorder:
         return True
 
     def presented(self, connection: SSL.Connection) -> tuple[bytes, ...]:
-        """What the server presented, DER."""
+        """The certificates that the server sent, DER."""
         if self._presented is None:
             self._read(connection)
         return tuple(self._presented or ())
 
     def chain(self, connection: SSL.Connection) -> Chain:
-        """What the server presented, examined."""
+        """The certificates that the server sent, examined."""
         presented = list(self.presented(connection))
         if self._known is None:
             path = [_der(step) for step in connection.get_verified_chain() or ()]

@@ -1,8 +1,8 @@
-"""TLS without a socket: octets from the wire go in by the piece, octets for the wire come out.
+"""TLS without a socket: received octets go in piece by piece, octets to send come out.
 
-OpenSSL reads for as long as there is something to read that is not for us: session tickets, key updates, requests to
-renegotiate. Given a socket, it would not return while a server sends more of these. Given a piece, it returns when that
-is used up. So the one who feeds decides how much is done at once, and knows how much has come.
+OpenSSL reads on while it receives records without application data: session tickets, key updates, requests to
+renegotiate. With a socket, it would not return while a server sends more of these. With a piece of data, it returns at
+the end of the piece. So the caller decides how much is processed at once, and knows how much was received.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from exporter.protocol.dialogue import quoted
 from exporter.threads import computed
 
 RECORD: Final = 16384
-"""Octets that a record holds at most (RFC 8446 5.1), and so all that one call returns."""
+"""The largest record, in octets (RFC 8446 5.1), and so the most that one call returns."""
 
 LARGEST_PRIME: Final = 8192
 """Bits of the largest Diffie-Hellman group to compute in (RFC 7919 has none that is larger): 0.4 s, in a thread."""
 
 MAX_HANDSHAKE: Final = 1 << 18
-"""Octets of a server's in one handshake: nearly all are certificates, of which OpenSSL takes 100 KiB."""
+"""The most octets a server may send in one handshake. OpenSSL accepts certificates of up to 100 KiB."""
 
 RECORD_TYPES: Final = range(20, 27)
 """The first octets of records of all kinds that TLS has (IANA's registry of content types), so also of heartbeats,
 which have no place in a handshake. No text begins with one of them."""
 
-DEAR_PRIME: Final = 2048
-"""Bits of a Diffie-Hellman group up to which the handshake takes a few milliseconds."""
+QUICK_PRIME: Final = 2048
+"""Up to this many bits of a Diffie-Hellman group, the handshake takes a few milliseconds."""
 
 
 class Records:
@@ -44,7 +44,7 @@ class Records:
 
     Attributes:
         connection: The same, to ask what the handshake showed.
-        is_in_thread: Whether a thread is at it, even after the one who waited for it gave up; then nobody else may be.
+        is_in_thread: Whether a thread uses the session, even if nobody waits any more. Nothing else may use it then.
     """
 
     __slots__ = ("_came", "_exchange", "connection", "is_in_thread")
@@ -61,24 +61,24 @@ class Records:
         return 0 if self._exchange is None else self._exchange.prime_bits
 
     @property
-    def is_dear(self) -> bool:
+    def is_expensive(self) -> bool:
         """Whether the next step of the handshake takes so long that a thread should do it."""
-        return self.prime_bits > DEAR_PRIME
+        return self.prime_bits > QUICK_PRIME
 
     def feed(self, octets: bytes) -> None:
-        """Take what came off the wire; nothing is done with it yet. To be used up before there is more."""
+        """Give OpenSSL received octets. Read everything from them before feeding more."""
         self.connection.bio_write(octets)
 
     def feed_handshake(self, octets: bytes) -> None:
-        """As `feed`, while hands are shaken.
+        """Give OpenSSL octets received during the handshake.
 
         Raises:
-            StreamError: It is the end, no TLS, too much, or the choice of too large a group.
+            StreamError: The connection ended, or the data is not TLS, too long, or asks for too large a group.
         """
         if not octets:
             raise StreamError(FailureReason.CONNECTION_CLOSED, CLOSED)
         if not self._came and octets[0] not in RECORD_TYPES:
-            # OpenSSL would see that too, but quotes none of it.
+            # OpenSSL would notice that too, but its error does not quote the data.
             raise StreamError(FailureReason.TLS_HANDSHAKE_FAILED, f"{NOT_TLS}, but in plain: {quoted(octets)}")
         self._came += len(octets)
         if self._came > MAX_HANDSHAKE:
@@ -92,7 +92,7 @@ class Records:
         self.feed(octets)
 
     def advance(self) -> bool:
-        """Take the handshake as far as it gets with what came; whether it is over.
+        """Continue the handshake with the octets received so far. Returns whether it is complete.
 
         Raises:
             SSL.Error: It failed.
@@ -105,14 +105,14 @@ class Records:
         return True
 
     async def advance_in_thread(self) -> bool:
-        """As `advance`, without keeping the event loop."""
+        """As `advance`, without blocking the event loop."""
         self.is_in_thread = True
         is_over = await computed(self.advance, "handshake")
         self.is_in_thread = False
         return is_over
 
     def read(self) -> bytes:
-        """The next of what was said; empty if there is none yet.
+        """The next decrypted octets; empty if there are none yet.
 
         Raises:
             SSL.Error: The session is over, or broken.
@@ -123,7 +123,7 @@ class Records:
             return b""
 
     def write(self, data: bytes) -> None:
-        """Say something; `take_output` has it.
+        """Encrypt data to send; `take_output` returns it.
 
         Raises:
             SSL.Error: The session is broken.
@@ -133,7 +133,7 @@ class Records:
             left = left[self.connection.send(left) :]
 
     def end(self) -> None:
-        """Say that nothing more is said (RFC 8446 6.1); `take_output` has it. Nothing is read for it.
+        """End the session (close_notify, RFC 8446 6.1) without waiting for an answer; `take_output` returns the octets.
 
         Raises:
             SSL.Error: The session is broken.
@@ -141,7 +141,7 @@ class Records:
         self.connection.shutdown()
 
     def take_output(self) -> bytes:
-        """What is to be sent."""
+        """The octets to send."""
         output = b""
         with contextlib.suppress(SSL.WantReadError):
             while True:

@@ -1,4 +1,4 @@
-"""A scripted stand-in for the stream: the server's octets are known beforehand, and nothing is sent anywhere."""
+"""A scripted replacement for the stream: the server's octets are given, and nothing is sent."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ class Replay:
         return self._read(lambda: self._buffer.take_exactly(size))
 
     def allow(self, octets: int) -> None:
-        """The script is as long as it is."""
+        """Does nothing: a script has a fixed length."""
 
     async def heard_within(self, seconds: float) -> bool:
-        """Whether the script goes on; if not, the time passes."""
+        """Whether the script has more data; if not, wait for the time."""
         try:
             if not self._buffer:
                 self._feed()

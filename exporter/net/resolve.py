@@ -1,6 +1,6 @@
-"""Names to addresses, the way the system of a mail client finds them, without blocking the loop.
+"""Resolves names to addresses as a mail client's system does, without blocking the loop.
 
-In this order, the first that knows the name wins: it is an IP address; the hosts file; `localhost` and names below it
+The first source that knows the name is used: an IP address as it is; the hosts file; `localhost` and names below it
 (RFC 6761 section 6.3); DNS, with the search domains. `/etc/nsswitch.conf` is not read: "files dns" is what practically
 every system has, and the other sources (mDNS, LDAP) do not hold mail servers.
 
@@ -88,7 +88,7 @@ class Resolver:
         resolv_conf: Path = RESOLV_CONF,
         source_for: Callable[[str], str | None] = routed_source,
     ) -> None:
-        """Reads nothing yet; the first lookup does.
+        """Does not read files yet; the first lookup does.
 
         Args:
             settings: What to ask, and for how long.
@@ -122,7 +122,7 @@ class Resolver:
             family: Which addresses are wanted.
 
         Raises:
-            ResolveError: There is none, or it could not be found out within the settings' timeout.
+            ResolveError: There is no address, or the lookup failed or took too long.
         """
         literal = _literal(host)
         if literal is not None:
@@ -174,7 +174,7 @@ class Resolver:
         return await ask(absolute_name(name), rdtype, servers, deadline)
 
     async def validates(self, outcome: Outcome) -> bool:
-        """Whether to believe the server that gave an answer when it says that it is authentic, or that it is not.
+        """Whether a server's statement that an answer is authentic can be trusted.
 
         AD counts from this machine, from a resolv.conf with `trust-ad`, and where the settings say so.
         """
@@ -231,7 +231,7 @@ class Resolver:
 
 
 def _literal(host: str) -> str | None:
-    """The host as an IP address in its usual spelling; `None` if it is none.
+    """The host as a normalized IP address; `None` if it is a name.
 
     Raises:
         ResolveError: It has a zone: which interface an address is on is for the route to say, not for an endpoint.
@@ -299,7 +299,7 @@ def _waited(outcomes: Sequence[Outcome], begun: float) -> float | None:
 
 
 def _absence(outcomes: Sequence[Outcome], name: str) -> Absent | None:
-    """The most that is known of a name without addresses; `None` if a failure leaves it open whether it has any."""
+    """The best evidence that a name has no addresses; `None` if a failure leaves that open."""
     absences = [outcome for outcome in outcomes if isinstance(outcome, Absent)]
     for absence in absences:
         if not absence.exists:
@@ -315,7 +315,7 @@ def _absence(outcomes: Sequence[Outcome], name: str) -> Absent | None:
 
 
 def _described(absences: Sequence[Absent], host: str, family: IpFamily) -> str:
-    """Says that there is nothing, by the last candidate: that is the name as it was written."""
+    """Describes that there is no address, for the last candidate, which is the name as written."""
     last = absences[-1]
     which = _shown(host)
     below = len(absences) - 1

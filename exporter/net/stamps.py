@@ -1,4 +1,4 @@
-"""When packets came, by the kernel's word, and when that word cannot be taken.
+"""When packets arrived, by the kernel's timestamps, and when these cannot be trusted.
 
 The kernel records when each packet arrives (SO_TIMESTAMPNS), and how long a connection took to open (TCP_INFO). A stamp
 that may be too early is not used, because the server would seem faster than it was. Then nothing is subtracted from the
@@ -52,7 +52,7 @@ _DISORDER: Final = struct.Struct("=224xI")
 
 
 class Arrivals:
-    """What comes over one connection, and when.
+    """The received data of one connection, with arrival times.
 
     Args:
         sock: Connected or about to be, of TCP.
@@ -69,11 +69,11 @@ class Arrivals:
         self._offset = clock_offset()
 
     def expect(self) -> None:
-        """Something of ours leaves, and what is received from now on comes later."""
+        """Data of ours is sent; anything received from now on is newer."""
         self._offset = clock_offset()
 
     def receive(self, size: int) -> tuple[bytes, float | None]:
-        """As `recv`, and when the newest of it came by `time.perf_counter`; `None` if that cannot be told.
+        """As `recv`, and when the newest data arrived, by `time.perf_counter`; `None` if unknown.
 
         Raises:
             OSError: As `recv`.
@@ -90,7 +90,7 @@ class Arrivals:
         return octets, came_at
 
     def _is_disordered(self) -> bool:
-        """Whether packets came out of order since this was asked last, or may have."""
+        """Whether packets came out of order, or may have, since the last call."""
         try:
             told = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _DISORDER.size)
             (packets,) = _DISORDER.unpack(told)
@@ -101,7 +101,7 @@ class Arrivals:
 
 
 def ask_for_stamps(sock: socket.socket) -> bool:
-    """Have the kernel note when packets come for this socket, from now on; whether it does."""
+    """Let the kernel timestamp this socket's packets from now on. Returns whether it does."""
     try:
         if _IS_LINUX:
             sock.setsockopt(socket.SOL_SOCKET, TIMESTAMP, 1)
@@ -111,7 +111,7 @@ def ask_for_stamps(sock: socket.socket) -> bool:
 
 
 def acknowledge_at_once(sock: socket.socket) -> None:
-    """Have the kernel acknowledge what comes next, and what has come, without its usual delay of 40 ms.
+    """Let the kernel acknowledge received data at once, and the next data too, without its usual delay of 40 ms.
 
     A server that writes twice without TCP_NODELAY does not send the second piece before the first is acknowledged.
     """
@@ -122,7 +122,7 @@ def acknowledge_at_once(sock: socket.socket) -> None:
 
 
 def receive(sock: socket.socket, size: int) -> tuple[bytes, float]:
-    """As `recv`, and for how long the newest of it has lain here, in seconds; 0 if that is not known.
+    """As `recv`, and for how many seconds the newest data has waited here; 0 if unknown.
 
     Raises:
         OSError: As `recv`.
@@ -143,7 +143,7 @@ def clock_offset() -> float:
 
 
 def connected(sock: socket.socket, took: float) -> float:
-    """For how long a connection has been there, in seconds; 0 if that is not known.
+    """The age of a connection in seconds; 0 if unknown.
 
     Args:
         sock: Just connected.
@@ -159,7 +159,7 @@ def connected(sock: socket.socket, took: float) -> float:
 
 
 def _stamped(sock: socket.socket, size: int) -> tuple[bytes, float | None]:
-    """What there is, and the stamp of the newest of it, Unix time."""
+    """The received data, and the timestamp of the newest, Unix time."""
     octets, ancillary, _, _ = sock.recvmsg(size, _ANCILLARY_SIZE)
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == TIMESTAMP and len(data) == _STAMP.size:

@@ -3,8 +3,7 @@
 The stream moves octets and translates what the system and OpenSSL report into `StreamError`. It has no timeouts of its
 own: the probe has one deadline for everything and cancels whatever waits when it passes. It does not know mail.
 
-Nothing that a server sends keeps the event loop: octets are taken by the piece, in TLS too, and between two pieces the
-loop turns.
+No server can block the event loop: data is read in pieces, with TLS too, and other tasks run between two pieces.
 """
 
 from __future__ import annotations
@@ -32,18 +31,18 @@ from exporter.protocol.dialogue import ChannelBinding, quoted
 __all__ = ["Stream", "StreamError"]
 
 PIECE: Final = 8192
-"""Octets taken off the wire at once, and so what OpenSSL is given at once: the whole first flight of most servers. If
-it ends a record of nothing but session tickets, deriving their keys takes 5 ms."""
+"""Octets that are received, and given to OpenSSL, at once: the whole first flight of most servers. If they complete a
+record full of session tickets, deriving the keys takes 5 ms."""
 
 
 class Stream:
     """An open connection. Made by `connect`; to be closed by `close`.
 
-    What cannot be done at once is attempted again when the socket is ready, in the turn of the loop that reports it.
+    An operation that would block is tried again when the socket is ready, in the same turn of the loop.
 
     Attributes:
-        unfinished: What a handshake has shown that failed or was given up; `None` if it showed nothing.
-        peer_clock: Whose time passes; `arrivals` says when something came.
+        unfinished: What a failed or cancelled handshake has shown; `None` if it showed nothing.
+        peer_clock: Measures the server's time.
         local_address: This side's IP address.
     """
 
@@ -57,9 +56,9 @@ class Stream:
         self._buffer = ReceiveBuffer()
         self._tls: Records | None = None
         self._comes_in_pieces = False
-        """Whether the server may go on without an answer of ours, and wait for no more than an acknowledgement."""
+        """Whether the server may send more without an answer from us, after a mere acknowledgement."""
         self._end: StreamError | None = None
-        """Why nothing more will come. Never raised itself: its traceback would hold on to this stream."""
+        """Why no more data will come. It is never raised itself, because its traceback would keep this stream alive."""
 
     @classmethod
     async def connect(
@@ -74,7 +73,7 @@ class Stream:
             watch: Who reports the socket ready; the event loop by default.
 
         Raises:
-            StreamError: It is refused, reset or unreachable, or this machine does not let us.
+            StreamError: The connection is refused, reset, unreachable, or not allowed by this machine.
         """
         try:
             sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
@@ -177,7 +176,7 @@ class Stream:
         return octets
 
     def allow(self, octets: int) -> None:
-        """Take so many octets more in this conversation: they are asked for, and bounded by anyone who asks."""
+        """Allow this many further octets in the conversation. The caller asks for them and limits them."""
         self._buffer.allow(octets)
 
     async def heard_within(self, seconds: float) -> bool:
@@ -195,11 +194,11 @@ class Stream:
         return True
 
     def unread(self) -> bytes:
-        """What came together with what was read, and was not read. It stays."""
+        """Received data that was not read yet. It stays in the buffer."""
         return self._buffer.peek()
 
     def take_unread(self) -> bytes:
-        """What came and was not read, as far as it can be had without waiting."""
+        """Remove and return received data that was not read, without waiting for more."""
         unread = self._buffer.take_all()
         if not unread and self._tls is None:
             # Nothing there, as it should be before a handshake; or a dead connection, which the handshake will report.
@@ -208,7 +207,7 @@ class Stream:
         return unread
 
     async def start_tls(self, context: SSL.Context, server_name: str, now: float) -> TlsFacts:
-        """Become TLS, whatever the certificate is like, and tell what the handshake showed.
+        """Start TLS, even with an invalid certificate, and return what the handshake showed.
 
         Args:
             context: From `tls.TlsContexts`.
@@ -237,9 +236,9 @@ class Stream:
             records.feed_handshake(await self._arrival())
 
     async def _advance(self, records: Records) -> bool:
-        """Take the handshake as far as it gets, and send what we say; whether it is over."""
+        """Continue the handshake and send our side of it. Returns whether it is complete."""
         try:
-            is_over = await records.advance_in_thread() if records.is_dear else records.advance()
+            is_over = await records.advance_in_thread()  if records.is_expensive else records.advance()
             if output := records.take_output():
                 await self._write(output)
         except SSL.Error as error:
@@ -252,7 +251,7 @@ class Stream:
         return is_over
 
     async def _refusal(self, records: Records, error: OSError) -> StreamError:
-        """Why our part of a handshake could not be sent: what the server said of it, or else what the system says."""
+        """Why our side of a handshake could not be sent: the server's alert, or else the system's error."""
         try:
             while octets := await self._arrival(wait=False):
                 records.feed_handshake(octets)
@@ -264,7 +263,7 @@ class Stream:
         return translated(error)
 
     def channel_binding(self, kind: ChannelBinding) -> bytes | None:
-        """What ties a login to this TLS session; `None` where there is no TLS, or none that has this binding."""
+        """The channel binding of this TLS session; `None` without TLS, or if the session has no such binding."""
         return None if self._tls is None else tls.channel_binding(self._tls.connection, kind)
 
     def presented_chain(self) -> tuple[bytes, ...]:
@@ -272,7 +271,7 @@ class Stream:
         return () if self._tls is None else tls.presented(self._tls.connection)
 
     def close(self) -> None:
-        """Close at once. A TLS session says so first (RFC 8446 6.1), as far as it can without waiting."""
+        """Close at once. With TLS, send close_notify first (RFC 8446 6.1) if that is possible without waiting."""
         self._readiness.close()
         if self._tls is not None:
             # The other side may be gone or not listening; then there is nobody to tell, and nothing to do about it.
@@ -314,12 +313,12 @@ class Stream:
             self._end = StreamError(FailureReason.CONNECTION_CLOSED, CLOSED)
 
     def _ended(self, end: StreamError) -> StreamError:
-        """Why nothing more comes, with what came of a line."""
+        """Why no more data comes, with the incomplete line that was received."""
         left = self._buffer.take_all()
         return StreamError(end.reason, end.detail + (f" after {quoted(left)}, in the middle of a line" if left else ""))
 
     async def _arrival(self, *, wait: bool = True) -> bytes:
-        """The next piece off the wire; empty if the server has closed the connection, or there is none without waiting.
+        """The next received data; empty if the server closed the connection, or nothing is there without waiting.
 
         Raises:
             StreamError: The connection is gone, or the server said too much.
@@ -346,7 +345,7 @@ class Stream:
                 return octets
 
     def _keep(self, octets: bytes) -> None:
-        """Keep what is said in a piece; if it breaks off, remember why."""
+        """Decrypt and keep received data. If the session breaks, remember why."""
         if self._tls is None:
             self._buffer.append(octets)
             return
@@ -361,7 +360,7 @@ class Stream:
             self._end = translated(error)
 
     async def _read_last_words(self) -> None:
-        """Read what there still is on a connection that is gone."""
+        """Read what was still received on a closed connection."""
         with contextlib.suppress(StreamError):
             while self._end is None and (octets := await self._arrival(wait=False)):
                 self._keep(octets)

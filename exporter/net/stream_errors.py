@@ -1,6 +1,6 @@
-"""Why a connection cannot be made, or failed: what the system, OpenSSL and the buffer report, as one of the closed set.
+"""Why a connection failed: errors of the system, OpenSSL and the buffer, translated to failure reasons.
 
-Every exception that a stream lets pass comes from here.
+All exceptions of a stream come from here.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def not_connected(error: OSError) -> StreamError:
 
 
 def translated(error: Exception) -> StreamError:
-    """What OpenSSL, the system and the buffer report, in the words of the closed set."""
+    """An error of OpenSSL, the system or the buffer as a `StreamError`."""
     match error:
         case StreamError():
             return error

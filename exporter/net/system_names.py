@@ -1,4 +1,4 @@
-"""What this machine says about names by itself: its hosts file and its resolv.conf.
+"""This machine's own sources of names: its hosts file and its resolv.conf.
 
 The parsers are pure and ignore lines that they do not understand, as the C library does. The files are read in a
 thread, and checked for changes at most once a second. Lookups continue with the known content meanwhile, so that a slow
@@ -121,9 +121,9 @@ def parse_resolv_conf(text: str) -> ResolvConf:
 
 @lru_cache(ADDRESSES_REMEMBERED)
 def normal_address(text: str) -> str | None:
-    """An IP address in its usual spelling; `None` if this is none, or has a zone.
+    """A normalized IP address; `None` if the text is not an address, or has a zone.
 
-    An IPv4 address in IPv6's clothes (RFC 4291 section 2.5.5.2) is the IPv4 address that a connection to it uses.
+    An IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) becomes the IPv4 address that a connection to it uses.
     """
     try:
         address = ipaddress.ip_address(text)

@@ -1,6 +1,6 @@
 """One request to a token endpoint: octets there and back, over verified TLS and within bounds.
 
-What is said is `exporter.protocol.oauth2`, whose turn it is to ask is `exporter.visiting.tokens`.
+`exporter.protocol.oauth2` builds requests and parses answers. `exporter.visiting.tokens` decides when to ask.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _prepared(client: OAuth2Client, material: Material) -> tuple[TokenRequest, s
 
 
 def _context(ca_file: Path | None) -> ssl.SSLContext:
-    """A new one each time, since a token is fetched once an hour and the file may have changed."""
+    """A new TLS context each time: a token is fetched once an hour, and the file may have changed."""
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError:  # what ssl.SSLError is
@@ -109,7 +109,7 @@ def _proxy(url: str) -> str | None:
 
 
 def _is_this_machine(host: str) -> bool:
-    """Whether it is, by its own word for itself. No proxy means the same machine by that."""
+    """Whether a host is this machine by its name. Such hosts are never asked through a proxy."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -117,7 +117,7 @@ def _is_this_machine(host: str) -> bool:
 
 
 def _explained(error: Exception) -> tuple[TokenOutcome, str]:
-    """What went wrong on the way, in our words: an exception's own may be the server's."""
+    """What went wrong, in our words, because an exception's text may come from the server."""
     return next(
         ((outcome, words(error)) for kind, outcome, words in _LOSSES if isinstance(error, kind)),
         (TokenOutcome.UNREACHABLE, "cannot be asked"),
