@@ -238,7 +238,7 @@ class Stream:
     async def _advance(self, records: Records) -> bool:
         """Continue the handshake and send our side of it. Returns whether it is complete."""
         try:
-            is_over = await records.advance_in_thread()  if records.is_expensive else records.advance()
+            is_over = await records.advance_in_thread() if records.is_expensive else records.advance()
             if output := records.take_output():
                 await self._write(output)
         except SSL.Error as error:
