@@ -152,7 +152,6 @@ class Daemon:
         self.ready = False
 
     def start(self) -> None:
-        """Begin to probe."""
         self.configure(self.prepare(self._configuration))
         self._lag.start()
         self.ready = True
@@ -278,7 +277,6 @@ class Daemon:
         self._state_log.forget(change.gone)
 
     async def _run(self, item: Endpoint | Job) -> None:
-        """Run what is due."""
         await (item.run() if isinstance(item, Job) else self._probe(item))
 
     async def _probe(self, endpoint: Endpoint) -> None:

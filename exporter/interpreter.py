@@ -69,7 +69,6 @@ class Housekeeping:
         self._asked = 0
 
     async def run(self) -> None:
-        """Look, forever."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
             self.consider()

@@ -54,6 +54,5 @@ async def supervised(
 
 
 def report(task: LongTask, error: Exception, failed: Callable[[LongTask], None]) -> None:
-    """Log and count an exception."""
     log.error("a task failed; it goes on", task=task.value, exc_info=error)
     failed(task)

@@ -53,7 +53,6 @@ class _OwnThread(Executor):
         self._name = name
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
-        """Begin it."""
         future: Future[Any] = Future()
 
         def run() -> None:

@@ -48,7 +48,6 @@ class Subject:
     ca_file: Path | None = None
 
     def wanted(self, sources: Sequence[Source] = ()) -> Wanted:
-        """What is to be discovered."""
         own = self.following.sources if self.following is not None else ASKED
         rule = TargetRule(None if self.following is None else self.following.allowed)
         return Wanted(self.domain, tuple(sources) or own, self.address, rule, SHORT)

@@ -21,7 +21,6 @@ def schema() -> JsonObject:
 
 
 def probed(result: ProbeResult) -> JsonObject:
-    """One probe."""
     return {"type": "probe", "endpoint": result.endpoint, **probe_document(result)}
 
 

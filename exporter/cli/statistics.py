@@ -56,7 +56,6 @@ class Statistics:
 
     @classmethod
     def of(cls, results: Sequence[ProbeResult]) -> Statistics:
-        """The statistics of some results."""
         good = [result for result in results if result.failure is None]
         measured: dict[str, list[float]] = {phase: [] for phase in Phase}
         for result in good:

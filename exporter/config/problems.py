@@ -97,8 +97,7 @@ class Places(Interface):
     def file(self, location: Location) -> str:
         """The file of a value, as messages call it."""
 
-    def line(self, location: Location) -> int:
-        """Its line in that file."""
+    def line(self, location: Location) -> int: ...
 
 
 def directory(places: Places, location: Location) -> Path:

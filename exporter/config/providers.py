@@ -77,7 +77,6 @@ def find_preset(name: str) -> Preset:
 
 
 def all_presets() -> tuple[Preset, ...]:
-    """Every one, by name."""
     return tuple(_preset(name, "") for name in _table())
 
 

@@ -271,7 +271,6 @@ class _Untitled(GenerateJsonSchema):
     """Leaves out titles that only repeat a key."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - the signature is pydantic's
-        """Never."""
         return False
 
 

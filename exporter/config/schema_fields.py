@@ -110,7 +110,6 @@ class Duration:
     instead: str
 
     def __call__(self, written: str) -> float:
-        """The seconds."""
         seconds = parse_duration(written)
         if not self.shortest <= seconds <= self.longest:
             bounds = f"{format_duration(self.shortest)} to {format_duration(self.longest)}"
@@ -142,7 +141,6 @@ class InlineSecret:
     key: str
 
     def __call__(self, written: str) -> Secret:
-        """The secret."""
         return Secret(plain_text.secret(written, self.key).encode())
 
 

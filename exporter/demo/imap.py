@@ -38,7 +38,6 @@ class ImapSession(Session):
         self.opened: OpenMailbox | None = None
 
     async def turn(self) -> None:
-        """See `Session`."""
         try:
             command = await read_command(self.wire)
         except UnreadableError as error:
@@ -75,7 +74,6 @@ class ImapSession(Session):
             await self.finish(command, b"NO [AUTHENTICATIONFAILED] wrong name or password")
 
     def greeting(self) -> bytes:
-        """See `Session`."""
         return super().greeting().replace(b"CAPABILITIES", self.capabilities())
 
     def capabilities(self) -> bytes:

@@ -42,7 +42,6 @@ class Pop3Session(Session):
         self._inbox: Folder | None = None
 
     async def turn(self) -> None:
-        """See `Session`."""
         verb, _, argument = (await self.wire.read_line(MAX_LINE)).partition(b" ")
         verb = verb.upper()
         if self.hangs_up_on(verb):

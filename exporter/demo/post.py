@@ -63,7 +63,6 @@ class Folder:
         self.watchers: set[Callable[[], None]] = set()
 
     def add(self, octets: bytes, flags: Iterable[bytes] = ()) -> Letter:
-        """Put a message in."""
         letter = self.letters[self.uid_next] = Letter(self.uid_next, octets, time.time(), set(flags))
         self.uid_next += 1
         if len(self.letters) > MAX_LETTERS:
@@ -84,7 +83,6 @@ class Folder:
 
     @property
     def size(self) -> int:
-        """Octets of all messages."""
         return sum(len(letter.octets) for letter in self.letters.values())
 
     def _tell(self) -> None:

@@ -48,7 +48,6 @@ class SmtpSession(Session):
         self._refuses_all = False
 
     async def turn(self) -> None:
-        """See `Session`."""
         verb, _, argument = (await self.wire.read_line(MAX_LINE)).partition(b" ")
         verb = verb.upper()
         if self.hangs_up_on(verb):
@@ -61,7 +60,6 @@ class SmtpSession(Session):
             await self.reply(ANSWERS.get(verb, b"500 5.5.2 No such command"))
 
     async def turned_away(self) -> None:
-        """See `Session`."""
         # RFC 5321 3.1: who greets with 554 waits for QUIT all the same; 3.8: who greets with 421 closes at once.
         self._refuses_all = self.site.behaviour.greeting is Greeting.REFUSE
         self.open = self._refuses_all

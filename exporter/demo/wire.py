@@ -59,13 +59,11 @@ class Wire(asyncio.Protocol):
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See `asyncio.Protocol`."""
         self.transport = cast("asyncio.Transport", transport)
         # asyncio starts to read after this call, and 3.11.2, which is Debian 12's, does so even if paused in it.
         asyncio.get_running_loop().call_soon(self._begin)
 
     def data_received(self, data: bytes) -> None:
-        """See `asyncio.Protocol`."""
         self._buffer += data
         self._arrived.set()
         if len(self._buffer) > READ_AHEAD:
@@ -77,15 +75,12 @@ class Wire(asyncio.Protocol):
         self._arrived.set()
 
     def pause_writing(self) -> None:
-        """See `asyncio.Protocol`."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """See `asyncio.Protocol`."""
         self._writable.set()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's interface; gone is gone
-        """See `asyncio.Protocol`."""
         self._ended = True
         self._lost.set()
         self._arrived.set()

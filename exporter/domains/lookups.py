@@ -69,8 +69,7 @@ class Found:
 class Names(Protocol):
     """Asks DNS."""
 
-    async def resolve(self, host: str, family: IpFamily) -> Resolution:
-        """The addresses of a host."""
+    async def resolve(self, host: str, family: IpFamily) -> Resolution: ...
 
     async def records(self, name: str, rdtype: dns.rdatatype.RdataType, *, checking_disabled: bool = False) -> Outcome:
         """The records of a kind of an absolute name."""
@@ -141,23 +140,19 @@ def mx_records(found: Found) -> list[Mx]:
 
 
 def srv_records(found: Found) -> list[Srv]:
-    """SRV records."""
     records: Sequence[SRV] = found.rdatas
     return [Srv(record.priority, record.weight, record.port, _host(record.target)) for record in records]
 
 
 def addresses(found: Found) -> list[str]:
-    """A or AAAA records."""
     return [cast("A", rdata).address for rdata in found.rdatas]
 
 
 def pointers(found: Found) -> list[str]:
-    """PTR records."""
     return [_host(cast("PTR", rdata).target) for rdata in found.rdatas]
 
 
 def name_servers(found: Found) -> list[str]:
-    """NS records."""
     return [_host(cast("NS", rdata).target) for rdata in found.rdatas]
 
 

@@ -27,11 +27,9 @@ from exporter.visiting.visit import Visitor
 class Keeper(Protocol):
     """Who keeps what is found."""
 
-    def judged(self, report: DomainReport) -> None:
-        """A domain was judged."""
+    def judged(self, report: DomainReport) -> None: ...
 
-    def followed(self, followed: FollowedState) -> None:
-        """A domain was looked at."""
+    def followed(self, followed: FollowedState) -> None: ...
 
 
 class DomainRunner:

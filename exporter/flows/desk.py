@@ -205,11 +205,9 @@ class Desk:
         return Ours(token, text, stripped=True)
 
     def text_of(self, token: Token) -> str:
-        """A token as text."""
         return "" if self.key is None else signature.sign(token, self.key)
 
     def now(self) -> Moment:
-        """The present."""
         return Moment(self._clock(), self._wall_clock())
 
     def settle(self, ledger: Ledger, settled: Settled | None) -> None:

@@ -117,7 +117,6 @@ class ImapMailboxes:
         return await self.run(lambda imap: find.search(imap, among, *criteria))
 
     async def fetch(self, uids: Sequence[int]) -> list[Fetched]:
-        """Some header fields of messages."""
         return await self.run(lambda imap: find.fetch_fields(imap, find.uids(uids), FIELDS)) if uids else []
 
     async def fetch_newest(self, last: int) -> list[Fetched]:

@@ -52,7 +52,6 @@ class Pace:
         self._came_at = clock()
 
     def arrive(self) -> None:
-        """A visit begins."""
         self._came_at = self._clock()
 
     def next_look(self, work: Assignment, place: Place, *, idles: bool) -> float:

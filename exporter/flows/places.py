@@ -110,5 +110,4 @@ class Place:
         return tried >= MAX_ATTEMPTS
 
     def fetched(self, uid: int) -> None:
-        """A message was fetched."""
         self.attempts.pop(uid, None)

@@ -53,7 +53,6 @@ class Reader:
         self._pace.wanted.set()
 
     def start(self) -> None:
-        """Begin to read."""
         self._task = asyncio.create_task(self._go_on())
 
     async def attention(self) -> None:

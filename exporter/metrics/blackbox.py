@@ -28,7 +28,6 @@ class Probed:
 
     @property
     def success(self) -> bool:
-        """Whether all went well."""
         return all(result.failure is None for result in self.results)
 
     @property

@@ -90,7 +90,6 @@ class DomainStates:
         self._domains[report.domain] = replace(state, report=report, history=history)
 
     def followed(self, followed: FollowedState) -> None:
-        """A domain was looked at."""
         if followed.domain in self._followed:
             self._followed[followed.domain] = followed
 
@@ -101,7 +100,6 @@ class DomainStates:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there are no domains."""
         return not self._domains and not self._followed
 
     def of(self, name: str) -> DomainState | None:

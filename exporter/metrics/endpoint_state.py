@@ -54,7 +54,6 @@ class EndpointState:
 
     @property
     def health(self) -> Health:
-        """How it is."""
         if self.latest is None:
             return Health.WAITING
         return Health.FAILING if self.latest.failure else Health.UP

@@ -44,7 +44,6 @@ class Histogram:
 
     @classmethod
     def empty(cls, bounds: tuple[float, ...]) -> Histogram:
-        """One that has seen nothing."""
         return cls(bounds, bytes(_COUNTS[len(bounds) + 1].size), 0.0)
 
     def observe(self, seconds: float) -> Histogram:
@@ -63,5 +62,4 @@ class Histogram:
 
     @property
     def count(self) -> int:
-        """All observations."""
         return self.counts[-1]

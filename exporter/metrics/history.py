@@ -102,7 +102,6 @@ class KeptFailure:
 
     @property
     def ended_at(self) -> float:
-        """Unix timestamp of the end."""
         return self.started_at + self.duration + self.own_time
 
     @property
@@ -112,7 +111,6 @@ class KeptFailure:
 
     @property
     def failure(self) -> Failure | None:
-        """Why and where."""
         return self.common.failure
 
     def result(self, endpoint: str) -> ProbeResult:

@@ -207,12 +207,10 @@ def flag(value: bool | None) -> str | None: ...
 
 
 def flag(value: bool | None) -> str | None:
-    """1 or 0."""
     return None if value is None else "1" if value else "0"
 
 
 def count(value: int | None) -> str | None:
-    """A whole number."""
     return None if value is None else str(value)
 
 

@@ -122,7 +122,6 @@ class Record:
 
     @property
     def ended_at(self) -> float:
-        """Unix timestamp of the end."""
         return self.started_at + self.duration + self.own_time
 
     @property

@@ -113,7 +113,6 @@ class ProbeResult:
 
     @property
     def series(self) -> Series:
-        """Which series it belongs to."""
         return self.endpoint, self.only_address or ""
 
     @property
@@ -128,7 +127,6 @@ class ProbeResult:
 
     @property
     def ended_at(self) -> float:
-        """Unix timestamp of the end."""
         return self.started_at + self.duration + self.own_time
 
     @property

@@ -42,8 +42,7 @@ Objection = Callable[[str, Sequence[str]], str | None]
 class Names(Protocol):
     """Looks names up."""
 
-    async def resolve(self, host: str, family: IpFamily) -> Resolution:
-        """The addresses of a host."""
+    async def resolve(self, host: str, family: IpFamily) -> Resolution: ...
 
 
 class Lost(StrEnum):
@@ -94,7 +93,6 @@ class _Response(aiohttp.ClientResponse):
     expires: float | None = None
 
     async def start(self, connection: Any) -> aiohttp.ClientResponse:
-        """As the base class."""
         tls = connection.transport.get_extra_info("ssl_object") if connection.transport is not None else None
         certificate = tls.getpeercert() if tls is not None else None
         if certificate:

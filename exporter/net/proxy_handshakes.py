@@ -37,7 +37,6 @@ class _Ready(Handshake):
         self._sock = sock
 
     async def connect(self, dest_host: str, dest_port: int, timeout: float | None = None, **_: Any) -> socket.socket:  # noqa: ARG002, ASYNC109 - the signature is the library's
-        """The connection."""
         return self._sock
 
 

@@ -44,7 +44,6 @@ class LoopWatch:
         self._loop = asyncio.get_running_loop()
 
     def change(self, fd: int, before: Wait | None, wait: Wait | None, report: Callable[[], None]) -> None:
-        """See `Watch`."""
         if before is Wait.READ:
             self._loop.remove_reader(fd)
         elif before is Wait.WRITE:
@@ -72,7 +71,6 @@ class Poller:
         self._loop.add_reader(self._epoll.fileno(), self._pass_on)
 
     def change(self, fd: int, before: Wait | None, wait: Wait | None, report: Callable[[], None]) -> None:
-        """See `Watch`."""
         if self._epoll.closed:
             return
         if wait is None:
@@ -85,7 +83,6 @@ class Poller:
             self._epoll.modify(fd, _EVENTS[wait])
 
     def close(self) -> None:
-        """See `Watch`."""
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
 
@@ -147,7 +144,6 @@ class Readiness:
     # What a task asks of a future.
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
-        """See `asyncio.Future`."""
         return self._loop
 
     def add_done_callback(self, wake: Callable[[Any], object], *, context: Context | None = None) -> None:  # noqa: ARG002 - nothing of a task's context is asked for while it goes on
@@ -155,7 +151,6 @@ class Readiness:
         self._wake = wake
 
     def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - asyncio's interface
-        """See `asyncio.Future`."""
         wake, self._wake = self._wake, None
         if wake is None:
             return False
@@ -164,7 +159,6 @@ class Readiness:
         return True
 
     def result(self) -> None:
-        """See `asyncio.Future`."""
         if self._cancelled:
             self._cancelled = False
             raise asyncio.CancelledError

@@ -141,7 +141,6 @@ class Records:
         self.connection.shutdown()
 
     def take_output(self) -> bytes:
-        """The octets to send."""
         output = b""
         with contextlib.suppress(SSL.WantReadError):
             while True:

@@ -108,7 +108,6 @@ class Replay:
         return ()
 
     def close(self) -> None:
-        """Record it."""
         self.closed = True
 
     def _read(self, take: Callable[[], bytes | None]) -> bytes:

@@ -54,7 +54,6 @@ class Reply:
     notices: tuple[Status, ...] = ()
 
     def named(self, name: str) -> list[Data]:
-        """The data of one kind."""
         return [data for data in self.data if data.name == name]
 
 

@@ -35,12 +35,10 @@ class LagMonitor:
         self._alarm: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin to look."""
         loop = asyncio.get_running_loop()
         self._alarm = loop.call_later(PERIOD, self._look, loop, loop.time() + PERIOD)
 
     def stop(self) -> None:
-        """Look no more."""
         if self._alarm is not None:
             self._alarm.cancel()
 

@@ -114,7 +114,6 @@ class Scheduler(Generic[Item]):
         return not self._running and (next_at is None or next_at - asyncio.get_running_loop().time() > seconds)
 
     def stop(self) -> None:
-        """Start nothing more."""
         self._stopped = True
         self._waiting.clear()
         if self._timer is not None:

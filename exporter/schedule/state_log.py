@@ -45,7 +45,6 @@ class StateLog:
             self._seen.discard(endpoint.series)
 
     def write(self, result: ProbeResult) -> None:
-        """Log what a result changes."""
         series, failure, down = result.series, result.failure, self._down.get(result.series)
         whose = {"endpoint": result.endpoint}
         if result.only_address is not None:

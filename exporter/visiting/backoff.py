@@ -129,7 +129,6 @@ class Rejections:
         return None
 
     def rejected(self, key: LoginKey, series: Series, secret: Secret, failure: Failure, now: float) -> None:
-        """The server said no."""
         account = self._account(key, secret)
         if series in account.accepted:
             account.accepted.remove(series)
@@ -146,7 +145,6 @@ class Rejections:
         account.trying = False
 
     def accepted(self, key: LoginKey, series: Series, secret: Secret) -> None:
-        """The server said yes."""
         account = self._account(key, secret)
         account.accepted.add(series)
         account.lapsed.clear()

@@ -44,19 +44,16 @@ class Connection(Interface):
     """What a visit asks of a stream; `exporter.net.replay.Replay` is its other kind."""
 
     @property
-    def local_address(self) -> str:
-        """This side's IP address."""
+    def local_address(self) -> str: ...
 
     @property
-    def peer_clock(self) -> PeerClock:
-        """Whose time passes."""
+    def peer_clock(self) -> PeerClock: ...
 
     @property
     def unfinished(self) -> TlsFacts | None:
         """What a handshake has shown that failed or was given up; `None` if it showed nothing."""
 
-    async def send(self, data: bytes) -> None:
-        """Send all of it."""
+    async def send(self, data: bytes) -> None: ...
 
     async def read_line(self, limit: int) -> bytes:
         """The next line, without its ending."""
@@ -64,8 +61,7 @@ class Connection(Interface):
     async def read_piece(self, limit: int) -> bytes:
         """The next line with its ending, or the next `limit` octets of a longer one."""
 
-    async def read_exactly(self, size: int) -> bytes:
-        """The next `size` octets."""
+    async def read_exactly(self, size: int) -> bytes: ...
 
     def allow(self, octets: int) -> None:
         """Take so many octets more in this conversation."""
@@ -79,8 +75,7 @@ class Connection(Interface):
     def take_unread(self) -> bytes:
         """What came and was not read."""
 
-    async def start_tls(self, context: SSL.Context, server_name: str, now: float) -> TlsFacts:
-        """Become TLS."""
+    async def start_tls(self, context: SSL.Context, server_name: str, now: float) -> TlsFacts: ...
 
     def channel_binding(self, kind: ChannelBinding) -> bytes | None:
         """What ties a login to the TLS session; `None` if there is nothing of the kind."""
@@ -88,15 +83,13 @@ class Connection(Interface):
     def presented_chain(self) -> tuple[bytes, ...]:
         """The certificates that the server showed, DER, its own first; none without TLS."""
 
-    def close(self) -> None:
-        """Close at once."""
+    def close(self) -> None: ...
 
 
 class Names(Interface):
     """What a visit asks of a resolver."""
 
-    async def resolve(self, host: str, family: IpFamily) -> Resolution:
-        """Where a name leads to."""
+    async def resolve(self, host: str, family: IpFamily) -> Resolution: ...
 
 
 @runtime_checkable

@@ -130,7 +130,6 @@ class Notes:
             self._origin += max(self._now() - self._phase_start - seconds, 0.0)
 
     def reached(self, phase: Phase) -> bool:
-        """Whether this phase began."""
         return phase is self._phase or any(span.phase is phase for span in self._spans)
 
     def fail(self, reason: FailureReason, detail: str, phase: Phase | None = None, *, unclear: bool = False) -> None:

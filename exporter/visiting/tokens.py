@@ -61,8 +61,7 @@ FAILED: Final = Patience(5.0, 300.0)
 class TokenObserver(Interface):
     """Who wants to know how tokens are come by."""
 
-    def token_requested(self, credentials: str, outcome: TokenOutcome) -> None:
-        """A token endpoint was asked."""
+    def token_requested(self, credentials: str, outcome: TokenOutcome) -> None: ...
 
     def token_held(self, credentials: str, lifetime: float | None) -> None:
         """There is a token that is good for so many seconds from now; `None` if nobody knows, or there is none."""
@@ -71,11 +70,9 @@ class TokenObserver(Interface):
 class Unobserved:
     """An observer for where nobody looks."""
 
-    def token_requested(self, credentials: str, outcome: TokenOutcome) -> None:
-        """Nothing."""
+    def token_requested(self, credentials: str, outcome: TokenOutcome) -> None: ...
 
-    def token_held(self, credentials: str, lifetime: float | None) -> None:
-        """Nothing."""
+    def token_held(self, credentials: str, lifetime: float | None) -> None: ...
 
 
 Fetch = Callable[[OAuth2Client, Material], Awaitable[TokenAnswer]]
@@ -231,7 +228,6 @@ class Tokens:
                 account.timer.cancel()
 
     async def close(self) -> None:
-        """Fetch no more tokens."""
         self.keep(())
         await self._requests.close()
 

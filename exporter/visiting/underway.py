@@ -109,7 +109,6 @@ class Underway:
         )
 
     async def drive(self, dialogue: Dialogue[T]) -> T:
-        """Carry out a dialogue."""
         return await self.driver.carry_out(dialogue)
 
     async def say_goodbye(self) -> None:

@@ -96,7 +96,6 @@ class Listening:
     authority: str
 
     def close(self) -> None:
-        """Listen no more."""
         for one in self.sockets:
             one.close()
         if isinstance(self.place, ListenAddress) and self.place.path:

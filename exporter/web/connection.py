@@ -101,7 +101,6 @@ class Connection(web.RequestHandler):
         self.busy, self.since = True, self._loop.time()
 
     def end(self) -> None:
-        """It is answered."""
         self._head = 0
         self.busy, self.since = False, self._loop.time()
         self._idle()
@@ -124,7 +123,6 @@ class Connection(web.RequestHandler):
         super().data_received(data)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """It is no more."""
         self._relax()
         super().connection_lost(exc)
         self._lost(self)

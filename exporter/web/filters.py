@@ -41,7 +41,6 @@ class FilterChoice:
 
 
 def choices(selection: Selection, survey: Survey) -> list[FilterChoice]:
-    """The fields of the form."""
     reasons = {str(reason): f"{reason} ({figure(number)})" for reason, number in survey.reasons.items()}
     label = "=".join(selection.labels[0]) if selection.labels else ""
     labels = {f"{name}={value}": f"{name}={value} ({figure(count)})" for (name, value), count in survey.labels.items()}

@@ -20,7 +20,6 @@ def failure_link(name: str, failure: str, address: str | None = None) -> str:
 
 
 def domain_link(name: str) -> str:
-    """The page of a domain."""
     return f"domains/{quote(name, safe='')}"
 
 

@@ -50,7 +50,6 @@ class PageRoutes:
         self._made: asyncio.Task[tuple[Pages, Documentation]] | None = None
 
     def routes(self) -> list[web.RouteDef]:
-        """Which path gives what."""
         return [
             web.get("/", self.status_page),
             web.get("/endpoint", self.endpoint_page),
@@ -77,13 +76,11 @@ class PageRoutes:
         return await self._respond(request, pages.status(page, found, snapshot, selection, number))
 
     async def endpoint_page(self, request: web.Request) -> web.StreamResponse:
-        """One endpoint."""
         state, others = query.states(self._store, request)
         pages, _ = await self._pages()
         return await self._respond(request, pages.endpoint(self.page(request, refreshed=True), state, others))
 
     async def failure_page(self, request: web.Request) -> web.StreamResponse:
-        """One failed probe."""
         if query.names_an_endpoint(self._store, request):
             return await self.endpoint_page(request)
         state, kept = query.failure(self._store, request)
@@ -91,19 +88,16 @@ class PageRoutes:
         return await self._respond(request, pages.failure(self.page(request), state, kept))
 
     async def flows_page(self, request: web.Request) -> web.StreamResponse:
-        """All flows."""
         pages, _ = await self._pages()
         body = pages.flows(self.page(request, refreshed=True), self._store.flows.snapshot())
         return await self._respond(request, body)
 
     async def flow_page(self, request: web.Request) -> web.StreamResponse:
-        """One flow."""
         states = found_flow(self._store.flows, request)
         pages, _ = await self._pages()
         return await self._respond(request, pages.flow(self.page(request, refreshed=True), states))
 
     async def domains_page(self, request: web.Request) -> web.StreamResponse:
-        """All mail domains."""
         pages, _ = await self._pages()
         body = pages.domains(self.page(request, refreshed=True), *self._store.domains.snapshot())
         return await self._respond(request, body)
@@ -119,7 +113,6 @@ class PageRoutes:
         raise web.HTTPFound(self.page(request).root + "docs/")
 
     async def documentation_page(self, request: web.Request) -> web.StreamResponse:
-        """A page of the documentation."""
         name = request.match_info.get("page", "index").removesuffix(".md")
         pages, documentation = await self._pages()
         document = await asyncio.to_thread(documentation.document, name)
@@ -128,7 +121,6 @@ class PageRoutes:
         return await self._respond(request, pages.document(self.page(request), document, documentation.contents))
 
     async def documentation_picture(self, request: web.Request) -> web.StreamResponse:
-        """A picture of the documentation."""
         name = request.match_info["name"]
         _, documentation = await self._pages()
         picture = await asyncio.to_thread(documentation.picture, name)
@@ -137,7 +129,6 @@ class PageRoutes:
         return web.Response(body=picture, content_type="image/png")
 
     def page(self, request: web.Request, *, refreshed: bool = False) -> Page:
-        """What every page needs."""
         exporter = self._store.snapshot().exporter
         links = navigation(flows=self._store.flows.are_configured, domains=not self._store.domains.is_empty)
         now, version = self._clock(), exporter.build.version

@@ -119,7 +119,6 @@ class Pages:
         )
 
     def flows(self, page: Page, states: Sequence[FlowState]) -> Iterator[bytes]:
-        """The list of flows."""
         rows = [(state, roundup.flow_health(state), _messages(state)) for state in states]
         rows.sort(key=lambda row: URGENCY.index(row[1]))
         counted = roundup.of_flows(states)
@@ -174,7 +173,6 @@ class Pages:
         )
 
     def failure(self, page: Page, state: EndpointState, kept: KeptFailure) -> Iterator[bytes]:
-        """All about one failed probe."""
         endpoint, failures = state.endpoint, state.history.failures
         result, place = kept.result(endpoint.name), failures.index(kept)
 
@@ -213,7 +211,6 @@ class Pages:
         return self._renderer.render("domains.html", page=page, rows=rows, counted=counted, followed=followed)
 
     def domain(self, page: Page, state: DomainState) -> Iterator[bytes]:
-        """All about one judged domain."""
         path = links.json_link("domains", state.name)
         return self._renderer.render(
             "domain.html", page=page, state=state, failing=roundup.failing_checks(state), json=path

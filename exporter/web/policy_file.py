@@ -200,7 +200,6 @@ def _tls(section: TlsServerSection | None, directory: Path, notes: Notes) -> Tls
 
 
 def _headers(section: HttpServerSection | None, notes: Notes) -> Mapping[str, str]:
-    """Without those that are blank."""
     written = {} if section is None else dict(section.headers or {})
     for name, value in written.items():
         if value and HEADERS[name] and value not in HEADERS[name]:

@@ -49,12 +49,10 @@ def held_back(state: DomainState) -> list[str]:
 
 
 def of_flows(states: Sequence[FlowState]) -> Roundup:
-    """All flows together."""
     return _counted(map(flow_health, states))
 
 
 def of_domains(states: Sequence[DomainState]) -> Roundup:
-    """All judged domains together."""
     return _counted(map(domain_health, states))
 
 

@@ -59,8 +59,7 @@ class Compressor(Protocol):
     def compress(self, data: bytes, /) -> bytes:
         """Takes data in; what comes out may be empty."""
 
-    def flush(self) -> bytes:
-        """Ends the stream."""
+    def flush(self) -> bytes: ...
 
 
 class Streamer:
@@ -201,7 +200,6 @@ class _Sending:
         return self._speed
 
     def abort(self) -> None:
-        """Close the connection at once."""
         self._speed = math.inf
         if self._transport is not None:
             self._transport.abort()

@@ -86,7 +86,6 @@ def name(text: str) -> str:
 
 
 def path(text: str) -> str:
-    """The path of a file."""
     if plain(text).startswith("~"):
         raise ValueError(f"{quoted(text)}: ~ is not expanded; write the whole path")
     return text

@@ -191,11 +191,9 @@ class Examination:
 
     @property
     def domain(self) -> str:
-        """Its name."""
         return self.settings.name
 
     def report(self, problem: DomainProblem, check: DomainCheck, detail: str) -> None:
-        """Something is wrong."""
         finding, known = Finding(check, problem, detail), self.findings.setdefault(check, [])
         if finding not in known:
             known.append(finding)
@@ -237,12 +235,9 @@ class Examination:
         return await self.shared("mx", self._exchange)
 
     async def host(self, name: str, preference: int = 0) -> Host:
-        """A host with its addresses."""
         return await self.shared(("host", name), lambda: self._host(name, preference))
 
     async def shown(self, place: Place, address: str, server_name: str, key_type: KeyType | None = None) -> Shown:
-        """What a server presents."""
-
         async def shake() -> Shown:
             async with self._room:
                 return await self.hands.shake(
@@ -291,7 +286,6 @@ def relay(host: str) -> Place:
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:
-    """Names for people."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 

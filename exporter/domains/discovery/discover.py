@@ -68,7 +68,6 @@ class Discovery:
 
     @property
     def endpoints(self) -> list[Discovered]:
-        """Each once."""
         return merge(self.answers)
 
     @property

@@ -63,7 +63,6 @@ def list_newest(_: Pop3, messages: int, known: Collection[str]) -> Dialogue[list
 
 
 def size_of(_: Pop3, number: int) -> Dialogue[int]:
-    """Octets of a message."""
     response = yield from command(b"LIST %d" % number)
     words = _LISTED.fullmatch(response.text) if response.positive else None
     if words is None:
