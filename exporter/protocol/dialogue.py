@@ -20,7 +20,7 @@ ChannelBinding: TypeAlias = Literal["tls-exporter", "tls-server-end-point"]
 """Channel binding types by their registered names (RFC 9266, RFC 5929)."""
 
 MAX_LINE: Final = 8192
-"""Octets of one line: what RFC 7162 section 4 asks IMAP peers to cope with; SMTP and POP3 demand 512."""
+"""The longest line, in octets: what RFC 7162 section 4 demands for IMAP. SMTP and POP3 demand 512."""
 
 MAX_REPLY_LINES: Final = 512
 """Lines of one reply. A large EHLO has about 30, a chatty `220-` banner about 60."""
@@ -29,19 +29,19 @@ MAX_ANNOUNCED: Final = 16384
 """Octets of all capabilities together. Large servers announce 600."""
 
 BLANK: Final = b" \t\r"
-"""What means nothing at the end of a line. Some servers end theirs with CR CR LF."""
+"""Characters to ignore at the end of a line. Some servers end lines with CR CR LF."""
 
 MAX_LITERAL: Final = 65536
 """Octets of one IMAP literal. Names and quota roots are short; nothing asked for here is longer than a line."""
 
 MAX_QUOTE: Final = 160
-"""Characters of a server's words that stand in a failure's detail: enough for a sentence and a URL."""
+"""Characters of a server's text that are quoted in a failure's detail: enough for a sentence and a URL."""
 
 STACKING: Final = 200
-"""Canonical combining classes from here on stack marks on each other without bound (Unicode 4.3)."""
+"""From this canonical combining class on, marks stack up without limit (Unicode 4.3)."""
 
 CUT_QUOTE: Final = b'..."'
-"""How a quote ends that was shortened."""
+"""The end of a shortened quote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class Send:
 
     Attributes:
         line: The octets, without CRLF.
-        shown: What the transcript shows in their place. Set exactly where the line carries a secret; such a line leaves
-            only over a connection that `RequireSecure` lets pass.
+        shown: What the transcript shows instead. It is set only if the line contains a secret; such a line is only sent
+            over a connection that `RequireSecure` allows.
     """
 
     line: bytes
@@ -67,12 +67,12 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class ReadLine:
-    """Give me the next line, without its line ending; it is at most `MAX_LINE` octets."""
+    """Read the next line, at most `MAX_LINE` octets, without its ending."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadPiece:
-    """Give me the next line of somebody's mail with its line ending, or the next `MAX_LINE` octets of a longer one.
+    """Read the next line of a message with its ending, or the next `MAX_LINE` octets of a longer one.
 
     RFC 5322 2.1.1 allows lines of 998 octets, and real mail has some of megabytes. The transcript does not show them.
     """
@@ -80,10 +80,10 @@ class ReadPiece:
 
 @dataclass(frozen=True, slots=True)
 class ReadExactly:
-    """Give me exactly this many octets.
+    """Read exactly this many octets.
 
     Attributes:
-        of_content: Whether they are somebody's mail, of which the transcript shows only how long it is.
+        of_content: Whether they are part of a message. The transcript then shows only the length.
     """
 
     size: int
@@ -92,12 +92,12 @@ class ReadExactly:
 
 @dataclass(frozen=True, slots=True)
 class ShowUnread:
-    """Show me what came and was not read. It stays where it is."""
+    """Return received data that was not read, and keep it in the buffer."""
 
 
 @dataclass(frozen=True, slots=True)
 class TakeUnread:
-    """Give me what came and was not asked for; it should be nothing."""
+    """Return and remove received data that nobody asked for. There should be none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class StartTls:
 
 @dataclass(frozen=True, slots=True)
 class RequireSecure:
-    """Credentials come next.
+    """Check the connection, because credentials come next.
 
     The driver ends the dialogue with `auth_insecure` unless the connection is encrypted and verified, or the user
     insists.
@@ -116,44 +116,44 @@ class RequireSecure:
 
 @dataclass(frozen=True, slots=True)
 class Learn:
-    """Keep those of these facts that are known, whatever becomes of the rest of the dialogue."""
+    """Store these facts, as far as they are known, even if the rest of the dialogue fails."""
 
     facts: Facts
 
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """What was learnt by this name of `Facts` is not to be believed any more."""
+    """Delete this field of `Facts`, because it is not trusted any more."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Replied:
-    """A reply of SMTP had this code, in the phase that is under way."""
+    """An SMTP reply of the current phase had this code."""
 
     code: int
 
 
 @dataclass(frozen=True, slots=True)
 class GiveChannelBinding:
-    """Give me what ties a login to this TLS session; nothing where there is no TLS, or none that has this binding."""
+    """Return the channel binding of this TLS session; nothing without TLS or without this kind of binding."""
 
     kind: ChannelBinding
 
 
 @dataclass(frozen=True, slots=True)
 class GiveRandom:
-    """Give me this many octets that nobody can guess."""
+    """Return this many random octets."""
 
     size: int
 
 
 @dataclass(frozen=True, slots=True)
 class DeriveKey:
-    """Give me the key that PBKDF2 (RFC 8018 5.2) derives from a password.
+    """Return the key that PBKDF2 (RFC 8018 5.2) derives from a password.
 
-    It is a step because it takes up to a second of work on purpose, and what it gives may be used again.
+    It is a step because it needs up to a second of CPU time on purpose, and the key can be reused.
 
     Attributes:
         digest: The hash below HMAC, by `hashlib`'s name. The key is as long as its output.
@@ -169,14 +169,14 @@ class DeriveKey:
 
 @dataclass(frozen=True, slots=True)
 class Conceal:
-    """Do not show these octets in the transcript when the server says them, although they are read as they are."""
+    """Hide these octets in the transcript when the server sends them."""
 
     octets: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Let this many seconds pass."""
+    """Wait this many seconds."""
 
     seconds: float
 
@@ -194,9 +194,9 @@ class SendContent:
 
 @dataclass(frozen=True, slots=True)
 class AwaitServer:
-    """Wait until the server says something, or until this many seconds have passed.
+    """Wait until the server sends something, or until this many seconds have passed.
 
-    Give me nothing if they have; else something, whatever it is: what the server says is to be read then.
+    Returns nothing after a timeout, else something. The server's data is read by later steps.
     """
 
     seconds: float
@@ -213,11 +213,11 @@ class DialogueError(Exception):
     """The dialogue cannot go on. The one family of exceptions that dialogues raise.
 
     Attributes:
-        reason: Which of the closed set.
-        detail: For people, made by `quoted` where it repeats the server.
-        in_step: Whether both sides still agree where they are, so that a goodbye would be understood.
-        phase: The phase that fails, if that is not the one under way: it did not even begin.
-        unclear: The server refuses the login, and does not say why in words that are known.
+        reason: The failure reason.
+        detail: For people. Any text of the server in it went through `quoted`.
+        in_step: Whether both sides still agree on the state, so that the server would understand QUIT or LOGOUT.
+        phase: The phase that fails, if it is not the current one and could not begin.
+        unclear: The server refused the login without a known reason.
     """
 
     def __init__(
@@ -238,14 +238,14 @@ class DialogueError(Exception):
 
 
 class ProtocolError(DialogueError):
-    """The server said what its protocol does not allow."""
+    """The server broke its protocol."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(FailureReason.PROTOCOL_ERROR, detail, in_step=False)
 
 
 class ResponseTooLargeError(DialogueError):
-    """The server said more than anyone would want to hear."""
+    """The server sent more data than a limit allows."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(FailureReason.RESPONSE_TOO_LARGE, detail, in_step=False)
@@ -260,24 +260,24 @@ def printable(data: bytes) -> str:
 
 
 def _shown(character: str) -> str:
-    """A character as it is, unless it does more than stand there: turns the line around, hides, stacks up on others."""
+    """A character, escaped if it changes the direction of text, is invisible, or stacks up on others."""
     if character.isprintable() and unicodedata.combining(character) < STACKING:
         return character
     return "".join(f"\\x{octet:02x}" for octet in character.encode("utf-8", "surrogatepass"))
 
 
 def quoted(data: bytes) -> str:
-    """The server's words for a failure's detail: printable, shortened, in quotes."""
+    """The server's text for a failure's detail: printable, shortened, in quotes."""
     # A character takes four octets at most (RFC 3629 section 3), and none may be cut in two.
     text = printable(data[: 4 * (MAX_QUOTE + 1)])
     return f'"{text}"' if len(text) <= MAX_QUOTE else f'"{text[:MAX_QUOTE]}{CUT_QUOTE.decode()}'
 
 
 def announcement(items: Iterable[bytes]) -> tuple[str, ...]:
-    """Announced capabilities as text, each without more white space than tells its words apart.
+    """Announced capabilities as text, with single spaces.
 
     Raises:
-        ResponseTooLargeError: They are more than any server has.
+        ResponseTooLargeError: They are too long.
     """
     found = tuple([b" ".join(words) for item in items if (words := item.split())])
     if sum(map(len, found)) > MAX_ANNOUNCED:

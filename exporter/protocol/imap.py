@@ -1,7 +1,7 @@
 """IMAP as a client speaks it (RFC 9051, RFC 3501), with QUOTA (RFC 9208), STATUS=SIZE (RFC 8438), LITERAL+ (RFC 7888).
 
-What the client says, and in which order, stands here. How its arguments are written is in imap_command.py, how the
-server's responses are read in imap_response.py, and what its refusals mean in imap_refusal.py.
+This module has the commands and their order. imap_command.py writes their arguments, imap_response.py parses the
+server's responses, and imap_refusal.py says what refusals mean.
 """
 
 from __future__ import annotations
@@ -133,9 +133,9 @@ class Imap:
             yield Learn(Facts(capabilities=self.capabilities))
 
     def introduce(self) -> Dialogue[None]:
-        """Say who we are, once, to a server that wants to know (RFC 2971).
+        """Send ID once, to a server that supports it (RFC 2971).
 
-        NetEase opens no mailbox to a client that has not. What the server says about itself is of no use here.
+        NetEase opens no mailbox without it. The server's answer is not used.
         """
         if "ID" in self.announced() and not self._introduced:
             self._introduced = True
@@ -265,7 +265,7 @@ class Imap:
         return reply
 
     def ask(self, line: bytes) -> Dialogue[Reply | None]:
-        """As `command`, of what need not be answered well: nothing if the answer is not one that IMAP has.
+        """As `command`, for optional commands: returns nothing if the answer is malformed.
 
         What is left of that, answers a command that was given up.
         """
@@ -275,12 +275,12 @@ class Imap:
             return None
 
     def _expect_silence(self) -> Dialogue[None]:
-        """Make sure that the server has said nothing that would be taken for the answer to what is sent next.
+        """Make sure that no data is there that would be mistaken for the answer to the next command.
 
         RFC 9051 7: data may come unasked, and waits for the next answer to be read.
 
         Raises:
-            DialogueError: It has; or it said goodbye.
+            DialogueError: There is such data, or the server said goodbye.
         """
         unread = yield ShowUnread()
         if not unread:
@@ -297,14 +297,14 @@ class Imap:
             raise ProtocolError(f"the server says what nobody asked for: {quoted(unread.rstrip())}")
 
     def read_reply(self, tag: bytes) -> Dialogue[Reply]:
-        """Read until the command ends, which has said all that it has to say."""
+        """Read until the command ends. Nothing more is sent for it."""
         reply = yield from self.read(tag)
         if isinstance(reply, Continuation):
             raise ProtocolError(f"the server asks to go on where nothing is left to say: {reply}")
         return reply
 
     def read(self, tag: bytes) -> Dialogue[Reply | Continuation]:
-        """Read until the command ends, or the server asks to go on with it."""
+        """Read until the command ends, or the server asks for its next part."""
         data: list[Data] = []
         notices: list[Status] = []
         for _ in range(MAX_REPLY_LINES):

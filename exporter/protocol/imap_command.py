@@ -1,6 +1,6 @@
 """How an IMAP client writes what its commands take (RFC 9051 sections 4 and 5.1): strings and mailbox names.
 
-Only writing is here, and it is pure. When a line is sent, and what is waited for between two, is imap.py's matter.
+This module only writes, and is pure. imap.py sends the lines and waits between them.
 """
 
 from __future__ import annotations

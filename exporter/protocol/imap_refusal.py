@@ -1,4 +1,4 @@
-"""What it means when an IMAP server says no: response codes (RFC 5530) as reasons. Logins have tables of their own."""
+"""Why an IMAP server refuses a command: response codes (RFC 5530) as reasons. Logins have their own tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def refusal(
         permanent: The reason, unless the server asks to come back later or hangs up.
         context: The first words of the detail.
         status: What the server said.
-        farewell: The reason where the server hangs up, whatever it was asked.
+        farewell: The reason if the server closes the connection, after any command.
     """
     busy = status.code in login_refusals.TEMPORARY
     greets = farewell is FailureReason.SERVER_REFUSED

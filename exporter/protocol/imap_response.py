@@ -57,7 +57,7 @@ _NUMBER: Final = re.compile(rb"[0-9]{1,20}")
 
 
 class Condition(StrEnum):
-    """The state of things that a status response reports (RFC 9051 7.1)."""
+    """The condition that a status response reports (RFC 9051 7.1)."""
 
     OK = "OK"
     NO = "NO"
@@ -180,7 +180,7 @@ def parse_values(fragments: tuple[bytes, ...]) -> tuple[Value, ...]:
     """The values that a response's fragments spell.
 
     Raises:
-        ProtocolError: They spell none.
+        ProtocolError: They are malformed.
     """
     lists: list[list[Value]] = [[]]
     for token in _tokens(fragments):
@@ -227,7 +227,7 @@ def _tokens(fragments: tuple[bytes, ...]) -> Iterator[bytes | _Bracket | None]:
 
 
 def mailbox_status(data: Data) -> dict[str, int]:
-    """The figures of a STATUS response (RFC 9051 7.3.3) by their names in capitals; what is none is left out."""
+    """The numbers of a STATUS response (RFC 9051 7.3.3) by their names in capitals. Malformed ones are left out."""
     items = _items(data)
     if len(items) % 2:
         raise ProtocolError(f"not the status of a mailbox: {data}")

@@ -1,12 +1,11 @@
 """Why a server refuses a login: reply codes, response codes and servers' own wording, as reasons.
 
-The tables of codes are here, a protocol each, and the order in which everything is asked. What servers say in the same
-words whichever protocol they speak is login_wording.py.
+This module has a table of codes for each protocol, and the order in which everything is checked. login_wording.py has
+the wording that servers use in any protocol.
 
-A login that is called rejected is left alone for up to an hour, so an outage must not be called that; and a rejected
-one that is called unavailable would be sent again and again, and lock the account. So a refusal is about the
-credentials only if it says so, and one that says nothing known is unavailable and `unclear`: it has a backoff of its
-own (exporter/visiting/backoff.py).
+A rejected login is paused for up to an hour, so an outage must not count as a rejection. A rejection that counted as
+an outage would be sent again and again, and lock the account. So a refusal is about the credentials only if it says so.
+One that says nothing known is unavailable and `unclear`: it has its own backoff (exporter/visiting/backoff.py).
 """
 
 from __future__ import annotations
@@ -40,8 +39,8 @@ class Codes:
     """What a protocol's codes say.
 
     Attributes:
-        exact: Codes that mean one thing, whatever is written behind them.
-        rough: Codes that servers use for many things: the words go before them.
+        exact: Codes with one meaning, whatever text follows.
+        rough: Codes that servers use for many things, so the text is checked first.
     """
 
     exact: tuple[Row, ...]
@@ -53,7 +52,7 @@ class Verdict:
     """Why a login was refused.
 
     Attributes:
-        unclear: The refusal said nothing that is known.
+        unclear: The refusal has no known code or wording.
     """
 
     reason: FailureReason

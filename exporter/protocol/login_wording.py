@@ -2,8 +2,8 @@
 
 Only tables are here; login_refusals.py reads them.
 
-Each table stands for one meaning, whichever protocol it is said in. A server that is seen to say it in yet another way
-is a new line. The servers' exact words are test data: tests/protocol/refused_logins.py.
+Each table has one meaning, for all protocols. Add a line when a server uses yet another wording. The servers' exact
+words are test data: tests/protocol/refused_logins.py.
 
 No pattern may take more than linear time on hostile words: every repetition has a small upper bound.
 """
@@ -27,7 +27,7 @@ ENCODINGS: Final = (
     *("utf-8", "iso-8859-1", "iso-8859-2", "cp1251", "koi8-r"),
     *("gb18030", "big5", "shift_jis", "euc-kr"),
 )
-"""Those in which mail servers write to people."""
+"""The languages in which mail servers write."""
 
 
 def row(reason: FailureReason, *patterns: bytes) -> Row:
@@ -36,18 +36,18 @@ def row(reason: FailureReason, *patterns: bytes) -> Row:
 
 
 def match(table: Iterable[Row], words: bytes) -> FailureReason | None:
-    """What the first row that fits says; `None` if none does."""
+    """The meaning of the first matching row; `None` if no row matches."""
     return next((reason for pattern, reason in table if _compiled(pattern).search(words)), None)
 
 
 @cache
 def _compiled(pattern: bytes) -> re.Pattern[bytes]:
-    """When it is first needed: to compile all of them takes a tenth of a second, and most servers refuse nobody."""
+    """Compiles on first use: compiling all takes a tenth of a second, and most servers never refuse a login."""
     return re.compile(pattern, re.IGNORECASE | re.DOTALL)
 
 
 def says_busy(words: bytes) -> bool:
-    """Whether a refusal of something else than a login is for the moment only."""
+    """Whether a refusal that is not about a login is temporary."""
     return _compiled(BUSY).search(words[:MAX_JUDGED]) is not None
 
 
@@ -207,7 +207,7 @@ _BUSY: Final = (
 )
 
 BUSY: Final = _any(*_BUSY)
-"""The server would do what it is asked at another time, whatever it was asked."""
+"""The refusal is temporary, for any command."""
 
 OUTAGE: Final = (
     row(
@@ -265,7 +265,7 @@ NO_TROUBLE: Final = re.compile(
     ),
     re.IGNORECASE | re.DOTALL,
 )
-"""What sounds like trouble of the server, and says no more than that the login failed."""
+"""Wording that sounds like a problem of the server but only says that the login failed."""
 
 _LOGIN: Final = (
     rb"log(?:ged|ging)?[ -]?(?:in|on)|sign(?:ed|ing)?[ -]?in|authent\w{0,12}|authori[sz]\w{0,8}|\bauth\b|access|"
@@ -296,4 +296,4 @@ CREDENTIALS: Final = (
         ),
     ),
 )
-"""It says something of credentials, or that the login failed, and nothing of an outage."""
+"""The text mentions credentials or a failed login, and no outage."""

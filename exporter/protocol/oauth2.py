@@ -1,7 +1,7 @@
-"""What is said to a token endpoint, and what it answers (RFC 6749, RFC 7521, RFC 7523).
+"""Builds requests to a token endpoint and parses its answers (RFC 6749, RFC 7521, RFC 7523).
 
-Pure: secrets that were read, a time and a nonce in, the octets of a request out; the octets of an answer in, a token or
-a `TokenError` out. Every answer is hostile. Whose turn it is to ask, and how the octets travel, does not live here.
+Pure: secrets, a time and a nonce go in and the octets of a request come out; the octets of an answer go in and a token
+or a `TokenError` comes out. Every answer is untrusted. Scheduling and transport are elsewhere.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ MAX_DETAIL: Final = 400
 """Characters of a server's explanation that are kept: Microsoft's fill half of it."""
 
 _OF_THE_REQUEST: Final = re.compile(rb"\b(?:Trace ID|Correlation ID|Timestamp):")
-"""Where the part of an explanation begins that Microsoft appends, and that is different each time."""
+"""The start of the part of Microsoft's explanations that is different each time."""
 
 _REFRESH_TOKEN: Final = re.compile(r"[ -~]+")
 """RFC 6749 appendix A.17."""
@@ -79,7 +79,7 @@ class Material:
     service_account: Secret | None = None
 
     def fingerprint(self) -> Secret:
-        """Something that is different as soon as one of them is."""
+        """A value that changes when one of them changes."""
         parts = [getattr(self, field.name) for field in fields(self)]
         digests = [b"-" if part is None else hashlib.sha256(part.reveal()).digest() for part in parts]
         return Secret(hashlib.sha256(b"|".join(digests)).digest())
@@ -92,7 +92,7 @@ class TokenRequest:
     Attributes:
         body: A form.
         authorization: The header of that name; `None` for none.
-        hidden: What must not be shown, wherever the server repeats it.
+        hidden: Secrets to hide if the server repeats them.
     """
 
     body: Secret
@@ -134,7 +134,7 @@ def token_request(client: OAuth2Client, material: Material, now: float, nonce: s
     """What to ask the token endpoint.
 
     Args:
-        client: Who asks, and for what.
+        client: The client and its grant.
         material: Its secrets.
         now: Unix time.
         nonce: Text that nobody has used before.
@@ -184,11 +184,11 @@ def token_answer(
         status: Of HTTP.
         retry_after: The header of that name.
         body: All of it.
-        hidden: What the error must not show.
+        hidden: Secrets that the error must not show.
         now: Unix time.
 
     Raises:
-        TokenError: It says no, or nothing.
+        TokenError: It refuses, or has no token.
     """
     wait = _seconds(retry_after, now)
     document = _document(body)
@@ -264,7 +264,7 @@ def _account_assertion(client: OAuth2Client, account: Secret, now: float) -> str
 
 
 def _document(body: bytes) -> dict[str, Any] | None:
-    """A JSON object; `None` if it is none."""
+    """A JSON object; `None` if the text is something else."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -304,7 +304,7 @@ def _lifetime(document: Mapping[str, Any]) -> float | None:
 
 
 def _without_words(status: int) -> TokenOutcome:
-    """What an answer means that does not explain itself."""
+    """The meaning of an error without a description."""
     return TokenOutcome.UNAVAILABLE if status >= 500 or status == 429 else TokenOutcome.INVALID
 
 

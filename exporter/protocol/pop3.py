@@ -66,7 +66,7 @@ class Pop3:
 
     Attributes:
         timestamp: The message identifier in the greeting of a server that knows APOP (RFC 1939 section 7); `None` if
-            there is none. It outlives the upgrade although it came in plain: it is hashed, and none of it believed.
+            there is none. It is kept after the upgrade although it was not encrypted: it is only hashed, not trusted.
     """
 
     farewell: Final = re.compile(rb"-ERR\b[^\r\n]*\r?\n")
@@ -78,7 +78,7 @@ class Pop3:
         self._endpoint = endpoint
         self._owes_response = False
         self.left = False
-        """Whether goodbye was said already."""
+        """Whether QUIT was sent already."""
 
     def greet(self) -> Dialogue[None]:
         response = yield from read_response()
@@ -190,10 +190,10 @@ def command(line: bytes, shown: str | None = None) -> Dialogue[Response]:
 
 
 def expect_silence() -> Dialogue[None]:
-    """Make sure that the server has said nothing that would be taken for the response to what is sent next.
+    """Make sure that no data is there that would be mistaken for the response to the next command.
 
     Raises:
-        DialogueError: It has; or it said goodbye.
+        DialogueError: There is such data, or the server said goodbye.
     """
     unread = yield ShowUnread()
     if unread.startswith(b"-ERR"):
@@ -236,7 +236,7 @@ _COMMANDS: Final[Mapping[Mechanism, Callable[[Login, bytes], Dialogue[Response]]
 
 
 def _argument(keyword: str, what: str, value: bytes) -> bytes:
-    """An argument as it is, for POP3 has no way to quote: what would end the line or the string cannot be sent."""
+    """An argument, which POP3 cannot quote: characters that would end the line or string are refused."""
     if any(octet in value for octet in b"\r\n\0"):
         raise DialogueError(
             FailureReason.SECRET_UNREADABLE, f"{what} holds a line break or a NUL octet, which {keyword} cannot carry"

@@ -1,4 +1,4 @@
-"""One row a protocol: who speaks it, how its servers are written and reached, and what only it understands.
+"""One row for each protocol: its client, its URL schemes and ports, and the keys and mechanisms that only it has.
 
 Adding a protocol is a member of `Protocol`, a row here, and its place in the rows of `errands`; a test walks the
 members and asks every table for them.
@@ -34,14 +34,14 @@ class Scheme:
 
 @dataclass(frozen=True, slots=True)
 class ProtocolRow:
-    """All that there is to know about a protocol.
+    """Everything about one protocol.
 
     Attributes:
         client: Makes the client's side of a connection, for an endpoint and a name to give in EHLO.
         schemes: In the order of preference where several fit.
         colours: On dashboards: in full, and for what is below the same in full colour.
-        keys: Of endpoints, the ones that mean something to it but not to every protocol.
-        mechanisms: Its own, which SASL does not have.
+        keys: The keys of endpoints that this protocol uses but not every protocol does.
+        mechanisms: Its own mechanisms, which are not SASL.
     """
 
     client: Callable[[Endpoint, str], Client]

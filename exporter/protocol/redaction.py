@@ -1,4 +1,4 @@
-r"""Finding secrets in what a server says, in whatever clothes it repeats them. Pure: octets in, octets out.
+r"""Finds secrets in what a server says, in any encoding. Pure: octets in, octets out.
 
 A server that received a secret may repeat it: in an answer, in a later greeting, or in the subject of a certificate. It
 may use another letter case, hex, base64 (once or twice), base32, `%70`, `=70`, `&#112;`, `\u0070` or UTF-7. It may also
@@ -22,7 +22,7 @@ from typing import Final, TypeAlias
 from exporter.protocol.dialogue import CUT_QUOTE, printable
 
 MIN_HIDDEN: Final = 5
-"""Octets a secret must have to be looked for in what a server says; shorter ones would blot out ordinary words."""
+"""The shortest secret, in octets, that is looked for. Shorter ones would hide ordinary words."""
 
 MIN_BEGINNING: Final = 5
 """Octets of a secret that are blotted out where a quote was cut off in the middle of it."""
@@ -92,12 +92,12 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[bytes] = ()) -> None:
-        """Prepare to look for these. Those that are too short are left alone."""
+        """Prepare to look for these secrets. Those that are too short are ignored."""
         self.secrets = tuple(dict.fromkeys(secrets))
         self._wanted = tuple([_wanted(form) for secret in self.secrets for form in _spellings(secret)])
 
     def may_hold(self, octets: bytes) -> bool:
-        """Whether one of the secrets could be in the octets: quickly, and never wrong when it says no."""
+        """Whether one of the secrets may be in the octets. It is fast, and a no is always right."""
         if not self._wanted:
             return False
         return len(octets) > MAX_LOOKED_AT or any(self._may_hold(view) for view in _decodings(octets))
@@ -138,7 +138,7 @@ class Redactor:
         return b"\n".join([BLOT if blot else line for line, blot in zip(lines, hidden, strict=True)])
 
     def text(self, text: str) -> str:
-        """Likewise for text."""
+        """As `blotted`, for text."""
         return self.blotted(text.encode("utf-8", "surrogatepass")).decode("utf-8", "backslashreplace")
 
     def _found(self, view: bytes) -> Iterator[slice]:
@@ -257,7 +257,7 @@ def _views(octets: bytes) -> Iterator[tuple[bytes, Spans]]:
 
 
 def _decoded(found: re.Match[bytes]) -> bytes:
-    """What an escape stands for; itself, if for nothing."""
+    """The decoded escape; unchanged if it is not one."""
     high, low, octet, *written, decimal, octal, name, control, shifted = found.groups()
     if high:
         # Two halves of what has no place in 16 bits (RFC 8259 section 7).

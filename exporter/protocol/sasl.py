@@ -1,4 +1,4 @@
-"""Which SASL mechanisms there are, and which one a login takes.
+"""The SASL mechanisms, and the choice of one for a login.
 
 How each works is in sasl_mechanisms.py and sasl_scram.py, how an exchange runs in sasl_exchange.py.
 """
@@ -44,7 +44,7 @@ the password itself on the server, so that many announce what they cannot do (dr
 OAUTHBEARER has an RFC, XOAUTH2 has none."""
 
 PREFERENCE_IN_CLEAR: Final = (*_SCRAM, *_MD5, *_PLAIN, *_OTHERS)
-"""Likewise on a connection that everybody may read along: whatever does not show the password goes first."""
+"""What `auto` picks from on an unencrypted connection: first the mechanisms that do not show the password."""
 
 
 def choose(

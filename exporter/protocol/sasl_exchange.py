@@ -1,7 +1,7 @@
 """One run of a SASL mechanism (RFC 4422): between what the mechanism says and how a protocol frames it.
 
-A mechanism is a generator of responses; the base64, the initial response and the question whether the exchange is over
-are the same for all mechanisms and all protocols, and are here. No mechanism and no protocol is.
+A mechanism is a generator of responses. This module has what all mechanisms and protocols share: base64, the initial
+response, and whether the exchange is complete.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PROMPTED: Final = frozenset({Mechanism.LOGIN})
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What a mechanism may have to know.
+    """The input of a mechanism.
 
     Attributes:
         mechanism: The one in use; `login` has the one that was asked for.
@@ -76,11 +76,11 @@ class Complaint:
 
 @dataclass(frozen=True, slots=True)
 class Respond:
-    """Say this, and give me the server's next challenge.
+    """Send this response, and return the server's next challenge.
 
     Attributes:
         octets: `None` only at the very beginning, where the mechanism lets the server speak first.
-        final: Whether all has been said, on both sides, that a login takes: before that, none is believed.
+        final: Whether the exchange is complete on both sides. Before that, no success is accepted.
         complaint: What this is the answer to, if it is one.
     """
 
@@ -147,7 +147,7 @@ class Exchange:
         """The server says that the login is taken.
 
         Raises:
-            ProtocolError: It cannot mean it, for the exchange has not come to its end.
+            ProtocolError: The exchange is not complete, so the success cannot be real.
         """
         if self._unsent is not None or not self._over:
             raise ProtocolError(f"the server takes the login before {self._mechanism} has come to its end")
@@ -161,7 +161,7 @@ class Exchange:
         return refusal
 
     def _advance(self, challenge: bytes | None) -> Dialogue[bytes | None]:
-        """Let the mechanism go on to its next response."""
+        """Continue the mechanism to its next response."""
         try:
             step = next(self._mechanics) if challenge is None else self._mechanics.send(challenge)
             while not isinstance(step, Respond):

@@ -1,4 +1,4 @@
-"""From the greeting to the login: what a mail client says first and next, whichever protocol it speaks.
+"""From the greeting to the login, for all protocols.
 
 The rules that keep credentials safe are here, once for all three protocols. After the upgrade to TLS, nothing that the
 server said before is used. No login begins on a connection that is not secure enough. smtp.py, imap.py and pop3.py have
@@ -31,7 +31,7 @@ class Client(Interface):
     """The client's side of one protocol, for one connection. Each method is a dialogue, in the order of use."""
 
     capabilities: tuple[str, ...] | None
-    """What the server announced last; `None` while it has not, or has no way to."""
+    """The capabilities that the server announced last; `None` before that, or if it cannot announce any."""
 
     @property
     def last_words(self) -> bytes:
@@ -42,7 +42,7 @@ class Client(Interface):
         """The line by which a server may say, at any time, that it hangs up."""
 
     def greet(self) -> Dialogue[None]:
-        """Wait for the greeting, to its last line, and say nothing before."""
+        """Wait for the whole greeting before sending anything."""
 
     def ask_capabilities(self) -> Dialogue[None]:
         """Ask what the server can do, unless the greeting told already."""
@@ -51,13 +51,13 @@ class Client(Interface):
         """Whether an upgrade can be asked for."""
 
     def starttls(self) -> Dialogue[None]:
-        """Ask for the upgrade, and forget all that was learnt in plain."""
+        """Ask for the upgrade, and forget everything that was learnt before it."""
 
     def logged_in_already(self) -> bool:
         """Whether the greeting said that no login is needed."""
 
     def log_in(self, login: Login, *, encrypted: bool) -> Dialogue[None]:
-        """Log in, over a connection that nobody else can read, or not."""
+        """Log in, over an encrypted connection or not."""
 
     def refresh_capabilities(self, *, all_of_them: bool = False) -> Dialogue[None]:
         """Ask again what the server can do, if it may announce other things since the login.
@@ -80,7 +80,7 @@ class Session:
 
     Attributes:
         client: The client's side: an `Imap`, a `Pop3` or an `Smtp`.
-        encrypted: Whether nobody else can read along.
+        encrypted: Whether TLS is in use.
         logged_in: Whether the server knows who we are.
         announced: The capabilities that were announced before the login; `None` if none were.
     """
@@ -100,7 +100,7 @@ def open_session(client: Client, endpoint: Endpoint, login: Login | Withheld | N
         login: `None` to look without logging in.
 
     Raises:
-        DialogueError: The server refused, or broke the protocol, or is not what the endpoint asks for.
+        DialogueError: The server refused, broke the protocol, or does not offer what the endpoint requires.
     """
     encrypted = yield from shake_hands(client, endpoint)
     announced = client.capabilities

@@ -67,7 +67,7 @@ class Smtp:
         self._endpoint = endpoint
         self._client_name = (endpoint.helo or client_name).encode()
         self.left_open: bytes | None = None
-        """The command that gets out of whatever has begun and not ended."""
+        """The command that aborts an unfinished exchange or transaction."""
 
     def greet(self) -> Dialogue[None]:
         # RFC 5321 4.3.1: the client waits for the greeting; who speaks before its last line is taken for a spam robot.
@@ -181,10 +181,10 @@ def command(line: bytes, shown: str | None = None) -> Dialogue[Reply]:
 
 
 def expect_silence() -> Dialogue[None]:
-    """Make sure that the server has said nothing that would be taken for the reply to what is sent next.
+    """Make sure that no data is there that would be mistaken for the reply to the next command.
 
     Raises:
-        DialogueError: It has; or it said goodbye.
+        DialogueError: There is such data, or the server said goodbye.
     """
     unread = yield ShowUnread()
     if unread.startswith(GOODBYE):

@@ -1,8 +1,7 @@
 """What is done after the login: one errand a file, and the table of those that endpoints can ask for.
 
-An errand takes the client's side of a session and is a dialogue with a value. It says what is to be said, learns facts
-on the way and raises `DialogueError`; which errands a visit runs, and what becomes of their values, is the visit's
-matter.
+An errand is a dialogue: it takes the client's side of a session and returns a value. It runs commands, stores facts
+and raises `DialogueError`. The visit decides which errands run, and uses their values.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from exporter.protocol.session import Client, Session, open_session
 
 @dataclass(frozen=True, slots=True)
 class ErrandRow:
-    """How the protocols go about one errand.
+    """How each protocol does one errand.
 
     Attributes:
-        by: What each does of those that can do it, for what an endpoint asks for.
-        needs_login: Whether it can only be done, and is only done, by somebody who is logged in.
+        by: The dialogue of each protocol that supports it, for an endpoint.
+        needs_login: Whether it is only done after a login.
     """
 
     by: Mapping[Protocol, Callable[[Session, Endpoint], Dialogue[object]]]
@@ -72,7 +71,7 @@ ERRANDS: Final[Mapping[Errand, ErrandRow]] = MappingProxyType(
 
 
 def converse(client: Client, endpoint: Endpoint, login: Login | Withheld | None) -> Dialogue[None]:
-    """The whole conversation of a probe but for the goodbye, which is due also when this fails.
+    """The whole conversation of a probe except the goodbye, which also follows a failure.
 
     Args:
         client: The client's side of the endpoint's protocol.
@@ -90,7 +89,7 @@ def run_errands(session: Session, endpoint: Endpoint) -> Dialogue[None]:
     """Do all that the endpoint asks for and that its protocol and session allow.
 
     Raises:
-        DialogueError: One of them found something amiss. Those behind it are not done.
+        DialogueError: One of them failed. Those after it are not done.
     """
     wanted = [
         row.by[endpoint.protocol]

@@ -10,7 +10,7 @@ from exporter.protocol.session import Session, offer
 
 
 def expect_capabilities(session: Session, expected: Collection[str]) -> Dialogue[None]:
-    """Hold what the server announced against what it should.
+    """Compare what the server announced with what it should.
 
     It may be announced before the login or after it: AUTH=PLAIN is told first, QUOTA often last.
 

@@ -1,4 +1,4 @@
-"""Can the mailbox be opened, and what is in it? By IMAP and POP3. Looking changes nothing."""
+"""Can the mailbox be opened, and what is in it? By IMAP and POP3. The mailbox is not changed."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def look_at_maildrop(_: pop3.Pop3) -> Dialogue[MailboxFacts]:
     """The one mailbox that a login by POP3 leads to (RFC 1939 section 5).
 
     Raises:
-        DialogueError: The server does not tell.
+        DialogueError: The server refuses.
     """
     response = yield from pop3.command(b"STAT")
     if not response.positive:

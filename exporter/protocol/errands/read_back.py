@@ -47,7 +47,7 @@ class _Reading:
                 self._spoilt = True
 
     def is_mail(self, size: int) -> bool:
-        """Whether it is as long as was said, and is mail: at least it has a header."""
+        """Whether it has the announced length and is mail, which means that it has a header."""
         try:
             message = self._parser.close()
         except (ValueError, LookupError, RecursionError, MessageError):
@@ -77,7 +77,7 @@ def read_back_mailbox(imap: Imap, facts: MailboxFacts, most: int) -> Dialogue[Ma
 
 
 def read_back_maildrop(client: pop3.Pop3, facts: MailboxFacts, most: int) -> Dialogue[MailboxFacts]:
-    """Likewise, of the maildrop. RETR changes nothing in it (RFC 1939 section 5).
+    """Read the newest messages of the maildrop. RETR does not change it (RFC 1939 section 5).
 
     Raises:
         DialogueError: The server hangs up, or says more than it should.
@@ -88,7 +88,7 @@ def read_back_maildrop(client: pop3.Pop3, facts: MailboxFacts, most: int) -> Dia
 
 
 def _read_all(facts: MailboxFacts, messages: Iterable[Dialogue[bool]], unreadable: int) -> Dialogue[MailboxFacts]:
-    """Read one message after the other, and count those that cannot be read to those of which that is known already."""
+    """Read one message after the other, and add those that cannot be read to the known count."""
     for message in messages:
         try:
             readable = yield from message

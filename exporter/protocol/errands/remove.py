@@ -1,4 +1,4 @@
-"""Remove messages by IMAP: exactly those that are named, whatever others are marked as deleted."""
+"""Remove messages by IMAP: exactly the given ones, even if others are marked as deleted."""
 
 from __future__ import annotations
 
