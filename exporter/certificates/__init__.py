@@ -1,4 +1,4 @@
-"""Judging certificates: a presented chain, what OpenSSL found in it, a name and a time become facts and problems.
+"""Judges certificates: from a chain, OpenSSL's findings, a name and a time to facts and problems.
 
 Pure: no socket, no clock, no file.
 

@@ -1,7 +1,7 @@
-"""Reading one certificate: from DER to what people and judgement need to know of it.
+"""Reads one certificate: from DER to the fields that people and the judgement need.
 
-No judgement here beyond strength, and nothing that depends on a time, a name or another certificate: it is read once.
-What can be read is read, whatever else the certificate holds; see `der` for why.
+Nothing here depends on a time, a name or another certificate, so each one is read once. Only strength is judged here. A
+field that cannot be read does not prevent the others from being read; see `der` for the reason.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ NAME_OVERHEAD: Final = 56
 """Octets that the facts of a certificate take beside its own, and each of its names beside its letters."""
 
 MAX_NAMES: Final = 256
-"""Names of one certificate that are shown; matching looks at all. Public authorities sign up to 100, rarely 250."""
+"""Names of one certificate that are shown; matching checks all. Public authorities allow up to 100, rarely 250."""
 
 MAX_NAME: Final = 255
-"""Characters of one name: DNS has no longer ones (RFC 1035 2.3.4)."""
+"""Characters of one name: the limit of DNS (RFC 1035 2.3.4)."""
 
 MAX_NAMES_TOGETHER: Final = 8192
 """Characters of all the names that are shown: 256 of the usual length."""
@@ -60,19 +60,19 @@ _PEM: Final = re.compile(
 
 
 class UnreadableError(ValueError):
-    """This is not a certificate that can be taken apart; the message says what is wrong with it, in ASCII."""
+    """The certificate cannot be parsed; the message says why, in ASCII."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Certificate:
-    """One certificate, taken apart.
+    """One parsed certificate.
 
     Attributes:
         der: As it was sent.
         kind: The kind of its key: `rsa`, `ecdsa`, or another name.
-        flaw: What of its names cannot be read, in words; `None` if all can.
+        flaw: What is wrong with its names, in words; `None` if all can be read.
         must_staple: Whether it demands a stapled OCSP response (RFC 7633).
-        constrained: Whether it says for which names it may issue (RFC 5280 4.2.1.10).
+        constrained: Whether it has name constraints (RFC 5280 4.2.1.10).
         for_servers: Whether its extendedKeyUsage, if any, has TLS servers among its purposes.
         effort: Microseconds that the check of a signature by its key takes at most, roughly.
     """
@@ -89,12 +89,12 @@ class Certificate:
     effort: float
 
     def fields(self) -> Fields:
-        """For what is rarely asked; made again, since it takes as much room as all the rest."""
+        """The raw fields. They are rarely needed and parsed again each time, because they need much memory."""
         return take_apart(self.der)
 
     @property
     def size(self) -> int:
-        """Octets that it takes up here, about."""
+        """The approximate size in memory, in octets."""
         return len(self.der) + OVERHEAD + sum(NAME_OVERHEAD + len(name) for name in self.facts.names)
 
     @property
@@ -105,10 +105,10 @@ class Certificate:
 
 @cached(LRUCache(REMEMBERED, getsizeof=lambda certificate: certificate.size))
 def read(der: bytes) -> Certificate:
-    """Take a certificate apart.
+    """Parse a certificate.
 
     Raises:
-        UnreadableError: It is not one.
+        UnreadableError: It is not a certificate.
     """
     try:
         fields = take_apart(der)
@@ -142,10 +142,10 @@ def read(der: bytes) -> Certificate:
 
 
 def end_point(der: bytes) -> bytes | None:
-    """What ties a login to a certificate: `tls-server-end-point` (RFC 5929 4.1).
+    """The channel binding `tls-server-end-point` (RFC 5929 4.1).
 
     Returns:
-        `None` for certificates that are signed without a hash, such as by Ed25519, or by one that nobody here knows.
+        `None` for certificates that are signed without a hash, such as by Ed25519, or with an unknown one.
     """
     try:
         digest = strength.signature_of(take_apart(der).algorithm).digest
@@ -180,7 +180,7 @@ def pem_blocks(text: bytes) -> list[bytes]:
 
 
 def alternatives(fields: Fields) -> bytes:
-    """The subjectAltName, DER; empty if there is none, or none that could be it."""
+    """The subjectAltName, DER; empty if it is missing or malformed."""
     return fields.extension(SUBJECT_ALTERNATIVE_NAME) or b""
 
 

@@ -1,7 +1,7 @@
-"""A chain taken apart, and what is wrong with it whatever the name and the time.
+"""A parsed chain, and its problems that do not depend on the name or the time.
 
-`examine` is asked once for each distinct chain and trust store. OpenSSL has built the path and checked the signatures;
-what it found is named here, together with what can be seen without it.
+`examine` runs once for each distinct chain and trust store. OpenSSL has built the path and checked the signatures.
+This module names its findings and adds its own.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from exporter.model import CertificateFacts
 from exporter.model import CertificateProblem as Problem
 
 NOBODY: Final = b"\x30\0"
-"""An empty distinguished name, which RFC 5280 4.1.2.6 allows to no authority."""
+"""An empty distinguished name, which RFC 5280 4.1.2.6 forbids for authorities."""
 
 LEAF: Final = "the certificate"
-"""How a sentence calls the server's own."""
+"""The name of the leaf in a sentence."""
 
 MAX_SHOWN: Final = 20
-"""Certificates that are shown of those that a server sends; three are usual, and six are many."""
+"""How many of the sent certificates are shown. Three are usual, and six are many."""
 
 Steps: TypeAlias = Sequence[Certificate | None]
-"""A path from the leaf up, with `None` for what cannot be read."""
+"""A path from the leaf up, with `None` for unreadable certificates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong.
+    """One problem of a chain.
 
     Attributes:
         words: For people, printable ASCII.
@@ -44,17 +44,17 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chain:
-    """A chain taken apart, and what is wrong with it at any time and for any name.
+    """A parsed chain, with its problems that do not depend on the time or the name.
 
     Attributes:
-        presented: As sent, the leaf first, so many as anybody looks at; what cannot be read is left out.
-        path: As OpenSSL built it, from the leaf to the trust anchor or to where it broke off; likewise.
-        leaf: `None` if it cannot be read, or there is none.
-        issuer: Who issued the leaf; `None` if unknown.
+        presented: As sent, the leaf first, up to a limit, without unreadable certificates.
+        path: As OpenSSL built it, from the leaf to the trust anchor or to its last certificate; likewise.
+        leaf: `None` if it is missing or unreadable.
+        issuer: The issuer of the leaf; `None` if unknown.
         faults: In the order of the path, the leaf's first.
         excluded: DNS names, also those below them, that an authority of the path may not issue for.
-        valid_from: From when on all of the path is valid, as a Unix timestamp.
-        valid_until: Until when it is.
+        valid_from: When all of the path begins to be valid, as a Unix timestamp.
+        valid_until: When the first certificate of the path expires, likewise.
     """
 
     presented: tuple[CertificateFacts, ...]
@@ -68,17 +68,17 @@ class Chain:
 
     @property
     def sound(self) -> bool:
-        """Nothing is wrong with it that could keep it from being verified, but for dates and name."""
+        """Whether the chain would be verified, apart from dates and name."""
         return not any(fault.problem.fails for fault in self.faults)
 
     @property
     def size(self) -> int:
-        """Octets that it takes up, about, if nothing of it is shared."""
+        """The approximate size in memory, in octets, without sharing."""
         kept = sum(each.size for each in (self.leaf, self.issuer) if each is not None)
         return kept + OVERHEAD * (len(self.presented) + len(self.path))
 
     def is_current(self, now: float) -> bool:
-        """All of its path is valid at a Unix time; RFC 5280 4.1.2.5 includes both ends, and counts whole seconds."""
+        """Whether all of the path is valid at a Unix time. RFC 5280 4.1.2.5 includes both ends, in whole seconds."""
         return self.valid_from <= now < self.valid_until + 1
 
 
@@ -91,14 +91,14 @@ def examine(
     refusal: str | None = None,
     anchors: Container[bytes] = frozenset(),
 ) -> Chain:
-    """Take a chain apart.
+    """Parse a chain.
 
     Args:
         presented: What the server sent, DER, the leaf first.
-        path: What OpenSSL made of it.
+        path: The path that OpenSSL built.
         findings: What OpenSSL reported about the path.
         finished: Whether OpenSSL went through the whole path, down to the leaf. If not, the chain is not sound.
-        refusal: Why we did not let it, in words; `None` if we did.
+        refusal: Why we stopped OpenSSL, in words; `None` if we did not.
         anchors: The names of the trusted authorities, DER, as far as they are known.
     """
     steps = [_readable(der) for der in path]
@@ -132,7 +132,7 @@ def _readable(der: bytes) -> Certificate | None:
 
 
 def _broken_off(steps: Steps, findings: Collection[Finding], anchors: Container[bytes]) -> Iterator[Fault]:
-    """What it means that nobody known issued the last certificate, if so."""
+    """The problems if the issuer of the last certificate is unknown."""
     last = len(steps) - 1
     if steps and (end := steps[last]) and any(code in NO_ISSUER for code, _ in findings):
         if any(len(found) > 1 for found in end.fields().extensions.values()):
@@ -145,7 +145,7 @@ def _broken_off(steps: Steps, findings: Collection[Finding], anchors: Container[
 
 
 def _reported(steps: Steps, findings: Collection[Finding]) -> Iterator[Fault]:
-    """What else OpenSSL found."""
+    """OpenSSL's other findings."""
     for code, depth in findings:
         problem, words = REPORTS.get(code, UNEXPECTED)
         if code in DATES | NO_ISSUER:
@@ -160,7 +160,7 @@ def _reported(steps: Steps, findings: Collection[Finding]) -> Iterator[Fault]:
 
 
 def _noticed(steps: Steps, findings: Collection[Finding]) -> Iterator[Fault]:
-    """What can be seen without OpenSSL."""
+    """Problems that are found without OpenSSL."""
     unfinished = any(code in NO_ISSUER for code, _ in findings)
     for depth, step in enumerate(steps):
         whose = _whose(steps, depth)
@@ -181,7 +181,7 @@ def _noticed(steps: Steps, findings: Collection[Finding]) -> Iterator[Fault]:
 
 
 def _contradicted(steps: Steps, findings: Collection[Finding]) -> Iterator[Fault]:
-    """A root that says that another key signed it. As an anchor OpenSSL would take it, by itself it does not."""
+    """A root that names another key as its signer. OpenSSL accepts it only as a trust anchor."""
     root = steps[-1] if steps else None
     if root is not None and not any(code in NO_ISSUER for code, _ in findings) and trust.denies_itself(root.fields()):
         words = f"{_whose(steps, len(steps) - 1)} says that it was signed by another (authorityKeyIdentifier)"
@@ -205,7 +205,7 @@ def _is_in_order(presented: Sequence[bytes], path: Sequence[bytes]) -> bool:
 
 
 def _whose(steps: Steps, depth: int) -> str:
-    """How a sentence calls the certificate at a depth."""
+    """The name of the certificate at a depth in a sentence."""
     step = steps[depth] if depth < len(steps) else None
     if depth == 0:
         return LEAF
@@ -213,5 +213,5 @@ def _whose(steps: Steps, depth: int) -> str:
 
 
 def issuing(facts: CertificateFacts) -> str:
-    """How a sentence calls a certificate above the leaf."""
+    """The name of a certificate above the leaf in a sentence."""
     return f"the issuing certificate {text.quoted(facts.subject)}"

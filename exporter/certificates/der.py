@@ -1,10 +1,10 @@
-"""DER (X.690), read element by element and leniently: what OpenSSL lets through, this has to read.
+"""Reads DER (X.690), element by element and as leniently as OpenSSL.
 
-A certificate reaches us through OpenSSL, which has its own idea of what can be taken apart. Whatever else refuses over
-an oddity - a character that a type does not have, a version that nobody uses, a field that nobody asked for - would
-overrule it. So nothing is judged here, and only what is asked for is looked at.
+OpenSSL decides which certificates can be parsed. A stricter parser would overrule it because of an oddity: a character
+that a type does not have, an unused version, or a field that nobody needs. So nothing is judged here, and only the
+requested fields are parsed.
 
-What a server sends is hostile: every loop here has a named bound, and the one exception is `MalformedError`.
+The input is untrusted: every loop here has a named bound, and the only exception is `MalformedError`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ TURN_OF_CENTURY: Final = 50
 
 
 class MalformedError(ValueError):
-    """This cannot be taken apart; the message says why, in printable ASCII."""
+    """The input cannot be parsed; the message says why, in printable ASCII."""
 
 
 class Element(NamedTuple):
@@ -69,10 +69,10 @@ class Element(NamedTuple):
 
 
 def elements(octets: bytes) -> Iterator[Element]:
-    """The elements that stand one after the other in there.
+    """The consecutive elements of the content.
 
     Raises:
-        MalformedError: On the way, once something is not an element.
+        MalformedError: While iterating, at the first malformed element.
     """
     at = 0
     while at < len(octets):
@@ -82,10 +82,10 @@ def elements(octets: bytes) -> Iterator[Element]:
 
 
 def first(octets: bytes, tag: int | None = None) -> Element:
-    """The first element in there.
+    """The first element of the content.
 
     Raises:
-        MalformedError: There is none, or it has another tag.
+        MalformedError: It is missing, or has another tag.
     """
     found = next(elements(octets), None)
     if found is None:
@@ -96,7 +96,7 @@ def first(octets: bytes, tag: int | None = None) -> Element:
 
 
 def some(octets: bytes, most: int) -> list[Element]:
-    """The first elements in there, up to where something is none."""
+    """The first elements of the content, up to the first malformed one."""
     found: list[Element] = []
     with contextlib.suppress(MalformedError):  # what comes after cannot be found
         found.extend(islice(elements(octets), most))
@@ -104,7 +104,7 @@ def some(octets: bytes, most: int) -> list[Element]:
 
 
 def count(octets: bytes, most: int) -> int:
-    """How many elements stand in there; `most` if there are more, or if that cannot be told."""
+    """The number of elements in the content; `most` if there are more, or one is malformed."""
     at, end = 0, len(octets)
     try:
         for number in range(most):
@@ -121,7 +121,7 @@ def extent(octets: bytes, at: int) -> tuple[int, int, int, int]:
     """The tag of the element at a place, where its content begins and ends, and where the next one begins.
 
     Raises:
-        MalformedError: There is no whole element.
+        MalformedError: The element is incomplete.
     """
     tag, start, length = _header(octets, at)
     if length is None:
@@ -154,7 +154,7 @@ def _header(octets: bytes, at: int) -> tuple[int, int, int | None]:
 
 
 def _end_of_contents(octets: bytes, at: int) -> int:
-    """Where the two octets stand that end an element of indefinite length (X.690 8.1.5)."""
+    """The position of the two octets that end an element of indefinite length (X.690 8.1.5)."""
     open_ones = 1
     for _ in range(MAX_STEPS):
         if octets[at : at + 2] == b"\0\0":
@@ -189,7 +189,7 @@ def dotted(identifier: bytes) -> str:
 
 
 def timestamp(element: Element) -> float | None:
-    """A UTCTime or GeneralizedTime as a Unix timestamp; `None` if it is none that can be read."""
+    """A UTCTime or GeneralizedTime as a Unix timestamp; `None` if it is malformed."""
     form = {UTC_TIME: _UTC_TIME, GENERALIZED_TIME: _GENERALIZED_TIME}.get(element.tag)
     found = form.fullmatch(element.content) if form else None
     if found is None:

@@ -1,6 +1,6 @@
-"""Distinguished names as people read them: RFC 4514, from whatever octets a certificate has there.
+"""Distinguished names for people (RFC 4514), from any octets.
 
-A name that is only shown decides nothing: what is not text is written as hex, and never an error.
+The names are only shown. Anything that is not text is written as hex and never an error.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MAX_ATTRIBUTES: Final = 100
 """Attributes of one name that are looked at: far more than fit into what is shown."""
 
 MAX_HEX: Final = 32
-"""Octets shown of what is not text."""
+"""How many octets of a non-text value are shown."""
 
 MEANINGFUL: Final = '\\"+,;<>'
 """RFC 4514 2.4: characters that a backslash has to stand before."""

@@ -1,4 +1,4 @@
-"""How much work the verification of a path may make.
+"""Limits the work of verifying a path.
 
 OpenSSL verifies while the event loop waits. A hostile server can make one handshake cost a sixth of a second: with RSA
 exponents as long as the modulus, or thousands of names under thousands of name constraints. So the work is estimated
@@ -16,13 +16,13 @@ from exporter.certificates.der import MalformedError, count, elements, first
 from exporter.certificates.fields import NAME_CONSTRAINTS, SUBJECT_ALTERNATIVE_NAME
 
 MAX_MICROSECONDS: Final = 12_000.0
-"""For checking signatures. The path of a public authority needs less than 1,000, one with P-521 throughout 6,000."""
+"""The limit for signatures. A path of a public authority needs less than 1,000, one with only P-521 keys 6,000."""
 
 MAX_COMPARISONS: Final = 1 << 20
-"""The cost of name constraints, 6 ms: what OpenSSL allows for each authority of the path, all of them may have."""
+"""The limit for name constraints, 6 ms: OpenSSL allows this for each authority of the path, we for all together."""
 
 MAX_COUNTED: Final = 5000
-"""Names or constraints of one certificate that are counted; more are too many in any case."""
+"""Names or constraints of one certificate that are counted. More would exceed the limit anyway."""
 
 SHORTEST_NAME: Final = 2
 SHORTEST_CONSTRAINT: Final = 4
@@ -34,7 +34,7 @@ REFUSAL: Final = (
 
 
 class Effort:
-    """What a path has cost so far."""
+    """The work for a path so far."""
 
     __slots__ = ("_microseconds", "_path")
 
@@ -43,7 +43,7 @@ class Effort:
         self._path: list[Certificate] = []
 
     def allows(self, der: bytes) -> bool:
-        """Whether the verification may go on below a certificate of the path. They come from the anchor down."""
+        """Whether the verification may continue below this certificate. Certificates come from the anchor down."""
         try:
             step = certificate.read(der)
         except UnreadableError:
@@ -53,7 +53,7 @@ class Effort:
         return self._microseconds <= MAX_MICROSECONDS
 
     def allows_constraints(self) -> bool:
-        """Whether all names may be compared with the constraints above them. Asked once the leaf has come."""
+        """Whether all names may be compared with the constraints above them. Called when the leaf is known."""
         comparisons = 0
         for place, authority in enumerate(self._path[:-1]):
             if not authority.constrained:

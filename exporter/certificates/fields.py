@@ -1,6 +1,6 @@
-"""The fields of a certificate (RFC 5280 4.1), cut out of its DER as they stand. Nothing is judged, and little read.
+"""The raw fields of a certificate (RFC 5280 4.1), cut out of its DER without judging them.
 
-An extension is looked at by anyone who asks for it: one that is malformed takes nothing else along.
+An extension is parsed only by code that needs it, so a malformed one does not affect anything else.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ EXTENSIONS: Final = CONTEXT | CONSTRUCTED | 3
 
 @dataclass(frozen=True)
 class Fields:
-    """A certificate taken apart; every field is DER, with its header where it says so.
+    """The raw fields of a certificate; every field is DER, with its header where noted.
 
     Attributes:
-        signed: What the signature is over, with its header.
-        algorithm: What it is signed with: an AlgorithmIdentifier, with its header.
+        signed: The signed part, with its header.
+        algorithm: The signature's AlgorithmIdentifier, with its header.
         serial: The content of the serial number.
         issuer: A distinguished name, with its header.
         subject: Likewise.
@@ -70,7 +70,7 @@ class Fields:
     def extensions(self) -> dict[bytes, list[bytes]]:
         """The content of each extension, by its object identifier. RFC 5280 4.2 allows one of a kind.
 
-        Where the list breaks off, so does this: what follows cannot be found.
+        A malformed list ends early, because what follows cannot be found.
         """
         found: dict[bytes, list[bytes]] = {}
         try:
@@ -86,7 +86,7 @@ class Fields:
         return found
 
     def extension(self, identifier: bytes) -> bytes | None:
-        """The content of the one extension of a kind; `None` if there is none, or more than one."""
+        """The content of the extension of a kind; `None` if it is missing or occurs twice."""
         found = self.extensions.get(identifier, [])
         return found[0] if len(found) == 1 else None
 

@@ -1,7 +1,7 @@
-"""The judgement of a chain for a name at a time: all that is wrong with it, in the order in which one would mend it.
+"""Judges a chain for a name at a time: all its problems, in the order in which one would repair them.
 
-`judge` is asked by every probe. What does not depend on the moment, `exporter.certificates.chain` has found out before,
-so there is next to nothing to do when all is well.
+Every probe calls `judge`. `exporter.certificates.chain` has already found everything that does not depend on the time
+or name, so little work is left for a valid chain.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ IMPORTANCE: Final[Mapping[Problem, int]] = {problem: place for place, problem in
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is wrong with a chain for a name at a time.
+    """The problems of a chain for a name at a time.
 
     Attributes:
         problems: In the order of `CertificateProblem`, each once.
@@ -57,7 +57,7 @@ class Verdict:
 
 
 def judge(chain: Chain, server_name: str, stapled: bytes, now: float) -> Verdict:
-    """Say what is wrong with a chain.
+    """Find the problems of a chain.
 
     Args:
         chain: From `examine`.
@@ -90,10 +90,10 @@ def judge(chain: Chain, server_name: str, stapled: bytes, now: float) -> Verdict
 
 
 def failure_reason(problems: Collection[Problem]) -> FailureReason:
-    """The reason of a probe that fails over these problems: that of the one to be mended first.
+    """The failure reason for these problems: that of the one to be repaired first.
 
     Raises:
-        ValueError: None of them is one that fails.
+        ValueError: None of them fails a probe.
     """
     return REASONS[min((problem for problem in problems if problem.fails), key=IMPORTANCE.__getitem__)]
 
@@ -114,9 +114,9 @@ def _is_for(leaf: Certificate, server_name: str) -> bool:
 
 
 def _is_excluded(server_name: str, excluded: Collection[str]) -> bool:
-    """Whether the name itself is one that an authority of the path may not issue for, or below one.
+    """Whether an authority of the path may not issue for this name.
 
-    OpenSSL looks at the certificate's own names, and so lets a wildcard stand for what it may not (CVE-2025-61727).
+    OpenSSL only checks the certificate's own names, so a wildcard could cover a forbidden name (CVE-2025-61727).
     """
     host = names.server_name_indication(server_name) if excluded else None
     labels = host.decode().split(".") if host else []

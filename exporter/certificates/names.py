@@ -1,7 +1,7 @@
 """Whether a certificate is for a name: RFC 9525, by service-identity.
 
-A name is looked for among the subjectAltNames only: DNS names, whole-label wildcards and IP addresses. The common name
-is never used (RFC 9525 2). Internationalised names are compared as A-labels (RFC 9525 6.3).
+Only subjectAltNames count: DNS names, whole-label wildcards and IP addresses. The common name is never used
+(RFC 9525 2). Internationalised names are compared as A-labels (RFC 9525 6.3).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MAX_HEX: Final = 32
 
 
 def of_host(alternatives: bytes) -> list[Element]:
-    """The DNS names and IP addresses, in their order, as far as the list can be taken apart and anybody reads.
+    """The DNS names and IP addresses in their order, up to a limit and as far as they can be parsed.
 
     Args:
         alternatives: A subjectAltName, DER; empty if there is none.
@@ -64,7 +64,7 @@ def matches(alternatives: bytes, name: str) -> bool:
 
     Args:
         alternatives: Its subjectAltName, DER; empty if it has none.
-        name: Whom it should be for.
+        name: The name that it should be for.
     """
     identity = _identity(name)
     match identity:
@@ -79,8 +79,7 @@ def matches(alternatives: bytes, name: str) -> bool:
 def _is_among(identity: DNS_ID, alternatives: bytes) -> bool:
     """Whether one of the DNS names is the one sought.
 
-    Only two can be: the name itself, and the wildcard for its first label. Nothing else is looked at, however many
-    names a certificate has.
+    Only two names can match: the name itself, and the wildcard for its first label. So only these are looked for.
     """
     host = identity.hostname.decode("ascii")
     label, _, parent = host.partition(".")
@@ -96,7 +95,7 @@ def _is_among(identity: DNS_ID, alternatives: bytes) -> bool:
 
 
 def _present(alternatives: bytes, kind: int, sought: set[bytes]) -> set[bytes]:
-    """Which of the names that are sought are in there.
+    """Which of the sought names the certificate has.
 
     A certificate may have 50,000 names, and the event loop waits meanwhile. So this does not use `elements`, and it
     returns early if none of the names can be there.

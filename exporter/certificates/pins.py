@@ -1,6 +1,6 @@
-"""Holding a server to fingerprints: is its certificate, or its key, one of those that are expected?
+"""Compares the server's certificate and key with the expected fingerprints.
 
-Only the server's own counts, of the certificates that it sends: whatever it sends beside that proves nothing.
+Only the server's own certificate counts. Others that it sends prove nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def held_to(tls: TlsFacts, fingerprints: Collection[str]) -> TlsFacts:
 
     Args:
         tls: What the handshake showed.
-        fingerprints: SHA-256 of certificates or of public keys, in lower-case hexadecimal; one has to fit.
+        fingerprints: SHA-256 of certificates or of public keys, in lower-case hexadecimal; one has to match.
     """
     leaf = tls.chain[0] if tls.chain else None
     if leaf is not None and not {leaf.fingerprint_sha256, leaf.public_key_sha256}.isdisjoint(fingerprints):

@@ -1,4 +1,4 @@
-"""Judging an OCSP response that the server stapled to its handshake (RFC 6066 8, RFC 6960).
+"""Judges an OCSP response that the server stapled to its handshake (RFC 6066 8, RFC 6960).
 
 A response counts only after RFC 6960 3.2: it is for this certificate, signed by the certificate's issuer or by whom the
 issuer appointed, and current. Nothing is fetched: a certificate without a staple is not revoked for that.
@@ -36,13 +36,13 @@ MAX_DELEGATES: Final = 4
 """Certificates in a response that are tried as appointed responders. One is usual; each costs a signature check."""
 
 MAX_EFFORT: Final = 10_000.0
-"""Microseconds that the check of a signature may take: a key that is worse answers for nothing."""
+"""Microseconds that the check of a signature may take. A response with a slower key counts as invalid."""
 
 OCSP_SIGNING: Final = bytes.fromhex("2b06010505070309")
 """1.3.6.1.5.5.7.3.9 (RFC 6960 4.2.2.2)."""
 
 UNPROVEN: Final = (ValueError, TypeError, KeyError, UnsupportedAlgorithm, InvalidSignature)
-"""What cryptography raises over a delegate that proves nothing; the next one may."""
+"""What cryptography raises for an unusable delegate; the next one may be usable."""
 
 STATUSES: Final = {
     ocsp.OCSPCertStatus.GOOD: StapleStatus.GOOD,
@@ -57,10 +57,10 @@ class UnverifiedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Staple:
-    """What a response says, whenever it is asked.
+    """The content of a response.
 
     Attributes:
-        status: Its claim; `INVALID` if nothing proves it.
+        status: Its claim; `INVALID` if it is not proven.
         valid_from: Unix timestamp; also of the appointed responder's certificate.
         valid_until: Likewise; infinite where newer information is always available (RFC 6960 2.4).
         next_update: As stated, if the signature is good; `None` if it states none.
@@ -74,7 +74,7 @@ class Staple:
     revoked_at: float | None = None
 
     def status_at(self, now: float) -> StapleStatus:
-        """Its worth at a Unix time (RFC 6960 3.2 items 5 and 6)."""
+        """The status at a Unix time (RFC 6960 3.2 items 5 and 6)."""
         current = self.valid_from - CLOCK_SKEW <= now <= self.valid_until + CLOCK_SKEW
         return self.status if current else StapleStatus.INVALID
 
@@ -87,7 +87,7 @@ def _key(response: bytes, leaf: Certificate | None, issuer: Certificate | None) 
 
 @cached(LRUCache(REMEMBERED), key=_key)
 def read(response: bytes, leaf: Certificate | None, issuer: Certificate | None) -> Staple:
-    """Take a response apart and check all that does not depend on the time.
+    """Parse a response and check everything that does not depend on the time.
 
     Args:
         response: DER, as stapled.

@@ -1,4 +1,4 @@
-"""Keys and signatures: what they are called, which of them are too weak to trust, and how much work they make.
+"""Keys and signatures: their names, which are too weak to trust, and how much work they need.
 
 The measure of weakness is 112 bits: what NIST SP 800-57 part 1 (table 2) has allowed since 2014, and OpenSSL's security
 level 2. For RSA it is also that of the Baseline Requirements, by which public authorities issue (6.1.5 wants 2048 bits,
@@ -109,7 +109,7 @@ class Key:
 
     Attributes:
         name: Kind and size or curve, e.g. `RSA 2048`, `EC P-256`, `Ed25519`.
-        kind: `rsa`, `ecdsa`, or how it is called.
+        kind: `rsa`, `ecdsa`, or another name.
         weak: Whether it has less than 112 bits of strength.
         effort: Microseconds that the check of a signature with it takes at most, roughly.
     """
@@ -121,9 +121,9 @@ class Key:
 
 
 def key_of(public_key: bytes) -> Key:
-    """What key a SubjectPublicKeyInfo holds.
+    """The key in a SubjectPublicKeyInfo.
 
-    A kind that nobody here knows is shown by its number, and not called weak: OpenSSL judges it too.
+    An unknown kind is shown by its number and is not called weak: OpenSSL judges it too.
     """
     number = "?"
     try:
@@ -165,7 +165,7 @@ def _curve(identifier: bytes) -> Key:
 
 
 def signature_of(algorithm: bytes) -> Signature:
-    """What an AlgorithmIdentifier is called, and which hash it signs."""
+    """The name of an AlgorithmIdentifier, and the hash that it signs."""
     try:
         identifier, *parameters = elements(first(algorithm).content)
     except ValueError:

@@ -1,6 +1,6 @@
-"""How a certificate's words are shown: made printable and short, since anyone who made it chose them.
+"""Makes a certificate's texts printable and short, because their author is not trusted.
 
-Nothing here may judge; it only writes.
+This module only formats.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def printable(text: str) -> str:
 
 
 def shortened(text: str, limit: int) -> str:
-    """The text, cut where it gets too long, and visibly so."""
+    """The text, with a visible mark where it was cut."""
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 

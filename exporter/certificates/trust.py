@@ -1,4 +1,4 @@
-"""Why a path does not reach a trusted authority: what can be known when its last certificate's issuer is missing.
+"""Why a path does not reach a trusted authority: what is known if the issuer of its last certificate is missing.
 
 OpenSSL says only that the issuer of the last certificate was neither sent nor is trusted. An administrator has to know
 which of two things to do: make the server send an intermediate, or trust an authority. What was sent often tells:
@@ -38,7 +38,7 @@ FORUM_POLICIES: Final = bytes.fromhex("67810c0102")
 """2.23.140.1.2: the arc of the CA/Browser Forum's policies for servers: domain, organisation, individual validated."""
 
 CA_ISSUERS: Final = bytes.fromhex("2b06010505073002")
-"""1.3.6.1.5.5.7.48.2: where the issuer's certificate is to be had (RFC 5280 4.2.2.1)."""
+"""1.3.6.1.5.5.7.48.2: where the issuer's certificate can be downloaded (RFC 5280 4.2.2.1)."""
 
 KEY: Final = CONTEXT
 ISSUERS: Final = CONTEXT | CONSTRUCTED | 1
@@ -58,13 +58,13 @@ MAX_LISTED: Final = 100
 
 
 def missing_issuer(last: Certificate, anchors: Container[bytes], *, is_leaf: bool, whose: str) -> dict[Problem, str]:
-    """The problems of a path whose last certificate was issued by nobody known, each with its words.
+    """The problems of a path whose last certificate has an unknown issuer, each with its text.
 
     Args:
         last: The certificate at which the path breaks off; not self-signed.
         anchors: The names of the trusted authorities, DER.
         is_leaf: Whether it is the leaf, and so the only one.
-        whose: How to call it.
+        whose: Its name in a sentence.
     """
     issuer = text.quoted(last.facts.issuer)
     incomplete = f"the server does not send {issuer}, the intermediate that issued {whose}"
@@ -91,7 +91,7 @@ def _issuer_is_root(certificate: Fields) -> bool | None:
 
 
 def denies_itself(certificate: Fields) -> bool:
-    """Whether a self-issued certificate names another key, serial number or issuer as that of its issuer."""
+    """Whether a self-issued certificate names an issuer other than itself, by key, serial number or name."""
     if certificate.subject != certificate.issuer:
         return False
     own = [octets.content for octets in some(certificate.extension(SUBJECT_KEY_IDENTIFIER) or b"", 1)]
@@ -111,7 +111,7 @@ def constrains(authority: Fields) -> bool:
 
 
 def excluded(authority: Fields) -> list[str]:
-    """The DNS names that an authority may not issue for, in lower case, nor for what is below them."""
+    """The DNS names, in lower case, that an authority may not issue for. Names below them are excluded too."""
     bases = [
         base
         for subtrees in _entries(authority, NAME_CONSTRAINTS)
@@ -123,7 +123,7 @@ def excluded(authority: Fields) -> list[str]:
 
 
 def _is_made_to_be_completed(leaf: Fields) -> bool:
-    """Whether it is a public authority's, or tells where its issuer's certificate is to be had."""
+    """Whether it comes from a public authority, or says where its issuer's certificate can be downloaded."""
     if CERTIFICATE_TIMESTAMPS in leaf.extensions:
         return True
     if any(policy.startswith(FORUM_POLICIES) for policy in _kinds(leaf, CERTIFICATE_POLICIES)):

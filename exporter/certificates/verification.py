@@ -1,7 +1,7 @@
 """What OpenSSL reports while it verifies a chain, and which problem each report is.
 
 The numbers are X509_V_ERR_... of OpenSSL's x509_vfy.h, part of its stable interface; pyOpenSSL names only some of them.
-What is not in the table is `INVALID`: an unexpected report does not make a certificate trusted.
+A report that is not in the table counts as `INVALID`, so that it does not make a certificate trusted.
 """
 
 from __future__ import annotations
