@@ -256,7 +256,7 @@ class _FlowReader:
         mailboxes = self._mailboxes(below, section.mailboxes)
         if section.authserv_id is not None and not _AUTHSERV_ID.fullmatch(section.authserv_id):
             below.problem(
-                "is no name that a server has in Authentication-Results; write one like mx.google.com", "authserv_id"
+                "is not a server name for Authentication-Results; write one like mx.google.com", "authserv_id"
             )
         if endpoint is None:
             return None

@@ -1,1 +1,1 @@
-"""One visit: connecting, logging in, talking, and what is learnt of it. Nothing here knows a schedule or a metric."""
+"""One visit: connect, log in, run commands, and record the results. Nothing here knows schedules or metrics."""

@@ -1,10 +1,10 @@
-"""Which logins were refused, and when each may be tried again. Pure: the time is an argument, in monotonic seconds.
+"""Refused logins, and when each may be tried again. Pure: the time is an argument, in monotonic seconds.
 
-A login is a username at a host: the server counts its failures together before it locks the account, wherever they
-come from. So endpoints that share a login share its fate, for as long as the secret may be wrong:
+A login is a username at a host. The server counts its failures together before it locks the account, whichever endpoint
+they come from. So endpoints with the same login wait together, as long as the secret may be wrong:
 
-- While no endpoint's login was accepted with this secret, a refusal stands for all of them. When the wait is over one
-  endpoint tries, one that has not been refused yet before those that have.
+- While no endpoint has accepted the secret, a refusal counts for all of them. After the wait one endpoint tries. An
+  endpoint that has not been refused yet goes first.
 - An accepted login proves the secret. After that, a refusal is about the endpoint that it came from: a protocol is
   switched off for the user, or a backend is down. Only that endpoint waits, and its delay grows.
 - The proof ends when two endpoints that had accepted the secret refuse it, or the only one that had. Then the secret
@@ -22,19 +22,19 @@ from typing import Final
 from exporter.model import Endpoint, Failure, FailureReason, LoginBackoff, Secret, Series
 
 UNCLEAR_SHARE: Final = 0.25
-"""How much of the longest wait an unclear refusal gets at most. It may be an outage, whose end should be seen; or a
-wrong password, which four tries an hour do not turn into a locked account."""
+"""The longest wait after an unclear refusal, as a share of the usual one. It may be an outage, whose end should be
+noticed, or a wrong password. Four tries an hour do not lock an account."""
 
 LATELY: Final = 900.0
-"""Seconds for which an endpoint that asked for a login is counted on to ask again."""
+"""Seconds for which an endpoint that asked for a login is expected to ask again."""
 
 VOID_AFTER: Final = 2
-"""Endpoints that were accepted and then refused, after which the secret is no longer taken for proven."""
+"""How many accepted endpoints must be refused until the secret no longer counts as proven."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoginKey:
-    """What a server counts failures by."""
+    """What a server counts failed logins by."""
 
     username: str
     host: str
@@ -42,10 +42,10 @@ class LoginKey:
 
 @dataclass(slots=True)
 class Rejection:
-    """A login that was refused, and is not known to be good since.
+    """A login that was refused and not accepted since.
 
     Attributes:
-        reason: `AUTH_REJECTED`, or `AUTH_UNAVAILABLE` where the server did not make itself clear.
+        reason: `AUTH_REJECTED`, or `AUTH_UNAVAILABLE` if the refusal was unclear.
         detail: What the server said.
         delay: Seconds between the last refusal and the next try.
         retry_at: When it may be tried again.
@@ -61,15 +61,15 @@ class Rejection:
 
 @dataclass(slots=True)
 class _Account:
-    """What is known of one login with one secret.
+    """The state of one login with one secret.
 
     Attributes:
-        mark: Tells the secret from others, and does not tell what it is: another one is a new chance.
-        accepted: The endpoints whose last answer was yes.
-        lapsed: Those that were among them and were refused since; an accepted login anywhere empties it.
+        mark: Identifies the secret without containing it. Another secret is tried at once.
+        accepted: The endpoints that accepted it last.
+        lapsed: Endpoints that accepted it and refused it since. Any accepted login empties this.
         refused: The last refusal of each endpoint that was not accepted since.
-        shared: The refusal that stands for all, while the secret is not proven.
-        trying: Whether an endpoint is at it: one finds out for all.
+        shared: The refusal that counts for all, while the secret is not proven.
+        trying: Whether an endpoint is trying now, for all of them.
         asking: When each endpoint asked last.
     """
 
@@ -87,16 +87,16 @@ class _Account:
         return bool(self.accepted) and len(self.lapsed) < VOID_AFTER
 
     def against(self, series: Series) -> Rejection | None:
-        """The refusal that stands against a login from this endpoint."""
+        """The refusal that blocks a login from this endpoint."""
         return self.refused.get(series) if self.proven else self.shared
 
     def has_untried(self, since: float) -> bool:
-        """Whether an endpoint has asked lately that was not refused yet."""
+        """Whether an endpoint that was not refused yet has asked lately."""
         return any(at >= since and series not in self.refused for series, at in self.asking.items())
 
 
 class Rejections:
-    """The logins that are left alone for a while."""
+    """The logins that are paused."""
 
     def __init__(self, backoff: LoginBackoff) -> None:
         self.backoff = backoff
@@ -104,14 +104,14 @@ class Rejections:
         self._accounts: dict[LoginKey, _Account] = {}
 
     def ask(self, key: LoginKey, series: Series, secret: Secret, now: float) -> Rejection | None:
-        """Whether a login may be tried now: `None`, or the refusal that stands against it.
+        """Whether a login may be tried now: `None` if it may, or the refusal that blocks it.
 
-        Who gets `None` must say what came of it, by one of `rejected`, `accepted` and `undecided`.
+        A caller that gets `None` must report the result by `rejected`, `accepted` or `undecided`.
 
         Args:
-            key: Whose login, and where.
-            series: The endpoint that it is tried at.
-            secret: What would prove it.
+            key: The login.
+            series: The endpoint.
+            secret: The secret of the login.
             now: Monotonic seconds.
         """
         account = self._account(key, secret)
@@ -157,7 +157,7 @@ class Rejections:
                 rejection.retry_at = 0.0
 
     def undecided(self, key: LoginKey) -> None:
-        """It did not come to an answer: the next endpoint may try."""
+        """The login got no answer, so the next endpoint may try."""
         account = self._accounts.get(key)
         if account is not None:
             account.trying = False
@@ -167,9 +167,9 @@ class Rejections:
         self._accounts = {key: each for key, each in self._accounts.items() if key.username in usernames}
 
     def pending(self, now: float) -> dict[tuple[str, str, Series | None], float]:
-        """The seconds until each login that is held back is tried again.
+        """The seconds until each paused login is tried again.
 
-        By username, host and endpoint; the endpoint is `None` where it is held back for all of them.
+        By username, host and endpoint; the endpoint is `None` if it is paused for all of them.
         """
         found: dict[tuple[str, str, Series | None], float] = {}
         for key, account in self._accounts.items():
@@ -182,13 +182,13 @@ class Rejections:
         return found
 
     def retry_in(self, key: LoginKey, series: Series, now: float) -> float:
-        """Seconds until a refused login is tried again at this endpoint; 0 if it is not held back."""
+        """Seconds until a refused login is tried again at this endpoint; 0 if it is not paused."""
         account = self._accounts.get(key)
         rejection = None if account is None else account.against(series)
         return 0.0 if rejection is None else max(rejection.retry_at - now, 0.0)
 
     def _account(self, key: LoginKey, secret: Secret) -> _Account:
-        """What is known of a login with this secret; of another one nothing is."""
+        """The state of a login with this secret; empty for a new secret."""
         mark = hashlib.blake2b(secret.reveal(), key=self._key).digest()
         account = self._accounts.get(key)
         if account is None or account.mark != mark:
@@ -206,7 +206,7 @@ class Rejections:
 
 
 def login_key(endpoint: Endpoint) -> LoginKey | None:
-    """What an endpoint logs in as, and where; `None` if it does not."""
+    """The login of an endpoint; `None` if it has none."""
     if endpoint.credentials is None:
         return None
     return LoginKey(endpoint.credentials.username, endpoint.host)

@@ -1,8 +1,7 @@
-"""Keeps secrets out of everything that one visit leaves behind: the one place that all of it passes through.
+"""Removes secrets from the results of a visit. All results pass through here.
 
-A server may repeat a secret where nobody has one in hand: in the greeting of a later probe whose login is paused, or at
-another port. So the secrets that were sent to a host, or to its neighbours, are remembered for as long as the process
-runs, a few of each.
+A server may repeat a secret later, when the visit itself has none: in a probe whose login is paused, or at another
+port. So the last secrets sent to a host or its neighbours are remembered as long as the process runs.
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ NOTHING: Final = Redactor()
 
 
 class KnownSecrets:
-    """The secrets that servers were sent."""
+    """The secrets that were sent to servers."""
 
     def __init__(self) -> None:
         self._redactors: LRUCache[str, Redactor] = LRUCache(NEIGHBOURHOODS)
 
     def of(self, host: str) -> Redactor:
-        """What blots out the secrets that a host may know."""
+        """A redactor for the secrets that a host may know."""
         return self._redactors.get(_neighbourhood(host), NOTHING)
 
     def sent(self, host: str, secret: Secret) -> Redactor:
-        """Remember a secret that a host is about to be sent; what blots it out, and those before it."""
+        """Remember a secret that will be sent to a host. Returns a redactor for it and earlier ones."""
         octets, known = secret.reveal(), self.of(host)
         if not octets or octets in known.secrets:
             return known
@@ -46,13 +45,13 @@ class KnownSecrets:
 
 
 def words_of(result: ProbeResult) -> bytes:
-    """What stands in a result that the server may have made up, and that is not in its transcript as well."""
+    """The texts of a result that come from the server, apart from the transcript."""
     detail = "" if result.failure is None else result.failure.detail
     return "\n".join((*_texts(result.facts.tls), detail)).encode("utf-8", "surrogatepass")
 
 
 def cleared(result: ProbeResult, redactor: Redactor) -> ProbeResult:
-    """The result without any of the secrets in its facts and its failure. Its transcript is left alone."""
+    """The result without secrets in its facts and its failure. The transcript is not changed."""
     failure, capabilities = result.failure, result.facts.capabilities
     if capabilities:
         # Together: a secret may be split over two of them.
@@ -64,7 +63,7 @@ def cleared(result: ProbeResult, redactor: Redactor) -> ProbeResult:
 
 
 def _neighbourhood(host: str) -> str:
-    """Anyone who runs a server may run all that have the last two labels of its name."""
+    """The last two labels of a name: their servers may have the same operator."""
     return host if ":" in host or host.rpartition(".")[2].isdecimal() else ".".join(host.split(".")[-2:])
 
 

@@ -1,6 +1,6 @@
-"""How a visit gets to its server: a name to addresses, an address to a connection, and what to shake hands with.
+"""How a visit reaches its server: from a name to addresses, to a connection, and to a TLS context.
 
-What a visit depends on outside this process is one value, the `World`. What is said is `drive`'s matter.
+Everything outside the process that a visit depends on is one value, the `World`. `drive` runs the dialogues.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 
 class Connection(Interface):
-    """What a visit asks of a stream; `exporter.net.replay.Replay` is its other kind."""
+    """The part of a stream that a visit uses; `exporter.net.replay.Replay` is another implementation."""
 
     @property
     def local_address(self) -> str: ...
@@ -51,7 +51,7 @@ class Connection(Interface):
 
     @property
     def unfinished(self) -> TlsFacts | None:
-        """What a handshake has shown that failed or was given up; `None` if it showed nothing."""
+        """What a failed or cancelled handshake has shown; `None` if it showed nothing."""
 
     async def send(self, data: bytes) -> None: ...
 
@@ -64,21 +64,21 @@ class Connection(Interface):
     async def read_exactly(self, size: int) -> bytes: ...
 
     def allow(self, octets: int) -> None:
-        """Take so many octets more in this conversation."""
+        """Allow this many further octets in this conversation."""
 
     async def heard_within(self, seconds: float) -> bool:
         """Whether there is something to read before so many seconds have passed."""
 
     def unread(self) -> bytes:
-        """What came and was not read; it stays."""
+        """Received data that was not read yet. It stays in the buffer."""
 
     def take_unread(self) -> bytes:
-        """What came and was not read."""
+        """Remove and return received data that was not read."""
 
     async def start_tls(self, context: SSL.Context, server_name: str, now: float) -> TlsFacts: ...
 
     def channel_binding(self, kind: ChannelBinding) -> bytes | None:
-        """What ties a login to the TLS session; `None` if there is nothing of the kind."""
+        """The channel binding of the TLS session; `None` if there is none of this kind."""
 
     def presented_chain(self) -> tuple[bytes, ...]:
         """The certificates that the server showed, DER, its own first; none without TLS."""
@@ -87,14 +87,14 @@ class Connection(Interface):
 
 
 class Names(Interface):
-    """What a visit asks of a resolver."""
+    """The part of a resolver that a visit uses."""
 
     async def resolve(self, host: str, family: IpFamily) -> Resolution: ...
 
 
 @runtime_checkable
 class AsksNameservers(Interface):
-    """A resolver that can tell whom it asks."""
+    """A resolver that knows its nameservers."""
 
     @property
     def nameservers_asked(self) -> str:
@@ -102,7 +102,7 @@ class AsksNameservers(Interface):
 
 
 class Contexts(Interface):
-    """What a visit asks of the keeper of TLS contexts."""
+    """The part of `TlsContexts` that a visit uses."""
 
     def fresh(self, policy: TlsPolicy) -> SSL.Context | None:
         """The context for a policy, if it can be had without waiting."""
@@ -113,7 +113,7 @@ class Contexts(Interface):
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything outside that a visit depends on.
+    """Everything outside the process that a visit depends on.
 
     Attributes:
         names: Looks names up.
@@ -121,8 +121,8 @@ class World:
         wall_clock: Unix time.
         clock: Monotonic seconds, finer than a millisecond.
         connect: Opens a connection to an address and port, from a source address.
-        connect_through: The same by way of a proxy, whose own address comes second.
-        proxy_names: Looks up the names of proxies, which nobody restricts; `None` if `names` does.
+        connect_through: The same through a proxy, whose own address is the second argument.
+        proxy_names: Looks up the names of proxies without restrictions; `None` to use `names`.
         detours: Where the servers of a running demo listen.
     """
 
@@ -138,16 +138,16 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class NoContext:
-    """Why there is nothing to shake hands with: what the visit fails with when it comes to that."""
+    """Why there is no TLS context. The visit fails with this when it needs one."""
 
     reason: FailureReason
     detail: str
 
 
 async def tls_context(endpoint: Endpoint, contexts: Contexts) -> SSL.Context | NoContext | None:
-    """What to shake hands with; `None` if the endpoint has no encryption. Raises nothing of its own.
+    """The TLS context; `None` if the endpoint has no encryption. Raises nothing of its own.
 
-    It is had before the first phase, so that none is charged with the reading of files.
+    It is made before the first phase, so that reading files does not count in any phase.
     """
     if endpoint.encryption is Encryption.NONE:
         return None
@@ -171,7 +171,7 @@ async def look_up(endpoint: Endpoint, names: Names, notes: Notes) -> Resolution:
     """From the endpoint's name to its addresses: the first phase.
 
     Raises:
-        ResolveError: There are none, or nobody tells.
+        ResolveError: There are none, or the lookup failed.
     """
     notes.enter(Phase.DNS)
     try:
@@ -189,10 +189,10 @@ async def look_up(endpoint: Endpoint, names: Names, notes: Notes) -> Resolution:
 
 
 def _permitted(endpoint: Endpoint, targets: TargetRule, resolution: Resolution) -> Resolution:
-    """Where it leads to, without what may not be connected to on the word of somebody else's records.
+    """The addresses of a host, without those that discovered endpoints may not connect to.
 
     Raises:
-        ResolveError: Nothing is left.
+        ResolveError: No address is left.
     """
     permitted = targets.permitted(endpoint.host, resolution.addresses)
     if not permitted and resolution.addresses:
@@ -202,10 +202,10 @@ def _permitted(endpoint: Endpoint, targets: TargetRule, resolution: Resolution) 
 
 
 def to_try(endpoint: Endpoint, resolution: Resolution) -> tuple[str, ...]:
-    """Which of the addresses a visit may connect to, in the order to try them.
+    """The addresses that a visit may connect to, in the order to try them.
 
     Raises:
-        ResolveError: The one that the endpoint is about is none of them any more, or that could not be found out.
+        ResolveError: The endpoint's only address is no longer among them, or the lookup failed.
     """
     only = endpoint.only_address
     if only is None:
@@ -222,11 +222,11 @@ async def connect_any(
 ) -> Connection:
     """Try the addresses in order until one connects, each for its share of the time that is left.
 
-    By way of a proxy, each is tried by way of each of the proxy's own addresses.
+    Through a proxy, each is tried through each of the proxy's own addresses.
 
     Raises:
-        StreamError: The proxy's name leads nowhere, or none can be connected to; the failure of the last stands for
-            all: a mail client reports that one.
+        StreamError: The proxy's name has no address, or no address can be connected to. The failure of the last one is
+            raised, as a mail client reports it.
         TimeoutError: The last did not answer in its time.
         ResolveError: There are none.
     """
@@ -268,10 +268,10 @@ def _connecting(endpoint: Endpoint, address: str, hop: str, world: World) -> Awa
 
 
 async def _hops(endpoint: Endpoint, world: World) -> tuple[str, ...]:
-    """The addresses of the endpoint's proxy; one that says nothing if it has none.
+    """The addresses of the endpoint's proxy; one placeholder if it has none.
 
     Raises:
-        StreamError: Its name leads nowhere. That says nothing of the server's name, so it is not a failure of DNS.
+        StreamError: Its name has no address. The server's name is not affected, so this is not a DNS failure.
     """
     proxy, source = endpoint.proxy, endpoint.source_address
     if proxy is None:

@@ -1,7 +1,6 @@
-"""Drives dialogues over one connection: carries out each step and sends back what came of it.
+"""Drives dialogues over one connection: executes each step and sends the result back.
 
-What is said and heard is written down in the notes as it happens. Which dialogues there are, and what a failure means,
-is the visit's matter.
+It records in the notes what is sent and received. The visit chooses the dialogues and handles failures.
 """
 
 from __future__ import annotations
@@ -49,11 +48,11 @@ from exporter.visiting.notes import Notes
 T = TypeVar("T")
 
 EXPECTED: Final = frozenset({CertificateProblem.FINGERPRINT_MISMATCH})
-"""Problems that are about what the endpoint expects, and not about what everybody does."""
+"""Problems that only concern what the endpoint expects."""
 
 
 class Driver:
-    """Carries out dialogues on one connection. Raises what they and the connection raise."""
+    """Executes dialogues on one connection. Raises what they and the connection raise."""
 
     def __init__(
         self,
@@ -77,12 +76,12 @@ class Driver:
         self._cleared = False
 
     async def run_errand(self, dialogue: Dialogue[T]) -> T:
-        """Carry out one of any number of errands, each of which may hear as much as a whole probe."""
+        """Execute an errand, which may receive as much data as a whole probe."""
         self._stream.allow(MAX_CONVERSATION)
         return await self.carry_out(dialogue)
 
     async def carry_out(self, dialogue: Dialogue[T]) -> T:
-        """Carry out the steps of a dialogue until it ends, and give its value."""
+        """Execute a dialogue until it ends, and return its value."""
         notes, stream = self._notes, self._stream
         try:
             step = next(dialogue)
@@ -118,7 +117,7 @@ class Driver:
             dialogue.close()
 
     async def _carry_out_rare(self, step: RareStep) -> bytes:
-        """Carry out one of the steps that come once in a conversation, if at all."""
+        """Execute a step that comes at most once in a conversation."""
         match step:
             case TakeUnread():
                 return self._stream.take_unread()
@@ -141,7 +140,7 @@ class Driver:
         return b""
 
     async def _carry_out_for_flows(self, step: Pause | AwaitServer | SendContent | ReadPiece) -> bytes:
-        """Carry out one of the steps that only errands take which wait, or hand something over."""
+        """Execute a step that only errands of flows use: waiting, or handing over a message."""
         match step:
             case Pause(seconds):
                 await asyncio.sleep(seconds)

@@ -1,6 +1,6 @@
-"""What is probably meant where a server does not speak as the endpoint expects: TLS at once, or later by STARTTLS.
+"""A hint if the endpoint's encryption probably does not match the server: TLS at once, or later by STARTTLS.
 
-Words only, added to a failure's detail. It goes by the usual ports, and by the first octets where those tell.
+The hint is added to a failure's detail. It is based on the usual ports and on the first octets.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TLS_RECORDS: Final = (r'"\x15\x03', r'"\x16\x03')
 
 
 def encryption_hint(endpoint: Endpoint, phase: Phase, detail: str) -> str:
-    """What to write instead; empty if nothing tells.
+    """What to write instead; empty without a hint.
 
     Args:
         endpoint: What was probed.

@@ -1,7 +1,7 @@
-"""Keys derived from passwords, off the event loop, and kept: what SCRAM asks a probe for.
+"""Derives keys from passwords for SCRAM, outside the event loop, and keeps them.
 
-PBKDF2 is slow on purpose: 1.5 ms for 4,096 iterations, 0.2 s for 600,000. On the loop that would be measured as latency
-of every other probe. OpenSSL lets go of the interpreter while it works, so a thread does it.
+PBKDF2 is slow on purpose: 1.5 ms for 4,096 iterations, 0.2 s for 600,000. In the event loop, that would be measured as
+latency of all other probes. OpenSSL releases the interpreter lock meanwhile, so a thread does it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class DerivedKeys:
         self._derivations = SingleFlight[bytes, Secret]()
 
     async def derive(self, wanted: DeriveKey) -> bytes:
-        """The key, from memory or again."""
+        """The key, from the cache or derived now."""
         name = self._name(wanted)
         key = self._keys.get(name)
         if key is None:
@@ -49,7 +49,7 @@ class DerivedKeys:
             return Secret(await computed(partial(_derived, wanted), "key"))
 
     def _name(self, wanted: DeriveKey) -> bytes:
-        """What a key is found by: everything that it depends on, told apart, and no help in guessing the password."""
+        """The cache key: a hash of everything the derived key depends on. It does not help to guess the password."""
         password = wanted.password.reveal()
         parts = b"%s %d %d " % (wanted.digest.encode(), wanted.iterations, len(password)) + password + wanted.salt
         return hmac.digest(self._mark, parts, "sha256")

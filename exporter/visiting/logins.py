@@ -1,4 +1,4 @@
-"""Logins for probes: secrets and tokens at the moment of use, and none tried that was rejected a short while ago.
+"""Logins for probes: reads secrets and tokens when they are needed, and pauses rejected logins.
 
 All of it happens before the first timed phase. Reading is `reading`, tokens are `tokens`, and when a rejected login is
 tried again is `backoff`.
@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _Attempt(Login):
-    """A login by something else than a password, with what is behind it.
+    """A login without a password, with the secrets that it depends on.
 
     Attributes:
         behind: What a user would change to end a rejection: the secrets of the client that got the token, or the
@@ -64,7 +64,7 @@ class Logins:
         Args:
             clock: Monotonic seconds.
             backoff: How long rejected logins are left alone.
-            observer: Is told how tokens are come by.
+            observer: Is told about token requests.
             fetch: Asks a token endpoint.
         """
         self._clock = clock
@@ -77,7 +77,7 @@ class Logins:
     async def for_probe(self, endpoint: Endpoint) -> Login | Withheld | None:
         """The login for a visit that starts now; `None` if the endpoint has no credentials. Raises nothing of its own.
 
-        Who gets a `Login` must `learn` what came of it, also if the visit was cancelled.
+        A caller that gets a `Login` must call `learn` with the result, even if the visit was cancelled.
         """
         try:
             return await self._for_probe(endpoint)
@@ -86,10 +86,10 @@ class Logins:
             return Withheld(FailureReason.INTERNAL_ERROR, BUG)
 
     def learn(self, endpoint: Endpoint, login: Login | Withheld | None, result: ProbeResult | None) -> None:
-        """Take in what came of a login.
+        """Record the result of a login.
 
         Args:
-            endpoint: Whose it was.
+            endpoint: The endpoint.
             login: What `for_probe` gave.
             result: `None` if the visit did not end.
         """
@@ -107,19 +107,19 @@ class Logins:
             self._rejections.undecided(key)
 
     def retry_in(self, endpoint: Endpoint) -> float | None:
-        """Seconds until the endpoint's login is tried again, 0 if it is not held back; `None` if it has none."""
+        """Seconds until the endpoint's login is tried again, 0 if it is not paused; `None` if it has none."""
         key = login_key(endpoint)
         return None if key is None else self._rejections.retry_in(key, endpoint.series, self._clock())
 
     def held_back(self) -> dict[tuple[str, str, Series | None], float]:
-        """The seconds until each login that is held back is tried again.
+        """The seconds until each paused login is tried again.
 
-        By username, host and endpoint; the endpoint is `None` where it is held back for all of them.
+        By username, host and endpoint; the endpoint is `None` if it is paused for all of them.
         """
         return self._rejections.pending(self._clock())
 
     def configure(self, credentials: Collection[Credentials], backoff: LoginBackoff) -> None:
-        """Go on with these credentials and this backoff, and forget what is known of all others."""
+        """Use these credentials and this backoff from now on, and forget all other credentials."""
         self._tokens.keep(credentials)
         usernames = {each.username for each in credentials}
         self._rejections.backoff = backoff
@@ -127,7 +127,7 @@ class Logins:
         self._doubted = {key: number for key, number in self._doubted.items() if key.username in usernames}
 
     async def close(self) -> None:
-        """End what goes on without a probe."""
+        """Cancel background work."""
         await self._tokens.close()
 
     async def _for_probe(self, endpoint: Endpoint) -> Login | Withheld | None:
@@ -153,7 +153,7 @@ class Logins:
         return login
 
     async def _behind(self, endpoint: Endpoint, credentials: Credentials) -> Secret:
-        """What stands behind a login, read now: to the end of a rejection it matters whether it has changed.
+        """The secrets that a login depends on, read now. A rejection ends when they change.
 
         Raises:
             OSError: It cannot be read.
@@ -180,15 +180,15 @@ class Logins:
         return _Attempt(credentials.username, Secret(b""), endpoint.mechanism, SecretKind.CERTIFICATE, behind)
 
     def _counts(self, endpoint: Endpoint, key: LoginKey, login: Login, failure: Failure) -> bool:
-        """Whether a failed login is left alone for a while."""
+        """Whether a failed login is paused for a while."""
         if failure.reason is FailureReason.AUTH_REJECTED:
             return not self._gets_another_token(endpoint, key, login)
         return failure.unclear
 
     def _gets_another_token(self, endpoint: Endpoint, key: LoginKey, login: Login) -> bool:
-        """Whether a rejected login is tried once more with a new token: the old one may have been taken back.
+        """Whether a rejected login is tried once more with a new token, because the old one may have been revoked.
 
-        The new one is fetched now. If it is rejected as well, it is not for want of a fresh one.
+        The new token is fetched now. If it is rejected too, the token's age is not the cause.
         """
         if not isinstance(login, _Attempt) or login.token is None or endpoint.credentials is None:
             return False
@@ -198,7 +198,7 @@ class Logins:
 
 
 def _kind(endpoint: Endpoint, credentials: Credentials) -> SecretKind:
-    """What an endpoint logs in by: what its mechanism takes, or what there is."""
+    """The kind of secret that an endpoint logs in with: what its mechanism takes, or what is configured."""
     if endpoint.mechanism.takes is SecretKind.CERTIFICATE:
         return SecretKind.CERTIFICATE
     if credentials.oauth2 is not None:

@@ -1,8 +1,7 @@
-"""What a probe writes down while it runs, so that nothing learnt is lost whatever ends it.
+"""The notes of a running probe, which are kept however it ends.
 
-The notes stamp phases and transcript lines with a monotonic clock that they are given, less the time in which it was
-our turn (see `exporter.net.peer_clock`); and they keep secrets out: a line that carries one is shown by its stand-in,
-and a server that repeats one finds it blotted out.
+Phases and transcript lines get times of a monotonic clock, minus our own time (see `exporter.net.peer_clock`). Secrets
+are left out: a line with a secret is shown by a placeholder, and a secret that the server repeats is blotted out.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from exporter.protocol.redaction import MIN_HIDDEN, Redactor, blotted, blotted_w
 from exporter.visiting.clearing import NOTHING, cleared, words_of
 
 MAX_TRANSCRIPT_LINES: Final = 400
-"""A conversation takes about 30 lines; more than this is a server's chatter."""
+"""The most lines that are kept. A usual conversation has about 30."""
 
 MAX_TRANSCRIPT_TEXT: Final = 400
 """Characters of one line that are kept: enough to recognise it."""
@@ -71,14 +70,14 @@ class Notes:
         redactor: Redactor = NOTHING,
         entered: Callable[[str, Phase], None] | None = None,
     ) -> None:
-        """Begin to take notes.
+        """Begin the notes.
 
         Args:
             endpoint: Its name.
             started_at: Unix time.
             clock: Monotonic seconds.
             redactor: Blots out the secrets that the server may know.
-            entered: Is told the endpoint's name and each phase that begins.
+            entered: Is called with the endpoint's name and each phase that begins.
         """
         self._entered = entered
         self.failure: Failure | None = None
@@ -107,7 +106,7 @@ class Notes:
 
     @property
     def phase(self) -> Phase:
-        """The phase under way; the first one before any began."""
+        """The current phase; the first one before any began."""
         return self._phase or Phase.DNS
 
     def enter(self, phase: Phase) -> None:
@@ -121,10 +120,10 @@ class Notes:
             self._entered(self._endpoint, phase)
 
     def took(self, seconds: float | None) -> None:
-        """The phase under way has taken so long; what is over that is our own time, and not counted.
+        """Set the server's time in the current phase. Anything longer is our own time and does not count.
 
         Args:
-            seconds: `None` if that is not known: then all of it counts.
+            seconds: `None` if unknown: then all of it counts.
         """
         if seconds is not None:
             self._origin += max(self._now() - self._phase_start - seconds, 0.0)
@@ -133,7 +132,7 @@ class Notes:
         return phase is self._phase or any(span.phase is phase for span in self._spans)
 
     def fail(self, reason: FailureReason, detail: str, phase: Phase | None = None, *, unclear: bool = False) -> None:
-        """The probe failed, in the phase under way or one that could not begin. The first failure counts."""
+        """The probe failed, in the current phase or one that could not begin. The first failure counts."""
         self.note(f"{reason}: {detail}")
         if self.failure is None:
             if reason is FailureReason.TLS_HANDSHAKE_FAILED and self.tls is not None:
@@ -150,7 +149,7 @@ class Notes:
                 self._learnt[name] = fact
 
     def take_in(self, step: LearningStep) -> None:
-        """Keep what a dialogue found out, or keep it no longer."""
+        """Store or delete facts of a dialogue."""
         match step:
             case Learn(facts):
                 self.learn(facts)
@@ -167,7 +166,7 @@ class Notes:
         self._hidden += tuple([form for form in (b64encode(secret), secret) if len(form) >= MIN_HIDDEN])
 
     def conceal(self, octets: bytes) -> None:
-        """From now on, do not show these octets, although they may be read."""
+        """From now on, hide these octets in the transcript."""
         self._concealed += (octets,)
 
     def without_secrets(self, line: bytes) -> bytes:
@@ -175,7 +174,7 @@ class Notes:
         return blotted(line, self._hidden)
 
     def sent(self, line: bytes, shown: str | None) -> None:
-        """A line goes out. One that carries a secret is kept by its stand-in, and looked for in what comes back."""
+        """A line is sent. If it has a secret, its placeholder is kept, and answers are searched for the secret."""
         if shown is None:
             self._write(Direction.CLIENT, _shortened(line))
             return
@@ -185,15 +184,15 @@ class Notes:
             self._hidden = (carried, *self._hidden)
 
     def received(self, line: bytes) -> None:
-        """A line came in, already `without_secrets`."""
+        """A line was received, already `without_secrets`."""
         self._write(Direction.SERVER, line)
 
     def note(self, text: str) -> None:
-        """Something that neither side said."""
+        """Add a line about something that neither side said."""
         self._write(Direction.NOTE, text.encode())
 
     def result(self) -> ProbeResult:
-        """End the phase under way and sum up."""
+        """End the current phase and return the result."""
         duration = self._now()
         self._end_phase(duration)
         self._phase = None
@@ -211,10 +210,10 @@ class Notes:
         return self._cleared(result)
 
     def _cleared(self, result: ProbeResult) -> ProbeResult:
-        """The result with its transcript, and without secrets: everything that leaves goes through here.
+        """The result with its transcript, without secrets. Every result passes through here.
 
-        Hardly ever is there anything to blot out or to make fit, and to ask all lines at once takes a fraction of
-        asking each.
+        There is almost never anything to hide or to escape. Checking all lines at once takes a fraction of the time of
+        checking each.
         """
         said = self._said[:MAX_TRANSCRIPT_LINES]
         whole = b"\n".join([line if isinstance(line, bytes) else line.encode() for _, _, line in said])
@@ -231,7 +230,7 @@ class Notes:
         return replace(result, transcript=tuple(lines))
 
     def _is_suspicious(self, octets: bytes) -> bool:
-        """Whether there might be something to blot out."""
+        """Whether a secret may be in the text."""
         return (
             any(form in octets for form in (*self._hidden, *self._concealed))
             or self._redactor.may_hold(octets)
@@ -256,15 +255,15 @@ class Notes:
         return texts
 
     def _blotted(self, octets: bytes) -> bytes:
-        """Octets without what was sent, as it was sent, and without any of the secrets."""
+        """The octets without the sent secrets, literally or in any encoding."""
         return self._redactor.blotted(blotted(octets, self._hidden + self._concealed))
 
     def _blotted_quote(self, words: bytes) -> bytes:
-        """Words of ours, which may quote a server and cut the quote."""
+        """Our own text without secrets. It may contain a shortened quote of the server."""
         return blotted_where_cut(self._blotted(words), (*self._redactor.secrets, *self._hidden))
 
     def _now(self) -> float:
-        """Seconds that the other side has taken since the probe began: none passes while it waits for us."""
+        """Seconds of the server's time since the probe began, without the time in which it waited for us."""
         return self._clock() - self._origin - self.peer_clock.behind()
 
     def _end_phase(self, now: float) -> None:

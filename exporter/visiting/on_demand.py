@@ -1,7 +1,7 @@
-"""Probes that somebody asks for, beside those of the schedule: within bounds of their own, and of allowed targets only.
+"""Probes on request, besides the scheduled ones: with limits of their own, and for allowed targets only.
 
-What is asked and how it is answered is not the matter here; nor does the store hear of these probes, whose times are
-chosen by anyone who asks.
+Parsing requests and writing answers is done elsewhere. The store does not get these results, because their times are
+chosen by the client.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ log = structlog.get_logger()
 
 
 class NotAllowedError(Exception):
-    """A target is none of those that may be asked for; the message says why."""
+    """The target is not allowed; the message says why."""
 
 
 class UnavailableError(Exception):
-    """There is no probe to be had now; the message says why. It says nothing about the server."""
+    """No probe is possible now; the message says why. It says nothing about the server."""
 
 
 class _AllowedNames:
-    """Looks a name up once, for the probe and for the judgement: what is connected to is what was judged."""
+    """Looks a name up once, so that the probe connects to the same addresses that were checked."""
 
     def __init__(self, names: Names, allowed: AllowedTargets) -> None:
         self._names = names
@@ -53,7 +53,7 @@ class _AllowedNames:
 
     @property
     def nameservers_asked(self) -> str:
-        """Whom the names within ask."""
+        """The nameservers of the inner resolver."""
         return self._names.nameservers_asked if isinstance(self._names, AsksNameservers) else ""
 
     async def resolve(self, host: str, family: IpFamily) -> Resolution:
@@ -77,12 +77,12 @@ class OnDemand:
         self._stopping = False
 
     def configure(self, limits: Limits) -> None:
-        """Keep to these bounds from now on."""
+        """Use these limits from now on."""
         self._limits = limits
         self._wake()
 
     def stop(self) -> None:
-        """Begin no more probes, and tell nothing of those that are made to end."""
+        """Start no more probes, and report nothing about cancelled ones."""
         self._stopping = True
         self._wake()
 
@@ -93,12 +93,12 @@ class OnDemand:
 
         Args:
             endpoint: What to probe.
-            allowed: What it may turn out to be; `None` for anything.
+            allowed: The addresses that it may have; `None` for any.
             within: Seconds until an answer is due, the endpoint's own timeout all the same.
 
         Raises:
             NotAllowedError: The target is not allowed, or an address that it leads to is not.
-            UnavailableError: Too many others are under way, or the program ends.
+            UnavailableError: Too many others are running, or the program ends.
         """
         objection = allowed.objection(endpoint.host) if allowed is not None else None
         if objection is not None:
@@ -119,7 +119,7 @@ class OnDemand:
     async def _probe(
         self, endpoint: Endpoint, allowed: AllowedTargets | None, expires: float, *, only_look_up: bool = False
     ) -> ProbeResult:
-        """One probe in its place, and what is to be said of it."""
+        """Run one probe when there is room, and return what to report."""
         names = None if allowed is None else _AllowedNames(self._visitor.world.names, allowed)
         async with self._place(endpoint.only_address or endpoint.host, expires):
             go = self._visitor.look_up if only_look_up else self._visitor.probe
@@ -141,7 +141,7 @@ class OnDemand:
 
     @asynccontextmanager
     async def _place(self, host: str, expires: float) -> AsyncIterator[None]:
-        """A place among the probes, and among those of a host."""
+        """Room among the running probes, and among those of a host."""
         try:
             async with asyncio.timeout((expires - asyncio.get_running_loop().time()) * SHARE):
                 await self._room(host)
@@ -166,7 +166,7 @@ class OnDemand:
                 self._waiting.remove(waiter)
 
     def _wake(self) -> None:
-        """Let all who wait look again, those first who came first."""
+        """Let all waiting probes check again, in their order."""
         for waiter in self._waiting:
             if not waiter.done():
                 waiter.set_result(None)

@@ -1,6 +1,6 @@
-"""Reading secrets for probes: off the event loop, at the moment of use, and once for all who want the same one then.
+"""Reads secrets for probes: outside the event loop, when they are needed, and once for all probes at that moment.
 
-Files that every user of the machine may read are warned about, once each. What secrets are used for does not live here.
+It warns once about each file that every user of the machine can read.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class SecretReader:
         """The secret as it is now.
 
         Args:
-            source: Where it is.
-            public: Whether everybody may know it, as a certificate.
+            source: The secret's source.
+            public: Whether it is not secret, such as a certificate.
 
         Raises:
             OSError: It cannot be read, or it is empty; the message names the source.
@@ -81,7 +81,7 @@ class SecretReader:
             reading.exception()
 
     def _forget_before(self, time: float) -> None:
-        """But for what is still being read: a file system that hangs holds one thread for a file, and no more."""
+        """Forget old values, except those still being read: a hanging disk holds only one thread for each file."""
         for source, (read_at, reading) in tuple(self._reads.items()):
             if read_at > time:
                 return

@@ -1,6 +1,6 @@
-"""Access tokens for probes: fetched once for all who share the credentials, renewed early, with backoff.
+"""Access tokens for probes: fetched once for all endpoints with the same credentials, renewed early, with backoff.
 
-Who logs in with them and what comes of it is `logins`; what is said to a token endpoint is `exporter.protocol.oauth2`.
+`logins` uses the tokens. `exporter.protocol.oauth2` builds the requests to a token endpoint.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from exporter.single_flight import SingleFlight
 from exporter.visiting.reading import SecretReader
 
 UNKNOWN_LIFETIME: Final = 300.0
-"""Seconds for which a token is used whose server does not say how long it is good (RFC 6749 5.1 lets it)."""
+"""The lifetime of a token in seconds if the server does not give one (RFC 6749 5.1 allows that)."""
 
 RENEW_AHEAD: Final = 300.0
 """Seconds before its end at which a token is renewed, which leaves time for several tries; a fifth of a
@@ -35,7 +35,7 @@ IDLE: Final = 25 * 3600.0
 """Seconds after which a token that nobody asks for is no longer renewed: just more than the longest interval."""
 
 SOONEST: Final = 30.0
-"""Seconds after which a token is renewed at the earliest, however short its life. Probes get one if they need it."""
+"""Seconds after which a token is renewed at the earliest, even with a short lifetime. Probes can get one earlier."""
 
 LONGEST_WAIT: Final = 3600.0
 """Seconds between two failed requests at most, whatever the token endpoint asks for."""
@@ -45,30 +45,30 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a token endpoint that gave no token is left alone: seconds, doubled up to the maximum."""
+    """The delays after failed token requests: seconds, doubled up to the maximum."""
 
     initial: float
     maximum: float
 
 
 REFUSED: Final = Patience(60.0, LONGEST_WAIT)
-"""It said no, and will until somebody changes something. A changed secret is tried at once."""
+"""After a refusal, which lasts until somebody changes something. A changed secret is tried at once."""
 
 FAILED: Final = Patience(5.0, 300.0)
-"""It could not be asked, or could not answer."""
+"""After a failed connection or an outage."""
 
 
 class TokenObserver(Interface):
-    """Who wants to know how tokens are come by."""
+    """Is told about token requests."""
 
     def token_requested(self, credentials: str, outcome: TokenOutcome) -> None: ...
 
     def token_held(self, credentials: str, lifetime: float | None) -> None:
-        """There is a token that is good for so many seconds from now; `None` if nobody knows, or there is none."""
+        """The current token is valid for this many seconds; `None` if unknown, or if there is none."""
 
 
 class Unobserved:
-    """An observer for where nobody looks."""
+    """An observer that does nothing."""
 
     def token_requested(self, credentials: str, outcome: TokenOutcome) -> None: ...
 
@@ -84,7 +84,7 @@ class Token:
 
     Attributes:
         number: The number of the answer that it came with: a server may give the same secret twice.
-        made_of: What tells the secrets that it was given for; others make another token.
+        made_of: Identifies the secrets that it was issued for. Other secrets need another token.
         usable_until: Monotonic seconds.
     """
 
@@ -99,7 +99,7 @@ class _Refusal:
     """The last request failed.
 
     Attributes:
-        made_of: As of a token.
+        made_of: As for a token.
         delay: Seconds between that and the next.
         retry_at: Monotonic seconds.
     """
@@ -113,13 +113,13 @@ class _Refusal:
 
 @dataclass(slots=True)
 class _Account:
-    """All that there is of one entry of the credentials.
+    """The state of one entry of the credentials.
 
     Attributes:
-        timer: When the next one is made without anybody waiting.
-        asked_at: When somebody wanted a token, monotonic seconds.
-        exchanged: A refresh token as configured, and the one that the server gave in its place.
-        dropped: The credentials are gone: what still comes in is not wanted.
+        timer: Starts the next request in the background.
+        asked_at: When a token was last needed, monotonic seconds.
+        exchanged: A refresh token as configured, and its replacement from the server.
+        dropped: The credentials were removed, so answers are ignored.
     """
 
     credentials: Credentials
@@ -132,13 +132,13 @@ class _Account:
     dropped: bool = False
 
     def newest(self, material: Material) -> Material:
-        """With the refresh token that took the place of the configured one, unless that was replaced since."""
+        """The secrets with the newest refresh token, unless the configured one has changed since."""
         if self.exchanged is None or self.exchanged[0] != material.refresh_token:
             return material
         return replace(material, refresh_token=self.exchanged[1])
 
     def plan(self, delay: float, call: Callable[[], None]) -> None:
-        """Have the next request made in so many seconds, and not when it was planned before."""
+        """Schedule the next request in this many seconds, instead of the earlier plan."""
         if self.timer is not None:
             self.timer.cancel()
         self.timer = None if self.dropped else asyncio.get_running_loop().call_later(delay, call)
@@ -154,7 +154,7 @@ class Tokens:
             fetch: Asks a token endpoint, within bounds of time.
             clock: Monotonic seconds.
             reader: Reads the secrets of clients.
-            observer: Is told what becomes of requests.
+            observer: Is told the results of requests.
         """
         self._fetch = fetch
         self._clock = clock
@@ -178,15 +178,15 @@ class Tokens:
         return Material(read[0], read[1], read[2], certificate, read[3])
 
     async def token(self, credentials: Credentials, client: OAuth2Client, made_of: Secret) -> Token:
-        """A token that is good for a while.
+        """A token that is still valid for a while.
 
         Args:
-            credentials: Whose.
-            client: What gets it.
+            credentials: The name of the credentials.
+            client: The client that requests it.
             made_of: The fingerprint of the client's secrets as they are now.
 
         Raises:
-            TokenError: There is none; the detail says when one is asked for again.
+            TokenError: There is no token; the detail says when the next request is made.
         """
         account = self._accounts.get(credentials)
         if account is None:
@@ -211,7 +211,7 @@ class Tokens:
         raise TokenError(refusal.error.outcome, f"{refusal.error.detail}; asked again in {left:.0f} s")
 
     def rejected(self, credentials: Credentials, token: Token) -> None:
-        """A mail server does not take a token: it is handed out no more, and the next one is fetched."""
+        """A mail server rejected a token. It is not used any more, and the next one is fetched."""
         account = self._accounts.get(credentials)
         if account is not None and account.token is token:
             account.token = None
@@ -219,7 +219,7 @@ class Tokens:
             self._request(account)
 
     def keep(self, credentials: Collection[Credentials]) -> None:
-        """Forget the tokens of all others, now and should a probe that is under way still want one."""
+        """Forget the tokens of all others, even if a running probe still wants one."""
         self._kept = frozenset(credentials)
         for gone in self._accounts.keys() - self._kept:
             account = self._accounts.pop(gone)
@@ -232,7 +232,7 @@ class Tokens:
         await self._requests.close()
 
     def _request(self, account: _Account) -> asyncio.Future[None]:
-        """The request that is under way, or a new one."""
+        """The running request, or a new one."""
         return self._requests.begin(id(account), partial(self._ask, account))
 
     def _renew(self, account: _Account) -> None:
@@ -240,7 +240,7 @@ class Tokens:
             self._request(account)
 
     async def _ask(self, account: _Account) -> None:
-        """One request. What comes of it stands in the account."""
+        """Make one request, and store the result in the account."""
         began = self._clock()
         try:
             material = await self.material(account.client)

@@ -1,6 +1,6 @@
-"""A visit that is under way: from the name to a connection, the dialogues on it, and the goodbye.
+"""A running visit: from the name to a connection, the dialogues on it, and the goodbye.
 
-It raises what its parts raise. Where a login comes from, and what a failure becomes, is the matter of `visit`.
+It raises what its parts raise. `visit` provides logins and turns failures into results.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from exporter.visiting.notes import Notes
 T = TypeVar("T")
 
 GOODBYE_TIMEOUT: Final = 2.0
-"""Seconds to wait for the answer to a goodbye: all of interest is known by then, and a failed one changes nothing."""
+"""Seconds to wait for the answer to a goodbye. Its failure does not change the result."""
 
 POLITE_AFTER_TIMEOUT: Final = frozenset({Phase.CAPABILITY, Phase.CHECK})
 """Phases in which a server that does not answer may still be told goodbye. In the others it would take the goodbye for
@@ -35,11 +35,11 @@ class Underway:
     """One visit. Raises what its parts raise; the visitor turns that into a result.
 
     Attributes:
-        expires: When its time is up, by the loop's clock.
-        deadline: What ends it then.
-        client: Once it has arrived: the client's side of the endpoint's protocol.
-        driver: Likewise: what carries out dialogues.
-        in_step: Whether the server would understand a goodbye.
+        expires: When its time ends, by the loop's clock.
+        deadline: The timeout that ends it.
+        client: After connecting: the client's side of the endpoint's protocol.
+        driver: Likewise: executes dialogues.
+        in_step: Whether the server would understand QUIT or LOGOUT.
     """
 
     client: Client
@@ -67,12 +67,12 @@ class Underway:
         self._stream: Connection | None = None
 
     def extend(self, seconds: float) -> None:
-        """Give the visit so much time from now on."""
+        """Give the visit this many seconds from now on."""
         self.expires = asyncio.get_running_loop().time() + seconds
         self.deadline.reschedule(self.expires)
 
     def asked(self) -> str:
-        """Whose reply was waited for, where it was not the mail server's."""
+        """Names the proxy if its reply was awaited, and not the mail server's."""
         names, proxy = self._world.names, self.endpoint.proxy
         if self.notes.phase is Phase.CONNECT and proxy is not None:
             return f" by way of the proxy {proxy}"
@@ -81,7 +81,7 @@ class Underway:
         return f" from {names.nameservers_asked}" if names.nameservers_asked else ""
 
     def hinted(self, detail: str) -> str:
-        """What went wrong, what the server said unasked, and what is likely to be meant if it speaks plain or TLS."""
+        """The failure's detail, with anything the server said before, and a hint about the encryption."""
         words = quoted(self.client.last_words) if self._stream is not None and self.client.last_words else ""
         if words and words not in detail:
             detail += f"; unasked, it said {words}"
@@ -112,7 +112,7 @@ class Underway:
         return await self.driver.carry_out(dialogue)
 
     async def say_goodbye(self) -> None:
-        """QUIT or LOGOUT, where the server would understand it. What becomes of it changes nothing."""
+        """Send QUIT or LOGOUT if the server would understand it. Its result does not matter."""
         if self._stream is None or not self._goodbye_is_due():
             return
         left = self.expires - asyncio.get_running_loop().time()
@@ -143,5 +143,5 @@ class Underway:
 
 
 def _address_literal(address: str) -> str:
-    """RFC 5321 4.1.3, 4.1.4: what a client that has no name of its own says in EHLO."""
+    """RFC 5321 4.1.3, 4.1.4: the argument of EHLO for a client without a host name."""
     return f"[IPv6:{address}]" if ":" in address else f"[{address}]"

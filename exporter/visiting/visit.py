@@ -1,9 +1,8 @@
-"""One visit: a login, a connection, errands, and what came of it all, whatever that is.
+"""One visit: a login, a connection, errands, and the result.
 
-This is the one place that gets a login and learns what became of it, and the one place that catches everything. A
-failure of the network, of the server or of our own becomes a reason in the result; only cancellation passes through.
-What a visit learns is written down in its notes as it is learnt. A probe is a visit with the errands that its endpoint
-asks for; `Visitor.visit` runs whatever else is to be done at a server.
+Only this module gets logins and reports their results, and only this module catches all exceptions. A failure of the
+network, the server or our own code becomes a reason in the result; only cancellation is passed on. A probe is a visit
+with the errands of its endpoint; `Visitor.visit` runs anything else at a server.
 """
 
 from __future__ import annotations
@@ -36,21 +35,21 @@ from exporter.visiting.underway import Underway
 T = TypeVar("T")
 
 SHARE_OF_LOGIN: Final = 0.5
-"""The share of the time until an answer is due that may pass before the visit: until the secret or token is there."""
+"""The share of the available time that may pass before the visit, while the secret or token is read."""
 
 LEAST_TIMEOUT: Final = 0.05
-"""Seconds, so that a visit for which no time is left says so, instead of failing in ways of its own."""
+"""The shortest visit in seconds, so that a visit without time left fails with a timeout."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Visited(Generic[T]):
-    """What came of a visit.
+    """The result of a visit.
 
     Attributes:
-        result: All that it learnt.
-        value: What was brought back from inside; `None` if it did not come to that.
+        result: The probe's result.
+        value: The value that `inside` returned; `None` if it did not run to the end.
         chain: The certificates that the server showed, DER, its own first; empty without a completed handshake.
     """
 
@@ -60,10 +59,10 @@ class Visited(Generic[T]):
 
 
 class Inside:
-    """A visit under way, after the login, for anyone who runs errands in it.
+    """A visit after the login, for callers that run errands in it.
 
     Attributes:
-        session: Whom one talks to, and how.
+        session: The session with the server.
     """
 
     def __init__(self, endpoint: Endpoint, session: Session, driver: Driver) -> None:
@@ -72,14 +71,14 @@ class Inside:
         self._driver = driver
 
     async def run(self, errand: Callable[[Any], Dialogue[T]]) -> T:
-        """Run one errand and give its value.
+        """Run one errand and return its value.
 
         Args:
             errand: Is given the client's side: an `Imap`, a `Pop3` or an `Smtp`, by the endpoint's protocol.
 
         Raises:
-            DialogueError: The server refused, or broke the protocol. If it is `in_step`, others may be run after it;
-                if it is let pass, the visit fails with it.
+            DialogueError: The server refused, or broke the protocol. If it is `in_step`, others may run after it.
+                If it is not caught, the visit fails with it.
             StreamError: The connection is gone.
         """
         return await self._driver.run_errand(errand(self.session.client))
@@ -97,8 +96,8 @@ class Visitor:
 
         Args:
             world: What visits depend on.
-            logins: Gives logins, and learns what came of them.
-            entered: Is told the endpoint's name and each phase that begins, for those who wait.
+            logins: Provides logins, and is told their results.
+            entered: Is called with the endpoint's name and each phase that begins.
         """
         self.world = world
         self._entered = entered
@@ -110,13 +109,13 @@ class Visitor:
     async def probe(
         self, endpoint: Endpoint, *, names: Names | None = None, expires: float | None = None
     ) -> ProbeResult:
-        """Visit with the errands that the endpoint asks for. Never raises, but for cancellation.
+        """Visit with the endpoint's errands. Only raises if it is cancelled.
 
         Args:
             endpoint: What to probe.
             names: Looks the name up instead of the world's.
-            expires: By when, in the loop's time, an answer is due that includes the login; `None` if the endpoint's
-                timeout is all that counts.
+            expires: When the answer, including the login, is due, in loop time; `None` if only the endpoint's timeout
+                counts.
         """
 
         async def course(visit: Underway) -> None:
@@ -140,11 +139,11 @@ class Visitor:
         within: float | None = None,
         stay: float | None = None,
     ) -> Visited[T]:
-        """Visit, with a login if the endpoint has one, and do something there. Never raises, but for cancellation.
+        """Visit, with a login if the endpoint has one, and do something there. Only raises if it is cancelled.
 
         Args:
-            endpoint: Where to go, and as whom.
-            inside: What to do there; belongs to phase `check`. What it raises is the visit's failure.
+            endpoint: The server and the login.
+            inside: What to do there, in the phase `check`. Its exception becomes the visit's failure.
             at: The address to connect to, without looking the name up; `None` for where the name leads.
             within: Seconds that it may take from the first phase on, instead of the endpoint's timeout.
             stay: Seconds that `inside` may take from the login on, where it looks after its own timeouts.
@@ -163,10 +162,10 @@ class Visitor:
         return await self._log_in(endpoint if within is None else replace(endpoint, timeout=within), course)
 
     async def shake_hands(self, endpoint: Endpoint, *, at: str | None = None) -> Visited[None]:
-        """Visit as far as to the handshake, and log in nowhere. Never raises, but for cancellation.
+        """Visit up to the handshake, without a login. Only raises if it is cancelled.
 
         Args:
-            endpoint: Where to go, and what TLS is to be like.
+            endpoint: The server and its TLS policy.
             at: The address to connect to, without looking the name up; `None` for where the name leads.
         """
 
@@ -177,7 +176,7 @@ class Visitor:
         return await self._visit(endpoint, None, course)
 
     def hurry(self) -> None:
-        """Let every visit that is under way end now, as if its time were up."""
+        """End all running visits now, as if they had timed out."""
         now = asyncio.get_running_loop().time()
         for deadline in self._deadlines:
             # One that is just running out cannot be moved, and need not be.
@@ -191,7 +190,7 @@ class Visitor:
         names: Names | None = None,
         expires: float | None = None,
     ) -> Visited[T]:
-        """A visit with a login, of which the logins learn what came of it, whatever that is."""
+        """Visit with a login, and always report the login's result."""
         if expires is None and endpoint.credentials is not None:
             # A file system or a token endpoint that hangs may not hide that the server is down.
             expires = asyncio.get_running_loop().time() + endpoint.timeout
@@ -223,7 +222,7 @@ class Visitor:
         course: Callable[[Underway], Awaitable[T]],
         names: Names | None = None,
     ) -> Visited[T]:
-        """Everything but the login: here all ends, and whatever it was becomes a result."""
+        """Everything but the login: turns every outcome into a result."""
         world = self.world if names is None else replace(self.world, names=names, proxy_names=self.world.names)
         context = None if course is Underway.look_up else await tls_context(endpoint, world.contexts)
         known = self._known
@@ -246,7 +245,7 @@ class Visitor:
         return Visited(notes.result(), value, chain)
 
     async def _until_it_ends(self, visit: Underway, course: Callable[[Underway], Awaitable[T]]) -> T | None:
-        """All but the goodbye, until it ends, fails or is out of time."""
+        """Everything but the goodbye, until it ends, fails or times out."""
         deadline = asyncio.timeout_at(visit.expires)
         visit.deadline = deadline
         self._deadlines.add(deadline)
@@ -269,7 +268,7 @@ class Visitor:
 
 
 def _within(endpoint: Endpoint, expires: float | None) -> Endpoint:
-    """The endpoint with no more time than there is."""
+    """The endpoint, with its timeout limited to the remaining time."""
     if expires is None:
         return endpoint
     left = max(expires - asyncio.get_running_loop().time(), LEAST_TIMEOUT)
