@@ -123,7 +123,7 @@ def of_reasons(codes: Mapping[FailureReason, int]) -> model.ValueMap:
 
 
 def of_outcomes(codes: Mapping[Outcome, int]) -> model.ValueMap:
-    """Of an outcome's code."""
+    """The words and colours for an outcome's code."""
     return values(**{f"v{code}": says(outcome, OUTCOME_COLORS[outcome], code) for outcome, code in codes.items()})
 
 

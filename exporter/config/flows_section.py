@@ -272,7 +272,7 @@ class _FlowReader:
         for name in unknown:
             uses = ", ".join(SPECIAL_USES)
             wish = f"write one of {uses}, or a name without the backslash"
-            keys.problem(f"{quoted(name)} is no special use; {wish}", "mailboxes")
+            keys.problem(f"{quoted(name)} is not a special use; {wish}", "mailboxes")
         if names == []:
             keys.problem("is empty; write [INBOX], or leave it out", "mailboxes")
         return mailboxes

@@ -71,7 +71,7 @@ class Folder:
         return letter
 
     def remove(self, uids: Iterable[int]) -> None:
-        """Take messages out; those that are gone already are no matter."""
+        """Take messages out; messages that are gone already are ignored."""
         for uid in uids:
             self.letters.pop(uid, None)
         self._tell()

@@ -36,7 +36,7 @@ MAX_AT_ONCE = 512
 for 4 KiB of records with the longest possible name. Longer answers are parsed in a thread, so that no probe waits."""
 
 MAX_STRAYS = 16
-"""Datagrams that are no answer to our question before the server is given up on: it may not keep the loop busy."""
+"""Unrelated datagrams after which a server is given up, so that it cannot keep the loop busy."""
 
 _NO_EDNS = frozenset({dns.rcode.FORMERR, dns.rcode.NOTIMP})
 

@@ -106,7 +106,7 @@ def _shortest(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    if "%" in text:  # ipaddress knows zones; they name interfaces of one machine and are no part of an address
+    if "%" in text:  # ipaddress knows zones; they name interfaces of one machine and do not belong to an address
         return None
     try:
         return ipaddress.ip_address(text)

@@ -33,7 +33,7 @@ class FileSecret:
         """The file's content as it is now.
 
         Raises:
-            SecretUnreadable: There is no such file, it is none that we may read, or it is empty or too large.
+            SecretUnreadable: The file does not exist, may not be read, is not regular, or is empty or too large.
         """
         try:
             with open(self.path, "rb", opener=_without_waiting) as file:
