@@ -19,7 +19,8 @@ from exporter.cli.terminal import output, print_rows
 from exporter.cli.version import version_option
 from exporter.config.configuration import NEED
 from exporter.config.domains_section import is_installed
-from exporter.demo.domain_scenes import DOMAIN_SCENES, HEALTHY
+from exporter.demo.domain_hosts import HEALTHY
+from exporter.demo.domain_scenes import DOMAIN_SCENES
 from exporter.demo.domain_scenes import INTERVAL as DOMAINS_EVERY
 from exporter.demo.domain_stage import StagedDomains, demo_domains
 from exporter.demo.flow_scenes import FLOW_INTERVAL, FlowScene

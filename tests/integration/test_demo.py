@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from exporter.demo.domain_scenes import DOMAIN_SCENES, HEALTHY
+from exporter.demo.domain_hosts import HEALTHY
+from exporter.demo.domain_scenes import DOMAIN_SCENES
 from exporter.demo.flow_scenes import FlowScene
 from exporter.demo.scenes import SCENES, Scene
 from exporter.demo.stage import FLOW_SCENES

@@ -13,8 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from exporter.cli import main
-from exporter.demo.domain_scenes import DOMAIN_SCENES, HEALTHY, NOT_SHOWN, DomainScene
+from exporter.demo.domain_hosts import HEALTHY
+from exporter.demo.domain_scenes import DOMAIN_SCENES, NOT_SHOWN
 from exporter.demo.domain_stage import StagedDomains, demo_domains
+from exporter.demo.published_domains import DomainScene
 from exporter.domains import hands
 from exporter.domains.assembly import judge, settings_of
 from exporter.model import DomainProblem, DomainReport, LoginBackoff

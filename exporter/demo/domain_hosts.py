@@ -1,0 +1,117 @@
+"""The hosts that the domains of the demo share, what they show and serve, and the documents on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from types import MappingProxyType
+from typing import Final
+
+from exporter.demo.site import Behaviour, Greeting, Upgrade
+from exporter.model import Encryption, Protocol
+
+HEALTHY: Final = "healthy.example"
+
+
+class Shown(Enum):
+    """Which certificates a server of a domain shows; all but the last two are signed by the demo's authority."""
+
+    GOOD = auto()
+    BOTH = auto()
+    """One with an RSA and one with an ECDSA key."""
+    DUE = auto()
+    """Five days are left of ninety."""
+    SELF_SIGNED = auto()
+    NOTHING = auto()
+    """Nobody listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A mail server.
+
+    Attributes:
+        address: Its own in DNS; of loopback.
+        helo: What it calls itself.
+    """
+
+    address: str
+    shows: Shown = Shown.GOOD
+    protocol: Protocol = Protocol.SMTP
+    port: int = 25
+    encryption: Encryption = Encryption.STARTTLS
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    helo: str = f"mx.{HEALTHY}"
+
+
+GOOD, BOTH, DUE, SELF_SIGNED, PLAIN, REFUSING, CLOSED, SILENT, NAMELESS = (f"127.25.0.{n}" for n in range(1, 10))
+USERS, USERS_SELF_SIGNED = "127.25.0.20", "127.25.0.21"
+WEB, WEB_DUE, WEB_SELF_SIGNED, WEB_CLOSED = (f"127.25.1.{n}" for n in range(1, 5))
+
+HOSTS: Final[tuple[Host, ...]] = (
+    Host(GOOD),
+    Host(BOTH, Shown.BOTH, helo="mx.both.example"),
+    Host(DUE, Shown.DUE, helo="mx.warnings.example"),
+    Host(SELF_SIGNED, Shown.SELF_SIGNED),
+    Host(PLAIN, behaviour=Behaviour(upgrade=Upgrade.HIDDEN), helo="plain.example"),
+    Host(REFUSING, behaviour=Behaviour(greeting=Greeting.REFUSE)),
+    Host(CLOSED, Shown.NOTHING),
+    Host(SILENT, behaviour=Behaviour(greeting=Greeting.SILENCE)),
+    Host(NAMELESS, helo="localhost.localdomain"),
+    Host(USERS, protocol=Protocol.IMAP, port=993, encryption=Encryption.TLS),
+    Host(USERS, port=465, encryption=Encryption.TLS),
+    Host(USERS_SELF_SIGNED, Shown.SELF_SIGNED, protocol=Protocol.IMAP, port=993, encryption=Encryption.TLS),
+)
+
+WEB_HOSTS: Final[Mapping[str, Shown]] = MappingProxyType(
+    {WEB: Shown.GOOD, WEB_DUE: Shown.DUE, WEB_SELF_SIGNED: Shown.SELF_SIGNED, WEB_CLOSED: Shown.NOTHING}
+)
+
+REVERSE: Final = (
+    "1.0.25.127 PTR mx.healthy.example.",
+    "2.0.25.127 PTR mx.both.example.",
+    "3.0.25.127 PTR relay.warnings.example.",
+    "7.2.0.192 PTR www.moved.example.",
+)
+"""Names of addresses, below in-addr.arpa."""
+
+LISTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "list.example": (
+            "2.0.0.127 A 127.0.0.2",
+            "9.0.25.127 A 127.0.0.2",
+            '9.0.25.127 TXT "sent unwanted mail, says the demo"',
+        ),
+        "list-of-all.example": ("*.0.0.127 A 127.0.0.2", "*.0.25.127 A 127.0.0.2"),
+    }
+)
+"""DNS lists: one that works, and one that was shut down and lists everything."""
+
+
+def policy(*hosts: str, mode: str = "enforce", max_age: str = "604800") -> tuple[str, str]:
+    """An MTA-STS policy as it is served."""
+    lines = ["version: STSv1", f"mode: {mode}", *(f"mx: {host}" for host in hosts), f"max_age: {max_age}", ""]
+    return "text/plain", "\r\n".join(lines)
+
+
+def autoconfig(host: str, port: int = 993, socket: str = "SSL") -> tuple[str, str]:
+    """An autoconfig document that names an IMAP server."""
+    server = f"<hostname>{host}</hostname><port>{port}</port><socketType>{socket}</socketType>"
+    provider = f'<emailProvider id="x"><incomingServer type="imap">{server}</incomingServer></emailProvider>'
+    return "text/xml", f'<?xml version="1.0"?><clientConfig version="1.1">{provider}</clientConfig>'
+
+
+def pacc(host: str) -> tuple[str, str]:
+    """A PACC document that names an IMAP server."""
+    return "application/json", f'{{"protocols": {{"imap": {{"host": "{host}"}}}}}}'
+
+
+def includes(letters: str) -> str:
+    """Terms of an SPF record, as many as there are letters."""
+    return "".join(f"include:{letter}.spf.listed.example " for letter in letters)
+
+
+STS_PATH: Final = "/.well-known/mta-sts.txt"
+AUTOCONFIG_PATH: Final = "/mail/config-v1.1.xml"
+PACC_PATH: Final = "/.well-known/user-agent-configuration.json"
