@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import re
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from functools import partial
 
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.demo.post import Route
+from exporter.demo.post import Folder, Letter, Route
 from exporter.demo.site import Behaviour
 from exporter.flows import desk
 from exporter.flows.places import WINDOW
-from exporter.model import Awaited, Expected, Flow, Flows, Outcome, Protocol, Receiving
-from tests.servers.flow_bench import Bench, Bend, Told, flow_bench, straight, until
+from exporter.model import Awaited, Expected, Flow, Flows, Outcome, Protocol, Receiving, Secret
+from tests.servers.flow_bench import KEY, Bench, Bend, Told, flow_bench, straight, until
 
 ME = "me@bench.example"
 FOREIGN = b"From: a@b.example\r\nSubject: hello\r\n\r\nbody\r\n"
@@ -274,3 +276,47 @@ async def test_a_mailbox_with_two_names_counts_once_and_each_flow_has_its_own_na
     await until(lambda: len(told.all) == 2, "both are settled")
     found = {each.flow: [fault.outcome for fault in each.faults] for each in told.all}
     assert {"junk": [Outcome.JUNK], "spam": []} == found
+
+
+@pytest.mark.parametrize("by", [Protocol.IMAP, Protocol.POP3])
+async def test_a_message_that_lost_its_header_fields_is_found_by_its_text_and_removed(
+    by: Protocol, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = Folder.add
+
+    def strips(folder: Folder, octets: bytes, flags: Iterable[bytes] = ()) -> Letter:
+        return keep(folder, re.sub(rb"(?im)^(?:X-|Message-ID)[^\r\n]*\r\n", b"", octets), flags)
+
+    monkeypatch.setattr(Folder, "add", strips)
+    assert Outcome.ALTERED is await round_trip(bench, bench.flow(by=by))
+    assert not bench.folder().letters
+
+
+class Hanging:
+    """A key on a file system that hangs."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+
+    def read(self) -> Secret:
+        self.over.wait()
+        return KEY
+
+    def __str__(self) -> str:
+        return "the secret file"
+
+
+async def test_a_key_that_cannot_be_read_in_time_is_said_and_nothing_is_sent(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "KEY_WITHIN", 0.1)
+    flow, key = bench.flow(), Hanging()
+    begun, told = bench.begin()
+    told.configure((flow,))
+    begun.configure(Flows((flow,), key))
+    await begun.run(flow)
+    key.over.set()
+    assert [(Outcome.SEND_FAILED, "secret_unreadable", "the secret file cannot be read within 0.1 s")] == [
+        (each.outcome, each.reason, each.detail) for each in told.all
+    ]
+    assert [] == bench.commands(Protocol.SMTP)
