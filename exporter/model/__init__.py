@@ -1,9 +1,9 @@
-"""The nouns of the program: what is probed, what a probe learns, and why it failed.
+"""The values of the program: what is probed, what a probe finds, and why it failed.
 
-Frozen values and closed sets only. Nothing here does I/O, reads a clock or knows of a library; every other floor may
+Frozen values and closed sets only. Nothing here does I/O, reads a clock or uses a library; every other package may
 import this one. `None` means unknown, never zero, and each docstring says when a value is unknown.
 
-`from exporter.model import ...` is the only way in; which file a noun lies in is this package's own affair.
+Import with `from exporter.model import ...` only. The files are private to this package.
 """
 
 from __future__ import annotations

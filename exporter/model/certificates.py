@@ -1,6 +1,6 @@
 """What a TLS handshake shows: the session, the certificates, and what is wrong with them.
 
-Who comes to that judgement is `exporter.certificates`.
+`exporter.certificates` makes the judgement.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class CertificateProblem(StrEnum):
     EXPIRED = "expired"
     """A certificate on the path, not only the leaf, is past its notAfter."""
     NOT_YET_VALID = "not_yet_valid"
-    """A certificate on the path is ahead of its notBefore; often it is a clock that is wrong."""
+    """A certificate on the path is not valid yet; often a clock is wrong."""
     NAME_MISMATCH = "name_mismatch"
-    """No subjectAltName is for the name asked for (RFC 9525); the common name is never looked at."""
+    """No subjectAltName matches the name (RFC 9525); the common name is never used."""
     SELF_SIGNED = "self_signed"
-    """The leaf vouches for itself, and is not among the trusted certificates."""
+    """The leaf is self-signed and not among the trusted certificates."""
     INCOMPLETE_CHAIN = "incomplete_chain"
     """The server does not send the intermediate that issued its certificate."""
     UNKNOWN_AUTHORITY = "unknown_authority"
@@ -42,9 +42,9 @@ class CertificateProblem(StrEnum):
     WEAK_SIGNATURE = "weak_signature"
     """A certificate below the trust anchor is signed over a hash of less than 112 bits: SHA-1, MD5."""
     STAPLE_MISSING = "staple_missing"
-    """The certificate demands a stapled OCSP response (RFC 7633), and the server sends none that counts."""
+    """The certificate demands a stapled OCSP response (RFC 7633), and the server sends no valid one."""
     WRONG_ORDER = "wrong_order"
-    """The path is there, but not in the order in which TLS 1.2 wants it sent; clients cope, mostly."""
+    """The path is complete, but not in the order that TLS 1.2 demands; most clients accept that."""
 
     @property
     def fails(self) -> bool:
@@ -57,14 +57,14 @@ class CertificateProblem(StrEnum):
 
 
 class StapleStatus(StrEnum):
-    """What a stapled OCSP response is worth."""
+    """The result of checking a stapled OCSP response."""
 
     GOOD = "good"
     REVOKED = "revoked"
     UNKNOWN = "unknown"
     """The responder does not know the certificate."""
     INVALID = "invalid"
-    """Unreadable, not for this certificate, not signed by who may, or outside its own validity."""
+    """Unreadable, not for this certificate, not signed by an authorized responder, or not valid now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class CertificateFacts:
 
 
 OF_THE_SERVER: Final = frozenset({CertificateProblem.NAME_MISMATCH, CertificateProblem.FINGERPRINT_MISMATCH})
-"""Problems that say whose the certificate is, and nothing of its path."""
+"""Problems of the certificate's identity, not of its path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +115,8 @@ class TlsFacts:
         ocsp_status: What the stapled response is worth; `None` if there is none.
         ocsp_next_update: When newer revocation information is due, as a Unix timestamp; `None` unless a response that
             the authority signed for this certificate says so. It may lie in the past.
-        finished: Whether the handshake was completed, and not called off by the server afterwards. Until then nobody
-            has proven to have the certificate's key, or to take us for a client.
+        finished: Whether the handshake was completed and not aborted afterwards. Before that, the server has
+            not proven that it has the certificate's key, or that it accepts us as a client.
     """
 
     version: str
@@ -140,14 +140,14 @@ class TlsFacts:
     def verified_chain_not_after(self) -> float | None:
         """When the first certificate on the path that was verified expires; `None` if none was.
 
-        Whether it is the right server's is another question: a path may be good and the name not.
+        The name is not considered: a path may be valid although the name does not match.
         """
         good = not any(problem.fails and problem not in OF_THE_SERVER for problem in self.problems)
         return _first_end(self.verified_chain) if good else None
 
     @property
     def verified(self) -> bool:
-        """Handshake, chain and name are good: nothing was found that `CertificateProblem.fails`."""
+        """Whether handshake, chain and name are valid: no problem was found that `fails`."""
         return self.finished and not any(problem.fails for problem in self.problems)
 
 

@@ -1,4 +1,4 @@
-"""Mail domains: where their endpoints come from, what is checked of them, and what came of it."""
+"""Mail domains: the sources of their endpoints, their checks, and the results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from exporter.model.endpoints import KeyType
 
 
 class Source(StrEnum):
-    """Where a domain says what its servers are."""
+    """Where a domain publishes its servers."""
 
     MX = "mx"
     SRV = "srv"
@@ -24,7 +24,7 @@ class Source(StrEnum):
 
 
 class DomainCheck(StrEnum):
-    """What is checked of a domain."""
+    """The checks of a domain."""
 
     MX = "mx"
     DNSSEC = "dnssec"
@@ -40,7 +40,7 @@ class DomainCheck(StrEnum):
 
 
 class Sender(StrEnum):
-    """A kind of mail server that may have mail for a domain, by what it insists on."""
+    """A kind of sending mail server, by the security that it requires."""
 
     DANE = "dane"
     MTA_STS = "mta_sts"
@@ -48,23 +48,23 @@ class Sender(StrEnum):
 
 
 class Reach(StrEnum):
-    """How far a problem goes."""
+    """The effect of a problem on its check."""
 
     FAILS = "fails"
-    """The check does not succeed."""
+    """The check fails."""
     WARNS = "warns"
-    """The check may succeed all the same."""
+    """The check may still succeed."""
     HIDES = "hides"
-    """Whether the check succeeds cannot be said."""
+    """The result of the check is unknown."""
 
 
 class DomainProblem(StrEnum):
-    """What can be wrong with a domain. Each has a section in docs/domains.md."""
+    """The possible problems of a domain. Each has a section in docs/domains.md."""
 
     reach: Reach
 
     def __new__(cls, value: str, reach: Reach = Reach.FAILS) -> Self:
-        """A member with how far it goes."""
+        """A member with its effect."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.reach = reach
@@ -165,7 +165,7 @@ class DomainProblem(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found to be wrong.
+    """One problem that was found.
 
     Attributes:
         detail: For people: one line of printable text.
@@ -178,7 +178,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Whether a sender of a kind would hand over its mail to one address of one MX host, now.
+    """Whether a sender of one kind would deliver to one address of one MX host now.
 
     Attributes:
         detail: Why, for people.
@@ -212,11 +212,11 @@ class TlsaMatch:
 
 @dataclass(frozen=True, slots=True)
 class PolicyFacts:
-    """What is known of a domain's MTA-STS policy; each is `None` where it is not.
+    """Facts of a domain's MTA-STS policy; unknown ones are `None`.
 
     Attributes:
         certificate_not_after: Unix time: of the certificate that the policy is served with.
-        changed_without_id: Whether the policy is another than with the same id before.
+        changed_without_id: Whether the policy changed without a new id.
     """
 
     mode: str | None = None
@@ -228,10 +228,10 @@ class PolicyFacts:
 
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
-    """What a published document is worth.
+    """The judgement of a published document.
 
     Attributes:
-        agrees: Whether it says what the others say; `None` if it is alone.
+        agrees: Whether it agrees with the other sources; `None` if it is the only one.
         digest_matches: PACC: whether the digest in DNS is the document's; `None` if there is none.
     """
 
@@ -243,7 +243,7 @@ class SourceFacts:
 
 @dataclass(frozen=True, slots=True)
 class DomainReport:
-    """What one judgement of a domain came to.
+    """The result of one judgement of a domain.
 
     Attributes:
         checked_at: Unix time, when it ended.

@@ -1,4 +1,4 @@
-"""What is probed, with every default already applied. Nothing that a probe finds out lives here."""
+"""What is probed, with all defaults applied. Results of probes are elsewhere."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Encryption(StrEnum):
     TLS = "tls"
     """At once, before the greeting (RFC 8314 "implicit TLS")."""
     STARTTLS = "starttls"
-    """By the protocol's upgrade command; a server that does not offer it fails the probe."""
+    """By the protocol's upgrade command; the probe fails if the server does not offer it."""
     OPPORTUNISTIC = "opportunistic"
-    """By the upgrade command where it is offered, in plain where it is not."""
+    """By the upgrade command if it is offered, else without encryption."""
     NONE = "none"
     """Never."""
 
@@ -48,12 +48,12 @@ class IpFamily(StrEnum):
 
 
 class Addresses(StrEnum):
-    """What a host with several addresses is to the probes."""
+    """How a host with several addresses is probed."""
 
     FIRST = "first"
     """One server: its addresses are tried in order until one connects, as mail clients do."""
     ALL = "all"
-    """As many servers as addresses: each is probed, and has series of its own."""
+    """Each address is a server: it is probed, and has its own series."""
 
 
 class TlsVersion(StrEnum):
@@ -73,13 +73,13 @@ class KeyType(StrEnum):
 
 
 class TargetRule(Interface):
-    """Where an endpoint may be connected to that somebody else's records name."""
+    """Which addresses may be connected to for endpoints that a domain's records name."""
 
     def permitted(self, host: str, addresses: Sequence[str]) -> tuple[str, ...]:
-        """Those of a host's addresses that may be."""
+        """The permitted ones of a host's addresses."""
 
     def refusal(self, host: str, address: str) -> str:
-        """Why one of the others may not."""
+        """Why an address is not permitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +87,13 @@ class TlsPolicy:
     """How the server's certificate is to be judged.
 
     Attributes:
-        verify: Whether a bad judgement fails the probe. It is made and exported either way.
+        verify: Whether an invalid certificate fails the probe. It is judged and exported in any case.
         server_name: The name to send in SNI and to find in the certificate; `None` for the endpoint's host.
         ca_file: PEM file of trusted authorities; `None` for the system's.
         min_version: The lowest protocol version to accept.
         client_cert_file: PEM chain to present if the server asks; `None` to present none.
         client_key_file: Its key; `None` if it stands in `client_cert_file`.
-        key_type: The kind of key that the server has to show, by TLS 1.2; `None` for whichever it likes.
+        key_type: The kind of key that the server has to use, with TLS 1.2; `None` for any.
     """
 
     verify: bool = True
@@ -116,7 +116,7 @@ class ProxyScheme(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """By way of whom connections are made.
+    """A proxy for connections.
 
     Attributes:
         host: As of `Endpoint`.
@@ -132,12 +132,12 @@ class Proxy:
 
 
 Series: TypeAlias = tuple[str, str]
-"""Whose a result is: an endpoint's name, and the address where it has series for each; else an empty one."""
+"""Identifies the series of a result: an endpoint's name, and the address if each has its own series, else empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One thing to probe, with every default already applied.
+    """One endpoint to probe, with all defaults applied.
 
     Attributes:
         name: Unique; the value of the `endpoint` label.
@@ -148,7 +148,7 @@ class Endpoint:
         credentials: `None` to probe without logging in.
         allow_insecure_auth: Send the password also over a connection that is not encrypted and verified.
         source_address: Local IP address to connect from; `None` lets the system choose.
-        proxy: By way of whom to connect; `None` to connect directly.
+        proxy: The proxy to connect through; `None` to connect directly.
         helo: The name for EHLO; `None` for this machine's.
         capabilities: What the server must offer, compared without regard to case.
         mailbox: IMAP: the mailbox to examine; `None` to look at none.
@@ -159,12 +159,12 @@ class Endpoint:
             empty if it may show any.
         provider: The preset that it was made from; `None` if it was written out.
         addresses: Which of the host's addresses to probe.
-        only_address: The one of them to probe, where each has series of its own; `None` to do as mail clients do.
+        only_address: The address to probe, if each has its own series; `None` to do as mail clients do.
         absolute: Whether the host is looked up as it stands, below no search domain.
         read_back: How many of the newest messages to read, to see whether they can be; `None` for none.
         priority: The priority of its record, where lower ones are used first; `None` without a record.
-        targets: Where it may lead, if somebody else's records name it; `None` for anywhere.
-        remark: What else people should know of it; empty for nothing.
+        targets: Which addresses it may have, if a domain's records name it; `None` for any.
+        remark: A note for people; empty for none.
         series: Which series its results belong to: made once, as it is asked for more often than all the rest.
     """
 
@@ -217,12 +217,12 @@ class Endpoint:
 
     @property
     def key(self) -> Series:
-        """What its turns on the schedule are known by."""
+        """Its key on the schedule."""
         return self.series
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """Whom a probe of it talks to."""
+        """The hosts that a probe of it connects to."""
         return (self.host,)
 
     @property
@@ -232,7 +232,7 @@ class Endpoint:
 
     @property
     def errands(self) -> tuple[Errand, ...]:
-        """What its probes look at besides."""
+        """What its probes check after the login."""
         wanted = {
             Errand.RECIPIENT: self.rcpt_to is not None,
             # A maildrop has no name to ask for: anyone who logs in by POP3 is in it.
@@ -249,12 +249,12 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class RosterChange:
-    """A change of who is to be visited.
+    """A change of the endpoints to visit.
 
     Attributes:
-        gone: Who is not any more.
-        come: Who is in addition.
-        all: Those that they were or are one group with, such as the addresses of a host, from now on and in order.
+        gone: The removed endpoints.
+        come: The added endpoints.
+        all: The whole group from now on, in order, such as all addresses of a host.
     """
 
     gone: tuple[Endpoint, ...]

@@ -1,4 +1,4 @@
-"""What an endpoint can ask for inside a visit, once the login is through."""
+"""What a visit can do after the login."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a visit learns of a server. A new fact is a field here, and `Learn(Facts(...))` where a dialogue comes by it."""
+"""What a visit finds out about a server. A new fact is a field here, and `Learn(Facts(...))` in the dialogue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from exporter.model.phases import Phase
 
 @dataclass(frozen=True, slots=True)
 class MailboxFacts:
-    """Figures of one mailbox; each is `None` where the server did not tell.
+    """Figures of one mailbox; unknown ones are `None`.
 
     Attributes:
         name: As configured; `INBOX` for POP3's maildrop.
@@ -33,15 +33,15 @@ class MailboxFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a server. Results, records, the API and the pages share it.
+    """The facts about a server. Results, records, the API and the pages share them.
 
     Attributes:
         address: The IP address talked to; `None` if no connection was made.
         tls: `None` if no handshake was completed.
         starttls_offered: `None` unless the server was asked for its capabilities in plain.
         capabilities: The last that the server announced; `None` if it never did.
-        auth_mechanism: What was used to log in; `None` if it did not come to that, as when the login is paused.
-        auth_success: Whether the server took the login; `None` if it did not come to that.
+        auth_mechanism: The mechanism of the login; `None` if none was tried, for example because it is paused.
+        auth_success: Whether the server accepted the login; `None` if none was tried.
         reply_codes: SMTP: the last reply code of each phase; `None` if there was none.
         size_limit: SMTP: the SIZE limit in bytes; `None` if the server announced none, or none that is fixed.
         mailbox: `None` unless a mailbox was looked at.
@@ -59,4 +59,4 @@ class Facts:
 
 
 NOTHING_LEARNT: Final = Facts()
-"""The facts of a visit that got nowhere."""
+"""The facts of a visit that found nothing."""

@@ -1,4 +1,4 @@
-"""Who logs in and by what means: as configured, in the hands of a probe, and held back."""
+"""Logins: as configured, with the secret for one probe, and paused."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from exporter.model.tokens import OAuth2Client
 
 
 class SecretKind(StrEnum):
-    """What proves who logs in."""
+    """The kind of secret of a login."""
 
     PASSWORD = "password"  # noqa: S105 - the name of a kind, not a secret
     TOKEN = "token"  # noqa: S105 - the name of a kind, not a secret
     """An OAuth 2 access token (RFC 6750)."""
     CERTIFICATE = "certificate"
-    """The client certificate of the TLS handshake: nothing is left to say but who one is."""
+    """The client certificate of the TLS handshake: only the username is sent."""
 
 
 class Mechanism(StrEnum):
     """How to log in: SASL mechanisms by their registered names, and POP3's own USERPASS and APOP."""
 
     AUTO = "auto"
-    """Whichever is best of those that the server offers and the secret fits."""
+    """The best mechanism that the server offers and the secret fits."""
     PLAIN = "PLAIN"
     LOGIN = "LOGIN"
     CRAM_MD5 = "CRAM-MD5"
@@ -40,7 +40,7 @@ class Mechanism(StrEnum):
 
     @property
     def takes(self) -> SecretKind | None:
-        """What it proves a login with; `None` for `AUTO`, which goes by what there is."""
+        """The kind of secret that it uses; `None` for `AUTO`, which uses what is configured."""
         match self:
             case Mechanism.AUTO:
                 return None
@@ -71,11 +71,11 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Credentials with the secret in hand, made for one probe and dropped with it.
+    """Credentials with the secret itself, made for one probe and discarded with it.
 
     Attributes:
         username: As sent to the server.
-        secret: The password or the access token; empty where a certificate vouches.
+        secret: The password or the access token; empty with a client certificate.
         mechanism: The configured mechanism; `AUTO` lets the dialogue pick from what the server offers.
         kind: What the secret is.
     """
@@ -88,10 +88,10 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """A login that is not to be tried now, although everything before it is.
+    """A login that is not tried now, although the probe runs up to it.
 
     Attributes:
-        reason: What the probe then fails with.
+        reason: The failure reason of the probe.
         detail: Why, for people.
     """
 

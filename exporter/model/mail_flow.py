@@ -1,4 +1,4 @@
-"""Mail flow: what is sent from where to where, what is expected of it, and what can become of a message.
+"""Mail flow: which messages are sent from where to where, what is expected, and the possible outcomes.
 
 Values only. How a message is built, recognised and judged is `exporter.flows`.
 """
@@ -15,10 +15,10 @@ from exporter.model.secrets import SecretSource
 
 
 class Outcome(StrEnum):
-    """What became of a message: one for each, label `outcome` of `mail_flow_messages_total`."""
+    """The outcome of a message: label `outcome` of `mail_flow_messages_total`."""
 
     DELIVERED = "delivered"
-    """It arrived in time, where it should, as it was sent, once, and authenticated as expected."""
+    """It arrived once, in time, unchanged, in the expected mailbox, and with the expected authentication."""
     LATE = "late"
     JUNK = "junk"
     """It arrived in another mailbox than the expected one."""
@@ -33,7 +33,7 @@ class Outcome(StrEnum):
     DEFERRED = "deferred"
     """4xx at submission."""
     SEND_FAILED = "send_failed"
-    """The visit that submits failed in another way."""
+    """The submission failed in another way."""
     RECEIVE_FAILED = "receive_failed"
     """The mailbox could not be read until `give_up`."""
 
@@ -42,9 +42,9 @@ class Leg(StrEnum):
     """The parts of a message's way, in their order: label `leg`."""
 
     SUBMIT = "submit"
-    """From before the visit begins until the server has taken the message."""
+    """From before the visit begins until the server has accepted the message."""
     TRANSIT = "transit"
-    """From there until the message can be read."""
+    """From the acceptance until the message can be read."""
     RETRIEVE = "retrieve"
     """Fetching what is needed to judge it."""
     REMOVE = "remove"
@@ -65,7 +65,7 @@ BLAMED: Mapping[Outcome, Leg] = MappingProxyType(
         Outcome.RECEIVE_FAILED: Leg.RETRIEVE,
     }
 )
-"""The leg to blame for each outcome but `delivered`."""
+"""The leg that failed, for each outcome except `delivered`."""
 
 
 class AuthMethod(StrEnum):
@@ -139,7 +139,7 @@ class Receiving:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a message that was sent has to be like.
+    """What is expected of a sent message.
 
     Attributes:
         within: Seconds from before its submission until it can be read; `None` if any time before `give_up` will do.
@@ -207,11 +207,11 @@ class Hop:
     """One server on a message's way, by the Received field that it wrote.
 
     Attributes:
-        by: Its name, as it says; empty if it does not.
-        source: Whom it got the message from, as it says; empty if it does not.
+        by: Its name, as given; empty if missing.
+        source: Where it received the message from, as given; empty if missing.
         at: Its time, as a Unix timestamp; `None` if it cannot be read.
         delay: Seconds since the server before it, or since the submission; `None` where a time is missing.
-        clocks_differ: Whether the delay cannot be true: it is negative, or longer than the whole way took.
+        clocks_differ: Whether the delay cannot be right: it is negative, or longer than the whole delivery.
     """
 
     by: str
@@ -223,10 +223,10 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way in which a message did not come as it should.
+    """One problem of a message that arrived.
 
     Attributes:
-        outcome: What it makes of the message.
+        outcome: The resulting outcome.
         detail: For people.
     """
 
@@ -236,7 +236,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What a message that arrived tells.
+    """The facts of a message that arrived.
 
     Attributes:
         mailbox: Where it was found, as the flow's configuration calls it.
@@ -258,13 +258,13 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A message of which it is known what became of it.
+    """A message with a known outcome.
 
     Attributes:
         flow: The flow's name.
         mx: The MX host that it was handed to; empty where there is none.
         token: What it was marked with.
-        leg: The one to blame; `None` if it was delivered.
+        leg: The leg that failed; `None` if it was delivered.
         reason: An enhanced status code or a failure reason, both of closed sets; empty where the outcome says it all.
         detail: For people: what happened, in a server's words where there are some.
         sent_at: When its submission began, as a Unix timestamp.
@@ -291,4 +291,4 @@ class Settled:
 
 
 MIN_FLOW_KEY = 16
-"""Octets of a flow key: 128 bits, the least that nobody can guess."""
+"""The shortest flow key in octets: 128 bits."""

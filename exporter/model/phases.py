@@ -1,6 +1,6 @@
-"""What a probe goes through, why it may fail, and why it may not even start.
+"""The phases of a probe, why it may fail, and why it may not start.
 
-Closed sets that metrics, pages and docs/failures.md name. What happened in one probe is `results`.
+These closed sets are used by metrics, pages and docs/failures.md. `results` has the results of one probe.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class FailureReason(StrEnum):
 
 
 class LongTask(StrEnum):
-    """What runs for as long as the daemon does: label `task` of `mail_exporter_task_failures_total`."""
+    """Background tasks of the daemon: label `task` of `mail_exporter_task_failures_total`."""
 
     SCHEDULE = "schedule"
     """Starts probes."""
@@ -79,7 +79,7 @@ class LongTask(StrEnum):
     HISTORY = "history"
     """Writes the file of `--history.file`."""
     MEMORY = "memory"
-    """Collects garbage when nobody is disturbed by it."""
+    """Collects garbage when no probe is disturbed by it."""
 
 
 class SkipReason(StrEnum):
@@ -88,8 +88,8 @@ class SkipReason(StrEnum):
     OVERLAP = "overlap"
     """Its predecessor was still running."""
     CONCURRENCY = "concurrency"
-    """As many probes as may run at once were running."""
+    """The limit of concurrent probes was reached."""
     HOST = "host"
-    """As many of them as may talk to one host were talking to its host."""
+    """The limit of connections to its host was reached."""
     LATE = "late"
-    """Its whole turn passed while this process was suspended or stalled."""
+    """Its whole interval passed while this process was suspended or stalled."""

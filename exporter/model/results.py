@@ -1,4 +1,4 @@
-"""What one probe learnt, whatever became of it."""
+"""The results of one probe."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from exporter.model.phases import FailureReason, Phase
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What a name was found to lead to.
+    """The result of looking up a name.
 
     Attributes:
         addresses: In the order to try them.
         unanswered: Why there may be more of them, for people; empty if these are all.
-        waited: Seconds from the first question's leaving to the last answer's coming; `None` if that is not known, or
-            nobody had to be asked.
+        waited: Seconds from the first question to the last answer; `None` if unknown, or if no server was asked.
     """
 
     addresses: tuple[str, ...]
@@ -29,7 +28,7 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One stretch of a probe. A phase may have several: EHLO is said again after STARTTLS.
+    """One part of a phase. A phase may have several: EHLO is sent again after STARTTLS.
 
     Attributes:
         start: Seconds since the probe began.
@@ -42,7 +41,7 @@ class Span:
 
 
 class Direction(StrEnum):
-    """Who said a line of the transcript."""
+    """Who sent a line of the transcript."""
 
     CLIENT = ">"
     SERVER = "<"
@@ -52,7 +51,7 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TranscriptLine:
-    """A line of the conversation, fit to be shown: no secret was ever in it, and every character is printable.
+    """A line of the conversation, ready to show: without secrets, and with printable characters only.
 
     Attributes:
         at: Seconds since the probe began.
@@ -68,9 +67,9 @@ class Failure:
     """Why and where a probe failed.
 
     Attributes:
-        phase: The phase that did not end well, or could not begin.
+        phase: The phase that failed, or could not begin.
         detail: For people: what was expected and what came, without secrets, printable, one line.
-        unclear: The server refused the login in words that say nothing known.
+        unclear: The server refused the login without a known reason.
     """
 
     reason: FailureReason
@@ -80,24 +79,24 @@ class Failure:
 
 
 PAUSING: Final = frozenset({FailureReason.AUTH_REJECTED, FailureReason.AUTH_UNAVAILABLE})
-"""Answers to a login after which it is left alone for a while."""
+"""Failures after which a login is paused for a while."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """All that one probe learnt, whatever became of it.
+    """The result of one probe, successful or not.
 
     Attributes:
         endpoint: The endpoint's name.
         started_at: Unix timestamp.
-        duration: Seconds from the first to the last step, without those in which the other side waited for us.
+        duration: Seconds from the first to the last step, without those in which the server waited for us.
         spans: The phases reached, in order; the last is where a failed probe ended (or its goodbye).
         failure: `None` if the probe succeeded.
         facts: What was learnt of the server, also by a probe that failed.
         transcript: The conversation.
         only_address: As the endpoint's.
-        resolution: Where the host's name leads to; `None` if that could not be found out.
-        own_time: Seconds in which the other side waited for us: `ended_at` counts them.
+        resolution: The addresses of the host's name; `None` if the lookup failed.
+        own_time: Seconds in which the server waited for us; `ended_at` includes them.
     """
 
     endpoint: str
@@ -117,7 +116,7 @@ class ProbeResult:
 
     @property
     def login_paused(self) -> bool:
-        """Whether the login was left alone because it had been refused a short while ago."""
+        """Whether the login was paused after an earlier refusal."""
         failure = self.failure
         return failure is not None and failure.phase is Phase.AUTH and failure.reason in PAUSING and not self._tried
 
@@ -131,7 +130,7 @@ class ProbeResult:
 
     @property
     def phase_durations(self) -> dict[Phase, float]:
-        """Seconds spent in each phase reached, a phase's several stretches added up."""
+        """Seconds spent in each phase that was reached, with all its parts added up."""
         total: dict[Phase, float] = {}
         for span in self.spans:
             total[span.phase] = total.get(span.phase, 0.0) + span.duration

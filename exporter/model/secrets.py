@@ -1,6 +1,6 @@
 """A secret that cannot be shown, and the interface to where one comes from.
 
-What a secret is for does not live here; how one is read is `exporter.config.values.secret_sources`.
+`exporter.config.values.secret_sources` reads secrets.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Secret:
 
 
 class SecretSource(Interface):
-    """Where a secret comes from; read again at every use, so that a rotated one works with the next probe."""
+    """The source of a secret. It is read again at every use, so that the next probe uses a rotated secret."""
 
     def read(self) -> Secret:
         """The secret as it is now.

@@ -1,4 +1,4 @@
-"""What holds for all probes of a process: how names are looked up, and the bounds."""
+"""Settings for all probes of a process: name lookup and limits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class DnsSettings:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds that keep this process, and the servers it probes, out of trouble.
+    """Limits that protect this process and the probed servers.
 
     Attributes:
         concurrent_probes: How many probes may run at once.
@@ -41,7 +41,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class LoginBackoff:
-    """How long a rejected login is left alone, so that a wrong password does not lock an account. Seconds.
+    """How long a rejected login is paused, in seconds, so that a wrong password does not lock an account.
 
     Attributes:
         initial: After the first rejection; doubled by each further one.

@@ -1,4 +1,4 @@
-"""Who gets OAuth 2 access tokens, where and for what (RFC 6749). No token lives here."""
+"""Clients for OAuth 2 access tokens (RFC 6749). The tokens themselves are elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from exporter.model.secrets import SecretSource
 
 
 class OAuth2Provider(StrEnum):
-    """Who hands out access tokens, as far as that makes a difference."""
+    """Providers of access tokens that need special treatment."""
 
     MICROSOFT = "microsoft"
     GOOGLE = "google"
@@ -21,7 +21,7 @@ class OAuth2Grant(StrEnum):
     """What an access token is given for: the values of `grant_type`."""
 
     CLIENT_CREDENTIALS = "client_credentials"
-    """RFC 6749 4.4: for being the client."""
+    """RFC 6749 4.4: for the client itself."""
     REFRESH_TOKEN = "refresh_token"  # noqa: S105 - the name of a grant, not a secret
     """RFC 6749 6: for a refresh token, which a user's consent has left with the client."""
     JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -43,7 +43,7 @@ class OAuth2Client:
 
     Attributes:
         token_url: The token endpoint; https, or http to this machine.
-        scope: What the tokens are to be good for, separated by spaces; `None` to leave it to the server.
+        scope: The scopes of the tokens, separated by spaces; `None` to leave it to the server.
         client_id: `None` where a service account takes its place.
         client_secret: `None` if the client has none, or signs.
         refresh_token: `None` if tokens are given for something else.
@@ -53,7 +53,7 @@ class OAuth2Client:
         service_account: Google's JSON key file; `None` for none.
         subject: The user that a service account acts for; `None` for itself.
         ca_file: PEM file of the authorities to trust at the token endpoint; `None` for the system's.
-        authentication: How the client secret is shown; `None` if there is none.
+        authentication: How the client secret is sent; `None` if there is none.
     """
 
     provider: OAuth2Provider
@@ -71,7 +71,7 @@ class OAuth2Client:
 
     @property
     def grant(self) -> OAuth2Grant:
-        """What tokens are asked for with."""
+        """The grant type of token requests."""
         if self.service_account is not None:
             return OAuth2Grant.JWT_BEARER
         return OAuth2Grant.CLIENT_CREDENTIALS if self.refresh_token is None else OAuth2Grant.REFRESH_TOKEN
@@ -82,10 +82,10 @@ class TokenOutcome(StrEnum):
 
     SUCCESS = "success"
     REFUSED = "refused"
-    """The server says no, in the words of RFC 6749 5.2: another try will not help."""
+    """The server refuses with an error of RFC 6749 5.2: another try will not help."""
     UNAVAILABLE = "unavailable"
     """The server cannot answer now: HTTP 429 or 5xx."""
     UNREACHABLE = "unreachable"
-    """There is no server, or none whose certificate is good, or no answer in time."""
+    """The server cannot be reached, has an invalid certificate, or does not answer in time."""
     INVALID = "invalid"
-    """The answer is not one of a token endpoint."""
+    """The answer does not come from a token endpoint."""

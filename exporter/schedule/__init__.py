@@ -1,1 +1,1 @@
-"""What is done when: the timetable, the loop around it, who is visited, and what the log says of changes."""
+"""The schedule: the timetable, the loop around it, the endpoints to visit, and log lines about changes."""

@@ -1,4 +1,4 @@
-"""Work that has turns on the schedule and is not the probe of an endpoint: a flow's message, a look at a domain."""
+"""Scheduled work that is not the probe of an endpoint: a flow's message, or the check of a domain."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ few DNS queries; judging one shakes hands with a handful of servers."""
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Work that recurs.
+    """Recurring work.
 
     Attributes:
-        key: Tells it from all others, and from endpoints, whose names begin with no NUL.
+        key: A unique key. It begins with NUL, which names of endpoints never do.
         interval: Seconds between the starts of two runs.
-        run: Does it once. It has to end by itself.
-        hosts: Whom it talks to, as far as that is known before; or one of the `LANES`.
+        run: Does the work once. It has to end without being cancelled.
+        hosts: The hosts that it connects to, as far as known before; or one of the `LANES`.
         first_within: Seconds within which the first run starts.
     """
 

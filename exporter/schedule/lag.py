@@ -1,4 +1,4 @@
-"""How late the event loop runs what is due: by as much may a latency be off where the kernel stamps no packets."""
+"""How late the event loop runs due work. Without kernel timestamps, latencies may be too high by this much."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PERIOD: Final = 0.25
 
 
 class LagMonitor:
-    """Sets the loop an alarm again and again, and tells how late each one went off."""
+    """Sets timers in the event loop, and reports how late each one runs."""
 
     def __init__(self, observe: Callable[[float], None], stops: Stops, failed: Callable[[LongTask], None]) -> None:
         """Prepare to look.

@@ -1,4 +1,4 @@
-"""Who is to be visited at this moment, and where that comes from. Pure: what is looked up is looked up elsewhere.
+"""The endpoints to visit at this moment, and their origin. Pure: names are looked up elsewhere.
 
 Endpoints come from three places. The configuration file lists some. Sources, such as the records of a domain, add those
 that were found there last. An endpoint with `addresses: all` becomes one endpoint for each address of its host. Each of
@@ -20,7 +20,7 @@ NOTHING_FOUND: Final[Mapping[str, Sequence[Endpoint]]] = MappingProxyType({})
 
 
 class Roster:
-    """The endpoints as they are visited."""
+    """The endpoints to visit."""
 
     def __init__(self) -> None:
         self._visited: dict[Series, Endpoint] = {}
@@ -31,9 +31,9 @@ class Roster:
     def configure(
         self, endpoints: Iterable[Endpoint], found: Mapping[str, Sequence[Endpoint]] = NOTHING_FOUND
     ) -> RosterChange:
-        """From now on these are configured; `all` of what is returned are those to visit, in their order.
+        """Replace the configured endpoints. The result's `all` has all endpoints to visit, in order.
 
-        Addresses that are known of a host stay known, unless it is asked for others.
+        Known addresses of a host are kept, unless the new endpoint needs others.
 
         Args:
             endpoints: Those that are written out.
@@ -45,7 +45,7 @@ class Roster:
         return RosterChange(gone, come, tuple(self._visited.values()))
 
     def found(self, source: str, endpoints: Sequence[Endpoint]) -> RosterChange | None:
-        """A configured source stands for these from now on. Returns what changes, `None` if nothing does.
+        """Replace the endpoints of a configured source. Returns the change, or `None` if nothing changed.
 
         One that has the name of an endpoint that is written out, or was found by a source before this, is left out.
         """
@@ -59,7 +59,7 @@ class Roster:
         return RosterChange(gone, come, tuple(each for each in self._visited.values() if each.name in names))
 
     def take(self, endpoint: Endpoint, result: ProbeResult) -> tuple[ProbeResult | None, RosterChange | None]:
-        """Take in where the name of a visited endpoint was found to lead to.
+        """Record the addresses that a visit found for its endpoint.
 
         Args:
             endpoint: Who was visited.
@@ -80,7 +80,7 @@ class Roster:
         return result, change
 
     def _configured(self) -> Iterable[Endpoint]:
-        """The endpoints, written and found, one for each name: the first that has it."""
+        """The configured and found endpoints. For each name, the first one counts."""
         configured = {endpoint.name: endpoint for endpoint in self._written}
         for found in self._found.values():
             for endpoint in found:
@@ -106,7 +106,7 @@ class Roster:
         return gone, come
 
     def _is_visited(self, endpoint: Endpoint) -> bool:
-        """Whether exactly this is to be visited, and not a former self of it."""
+        """Whether exactly this endpoint is to be visited, and not an earlier version of it."""
         return _same(self._visited.get(endpoint.series), endpoint)
 
     def _follow(self, endpoint: Endpoint, result: ProbeResult) -> RosterChange | None:
@@ -143,7 +143,7 @@ def _each(endpoint: Endpoint, addresses: Iterable[str]) -> tuple[Endpoint, ...]:
 
 
 def _question(endpoint: Endpoint) -> tuple[object, ...]:
-    """What decides where a name leads to."""
+    """Everything that affects the lookup of an endpoint's name."""
     return endpoint.host, endpoint.lookup_family
 
 

@@ -1,6 +1,6 @@
-"""The loop around the timetable: starts runs when they are due, within the bounds, and lets them end in order.
+"""The loop around the timetable: starts runs when they are due, within limits, and ends them in order.
 
-It knows items and a callable that runs one; what a run does and what becomes of it is not its matter.
+It knows items and a callable that runs one. It does not know what a run does.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_STARTS_A_TURN: Final = 16
 
 
 class Observer(Interface):
-    """Who wants to know how the schedule is kept."""
+    """Is told about starts, skips and failures."""
 
     def started(self, delay: float) -> None:
         """A probe starts, this many seconds after it was due."""
@@ -33,10 +33,10 @@ class Observer(Interface):
         """A probe was due and is not started."""
 
     def in_flight(self, count: int) -> None:
-        """So many probes are under way now."""
+        """This many probes are running now."""
 
     def failed(self, task: LongTask) -> None:
-        """Something went wrong that is not a probe's failure; the schedule goes on."""
+        """The schedule itself failed somewhere; it continues."""
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class _Waiting(Generic[Item]):
     """A run that is due and cannot start yet.
 
     Attributes:
-        queue: Where it waits: at one of its hosts, or where all wait for room.
+        queue: The queue in which it waits: of one of its hosts, or the common one.
     """
 
     due: Due[Item]
@@ -54,7 +54,7 @@ class _Waiting(Generic[Item]):
 
 @dataclass(slots=True)
 class _Host:
-    """The runs that talk to one host: how many are under way, and those that wait for one of them to end."""
+    """The runs with one host: how many are running, and which ones wait."""
 
     running: int = 0
     queue: deque[Key] = field(default_factory=deque)
@@ -84,12 +84,12 @@ class Scheduler(Generic[Item]):
         self._hosts: dict[str, _Host] = {}
 
     def limit(self, limits: Limits) -> None:
-        """Keep to these bounds from now on. What is under way ends as it was begun; what waits may start."""
+        """Use these limits from now on. Running items continue; waiting items may start."""
         self._limits = limits
         self._begin_again(list(self._waiting))
 
     def exchange(self, gone: Iterable[Item], come: Iterable[Item]) -> None:
-        """Some items go and others come, and the rest go on as they are. What is under way ends as it was begun."""
+        """Remove some items and add others. The rest is not affected, and running items continue."""
         gone, come = tuple(gone), tuple(come)
         for item in gone:
             if (entry := self._waiting.pop(item.key, None)) is not None:
@@ -99,7 +99,7 @@ class Scheduler(Generic[Item]):
         self._tick()
 
     def _begin_again(self, keys: Iterable[Key]) -> None:
-        """Let these, which wait, start or wait by what is known now."""
+        """Decide again for these waiting items whether they start or wait."""
         waiting = [self._waiting.pop(key) for key in keys]
         for entry in waiting:
             entry.queue.remove(entry.due.item.key)
@@ -109,7 +109,7 @@ class Scheduler(Generic[Item]):
                 self._start_or_queue(Due(item, entry.due.at))
 
     def is_quiet(self, seconds: float) -> bool:
-        """Whether no probe is under way, nor starts within so many seconds."""
+        """Whether no probe is running, and none starts within this many seconds."""
         next_at = self._timetable.next_at()
         return not self._running and (next_at is None or next_at - asyncio.get_running_loop().time() > seconds)
 
@@ -126,14 +126,14 @@ class Scheduler(Generic[Item]):
         return not self._running
 
     async def cancel(self, keys: Container[Key] | None = None) -> None:
-        """End the runs under way, or those with these keys, where they stand."""
+        """Cancel all running items, or those with these keys."""
         tasks = [task for key, task in self._running.items() if keys is None or key in keys]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _tick(self) -> None:
-        """Start what is due, a bounded number at a time, and come back when the next is."""
+        """Start due items, a limited number at a time, and run again when the next one is due."""
         if self._timer is not None:
             self._timer.cancel()
         if self._stopped:

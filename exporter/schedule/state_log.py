@@ -1,4 +1,4 @@
-"""What goes to the log about results: a line for each change of an endpoint's state, none while it stays as it is."""
+"""Logs results: a line for each change of an endpoint's state."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class StateLog:
         """Begin.
 
         Args:
-            clock: Monotonic seconds: a clock that is set may not make an outage longer, or negative.
+            clock: Monotonic seconds, so that setting the system's clock does not change the length of an outage.
         """
         self._clock = clock
         self._down: dict[Series, _Down] = {}
         self._seen: set[Series] = set()
 
     def forget(self, gone: Iterable[Endpoint]) -> None:
-        """Forget those that are not probed any more."""
+        """Forget endpoints that are not probed any more."""
         for endpoint in gone:
             self._down.pop(endpoint.series, None)
             self._seen.discard(endpoint.series)

@@ -1,6 +1,6 @@
-"""Noticing that this process stood still: stopped by a signal, suspended with its machine, or starved.
+"""Detects that this process stood still: stopped by a signal, suspended with its machine, or without CPU time.
 
-Meanwhile servers hang up and time runs out, so that whatever was under way says nothing about the servers.
+Meanwhile servers close connections and timeouts pass, so that running probes say nothing about the servers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def boot_time() -> float:
 
 
 class Stops:
-    """Knows when this process stood still, as long as it is told that it does not."""
+    """Knows when this process stood still, from regular calls of `beat`."""
 
     def __init__(self, clock: Callable[[], float] = boot_time) -> None:
         """Begin.
@@ -37,7 +37,7 @@ class Stops:
         return self._beat
 
     def beat(self) -> float:
-        """Say that the process runs, several times a second; for how long it stood still, 0 if it did not."""
+        """To be called several times a second. Returns for how long the process stood still, or 0."""
         before, self._beat = self._beat, self._clock()
         if self._beat - before < STANDSTILL:
             return 0.0

@@ -10,15 +10,15 @@ from typing import Generic, TypeAlias, TypeVar
 from typing import Protocol as Interface
 
 Key: TypeAlias = tuple[str, str]
-"""What one item is told from all others by."""
+"""The unique key of an item."""
 
 
 class Scheduled(Interface):
-    """What the schedule can run. How long a run may take is its own affair: it has to end by itself."""
+    """An item that the schedule can run. A run has to end without being cancelled."""
 
     @property
     def key(self) -> Key:
-        """What it is told from all others by; that of an endpoint is its name, and its address if it is about one."""
+        """Its unique key. For an endpoint, this is its name, and its address if it has only one."""
 
     @property
     def interval(self) -> float:
@@ -42,7 +42,7 @@ class Due(Generic[Item]):
 
     Attributes:
         at: When it was due.
-        missed: How many of its turns passed altogether before this one, because nobody asked.
+        missed: How many of its turns passed before this one without a call.
     """
 
     item: Item
@@ -68,9 +68,9 @@ class Timetable(Generic[Item]):
         return self._items.get(key)
 
     def exchange(self, gone: Iterable[Item], come: Iterable[Item], now: float) -> None:
-        """Some items go and others come; the rest keep their turns, and nobody looks at them.
+        """Remove some items and add others. The rest keeps its turns.
 
-        One that comes in the place of another of its key keeps that one's turns, if it has the same interval.
+        An added item with the key and interval of a removed one keeps its turns.
         """
         for item in gone:
             del self._items[item.key], self._next[item.key]
@@ -88,9 +88,9 @@ class Timetable(Generic[Item]):
         return self._heap[0][0] if self._heap else None
 
     def spread_anew(self, now: float) -> int:
-        """Give all that were due before now a turn as if they were new, and tell how many turns passed.
+        """Schedule all overdue items as if they were new, and return how many turns passed.
 
-        After a standstill all of them are due: at once they would be no measurement, and a burst for the servers.
+        After a standstill all items are due. Running all at once would distort the measurements and burden the servers.
         """
         passed = 0
         for key, at in self._next.items():
