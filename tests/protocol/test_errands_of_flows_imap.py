@@ -246,5 +246,14 @@ def test_without_both_expunge_is_said_only_where_all_that_is_marked_is_ours(capa
     assert ([MARK, asked], False) == removed(capabilities, unknown, None)
 
 
+def test_a_server_that_cannot_do_what_it_announces_is_asked_for_what_all_can() -> None:
+    ours = b"* SEARCH 7 9\r\na3 OK done\r\na4 OK done\r\n"
+    asked = [b"UID SEARCH DELETED", b"EXPUNGE"]
+    no_uidplus = b"a1 OK done\r\na2 BAD unknown\r\n" + ours
+    assert ([MARK, b"UID EXPUNGE 7,9", *asked], True) == removed(b"IMAP4rev1 UIDPLUS", no_uidplus)
+    no_move = b"a1 NO [CANNOT] move\r\na2 OK done\r\n" + ours
+    assert ([b'UID MOVE 7,9 "Trash"', MARK, *asked], True) == removed(b"IMAP4rev1 MOVE", no_move)
+
+
 def test_a_mailbox_that_does_not_let_us_remove_is_a_failure() -> None:
     assert ([MARK], FailureReason.COMMAND_REFUSED) == removed(b"IMAP4rev1 UIDPLUS", b"a1 NO [NOPERM] no\r\n")

@@ -25,21 +25,29 @@ def remove(imap: Imap, messages: Collection[int], trash: bytes | None) -> Dialog
     """
     numbers = b",".join(b"%d" % uid for uid in sorted(messages))
     announced = imap.announced()
+    mark = b"UID STORE " + numbers + rb" +FLAGS.SILENT (\Deleted)"
     if not announced.isdisjoint({"UIDPLUS", "IMAP4REV2"}):
-        yield from _command(imap, b"UID STORE " + numbers + rb" +FLAGS.SILENT (\Deleted)")
+        yield from _command(imap, mark)
         # RFC 4315 2.1: only those of them that are marked.
-        yield from _command(imap, b"UID EXPUNGE " + numbers)
-        return True
-    if not announced.isdisjoint({"MOVE", "IMAP4REV2"}) and trash is not None:
-        yield from _command(imap, b"UID MOVE " + numbers + b" " + trash)
-        return True
-    yield from _command(imap, b"UID STORE " + numbers + rb" +FLAGS.SILENT (\Deleted)")
+        if (yield from _obeys(imap, b"UID EXPUNGE " + numbers)):
+            return True
+    else:
+        moves = not announced.isdisjoint({"MOVE", "IMAP4REV2"}) and trash is not None
+        if moves and (yield from _obeys(imap, b"UID MOVE " + numbers + b" " + (trash or b""))):
+            return True
+        yield from _command(imap, mark)
     # RFC 9051 6.4.3: EXPUNGE removes all that are marked. It is for us to say only where all of those are ours.
     marked = yield from search(imap, b"DELETED")
     if marked is None or not set(marked) <= set(messages):
         return False
     yield from _command(imap, b"EXPUNGE")
     return True
+
+
+def _obeys(imap: Imap, line: bytes) -> Dialogue[bool]:
+    """Whether the server does what it announces that it can."""
+    reply = yield from imap.command(line)
+    return reply.end.condition is Condition.OK
 
 
 def _command(imap: Imap, line: bytes) -> Dialogue[None]:
