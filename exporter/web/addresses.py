@@ -1,7 +1,6 @@
 """Where the HTTP interface can listen: TCP ports, unix sockets, and sockets that systemd hands over.
 
-From what is written to sockets that listen, or to what keeps them from it. What is answered there is not the matter
-here.
+It turns addresses into listening sockets, or says why that fails.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ class ListenAddress:
         """Reads what `--web.listen-address` takes: `:9925`, `[::1]:9925`, `host:9925`, `unix:/run/exporter.sock`.
 
         Raises:
-            ValueError: It is none; the message says what to write.
+            ValueError: It is not an address; the message says what to write.
         """
         if text.startswith(_UNIX) and text != _UNIX and "\0" not in text:
             return cls("", 0, text.removeprefix(_UNIX))
@@ -75,7 +74,7 @@ class ListenAddress:
 
     @property
     def everywhere(self) -> bool:
-        """Whether it means all addresses of the machine, of both families: as Go, and so Prometheus, reads it."""
+        """Whether it means all IPv4 and IPv6 addresses of the machine, as in Go and Prometheus."""
         return self.host in {"", "::"} and not self.path
 
 
@@ -107,7 +106,7 @@ async def listen_at(places: Sequence[Place]) -> list[Listening]:
     """Listens at each place.
 
     Raises:
-        ListenError: One of them cannot be had; then none is listened at.
+        ListenError: One of them failed; then none is used.
     """
     listening: list[Listening] = []
     try:
@@ -124,7 +123,7 @@ def inherited_sockets(environment: MutableMapping[str, str]) -> list[socket.sock
     """The sockets that systemd hands over (sd_listen_fds(3)); none if it does not.
 
     Args:
-        environment: Loses what says so, which is not for the processes that this one starts.
+        environment: The variables of systemd are removed from it, because child processes must not see them.
 
     Raises:
         ListenError: One of them is not a stream socket that listens.
@@ -193,7 +192,7 @@ async def _at_port(address: ListenAddress) -> tuple[socket.socket, ...]:
 
 
 def _at_path(path: str) -> tuple[socket.socket, ...]:
-    """A socket at a path, where one may lie that nobody listens at any more."""
+    """A socket at a path, which may have a stale socket."""
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _remove_stale(path)
@@ -206,7 +205,7 @@ def _at_path(path: str) -> tuple[socket.socket, ...]:
 
 
 def _remove_stale(path: str) -> None:
-    """What a process leaves behind that did not end in order.
+    """Remove the socket file of a process that crashed.
 
     Raises:
         OSError: Somebody listens there, or it is not a socket.
@@ -246,7 +245,7 @@ def _reason(error: OSError | UnicodeError, place: ListenAddress, others: Sequenc
 
 
 def _collide(place: ListenAddress, other: Listening) -> bool:
-    """Whether what is in use is in use by ourselves."""
+    """Whether the address is already used by this process."""
     if not isinstance(other.place, ListenAddress):
         return False
     if place.path or other.place.path:

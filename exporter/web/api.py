@@ -1,6 +1,6 @@
 """The status page's content as JSON: field names, units and what is null. docs/api.md describes it.
 
-Values of the store to plain dictionaries; the requests are the subject of `application`. Field names are an interface:
+It turns values of the store into plain dictionaries. Field names are an interface:
 one may be added, but neither renamed nor removed. Times are Unix timestamps in seconds, durations seconds, sizes bytes;
 what is not known is null.
 """

@@ -1,4 +1,4 @@
-"""The HTTP interface: which path gives what, to whom, and with which headers.
+"""The HTTP interface: its routes, access rules and headers.
 
 It changes nothing itself and passes requests to reload on. `page_routes` has the pages, `api` and the exposition have
 the other answers. `streaming` sends large answers, and `server` listens.
@@ -68,7 +68,7 @@ def create_application(
         process: Metrics of the process to add to `/metrics`.
         clock: The time as a Unix timestamp.
         reload: Loads the configuration again, and tells what is wrong with it; `None` if nobody may ask for that.
-        origins: Of our own pages, beside what a request's Host says: a proxy may have put another.
+        origins: The origins of our own pages, besides the request's Host, which a proxy may have changed.
     """
     streamer = Streamer()
     pages = PageRoutes(store, clock, streamer)
@@ -163,7 +163,7 @@ class _Interface:
 
 
 def _reloading(reload: Reload | None, origins: Collection[str]) -> Handler:
-    """Takes the request to reload, which is not for other sites' pages to make."""
+    """Handles a request to reload, and refuses it from pages of other sites."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         if reload is None:
@@ -182,7 +182,7 @@ def _reloading(reload: Reload | None, origins: Collection[str]) -> Handler:
 
 
 async def _secure(_: web.Request, response: web.StreamResponse) -> None:
-    """What every answer carries; what is shown is of the moment, so nobody is to keep it."""
+    """Adds headers to every answer. Answers must not be cached, because they show this moment."""
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")

@@ -1,4 +1,4 @@
-"""The small pictures of the pages as numbers: what to draw where.
+"""The geometry of the small pictures on the pages.
 
 Geometry only. The templates draw it as SVG with attributes and classes, since the content security policy allows no
 styles inside a page.
@@ -21,7 +21,7 @@ HISTORY_HEIGHT = 40
 """The size of the history, in units of its own."""
 
 LOWEST = 2.0
-"""What is seen of a probe that took no time."""
+"""The smallest visible height of a probe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Bar:
 
 
 def stack(spans: Sequence[Span]) -> list[Bar]:
-    """A probe's stretches side by side, each as wide as its part of the whole."""
+    """The parts of a probe side by side, each as wide as its share."""
     total = sum(span.duration for span in spans)
     bars = []
     x = 0.0
@@ -55,7 +55,7 @@ def stack(spans: Sequence[Span]) -> list[Bar]:
 
 
 def waterfall(result: ProbeResult) -> list[Bar]:
-    """A probe's stretches where they were in time: one is drawn below the other.
+    """The parts of a probe at their times, one below the other.
 
     The stretch that it failed in is the last of its phase; a goodbye may come after it.
     """
@@ -99,7 +99,7 @@ class Strip:
 
     Attributes:
         places: So many have room.
-        text: What is to be seen, for people.
+        text: A description for people.
     """
 
     places: int
@@ -114,7 +114,7 @@ def strip(failures: Sequence[bool], places: int, noun: str = "probe") -> Strip:
     Args:
         failures: Whether each one failed, the latest last.
         places: How many there is room for.
-        noun: What they are.
+        noun: The word for them.
     """
     paths: dict[bool, list[str]] = {False: [], True: []}
     x = places - len(failures)
@@ -131,8 +131,8 @@ class Column:
     """A probe of the history, in units of its own from the left and from the top.
 
     Attributes:
-        failed: Whether it is to be drawn as a failure.
-        text: When it was and what became of it, for people.
+        failed: Whether it is drawn as a failure.
+        text: Its time and result, for people.
     """
 
     x: int

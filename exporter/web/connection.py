@@ -1,4 +1,4 @@
-"""One connection of a client: aiohttp's protocol, and what that does not bound.
+"""One connection of a client: aiohttp's protocol, with further limits.
 
 aiohttp allows a request's head as much time as a pause between requests, and half a million octets. It writes a
 traceback to the log for anything that is not HTTP. `listener` limits the number of connections.
@@ -52,8 +52,8 @@ class Connection(web.RequestHandler):
 
         Args:
             server: Whose requests these are.
-            lost: Is told when it is no more.
-            idle: Is told when it is not busy any more.
+            lost: Is called when the connection is lost.
+            idle: Is called when no request is being answered any more.
         """
         loop = asyncio.get_running_loop()
         super().__init__(
@@ -87,7 +87,7 @@ class Connection(web.RequestHandler):
             self._tls_handshake.cancel()
 
     def retire(self) -> None:
-        """Close, if need be once the request that is here is answered."""
+        """Close, after answering the current request."""
         if self.busy:
             self.close()
         elif self._opened is not None:
@@ -96,7 +96,7 @@ class Connection(web.RequestHandler):
             self.abandon()
 
     def begin(self) -> None:
-        """A request is here, and is going to be answered."""
+        """A request was received and will be answered."""
         self._relax()
         self.busy, self.since = True, self._loop.time()
 
@@ -106,14 +106,14 @@ class Connection(web.RequestHandler):
         self._idle()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The handshake, if there is one, is done."""
+        """The connection is open, after the handshake if there is one."""
         # aiohttp's own reference is gone once it has begun to close, which may take forever.
         self._opened = cast("asyncio.Transport", transport)
         super().connection_made(transport)
         self._hurry()
 
     def data_received(self, data: bytes) -> None:
-        """Octets of a head; of a body, or of the next request, while this one is being answered."""
+        """Received octets: of a head, of a body, or of the next request."""
         if data and not self.busy:
             self._hurry()
             self._head += len(data)
@@ -134,7 +134,7 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what is not HTTP in a word, and without a traceback: it is not an error of ours."""
+        """Answer anything that is not HTTP briefly and without a traceback, because it is not our error."""
         if status != web.HTTPBadRequest.status_code:
             return super().handle_error(request, status, exc, message)
         log.debug("no HTTP request", remote=request.remote, problem=type(exc).__name__)

@@ -1,4 +1,4 @@
-"""The documentation that comes with the package, as pages: `docs/failures.md` is `/docs/failures`.
+"""Serves the package's documentation as pages: `docs/failures.md` is `/docs/failures`.
 
 Markdown to HTML, made when somebody looks for the first time. Headings can be linked to by their words, as GitHub does
 it, and by their exact text if that is a single word, such as the name of an alert.

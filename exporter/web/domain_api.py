@@ -11,7 +11,7 @@ from exporter.model import DomainReport
 
 
 def domain_document(report: DomainReport) -> Mapping[str, Any]:
-    """What the contract with programs has: names here do not change."""
+    """A domain as JSON. The names are an interface and do not change."""
     return {
         "domain": report.domain,
         "checks": [

@@ -1,4 +1,4 @@
-"""What is asked of the interface about mail domains as JSON, and who answers."""
+"""The routes for mail domains as JSON."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def domain_routes(domains: DomainStates, clock: Callable[[], float] = time.time)
 
 
 def found_domain(domains: DomainStates, request: web.Request) -> DomainState:
-    """The domain that is asked for; 404 if there is none."""
+    """The requested domain; 404 if it does not exist."""
     name = request.match_info["name"]
     state = domains.of(name.lower().removesuffix("."))
     if state is None:

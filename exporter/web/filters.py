@@ -1,4 +1,4 @@
-"""What the status page offers to choose from: the fields of its form, each with what is chosen."""
+"""The filter form of the status page: its fields and the current choices."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def flow_summary(state: FlowState) -> JsonObject:
 
 
 def message(settled: Settled) -> JsonObject:
-    """A message of which it is known what became of it; `mail-exporter flow --json` prints the same."""
+    """A message with a known outcome; `mail-exporter flow --json` prints the same."""
     return {
         "outcome": settled.outcome,
         "leg": settled.leg,

@@ -1,4 +1,4 @@
-"""What is asked of the interface about flows, and who answers."""
+"""The routes for flows as JSON."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def flow_routes(flows: FlowStates, clock: Callable[[], float]) -> list[web.Route
 
 
 def found_flow(flows: FlowStates, request: web.Request) -> tuple[FlowState, ...]:
-    """The flow that is asked for; 404 if there is none."""
+    """The requested flow; 404 if it does not exist."""
     name = request.match_info["name"]
     states = flows.of(name) or flows.configured(name)
     if not states:

@@ -1,7 +1,7 @@
-"""Where the pages and answers of the interface are, as ways from its root: the one place that knows.
+"""The relative links to all pages and answers of the interface.
 
-A page puts the way to the root in front, which is relative (`Page.root`), so that pages work behind a proxy that puts
-them elsewhere. Anyone who needs a whole URL puts the external URL in front.
+A page puts its relative path to the root in front (`Page.root`), so that pages work behind a proxy with another path.
+For a whole URL, put the external URL in front.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Accepts connections: a bounded number of them, each by the TLS context that is in force when it comes.
+"""Accepts a limited number of connections, each with the TLS context in force at that time.
 
-asyncio's own servers accept whatever comes, by one context forever. What is said on a connection is not the matter
-here.
+asyncio's own servers accept any number of connections, and always with the same context.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ GOODBYE_TIMEOUT: Final = 2.0
 """Seconds for a client to answer the end of its TLS session."""
 
 PAUSE: Final = 1.0
-"""Seconds to accept nothing after the system had nothing to give: file descriptors, or memory."""
+"""Seconds without accepting after the system ran out of file descriptors or memory."""
 
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -59,10 +58,10 @@ class Listener:
         """Prepare to accept.
 
         Args:
-            server: Who answers.
+            server: Answers the requests.
             context: The TLS context for the next connection; `None` for plain HTTP.
             limit: How many connections there may be.
-            failed: Is told when accepting failed in a way that nobody thought of; it goes on.
+            failed: Is called after an unexpected error; accepting continues.
         """
         self._server = server
         self._context = context
@@ -84,12 +83,12 @@ class Listener:
             self._accepting.append(loop.create_task(accepting))
 
     def renew(self) -> None:
-        """Have every client connect again, once it is answered."""
+        """Close every connection after its current answer, so that clients connect again."""
         for connection in tuple(self._connections):
             connection.retire()
 
     async def close(self) -> None:
-        """Accept no more. Open connections stay; those that are still shaking hands do not."""
+        """Stop accepting. Open connections stay; those still in the TLS handshake are closed."""
         await _cancel(self._accepting)
         for listening in self._sockets:
             listening.close()
@@ -121,7 +120,7 @@ class Listener:
                 raise
 
     async def _room(self) -> None:
-        """Wait until there is room for one more; anyone who has been idle for longest has to go for it."""
+        """Wait until there is room for one more connection. The longest idle one is closed for it."""
         while len(self._connections) >= self._limit:
             idle = [connection for connection in self._connections if not connection.busy]
             if idle:
@@ -166,7 +165,7 @@ class Listener:
 
 
 def _is_health_check(error: ssl.SSLError, remote: str) -> bool:
-    """Whether it is this machine that shows no certificate, as `mail-exporter healthcheck` does every few seconds."""
+    """Whether the client is this machine without a certificate, as with `mail-exporter healthcheck`."""
     return error.reason == _NONE_SHOWN and remote in _HERE
 
 

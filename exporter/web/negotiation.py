@@ -1,4 +1,4 @@
-"""What a client would like, by its request's headers (RFC 9110 12.5).
+"""What a client prefers, from its request's headers (RFC 9110 12.5).
 
 This module parses headers and does not use aiohttp. prometheus_client has such a function too, but it takes the first
 format that it knows. It ignores the weights by which Prometheus says what it prefers.
@@ -36,11 +36,11 @@ _VERSIONS = {
     ("text/*", ""): Format.TEXT,
     ("*/*", ""): Format.TEXT,
 }
-"""By media range and the parameter `version`: what is not here cannot be had."""
+"""The available formats by media range and the parameter `version`."""
 
 
 def preferences(header: str) -> Iterator[Preference]:
-    """The elements of a header, in its order; one with a weight that is none is left out."""
+    """The elements of a header in order, without those with an invalid weight."""
     for element in header.split(","):
         value, *rest = (part.strip() for part in element.split(";"))
         pairs = (part.partition("=") for part in rest)
@@ -51,10 +51,10 @@ def preferences(header: str) -> Iterator[Preference]:
 
 
 def preferred_format(accept: str) -> Format:
-    """The format of `/metrics` that the client likes best, of two that it likes alike the one that it names first.
+    """The format of `/metrics` that the client prefers. With equal weights, the first one counts.
 
-    Where it likes none that there is, as a browser does, it gets the text format all the same: a scraper that sends
-    something odd is better served than refused.
+    A client that accepts none of the formats, such as a browser, gets the text format. This helps scrapers with odd
+    headers.
     """
     best, weight = Format.TEXT, 0.0
     for preference in preferences(accept):
@@ -65,7 +65,7 @@ def preferred_format(accept: str) -> Format:
 
 
 def prefers_html(accept: str) -> bool:
-    """Whether the client is a browser: it says that it takes HTML, which no scraper and no script does by itself."""
+    """Whether the client is a browser. Only browsers ask for HTML."""
     return any(preference.value == "text/html" and preference.weight > 0.0 for preference in preferences(accept))
 
 

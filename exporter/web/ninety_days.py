@@ -13,7 +13,7 @@ from exporter.web.wording import DAY, count
 DAYS: Final = LENGTH // SLOTS_A_DAY
 
 CLASSES: Final[Mapping[Slot, str]] = {Slot.GOOD: "good", Slot.MIXED: "mixed", Slot.BAD: "bad"}
-"""How each is drawn; what is not known is not drawn."""
+"""The classes of half hours; unknown ones are not drawn."""
 
 FAILING: Final = frozenset({Slot.MIXED, Slot.BAD})
 
@@ -22,13 +22,13 @@ AXIS: Final = (0, 0.25, 0.5, 0.75, 1)
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """How a day was, by its half hours.
+    """One day, by its half hours.
 
     Attributes:
-        at: Its midnight, a Unix timestamp.
-        known: In how many something was probed.
-        failing: In how many a probe failed.
-        bad: In how many all of them did.
+        at: The start of the day, a Unix timestamp.
+        known: How many of them had probes.
+        failing: How many of them had a failed probe.
+        bad: In how many of them all probes failed.
     """
 
     at: float
@@ -45,9 +45,9 @@ class NinetyDays:
         days: Columns; the last one is today.
         paths: For each class, the SVG path that fills its half hours, in units of a day and half an hour.
         axis: Unix timestamps to write below, at equal distances.
-        text: What is to be seen, for people.
+        text: A description for people.
         worst: The days with failures, the latest first.
-        known: Whether there is anything to be seen.
+        known: Whether there is anything to show.
     """
 
     days: int

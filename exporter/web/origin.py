@@ -1,4 +1,4 @@
-"""Whether a request comes from a page of another site, which a browser would send with the visitor's own rights."""
+"""Detects requests from pages of other sites, which browsers send with the visitor's own rights."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from aiohttp import hdrs, web
 
 
 def is_own(request: web.Request, origins: Collection[str]) -> bool:
-    """Whether no page of another site had a browser send it.
+    """Whether a request does not come from a page of another site.
 
     Browsers tell by `Sec-Fetch-Site` where a request comes from, but not over plain HTTP; by `Origin` they always tell
     with POST (the Fetch standard, "append a request Origin header"). Other programs tell neither.
 
     Args:
-        request: Changes something.
+        request: A request that changes something.
         origins: Of our own pages, beside what the request's Host says.
     """
     if request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:

@@ -1,4 +1,4 @@
-"""What a page has to be told, whichever it is. How pages are made stands in `pages`."""
+"""The data that every page needs. `pages` renders them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ NAVIGATION: tuple[tuple[str, str], ...] = (
     ("Configuration", "config"),
     ("Documentation", "docs/"),
 )
-"""What every page links to at its top: words, and ways from the root."""
+"""The links at the top of every page: texts, and paths from the root."""
 
 ALWAYS = tuple(entry for entry in NAVIGATION if entry[1] not in ("flows", "domains"))
-"""The same where neither flows nor domains are configured."""
+"""The same without flows and domains."""
 
 
 ROOT: Final = web.RequestKey("root", str)
@@ -27,7 +27,7 @@ ROOT: Final = web.RequestKey("root", str)
 
 
 def root_of(request: web.Request) -> str:
-    """The way from what is asked for to the root of the interface, relative, so that no proxy has to be known."""
+    """The relative path from the requested page to the root. It works behind any proxy."""
     depth = request.rel_url.raw_path.count("/") - 1
     return request.get(ROOT) or "../" * depth or "./"
 
@@ -40,15 +40,15 @@ def navigation(*, flows: bool, domains: bool) -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What every page needs.
+    """The data that every page needs.
 
     Attributes:
-        root: The way from the page to `/`, so that the pages work behind a proxy that puts them elsewhere.
+        root: The relative path from the page to `/`, so that pages work behind a proxy with another path.
         now: Unix timestamp.
         version: The exporter's.
-        started_at: When the exporter began to look, likewise.
-        refreshed: Whether it shows this moment, so that it should be loaded again after a while.
-        navigation: What it links to at its top: words, and ways from the root.
+        started_at: When the exporter started, likewise.
+        refreshed: Whether it shows this moment, and is reloaded regularly.
+        navigation: The links at its top: texts, and paths from the root.
     """
 
     root: str

@@ -1,4 +1,4 @@
-"""The routes of the pages for people, and of what they load. Requests to answers; what is shown is `pages`' subject."""
+"""The routes of the pages for people and their files. `pages` renders them."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class PageRoutes:
         ]
 
     async def status_page(self, request: web.Request) -> web.StreamResponse:
-        """All endpoints, or those that are asked for."""
+        """All endpoints, or the selected ones."""
         selection, number = query.selection(request), query.page_number(request)
         snapshot, page = self._store.snapshot(), self.page(request, refreshed=True)
         found = await survey(snapshot, selection, page.now, self._streamer.give_way)
@@ -103,7 +103,7 @@ class PageRoutes:
         return await self._respond(request, body)
 
     async def domain_page(self, request: web.Request) -> web.StreamResponse:
-        """One mail domain that is judged."""
+        """One judged mail domain."""
         state = found_domain(self._store.domains, request)
         pages, _ = await self._pages()
         return await self._respond(request, pages.domain(self.page(request, refreshed=True), state))
@@ -136,7 +136,7 @@ class PageRoutes:
 
     @web.middleware
     async def explain(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Says in a sentence what is wrong with a request: to people on a page with a way on from there."""
+        """Explains an invalid request in a sentence. Browsers get a page with links."""
         try:
             return await handler(request)
         except web.HTTPError as refusal:
@@ -150,7 +150,7 @@ class PageRoutes:
             return web.Response(body=body, status=refusal.status, headers={**headers, hdrs.CONTENT_TYPE: HTML})
 
     async def _pages(self) -> tuple[Pages, Documentation]:
-        """What makes the pages; had when somebody looks at one for the first time, which many daemons never see."""
+        """The renderer of the pages, made on the first request, because many daemons never get one."""
         if self._made is None:
             self._made = asyncio.create_task(asyncio.to_thread(_pages))
         # One who goes away must not take it from those who wait too.
@@ -179,7 +179,7 @@ def _pages() -> tuple[Pages, Documentation]:
 
 
 def _static(name: str, kind: str) -> Handler:
-    """Gives a file of the package, which is read now."""
+    """Serves a file of the package, which is read now."""
     content = files("exporter.web").joinpath("static", name).read_bytes()
     tag = hashlib.sha256(content).hexdigest()[:16]
 

@@ -1,7 +1,6 @@
-"""The pages for people: what the templates are told.
+"""The pages for people: the data for the templates.
 
-Values of the store to HTML; the requests are the subject of `page_routes`, the templates' surroundings that of
-`rendering`.
+It turns values of the store into HTML. `page_routes` handles requests, and `rendering` sets up the templates.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ PAGES_AROUND: Final = 2
 AXIS_MARKS: Final = 5
 
 URGENCY: Final = tuple(Health)
-"""In which order flows and domains are listed."""
+"""The order of flows and domains in their lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class Row:
         bars: Its phases side by side.
         strip: Its last probes.
         chain_not_after: When the first certificate of its verified path expires, or without a path, of those sent.
-        before: How it was when the exporter last ran; `None` if it was probed since.
+        before: Its state when the exporter last ran; `None` if it was probed since.
         group: The value of the grouping label, where a group begins; else `None`.
     """
 
@@ -67,7 +66,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class PlacedCertificate:
-    """A certificate and where it stood.
+    """A certificate and its places in the sent and verified chains.
 
     Attributes:
         sent: Its place among those that the server sent, from 1; `None` if it sent none such.
@@ -92,9 +91,9 @@ class Pages:
 
         Args:
             page: What every page needs.
-            survey: All endpoints, and which of them are asked for.
-            moment: What the survey is of.
-            selection: What was asked for.
+            survey: All endpoints, and the selected ones.
+            moment: The snapshot of the survey.
+            selection: The requested filters.
             number: Which page of them, counted from 1; one beyond the last shows none.
         """
         start = (number - 1) * PAGE_LENGTH
@@ -221,7 +220,7 @@ class Pages:
         return self._renderer.render("docs.html", page=page, document=document, contents=contents)
 
     def error(self, page: Page, status: int, reason: str, text: str) -> Iterator[bytes]:
-        """What is wrong with a request, with a way on from there."""
+        """An error page for an invalid request, with links."""
         return self._renderer.render("error.html", page=page, status=status, reason=reason, text=text)
 
 
@@ -249,7 +248,7 @@ def _messages(state: FlowState) -> Strip:
 
 
 def _before(state: EndpointState) -> str | None:
-    """How an endpoint was when an earlier process last probed it, if this one has not yet."""
+    """The state of an endpoint from an earlier process, if this one has not probed it yet."""
     turns = state.history.turns
     if state.health is not Health.WAITING or not turns:
         return None
@@ -276,7 +275,7 @@ def _axis(attempts: Sequence[Attempt]) -> list[float]:
 
 
 def _runs(failures: Sequence[KeptFailure]) -> list[tuple[Failure, list[KeptFailure]]]:
-    """Failures in a row that say the same together, the latest first."""
+    """Failures, the latest first, with equal ones in a row grouped."""
     together = groupby(reversed(failures), key=lambda kept: kept.failure)
     return [(failure, list(run)) for failure, run in together if failure is not None]
 

@@ -1,4 +1,4 @@
-"""The web configuration as values: by what TLS, by whom and how often the interface may be used.
+"""The web configuration as values: TLS, users and rate limit of the interface.
 
 How a file becomes that, and how it is followed, stands in `policy_file`, and which keys it has in `policy_schema`; what
 is made of the values is the subject of `tls` and `security`.
@@ -15,26 +15,26 @@ from types import MappingProxyType
 
 
 class ClientAuth(StrEnum):
-    """What is asked of clients, in the words of Go's `tls.ClientAuthType`."""
+    """What is demanded of clients, named as in Go's `tls.ClientAuthType`."""
 
     NONE = "NoClientCert"
     REQUEST = "RequestClientCert"
-    """As good as none: what comes is neither verified nor looked at."""
+    """Like none: a certificate is neither verified nor used."""
     VERIFY_IF_GIVEN = "VerifyClientCertIfGiven"
     REQUIRE = "RequireAndVerifyClientCert"
 
     @property
     def verifies(self) -> bool:
-        """Whether a certificate that comes is verified."""
+        """Whether a client's certificate is verified."""
         return self in (ClientAuth.VERIFY_IF_GIVEN, ClientAuth.REQUIRE)
 
 
 @dataclass(frozen=True, slots=True)
 class TlsSettings:
-    """How the interface speaks TLS.
+    """The TLS settings of the interface.
 
     Attributes:
-        client_ca_file: PEM file of who may vouch for clients; `None` where no certificate is verified.
+        client_ca_file: PEM file of the authorities for clients; `None` if no certificate is verified.
         client_allowed_sans: A client's certificate must have one of these names; empty for any.
         cipher_suites: For TLS 1.2 and below, by OpenSSL's names; empty for OpenSSL's choice.
         curves: For the key exchange, by OpenSSL's names, the preferred first; empty for OpenSSL's choice.
@@ -73,7 +73,7 @@ class WebConfig:
         tls: `None` for plain HTTP.
         headers: For every answer, over those that it has anyway.
         users: The bcrypt hash of each user's password; empty to let everybody in.
-        auth_excluded_paths: What anybody may ask without a login.
+        auth_excluded_paths: Paths that need no login.
         rate_limit: `None` for no limit.
     """
 
@@ -85,7 +85,7 @@ class WebConfig:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """What it names besides itself."""
+        """The files that it names."""
         tls = self.tls
         named = () if tls is None else (tls.cert_file, tls.key_file, tls.client_ca_file)
         return tuple(path for path in named if path is not None)
@@ -93,7 +93,7 @@ class WebConfig:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """By what TLS, by whom and how often the interface may be used.
+    """TLS, users and rate limit of the interface, ready to use.
 
     Attributes:
         context: `None` for plain HTTP.

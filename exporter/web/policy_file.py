@@ -31,14 +31,14 @@ CHECK_INTERVAL: Final = 1.0
 log = structlog.get_logger()
 
 Signature = tuple[FileVersion | None, ...]
-"""What tells whether files have changed; `None` for one that is not there."""
+"""Identifies the versions of files; `None` for a missing file."""
 
 
 class PolicyFile:
     """A web configuration that may change while the program runs.
 
     Attributes:
-        policy: The last one that was good.
+        policy: The last valid one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -56,8 +56,8 @@ class PolicyFile:
         """Looks for changes, forever.
 
         Args:
-            changed: Is told of every new policy.
-            reloaded: Is told of every change whether it could be used.
+            changed: Is called with every new policy.
+            reloaded: Is called after every change with whether it could be used.
         """
         while True:
             await asyncio.sleep(CHECK_INTERVAL)
@@ -73,7 +73,7 @@ class PolicyFile:
                 reloaded(found)
 
     def refresh(self) -> bool | None:
-        """Reads the files again if they changed. What is wrong with them is logged.
+        """Reads the files again if they changed. Problems are logged.
 
         Returns:
             Whether there is a new policy; `None` if nothing has changed.
@@ -114,7 +114,7 @@ class PolicyFile:
         raise ConfigurationError([note.problem(document)])
 
     def _check_scheme(self, policy: Policy) -> None:
-        """Clients would take HTTP where there was HTTPS for an attack, and passwords would go in plain."""
+        """Refuses a change between HTTP and HTTPS: it looks like an attack, or passwords are sent unencrypted."""
         if (policy.context is None) is not (self.policy.context is None):
             message = "tls_server_config comes or goes only with a restart; what was in force stays so"
             raise ConfigurationError([Problem(str(self._path), 1, message)])

@@ -67,7 +67,7 @@ HEADERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """The headers that exporter-toolkit lets one set, and their values where those are a closed set."""
 
 OPEN_PATHS = ("/-/healthy", "/-/ready")
-"""What may be asked without a login. Everything else tells of servers, users and networks."""
+"""Paths that need no login. All others show servers, users and networks."""
 
 _CONTROL = re.compile("[^\x20-\x7e]")
 
@@ -97,7 +97,7 @@ def _user(written: str) -> str:
 
 
 def _hash(written: str) -> bytes:
-    """Not repeated in messages: somebody may have written the password itself."""
+    """A bcrypt hash. Messages do not repeat it, because it may be the password itself."""
     match = _HASH.fullmatch(written)
     if match is None or not _is_salt(written):
         raise ValueError("is not a bcrypt hash; write what `htpasswd -nBC 10 USER` prints after the colon")
@@ -107,7 +107,7 @@ def _hash(written: str) -> bytes:
 
 
 def _is_salt(written: str) -> bool:
-    """Whether the salt of something like a hash is one, found out at the lowest cost."""
+    """Whether the salt of a hash is valid, checked at the lowest cost."""
     try:
         bcrypt.hashpw(b"", b"$2b$04$" + written[7:29].encode())
     except ValueError:

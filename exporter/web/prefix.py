@@ -1,6 +1,6 @@
-"""The prefix of every path, for an interface that a proxy shows below the root of a site.
+"""The prefix of every path, for an interface behind a proxy with another path.
 
-It is taken off before anything else sees the request, and the pages' links are relative: nothing else has to know it.
+It is removed before anything else sees the request, and the links of pages are relative. So no other code needs it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from exporter.web.page import ROOT
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where people find the interface.
+    """The address of the interface for people.
 
     Attributes:
-        url: What they enter, with a slash at its end; `None` if that is not known.
-        prefix: What the path of every request begins with, as `/mail`; empty for nothing.
+        url: The URL with a slash at its end; `None` if unknown.
+        prefix: The start of every path, such as `/mail`; empty for none.
     """
 
     url: str | None = None
@@ -34,7 +34,7 @@ class Site:
         """Reads what `--web.external-url` and `--web.route-prefix` take.
 
         Raises:
-            ValueError: One of them makes no sense; the message says what to write.
+            ValueError: One of them is invalid; the message says what to write.
         """
         path = "" if external_url is None else path_of(external_url)
         prefix = path if route_prefix is None else normal_prefix(route_prefix)
@@ -48,7 +48,7 @@ class Site:
 
 
 EVERYWHERE: Final = Site()
-"""Nothing is known of where people find it."""
+"""An unknown address."""
 
 
 def path_of(url: str) -> str:
@@ -71,7 +71,7 @@ def normal_prefix(path: str) -> str:
     """A prefix as it stands before the slash of every path; empty for none.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not a prefix.
     """
     stripped = path.strip("/")
     if any(character in stripped for character in "?#%\\") or not stripped.isprintable() or " " in stripped:
@@ -82,7 +82,7 @@ def normal_prefix(path: str) -> str:
 
 
 def take_off(prefix: str, make_request: Callable[..., web.BaseRequest]) -> Callable[..., web.BaseRequest]:
-    """Makes requests as they would be without the prefix; one that lacks it is told by `stay_inside`."""
+    """Removes the prefix from requests. `stay_inside` answers requests without it."""
 
     def make(message: Any, *rest: Any) -> web.BaseRequest:
         path = message.url.raw_path

@@ -1,7 +1,6 @@
-"""The route `/probe`: what somebody asks to be probed, and the answer in blackbox_exporter's manner.
+"""The route `/probe`: probes on request, with answers like those of blackbox_exporter.
 
-Queries to endpoints, results to text. Whether a target is allowed, and how many probes run at once, is the subject of
-`exporter.visiting.on_demand`.
+It parses queries and writes results. `exporter.visiting.on_demand` checks targets and limits the number of probes.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ SCRAPE_TIMEOUT = "X-Prometheus-Scrape-Timeout-Seconds"
 """The header by which Prometheus says how long it waits."""
 
 OFFSET = 0.5
-"""Seconds by which an answer is to be there before that, as with blackbox_exporter."""
+"""Seconds by which the answer is sent earlier than that, as with blackbox_exporter."""
 
 TEXT = "text/plain; charset=utf-8"
 
@@ -39,10 +38,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a request is about.
+    """A parsed request.
 
     Attributes:
-        configuration: What the configuration says of it, as YAML without secrets.
+        configuration: Its configuration, as YAML without secrets.
         module: Its name; empty if the endpoint is a configured one.
     """
 
@@ -60,7 +59,7 @@ def probe_routes(
     Args:
         on_demand: Makes the probes.
         modules: Those in force, by name.
-        endpoint: The configured endpoint of a name; `None` if there is none.
+        endpoint: Finds the configured endpoint of a name; `None` if it does not exist.
     """
     probing = _Probing(on_demand, modules, endpoint)
     # Not for HEAD: to say how long the answer is, it would have to probe.
@@ -106,10 +105,10 @@ class _Probing:
         return web.Response(body=_exposed(asked.endpoint, probed, form), headers={hdrs.CONTENT_TYPE: form.value})
 
     def _asked(self, query: Mapping[str, str]) -> Asked:
-        """What a query asks for.
+        """Parse a query.
 
         Raises:
-            web.HTTPBadRequest: It makes no sense.
+            web.HTTPBadRequest: It is invalid.
             web.HTTPNotFound: There is no such endpoint.
         """
         if "hostname" in query:
@@ -146,7 +145,7 @@ def _within(request: web.Request, endpoint: Endpoint) -> float:
     """Seconds until an answer is due.
 
     Raises:
-        web.HTTPBadRequest: The header makes no sense.
+        web.HTTPBadRequest: The header is invalid.
     """
     written = request.headers.get(SCRAPE_TIMEOUT)
     if not written:

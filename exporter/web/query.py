@@ -1,4 +1,4 @@
-"""What a request asks for: which endpoints, in which order, on which page. Reading only; choosing is `survey`'s."""
+"""Parses requests for endpoints: filters, order and page. `survey` applies them."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ class Expiring(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which endpoints are asked for, and in which order.
+    """The requested endpoints and their order.
 
     Attributes:
-        state: Only those that are so; `None` for all.
+        state: Only those in this state; `None` for all.
         protocol: Likewise.
         reason: Only those whose last probe failed with it; `None` for all.
-        certificate: Only those whose first certificate to expire has so long left; `None` for all.
+        certificate: Only those whose first certificate expires in this time; `None` for all.
         labels: Only those that have all of these labels.
-        text: Only those with all of these words in what is shown of them, in any case; empty for all.
+        text: Only those with all of these words in their row, in any case; empty for all.
         sort: The order.
         group: The label whose values to group them by; empty for no groups.
     """
@@ -77,7 +77,7 @@ class Selection:
 
     @property
     def folded_used(self) -> bool:
-        """Whether it has more than what the page offers at first sight: a state, a reason, a text."""
+        """Whether it uses filters that the page folds away: all but state, reason and text."""
         return bool(self.protocol or self.labels or self.group or self.sort is not Sort.URGENCY)
 
     def query(self, page: int = 1, **changes: Any) -> str:
@@ -98,10 +98,10 @@ _WRITTEN: Final[Mapping[str, str]] = {"text": "q"}
 
 
 def selection(request: web.Request) -> Selection:
-    """What a query asks for.
+    """Parse a query.
 
     Raises:
-        web.HTTPBadRequest: It asks for something that there is not.
+        web.HTTPBadRequest: A value does not exist.
     """
     query = request.query
     return Selection(
@@ -117,7 +117,7 @@ def selection(request: web.Request) -> Selection:
 
 
 def page_number(request: web.Request) -> int:
-    """Which page a query asks for.
+    """The page number of a query.
 
     Raises:
         web.HTTPBadRequest: It is not a number from 1.
@@ -132,7 +132,7 @@ def endpoint_name(request: web.Request) -> str:
     """The name that a path or a query gives.
 
     Raises:
-        web.HTTPBadRequest: Neither does.
+        web.HTTPBadRequest: Neither has one.
     """
     name = request.match_info.get("name") or request.query.get("name")
     if not name:
@@ -178,7 +178,7 @@ def _states(store: Store, name: str) -> Sequence[EndpointState]:
 
 
 def failure(store: Store, request: web.Request) -> tuple[EndpointState, KeptFailure]:
-    """The failed probe that is asked for, and whose it is.
+    """The requested failed probe and its endpoint.
 
     Raises:
         web.HTTPNotFound: There is no such endpoint, or the failure is not kept (any more).

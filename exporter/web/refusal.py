@@ -1,4 +1,4 @@
-"""The page of a request that is refused before anybody is known to have a login: what a browser shows in its place.
+"""The page for requests that are refused before a login.
 
 Only the text of the refusal differs from exporter to exporter. The page has no version, no time, nothing from the
 configuration, and no resource that needs a login.
@@ -55,7 +55,7 @@ _PAGE: Final = """\
 
 
 def put_on_page(request: web.Request, refusal: web.HTTPError) -> None:
-    """Make a page of a refusal's words if a browser asks."""
+    """Turn the text of a refusal into a page for browsers."""
     if not prefers_html(",".join(request.headers.getall(hdrs.ACCEPT, ()))):
         return
     refusal.text = _PAGE.format(

@@ -1,4 +1,4 @@
-"""The templates' surroundings: filters, globals, and a page bit by bit. What is shown is up to the pages.
+"""Sets up the templates: filters, globals, and rendering in slices.
 
 No page needs a script, has a style inside of it, or loads anything from elsewhere. Everything that a server said is
 escaped by the templates.
@@ -17,13 +17,13 @@ from exporter.model import Endpoint, Phase
 from exporter.web import charts, links, wording
 
 SLICE_SIZE: Final = 8 * 1024
-"""Characters of a page after which to give way: about a millisecond's work."""
+"""Characters of a page after which other tasks run: about a millisecond's work."""
 
 WARNING_DAYS: Final = 14.0
-"""What is left of a certificate when its figure changes colour: authorities renew a month ahead, so this is late."""
+"""The remaining validity at which a certificate's figure changes colour. Renewal is usual a month ahead."""
 
 REFRESH_EVERY: Final = 30
-"""Seconds after which a page that shows this moment is loaded again."""
+"""Seconds after which a page that shows this moment is reloaded."""
 
 
 class Renderer:
@@ -67,7 +67,7 @@ class Renderer:
         }
 
     def render(self, template: str, **context: object) -> Iterator[bytes]:
-        """A page bit by bit. Half a surrogate pair, which a certificate may hold, becomes a question mark."""
+        """A page in slices. Half a surrogate pair, which a certificate may have, becomes a question mark."""
         pending: list[str] = []
         size = 0
         for piece in self._templates[template].generate(context):

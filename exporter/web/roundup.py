@@ -1,4 +1,4 @@
-"""How flows and mail domains are, in a word each: for their lists, and for the status page, which counts them."""
+"""The health of flows and mail domains, for their lists and the counts on the status page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from exporter.metrics.flow_state import FlowState
 
 @dataclass(frozen=True, slots=True)
 class Roundup:
-    """How many there are of a kind, and how many of them are how."""
+    """The number of flows or domains, in all and by health."""
 
     all: int
     failing: int
@@ -20,7 +20,7 @@ class Roundup:
 
 
 def flow_health(state: FlowState) -> Health:
-    """How a flow is, by its last message."""
+    """The health of a flow, by its last message."""
     if not state.sends:
         return Health.WAITING if state.overdue is None else Health.FAILING if state.overdue else Health.UP
     if state.latest is None:
@@ -29,7 +29,7 @@ def flow_health(state: FlowState) -> Health:
 
 
 def domain_health(state: DomainState) -> Health:
-    """How a domain is, by its last judgement."""
+    """The health of a domain, by its last judgement."""
     if state.report is None:
         return Health.WAITING
     return Health.FAILING if failing_checks(state) or held_back(state) else Health.UP

@@ -1,6 +1,6 @@
-"""What every request has to pass before it is answered: the rate limit, the client's certificate, its login.
+"""The checks before every request: the rate limit, the client's certificate, and the login.
 
-It stands in front of all routes alike, and adds the headers of the web configuration to all answers.
+They apply to all routes. This module also adds the headers of the web configuration to all answers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CHALLENGE: Final = 'Basic realm="mail-exporter", charset="UTF-8"'
 
 
 class TokenBucket:
-    """Lets so many requests pass at once, and then one an interval."""
+    """Lets a number of requests pass at once, and then one in each interval."""
 
     def __init__(self, limit: RateLimit, clock: Callable[[], float]) -> None:
         self.limit = limit
@@ -32,7 +32,7 @@ class TokenBucket:
         self._at = clock()
 
     def take(self) -> float:
-        """0 if a request may pass; else the seconds until the next one may."""
+        """Returns 0 if a request may pass, else the seconds until the next one may."""
         now = self._clock()
         self._tokens = min(self._tokens + (now - self._at) / self.limit.interval, float(self.limit.burst))
         self._at = now
@@ -43,7 +43,7 @@ class TokenBucket:
 
 
 class Security:
-    """Stands in front of an interface, as the policy in force says."""
+    """Protects an interface by the policy in force."""
 
     def __init__(self, policy: Policy, clock: Callable[[], float]) -> None:
         """Prepare to let requests pass.
@@ -68,7 +68,7 @@ class Security:
             self._bucket = TokenBucket(limit, self._clock)
 
     def protect(self, application: web.Application) -> None:
-        """Stand in front of an application, which must not be served yet."""
+        """Protect an application, which must not be served yet."""
         application.middlewares.insert(0, self._guard)
         application.on_response_prepare.append(self._add_headers)
         application.on_cleanup.append(self._close)
@@ -97,7 +97,7 @@ class Security:
             raise refusal
 
     def _check_certificate(self, request: web.Request) -> None:
-        """A client that was let in by TLS need not be one of those that may ask.
+        """Check the client's certificate, because TLS may have accepted a client that is not allowed here.
 
         It may also have been let in before certificates were asked for.
         """
@@ -125,7 +125,7 @@ class Security:
             raise web.HTTPUnauthorized(text=text, headers=headers)
 
     def _is_open(self, request: web.Request) -> bool:
-        """Whether the web configuration lets anybody ask this."""
+        """Whether this path needs no login."""
         reads = request.method in {hdrs.METH_GET, hdrs.METH_HEAD}
         return reads and request.path in self.policy.config.auth_excluded_paths
 

@@ -1,7 +1,6 @@
-"""The HTTP interface while it is served: its parts put together, and that it ends in order.
+"""Runs the HTTP interface: combines its parts, and ends it in order.
 
-What is answered is the subject of `application`, who may ask that of `security`, where it listens that of `addresses`,
-and how connections come about that of `listener`.
+`application` answers requests, `security` checks access, `addresses` opens sockets, and `listener` accepts connections.
 """
 
 from __future__ import annotations
@@ -27,16 +26,16 @@ if TYPE_CHECKING:
     from exporter.web.policy_file import PolicyFile
 
 SHUTDOWN_TIMEOUT = 1.0
-"""Seconds that answers under way may take once the program ends: enough for a scrape, little of the 5 s it has."""
+"""Seconds for running answers when the program ends: enough for a scrape, and little of the 5 s it has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observers:
-    """Who wants to know how the server fares.
+    """Is told about failures and reloads of the server.
 
     Attributes:
-        failed: Is told what failed and goes on.
-        reloaded: Is told of every web configuration whether it could be used, the first included.
+        failed: Is called with a failure; the server continues.
+        reloaded: Is called for every web configuration with whether it could be used.
     """
 
     failed: Callable[[LongTask], None] = lambda _: None
@@ -56,10 +55,10 @@ class Server:
         self._following: asyncio.Task[None] | None = None
         scheme = "http" if security.policy.context is None else "https"
         self.urls = tuple(_url(scheme, each.authority, prefix) for each in listening)
-        """Where a browser on this machine finds it, one for each address to listen on."""
+        """Its URLs for a browser on this machine, one for each address to listen on."""
 
     async def stop(self) -> None:
-        """Takes no more requests, and lets those under way end."""
+        """Accepts no more requests, and finishes the running ones."""
         if self._following is not None:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
@@ -69,14 +68,14 @@ class Server:
         await self._runner.cleanup()
 
     def follow(self, file: PolicyFile, observers: Observers) -> None:
-        """Keeps to what a web configuration says from now on."""
+        """Follows changes of a web configuration from now on."""
         observers.reloaded(True)
         work = partial(file.follow, self.keep_to, observers.reloaded)
         following = supervised(LongTask.WEB_CONFIG, work, observers.failed)
         self._following = asyncio.get_running_loop().create_task(following)
 
     def keep_to(self, policy: Policy) -> None:
-        """From now on this is in force. Who was let in by other rules of TLS has to come again."""
+        """Use this policy from now on. Clients that connected under other TLS rules have to connect again."""
         same = policy.context is self._security.policy.context
         self._security.replace(policy)
         if not same:

@@ -1,7 +1,7 @@
 """Sends a body in slices, so that a large one delays no probe.
 
-One slice is made per turn of the event loop, however many clients are being answered; compression runs in a thread,
-where zlib lets go of the interpreter; and a body is never held as a whole. What is in it is the caller's business.
+One slice is made in each turn of the event loop, for any number of clients. Compression runs in a thread, where zlib
+releases the interpreter lock. A body is never held as a whole.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ QUEUE_TIMEOUT = 5.0
 """Seconds to wait for one of them to end: half of Prometheus' usual scrape timeout."""
 
 GRACE = 1.0
-"""Seconds over which is measured how fast a client reads."""
+"""Seconds over which a client's reading speed is measured."""
 
 LEAST_SPEED = 256 * 1024
 """Octets a second below which a client loses its place to one that waits. At this rate the compressed answer for 10,000
 endpoints takes all of a usual scrape timeout."""
 
 LOOK_EVERY = 0.5
-"""Seconds after which a client that waits has another one's place taken back."""
+"""Seconds after which a waiting client gets the place of a slow one."""
 
 BODY_TIMEOUT = 60.0
-"""Seconds in which a client has to have read its body; one that stopped reading would hold a place forever."""
+"""Seconds in which a client has to read its body. One that stops reading must not hold a place forever."""
 
 COMPRESSION_LEVEL = 1
 """Label sets repeat themselves so much that the highest level would save a third more for five times the time."""
@@ -57,7 +57,7 @@ class Compressor(Protocol):
     """What `zlib.compressobj` returns, which has no name to import."""
 
     def compress(self, data: bytes, /) -> bytes:
-        """Takes data in; what comes out may be empty."""
+        """Compress data; the output may be empty."""
 
     def flush(self) -> bytes: ...
 
@@ -74,11 +74,11 @@ class Streamer:
         self._threads.submit(int)
 
     def close(self) -> None:
-        """Lets the thread go, once it has done what it is at."""
+        """End the thread after its current work."""
         self._threads.shutdown(wait=False)
 
     async def give_way(self) -> None:
-        """Lets everything run that is ready, then takes a turn: call it before each piece of a millisecond's work."""
+        """Let other tasks run. To be called before each piece of about a millisecond's work."""
         async with self._turn:
             await asyncio.sleep(0)
 
@@ -148,7 +148,7 @@ class Streamer:
                     return
 
     def _make_room(self) -> None:
-        """Take the place back from the client that reads the most slowly, if it is slow."""
+        """Take back the place of the slowest client, if it is too slow."""
         now = asyncio.get_running_loop().time()
         slowest = min(self._bodies, key=lambda each: each.speed(now), default=None)
         if slowest is not None and slowest.speed(now) < LEAST_SPEED:
@@ -179,7 +179,7 @@ class _Sending:
 
     Attributes:
         sent: Octets that were handed to the connection.
-        remote: Whom it is for.
+        remote: The client's address.
     """
 
     def __init__(self, request: web.Request) -> None:

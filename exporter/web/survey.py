@@ -1,6 +1,6 @@
-"""A look over all endpoints, for the status page and the API: how they are, which are asked for, what expires first.
+"""A survey of all endpoints for the status page and the API: their states, the selected ones, and the next expiry.
 
-Choosing, counting and sorting only; how that is shown is the subject of `pages` and `api`.
+It only selects, counts and sorts. `pages` and `api` show the result.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ AT_ONCE: Final = 250
 """Endpoints to look at before giving way: about a millisecond's work."""
 
 SOON: Final = 14 * DAY
-"""Seconds that a certificate has left when it is said to expire soon: authorities renew a month ahead."""
+"""Seconds of remaining validity below which a certificate expires soon. Renewal is usual a month ahead."""
 
 LABELS_OFFERED: Final = 200
-"""Labels with their values to choose from; more would be no choice any more."""
+"""How many labels can be chosen from."""
 
 UNGROUPED: Final = "\U0010ffff"
 """Comes after all values of a label: endpoints that do not have it are listed last."""
@@ -57,14 +57,14 @@ class Survey:
     """What a look over all endpoints showed; complete when `survey` returns it.
 
     Attributes:
-        counts: How many of all endpoints are how.
-        reasons: How many of all endpoints fail with what, the most frequent first.
-        expired: Of how many endpoints a certificate has expired.
-        expiring: Of how many one expires soon.
+        counts: How many of all endpoints are in each state.
+        reasons: How many of all endpoints fail with each reason, the most frequent first.
+        expired: How many endpoints have an expired certificate.
+        expiring: How many endpoints have a certificate that expires soon.
         first_expiry: The first of all their certificates to expire that has not; `None` if none was seen.
         labels: The labels that endpoints have, with how many have them, up to `LABELS_OFFERED`.
         groups: The selected endpoints by the value of the grouping label.
-        selected: Those that were asked for, in the order that was asked for.
+        selected: The selected endpoints, in the requested order.
     """
 
     counts: dict[Health, int] = field(default_factory=lambda: dict.fromkeys(Health, 0))
@@ -87,8 +87,8 @@ async def survey(snapshot: Snapshot, selection: Selection, now: float, give_way:
 
     Args:
         snapshot: The moment.
-        selection: Which to pick out.
-        now: When that was, a Unix timestamp.
+        selection: The filters.
+        now: The time of the snapshot, a Unix timestamp.
         give_way: Is called between two pieces of work, and may let others run.
     """
     found = Survey()

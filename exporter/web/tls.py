@@ -1,6 +1,6 @@
 """From the settings of the web configuration to the TLS context that connections are accepted with.
 
-What is wrong with the files that the settings name is told here, for OpenSSL's own words ("PEM lib") help nobody.
+Problems of the files are described here, because OpenSSL's own messages ("PEM lib") do not help.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _VERIFY: Final = {
 
 
 class TlsFileError(ValueError):
-    """A setting cannot be put into practice; the message says why.
+    """A setting cannot be used; the message says why.
 
     Attributes:
         key: A key of the section `tls_server_config`.
@@ -37,7 +37,7 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext:
     """The context for connections from now on. Reads files.
 
     Raises:
-        TlsFileError: One of them is not what it should be.
+        TlsFileError: One of them cannot be used.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     # RFC 7301: without it, clients that offer HTTP/2 as well would have to guess.
@@ -140,11 +140,11 @@ def _check_readable(key: str, file: Path) -> None:
 
 
 class _EncryptedKeyError(Exception):
-    """OpenSSL wants to know a password."""
+    """OpenSSL asked for a password."""
 
 
 def _no_password() -> NoReturn:
-    """Otherwise OpenSSL would ask anyone who sits at the terminal."""
+    """Refuses to give a password; otherwise OpenSSL would ask at the terminal."""
     raise _EncryptedKeyError
 
 

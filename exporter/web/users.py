@@ -25,7 +25,7 @@ from typing import Final
 import bcrypt
 
 MAX_PENDING: Final = 256
-"""Logins that wait to be judged. One more takes the place of the oldest of those who have the most."""
+"""Logins that wait to be checked. One more replaces the oldest of the network with the most."""
 
 MAX_REMEMBERED: Final = 100
 """Judgements of each kind that are remembered, as many as exporter-toolkit remembers. Wrong ones do not crowd out right
@@ -38,18 +38,18 @@ MAX_PASSWORD: Final = 72
 """Octets that bcrypt looks at. Go's implementation passes over the rest, and so do the hashes made for it."""
 
 _DECOY: Final = b"y9T9RtjeaZmwNW8X.9OiPuUea0LSJqZPRIqRD8T2VakefTZbVCgcG"
-"""Salt and digest for users that there are not."""
+"""Salt and digest for unknown users."""
 
 _COST: Final = re.compile(rb"\$2[aby]\$([0-9]{2})\$")
 
 
 class BusyError(Exception):
-    """Too many logins wait to be judged, and newer ones are judged first."""
+    """Too many logins wait to be checked, and newer ones are checked first."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Login:
-    """One that waits to be judged."""
+    """A login that waits to be checked."""
 
     digest: bytes
     hashed: bytes | None
@@ -58,10 +58,10 @@ class _Login:
 
 
 class _Line:
-    """Logins that wait: each network has its turn, and the newest of a network comes first.
+    """The waiting logins. Networks take turns, and the newest login of a network comes first.
 
-    Someone who guesses all the time waits for most of his guesses; someone who comes once is the newest when the next
-    turn begins.
+    A client that keeps guessing waits for most of its guesses. A client with one login is checked at its network's next
+    turn.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class _Line:
         self._length = 0
 
     def add(self, network: str, login: _Login) -> _Login | None:
-        """One more waits; the one that has to go for it, if there are too many."""
+        """Add a waiting login. Returns the one that has to go, if there are too many."""
         self._networks.setdefault(network, []).append(login)
         self._length += 1
         if self._length <= MAX_PENDING:
@@ -78,7 +78,7 @@ class _Line:
         return self._take(most, 0)
 
     def next(self) -> _Login | None:
-        """The one whose turn it is; `None` if nobody waits."""
+        """Remove and return the next login; `None` if none waits."""
         if not self._networks:
             return None
         network = next(iter(self._networks))
@@ -89,7 +89,7 @@ class _Line:
         return login
 
     def clear(self) -> list[_Login]:
-        """Nobody waits any more; those who did."""
+        """Remove and return all waiting logins."""
         waiting = [login for logins in self._networks.values() for login in logins]
         self._networks.clear()
         self._length = 0
@@ -105,7 +105,7 @@ class _Line:
 
 
 class Users:
-    """The users, and what is known of those who tried to be one."""
+    """The users, and the results of recent logins."""
 
     def __init__(self) -> None:
         self._hashes: Mapping[str, bytes] = MappingProxyType({})
@@ -128,25 +128,25 @@ class Users:
         self._wrong.clear()
 
     def close(self) -> None:
-        """Let the thread go once it has done what it is at."""
+        """End the thread after its current work."""
         for login in self._line.clear():
             login.judged.cancel()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def __bool__(self) -> bool:
-        """Whether there are any: without users, everybody may come in."""
+        """Whether there are users. Without users, no login is needed."""
         return bool(self._hashes)
 
     async def admit(self, name: str, password: bytes, remote: str | None = None) -> bool:
-        """Whether that is the password of a user. It takes as long to find out if there is no such user.
+        """Whether this is the password of a user. The check takes as long if there is no such user.
 
         Args:
             name: The user's.
-            password: What is to be found out about.
-            remote: The address that asks; `None` if it has none.
+            password: The password to check.
+            remote: The client's address; `None` if unknown.
 
         Raises:
-            BusyError: It cannot be found out now.
+            BusyError: Too many logins are waiting.
         """
         hashed = self._hashes.get(name)
         attempt = repr((name, hashed, password)).encode()
@@ -196,7 +196,7 @@ class Users:
 
 
 def _network(remote: str | None) -> str:
-    """What one client has for its own: an IPv4 address, or all of an IPv6 network of 64 bits."""
+    """The network of one client: an IPv4 address, or an IPv6 network of 64 bits."""
     try:
         address = ip_address((remote or "").partition("%")[0])
     except ValueError:
@@ -219,7 +219,7 @@ def _cost(hashed: bytes) -> int:
 
 
 def _give_way() -> None:
-    """Linux gives each thread a priority of its own."""
+    """Lower the thread's priority. On Linux, each thread has its own."""
     if sys.platform == "linux":
         # A container may forbid it; then it competes like everything else.
         with contextlib.suppress(OSError):
