@@ -57,7 +57,7 @@ class Reloader(Generic[C]):
         """Reload, and tell what is wrong; nothing is if the new configuration is in force."""
         if self._next is None:
             self._next = asyncio.create_task(self._run(self._current))
-        # One who gives up must not take the reload away from those that share it.
+        # A cancelled caller must not cancel the reload for the others.
         return await asyncio.shield(self._next)
 
     async def close(self) -> None:

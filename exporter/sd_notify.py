@@ -67,5 +67,5 @@ def _tell(*assignments: str) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as sender:
             sender.sendto(message, address)
     except OSError as error:
-        # The daemon works as well untold; systemd will say what it misses.
+        # The daemon works without the notification; systemd logs what it misses.
         log.warning("systemd cannot be told", state=assignments[0], error=str(error))

@@ -44,5 +44,5 @@ class SingleFlight(Generic[Key, Value]):
     def _ended(self, key: Key, flight: asyncio.Future[Value]) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
-        # Should everybody who waits for it have given up, its failure has been seen: here.
+        # If all callers were cancelled, mark its exception as retrieved.
         _ = flight.cancelled() or flight.exception()

@@ -34,7 +34,7 @@ class Commands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's interface
-        """The command of a name; `None` if there is none."""
+        """The command with this name; `None` if it does not exist."""
         if cmd_name not in COMMANDS:
             return None
         if cmd_name == "run":
@@ -52,7 +52,7 @@ class Commands(click.Group):
 
 @contextmanager
 def _absent(module: str) -> Iterator[None]:
-    """While this lasts, a module that was not yet imported cannot be."""
+    """Prevents the import of a module inside this block."""
     if module in sys.modules:
         yield
         return

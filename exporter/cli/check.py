@@ -1,6 +1,6 @@
-"""`mail-exporter check`: says what is wrong with configuration files, or prints the schema they follow.
+"""`mail-exporter check`: lists problems of configuration files, or prints their schema.
 
-Only parsing of arguments and printing; what is right and wrong is `exporter.config`'s.
+It only parses arguments and prints. `exporter.config` checks the files.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def check(context: click.Context, paths: tuple[Path, ...], schema: bool) -> None
 
     A path may be a pattern in quotes, or - for standard input.
 
-    Every problem is printed as FILE:LINE: MESSAGE, and so is, marked as a warning, what works but deserves a look.
+    Every problem is printed as FILE:LINE: MESSAGE. Warnings are printed in the same way and marked as such.
     Exits with 1 if there is any problem. Servers are not contacted, and passwords are not read.
     """
     if schema == bool(paths):
@@ -41,7 +41,7 @@ def check(context: click.Context, paths: tuple[Path, ...], schema: bool) -> None
 
 
 def _are_good(paths: Sequence[Path]) -> bool:
-    """Prints what there is to say about the files: what is good to stdout, the rest to stderr, as promtool does."""
+    """Prints the result: good files to stdout, problems to stderr, as promtool does."""
     try:
         configuration = load(*paths)
     except ConfigurationError as error:
@@ -63,5 +63,5 @@ def _are_good(paths: Sequence[Path]) -> bool:
 
 
 def _print(line: str, *, err: bool = False) -> None:
-    """As octets: the name of a file need not be text."""
+    """Prints octets, because a file's name may not be valid text."""
     click.echo(os.fsencode(line), err=err)

@@ -78,7 +78,7 @@ def _is_taken(error: ListenError) -> bool:
 def _announcer(
     console: Console, staged: Sequence[Staged], file: Path, domains: StagedDomains
 ) -> Callable[[Sequence[str]], None]:
-    """What tells a person where to look and what is to be seen, once the URLs are known."""
+    """Prints where to look and what to expect, when the URLs are known."""
 
     def announce(urls: Sequence[str]) -> None:
         servers = sum(one.scene.listens for one in staged)

@@ -35,9 +35,9 @@ from exporter.model import Source
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @version_option
 def discover(domain_or_address: str, config_files: tuple[str, ...], sources: tuple[str, ...], *, as_json: bool) -> None:
-    """Print what a mail domain says of its servers, as a section of a configuration.
+    """Print the servers that a mail domain publishes, as a section of a configuration.
 
-    DOMAIN_OR_ADDRESS is a domain such as example.com, or a mail address, which is told to its own servers only.
+    DOMAIN_OR_ADDRESS is a domain such as example.com, or a mail address, which is sent to its own servers only.
     No mail server is contacted. Exits with 0, and with 1 if nothing was found.
     """
     logs.configure(logs.LogLevel.ERROR, logs.LogFormat.LOGFMT)
@@ -51,7 +51,7 @@ def discover(domain_or_address: str, config_files: tuple[str, ...], sources: tup
 
 
 def _print(console: Console, found: Discovery) -> None:
-    """Sources, endpoints by source, what disagrees, and the section; all but that as comments of YAML."""
+    """Print sources, endpoints by source and disagreements as YAML comments, and then the section."""
     rows = [
         (Text("#"), Text(answer.source, "bold"), Text("answers" if answer.success else "nothing"), Text(answer.problem))
         for answer in found.answers

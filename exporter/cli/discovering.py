@@ -1,4 +1,4 @@
-"""What the commands share that begin at a mail domain or address: what is asked, of whom, and what comes of it."""
+"""Discovery for the commands that take a mail domain or address."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from exporter.model import DnsSettings, Encryption, Endpoint, Protocol, Source
 from exporter.net.resolve import Resolver
 
 ASKED = (Source.MX, Source.SRV, Source.AUTOCONFIG, Source.PACC, Source.PRESETS)
-"""Sources that are asked unless somebody chooses: those that neither trust the network nor tell others."""
+"""The default sources: those that neither trust the network nor tell third parties."""
 
 RESERVED = MappingProxyType(
     {
@@ -28,17 +28,17 @@ RESERVED = MappingProxyType(
         Source.ISPDB: "it tells Mozilla the domain",
     }
 )
-"""Sources that are asked only if somebody chooses them, and why."""
+"""Sources that are only asked on request, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a person asks about.
+    """The subject of a discovery.
 
     Attributes:
         address: The mail address, if it is one.
         following: The entry of the configuration about this domain; `None` if there is none.
-        ca_file: Whom to trust for documents; `None` for the system's authorities.
+        ca_file: The authorities to trust for documents; `None` for the system's.
     """
 
     domain: str
@@ -53,13 +53,13 @@ class Subject:
         return Wanted(self.domain, tuple(sources) or own, self.address, rule, SHORT)
 
     def endpoints(self, discovery: Discovery) -> list[Endpoint]:
-        """What was discovered, as it is to be probed."""
+        """The discovered servers as endpoints."""
         following = self.following or Following(self.domain, ASKED, _TEMPLATES)
         return list(endpoints_of(following, discovery.endpoints))
 
 
 def subject(text: str, configuration: Configuration | None) -> Subject:
-    """The domain or address that somebody wrote.
+    """Parse a domain or mail address.
 
     Raises:
         click.UsageError: It is neither.
@@ -91,7 +91,7 @@ async def discover(subject: Subject, sources: Sequence[Source] = ()) -> Discover
 
 
 def _hasty(dns: DnsSettings) -> DnsSettings:
-    """Anyone who waits does not wait for a nameserver that is silent longer than for a web server."""
+    """Limits the wait for a silent nameserver to that for a web server."""
     return replace(dns, timeout=min(dns.timeout, SHORT))
 
 

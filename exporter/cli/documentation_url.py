@@ -1,4 +1,4 @@
-"""Where a person at a terminal can read what a failure means: at the exporter that runs, else in the package."""
+"""The place to read what a failure means: the running exporter, else the package."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from exporter.web.documentation_place import documentation_directory
 from exporter.web.links import reason_link
 
 USUAL: Final = ("localhost", 9925)
-"""Where the exporter listens if nobody told it otherwise."""
+"""The exporter's default address."""
 
 ANSWERS_WITHIN: Final = 0.2
 """Seconds, on this very machine."""
 
 
 def documentation_root(external: str | None) -> str:
-    """What to put before a way of `links`.
+    """The URL to put before a path of `links`.
 
     Args:
-        external: Where people reach the exporter's pages; `None` if nobody said.
+        external: The external URL of the exporter's pages; `None` if not given.
     """
     if external is not None:
         return external.rstrip("/") + "/"

@@ -25,10 +25,10 @@ def probed(result: ProbeResult) -> JsonObject:
 
 
 def not_tried(target: str | None, why: str, problems: Sequence[str]) -> JsonObject:
-    """What could not be tried.
+    """A target that could not be probed.
 
     Args:
-        target: What was asked for; `None` if it is about all of them.
+        target: The target; `None` if it is about all of them.
         why: `usage`, `configuration` or `bug`.
         problems: For people.
     """
@@ -36,7 +36,7 @@ def not_tried(target: str | None, why: str, problems: Sequence[str]) -> JsonObje
 
 
 def statistics(endpoint: str, found: Statistics) -> JsonObject:
-    """What several probes of one target amount to."""
+    """The statistics of several probes of one target."""
     return {
         "type": "statistics",
         "endpoint": endpoint,

@@ -1,4 +1,4 @@
-"""`mail-exporter domain`: whether the world can deliver to a mail domain now, as a report or as JSON."""
+"""`mail-exporter domain`: whether others can deliver to a mail domain now, as a report or as JSON."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def _judge(domain: Domain, configuration: Configuration | None) -> DomainR
 
 
 def _print(console: Console, report: DomainReport) -> None:
-    """Each check with its problems, then who would deliver where."""
+    """Print each check with its problems, and then the deliveries."""
     console.print(Text(report.domain, "bold"))
     console.print()
     rows: list[tuple[Text, Text, Text]] = []

@@ -73,7 +73,7 @@ def flow(name: str, config_files: tuple[str, ...], *, as_json: bool) -> None:
 
 
 class _Watch:
-    """Keeps what is found, and says on standard error what holds it up.
+    """Keeps the results, and prints on standard error what delays them.
 
     Attributes:
         changed: Set whenever something was found.

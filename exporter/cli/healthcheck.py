@@ -31,7 +31,7 @@ ADDRESS: Final = re.compile(r"(?:\[(?P<literal>[0-9a-fA-F:.]+)\]|(?P<host>[\w.-]
 HIGHEST_PORT: Final = 65535
 
 ALIVE: Final = frozenset({HTTPStatus.OK, HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS})
-"""What the daemon answers when it is well; the latter two where its web configuration keeps strangers out."""
+"""The status codes of a healthy daemon. The last two mean that its web configuration demands a login."""
 
 
 UNIX: Final = "unix:"
@@ -80,7 +80,7 @@ class AddressType(click.ParamType[tuple[str, int]]):
 def healthcheck(address: tuple[str, int], timeout: float, prefix: str) -> None:
     """Ask the daemon on this machine whether it is healthy.
 
-    By HTTP or HTTPS, whichever it speaks. Exits with 0 if it is well, and with 1 if it is not or does not answer.
+    By HTTP or HTTPS, whichever it speaks. Exits with 0 if it is healthy, and with 1 if it is not or does not answer.
     """
     host, port = address
     where = host if host.startswith(UNIX) else f"{host} port {port}"

@@ -1,6 +1,6 @@
 """Loading a configuration for a command: the option that names it, and the end of the command if it cannot be used.
 
-What is wrong with a configuration goes to standard error.
+Problems of a configuration are printed on standard error.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def config_files(meaning: str, *, required: bool = False) -> Callable[[Callable[
 
 
 def _of_the_demo(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    """The files that were named; else that of the demo which the environment names."""
+    """The given files, or else the file of the running demo that the environment names."""
     directory = os.environ.get(VARIABLE)
     return given or ((os.path.join(directory, "demo.yaml"),) if directory else ())  # noqa: PTH118 - a pattern, not a path
 
 
 def detours() -> Detours:
-    """Where the servers of the demo listen which the environment names; ends the command if there is none."""
+    """The addresses of the demo's servers, if the environment names a demo. Ends the command if it does not run."""
     try:
         return demo_detours()
     except ValueError as error:
@@ -50,7 +50,7 @@ def detours() -> Detours:
 
 
 def or_exit(load: Callable[[], T]) -> T:
-    """What is loaded; prints all that is wrong with it and ends the process if anything is."""
+    """The loaded configuration. If it has problems, prints all of them and ends the process."""
     try:
         return load()
     except ConfigurationError as error:

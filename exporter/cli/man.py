@@ -1,4 +1,4 @@
-"""`mail-exporter man`: the manual page, made of what the commands say of themselves. Formatting only."""
+"""`mail-exporter man`: the manual page, made from the help of the commands."""
 
 from __future__ import annotations
 
@@ -83,6 +83,6 @@ def _first_sentence(command: click.Command) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text that roff takes for text: no line of it begins a request, and hyphens stay hyphens."""
+    """Text escaped for roff: no line begins a request, and hyphens stay hyphens."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-")
     return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped

@@ -1,4 +1,4 @@
-"""A command whose flags may be given once, unless they are meant to be repeated: click would take the last one."""
+"""A command whose flags may only be given once, unless they are repeatable. click would use the last one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class OnceCommand(click.Command):
     """Refuses a flag that is given twice with different values."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does, after a look at what is repeated."""
+        """As click, after checking for repeated flags."""
         for option in self.get_params(ctx):
             if isinstance(option, click.Option) and not option.multiple and not option.is_flag:
                 values = list(_values(args, option.opts))

@@ -36,14 +36,14 @@ from exporter.model import DnsSettings, Endpoint, FailureReason, ProbeResult
 log = structlog.get_logger()
 
 NOT_TRIED: Final = frozenset({FailureReason.SECRET_UNREADABLE, FailureReason.INTERNAL_ERROR})
-"""Reasons that are not about the server: it was never really asked."""
+"""Reasons that are not about the server, because it was not probed."""
 
 MOST_ROUNDS: Final = 100_000
 LONGEST_INTERVAL: Final = 24 * 3600.0
 
 
 class ExitCode(IntEnum):
-    """What the command ends with."""
+    """The exit codes of the command."""
 
     SUCCEEDED = 0
     FAILED = 1
@@ -157,7 +157,7 @@ def _endpoints(targets: Iterable[str], configuration: Configuration | None, *, a
 
 
 def _give_up(code: ExitCode, target: str | None, why: str, problems: Sequence[str], *, as_json: bool) -> NoReturn:
-    """End the command before anything was tried."""
+    """End the command before any probe."""
     for problem in problems:
         click.echo(problem, err=True)
     if as_json:
@@ -167,7 +167,7 @@ def _give_up(code: ExitCode, target: str | None, why: str, problems: Sequence[st
 
 @dataclass
 class _Session:
-    """The probes that were asked for, and what has come of them so far."""
+    """The requested probes and their results so far."""
 
     endpoints: Sequence[Endpoint]
     rounds: Rounds
@@ -188,7 +188,7 @@ class _Session:
         return ExitCode.FAILED if reasons else ExitCode.SUCCEEDED
 
     def run(self, dns: DnsSettings) -> None:
-        """Probe until all is done or somebody has seen enough, and say what came of it."""
+        """Probe until all is done or the user ends it, and print the results."""
         progress = Progress()
         # Where both are the same screen, only the console that prints can keep its lines apart from those that change.
         watching = self.console if self.console.is_terminal else Console(stderr=True, highlight=False)
@@ -203,7 +203,7 @@ class _Session:
     def _take(self, result: ProbeResult) -> None:
         self.results.append(result)
         if self.as_json and (self.repeated or len(self.endpoints) > 1):
-            # A line each, so that anyone who reads along gets it at once.
+            # One line each, so that a reader of the pipe gets it at once.
             click.echo(json.dumps(documents.probed(result)))
         elif self.repeated and not self.as_json:
             print_line(self.console, result, width=max(len(endpoint.name) for endpoint in self.endpoints))
@@ -229,7 +229,7 @@ class _Session:
         self._say_why(ordered)
 
     def _say_why(self, results: Sequence[ProbeResult]) -> None:
-        """The last failure of each endpoint; of many probes that is enough."""
+        """Print the last failure of each endpoint."""
         last = {result.endpoint: result for result in results if result.failure is not None}
         reasons = {result.failure.reason for result in last.values() if result.failure is not None}
         root = documentation_root(self.external_url) if reasons else ""
@@ -237,7 +237,7 @@ class _Session:
         print_failures(self.console, list(last.values()), urls, named=len(self.endpoints) > 1)
 
     def _by_endpoint(self) -> list[tuple[str, list[ProbeResult]]]:
-        """The results of each endpoint, in the order that they were named in."""
+        """The results of each endpoint, in the order of the arguments."""
         found: dict[str, list[ProbeResult]] = {endpoint.name: [] for endpoint in self.endpoints}
         for result in self.results:
             found[result.endpoint].append(result)

@@ -1,4 +1,4 @@
-"""What is going on while one waits: a line for each probe under way, on a terminal only. Printing only."""
+"""Progress on a terminal: a line for each running probe."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _UnderWay:
 
 
 class Progress:
-    """The probes under way, and the phase that each is in."""
+    """The running probes and their phases."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -37,7 +37,7 @@ class Progress:
 
     @contextmanager
     def probing(self, name: str) -> Iterator[None]:
-        """While this lasts, a probe is under way."""
+        """A probe is running inside this block."""
         now = self._clock()
         self._under_way[name] = _UnderWay(now, None, now)
         try:
@@ -53,7 +53,7 @@ class Progress:
 
     @contextmanager
     def shown(self, console: Console) -> Iterator[None]:
-        """While this lasts, the console shows it, if it is a terminal; afterwards nothing of it is left."""
+        """Shows the progress inside this block, if the console is a terminal, and removes it at the end."""
         if not console.is_terminal:
             yield
             return

@@ -1,4 +1,4 @@
-"""Several probes as people read them in a terminal: side by side, one after another, and what they amount to.
+"""Several probes in a terminal: side by side, one after another, and their statistics.
 
 Tables end with an empty column, since the last one is not aligned.
 """
@@ -39,7 +39,7 @@ def print_side_by_side(console: Console, results: Sequence[ProbeResult]) -> None
 def print_failures(
     console: Console, results: Iterable[ProbeResult], url: Mapping[FailureReason, str], *, named: bool
 ) -> None:
-    """Why which targets failed, and where to read on: the last lines of all, broken at words.
+    """Print which targets failed, why, and where to read on.
 
     Args:
         console: Where.
@@ -58,7 +58,7 @@ def print_failures(
 
 
 def print_line(console: Console, result: ProbeResult, *, width: int) -> None:
-    """One probe of many in one line: when, what, how long, and what became of it."""
+    """Print one probe in one line: time, endpoint, duration and result."""
     line = Text.assemble(
         (moment(result.ended_at), "dim"),
         "  ",
@@ -67,13 +67,13 @@ def print_line(console: Console, result: ProbeResult, *, width: int) -> None:
         _mark(result),
     )
     if result.failure is not None:
-        # In full it is said once, at the end.
+        # The full text is printed once, at the end.
         line.append(f" {result.failure.reason} in {result.failure.phase}", "red")
     console.print(line, soft_wrap=True)
 
 
 def print_statistics(console: Console, name: str, statistics: Statistics) -> None:
-    """What the probes of one target amount to."""
+    """Print the statistics of one target."""
     console.print()
     line = Text.assemble((name, "bold"), f"  {count(statistics.probes, 'probe')}, {statistics.succeeded} succeeded")
     console.print(line, soft_wrap=True)

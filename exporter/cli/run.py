@@ -132,7 +132,7 @@ def run(
 
 
 def _warn(configuration: Configuration) -> Configuration:
-    """Log what works but deserves a look."""
+    """Log the configuration's warnings."""
     for warning in configuration.warnings:
         log.warning("configuration", file=warning.file, line=warning.line, warning=warning.message)
     return configuration

@@ -1,4 +1,4 @@
-"""The options that make a process one of several; only reading them, what they mean is `exporter.sharding`'s matter."""
+"""The options for sharding. `exporter.sharding` uses them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def chosen_shard(number: int | None, total: int) -> Shard:
     """The shard that the options, and otherwise the pod's name, make this process.
 
     Raises:
-        click.UsageError: There is no such shard, or the name does not tell.
+        click.UsageError: The shard does not exist, or the pod's name has no number.
     """
     if number is None and total > 1:
         number = _own_number(total)
@@ -68,7 +68,7 @@ def _own_number(total: int) -> int:
 
 
 def _lack(pod: str) -> str:
-    """What keeps a name from being that of a StatefulSet's pod."""
+    """Why a name is not that of a StatefulSet's pod."""
     digits = re.search(r"-(0[0-9]+)\Z", pod, re.ASCII)
     if digits is None:
         return "has no number at its end"

@@ -1,4 +1,4 @@
-"""What several probes of one target amount to: minimum, median, 95th percentile and maximum of each phase. Pure."""
+"""Statistics of several probes of one target: minimum, median, 95th percentile and maximum of each phase. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TOTAL: Final = "total"
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How a duration is spread, in seconds.
+    """The distribution of a duration, in seconds.
 
     Attributes:
         count: In how many probes it was measured.
@@ -41,7 +41,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What several probes of one target amount to.
+    """The statistics of several probes of one target.
 
     Attributes:
         failures: How many failed why and where.

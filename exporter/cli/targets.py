@@ -1,4 +1,4 @@
-"""What somebody at a terminal asks to be probed: names of endpoints, URLs, mail addresses and domains to endpoints."""
+"""Turns the targets of a command into endpoints: names of endpoints, URLs, mail addresses and domains."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LISTED = 20
 
 
 class TargetError(ValueError):
-    """Nothing can be probed by that name; the message says what to write."""
+    """The target cannot be probed; the message says what to write."""
 
 
 def endpoints_of(target: str, configuration: Configuration | None) -> Sequence[Endpoint]:
@@ -48,7 +48,7 @@ def endpoints_of(target: str, configuration: Configuration | None) -> Sequence[E
 
 
 def _instead(names: Sequence[str], target: str) -> str:
-    """What to write in place of a name that there is not."""
+    """What to write instead of an unknown name."""
     if near := get_close_matches(target, names, n=1):
         return f"did you mean {near[0]!r}?"
     more = len(names) - LISTED

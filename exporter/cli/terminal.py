@@ -1,4 +1,4 @@
-"""Printing for people: columns and widths, for whatever terminal, pipe or file is at the other end. No words."""
+"""Printing in columns, for any terminal, pipe or file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEAST: Final = 20
 """Columns that the last of several columns has at least, however narrow the screen."""
 
 GAP: Final = "  "
-"""What stands before each column."""
+"""The text before each column."""
 
 
 def output() -> Console:
@@ -34,7 +34,7 @@ def output() -> Console:
 
 
 def takes(console: Console, characters: str) -> bool:
-    """Whether these characters come out as they are."""
+    """Whether the output can encode these characters."""
     try:
         characters.encode(console.encoding)
     except UnicodeEncodeError:

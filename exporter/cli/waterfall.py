@@ -1,4 +1,4 @@
-"""One result as a person reads it in a terminal: phases with times and bars, and what was found. Only printing."""
+"""Prints one result in a terminal: phases with times and bars, and the facts."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 FULL: Final = "█"
 
 PLAIN: Final = "#"
-"""What bars are made of where nothing but ASCII comes out."""
+"""The character of bars on ASCII-only terminals."""
 
 HOUR: Final = 3600.0
 DAY: Final = 24 * HOUR
 
 WARN_DAYS: Final = 14
-"""From so many days left on, a certificate's end is shown in yellow, as on the pages: it is late for its renewal."""
+"""Up to this many days left, a certificate is shown in yellow, as on the pages, because renewal is late."""
 
 MAX_NAMES: Final = 10
 """Names of a certificate that are listed. Some are for hundreds."""
@@ -88,7 +88,7 @@ def _print_phases(console: Console, result: ProbeResult) -> None:
 
 
 def _bar(span: Span, whole: float, width: int) -> str:
-    """A bar that begins where the phase began, at least a sliver long."""
+    """A bar that begins at the phase's start and always has a visible length."""
     scale = width * 8 / whole if whole > 0 else 0.0
     begin, end = round(span.start * scale), round((span.start + span.duration) * scale)
     begin = min(begin, width * 8 - 1) // 8 * 8

@@ -142,7 +142,7 @@ def _from_url(url: MailUrl, keys: Layers, notes: Notes) -> Target:
     # Not that of the defaults: a scheme says more about this endpoint than they do.
     encryption = keys.own_value("encryption") or target.encryption
     if url.port is None and (encryption is Encryption.TLS) != (target.encryption is Encryption.TLS):
-        # Nobody means implicit TLS on port 143; and with the port in the URL, we are told who does.
+        # Nobody means implicit TLS on port 143, unless the URL names the port.
         usual = shortest_url(target.protocol, encryption, target.host, default_port(target.protocol, encryption))
         message = (
             f"{encryption} is not what {url.scheme.name}:// stands for; write the url as {usual}, or with its port"

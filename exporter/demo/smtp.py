@@ -60,7 +60,7 @@ class SmtpSession(Session):
             await self.reply(ANSWERS.get(verb, b"500 5.5.2 No such command"))
 
     async def turned_away(self) -> None:
-        # RFC 5321 3.1: who greets with 554 waits for QUIT all the same; 3.8: who greets with 421 closes at once.
+        # RFC 5321 3.1: a server that greets with 554 still waits for QUIT; 3.8: after 421 it closes at once.
         self._refuses_all = self.site.behaviour.greeting is Greeting.REFUSE
         self.open = self._refuses_all
 

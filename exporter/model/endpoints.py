@@ -235,7 +235,7 @@ class Endpoint:
         """What its probes check after the login."""
         wanted = {
             Errand.RECIPIENT: self.rcpt_to is not None,
-            # A maildrop has no name to ask for: anyone who logs in by POP3 is in it.
+            # A maildrop needs no name: a login by POP3 opens it.
             Errand.MAILBOX: self.mailbox is not None or self.protocol is Protocol.POP3,
             Errand.CAPABILITIES: bool(self.capabilities),
         }

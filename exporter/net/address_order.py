@@ -72,7 +72,7 @@ class AddressOrder:
 def in_order(addresses: Sequence[str], source_for: Callable[[str], str | None]) -> tuple[str, ...]:
     """Sorts addresses as `AddressOrder` does, from scratch."""
     sources = {address: source_for(address) for address in addresses}
-    # Rule 1. They would fail after all others; left out, the failure that is told is that of a server.
+    # Rule 1. They would fail last; without them, the reported failure is that of a server.
     usable = [address for address in addresses if sources[address] is not None] or list(addresses)
 
     def rank(address: str) -> tuple[bool, bool, int, int]:

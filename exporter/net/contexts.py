@@ -174,7 +174,7 @@ class TlsContexts:
         # Not to look away: `on_verification` writes down what OpenSSL finds, and `tls.facts` has it judged.
         context.set_verify(SSL.VERIFY_NONE, on_verification)
         context.set_ocsp_client_callback(on_staple)
-        # Every probe is to see the certificate, so no session is resumed; and what was judged may not be swapped later.
+        # No session is resumed, because every probe needs the certificate. Renegotiation could replace it later.
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         context.set_options(SSL.OP_NO_RENEGOTIATION)
         _set_versions(context, recipe.min_version)

@@ -274,7 +274,7 @@ class Stream:
         """Close at once. With TLS, send close_notify first (RFC 8446 6.1) if that is possible without waiting."""
         self._readiness.close()
         if self._tls is not None:
-            # The other side may be gone or not listening; then there is nobody to tell, and nothing to do about it.
+            # The other side may be gone or not reading; then nothing can be done.
             with contextlib.suppress(SSL.Error):
                 self._tls.end()
             with contextlib.suppress(OSError):

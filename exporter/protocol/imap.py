@@ -320,7 +320,7 @@ class Imap:
                 self._unanswered.discard(tag)
                 return Reply(response, tuple(data), tuple(notices))
             elif response.tag in self._unanswered:
-                # The answer to a command that was given up comes late, and nobody waits for it.
+                # The late answer to an abandoned command.
                 self._unanswered.remove(response.tag)
             elif response.tag == UNTAGGED and response.condition in {Condition.NO, Condition.BAD, Condition.BYE}:
                 # RFC 9051 7.1: they warn. Some servers (nginx) say so why they hang up.

@@ -195,7 +195,7 @@ def token_answer(
     if document is None:
         outcome = _without_words(status)
         raise TokenError(outcome, f"the token endpoint answers HTTP {status} with something other than JSON", wait)
-    # Only what is known, and of the kind it has to be: the parser trusts its server more than is wise.
+    # Only known parameters of the right type, because the parser trusts its server.
     known = {key: value for key in _KNOWN if isinstance(value := document.get(key), str)}
     if isinstance(fault := document.get("error"), dict):
         known |= _error_object(fault)
@@ -317,7 +317,7 @@ def _explained(error: OAuth2Error, hidden: tuple[Secret, ...]) -> str:
     """The server's words, for people."""
     words = [str(error.error)] + ([str(error.description)] if error.description else [])
     text = ": ".join(words).encode("utf-8", "surrogatepass")
-    # Before the rest is cut off, and far behind where: the rest of a secret could not be told for one any more.
+    # Before cutting, and beyond the cut: a cut secret could not be recognised any more.
     text = Redactor([secret.reveal() for secret in hidden]).blotted(text[:MAX_EXPLANATION])
     end = _OF_THE_REQUEST.search(text)
     shown = printable(b" ".join((text[: end.start()].rstrip(b" .\r\n") if end else text).split()))

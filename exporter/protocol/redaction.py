@@ -210,7 +210,7 @@ def _spellings(secret: bytes) -> Iterator[bytes]:
 
 
 def _wanted(secret: bytes) -> _Wanted:
-    # One that is made of noise is looked for in encodings alone; as it is, it says nothing to anybody.
+    # A secret made of ignored characters only is looked for in encodings, not literally.
     bare = [form.translate(None, _NOISE).lower() for form in (secret, _backwards(secret))]
     small = {secret.hex().encode(), *(form for form in bare if len(form) >= MIN_HIDDEN - 1)}
     small.update(form.lower() for form in _within(b32encode, secret, bits=5, unit=5) if len(form) >= MIN_HIDDEN)

@@ -142,7 +142,7 @@ def _learn_capabilities(client: Client) -> Dialogue[None]:
 
 def _upgrade(client: Client, endpoint: Endpoint) -> Dialogue[bool]:
     """Upgrade if the endpoint wants it and the server offers it. Returns whether the connection is encrypted now."""
-    # RFC 9051 6.2.1: STARTTLS is for the not authenticated state; who greets with PREAUTH has closed that door.
+    # RFC 9051 6.2.1: STARTTLS is only possible before the login, and PREAUTH means that the login is done.
     offered = client.offers_starttls() and not client.logged_in_already()
     yield Learn(Facts(starttls_offered=offered))
     if not offered and endpoint.encryption is Encryption.OPPORTUNISTIC:
@@ -160,7 +160,7 @@ def _upgrade(client: Client, endpoint: Endpoint) -> Dialogue[bool]:
     yield from client.starttls()
     unread = yield TakeUnread()
     if unread and not client.farewell.fullmatch(unread):
-        # Anyone who sits in between can add words in plain behind the go-ahead, to be taken for words said under TLS.
+        # An attacker on the way can append unencrypted data to the answer, which must not count as sent over TLS.
         raise DialogueError(
             FailureReason.STARTTLS_INJECTION,
             f"unexpected data before the TLS handshake: {quoted(unread)}",

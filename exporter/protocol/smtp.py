@@ -70,7 +70,7 @@ class Smtp:
         """The command that aborts an unfinished exchange or transaction."""
 
     def greet(self) -> Dialogue[None]:
-        # RFC 5321 4.3.1: the client waits for the greeting; who speaks before its last line is taken for a spam robot.
+        # RFC 5321 4.3.1: the client waits for the whole greeting. Servers take impatient clients for spammers.
         reply = yield from read_reply()
         if reply.code != 220:
             raise refusal(FailureReason.SERVER_REFUSED, "the greeting is", reply)
@@ -89,7 +89,7 @@ class Smtp:
         if reply.code != 250:
             raise refusal(FailureReason.COMMAND_REFUSED, f"{verbs} answered with", reply)
         limit = _size_limit(self._keywords.get("SIZE"))
-        # Where there is none, one that was announced before the handshake is no longer believed.
+        # Without one, the limit announced before the handshake is not used any more.
         yield Forget("size_limit") if limit is None else Learn(Facts(size_limit=limit))
 
     def offers_starttls(self) -> bool:
@@ -156,7 +156,7 @@ def read_reply() -> Dialogue[Reply]:
         code, separator, text = found.groups()
         first_code = first_code or code
         if code == GOODBYE and code != first_code:
-            # A server that goes down does not wait until it has said all of a reply.
+            # A server that shuts down may break off in the middle of a reply.
             lines, first_code = [], code
         if code != first_code:
             raise ProtocolError(f"the reply began with {first_code.decode()} and goes on with {quoted(line)}")

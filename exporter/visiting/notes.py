@@ -282,7 +282,7 @@ def _texts(whole: bytes, count: int) -> list[str] | None:
     if not whole.isascii():
         return None
     texts = whole.decode("ascii").split("\n")
-    # More lines than were said: one of them holds a line feed.
+    # More lines than before: one of them contains a line feed.
     fit = len(texts) == count and "".join(texts).isprintable() and max(map(len, texts)) <= MAX_TRANSCRIPT_TEXT
     return texts if fit else None
 

@@ -76,7 +76,7 @@ class SecretReader:
 
     def _ended(self, reading: asyncio.Future[tuple[Secret, bool]]) -> None:
         self._hanging -= 1
-        # Should every probe that waits for it give up, its failure has been seen: here.
+        # If all waiting probes were cancelled, mark its exception as retrieved.
         if not reading.cancelled():
             reading.exception()
 

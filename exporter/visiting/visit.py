@@ -154,7 +154,7 @@ class Visitor:
             session = await visit.drive(open_session(visit.client, endpoint, visit.login))
             visit.notes.enter(Phase.CHECK)
             if stay is not None:
-                # What became of the login is known, and others wait for it.
+                # The login's result is known, and others wait for it.
                 self._logins.learn(endpoint, visit.login, visit.notes.result())
                 visit.extend(stay)
             return await inside(Inside(endpoint, session, visit.driver))
@@ -192,7 +192,7 @@ class Visitor:
     ) -> Visited[T]:
         """Visit with a login, and always report the login's result."""
         if expires is None and endpoint.credentials is not None:
-            # A file system or a token endpoint that hangs may not hide that the server is down.
+            # A hanging file system or token endpoint must not hide that the server is down.
             expires = asyncio.get_running_loop().time() + endpoint.timeout
         login = await self._login(endpoint, expires)
         visited: Visited[T] | None = None

@@ -153,7 +153,7 @@ class PageRoutes:
         """The renderer of the pages, made on the first request, because many daemons never get one."""
         if self._made is None:
             self._made = asyncio.create_task(asyncio.to_thread(_pages))
-        # One who goes away must not take it from those who wait too.
+        # A client that goes away must not cancel it for the others.
         return await asyncio.shield(self._made)
 
     async def _respond(self, request: web.Request, body: Iterator[bytes]) -> web.StreamResponse:

@@ -150,7 +150,7 @@ class Users:
         """
         hashed = self._hashes.get(name)
         attempt = repr((name, hashed, password)).encode()
-        # What is remembered is not the password, and of no use to anyone who reads this process's memory another day.
+        # The password itself is not kept, so reading this process's memory later does not reveal it.
         digest = hmac.digest(self._pepper, attempt, "sha256")
         if digest in self._right:
             return True
@@ -158,7 +158,7 @@ class Users:
             return False
         if digest not in self._pending:
             self._queue(_Login(digest, hashed, password, asyncio.get_running_loop().create_future()), remote)
-        # Others may wait for the same: one who gives up does not take it away from them.
+        # Others may wait for the same check: a cancelled caller must not cancel it for them.
         return await asyncio.shield(self._pending[digest])
 
     def _queue(self, login: _Login, remote: str | None) -> None:

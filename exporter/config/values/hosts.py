@@ -119,7 +119,7 @@ def _name(text: str) -> str:
         raise ValueError("is empty; write a name like mail.example.com")
     if len(text) > _MAX_WRITTEN:
         raise ValueError(f"{quoted(text)} is longer than the {MAX_NAME} characters of a DNS name; write a shorter one")
-    # Certificates, greetings and labels do without a final dot; who looks names up asks `parse_target_host`.
+    # Certificates, greetings and labels have no final dot. For lookups, see `parse_target_host`.
     name = _a_labels(text).lower().removesuffix(".")
     if _ENDS_IN_A_NUMBER.fullmatch(name):
         raise ValueError(

@@ -158,7 +158,7 @@ class Discoverer:
         # The domain itself was asked already.
         urls = autoconfig.mx_urls([each for each in domains if each != wanted.domain], wanted.address)
         hosted = await self._first(Source.AUTOCONFIG, urls, wanted) if urls else own
-        # Whichever failed says why: another's words would name the wrong host.
+        # Use the message of the source that failed: another one would name the wrong host.
         return hosted if hosted.success or (hosted.failed and not own.failed) else own
 
     async def autoconfig_http(self, wanted: Wanted) -> Answered:
@@ -224,7 +224,7 @@ class Discoverer:
                 answer = await task
                 if answer.success:
                     return answer
-                # What is wrong is told before what is not there.
+                # Errors go before missing documents.
                 if best is None or _weight(answer) > _weight(best):
                     best = answer
         finally:

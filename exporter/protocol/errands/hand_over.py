@@ -43,7 +43,7 @@ def hand_over(smtp: Smtp, sender: str, recipient: str, octets: bytes) -> Dialogu
             the protocol.
     """
     offered = keywords(smtp.capabilities or ())
-    # RFC 5321 2.3.7: CR and LF only together; anyone who sends them apart invites others to see two messages.
+    # RFC 5321 2.3.7: CR and LF only together. Sent apart, some servers would see two messages.
     content = _LINE_END.sub(b"\r\n", octets)
     if not content.endswith(b"\r\n"):
         content += b"\r\n"

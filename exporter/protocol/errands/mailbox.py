@@ -62,7 +62,7 @@ def _with_quota(imap: Imap, mailbox: bytes, facts: MailboxFacts) -> Dialogue[Mai
     """RFC 9208 4.1.2. The quota root with the least room left counts; a refusal gives no value."""
     reply = yield from imap.ask(b"GETQUOTAROOT " + mailbox)
     quotas = _read(storage_quota, reply, "QUOTA")
-    # A limit of 0 is none: Courier and others write so, and nobody has a mailbox that may hold nothing.
+    # A limit of 0 means no limit: Courier and others write it so.
     limited = [quota for quota in quotas if quota[1] > 0]
     if limited:
         used, limit = min(limited, key=lambda quota: quota[1] - quota[0])
