@@ -32,6 +32,8 @@ _CUT_SHORT = frozenset({"password", "client_secret", "refresh_token", "flow_key"
 """Keys of secrets, of which nobody sees that they are incomplete."""
 
 _COMMENT = re.compile(r"[ \t]+#")
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+"""What ends a line in YAML 1.1, by which marks are counted."""
 _TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
 _KNOWN_TAGS = (
     _TEXT_TAGS | {None} | {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "map", "seq")}
@@ -242,7 +244,7 @@ class _Composer:
         """Whether a secret may have lost its end, which YAML takes for a comment."""
         if not isinstance(event, yaml.ScalarEvent) or event.style or event.end_mark is None:
             return
-        line = self._text.split("\n", event.end_mark.line + 1)[event.end_mark.line]
+        line = _BREAK.split(self._text, event.end_mark.line + 1)[event.end_mark.line]
         if _COMMENT.match(line, event.end_mark.column):
             message = f"{key}: what follows # is a comment; write quotes around a {key.replace('_', ' ')} that holds it"
             self.warnings.append(Problem(self._file, _line(event.end_mark), message))

@@ -71,6 +71,8 @@ def parts(octets: bytes) -> tuple[Part, ...]:
         raise UnreadableMessage(f"more than {MAX_BLOCKS} blocks")
     try:
         found = tuple(_leaves(email.message_from_bytes(octets, policy=compat32)))
+    except UnreadableMessage:
+        raise
     except (ValueError, LookupError, AttributeError, TypeError, AssertionError, RecursionError) as error:
         raise UnreadableMessage(f"its structure cannot be read ({type(error).__name__})") from None
     return found

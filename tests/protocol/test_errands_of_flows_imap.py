@@ -7,6 +7,7 @@ from exporter.protocol.errands.find import (
     Fetched,
     fetch_fields,
     fetch_message,
+    fetch_sizes,
     fetch_text,
     has_field,
     search,
@@ -17,6 +18,7 @@ from exporter.protocol.errands.idle import ask_for_news, idle, offers_idle
 from exporter.protocol.errands.mailboxes import Opened, open_mailbox, special_uses
 from exporter.protocol.errands.remove import remove
 from exporter.protocol.imap import Imap
+from exporter.protocol.imap_response import Data
 from tests.protocol.player import Cut, every_cut, play
 from tests.protocol.samples import endpoint
 
@@ -257,3 +259,22 @@ def test_a_server_that_cannot_do_what_it_announces_is_asked_for_what_all_can() -
 
 def test_a_mailbox_that_does_not_let_us_remove_is_a_failure() -> None:
     assert ([MARK], FailureReason.COMMAND_REFUSED) == removed(b"IMAP4rev1 UIDPLUS", b"a1 NO [NOPERM] no\r\n")
+
+
+def test_sizes_that_are_refused_are_a_refusal() -> None:
+    played = play(fetch_sizes(client(), b"1:*"), b"a1 NO not now\r\n")
+    assert played.error is not None
+    assert FailureReason.COMMAND_REFUSED is played.error.reason
+
+
+@pytest.mark.parametrize(
+    "line", [b'* LIST (\\Junk "/"', b'* LIST (\\Junk) "/"', b'* LIST \\Junk "/" Junk', b'* LIST (\\Junk) "/" (a)']
+)
+def test_a_mailbox_that_is_told_in_no_form_is_left_out(line: bytes) -> None:
+    script = line + b'\r\n* LIST (\\Sent "a" (b)) "/" Sent\r\na1 OK done\r\n'
+    played = play(special_uses(client()), script)
+    assert {"\\sent": b'"Sent"', "a": b'"Sent"'} == played.value
+
+
+def test_an_answer_without_a_name_is_told_as_it_is() -> None:
+    assert '"go on"' == str(Data("", None, (b"go ", b"on")))

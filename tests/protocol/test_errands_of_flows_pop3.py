@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from exporter.model import FailureReason, Protocol
-from exporter.protocol.dialogue import MAX_LINE
+from exporter.protocol.dialogue import MAX_LINE, Dialogue
 from exporter.protocol.errands.maildrop import (
     MAX_KEPT,
     MAX_NEWEST,
@@ -98,5 +100,12 @@ def test_what_is_removed_is_gone_when_quit_is_answered() -> None:
 @pytest.mark.parametrize("script", [b"-ERR locked\r\n", b"+OK\r\n-ERR some not removed\r\n"])
 def test_a_refused_removal_is_a_failure(script: bytes) -> None:
     played = play(remove_and_leave(client(), (5,)), script)
+    assert played.error is not None
+    assert FailureReason.COMMAND_REFUSED is played.error.reason
+
+
+@pytest.mark.parametrize("fetch", [fetch_header, fetch_whole])
+def test_a_message_that_is_refused_is_a_refusal(fetch: Callable[[Pop3, int], Dialogue[bytes]]) -> None:
+    played = play(fetch(client(), 1), b"-ERR no such message\r\n")
     assert played.error is not None
     assert FailureReason.COMMAND_REFUSED is played.error.reason

@@ -87,8 +87,9 @@ def test_an_international_address_needs_smtputf8() -> None:
     assert [] == played.sent
 
 
-def test_without_data_the_message_goes_in_one_chunk() -> None:
-    script = b"250 ok\r\n250 ok\r\n502 no DATA\r\n250 taken\r\n"
+@pytest.mark.parametrize("code", [b"500", b"502"])
+def test_without_data_the_message_goes_in_one_chunk(code: bytes) -> None:
+    script = b"250 ok\r\n250 ok\r\n" + code + b" no DATA\r\n250 taken\r\n"
     played = handed_over(script, b"CHUNKING")
     assert (True, "the message", 250) == outcome(played)
     assert [b"BDAT 33 LAST", MESSAGE] == played.sent[-2:]

@@ -102,3 +102,9 @@ def test_pop3_reads_lines_of_any_length() -> None:
     pop3 = Pop3(endpoint(Protocol.POP3), "probe.example.com")
     script = b"+OK 1 %d\r\n+OK\r\n" % (len(long) - 1) + long + b".\r\n"
     assert 0 == unreadable(play(read_back_maildrop(pop3, MailboxFacts("INBOX", messages=1), 1), script))
+
+
+def test_a_message_that_pop3_does_not_hand_out_cannot_be_read() -> None:
+    script = b"+OK 1 20\r\n-ERR gone\r\n"
+    played = play(read_back_maildrop(Pop3(endpoint(Protocol.POP3), "x"), MailboxFacts("INBOX", messages=1), 1), script)
+    assert 1 == unreadable(played)

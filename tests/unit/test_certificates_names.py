@@ -100,3 +100,10 @@ def test_a_useless_identifier_does_not_spoil_the_others() -> None:
 )
 def test_sni_has_a_labels_and_never_an_address(name: str, sent: bytes | None) -> None:
     assert sent == server_name_indication(name)
+
+
+@pytest.mark.parametrize(
+    "alternatives", [b"\x30", b"\x30\x02\x82", b"\x30\x03\x82\x7fa", b"\x30\x04\x82\x81\xffa", b"\x04\x02\x82\x00"]
+)
+def test_a_list_that_cannot_be_taken_apart_holds_nobody(alternatives: bytes) -> None:
+    assert not matches(alternatives + b"mail.example.com", "mail.example.com")

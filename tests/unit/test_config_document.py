@@ -142,3 +142,11 @@ def test_the_parser_written_in_python_serves_as_well(monkeypatch: pytest.MonkeyP
     assert {"a": {"b": "1"}, "c": {"b": "1", "d": [None, "x"]}} == read.root
     with pytest.raises(ConfigurationError, match="f:2: not valid YAML: "):
         read_document("a: 1\nb: [1\n", "f")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\x85", "\u2028", "\u2029"])
+def test_every_line_end_of_yaml_is_one(end: str) -> None:
+    """One before a secret once was an IndexError."""
+    document = read_document(f"{end}client_secret: a{end}password: b #c{end}", "f")
+    assert {"client_secret": "a", "password": "b"} == document.root
+    assert read_document(f"{end}client_secret:", "f").root == {"client_secret": None}
