@@ -1,4 +1,4 @@
-"""What a configuration says, once it has been read: a value, which says nothing of how files are read."""
+"""A configuration as a value, after its files were read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from exporter.model import (
 )
 
 NEED = "pip install 'mail-exporter[domains]'"
-"""What brings what the judgement of domains needs beyond the rest."""
+"""The extra with the libraries for judging domains."""
 
 DEFAULT_SOURCES = (Source.MX, Source.SRV)
 
@@ -35,15 +35,15 @@ DEFAULT_TIMEOUT = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """An entry of `endpoints` that stands for whatever a domain says that it has.
+    """An entry of `endpoints` for all servers that a domain publishes.
 
     Attributes:
         refresh: Seconds between two looks at it.
-        templates: What holds for the endpoints of each protocol; their name, host and port are yet to be found.
-        allowed: Where its endpoints may lead beside public addresses; `None` for nowhere.
-        login_hosts: Hosts beside those of the domain that the login may be shown to.
-        encryption: Instead of what the sources say; `None` to believe them.
-        verify_relays: Whether the certificates of MX hosts decide, too.
+        templates: A template for the endpoints of each protocol, without name, host and port.
+        allowed: The non-public addresses that its endpoints may have; `None` for none.
+        login_hosts: Hosts outside the domain that the login may be sent to.
+        encryption: Overrides the sources; `None` to use what they say.
+        verify_relays: Whether invalid certificates of MX hosts fail probes, too.
     """
 
     domain: str
@@ -57,7 +57,7 @@ class Following:
 
     @property
     def ca_file(self) -> Path | None:
-        """Whom to trust for documents: those who are trusted for the endpoints; `None` for the system's."""
+        """The authorities to trust for documents, as for the endpoints; `None` for the system's."""
         return next((each.tls.ca_file for each in self.templates.values()), None)
 
 
@@ -88,10 +88,10 @@ class Domain:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """How to probe what somebody names.
+    """How to probe a target that a client names.
 
     Attributes:
-        template: An endpoint, but for its name; its host is empty unless there is one for requests that name none.
+        template: An endpoint without a name. Its host is empty, unless it has a default target.
         allowed: `None` if every target is.
     """
 
@@ -100,15 +100,15 @@ class Module:
     allowed: AllowedTargets | None
 
     def endpoint(self, target: str) -> Endpoint:
-        """The endpoint that a target stands for, called by its shortest URL.
+        """The endpoint for a target, named by its shortest URL.
 
-        Whether it is allowed is another matter.
+        This does not check whether it is allowed.
 
         Args:
             target: A URL, a host, or a host and port; empty for the module's own.
 
         Raises:
-            ValueError: It is none, or none that the module is for; the message says what to write.
+            ValueError: It is not a target, or not one for this module; the message says what to write.
         """
         template = self.template
         if not target and not template.host:
@@ -131,16 +131,16 @@ class Module:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What its files say, with every default applied.
+    """The content of all files, with all defaults applied.
 
     Attributes:
-        files: The files that it was read from, as messages call them.
+        files: The files that it was read from, as named in messages.
         endpoints: In the order of the files, with unique names.
         modules: By name.
         credentials: Every entry, used or not.
-        followings: Entries of endpoints that stand for what a domain has.
-        domains: Those that are judged.
-        warnings: What works, but deserves a look, in the order of its lines.
+        followings: Entries of endpoints for the servers of a domain.
+        domains: The judged domains.
+        warnings: The warnings, in the order of their lines.
     """
 
     files: tuple[str, ...]

@@ -1,7 +1,7 @@
-"""What contradicts what within an endpoint, once the defaults are applied, and what holds where several keys speak.
+"""Finds contradictions between the keys of an endpoint, after applying defaults, and resolves keys with defaults.
 
-Each check is a function in a table and says one thing. A key that was found to be wrong before is not complained about
-a second time. What a single value may be does not live here.
+Each check is a function in a table and has one message. A key that was already reported is not reported again. Single
+values are checked elsewhere.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ DEFAULT_INTERVAL = 60.0
 """Seconds."""
 
 DEFAULT_TIMEOUT = 15.0
-"""Seconds; or the interval, where that is shorter and nobody wrote a timeout."""
+"""Seconds; or the interval, if that is shorter and no timeout is configured."""
 
 _KEYS_OF_SOME = tuple(sorted(frozenset[str]().union(*(row.keys for row in PROTOCOLS.values()))))
-"""Keys that mean something to some protocols; others pass them by in the defaults, and may not have them themselves."""
+"""Keys for some protocols only. Other endpoints ignore them in the defaults, and must not have them."""
 
 _ALWAYS_ENCRYPTED = frozenset({Encryption.TLS, Encryption.STARTTLS})
 
@@ -42,7 +42,7 @@ class Draft:
     """An endpoint whose target is known, while it is checked.
 
     Attributes:
-        protocols: Those of all endpoints that its entry stands for: a key must mean something to one of them.
+        protocols: The protocols of all endpoints of its entry. A key has to apply to one of them.
         credentials: `None` if there is no login, or if its credentials have problems of their own.
     """
 
@@ -59,21 +59,21 @@ class Draft:
         return in_words(self.protocols)
 
     def applies(self, key: str) -> bool:
-        """Whether the key means something to the endpoint's protocol."""
+        """Whether the key applies to the endpoint's protocol."""
         return self.target.protocol in with_key(key)
 
     def problem(self, key: str, message: str) -> None:
-        """Notes what is wrong with a key, at the place where it was written."""
+        """Reports a problem of a key, at its place in the file."""
         self.notes.problem(self.keys.place(key), message)
 
     @property
     def written_mechanism(self) -> Mechanism:
-        """The one that this endpoint or the defaults write."""
+        """The mechanism of this endpoint or the defaults."""
         return self.keys.value("mechanism") or Mechanism.AUTO
 
     @property
     def mechanism(self) -> Mechanism:
-        """A mechanism of the defaults, or of several endpoints together, holds where it can be used."""
+        """The mechanism. One from the defaults, or for several endpoints, is ignored if it cannot be used."""
         return self.written_mechanism if self.has(self.written_mechanism) and self.suits else Mechanism.AUTO
 
     def has(self, mechanism: Mechanism) -> bool:
@@ -82,7 +82,7 @@ class Draft:
 
     @property
     def suits(self) -> bool:
-        """Whether the mechanism takes what the credentials have."""
+        """Whether the mechanism fits the secret of the credentials."""
         if self.credentials is None:
             return True
         match self.written_mechanism.takes:
@@ -167,7 +167,7 @@ def _check_login(draft: Draft) -> None:
 
 
 def _check_mailbox(draft: Draft) -> None:
-    """Nobody can look at a mailbox without a login, and a probe that does not look would be green."""
+    """A mailbox needs a login. Without this check, the probe would succeed without examining it."""
     keys = draft.keys
     unseen = keys.value("mailbox") is not None and keys.value("credentials") is None
     if not unseen or not draft.applies("mailbox") or not keys.usable("credentials", "mailbox"):
@@ -180,7 +180,7 @@ def _check_mailbox(draft: Draft) -> None:
 
 
 def _check_secret(draft: Draft) -> None:
-    """A mechanism and credentials that do not fit; one of the defaults passes credentials of the endpoint by."""
+    """A mechanism has to fit the credentials. One from the defaults is ignored if it does not."""
     mechanism, credentials = draft.written_mechanism, draft.credentials
     passes = draft.keys.own_value("credentials") is not None and draft.keys.own_value("mechanism") is None
     if credentials is None or passes or draft.suits or not draft.has(mechanism):
@@ -204,7 +204,7 @@ def _misfit(mechanism: Mechanism, credentials: Credentials) -> str:
 
 
 def _check_preset(draft: Draft) -> None:
-    """A provider that wants access tokens will refuse passwords, whatever they are."""
+    """A provider that demands access tokens refuses all passwords."""
     preset, server = draft.target.preset, draft.target.server
     if preset is None or server is None or draft.credentials is None or draft.credentials.password is None:
         return

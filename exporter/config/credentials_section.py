@@ -1,6 +1,6 @@
 """The section `credentials`: from its entries to `Credentials`, with the `OAuth2Client` that some get tokens by.
 
-Whom they fit is the endpoints' matter. Getting tokens does not live here.
+Whether they fit an endpoint is checked with the endpoints. Tokens are fetched elsewhere.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def read_credentials(value: Value, places: Places) -> Reading[dict[str, Credenti
 def check_for_secrets(
     credentials: Iterable[Credentials | None], endpoints: Iterable[Endpoint | None], notes: Notes
 ) -> None:
-    """Reports entries without a secret, but for those whose every endpoint logs in by its client certificate."""
+    """Reports entries without a secret, unless all their endpoints log in with a client certificate."""
     users: dict[str, set[bool]] = {}
     for endpoint in endpoints:
         if endpoint is not None and endpoint.credentials is not None:
@@ -80,7 +80,7 @@ def check_for_secrets(
 
 
 def check_for_use(credentials: Iterable[str], used: Container[str], notes: Notes) -> None:
-    """Warns of entries that nobody logs in with: more often a slip than a spare."""
+    """Warns of unused entries, because they are usually mistakes."""
     for name in credentials:
         if name not in used:
             doubt = "nobody logs in with these; name them at an endpoint, or leave them out"
@@ -111,7 +111,7 @@ def _username(read: Read[CredentialsSection], at: Location, notes: Notes) -> str
 def _read_oauth2(
     credentials: Read[CredentialsSection], username: str | None, at: Location, folder: Path
 ) -> Reading[OAuth2Client]:
-    """The client of an entry of credentials; without a value if there is none, or none that can be used."""
+    """The client of an entry of credentials; without a value if it is missing or invalid."""
     section, at = credentials.section.oauth2, (*at, "oauth2")
     if section is None:
         notes = Notes()
@@ -167,7 +167,7 @@ class _OAuth2Reader:
         return self._notes.reading(client)
 
     def _check_grant(self, provider: OAuth2Provider) -> None:
-        """What proves who asks, and what fits together."""
+        """Checks that the client has one consistent way to authenticate."""
         written = {key: keys[0] for key in _OF_A_CLIENT if (keys := self._written(key))}
         if self._written("service_account"):
             for key in written.values():
@@ -221,7 +221,7 @@ class _OAuth2Reader:
                 self._problem("ca_file", doubt)
 
     def _written(self, key: str) -> list[str]:
-        """The ways in which the key is there, be it with a value that was reported."""
+        """The forms of the key that are present, even with an invalid value."""
         return self._secrets.written(key) or [key] * self._is_there(key)
 
     def _is_there(self, key: str) -> bool:

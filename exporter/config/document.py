@@ -1,8 +1,8 @@
 """YAML text to plain mappings, sequences and text that remember their lines.
 
-Made from the parser's events and not from its node tree, which takes seven times as long and, for 10,000 endpoints, 65
-MiB. Every scalar stays the text that was written and the schema decides what it is, so that `password: 007`, `site:
-no` and `interval: 1:30` do not become 7, false and 90. What keys mean does not live here.
+It uses the parser's events, because the node tree takes seven times as long and, for 10,000 endpoints, 65 MiB. Every
+scalar stays text, and the schema decides its type. So `password: 007`, `site: no` and `interval: 1:30` do not become 7,
+false and 90.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _MERGE = "<<"
 _CUT_SHORT = frozenset({"password", "client_secret", "refresh_token", "flow_key"})
-"""Keys of secrets, of which nobody sees that they are incomplete."""
+"""Keys of secrets. An incomplete secret would not be noticed."""
 
 _COMMENT = re.compile(r"[ \t]+#")
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
@@ -57,7 +57,7 @@ _MENDS = MappingProxyType(
         "found undefined tag handle": "write quotes around a value that begins with !",
     }
 )
-"""Complaints of the parser, and what usually mends them."""
+"""Messages of the parser, and the usual remedy."""
 
 
 class YamlMapping(dict[str, "Value"]):
@@ -93,10 +93,10 @@ class Document:
     """The content of a file.
 
     Attributes:
-        name: What messages call the file.
+        name: The file's name in messages.
         root: `None` for an empty file.
-        problems: What is wrong with it as YAML, but leaves the rest readable, such as a key that is there twice.
-        warnings: What may have been meant otherwise.
+        problems: Problems of the YAML that leave the rest readable, such as a duplicate key.
+        warnings: Ambiguous places.
     """
 
     name: str
@@ -126,7 +126,7 @@ def read_document(text: str, file: str) -> Document:
     """Reads YAML.
 
     Raises:
-        ConfigurationError: It is not YAML, or not as much of it as can be read safely.
+        ConfigurationError: It is not YAML, or is too large to be read safely.
     """
     unprintable = _UNPRINTABLE.search(text)
     if unprintable:
@@ -191,7 +191,7 @@ class _Composer:
         return value
 
     def _alias(self, event: yaml.AliasEvent) -> Value:
-        """What an alias stands for. Its name stays out of messages: an unquoted password may begin with an asterisk."""
+        """The value of an alias. Messages do not contain its name, because an unquoted password may begin with `*`."""
         if event.anchor not in self._anchors:
             self._complain(
                 event, "an alias (*) to no anchor (&) before it; write quotes around a value that begins with *"
@@ -241,7 +241,7 @@ class _Composer:
         return mapping
 
     def _look_for_comment(self, key: str, event: yaml.NodeEvent) -> None:
-        """Whether a secret may have lost its end, which YAML takes for a comment."""
+        """Warns if the end of a secret may have been parsed as a comment."""
         if not isinstance(event, yaml.ScalarEvent) or event.style or event.end_mark is None:
             return
         line = _BREAK.split(self._text, event.end_mark.line + 1)[event.end_mark.line]
@@ -292,7 +292,7 @@ def _line(mark: _Mark | None) -> int:
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> str:
-    """A complaint of the parser, with where the construct began and what usually mends it."""
+    """A message of the parser, with the start of the construct and the usual remedy."""
     complaint = error.problem or "cannot be understood"
     began, noticed = _line(error.context_mark), _line(error.problem_mark)
     context = f" {error.context} that begins at line {began}" if error.context_mark and began != noticed else ""

@@ -1,4 +1,4 @@
-"""Mail domains, read: entries of `endpoints` that stand for what a domain has, and the section `domains`."""
+"""Reads mail domains: entries of `endpoints` for the servers of a domain, and the section `domains`."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from exporter.config.values.urls import default_port
 from exporter.model import DomainCheck, Encryption, Endpoint, Protocol, Source
 
 _SAID_BY_THE_DOMAIN = ("name", "url", "provider", "protocols", "protocol", "host", "port")
-"""Keys that one endpoint can have, and many found ones cannot share."""
+"""Keys of a single endpoint, which discovered ones cannot share."""
 
 ONLY_FOR_DOMAINS = ("discover", "refresh", "allowed_targets", "login_hosts")
-"""Keys of an entry of `endpoints` that mean something beside `domain` only."""
+"""Keys of an entry of `endpoints` that are only used with `domain`."""
 
 _FETCHED = frozenset({Source.AUTOCONFIG, Source.AUTOCONFIG_HTTP, Source.ISPDB})
 """Sources that need the extra."""
@@ -42,7 +42,7 @@ _KEYS_OF_CHECKS: Mapping[DomainCheck, str] = MappingProxyType(
 
 
 def read_following(keys: Layers, template: Callable[[Target], Endpoint]) -> Reading[Following]:
-    """An entry with `domain`; without a value if it has no domain that could be followed.
+    """An entry with `domain`; without a value if the domain is invalid.
 
     Args:
         keys: The entry over the defaults.
@@ -79,7 +79,7 @@ def read_following(keys: Layers, template: Callable[[Target], Endpoint]) -> Read
 
 
 def check_not_following(keys: Layers, notes: Notes) -> None:
-    """Keys of domains that stand where there is none."""
+    """Reports keys of domains in entries without `domain`."""
     for key in ONLY_FOR_DOMAINS:
         if keys.own.has(key) or keys.own.spoilt(key):
             notes.problem((*keys.own.at, key), "is for domain, which is not there; leave it out")
@@ -154,7 +154,7 @@ def _domain(entry: Value, at: Location, folder: Path) -> Reading[Domain]:
 
 
 def _checks(read: Read[DomainSection], at: Location, notes: Notes) -> tuple[DomainCheck, ...]:
-    """Those that are written, in the usual order; else all that can be made."""
+    """The configured checks in the usual order; else all possible ones."""
     section = read.section
     written = section.checks
     if written is None:
@@ -179,7 +179,7 @@ def _allowed(entries: Any) -> AllowedTargets | None:
 
 
 def _patterns(entries: Any, at: Location, notes: Notes) -> tuple[NamePattern, ...]:
-    """Names only: an address says nothing of whose server it is."""
+    """Name patterns only, because an address does not identify a server's owner."""
     for entry in entries or ():
         if not isinstance(entry, NamePattern):
             notes.problem(at, f"{entry} is an address; write the name of the host, or *. and a domain")

@@ -1,4 +1,4 @@
-"""What an endpoint points at: protocol, host, port and encryption, written as a URL or as fields.
+"""The target of an endpoint: protocol, host, port and encryption, given as a URL or as fields.
 
 A URL says all four, so nothing may stand beside it but `encryption`, for servers that do on a port what is not usual
 there. A provider says all four for each of its protocols. What happens at the target does not live here.
@@ -98,7 +98,7 @@ def _read_target(keys: Layers, notes: Notes) -> Target | None:
 
 
 def read_module_target(keys: Layers) -> Reading[Target]:
-    """The target of a module. Its host is empty if anyone who asks has to name one."""
+    """The target of a module. Its host is empty if requests have to name one."""
     notes = Notes()
     _check_for_value(keys, notes, "url", "port")
     if keys.own.has("url") or keys.own.spoilt("url"):
@@ -113,7 +113,7 @@ def read_module_target(keys: Layers) -> Reading[Target]:
 
 
 def _of_parts(keys: Layers, protocol: Protocol, host: str) -> Target:
-    """With what is usual for the port and the encryption that are not written."""
+    """A target with defaults for a missing port and encryption."""
     port = keys.value("port")
     encryption = keys.value("encryption") or default_encryption(protocol, port)
     port = port or default_port(protocol, encryption)
@@ -132,7 +132,7 @@ def _own_url(keys: Layers, notes: Notes) -> Target | None:
 
 
 def target_of(url: MailUrl) -> Target:
-    """What a URL by itself says."""
+    """The target of a URL."""
     scheme = url.scheme
     return Target(scheme.protocol, url.host, url.port or scheme.port, scheme.encryption, str(url))
 

@@ -53,7 +53,7 @@ def endpoint_from_url(text: str) -> Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """What an entry says that holds for all that it stands for."""
+    """The part of an entry that applies to all its endpoints."""
 
     keys: Layers
     credentials: Credentials | None
@@ -82,13 +82,13 @@ class EndpointReader:
         self._shared: dict[Any, Any] = {}
 
     def check_defaults(self) -> Reading[None]:
-        """What is wrong with the defaults by themselves, be there endpoints or not."""
+        """Checks the defaults, even without endpoints."""
         notes = Notes()
         self._entry(Layers(Layer(None, self._defaults.at), self._defaults), notes)
         return notes.reading(None)
 
     def read(self, value: object, index: int) -> Reading[list[Endpoint]]:
-        """The endpoints that the entry at an index of the section stands for; none if it has no target."""
+        """The endpoints of the entry at an index of the section; none without a valid target."""
         at, notes = ("endpoints", index), Notes()
         read = notes.take(read_section(EndpointSection, value, at))
         if read is None:
@@ -110,7 +110,7 @@ class EndpointReader:
         return _Entry(keys, self._login(keys, notes), self._policies.policy(keys.below("tls"), notes), notes)
 
     def _follow(self, entry: _Entry) -> None:
-        """An entry that stands for what a domain has."""
+        """Reads an entry for the servers of a domain."""
 
         def template(target: Target) -> Endpoint:
             return self._endpoint(entry, target, frozenset(Protocol), name="")
@@ -163,7 +163,7 @@ class EndpointReader:
         )
 
     def _name(self, entry: _Entry, target: Target | None) -> str:
-        """The endpoint's name, which no other may have; empty for one that has neither name nor target."""
+        """The endpoint's unique name; empty without a name or target."""
         keys = entry.keys
         name: str = keys.own_value("name") or (target.name if target is not None and keys.usable("name") else "")
         if not name:
@@ -203,7 +203,7 @@ class EndpointReader:
         return shared
 
     def _share(self, value: T) -> T:
-        """The first value that was equal to this one."""
+        """The first equal value, so that equal values share memory."""
         first: T = self._shared.setdefault((type(value), value), value)
         return first
 
@@ -214,7 +214,7 @@ _INHERITED: Final = frozenset({"timeout", "labels", "ip_family", "source_address
 _SCHEDULED: Final = MappingProxyType(
     {"interval": "a module probes when it is asked to", "addresses": "a module probes one address when it is asked to"}
 )
-"""Keys that mean nothing to a module, and why."""
+"""Keys that a module cannot have, with the reason."""
 
 _NAME_THEM = "write allowed_targets, such as [mail.example.com, 192.0.2.0/24]"
 
@@ -258,7 +258,7 @@ def _module(name: str, value: Value, reader: EndpointReader, inherited: Layer) -
 
 
 def _allowed(read: Read[ModuleSection], template: Endpoint, at: Location, notes: Notes) -> AllowedTargets | None:
-    """What the module may be asked for; with a host of its own, that alone unless more is written."""
+    """The allowed targets of a module; by default only its own host, if it has one."""
     entries = tuple(read.section.allowed_targets or ())
     written = "allowed_targets" in read.section.model_fields_set
     if any(place[0] == "allowed_targets" for place in read.broken):
@@ -276,7 +276,7 @@ def _allowed(read: Read[ModuleSection], template: Endpoint, at: Location, notes:
 
 
 def _check_binding(shown: str, allowed: AllowedTargets, at: Location, notes: Notes) -> None:
-    """Anyone who is shown credentials must be somebody that the configuration knows."""
+    """Credentials must only be sent to hosts that the configuration names."""
     if not allowed.entries:
         notes.problem(at, f"would show {shown} to every server that somebody names; {_NAME_THEM}")
     elif allowed.everything is not None:

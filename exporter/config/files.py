@@ -23,7 +23,7 @@ MAX_FILES: Final = 4096
 STANDARD_INPUT: Final = "-"
 
 STANDARD_INPUT_SHOWN: Final = "<stdin>"
-"""What messages call it."""
+"""Its name in messages."""
 
 
 def find_files(patterns: Iterable[str | Path]) -> Iterator[str]:
@@ -51,7 +51,7 @@ def find_files(patterns: Iterable[str | Path]) -> Iterator[str]:
 
 
 def is_pattern(name: str) -> bool:
-    """Whether a name stands for several files: it holds `*`, `?` or `[`, and no file is really called that."""
+    """Whether a name is a pattern: it contains `*`, `?` or `[`, and no file has this name."""
     return name != STANDARD_INPUT and glob.has_magic(name) and not os.path.lexists(name)
 
 
@@ -75,7 +75,7 @@ def read_standard_input() -> bytes:
 
 
 def read_named(name: str, standard_input: Callable[[], bytes]) -> tuple[str, str]:
-    """What messages call a file of a configuration, and what it holds.
+    """The name of a configuration file in messages, and its content.
 
     Raises:
         ConfigurationError: As `read_text`.
@@ -106,7 +106,7 @@ def decoded(content: bytes, name: str) -> str:
     """The content of a file as text.
 
     Raises:
-        ConfigurationError: It is too large, or no UTF-8.
+        ConfigurationError: It is too large, or not UTF-8.
     """
     if len(content) > MAX_FILE_BYTES:
         raise _unreadable(name, f"is larger than {MAX_FILE_BYTES} bytes; name a configuration file")

@@ -1,4 +1,4 @@
-"""From a YAML file to the endpoints that it describes: all of it, or everything that is wrong with it.
+"""Loads YAML files: returns the whole configuration, or all its problems.
 
 This file knows the order of things: octets, document, sections, endpoints. How each is read lives beside it.
 """
@@ -117,7 +117,7 @@ def _section(model: type[S], root: YamlMapping, key: str, notes: Notes) -> Read[
 
 
 def _login_backoff(section: LoginBackoffSection, notes: Notes) -> LoginBackoff:
-    """Where only one of the two is written, the other gives way to it."""
+    """If only one of the two is configured, the other is adapted to it."""
     initial, maximum, default = section.initial, section.max, LoginBackoff()
     if initial is not None and maximum is not None and maximum < initial:
         message = f"is shorter than initial; write max: {format_duration(initial)} or more"

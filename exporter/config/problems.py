@@ -1,4 +1,4 @@
-"""What is said about a bad configuration: problems with their place, and the words they are made of.
+"""Problems of a configuration with their places, and helpers for their messages.
 
 Every message is one printable line that says what is wrong and what to write instead. Finding problems does not live
 here.
@@ -36,7 +36,7 @@ class Problem:
 
     Attributes:
         file: The file's name as it was given.
-        line: Counted from 1; 1 where no line is to blame.
+        line: Counted from 1; 1 for a problem without a line.
         message: What is wrong and what to write.
     """
 
@@ -109,14 +109,14 @@ def directory(places: Places, location: Location) -> Path:
 
 
 def elsewhere(places: Places, location: Location, *, seen_from: Location) -> str:
-    """How a message at one place calls another."""
+    """The name of a place in a message at another place."""
     file, line = places.file(location), places.line(location)
     return f"line {line}" if file == places.file(seen_from) else f"{file}:{line}"
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What is to be said about a place."""
+    """A message about a place."""
 
     location: Location
     message: str
@@ -130,7 +130,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Reading(Generic[T]):
-    """What came of reading a part of the document.
+    """The result of reading a part of the document.
 
     Attributes:
         value: `None` if there is none that could be used.
@@ -144,18 +144,18 @@ class Reading(Generic[T]):
 
 
 class Notes:
-    """What there is to say about the one part that is being read."""
+    """The messages about the part that is being read."""
 
     def __init__(self) -> None:
         self.problems: list[Note] = []
         self.warnings: list[Note] = []
 
     def problem(self, location: Location, message: str) -> None:
-        """Notes what is wrong at a place."""
+        """Adds a problem at a place."""
         self.problems.append(Note(location, message))
 
     def warning(self, location: Location, message: str) -> None:
-        """Notes what is doubtful at a place."""
+        """Adds a warning at a place."""
         self.warnings.append(Note(location, message))
 
     def take(self, reading: Reading[T]) -> T | None:
@@ -165,11 +165,11 @@ class Notes:
         return reading.value
 
     def reading(self, value: T | None) -> Reading[T]:
-        """What came of it all, be there problems or not."""
+        """The result, with or without problems."""
         return Reading(value, tuple(self.problems), tuple(self.warnings))
 
     def value_or_problems(self, value: T | None) -> Reading[T]:
-        """What came of it all: no value if there are problems."""
+        """The result, without a value if there are problems."""
         return self.reading(None if self.problems else value)
 
 

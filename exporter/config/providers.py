@@ -1,6 +1,6 @@
 """Presets: which servers a mail provider has, by its name or a mail domain. The table is in providers.yaml.
 
-What an endpoint makes of them does not live here.
+Endpoints use them elsewhere.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Server:
     """A provider's server for one protocol.
 
     Attributes:
-        logins: What it takes for a login; empty if it wants none.
+        logins: The kinds of login that it accepts; empty if it needs none.
     """
 
     protocol: Protocol
@@ -66,7 +66,7 @@ def find_preset(name: str) -> Preset:
     """The provider that goes by a name or has a mail domain, without regard to case.
 
     Raises:
-        ValueError: There is none; the message suggests the nearest.
+        ValueError: It does not exist; the message suggests the nearest.
     """
     index, folded = _index(), name.casefold().removesuffix(".")
     if folded not in index:

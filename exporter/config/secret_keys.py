@@ -1,4 +1,4 @@
-"""Where the secrets of a section come from: `KEY_file`, `KEY_env` or `KEY` itself, and what is doubtful about each.
+"""The sources of a section's secrets: `KEY_file`, `KEY_env` or `KEY` itself, with warnings about them.
 
 A missing file does not count as a problem of the configuration: secrets may be mounted later and are rotated while the
 program runs. Reading secrets does not live here.
@@ -81,7 +81,7 @@ def _noun(key: str) -> str:
 
 
 def _doubt(source: SecretSource, key: str) -> str | None:
-    """What is not good about a source, but works or may work later."""
+    """A warning about a source that works or may work later."""
     match source:
         case InlineSecret():
             return f"a {_noun(key)} in the configuration is in plain text; use {key}_file instead"
