@@ -40,9 +40,9 @@ class Reloading:
     """How the configuration can change while the daemon runs.
 
     Attributes:
-        load: Reads it again; raises `ConfigurationError`.
-        watcher: Tells when the file changed; `None` to watch none.
-        by_request: Whether `POST /-/reload` may ask for it.
+        load: Loads the configuration again; raises `ConfigurationError`.
+        watcher: Reports changes of the files; `None` to watch none.
+        by_request: Whether `POST /-/reload` is allowed.
     """
 
     load: Callable[[], Configuration]
@@ -65,18 +65,18 @@ async def serve(
     """Probe and answer HTTP until SIGTERM or SIGINT.
 
     Args:
-        configuration: What to do.
+        configuration: The configuration.
         places: Where to listen.
-        announce: Is told the URLs of the status page once it can be read.
+        announce: Is called with the URLs of the status page when it is served.
         reloading: Where a new configuration comes from; `None` where there is none.
         shard: Which of the configuration's endpoints to probe.
         site: Where people find the interface.
-        web_config: By what TLS and by whom HTTP may be used; `None` for no TLS, and everybody.
-        history: Where long histories survive a restart; `None` where they do not.
+        web_config: TLS and users of the HTTP interface; `None` for no TLS and no login.
+        history: The history file; `None` to keep no history over restarts.
         detours: Where the servers of a demo listen.
 
     Raises:
-        ListenError: One of the addresses cannot be had; nothing was probed.
+        ListenError: One of the addresses cannot be used; nothing was probed.
     """
     favour_the_loop()
     raise_limit()

@@ -1,6 +1,6 @@
 """The daemon: the parts that probe, keep and show, wired together, and how a configuration reaches each of them.
 
-What a process does besides (signals, listening, reloading, telling systemd) is `app`'s.
+`app` has the rest of the process: signals, listening, reloading, and notifying systemd.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ from exporter.web.flow_routes import flow_routes
 from exporter.web.probing import probe_routes
 
 FINISH_WITHIN: Final = 3.0
-"""Seconds after SIGTERM in which probes under way may end as usual."""
+"""Seconds after SIGTERM in which running probes may end as usual."""
 
 GOODBYE_WITHIN: Final = 1.0
 """Seconds after those in which the rest may say goodbye. Together well below the 5 s that the daemon takes to end."""
@@ -75,10 +75,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A configuration for which all is done that takes time.
+    """A configuration after all slow preparations.
 
     Attributes:
-        endpoints: This process's share. Those that are in force already are the very same objects.
+        endpoints: This process's share. Unchanged endpoints are the same objects as before.
         names: Theirs.
     """
 
@@ -88,7 +88,7 @@ class Prepared:
 
 
 class _StoreObserver:
-    """Tells the store how the schedule is kept, and how tokens are come by."""
+    """Reports schedule and token requests to the store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -113,7 +113,7 @@ class _StoreObserver:
 
 
 class Daemon:
-    """Probes on schedule and keeps what it finds, between `start` and `stop`."""
+    """Probes on schedule and keeps the results, between `start` and `stop`."""
 
     def __init__(self, configuration: Configuration, shard: Shard, detours: Detours = NO_DETOURS) -> None:
         build = BuildInfo(__version__, platform.python_version(), openssl_version())
@@ -174,7 +174,7 @@ class Daemon:
         return Prepared(configuration, endpoints, frozenset(endpoint.name for endpoint in endpoints))
 
     def configure(self, prepared: Prepared) -> None:
-        """Put a configuration in force. What it leaves unchanged keeps its schedule, counters and history."""
+        """Apply a configuration. Unchanged endpoints keep their schedule, counters and history."""
         configuration = prepared.configuration
         if configuration.dns != self._configuration.dns:
             self._resolver = Resolver(configuration.dns)
@@ -203,7 +203,7 @@ class Daemon:
         )
 
     def _schedule(self, change: RosterChange, limits: Limits) -> None:
-        """Let the schedule run who comes, and what there is to do for flows and domains now."""
+        """Update the schedule: added endpoints, and the work of flows and domains."""
         before, self._jobs = self._jobs, {job.key: job for job in (*self._flows.jobs(), *self.domains.jobs())}
         over = [job for key, job in before.items() if key not in self._jobs]
         self._scheduler.limit(limits)
@@ -211,16 +211,16 @@ class Daemon:
 
     @property
     def status(self) -> str:
-        """One line about what is being done."""
+        """A status line."""
         count = len(self._names)
         return f"probing {count} endpoint{'' if count == 1 else 's'}"
 
     def not_reloaded(self, problems: Sequence[Problem]) -> None:
-        """Say that a configuration could not be used, and that the one in force stays."""
+        """Report that a configuration could not be used. The old one stays in force."""
         self.store.reloaded(successful=False, at=time.time(), problems=tuple(map(str, problems)))
 
     async def stop(self) -> None:
-        """Start no more probes, and let those under way say goodbye."""
+        """Start no more probes, and end the running ones in order."""
         self.ready = False
         self._scheduler.stop()
         # A judgement takes half a minute, and nobody would see what comes of it.
@@ -237,11 +237,11 @@ class Daemon:
         self._lag.stop()
 
     def close(self) -> None:
-        """To be called at last, when nobody asks for probes any more."""
+        """To be called last, when no probe can be requested any more."""
         self._watch.close()
 
     def application(self, reload: Reload | None, origins: Collection[str] = ()) -> Application:
-        """The HTTP interface to what is found; with `reload`, one may ask for that."""
+        """The HTTP interface; with `reload`, clients may request that."""
         application = create_application(
             store=self.store,
             ready=lambda: self.ready,
@@ -265,13 +265,13 @@ class Daemon:
         return replace(states[0].endpoint, only_address=None) if states else None
 
     def _discovered(self, source: str, endpoints: tuple[Endpoint, ...]) -> None:
-        """A followed domain stands for these of this process's endpoints now."""
+        """Replace this process's endpoints of a followed domain."""
         change = self._roster.found(source, endpoints)
         if change is not None:
             self._apply(change)
 
     def _apply(self, change: RosterChange) -> None:
-        """Let all who keep to the roster hear of a change."""
+        """Pass a change of the roster on to all parts."""
         self._scheduler.exchange(change.gone, change.come)
         self.store.apply(change)
         self._state_log.forget(change.gone)

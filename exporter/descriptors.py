@@ -1,4 +1,4 @@
-"""How many file descriptors this process may have, and whether the probes that it is to make at once fit in."""
+"""The limit of file descriptors, and whether it suffices for the concurrent probes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 def raise_limit() -> int:
-    """Raise the soft limit to the hard one, as far as the system lets us; what it is now.
+    """Raise the soft limit to the hard one, as far as possible. Returns the new limit.
 
     The soft limit is 1,024 by tradition, for programs that use select(2). This one does not.
     """
@@ -30,12 +30,12 @@ def raise_limit() -> int:
 
 
 def needed(limits: Limits) -> int:
-    """Descriptors that so many probes at once need."""
+    """Descriptors that this many concurrent probes need."""
     return limits.concurrent_probes + limits.on_demand_probes + SPARE
 
 
 def warn_if_too_few(limits: Limits) -> None:
-    """Say so if not all probes that may run at once can have a connection."""
+    """Warn if there are too few descriptors for all concurrent probes."""
     available = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if available != resource.RLIM_INFINITY and needed(limits) > available:
         log.warning(

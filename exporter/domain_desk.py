@@ -1,4 +1,4 @@
-"""Mail domains in the daemon: which are judged and followed here, and which endpoints that comes to."""
+"""Mail domains in the daemon: which are judged and followed here, and their endpoints."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ class DomainDesk:
         self._memories: dict[str, Memory] = {}
 
     def recall(self, documents: Mapping[str, Any]) -> None:
-        """Take in what an earlier process remembered of its domains; before any is judged."""
+        """Load what an earlier process remembered of its domains. To be called before any is judged."""
         self._memories.update({domain: read(document) for domain, document in documents.items()})
 
     def to_remember(self) -> dict[str, Any]:
-        """What a later process may want to know."""
+        """What to remember for a later process."""
         return {domain: written(memory) for domain, memory in self._memories.items()}
 
     def configure(
         self, followings: Iterable[Following], domains: Iterable[Domain], resolver: Resolver
     ) -> dict[str, tuple[Endpoint, ...]]:
-        """Follow and judge these from now on. Every process follows all, and takes its share of what is found.
+        """Follow and judge these domains from now on. Every process follows all, and probes its share of the endpoints.
 
         Returns:
             The key of each followed domain, and what was found there.
@@ -76,7 +76,7 @@ class DomainDesk:
         return {_key(name): self._mine(endpoints) for name, endpoints in self._runner.endpoints().items()}
 
     def jobs(self) -> tuple[Job, ...]:
-        """The looks at domains and judgements to come."""
+        """The scheduled discoveries and judgements."""
         return () if self._runner is None else self._runner.jobs()
 
     def _discovered(self, domain: str, endpoints: tuple[Endpoint, ...]) -> None:
@@ -87,5 +87,5 @@ class DomainDesk:
 
 
 def _key(domain: str) -> str:
-    """What the roster calls a followed domain."""
+    """The roster's key of a followed domain."""
     return f"domain:{domain}"

@@ -1,4 +1,4 @@
-"""Whether a file is still what it was when it was last read."""
+"""Detects whether a file has changed since it was read."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ FileVersion: TypeAlias = tuple[int, ...]
 
 
 def file_version(path: Path) -> FileVersion:
-    """Another value whenever the file was written to or replaced. Through symlinks, as mounted files are replaced.
+    """A value that changes whenever the file is written or replaced. It follows symlinks, as mounted files need.
 
     For a directory it tells when files come and go, not when one is overwritten.
 
     Raises:
-        OSError: There is no such file, or it cannot be looked at.
+        OSError: The file does not exist or is not accessible.
     """
     found = path.stat()
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

@@ -1,7 +1,7 @@
-"""The file that long histories survive a restart in: read at the start, written now and then and at the end.
+"""The file that keeps histories over restarts: read at the start, written regularly and at the end.
 
-It is written whole, beside the old one, and then takes its place, so that there is always a whole one. What it says is
-`exporter.metrics.history_format`'s business. Whatever happens to it, probing goes on.
+A new file is written beside the old one and then replaces it, so that there is always a complete one.
+`exporter.metrics.history_format` has the format. Probing continues if the file cannot be used.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SAVE_EVERY: Final = 300.0
 """Seconds between two writes: what a power cut may cost."""
 
 MAX_SIZE: Final = 512 * 1024 * 1024
-"""Octets of a file that is read: thirty times what ten thousand endpoints that flap take."""
+"""The largest file that is read, in octets: thirty times the need of ten thousand flapping endpoints."""
 
 MODE: Final = 0o640
 """Only administrators may read the names of servers."""
@@ -46,7 +46,7 @@ class HistoryFile:
     """One file, of one process.
 
     Attributes:
-        domains: What is remembered of mail domains, once it was loaded.
+        domains: The remembered state of mail domains, after loading.
     """
 
     def __init__(self, path: Path, every: float = SAVE_EVERY) -> None:
@@ -68,7 +68,7 @@ class HistoryFile:
         self.domains: Mapping[str, Any] = {}
 
     def load(self) -> Histories:
-        """What the file holds; nothing if there is none yet, or if it is damaged, which is then set aside."""
+        """The content of the file; empty if it does not exist or is damaged. A damaged file is renamed."""
         if not os.access(self._path.parent, os.W_OK | os.X_OK):
             # Nothing is written for minutes, and people look at the log now.
             log.warning("the history file cannot be written where it is to be", directory=str(self._path.parent))
@@ -101,11 +101,11 @@ class HistoryFile:
         failed: Callable[[LongTask], None] = lambda _: None,
         of_domains: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
-        """From now on, write now and then.
+        """Write regularly from now on.
 
         Args:
             histories: What to write; is told the Unix time.
-            failed: Is told of what nobody thought of; writing goes on.
+            failed: Is called after an unexpected error; writing continues.
             of_domains: What is remembered of mail domains, by their names.
         """
         self._histories, self._of_domains = histories, of_domains
@@ -113,7 +113,7 @@ class HistoryFile:
             self._task = asyncio.create_task(supervised(LongTask.HISTORY, self._write_now_and_then, failed))
 
     async def close(self) -> None:
-        """Write it once more and for the last time."""
+        """Write it a last time."""
         if self._task is None:
             return
         self._task.cancel()

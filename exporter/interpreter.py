@@ -1,6 +1,6 @@
-"""Python's own interruptions of the event loop, kept short: its garbage collector and the switching of its threads.
+"""Keeps Python's own interruptions of the event loop short: garbage collection and thread switches.
 
-Both are settings of the whole process, so that only its owner may ask for them.
+Both are settings of the whole process, so only the process's main program may use them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from typing import Final
 
 SWITCH_INTERVAL: Final = 0.0005
-"""Seconds for which a thread that computes, such as one that takes a configuration in, may keep the loop waiting for
-the interpreter. Python's own 5 ms would be added to every step of every probe that is under way meanwhile."""
+"""Seconds for which a computing thread, such as one that reads a configuration, may hold the interpreter lock. Python's
+default of 5 ms would be added to every step of every running probe."""
 
 THRESHOLDS: Final = (700, 5, 30)
 """When Python collects garbage by itself. It collects generation 0 after 700 new objects, and generation 1 every fifth
@@ -23,23 +23,23 @@ time. It collects everything after another thirty times, if new objects are a qu
 some 10 MiB. The first two take less than a millisecond."""
 
 LOOK_EVERY: Final = 1.0
-"""Seconds between two questions whether everything should be looked at, and whether that disturbs anybody now."""
+"""Seconds between two checks whether a full collection is needed, and would disturb no probe now."""
 
 WORTH_IT: Final = 2
-"""Looks at what outlived one (7,000 objects) after which looking at everything is worth it."""
+"""Collections of generation 1 (7,000 objects) after which a full collection is worth it."""
 
 PATIENCE: Final = 30
-"""How often to ask for a quiet moment, before a new configuration is settled all the same."""
+"""How often to wait for a quiet moment, before a new configuration is settled anyway."""
 
 
 def favour_the_loop() -> None:
-    """Let neither other threads nor the garbage collector keep the event loop waiting for long."""
+    """Prevent other threads and the garbage collector from delaying the event loop for long."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(*THRESHOLDS)
 
 
 def settle() -> None:
-    """Take what there is now, once garbage is gone, for what will stay, and do not look through it again.
+    """Collect garbage, and then exclude all remaining objects from later collections.
 
     To be called once the configuration is there, and before anything else is: a look at 10,000 endpoints takes 60 ms.
     What stays is still freed when nothing refers to it any more; only cycles in it never are.
@@ -49,22 +49,22 @@ def settle() -> None:
 
 
 class Housekeeping:
-    """Looks for garbage among all objects when nobody is disturbed by it."""
+    """Collects garbage among all objects when no probe is disturbed by it."""
 
     def __init__(self, quiet: Callable[[float], bool]) -> None:
         """Prepare to look.
 
         Args:
-            quiet: Whether nothing is measured now, nor for so many seconds.
+            quiet: Whether no probe runs now or within this many seconds.
         """
         self._quiet = quiet
         self._unsettled = False
         self._asked = 0
         self.took = 0.01
-        """Seconds that the last look took; a guess before the first."""
+        """Seconds that the last full collection took; a guess before the first."""
 
     def unsettle(self) -> None:
-        """There is a new configuration: what was taken for what will stay has gone, and other things have come."""
+        """To be called after a new configuration, because the excluded objects were replaced by new ones."""
         self._unsettled = True
         self._asked = 0
 
@@ -74,7 +74,7 @@ class Housekeeping:
             self.consider()
 
     def consider(self) -> None:
-        """Look if it is worth it and disturbs nobody, or if a new configuration has waited for long."""
+        """Collect if it is worth it and disturbs no probe, or if a new configuration has waited for long."""
         if not self._unsettled and gc.get_count()[2] < WORTH_IT:
             return
         self._asked += 1
@@ -96,7 +96,7 @@ class Housekeeping:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Do something that makes very many objects that stay, without looking through them in between."""
+    """Run something that makes very many lasting objects, without collections in between."""
     gc.disable()
     try:
         yield

@@ -1,7 +1,7 @@
-"""Where log lines go: a file descriptor that nobody may be reading, on a disk that may be full.
+"""Writes log lines to a file descriptor, even if nobody reads it or the disk is full.
 
-A thread of its own writes the lines. Anyone who logs never waits and never sees an exception; what cannot be written in
-time is dropped and counted. What a line says does not live here.
+A separate thread writes the lines. Logging never waits and never raises. Lines that cannot be written in time are
+dropped and counted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MAX_PENDING: Final = 1024 * 1024
 """Octets of lines that wait to be written: some five thousand lines, or three hundred tracebacks."""
 
 MAX_LINE: Final = 64 * 1024
-"""Octets of a line; what is longer is cut."""
+"""Octets of a line; longer ones are cut."""
 
 FAREWELL: Final = 0.5
 """Seconds at the end of the program in which a slow reader gets to read what is pending."""
@@ -42,7 +42,7 @@ class LogSink:
         atexit.register(self.flush, FAREWELL)
 
     def put(self, line: str) -> None:
-        """Have a line written, or drop it. Never waits, never raises."""
+        """Queue a line for writing, or drop it. Never waits, never raises."""
         octets = line.encode(errors="backslashreplace")[:MAX_LINE] + b"\n"
         with self._changed:
             if self._pending + len(octets) > MAX_PENDING or not self._has_thread():
@@ -58,7 +58,7 @@ class LogSink:
             return self._changed.wait_for(lambda: not self._pending, within)
 
     def _has_thread(self) -> bool:
-        """Begun when it is first needed, and tried again with the next line where the system has none to give."""
+        """Start the thread on first use. If the system has no thread, try again with the next line."""
         if not self._started:
             try:
                 self._thread.start()

@@ -1,6 +1,6 @@
 """How log lines are written: logfmt or JSON, one line each, to standard error.
 
-Logging never waits for a reader and never raises; that is the matter of `log_sink`.
+Logging never waits for a reader and never raises; see `log_sink`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from structlog.typing import Processor
 from exporter.log_sink import LogSink
 
 STANDARD_ERROR: Final = 2
-"""The descriptor, and not `sys.stderr`: what is written there may be waited for, and closed by others."""
+"""The descriptor and not `sys.stderr`, which may block and may be closed by other code."""
 
 
 class LogFormat(StrEnum):
@@ -45,7 +45,7 @@ _LEVELS: Final[Mapping[LogLevel, int]] = {
 }
 
 _FIRST: Final = ("ts", "level", "msg")
-"""What every line begins with, in either format."""
+"""The first fields of every line, in both formats."""
 
 _RENDERERS: Final[Mapping[LogFormat, Processor]] = {
     LogFormat.LOGFMT: structlog.processors.LogfmtRenderer(bool_as_flag=False),
@@ -54,11 +54,11 @@ _RENDERERS: Final[Mapping[LogFormat, Processor]] = {
 
 
 _NOISY: Final = ("watchfiles",)
-"""Libraries that tell of their ordinary work: of every change in a directory, in which the log may be."""
+"""Libraries that log their ordinary work, such as every change in a directory, which may contain the log."""
 
 
 class _Handler(logging.Handler):
-    """Takes what libraries log."""
+    """Handles the log records of libraries."""
 
     def __init__(self, sink: LogSink) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class _Handler(logging.Handler):
 
 
 class _Logger:
-    """What structlog writes lines to, by whichever level's name."""
+    """The logger that structlog writes to; it has a method for each level."""
 
     def __init__(self, sink: LogSink) -> None:
         self.debug = self.info = self.warning = self.error = self.critical = self.msg = sink.put
@@ -121,7 +121,7 @@ def configure(level: LogLevel, log_format: LogFormat) -> None:
 
 
 def _take_standard_descriptors() -> None:
-    """A standard descriptor that is closed would become the next connection's, and the log would be sent there."""
+    """Opens closed standard descriptors. Otherwise the next connection would get their number, and the log."""
     for descriptor in range(STANDARD_ERROR + 1):
         try:
             os.fstat(descriptor)
@@ -133,7 +133,7 @@ def _take_standard_descriptors() -> None:
 
 
 def _standard_error() -> int:
-    """Where lines go; nowhere if it was closed from the start: by now its number may be that of a library's file."""
+    """The descriptor for lines; none if it was closed from the start, because a library may use its number now."""
     return os.open(os.devnull, os.O_WRONLY) if sys.__stderr__ is None else STANDARD_ERROR
 
 

@@ -1,7 +1,6 @@
 """Reloading the configuration: whole or not at all, one at a time, off the event loop.
 
-It knows how to load, whom to give the result to, and to reload on SIGHUP or when a file changed. What a new
-configuration means is the composition root's matter.
+It loads the configuration on SIGHUP or when a file changes, and passes it to the daemon, which applies it.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from exporter.watching import Watcher
 C = TypeVar("C")
 
 Reload: TypeAlias = Callable[[], Awaitable[Sequence[Problem]]]
-"""Puts the configuration in force again, and tells what kept it from doing so."""
+"""Reloads the configuration, and returns its problems."""
 
 log = structlog.get_logger()
 
@@ -32,8 +31,8 @@ log = structlog.get_logger()
 class Reloader(Generic[C]):
     """Loads and applies configurations when asked.
 
-    Everybody who asks is answered by a load that began after the asking, so that what was just written is seen; and all
-    who ask while one is under way share the next.
+    Every request is answered by a load that began after it, so that the newest file is used. Requests during a load
+    share the next one.
     """
 
     def __init__(
@@ -43,7 +42,7 @@ class Reloader(Generic[C]):
 
         Args:
             load: Reads the configuration, in a thread; raises `ConfigurationError`.
-            apply: Puts it in force, on the event loop.
+            apply: Applies it, in the event loop.
             failed: Is told what is wrong with one that cannot be used.
         """
         self._load = load
@@ -54,14 +53,14 @@ class Reloader(Generic[C]):
         self._closed = False
 
     async def reload(self) -> tuple[Problem, ...]:
-        """Reload, and tell what is wrong; nothing is if the new configuration is in force."""
+        """Reload, and return the problems; there are none if the new configuration is in force."""
         if self._next is None:
             self._next = asyncio.create_task(self._run(self._current))
         # A cancelled caller must not cancel the reload for the others.
         return await asyncio.shield(self._next)
 
     async def close(self) -> None:
-        """From now on, no new configuration is put in force."""
+        """Apply no new configuration from now on."""
         self._closed = True
         pending = [task for task in (self._current, self._next) if task is not None]
         if pending:
@@ -101,8 +100,8 @@ async def reload_when_asked(
 
     Args:
         reload: Does it.
-        watcher: Tells of changes; `None` to watch nothing.
-        failed: Is told when watching failed; it goes on.
+        watcher: Reports changes; `None` to watch nothing.
+        failed: Is called when watching failed; it continues.
     """
     loop = asyncio.get_running_loop()
     tasks: set[asyncio.Task[None]] = set()

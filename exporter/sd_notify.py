@@ -1,4 +1,4 @@
-"""Telling systemd how far the daemon is: sd_notify(3), for units with `Type=notify` or `Type=notify-reload`.
+"""Notifies systemd of the daemon's state: sd_notify(3), for units with `Type=notify` or `Type=notify-reload`.
 
 Each message is one datagram to the socket that `NOTIFY_SOCKET` names, so it costs some microseconds and never waits.
 Where that variable is not set, as in a container or a shell, nothing happens. What the states are told for, and when,
@@ -35,7 +35,7 @@ def ready(status: str) -> None:
 
 
 def reloading() -> None:
-    """The configuration is being read again; `ready` has to follow, whatever comes of it."""
+    """The configuration is being reloaded. `ready` has to follow, even after a failure."""
     # systemd tells this reload from an earlier one by when it began, on the clock that both sides read alike.
     _tell("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
@@ -46,7 +46,7 @@ def stopping() -> None:
 
 
 async def keep_alive() -> None:
-    """Tell systemd again and again that the event loop runs, if a unit with `WatchdogSec=` asked for it."""
+    """Notify systemd regularly that the event loop runs, for units with `WatchdogSec=`."""
     asked, of = os.environ.get(WATCHDOG_VARIABLE, ""), os.environ.get(PROCESS_VARIABLE, "")
     if not asked.isdecimal() or (of and of != str(os.getpid())):
         return

@@ -1,4 +1,4 @@
-"""Which of several processes probes an endpoint. Pure: every process finds the same answer without asking another.
+"""Decides which of several processes probes an endpoint. Pure: every process finds the same answer by itself.
 
 Jump consistent hashing (Lamping and Veach, "A Fast, Minimal Memory, Consistent Hash Algorithm", 2014) of the endpoint's
 name. When shard n + 1 is added, it takes about 1/(n + 1) of the endpoints of each other shard, and no endpoint moves
@@ -50,7 +50,7 @@ class Shard:
 
 
 ALONE: Final = Shard()
-"""A process that shares with no other."""
+"""The only process, without sharding."""
 
 
 def shard_of(name: str, total: int) -> int:
@@ -67,6 +67,6 @@ def shard_of(name: str, total: int) -> int:
 
 
 def ordinal(pod: str) -> int | None:
-    """The number at the end of a StatefulSet pod's name, e.g. 3 of `mail-exporter-3`; `None` if there is none."""
+    """The number at the end of a StatefulSet pod's name, e.g. 3 of `mail-exporter-3`; `None` without one."""
     found = _ORDINAL.fullmatch(pod)
     return None if found is None else int(found[1])

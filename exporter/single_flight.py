@@ -1,4 +1,4 @@
-"""Work that is done once for all who want it at the same time. What is kept of it afterwards is the callers' matter.
+"""Does work once for all concurrent callers. Caching the result is up to the callers.
 
 Three places share work in other ways. In `reloading`, a reload that has already begun does not count for new requests.
 In `dns_answers`, a query ends when nobody waits for it any more. In `web.users`, password checks wait in a fair queue.
@@ -17,17 +17,17 @@ Work: TypeAlias = Callable[[], Coroutine[Any, Any, Value] | asyncio.Future[Value
 
 
 class SingleFlight(Generic[Key, Value]):
-    """The work that is under way, by what it is about."""
+    """The running work, by key."""
 
     def __init__(self) -> None:
         self._flights: dict[Key, asyncio.Future[Value]] = {}
 
     async def join(self, key: Key, work: Work[Value]) -> Value:
-        """What comes of the work that is under way, or else of this. One who gives up does not end it for others."""
+        """The result of the running work, or of this new work. A cancelled caller does not cancel it for others."""
         return await asyncio.shield(self.begin(key, work))
 
     def begin(self, key: Key, work: Work[Value]) -> asyncio.Future[Value]:
-        """See to it that the work is under way, and wait for nothing. Raises what `work` raises."""
+        """Start the work if it is not running, without waiting. Raises what `work` raises."""
         flight = self._flights.get(key)
         if flight is None:
             flight = self._flights[key] = asyncio.ensure_future(work())
@@ -35,7 +35,7 @@ class SingleFlight(Generic[Key, Value]):
         return flight
 
     async def close(self) -> None:
-        """End all that is under way."""
+        """Cancel all running work."""
         flights = list(self._flights.values())
         for flight in flights:
             flight.cancel()

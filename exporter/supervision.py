@@ -1,6 +1,6 @@
-"""What runs for as long as the program does must not end with the first thing that goes wrong.
+"""Restarts background work after failures.
 
-An exception is logged and counted, and the work begins again after a pause. What the work is does not live here.
+An exception is logged and counted, and the work begins again after a pause.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ async def supervised(
     *,
     pause: float = FIRST_PAUSE,
 ) -> None:
-    """Do work until it ends by itself or is cancelled, however often it fails.
+    """Do work until it returns or is cancelled. Restart it after every failure.
 
     Args:
-        task: What it is called in the log and the metrics.
-        work: Begins it.
+        task: Its name in the log and the metrics.
+        work: Starts the work.
         failed: Is told of every failure.
         pause: Seconds before it begins again for the first time.
     """

@@ -1,4 +1,4 @@
-"""Work that may block forever, such as reading from a file system that hangs, in threads that nobody else needs.
+"""Threads for work that may block forever, such as reading from a hanging file system.
 
 asyncio.to_thread's threads are few and shared: half a dozen readers that hang there would stop everything else that
 uses them, and the end of the program would wait for them. Here each piece of work has a thread of its own, which ends
@@ -20,20 +20,20 @@ T = TypeVar("T")
 
 
 def in_own_thread(work: Callable[[], T], name: str) -> asyncio.Future[T]:
-    """Begin a piece of work; what comes of it, or what it raises, is the future's.
+    """Start a piece of work. The future gets its result or exception.
 
     Args:
         work: Blocks.
         name: The thread's name, for people who inspect the process.
 
     Raises:
-        OSError: The system has no thread to give.
+        OSError: The system has no more threads.
     """
     return asyncio.get_running_loop().run_in_executor(_OwnThread(name), work)
 
 
 async def computed(work: Callable[[], T], name: str) -> T:
-    """Do a piece of work that ends by itself, without keeping the event loop if the system has a thread to give.
+    """Do a computation in a thread, or in the event loop if the system has no thread.
 
     Args:
         work: Computes; one that may block is for `in_own_thread`.

@@ -1,6 +1,6 @@
-"""Noticing that files changed, whether they were written in place, replaced, or symlinks to them swapped.
+"""Notices changed files: written in place, replaced, or with swapped symlinks.
 
-So is that one cannot be read any more, unless it is about to be replaced.
+A file that cannot be read any more counts as changed, unless it is about to be replaced.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from exporter.config.problems import ConfigurationError
 from exporter.threads import in_own_thread
 
 RETRY: Final = 1.0
-"""Seconds to wait for what is gone: it is being replaced, or it is not coming back."""
+"""Seconds to wait for a missing file that may be replaced."""
 
 LOOK_EVERY: Final = 5000
 """Milliseconds after which to look at the files in any case: network file systems tell of no changes, and one may
 happen in the moment between two watches."""
 
 Look: TypeAlias = tuple[tuple[str, bytes | str], ...]
-"""Each file with its content's fingerprint, or with why it cannot be read."""
+"""Each file with the fingerprint of its content, or the reason why it cannot be read."""
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Watcher:
     """Watches files, from the moment it is made: a change between that and the first look is noticed too."""
 
     def __init__(self, patterns: Iterable[str | Path]) -> None:
-        """Take note of what the files hold now.
+        """Record the current content of the files.
 
         Args:
             patterns: As `find_files` takes them. The files need not exist yet.
@@ -49,7 +49,7 @@ class Watcher:
         self._trouble: str | None = None
 
     async def changes(self) -> AsyncIterator[None]:
-        """Yields each time the content is another than before, or cannot be read any more, until cancelled.
+        """Yields whenever the content changes or becomes unreadable, until cancelled.
 
         Directories are watched and not the files: editors and configuration management replace files, and a ConfigMap
         that Kubernetes mounts is a symlink through `..data`, which is swapped. Where a file is reached by a symlink,
@@ -65,7 +65,7 @@ class Watcher:
                         break
 
     async def _hints(self, watched: frozenset[Path]) -> AsyncGenerator[None, None]:
-        """Yields whenever it is worth a look."""
+        """Yields whenever the files should be checked."""
         from watchfiles import awatch  # noqa: PLC0415 - a daemon that watches nothing has no use for its megabyte
 
         try:

@@ -1,1 +1,1 @@
-"""What is kept of the results, and how Prometheus reads it."""
+"""The store of results, and the metrics for Prometheus."""

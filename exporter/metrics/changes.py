@@ -1,6 +1,6 @@
-"""What about a server is other than it was: its certificate, its capabilities, where it is, how it encrypts.
+"""Changes of a server: its certificate, capabilities, address and encryption.
 
-Pure comparing of what two probes learnt; which two is up to the caller.
+It compares the results of two probes that the caller chooses. Pure.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_VALUE: Final = 300
 
 
 class Fact(StrEnum):
-    """What about a server is worth telling when it changes."""
+    """The facts of a server whose changes are reported."""
 
     CERTIFICATE = "certificate"
     TLS_VERSION = "TLS version"
@@ -32,7 +32,7 @@ class Fact(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A fact that a probe found to be other than before; the values are for people.
+    """A changed fact; the values are for people.
 
     Attributes:
         at: When the probe ended, a Unix timestamp; `None` where it is about the last probe.
@@ -45,7 +45,7 @@ class Change:
 
 
 def changed_since(good: Record | None, latest: Record) -> list[Change]:
-    """What the last probe found to be other than the last good one did, where both could tell."""
+    """The changes from the last good probe to the last probe, for facts that both know."""
     if good is None or latest is good:
         return []
     changes = _of_session(good.facts.tls, latest.facts.tls) + _of_address(good.facts.address, latest.facts.address)
@@ -55,7 +55,7 @@ def changed_since(good: Record | None, latest: Record) -> list[Change]:
 
 
 def newly_found(good: Record | None, tls: TlsFacts | None, record: Record) -> list[Change]:
-    """What a probe found to be other than those before it, of what does not depend on how far it came.
+    """The changes that a probe found, for facts that do not depend on how far it came.
 
     Args:
         good: The last good one before.
@@ -124,7 +124,7 @@ def _certificate(certificate: CertificateFacts) -> str:
 
 
 def _of_capabilities(before: tuple[str, ...] | None, after: tuple[str, ...] | None) -> list[Change]:
-    """Only what is gone and what is new: both lists are long, and mostly the same."""
+    """Only removed and added capabilities, because both lists are long and mostly equal."""
     old, new = (dict.fromkeys(each or ()) for each in (before, after))
     gone, come = (", ".join(each for each in these if each not in those) for these, those in ((old, new), (new, old)))
     return [Change(None, Fact.CAPABILITIES, _cut(gone), _cut(come))] if gone or come else []

@@ -1,4 +1,4 @@
-"""What is known of each mail domain: the last judgement of those that are judged, the last look at the followed."""
+"""The state of each mail domain: the last judgement of judged ones, the last discovery of followed ones."""
 
 from __future__ import annotations
 
@@ -108,5 +108,5 @@ class DomainStates:
 
 
 def _differs(one: DomainReport, other: DomainReport) -> bool:
-    """Whether two reports say something else of the domain."""
+    """Whether two reports differ."""
     return (one.success, one.findings) != (other.success, other.findings)

@@ -1,4 +1,4 @@
-"""All that is known of one endpoint at one moment, and what one probe more makes of it. Values only."""
+"""The state of one endpoint at one moment, and the next state after a probe. Values only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from exporter.model import Endpoint, FailureReason, Mechanism, Phase, ProbeResul
 
 
 class Health(StrEnum):
-    """How an endpoint is, by its last probe. In order of urgency."""
+    """The health of an endpoint, by its last probe. In order of urgency."""
 
     FAILING = "failing"
     WAITING = "waiting"
@@ -26,7 +26,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EndpointState:
-    """All that is known of one endpoint, or of one of its addresses, at one moment.
+    """The state of one endpoint, or of one of its addresses, at one moment.
 
     Attributes:
         labels: The labels that all its series have, as written between the braces of a sample.
@@ -35,7 +35,7 @@ class EndpointState:
         last_login: The mechanism of the last login that was tried here, and whether it was accepted; `None` before the
             first. A paused login changes nothing.
         probes: How many were finished.
-        failures: How many of them failed why and where.
+        failures: How many of them failed, by reason and phase.
         durations: How long they took.
         history: Since when it is as it is, its last failures, what changed when.
         held_back: Seconds until its login is tried again, known as a snapshot is taken; 0 if it is not held back.
@@ -75,7 +75,7 @@ class EndpointState:
 
 
 def unprobed(endpoint: Endpoint) -> EndpointState:
-    """The state of an endpoint of which nothing is known yet."""
+    """The state of an endpoint before its first probe."""
     return EndpointState(
         endpoint=endpoint,
         labels=series_labels(endpoint),

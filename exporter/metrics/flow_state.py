@@ -1,4 +1,4 @@
-"""What is known of each flow: the last message of which it is known what became of it, and the counts of all."""
+"""The state of each flow: its last settled message, and its counters."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FlowState:
         newest_at: When the newest message that the flow awaits came, as a Unix timestamp; `None` if there is none.
         searched: Whether the mailbox was read for that.
         overdue: Whether that is too long ago; `None` while it is not known.
-        held_up: What keeps the flow from its work, for people; empty if nothing does.
+        held_up: Why the flow cannot work, for people; empty if it can.
         history: Settled messages, the newest first.
     """
 
@@ -70,7 +70,7 @@ class FlowStates:
         return bool(self._flows)
 
     def configure(self, flows: Iterable[Flow]) -> None:
-        """Go on with these flows; those that stay keep their counts."""
+        """Use these flows from now on. Remaining flows keep their counters."""
         self._flows = {flow.name: flow for flow in flows}
         before, self._states = self._states, {}
         for flow in self._flows.values():
@@ -81,7 +81,7 @@ class FlowStates:
                 self._states[key] = replace(state, flow=flow, labels=_labels(flow, state.mx))
 
     def settled(self, settled: Settled) -> None:
-        """It is known what became of a message."""
+        """A message has an outcome."""
         state = self._state(settled.flow, settled.mx)
         if state is None:
             return
@@ -104,7 +104,7 @@ class FlowStates:
             self._states[flow, mx] = replace(state, removed=counts)
 
     def in_flight(self, flow: str, mx: str, count: int) -> None:
-        """So many messages are under way now."""
+        """This many messages are in flight now."""
         state = self._state(flow, mx)
         if state is not None:
             self._states[flow, mx] = replace(state, in_flight=count)
@@ -116,7 +116,7 @@ class FlowStates:
             self._states[flow, ""] = replace(state, newest_at=arrived_at, searched=True)
 
     def held_up(self, flow: str, mx: str, why: str) -> None:
-        """Something keeps a flow from its work; empty if nothing does any more."""
+        """A flow cannot work for this reason; empty if it can again."""
         state = self._state(flow, mx)
         if state is not None:
             self._states[flow, mx] = replace(state, held_up=why)

@@ -1,4 +1,4 @@
-"""A histogram as a value: to observe something is to get the next one.
+"""A histogram as an immutable value: observing returns a new one.
 
 Ten thousand endpoints have one each, so the counts are packed; and as a value it can be read by a scrape that takes its
 time while probes go on. How it is written out is the exposition's business.
@@ -30,7 +30,7 @@ _COUNTS = {len(bounds) + 1: Struct(f"={len(bounds) + 1}Q") for bounds in _BOUNDS
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """How often something took how long.
+    """A distribution of durations.
 
     Attributes:
         bounds: The upper bound of each bucket, ascending, inclusive; one of the tuples above.
@@ -47,7 +47,7 @@ class Histogram:
         return cls(bounds, bytes(_COUNTS[len(bounds) + 1].size), 0.0)
 
     def observe(self, seconds: float) -> Histogram:
-        """This histogram and one observation more. What is negative, as by a clock that was set, counts as zero."""
+        """This histogram with one more observation. Negative values, from a clock that was set, count as zero."""
         seconds = max(seconds, 0.0)
         layout = _COUNTS[len(self.bounds) + 1]
         counts = layout.unpack(self.packed)

@@ -1,4 +1,4 @@
-"""What an endpoint's past is: since when it is as it is, what changed when, its last failures, and ninety days.
+"""The history of an endpoint: changes of state and of the server, the last failures, and ninety days.
 
 Values only: each probe makes a new history from the one before. What takes room is shared or packed, so that a healthy
 endpoint costs two KiB more than its last probe, and one that fails all the time some ten more.
@@ -82,7 +82,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class KeptFailure:
-    """A failed probe in little room.
+    """A failed probe, stored compactly.
 
     Attributes:
         started_at: Unix timestamp.
@@ -271,7 +271,7 @@ def _kind(record: Record) -> tuple[FailureReason, Phase] | None:
 
 
 def _shortened(text: str) -> str:
-    """A conversation without its middle, if it is long; each line is one of the transcript."""
+    """A conversation, without its middle if it is long. Each line is a line of the transcript."""
     if len(text) <= MAX_KEPT_TRANSCRIPT:
         return text
     half = MAX_KEPT_TRANSCRIPT // 2

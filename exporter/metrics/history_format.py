@@ -1,4 +1,4 @@
-"""How long histories are written down, to survive a restart: a line of JSON for each endpoint. Text only, no files.
+"""The format of the history file: a line of JSON for each endpoint. Text only, no files.
 
 The first line names the format. The last has the number of endpoints and a checksum, so that a truncated file is
 detected. Anything that this version does not know, such as a reason of a later version, is left out when read.
@@ -29,7 +29,7 @@ _FACTS: Final = frozenset(Fact)
 
 
 class DamagedHistoryError(ValueError):
-    """A text is not a whole history; the message says how it shows."""
+    """A text is not a complete history; the message says why."""
 
 
 def write_history(

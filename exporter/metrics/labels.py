@@ -1,6 +1,6 @@
-"""Label values as both exposition formats want them, whatever a server put into its certificate.
+"""Label values for both exposition formats, safe for any text from a server.
 
-Only the escaping of text; which labels there are is the catalogue's business.
+This module only escapes text. The rows have the labels.
 """
 
 from __future__ import annotations

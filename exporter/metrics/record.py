@@ -1,4 +1,4 @@
-"""A probe's result, folded small to be kept, and unfolded when somebody looks at it.
+"""A probe's result, stored compactly and unpacked on demand.
 
 Ten thousand endpoints keep their last result and their last failure, each with its transcript. As the objects that a
 probe returns they would take some ten KiB each; here the many small ones - spans and transcript lines - are
@@ -94,7 +94,7 @@ def _weight(value: object) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """All of a `ProbeResult` but the endpoint's name; the fields mean what they mean there.
+    """A `ProbeResult` without the endpoint's name; the fields have the same meaning.
 
     Attributes:
         packed_spans: A row of `_SPAN`.

@@ -72,7 +72,7 @@ def parse_allowed(text: str) -> NamePattern | Network:
     """An entry of `allowed_targets`: `mail.example.com`, `*.example.com`, `192.0.2.25` or `192.0.2.0/24`.
 
     Raises:
-        ValueError: It is none; the message says why.
+        ValueError: It is invalid; the message says why.
     """
     if _MASKED.fullmatch(text):
         return _network(text)

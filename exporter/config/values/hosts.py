@@ -60,7 +60,7 @@ def parse_domain(written: str) -> str:
     """The name of a mail domain, in A-label form.
 
     Raises:
-        ValueError: It is none; the message says why.
+        ValueError: It is invalid; the message says why.
     """
     if "@" in written:
         raise ValueError(f"{quoted(written)} is a mail address; write what stands after the @")
@@ -74,7 +74,7 @@ def parse_address(text: str) -> str:
     """An IP address in its shortest form.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is invalid.
     """
     address = _address(text)
     if address is None:

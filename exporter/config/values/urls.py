@@ -66,7 +66,7 @@ def parse_asked(text: str) -> Asked:
     """Takes a URL apart, or a host, or a host and port: `mail.example.com:993`, `[2001:db8::1]:993`, `2001:db8::1`.
 
     Raises:
-        ValueError: It is none of them; the message says what to write, and repeats no part that may be a password.
+        ValueError: It is invalid; the message says what to write, and repeats no part that may be a password.
     """
     if "://" in text or "@" in text:
         url = parse_url(text)
@@ -89,7 +89,7 @@ def parse_url(text: str, *, host_may_lack: bool = False) -> MailUrl:
     """Takes a URL apart.
 
     Raises:
-        ValueError: It is none of ours; the message says what to write, and repeats no part that may be a password.
+        ValueError: It is invalid; the message says what to write, and repeats no part that may be a password.
     """
     if "@" in text:
         raise ValueError(
@@ -180,7 +180,7 @@ def parse_proxy(text: str) -> Proxy:
     """Takes the URL of a proxy apart.
 
     Raises:
-        ValueError: It is none; the message says what to write.
+        ValueError: It is invalid; the message says what to write.
     """
     if "@" in text:
         raise ValueError(
