@@ -67,6 +67,9 @@ _QUOTED_PRINTABLE: Final = re.compile(rb"=[0-9A-Fa-f]{2}")
 _UTF_7: Final = re.compile(rb"\+[A-Za-z0-9+/]{3,}-")
 """One of these is in whatever `_ESCAPE` matches; they are found ten times as fast."""
 
+_LONG_WORD: Final = re.compile(rb"[A-Za-z0-9+/_-]{11}")
+"""Without one, nothing is in base32, or in base64 twice. Most texts of few words, such as names, have none."""
+
 Spans: TypeAlias = list[tuple[int, int]]
 """For each octet of a view, where it stands in what the server said."""
 
@@ -76,12 +79,16 @@ class _Wanted:
     """What a secret looks like in the views that are searched, made once.
 
     Attributes:
-        small: As it is, backwards, in hex and in base32: in small letters, without noise.
-        base64: In it once and twice, as it looks within something longer, url-safe.
+        small: As it is, backwards and in hex: in small letters, without noise.
+        base32: Likewise, in base32.
+        base64: As it looks within something longer, url-safe.
+        twice: Likewise, in base64 twice.
     """
 
     small: tuple[bytes, ...]
+    base32: tuple[bytes, ...]
     base64: tuple[bytes, ...]
+    twice: tuple[bytes, ...]
 
 
 class Redactor:
@@ -111,6 +118,11 @@ class Redactor:
             for wanted in self._wanted:
                 if any(form in joined for form in wanted.small) or any(form in url_safe for form in wanted.base64):
                     return True
+            if _LONG_WORD.search(reading) and any(
+                any(form in joined for form in wanted.base32) or any(form in url_safe for form in wanted.twice)
+                for wanted in self._wanted
+            ):
+                return True
         return False
 
     def blotted(self, octets: bytes) -> bytes:
@@ -155,10 +167,10 @@ class Redactor:
             dense = [number for number, octet in enumerate(view) if octet not in _BLANK and not skipped[number]]
             url_safe = bytes([view[number] for number in dense]).translate(_URL_SAFE)
             for wanted in self._wanted:
-                for pattern in wanted.small:
+                for pattern in (*wanted.small, *wanted.base32):
                     for at in _occurrences(text, pattern):
                         yield slice(small[at], small[at + len(pattern) - 1] + 1)
-                for pattern in wanted.base64:
+                for pattern in (*wanted.base64, *wanted.twice):
                     for at in _occurrences(url_safe, pattern):
                         yield slice(dense[at], dense[at + len(pattern) - 1] + 1)
 
@@ -212,12 +224,17 @@ def _spellings(secret: bytes) -> Iterator[bytes]:
 def _wanted(secret: bytes) -> _Wanted:
     # A secret made of ignored characters only is looked for in encodings, not literally.
     bare = [form.translate(None, _NOISE).lower() for form in (secret, _backwards(secret))]
-    small = {secret.hex().encode(), *(form for form in bare if len(form) >= MIN_HIDDEN - 1)}
-    small.update(form.lower() for form in _within(b32encode, secret, bits=5, unit=5) if len(form) >= MIN_HIDDEN)
-    once = {form for case in (secret, secret.lower(), secret.upper()) for form in within_base64(case)}
-    twice = {form for inner in within_base64(secret) for form in within_base64(inner)}
-    in_base64 = {form.translate(_URL_SAFE) for form in once | twice if len(form) >= MIN_HIDDEN}
-    return _Wanted(tuple(sorted(small)), tuple(sorted(in_base64)))
+    once = [form for case in (secret, secret.lower(), secret.upper()) for form in within_base64(case)]
+    return _Wanted(
+        small=(secret.hex().encode(), *dict.fromkeys(form for form in bare if len(form) >= MIN_HIDDEN - 1)),
+        base32=tuple([form.lower() for form in _within(b32encode, secret, bits=5, unit=5) if len(form) >= MIN_HIDDEN]),
+        base64=_url_safe(once),
+        twice=_url_safe(form for inner in within_base64(secret) for form in within_base64(inner)),
+    )
+
+
+def _url_safe(forms: Iterable[bytes]) -> tuple[bytes, ...]:
+    return tuple(dict.fromkeys(form.translate(_URL_SAFE) for form in forms if len(form) >= MIN_HIDDEN))
 
 
 def _backwards(secret: bytes) -> bytes:
