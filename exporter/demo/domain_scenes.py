@@ -128,7 +128,7 @@ DOMAIN_SCENES: Final[tuple[DomainScene, ...]] = (
         """,
         frozenset({Is.TIMEOUT, Is.MTA_STS_POLICY_INVALID, Is.REVERSE_DNS_MISSING}),
         documents={("mta-sts.silent.example", STS_PATH): ("text/html", "<h1>It works!</h1>")},
-        timeout=3.0,
+        timeout=4.0,
     ),
     DomainScene(
         "inside.example",
