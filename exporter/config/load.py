@@ -78,7 +78,10 @@ def _put_together(documents: Sequence[Document]) -> Configuration:
 def _configuration(pieces: Pieces, files: tuple[str, ...]) -> Reading[Configuration]:
     """Reads every section. Warnings are left to be put into it."""
     root, notes = pieces.root, Notes()
-    if not any(key in root for key in SUBJECTS) and (root or not pieces.problems):
+    named = [key for key in root if key in SUBJECTS]
+    if named and "endpoints" not in named and not any(root[key] for key in named):
+        notes.problem((named[0],), f"there is nothing in it, so nothing is probed; write at least {MINIMUM}")
+    if not named and (root or not pieces.problems):
         what = "there is no endpoint to probe" if root else "the configuration is empty"
         notes.problem((), f"{what}; write at least {MINIMUM}")
     for key in root.keys() - FileSection.model_fields:
