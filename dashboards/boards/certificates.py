@@ -9,7 +9,7 @@ from dashboards.boards.looks import ANY, BAD, GOOD, LOOK, NONE_IS_BETTER, NONE_I
 from dashboards.boards.looks import days_left as of_days_left
 from dashboards.boards.panels import figure, graph, timeline
 from dashboards.boards.parts import Panel, Query, Text, by_last_value
-from dashboards.boards.questions import days_left, failing_in_the_time_shown, in_rows
+from dashboards.boards.questions import days_left, expiry, failing_in_the_time_shown, in_rows
 from dashboards.boards.tables import Column, bounds, ranked, rows
 from dashboards.boards.variables import of_endpoints, scope_of_endpoints, shown_over_time
 from dashboards.promql import Scope
@@ -251,7 +251,7 @@ def _staples(of: Scope) -> Panel:
 
 
 def _over_time(of: Scope, settings: Settings) -> Panel:
-    fewest = f"{days_left(of)} and bottomk({MOST}, {days_left(of, ' @ end()')})"
+    fewest = f"{days_left(of)} and bottomk({MOST}, {expiry(of, ' @ end()')})"
     return graph(
         Text(
             "Days left over time",

@@ -20,7 +20,7 @@ from dashboards.boards.looks import (
 )
 from dashboards.boards.panels import figure, timeline
 from dashboards.boards.parts import Panel, Query, Text
-from dashboards.boards.questions import in_rows, over_time
+from dashboards.boards.questions import in_rows, over_time, worst
 from dashboards.boards.tables import Column, cell_link, rows
 from dashboards.boards.variables import of_domains, scope_of_domains, shown_over_time
 from dashboards.promql import Scope
@@ -115,7 +115,7 @@ def _each(flags: str, lowest: str, settings: Settings, *by: str) -> Query:
         settings: What the user chose.
         by: The labels that tell things apart.
     """
-    return Query(in_rows(f"{flags} and ({lowest} < $shown)", settings, *by), "{{row}}")
+    return Query(in_rows(f"{flags} and {worst(lowest)}", settings, *by), "{{row}}")
 
 
 def _delivery(of: Scope, settings: Settings) -> Panel:

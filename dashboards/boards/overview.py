@@ -208,7 +208,8 @@ def _over_time(of: Scope, settings: Settings) -> Panel:
         Text(
             "Endpoints over time",
             "Green while the probes of an endpoint succeed, red with the reason while they fail, a gap where there was "
-            "no figure. Only endpoints that failed in the time shown; choose at the top to see all.",
+            "no figure. Only endpoints that failed in the time shown, and of many the 40 that failed most; choose at "
+            "the top to see all.",
             "Nothing failed",
         ),
         [Query(in_rows(f"{states(of)} and {failing_in_the_time_shown(of)}", settings), "{{row}}")],

@@ -13,6 +13,9 @@ WINDOWS: Final = ("15m", "3h", "2d")
 """How far back a figure of probes looks: the first window with a probe in it counts. Twice the interval is the least
 that a rate needs, and an endpoint may be probed once a day."""
 
+ROWS: Final = 40
+"""Rows of a timeline that one can still read."""
+
 OF_ENDPOINTS: Final = ("endpoint", "address")
 """What endpoints are told apart by."""
 
@@ -34,15 +37,20 @@ def stale(of: Scope, settings: Settings) -> str:
     )
 
 
-def days_left(of: Scope, at: str = "") -> str:
-    """Days until the first certificate on the verified path expires, or without a path one that is sent.
+def expiry(of: Scope, at: str = "") -> str:
+    """When the first certificate on the verified path expires, or without a path one that is sent.
 
     Args:
         of: What to ask about.
         at: A point in time for all of a graph, as ` @ end()`.
     """
     verified = of("mail_tls_verified_chain_not_after_timestamp_seconds")
-    return f"(({verified}{at} or {of('mail_tls_chain_not_after_timestamp_seconds')}{at}) - time()) / 86400"
+    return f"({verified}{at} or {of('mail_tls_chain_not_after_timestamp_seconds')}{at})"
+
+
+def days_left(of: Scope) -> str:
+    """Days until then."""
+    return f"({expiry(of)} - time()) / 86400"
 
 
 def failures(of: Scope, window: str) -> str:
@@ -130,7 +138,16 @@ def failing_in_the_time_shown(of: Scope) -> str:
 
 def below_one_in_the_time_shown(flags: str) -> str:
     """Narrows a timeline to those of some flags that were 0 in the time shown, unless all are asked for at the top."""
-    return f"{over_time('min', flags)} < $shown"
+    return worst(over_time("avg", flags))
+
+
+def worst(least: str) -> str:
+    """Those that are below 1, and of many only the lowest: hundreds of rows are a black block. Or all, if asked for.
+
+    Args:
+        least: The same at every point of a graph, so that of equal ones the same are chosen for all of it.
+    """
+    return f"bottomk({ROWS} + 10000 * ($shown - 1), {least} < $shown)"
 
 
 def over_time(function: str, selector: str) -> str:
