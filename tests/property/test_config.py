@@ -213,7 +213,11 @@ TEXT = st.text(
     st.characters(codec="utf-8", exclude_categories=["C", "Z"], exclude_characters="$"), min_size=1, max_size=20
 )
 ENDPOINTS = st.fixed_dictionaries(
-    {"protocol": st.sampled_from(["smtp", "imap", "pop3"]), "host": NAMES, "name": TEXT},
+    {
+        "protocol": st.sampled_from(["smtp", "imap", "pop3"]),
+        "host": NAMES,
+        "name": TEXT.filter(lambda name: name not in (".", "..")),
+    },
     optional={
         "port": st.integers(1, 65535),
         "encryption": st.sampled_from(["tls", "starttls", "opportunistic", "none"]),
