@@ -1,1 +1,1 @@
-"""Mail servers inside the process, correct and bent by data, for people to see what the daemon sees of them."""
+"""Mail servers inside the process, correct ones and faulty ones, to show how the daemon works."""

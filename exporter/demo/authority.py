@@ -1,4 +1,4 @@
-"""A certificate authority made on the spot, and the certificates it signs, good and bad alike.
+"""A temporary certificate authority and the certificates that it signs, valid and invalid ones.
 
 It lives as long as the demo. Nothing here touches a file or a clock: the caller says what time it is and where to keep
 the result.
@@ -21,7 +21,7 @@ Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """When a certificate is good.
+    """The validity of a certificate.
 
     Attributes:
         not_before: With a time zone.
@@ -72,14 +72,14 @@ class Authority:
             .add_extension(identifier, critical=False)
         )
         self.certificate = builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-        """In PEM, for those who are to trust it."""
+        """In PEM, for clients that trust it."""
 
     def issue(self, names: Sequence[str], validity: Validity, key: Key | None = None) -> Issued:
         """A certificate for a server.
 
         Args:
             names: DNS names and IP addresses; the first is the common name too.
-            validity: When it is good.
+            validity: Its validity.
             key: Its key; a new one on P-256 unless given.
         """
         key = key or ec.generate_private_key(ec.SECP256R1())
@@ -89,7 +89,7 @@ class Authority:
 
 
 def self_signed(names: Sequence[str], validity: Validity) -> Issued:
-    """A server's certificate that nobody but the server vouches for."""
+    """A self-signed server certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     builder = _server_certificate(key, names, validity).issuer_name(_common_name(names[0]))
     return _issued(builder.sign(key, hashes.SHA256()), key)

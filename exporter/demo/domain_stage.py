@@ -1,4 +1,4 @@
-"""Puts the mail domains on: their records, mail servers and documents, all on loopback; and what the daemon is told."""
+"""Starts the mail domains: their records, mail servers and documents, all on loopback, and their configuration."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class StagedDomains:
     """The domains that are on.
 
     Attributes:
-        directory: What commands beside the demo are told.
+        directory: The directory for other commands.
     """
 
     dns: DnsSettings
@@ -81,7 +81,7 @@ class Papers:
 
 @asynccontextmanager
 async def demo_domains(scenes: Sequence[DomainScene] = DOMAIN_SCENES) -> AsyncIterator[StagedDomains]:
-    """Start all that the domains have, and stop it at the end."""
+    """Start everything of the domains, and stop it at the end."""
     async with AsyncExitStack() as stack:
         made = await asyncio.to_thread(TemporaryDirectory, prefix="mail-exporter-demo-")
         stack.push_async_callback(asyncio.to_thread, made.cleanup)

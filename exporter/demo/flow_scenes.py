@@ -1,4 +1,4 @@
-"""The table of the mail flows that the demo shows: what becomes of the mail, and what the daemon should make of it.
+"""The mail flows of the demo: what happens to the mail, and what the daemon should report.
 
 Values only. stage.py puts them on; the tests hold the daemon to the expectations.
 """

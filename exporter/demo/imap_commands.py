@@ -27,7 +27,7 @@ _TAG: Final = re.compile(rb"[A-Za-z0-9.]{1,64}(?= |$)")
 
 
 class UnreadableError(Exception):
-    """The command makes no sense, and the next one may.
+    """The command is invalid; the next one may be valid.
 
     Attributes:
         tag: Its tag, or `*` if not even that was to be found.
@@ -41,7 +41,7 @@ class UnreadableError(Exception):
 
 
 class TooMuchError(Exception):
-    """The client sends more than will be read, and does not wait to be told so: there is no way on."""
+    """The client sends more than is accepted without waiting, so the session cannot continue."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ class Zones:
         self._zones = {each.name: each for each in zones}
 
     def answer(self, wire: bytes) -> bytes | None:
-        """The answer to a question; `None` for what is none."""
+        """The answer to a question; `None` for anything else."""
         try:
             query = dns.message.from_wire(wire)
         except (dns.exception.DNSException, ValueError):

@@ -1,7 +1,7 @@
-"""The post office of the demo: everybody's mailboxes with the messages in them, and what happens to mail on its way.
+"""The post office of the demo: the mailboxes with their messages, and the delivery of mail.
 
 The servers of all protocols share one, so what SMTP takes is what IMAP and POP3 show. It keeps everything in memory,
-in bounds. How servers talk does not live here.
+within limits.
 """
 
 from __future__ import annotations
@@ -92,10 +92,10 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What becomes of mail for an address.
+    """The delivery of mail for an address.
 
     Attributes:
-        account: Whose mailbox it comes to; `None` if it vanishes.
+        account: The user that gets it; `None` if it is lost.
         folder: Which one.
         delay: Seconds on the way.
         bounces: Whether it is returned to its sender instead.

@@ -1,4 +1,4 @@
-"""The table of what the demo shows: each scene's server, what the daemon is told about it, and what it should find.
+"""The scenes of the demo: each scene's server, its configuration, and the expected result.
 
 Values only. stage.py puts the scenes on; the tests hold the daemon to the expectations.
 """
@@ -13,10 +13,10 @@ from exporter.demo.site import Behaviour, Greeting, Logins, Quota, Upgrade
 from exporter.model import Encryption, FailureReason, Phase, Protocol
 
 SERVER_NAME: Final = "mail.demo.example"
-"""What every server of the demo is called (RFC 2606 keeps the domain free for this)."""
+"""The name of every server of the demo (RFC 2606 reserves the domain)."""
 
 OTHER_NAME: Final = "mail.elsewhere.example"
-"""What the certificate says in the scene of the wrong name."""
+"""The certificate's name in the scene of the wrong name."""
 
 DOMAIN: Final = "demo.example"
 

@@ -1,6 +1,6 @@
 """What the sessions of all three protocols have in common: greeting, obeying line by line, becoming TLS, hanging up.
 
-The bends of a behaviour that do not depend on the protocol are here; the rest is where the protocol says it.
+The faults that do not depend on the protocol are here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_LINE: Final = 12_288
 """Octets of a line: what RFC 4954 section 4 asks for in a SASL exchange, and more than any command needs."""
 
 ANOTHER_SERVICE: Final = b"SSH-2.0-OpenSSH_10.0\r\n"
-"""What a client hears that has come to the wrong port."""
+"""The greeting of a server of another kind."""
 
 
 class Session(ABC):
@@ -34,7 +34,7 @@ class Session(ABC):
     TOO_LONG: ClassVar[bytes]
     """The last words to a client whose lines have no end."""
     INJECTION: ClassVar[bytes]
-    """What an attacker would say in plain behind the consent to STARTTLS; `NAME` likewise."""
+    """What an attacker would append to the answer to STARTTLS; `NAME` likewise."""
 
     def __init__(self, wire: Wire, site: Site) -> None:
         self.wire = wire
@@ -69,7 +69,7 @@ class Session(ABC):
         self.open = False
 
     def hangs_up_on(self, verb: bytes) -> bool:
-        """Whether this command is where the server loses interest; the session is over then."""
+        """Whether the server closes the connection at this command."""
         if verb == self.site.behaviour.hangs_up_on:
             self.open = False
         return not self.open
@@ -87,7 +87,7 @@ class Session(ABC):
         return self.offers_upgrade() and self.site.behaviour.upgrade is not Upgrade.REFUSED
 
     def offers_login(self) -> bool:
-        """Whether passwords are taken: not in plain, where there is TLS to be had."""
+        """Whether logins are accepted: not without TLS, if the server supports it."""
         return self.wire.encrypted or not self.offers_upgrade()
 
     async def upgrade(self, consent: bytes) -> None:
@@ -117,7 +117,7 @@ class Session(ABC):
 
 
 def decoded(message: bytes) -> bytes | None:
-    """A SASL message from its base64; `=` is an empty one (RFC 4954 section 4), `None` means that it is none at all."""
+    """A SASL message from its base64; `=` is an empty one (RFC 4954 section 4), `None` is an invalid one."""
     try:
         return b"" if message == b"=" else b64decode(message, validate=True)
     except Base64Error:

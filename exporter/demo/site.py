@@ -1,4 +1,4 @@
-"""What one mail server of the demo is: its name, its people, their mail, and how its manners are bent.
+"""One mail server of the demo: its name, users, mail and faults.
 
 Values only. The servers read them; what a scene shows is said in scenes.py.
 """
@@ -30,7 +30,7 @@ class Greeting(Enum):
 
 
 class Upgrade(Enum):
-    """What becomes of STARTTLS."""
+    """How STARTTLS behaves."""
 
     OFFERED = auto()
     HIDDEN = auto()
@@ -42,7 +42,7 @@ class Upgrade(Enum):
 
 
 class Logins(Enum):
-    """What becomes of logins."""
+    """How logins behave."""
 
     CHECKED = auto()
     UNAVAILABLE = auto()
@@ -51,7 +51,7 @@ class Logins(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How a server departs from a healthy one; by default it does not.
+    """The faults of a server; none by default.
 
     Attributes:
         delay: Seconds before each thing it says, and before the handshake.

@@ -1,4 +1,4 @@
-"""Puts the scenes on: makes the certificates, starts the servers, and says where the daemon finds them."""
+"""Starts the scenes: makes the certificates, starts the servers, and returns their configuration."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ WRONG: Final[Mapping[Protocol, Credentials]] = MappingProxyType(
         for protocol in sorted({scene.protocol for scene in SCENES if scene.password is Password.WRONG})
     }
 )
-"""Each of another user: a rejected login is held back wherever it is used, and every scene is to show its own."""
+"""A user for each scene, because a rejected login is paused for all endpoints with the same user."""
 
 ALL: Final = (RIGHT, *WRONG.values())
 
@@ -96,7 +96,7 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class Wardrobe:
-    """The certificates, in a directory that is there as long as the demo.
+    """The certificates, in a directory that exists as long as the demo.
 
     Attributes:
         ca_file: The authority to trust.
@@ -131,7 +131,7 @@ async def demo_servers(scenes: Sequence[Scene] = SCENES) -> AsyncIterator[tuple[
 
 
 def demo_configuration(staged: Sequence[Staged]) -> Configuration:
-    """What the daemon is told in place of a configuration file."""
+    """The daemon's configuration, without a file."""
     endpoints = {one.scene.name: one.endpoint for one in staged}
     flows = tuple(_flow(scene, endpoints) for scene in FLOW_SCENES)
     return Configuration((), tuple(endpoints.values()), ALL, limits=LIMITS, flows=Flows(flows, InlineSecret(FLOW_KEY)))
