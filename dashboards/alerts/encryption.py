@@ -159,7 +159,7 @@ def _renewal_due(say: Vocabulary) -> Alert:
         Severity.INFO,
         expression=f"({_between(verified, soon, renewal)}\nor ({only_sent}))",
         in_short=": renewal is due",
-        look_at="Check who renews it: ACME will do so soon, and a certificate that people renew should be ordered.",
+        look_at="Look at who renews it: ACME will do so soon, and a certificate that people renew should be ordered.",
     )
 
 
