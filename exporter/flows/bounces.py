@@ -105,7 +105,7 @@ def _read_text(octets: bytes, key: Secret) -> Bounce | None:
         return None
     found = _REPLY.findall(octets[: copy.start()])
     words = text(found[-1]) if found else ""
-    return Bounce(token, "failed", status_codes.reason(_without_reply_code(words) if words else ""), words[:MAX_WORDS])
+    return Bounce(token, "failed", status_codes.reason(words), words[:MAX_WORDS])
 
 
 def _read_report(content: bytes, token: Token) -> Bounce:
@@ -118,10 +118,5 @@ def _read_report(content: bytes, token: Token) -> Bounce:
     # RFC 3464 2.3.4 lets a server that knows no better say 5.0.0 although its words have the code.
     reason = status_codes.reason(status)
     if reason.endswith(".0.0") and words:
-        reason = status_codes.reason(_without_reply_code(words))
+        reason = status_codes.reason(words)
     return Bounce(token, action, reason, words[:MAX_WORDS])
-
-
-def _without_reply_code(words: str) -> str:
-    code, _, rest = words.partition(" ")
-    return f"{code} {rest}" if code.isdigit() else words

@@ -298,3 +298,12 @@ def test_a_trouble_is_told_until_it_is_over_and_its_end_once(bench: Bench) -> No
     for why in ("", "no IDLE", "no IDLE", "", ""):
         bench.work.held_up(why)
     assert ["no IDLE", "no IDLE", ""] == [why for *_, why in bench.diary.troubles]
+
+
+def test_notifications_are_heard_for_those_flows_that_name_a_reader(bench: Bench) -> None:
+    assert FLOW.sending is not None
+    named = replace(FLOW.sending, bounces=IMAP)
+    flows = [replace(FLOW, name=name, sending=named) for name in ("one", "two", "three")]
+    bench.give(bouncing=tuple(flows[:2]))
+    assert [True, True, False] == [bench.work.hears_of(bench.ledger(flow)) for flow in flows]
+    assert bench.work.hears_of(bench.ledger(FLOW))

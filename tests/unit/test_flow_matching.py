@@ -32,6 +32,7 @@ REPORT = b"From: Backup <backup@db1.example.com>\r\nSubject: Nightly backup fini
         (None, "Nightly??backup*", False),
         (None, "*db1*", True),
         (None, "*db1?", False),
+        (None, "*xnightly*", False),
     ],
 )
 def test_sender_and_subject_are_matched_by_patterns(sender: str | None, subject: str | None, expected: bool) -> None:
