@@ -30,8 +30,10 @@ def flow_routes(flows: FlowStates, clock: Callable[[], float]) -> list[web.Route
 
 
 def found_flow(flows: FlowStates, request: web.Request) -> tuple[FlowState, ...]:
-    """The requested flow; 404 if it does not exist."""
-    name = request.match_info["name"]
+    """The requested flow, by path or query; 404 if it does not exist, 400 if none is named."""
+    name = request.match_info.get("name") or request.query.get("name")
+    if not name:
+        raise web.HTTPBadRequest(text="Which flow? Write flow?name=NAME.\n")
     states = flows.of(name) or flows.configured(name)
     if not states:
         raise web.HTTPNotFound(text=f'No flow named "{name[:200]}".\n')

@@ -19,6 +19,11 @@ def failure_link(name: str, failure: str, address: str | None = None) -> str:
     return _query("failure", name=name, id=failure, address=address)
 
 
+def flow_link(name: str) -> str:
+    """The page of a flow. Not flows/NAME: proxies tidy up the slashes of a path, and then relative links go astray."""
+    return _query("flow", name=name)
+
+
 def domain_link(name: str) -> str:
     return f"domains/{quote(name, safe='')}"
 

@@ -57,6 +57,7 @@ class PageRoutes:
             web.get("/endpoints/{name:.+}/failures/{id}", self.failure_page),
             web.get("/endpoints/{name:.+}", self.endpoint_page),
             web.get("/flows", self.flows_page),
+            web.get("/flow", self.flow_page),
             web.get("/flows/{name:.+}", self.flow_page),
             web.get("/domains", self.domains_page),
             web.get("/domains/{name:.+}", self.domain_page),

@@ -44,6 +44,7 @@ class Renderer:
             day=wording.day,
             duration=wording.duration,
             figure=wording.figure,
+            flow_link=links.flow_link,
             iso=wording.iso,
             link_to=_link_to,
             moment=wording.moment,

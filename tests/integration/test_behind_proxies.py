@@ -165,7 +165,7 @@ def test_every_link_of_every_page_leads_somewhere_below_the_prefix(
     assert {} == {each: status for each, status in seen.items() if status != 200}
     assert all(each.startswith(url) for each in seen)
     assert any("a%2Fb" in each for each in seen)
-    kinds = ("endpoint?", "failure?", "flows/", "domains/", "docs/", "config", "metrics")
+    kinds = ("endpoint?", "failure?", "flow?", "domains/", "docs/", "config", "metrics")
     answers = ("endpoints/", "flows/", "domains/")
     for beginning in (*kinds, *(f"api/v1/{answer}" for answer in answers)):
         assert any(each.startswith(f"{url}{beginning}") for each in seen), beginning
