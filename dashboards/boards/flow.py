@@ -128,7 +128,7 @@ def _stuck(of: Scope, settings: Settings) -> Panel:
             "Where mail is stuck",
             "Flows whose last message was not delivered as it should be: what became of it, and the leg to blame. A "
             "flow leads to the exporter's page of it, with the words of the servers.",
-            "Nowhere",
+            "None",
         ),
         [Query(since_success(outcome, succeeded, "outcome", "leg", "reason"))],
         [
