@@ -27,6 +27,9 @@ MIN_HIDDEN: Final = 5
 MIN_BEGINNING: Final = 5
 """Octets of a secret that are blotted out where a quote was cut off in the middle of it."""
 
+MAX_RARE: Final = 128
+"""Octets a secret may have to be looked for in base32, and in base64 twice: passwords, and no tokens of a kilobyte."""
+
 BLOT: Final = b"<redacted>"
 
 MAX_LOOKED_AT: Final = 65536
@@ -225,11 +228,12 @@ def _wanted(secret: bytes) -> _Wanted:
     # A secret made of ignored characters only is looked for in encodings, not literally.
     bare = [form.translate(None, _NOISE).lower() for form in (secret, _backwards(secret))]
     once = [form for case in (secret, secret.lower(), secret.upper()) for form in within_base64(case)]
+    rare = secret if len(secret) <= MAX_RARE else b""
     return _Wanted(
         small=(secret.hex().encode(), *dict.fromkeys(form for form in bare if len(form) >= MIN_HIDDEN - 1)),
-        base32=tuple([form.lower() for form in _within(b32encode, secret, bits=5, unit=5) if len(form) >= MIN_HIDDEN]),
+        base32=tuple([form.lower() for form in _within(b32encode, rare, bits=5, unit=5) if len(form) >= MIN_HIDDEN]),
         base64=_url_safe(once),
-        twice=_url_safe(form for inner in within_base64(secret) for form in within_base64(inner)),
+        twice=_url_safe(form for inner in within_base64(rare) for form in within_base64(inner)),
     )
 
 
