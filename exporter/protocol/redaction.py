@@ -56,16 +56,16 @@ _PREFIX: Final = re.compile(
 _ESCAPE: Final = re.compile(
     rb"[\\%]u([dD][89aAbB][0-9A-Fa-f]{2})[\\%]u([dD][c-fC-F][0-9A-Fa-f]{2})|(?:[%=]|0x|\\x)([0-9A-Fa-f]{2})"
     rb"|[\\%]u([0-9A-Fa-f]{4})|\\U00([0-9A-Fa-f]{6})|\\u\{([0-9A-Fa-f]{1,6})\}|&#[xX]([0-9A-Fa-f]{1,6});?"
-    rb"|&#([0-9]{1,7});?|\\([0-3][0-7]{2})|&([A-Za-z]{2,8});|\\([abfnrtv])|[+&]([A-Za-z0-9+/,]{3,}-|[A-D][A-Za-z0-9+/,]{2,})"
+    rb"|&#([0-9]{1,7});?|\\([0-3][0-7]{2})|&([A-Za-z]{2,8});|\\([abfnrtv])|[+&]([A-Za-z0-9+/,]{3,}-|(?:A[C-HK-Pw-z0-9+/]|B[A-P])[A-Za-z0-9+/,]+)"
 )
-"""The last is UTF-7 (RFC 2152), also as IMAP has it (RFC 9051 A.1); up to U+0FFF it need not have an end."""
+"""The last is UTF-7 (RFC 2152), also as IMAP has it (RFC 9051 A.1); up to U+04FF it need not have an end."""
 
 _CONTROLS: Final = dict(
     zip((b"a", b"b", b"f", b"n", b"r", b"t", b"v"), (b"\a", b"\b", b"\f", b"\n", b"\r", b"\t", b"\v"), strict=True)
 )
 """What a backslash and a letter stand for, in JSON and elsewhere."""
 
-_MARKS: Final = (b"%", b"\\", b"&", b"0x", b"+A", b"+B", b"+C", b"+D")
+_MARKS: Final = (b"%", b"\\", b"&", b"0x", b"+A", b"+B")
 _QUOTED_PRINTABLE: Final = re.compile(rb"=[0-9A-Fa-f]{2}")
 _UTF_7: Final = re.compile(rb"\+[A-Za-z0-9+/]{3,}-")
 """One of these is in whatever `_ESCAPE` matches; they are found ten times as fast."""
@@ -254,7 +254,10 @@ def _decodings(octets: bytes) -> Iterator[bytes]:
     for _ in range(LAYERS):
         if not (any(mark in octets for mark in _MARKS) or _QUOTED_PRINTABLE.search(octets) or _UTF_7.search(octets)):
             return
-        octets = _ESCAPE.sub(_decoded, octets)
+        decoded = _ESCAPE.sub(_decoded, octets)
+        if decoded == octets:
+            return
+        octets = decoded
         yield octets
 
 
