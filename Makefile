@@ -109,7 +109,7 @@ coverage: $(DEVELOPMENT)
 	$(BIN)/coverage erase
 	HYPOTHESIS_PROFILE=brief $(BIN)/coverage run -m pytest -q tests/unit tests/protocol tests/property
 	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report --skip-covered
+	$(BIN)/coverage report --skip-covered --fail-under=92
 	$(BIN)/coverage report --skip-covered --show-missing --fail-under=98 --include='$(subst $() ,,$(JUDGES))'
 
 SECONDS_EACH ?= 60
