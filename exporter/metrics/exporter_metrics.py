@@ -93,19 +93,19 @@ EXPORTER_METRICS: tuple[Metric[ExporterState], ...] = (
     Metric(
         "mail_exporter_probes_in_flight",
         GAUGE,
-        "Probes that are running.",
+        "Probes, sendings of flows and checks of domains that are running.",
         alone(lambda exporter: str(exporter.probes_in_flight)),
     ),
     Metric(
         "mail_exporter_probe_start_delay_seconds",
         HISTOGRAM,
-        "Delay between the scheduled and the actual start of probes.",
+        "Delay between the scheduled and the actual start of probes, of sendings of flows and of checks of domains.",
         bare(lambda exporter: exporter.start_delay),
     ),
     Metric(
         "mail_exporter_probes_skipped_total",
         COUNTER,
-        "Probes that were due but not started.",
+        "Probes, sendings of flows and checks of domains that were due but not started.",
         labelled(_skipped),
         ("reason",),
     ),

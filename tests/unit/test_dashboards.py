@@ -50,9 +50,6 @@ RECORDED = {rule["record"] for group in RULE_GROUPS for rule in group["rules"] i
 MADE_BY_RULES = {"symptom", "problem", "shard", "row"}
 """Labels that rules and dashboards give to what they find."""
 
-UNPICTURED = {"mail-domains", "mail-flow"}
-"""Dashboards without a picture in the docs: what the pictures are made of has no domains and no flows."""
-
 PLACES = set(Settings().places)
 """Labels that Prometheus may add to all series."""
 
@@ -230,8 +227,7 @@ def test_the_pictures_in_the_docs_are_there_and_of_every_dashboard() -> None:
     images = ROOT / "docs" / "images"
     shown = set(re.findall(r'(?:src|srcset)="images/([^"]+)"', (ROOT / "docs" / "dashboards.md").read_text()))
 
-    pictured = BOARDS.keys() - UNPICTURED
-    assert shown == {f"{uid}-{theme}.png" for uid in pictured for theme in ("dark", "light")}
+    assert shown == {f"{uid}-{theme}.png" for uid in BOARDS for theme in ("dark", "light")}
     assert shown <= {file.name for file in images.iterdir()}
     assert sum((images / name).stat().st_size for name in shown) < 3_000_000
 
