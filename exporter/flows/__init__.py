@@ -1,4 +1,4 @@
-"""Mail flow: a message sent, found, judged, and gone again.
+"""Mail flow: a message is sent, found, judged and removed.
 
-Built on visits: what is said to servers is `exporter.protocol.errands`, how it gets there is `exporter.visiting`.
+It is built on visits: `exporter.protocol.errands` has the commands, and `exporter.visiting` the connections.
 """

@@ -1,6 +1,6 @@
-"""Whether a message's body is still what was sent, and if it is not, where it differs.
+"""Compares the body of a received message with the sent one, and describes the difference.
 
-Another transfer encoding is not an alteration: RFC 5321 lets servers encode, and what is read is the same.
+Another transfer encoding is not an alteration: RFC 5321 lets servers encode, and the decoded text is the same.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from exporter.flows.headers import Headers, text
 from exporter.flows.mime import Part, UnreadableMessage, parts
 
 MAX_SHOWN: Final = 40
-"""Octets of a difference that are shown."""
+"""The most octets of a difference to show."""
 
 _LINE_END: Final = re.compile(rb"\r?\n")
 
 
 def alteration(octets: bytes, token: str, headers: Headers) -> str | None:
-    """How a message differs from the one that was sent, for people; `None` if it does not.
+    """How a message differs from the sent one, for people; `None` if it does not.
 
     Args:
-        octets: The message as it was received, or as much of it as was fetched.
-        token: The one that it was sent with.
+        octets: The received message, or the part of it that was fetched.
+        token: The token that it was sent with.
         headers: Its header.
     """
     if (headers.first(message.HEADER) or "").strip().lower() != token:
@@ -48,7 +48,7 @@ def alteration(octets: bytes, token: str, headers: Headers) -> str | None:
 
 
 def _canonical(content: bytes) -> bytes:
-    """Line ends are the transfer's matter, and RFC 6376 3.4.3 does not count empty lines at the end either."""
+    """Ignores the kind of line ends, which servers may change, and empty lines at the end (RFC 6376 3.4.3)."""
     return _LINE_END.sub(b"\n", content).rstrip(b"\n") + b"\n"
 
 
@@ -61,7 +61,7 @@ def _kinds(more: list[Part]) -> str:
 
 
 def _difference(sent: bytes, received: bytes) -> str:
-    """The place and both versions of the octets from the first difference to the last."""
+    """Describes the octets from the first difference to the last: their place, and both versions."""
     start = _alike(sent, received)
     tail = _alike(sent[start:][::-1], received[start:][::-1])
     before, after = sent[start : len(sent) - tail], received[start : len(received) - tail]
@@ -75,7 +75,7 @@ def _difference(sent: bytes, received: bytes) -> str:
 
 
 def _alike(one: bytes, other: bytes) -> int:
-    """How many octets both begin with."""
+    """The length of the common beginning."""
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 

@@ -1,4 +1,4 @@
-"""What one reader reads and for whom: the mailboxes behind one login, and all flows that have to do with them."""
+"""The work of one reader: the mailboxes behind one login, and all flows that use them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Assignment:
     """The work of one reader.
 
     Attributes:
-        endpoint: What to visit.
+        endpoint: The endpoint to visit.
         places: The mailboxes, by name.
-        reads_bounces: Whether notifications about messages of some flow arrive here.
-        changed: Whether the reader has to begin again, because what it has to read is another.
-        absent: Mailboxes that there are none of.
-        failure: Reason and detail of the visit that failed last; `None` if it went well.
+        reads_bounces: Whether delivery status notifications of a flow arrive here.
+        changed: Whether the reader must start a new visit, because its endpoint or mailboxes have changed.
+        absent: Names of mailboxes that do not exist.
+        failure: Reason and detail if the last visit failed; `None` if it succeeded.
     """
 
     def __init__(self, endpoint: Endpoint, desk: Desk) -> None:
@@ -40,12 +40,12 @@ class Assignment:
         self._troubled = False
 
     def configure(self, endpoint: Endpoint, flows: tuple[Flow, ...], bouncing: tuple[Flow, ...]) -> None:
-        """Read for these flows.
+        """Use these flows from now on.
 
         Args:
-            endpoint: What to visit.
-            flows: Whose messages arrive here.
-            bouncing: Whose notifications do.
+            endpoint: The endpoint to visit.
+            flows: The flows whose messages arrive here.
+            bouncing: The flows whose delivery status notifications arrive here.
         """
         names = [name for flow in flows for name in flow.receiving.mailboxes]
         names += [INBOX] if bouncing else []
@@ -59,7 +59,7 @@ class Assignment:
         before = {flow.name: flow for flow in self._flows}
         for flow in flows:
             if flow.awaited is not None and (before.get(flow.name) or flow).awaited != flow.awaited:
-                # Another message is awaited now: the newest of those is looked for from the beginning.
+                # The flow awaits another message now, so its newest one must be searched for again.
                 self._newest.pop(flow.name, None)
                 for name in flow.receiving.mailboxes:
                     self._to_search.pop((flow.name, name), None)
@@ -69,60 +69,60 @@ class Assignment:
 
     @property
     def removes(self) -> bool:
-        """Whether messages of ours may be here, which have to be removed."""
+        """Whether messages of ours may be here, which must be removed."""
         return any(flow.sending is not None for flow in self._flows) or self.reads_bounces
 
     @property
     def stands(self) -> bool:
-        """Whether a connection is worth keeping at rest."""
+        """Whether the connection should stay open while no message is in flight."""
         return self.removes
 
     def flows(self) -> tuple[Flow, ...]:
-        """All flows that have to do with these mailboxes."""
+        """All flows that use these mailboxes."""
         return tuple({flow.name: flow for flow in (*self._flows, *self._bouncing)}.values())
 
     def ledgers(self) -> Iterator[Ledger]:
-        """Those of the flows whose messages arrive here."""
+        """The ledgers of the flows whose messages arrive here."""
         return self._desk.ledgers(flow.name for flow in self._flows if flow.sending is not None)
 
     def awaits(self, ledger: Ledger) -> bool:
-        """Whether messages of that flow are looked for here, and not by another reader of the same mailbox."""
+        """Whether this reader looks for messages of that flow, not another reader of the same mailbox."""
         return any(flow.name == ledger.flow.name for flow in self._flows)
 
     def hears_of(self, ledger: Ledger) -> bool:
-        """Whether notifications about messages of that flow are looked for here, or else nowhere."""
+        """Whether this reader looks for notifications about messages of that flow, or no reader does."""
         sending = ledger.flow.sending
         return (
             sending is None or sending.bounces is None or any(each.name == ledger.flow.name for each in self._bouncing)
         )
 
     def primary(self) -> Place | None:
-        """The mailbox in which mail is expected."""
+        """The mailbox in which mail is expected; `None` if there are no mailboxes."""
         for flow in self._flows:
             if flow.sending is not None and flow.expected.mailbox in self.places:
                 return self.places[flow.expected.mailbox]
         return next(iter(self.places.values()), None)
 
     def has_in_flight(self) -> bool:
-        """Whether a message may arrive, or a notification about one."""
+        """Whether a message or a notification may still arrive."""
         return self.age_of_youngest(0.0) is not None
 
     def age_of_youngest(self, now: float) -> float | None:
-        """Seconds since a message was sent last that is not settled yet; `None` if all are."""
+        """Seconds since the newest message in flight was sent; `None` if no message is in flight."""
         names = [flow.name for flow in self.flows() if flow.sending is not None]
         begun = [entry.begun for ledger in self._desk.ledgers(names) for entry in ledger]
         return max(now - max(begun), 0.0) if begun else None
 
     def rhythm(self) -> float:
-        """Seconds between two looks for what others send."""
+        """Seconds between two looks for awaited messages; infinite if no flow awaits one."""
         return min((flow.interval for flow in self._flows if flow.awaited is not None), default=float("inf"))
 
     def is_sweeping(self) -> bool:
-        """Whether older messages are still to be searched for leftovers."""
+        """Whether older messages must still be searched for leftovers."""
         return self.removes and any(place.to_sweep > 0 for place in self.places.values() if place.written is not None)
 
     def deadlines(self, grace: float) -> list[float]:
-        """When messages are to be judged, or given up."""
+        """When messages must be judged or given up, in monotonic seconds."""
         return [
             entry.begun + ledger.flow.give_up if entry.seen is None else entry.seen + grace
             for ledger in self.ledgers()
@@ -131,11 +131,11 @@ class Assignment:
         ]
 
     def needs_full_look(self, now: Moment) -> bool:
-        """Whether every mailbox has to be looked at now: to say that a message is lost, or that it came only once."""
+        """Whether all mailboxes must be read now: before a message counts as lost, or as the only copy."""
         return any(ledger.overdue(now) or any(ledger.ripe(entry, now) for entry in ledger) for ledger in self.ledgers())
 
     def forget_copies(self, place: Place) -> None:
-        """The UIDs of a mailbox are void: what was found in it is found again."""
+        """Forget copies in this mailbox, because its UIDs are invalid. The copies will be found again."""
         for ledger in self.ledgers():
             for entry in ledger:
                 entry.copies = [copy for copy in entry.copies if copy.mailbox not in (place.name, *place.also)]
@@ -143,7 +143,7 @@ class Assignment:
                     entry.seen = None
 
     def awaiting(self, mailbox: str, *, found_too: bool = False) -> list[Flow]:
-        """The flows that await a message in a mailbox, by default only those that have not found one."""
+        """The flows that await a message in a mailbox; by default only flows that have not found one yet."""
         names = {mailbox, *(self.places[mailbox].also if mailbox in self.places else ())}
         return [
             flow
@@ -154,7 +154,7 @@ class Assignment:
         ]
 
     def windows(self, flow: Flow, place: Place, most: int) -> Iterator[tuple[int, int]]:
-        """The ranges of messages to search for what a flow awaits, the newest first, so many at most in one go."""
+        """Yields ranges of messages to search for the flow's awaited message, the newest first, at most this many."""
         key = flow.name, place.name
         for _ in range(most):
             last = min(self._to_search.get(key, place.exists), place.exists)
@@ -170,17 +170,17 @@ class Assignment:
             self._desk.observer.newest(flow.name, self._newest.get(flow.name))
 
     def found(self, flow: Flow, place: Place) -> None:
-        """What a flow awaits was found in a mailbox; only what comes from now on can be newer."""
+        """Stop searching older messages of the mailbox, because the flow's newest message was found."""
         self._to_search[flow.name, place.name] = 0
 
     def newer(self, flow: Flow, arrived_at: float) -> None:
-        """A message that a flow awaits came at this Unix time."""
+        """Note that an awaited message arrived at this Unix time."""
         newest = max(arrived_at, self._newest.get(flow.name, arrived_at))
         self._newest[flow.name] = newest
         self._desk.observer.newest(flow.name, newest)
 
     def held_up(self, why: str) -> None:
-        """Something keeps the reader from its work; empty if nothing does any more."""
+        """Report to all flows why the reader cannot work; an empty text says that it can again."""
         if not why and not self._troubled:
             return
         self._troubled = bool(why)
@@ -188,7 +188,7 @@ class Assignment:
             self._desk.observer.held_up(ledger.flow.name, ledger.mx, why)
 
     def failed(self, reason: str, detail: str) -> None:
-        """A visit failed: what is overdue was not found because the mailbox cannot be read."""
+        """Note that a visit failed. Overdue messages are settled as `receive_failed`, not as `lost`."""
         self.failure = reason, detail
         for ledger in self.ledgers():
             for settled in ledger.give_up(self._desk.now(), self.failure):

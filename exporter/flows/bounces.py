@@ -1,7 +1,7 @@
-"""Delivery status notifications (RFC 3464) for our messages: what happened, its code and the remote server's words.
+"""Reads delivery status notifications (RFC 3464) for our messages: the action, the code and the remote server's text.
 
-A notification is ours if it contains one of our tokens, in the message or header that it returns (RFC 6522), or answers
-one of our messages. Notifications of qmail and old versions of Exim are free text, but the words never change.
+A notification is about our message if it returns a message or header with one of our tokens (RFC 6522), or is a reply
+to our message. Notifications of qmail and old versions of Exim are free text, but their wording never changes.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from exporter.flows.signature import Token
 from exporter.model import Secret
 
 MAX_WORDS: Final = 300
-"""Characters of a remote server's words that are kept."""
+"""The most characters of a remote server's text to keep."""
 
 MAX_TEXT: Final = 16_384
-"""Octets of a notification for people in which the words are looked for."""
+"""The most octets of a free-text notification to search for the remote server's text."""
 
 _ANSWERED: Final = ("In-Reply-To", "References")
-"""Fields of a notification that name our message; Exchange and Gmail write them, and may return nothing of it."""
+"""Fields that name the message which a notification is about. Exchange and Gmail may return no other part of it."""
 
 _DAEMON: Final = re.compile(r"\bmailer-daemon\b", re.IGNORECASE)
 _COPY: Final = re.compile(rb"(?im)^-{3,} .*\bcopy of\b")
@@ -31,7 +31,7 @@ _PERMANENT: Final = b"permanent error"
 _REPLY: Final = re.compile(rb"\b(5[0-9]{2}[ -][^\r\n]*)")
 
 _SETTLING: Final = frozenset({"failed"})
-"""RFC 3464 2.3.3: after `delayed` the server goes on trying, and the other actions do not mean failure."""
+"""RFC 3464 2.3.3: after `delayed` the server keeps trying, and the other actions are not failures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class Bounce:
 
     Attributes:
         token: The token of the message that it is about.
-        action: `failed`, `delayed`, `delivered`, `relayed`, `expanded`, or what else it says.
+        action: `failed`, `delayed`, `delivered`, `relayed`, `expanded`, or another word of the server's.
         reason: The enhanced status code, as `status_codes.reason` gives it.
-        words: What the remote server said; empty if that is not told.
+        words: The remote server's text; empty if the notification has none.
     """
 
     token: Token
@@ -57,7 +57,7 @@ class Bounce:
 
 
 def may_be_bounce(headers: Headers) -> bool:
-    """Whether a message is worth fetching, by its header (RFC 6522)."""
+    """Whether the header looks like a notification's (RFC 6522), so that the message should be fetched."""
     return _is_report(headers) or _DAEMON.search(headers.first("From") or "") is not None
 
 
@@ -66,7 +66,7 @@ def _is_report(headers: Headers) -> bool:
 
 
 def read_bounce(octets: bytes, key: Secret) -> Bounce | None:
-    """The notification that a message is; `None` if it is none, or not about a message of ours."""
+    """Parses a notification; `None` if the message is not one, or is not about a message of ours."""
     headers = read_headers(octets)
     if not _is_report(headers):
         return _read_text(octets, key) if may_be_bounce(headers) else None
@@ -80,8 +80,8 @@ def read_bounce(octets: bytes, key: Secret) -> Bounce | None:
     returned = found[reports[0] + 1 :]
     token = next((token for part in returned if (token := signature.find(part.content, key)) is not None), None)
     if token is None:
-        # The parser keeps the header of an enclosed message apart from its content, and servers differ in what
-        # they enclose it as: look at all that follows the report.
+        # The parser separates the header of an enclosed message from its content, and servers enclose it as parts of
+        # different types. So search everything after the report.
         token = signature.find(_behind_report(octets), key)
     if token is None:
         answered = "\n".join(value for name in _ANSWERED for value in headers.all(name)[:3])
@@ -96,7 +96,7 @@ def _behind_report(octets: bytes) -> bytes:
 
 
 def _read_text(octets: bytes, key: Secret) -> Bounce | None:
-    """A notification for people, as qmail (QSBMF) and Exim before 4.73 write them."""
+    """Parses a free-text notification of qmail (QSBMF) or Exim before 4.73."""
     copy = _COPY.search(octets[:MAX_TEXT])
     if copy is None or _PERMANENT not in octets[: copy.start()]:
         return None
@@ -109,13 +109,13 @@ def _read_text(octets: bytes, key: Secret) -> Bounce | None:
 
 
 def _read_report(content: bytes, token: Token) -> Bounce:
-    """RFC 3464 2.1: a block about the message, and then one for each recipient. Ours has one recipient."""
+    """RFC 3464 2.1: a report has a block about the message, then one for each recipient. We have one recipient."""
     fields = read_headers(content.replace(b"\n\n", b"\n")).fields
-    told = dict(reversed(fields))  # the first of a name wins
+    told = dict(reversed(fields))  # the first field of a name wins
     action = told.get("action", "").split(";")[0].strip().lower()
     words = told.get("diagnostic-code", "").partition(";")[2].strip()
     status = told.get("status", "") or words
-    # RFC 3464 2.3.4 lets a server that knows no better say 5.0.0 although its words have the code.
+    # RFC 3464 2.3.4 lets servers write an unspecific 5.0.0 even if the text has the exact code.
     reason = status_codes.reason(status)
     if reason.endswith(".0.0") and words:
         reason = status_codes.reason(words)

@@ -1,4 +1,4 @@
-"""When a message came, by what a server says of it."""
+"""When a message arrived, by the server's INTERNALDATE or the message's Received fields."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from exporter.flows.hops import read_hops
 
 
 def internal_date(written: str) -> float | None:
-    """An INTERNALDATE (RFC 9051 2.3.3) as a Unix timestamp; `None` if it is none."""
+    """An INTERNALDATE (RFC 9051 2.3.3) as a Unix timestamp; `None` if it is malformed."""
     try:
         return datetime.strptime(written.strip()[:40], "%d-%b-%Y %H:%M:%S %z").timestamp()
     except (ValueError, OverflowError):
@@ -17,6 +17,6 @@ def internal_date(written: str) -> float | None:
 
 
 def date_of_arrival(headers: Headers) -> float | None:
-    """The time of the last server on the way as a Unix timestamp; `None` if it cannot be read."""
+    """The time that the last server wrote into Received, as a Unix timestamp; `None` if it cannot be parsed."""
     hops = read_hops(headers, 0.0, float("inf"))
     return hops[-1].at if hops else None

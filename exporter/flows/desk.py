@@ -1,4 +1,4 @@
-"""What the senders and readers of flows share: the ledgers, the key, and who is told what became of each message."""
+"""The state that senders and readers of flows share: the ledgers, the key, and the observer of outcomes."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ from exporter.model import MIN_FLOW_KEY, Flow, Flows, Outcome, Removal, Secret, 
 from exporter.threads import in_own_thread
 
 UNKNOWN_AFTER: Final = 3600.0
-"""Seconds after which a message of ours that belongs to no flow is a leftover. Another process with the same key, as in
-a staged change of the configuration, has had its time to find it."""
+"""Seconds after which a message of ours that belongs to no flow is a leftover. It may belong to another process with
+the same key, for example during a rolling update, which needs time to find it."""
 
 KEY_FOR: Final = 10.0
-"""Seconds for which a key that was read is used: the file may be replaced at any time."""
+"""Seconds for which the key is cached. The file may be replaced at any time."""
 
 KEY_WITHIN: Final = 10.0
-"""Seconds to read the key. A file system that hangs must not stop a flow without a word."""
+"""Seconds to read the key. A flow must report an error if the file system hangs."""
 
 _OWN_LINE: Final = rb"(?m)^[ \t]*%s[ \t]*\r?$"
 
 
 class Observer(Interface):
-    """Who wants to know what flows find."""
+    """Receives what flows find."""
 
     def settled(self, settled: Settled) -> None:
-        """It is known what became of a message."""
+        """The outcome of a message is known."""
 
     def removed(self, flow: str, mx: str, kind: Removal) -> None:
         """A message was removed from a mailbox."""
 
     def in_flight(self, flow: str, mx: str, count: int) -> None:
-        """So many messages are under way now."""
+        """This many messages are in flight now."""
 
     def newest(self, flow: str, arrived_at: float | None) -> None:
-        """The newest message that a flow awaits came at this Unix time; `None` if there is none."""
+        """The newest message that a flow awaits arrived at this Unix time; `None` if there is none."""
 
     def held_up(self, flow: str, mx: str, why: str) -> None:
-        """Something keeps a flow from its work, for people; empty if nothing does any more."""
+        """A flow cannot work for this reason, which is for people; empty if it can again."""
 
 
 log = structlog.get_logger()
@@ -62,9 +62,9 @@ class Ours:
     """A message of ours that was found.
 
     Attributes:
-        token: What it is marked with.
-        text: The same as text.
-        stripped: Whether the token was found in the body alone.
+        token: Its token.
+        text: The token as text.
+        stripped: Whether only the body has the token.
     """
 
     token: Token
@@ -76,7 +76,9 @@ class Desk:
     """The state of all flows of a process.
 
     Attributes:
-        generation: Another number whenever a flow or MX host has become known.
+        generation: A number that changes whenever a flow or MX host is added.
+        observer: Receives what flows find.
+        key: The key that was read last; `None` before the first time.
     """
 
     def __init__(
@@ -103,7 +105,7 @@ class Desk:
         self._last: dict[tuple[str, str], tuple[Outcome, str]] = {}
 
     def configure(self, flows: Flows) -> None:
-        """Go on with these flows. Messages in flight of those that stay are still looked for."""
+        """Use these flows from now on. Remaining flows keep their messages in flight."""
         if flows.key != self._source:
             self._source, self.key, self._read_at = flows.key, None, 0.0
         self._flows = {flow.name: flow for flow in flows.flows if flow.sending is not None}
@@ -120,7 +122,7 @@ class Desk:
         self._index()
 
     def ledger(self, flow: Flow, mx: str) -> Ledger:
-        """The ledger of a flow, or of one of its MX hosts."""
+        """The ledger of a flow, or of one of its MX hosts. It is created on first use."""
         ledger = self._ledgers.get((flow.name, mx))
         if ledger is None:
             ledger = self._ledgers[flow.name, mx] = Ledger(flow, mx, self._began_at, self._run)
@@ -129,18 +131,18 @@ class Desk:
         return ledger
 
     def ledgers(self, names: Iterable[str]) -> Iterator[Ledger]:
-        """Those of some flows."""
+        """The ledgers of these flows."""
         wanted = set(names)
         return iter([ledger for (name, _), ledger in self._ledgers.items() if name in wanted])
 
     def owner(self, token: Token) -> Ledger | None:
-        """Whose message a token marks; `None` if that flow is not known."""
+        """The ledger that a token belongs to; `None` if no flow has it."""
         return self._by_mark.get(token.mark)
 
     def abandoned_in(self, token: Token) -> float:
-        """Seconds until a message that no flow looks for where it is may be removed; 0 if it may be now."""
+        """Seconds until a message may be removed that no flow looks for in its mailbox; 0 if it may be now."""
         if self._run:
-            # Those of the daemon, which runs beside this.
+            # The message may belong to the daemon, which runs at the same time.
             return math.inf
         if token.mark in self._former:
             return 0.0
@@ -148,15 +150,15 @@ class Desk:
         return max(token.sent_at + max(UNKNOWN_AFTER, patience) - self._wall_clock(), 0.0)
 
     async def read_key(self) -> Secret:
-        """The key, as it is now.
+        """The current key.
 
         Raises:
-            OSError: It cannot be read, or there is none.
+            OSError: The key is missing, too short, or cannot be read.
         """
         if self._source is None:
             raise OSError("there is no flow_key")
         if self.key is None or self._clock() - self._read_at > KEY_FOR:
-            # A file may lie on a disk that hangs.
+            # The file may be on a disk that hangs.
             try:
                 async with asyncio.timeout(KEY_WITHIN):
                     self.key = await in_own_thread(self._source.read, "flow-key")
@@ -168,9 +170,9 @@ class Desk:
         return self.key
 
     def recognise(self, headers: Headers) -> Ours | None:
-        """A message of ours, by its header; `None` if nothing in it is signed by us.
+        """Recognises a message of ours by its header; `None` if the header has no token that we signed.
 
-        Only the fields that we set count: an answer to our message quotes its Message-ID elsewhere.
+        Only fields that we set are checked, because a reply to our message has its Message-ID in other fields.
         """
         if self.key is None:
             return None
@@ -182,9 +184,9 @@ class Desk:
         return None
 
     def may_be_stripped(self, headers: Headers) -> bool:
-        """Whether a message looks like one of ours that lost its header fields, so that its body is worth a look.
+        """Whether a message may be one of ours that lost its header fields. Its body is then checked for a token.
 
-        Answers and automatic ones quote our text, and people forward it: those are theirs.
+        Replies, automatic replies and forwarded messages quote our text, but are not ours.
         """
         if not (headers.first("Subject") or "").startswith(SUBJECT):
             return False
@@ -195,7 +197,7 @@ class Desk:
         return any(address.lower() in senders for address in addresses(headers))
 
     def recognise_body(self, body: bytes) -> Ours | None:
-        """A message of ours whose header was stripped, by the token that has a line of its body to itself."""
+        """Recognises a message of ours without our header fields, by a line of its body that is only the token."""
         token = None if self.key is None else signature.find(body, self.key)
         if token is None or self.key is None:
             return None
@@ -211,18 +213,18 @@ class Desk:
         return Moment(self._clock(), self._wall_clock())
 
     def settle(self, ledger: Ledger, settled: Settled | None) -> None:
-        """Tell what became of a message."""
+        """Report the outcome of a message, if it is known, and the number in flight."""
         if settled is not None:
             self._write(settled)
             self.observer.settled(settled)
         self.count(ledger)
 
     def count(self, ledger: Ledger) -> None:
-        """Tell how many messages are under way."""
+        """Report how many messages are in flight."""
         self.observer.in_flight(ledger.flow.name, ledger.mx, len(ledger))
 
     def _write(self, settled: Settled) -> None:
-        """A line in the log for each change of what becomes of a flow's messages, none while that stays."""
+        """Log an outcome if it differs from the flow's last one."""
         whose, found = (settled.flow, settled.mx), (settled.outcome, settled.reason)
         if self._last.get(whose) == found:
             return

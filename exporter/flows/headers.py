@@ -1,6 +1,6 @@
-"""The header of a message as hostile octets: fields by name, bounded in number and size, never an exception.
+"""Parses untrusted message headers into fields. Their number and size are limited, and nothing raises an exception.
 
-The standard library's parser is not asked for this: it decodes eagerly, and a bomb of headers costs it seconds.
+The standard library's parser is not used, because it decodes eagerly and takes seconds for hostile headers.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from email.header import decode_header
 from typing import Final
 
 MAX_FIELDS: Final = 500
-"""Fields of one header that are looked at. A message through ten servers has about a hundred."""
+"""The most fields of one header to read. A message has about a hundred after ten servers."""
 
 MAX_FIELD: Final = 16384
-"""Octets of one field; an Authentication-Results of Microsoft has two thousand."""
+"""The most octets of one field. Microsoft's Authentication-Results have two thousand."""
 
 _FIELD: Final = re.compile(rb"([!-9;-~]{1,200})[ \t]*:")
 _FOLD: Final = re.compile(rb"\r?\n(?=[ \t])")
@@ -26,7 +26,7 @@ class Headers:
     """The fields of a header, from its first line on.
 
     Attributes:
-        fields: Name in lower case and value, unfolded; octets above ASCII and control characters are replaced.
+        fields: Pairs of a lower-case name and an unfolded value. Invalid UTF-8 and control characters are replaced.
     """
 
     fields: tuple[tuple[str, str], ...]
@@ -42,7 +42,7 @@ class Headers:
 
 
 def read_headers(octets: bytes) -> Headers:
-    """The header that octets begin with; what is not a field is left out."""
+    """Parses the header at the beginning of a message. Malformed lines are left out."""
     head = re.split(rb"\r?\n\r?\n", octets, maxsplit=1)[0]
     fields: list[tuple[str, str]] = []
     for line in _FOLD.sub(b"", head).split(b"\n"):
@@ -57,13 +57,13 @@ def read_headers(octets: bytes) -> Headers:
 
 
 def text(octets: bytes) -> str:
-    """Octets as one printable line; a tab is a space."""
+    """Octets as one printable line, with tabs as spaces."""
     words = octets.decode("utf-8", "replace").replace("\t", " ")
     return words if words.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in words)
 
 
 def decoded(value: str) -> str:
-    """The words of a field with RFC 2047's encoded words decoded; as it is where they cannot be."""
+    """A field with its encoded words (RFC 2047) decoded; unchanged if they cannot be decoded."""
     if "=?" not in value:
         return value
     try:

@@ -1,7 +1,6 @@
-"""The way of a message by its Received fields (RFC 5322 3.6.7): who had it, and for how long.
+"""The servers that a message went through and their delays, by its Received fields (RFC 5322 3.6.7).
 
-Their times come from as many clocks as there were servers. A difference that our own clock rules out is shown as one
-between clocks, and is not a delay.
+Each server uses its own clock. A delay that is impossible by our clock is reported as a difference between clocks.
 """
 
 from __future__ import annotations
@@ -15,21 +14,21 @@ from exporter.flows.headers import Headers
 from exporter.model import Hop
 
 MAX_HOPS: Final = 100
-"""RFC 5321 6.3: servers give up on a message with this many."""
+"""RFC 5321 6.3: servers reject a message with this many Received fields."""
 
 TOLERANCE: Final = 2.0
-"""Seconds that the clocks of well-kept servers may disagree; the times are in whole seconds."""
+"""Seconds by which clocks of well-kept servers may differ. Received fields have whole seconds."""
 
 _BY: Final = re.compile(r"\bby\s+([^\s;()]{1,255})", re.IGNORECASE)
 _FROM: Final = re.compile(r"^from\s+([^\s;()]{1,255})", re.IGNORECASE)
 
 
 def read_hops(headers: Headers, sent_at: float, took: float) -> tuple[Hop, ...]:
-    """The servers that had the message, the first one first.
+    """The servers that the message went through, the first one first.
 
     Args:
-        headers: The message's.
-        sent_at: When its submission began, by our clock.
+        headers: The header of the message.
+        sent_at: When its submission began, as a Unix timestamp by our clock.
         took: Seconds until it could be read, by our clock.
     """
     hops: list[Hop] = []
@@ -46,7 +45,7 @@ def read_hops(headers: Headers, sent_at: float, took: float) -> tuple[Hop, ...]:
 
 
 def _time(value: str) -> float | None:
-    """RFC 5322 3.6.7: the time stands behind the last semicolon."""
+    """RFC 5322 3.6.7: the time follows the last semicolon."""
     try:
         moment = parsedate_to_datetime(value.rpartition(";")[2].strip()[:100])
         return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()

@@ -1,6 +1,6 @@
-"""The mailboxes behind one login, in one IMAP session: opened when they are needed, searched, fetched from, cleared.
+"""The mailboxes of one login in one IMAP session: opens them when needed, searches, fetches and removes messages.
 
-What a message is, and what becomes of it, does not live here.
+imap_taking.py decides what a message is and what to do with it.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ FIELDS: Final = (
     "References",
     "Auto-Submitted",
 )
-"""What is fetched of every new message."""
+"""The header fields that are fetched of every new message."""
 
 NEWEST: Final = 50
-"""Messages that are looked at one by one where the server cannot search."""
+"""How many messages are fetched one by one if the server cannot search."""
 
 TRY_AGAIN: Final = 3600.0
-"""Seconds after which it is tried again to remove what a server has refused to."""
+"""Seconds to wait before trying again to remove messages after a refusal."""
 
 
 class ImapMailboxes:
-    """Those of one visit.
+    """The mailboxes of one visit.
 
     Attributes:
-        has_idle: Whether the server tells of mail by itself.
+        has_idle: Whether the server supports IDLE.
     """
 
     def __init__(self, here: Inside, work: Assignment, desk: Desk) -> None:
@@ -58,7 +58,7 @@ class ImapMailboxes:
         self._open: Place | None = None
 
     async def run(self, errand: Callable[[Any], Dialogue[T]]) -> T:
-        """Run an errand for as long as an exchange may take."""
+        """Run an errand within the endpoint's timeout."""
         seconds = self._here.endpoint.timeout
         try:
             async with asyncio.timeout(seconds):
@@ -67,7 +67,7 @@ class ImapMailboxes:
             raise DialogueError(FailureReason.TIMEOUT, f"no reply within {seconds:g} s", in_step=False) from None
 
     async def find_mailboxes(self) -> None:
-        """RFC 6154: special uses have whatever names the server likes."""
+        """Find the server's names for all mailboxes, also for special uses (RFC 6154)."""
         uses = await self.run(special_uses)
         self._trash = uses.get("\\trash")
         client = self._here.session.client
@@ -82,23 +82,23 @@ class ImapMailboxes:
             if place.written is None:
                 self._lacks(place)
             elif (same := found.setdefault(place.written, place)) is not place:
-                # Else each message in it would count twice.
+                # Otherwise each message in it would count twice.
                 same.also, place.written = (*same.also, place.name), None
 
     def _lacks(self, place: Place) -> None:
-        """There is no such mailbox: nothing can be in it, but mail that is expected there cannot be read either."""
+        """Note that a mailbox does not exist. It is an error only for the mailbox in which mail is expected."""
         self._work.absent.add(place.name)
         if place is self._work.primary():
             raise DialogueError(FailureReason.MAILBOX_UNAVAILABLE, f"there is no mailbox {place.name}")
 
     async def go_to(self, place: Place) -> bool:
-        """Have a mailbox open; whether there is one."""
+        """Open a mailbox, unless it is open already; whether it exists."""
         if self._open is place:
             return True
         written = place.written or b""
         opened = await self.run(lambda imap: open_mailbox(imap, written, to_remove=self._work.removes))
         if opened is None:
-            # RFC 9051 6.3.2: after a SELECT that failed no mailbox is open.
+            # RFC 9051 6.3.2: no mailbox is open after a failed SELECT.
             self._open = None
             place.written = None
             self._lacks(place)
@@ -109,25 +109,24 @@ class ImapMailboxes:
         return True
 
     def is_open(self, place: Place) -> bool:
-        """Whether that is the mailbox that is open."""
         return self._open is place
 
     async def search(self, among: bytes, criteria: Sequence[bytes]) -> tuple[int, ...] | None:
-        """The UIDs of messages that meet all criteria; `None` if the server cannot search for that."""
+        """The UIDs of messages that match all criteria; `None` if the server cannot search for them."""
         return await self.run(lambda imap: find.search(imap, among, *criteria))
 
     async def fetch(self, uids: Sequence[int]) -> list[Fetched]:
         return await self.run(lambda imap: find.fetch_fields(imap, find.uids(uids), FIELDS)) if uids else []
 
     async def fetch_newest(self, last: int) -> list[Fetched]:
-        """The last messages of a mailbox, where the server cannot search."""
+        """Fetch the newest messages up to number `last`, for servers that cannot search."""
         if last < 1:
             return []
         messages = b"%d:%d" % (max(1, last - NEWEST + 1), last)
         return await self.run(lambda imap: find.fetch_fields(imap, messages, FIELDS))
 
     async def remove(self, place: Place, uids: Sequence[int]) -> bool:
-        """Remove messages of ours; whether they are gone. A refusal is the flow's trouble, and not the visit's."""
+        """Remove messages of ours; whether they are gone. A refusal is reported by the flow, and the visit goes on."""
         if not await self.go_to(place):
             return False
         try:
@@ -142,7 +141,7 @@ class ImapMailboxes:
         return gone
 
     async def idle(self, patience: Callable[[], float]) -> int | None:
-        """Wait in IDLE. The server may be silent for as long as it likes, but has to answer what is said to it."""
+        """Wait in IDLE. The timeout does not apply to the waiting, but to the server's answers."""
         seconds = self._here.endpoint.timeout
         loop = asyncio.get_running_loop()
 

@@ -1,7 +1,7 @@
-"""Reads mailboxes by IMAP for flows: waits for mail, and finds what may be ours.
+"""Reads mailboxes by IMAP for flows: waits for mail, and finds messages that may be ours.
 
-One visit reads all mailboxes behind a login, for all flows that share them. Foreign messages are looked at by a few
-header fields, and never touched.
+One visit reads all mailboxes of a login, for all flows that share them. It reads only a few header fields of other
+people's messages, and never changes them.
 """
 
 from __future__ import annotations
@@ -27,35 +27,35 @@ from exporter.protocol.errands.idle import ask_for_news
 from exporter.visiting.visit import Inside
 
 FEW: Final = 20
-"""New messages that are looked at one by one; among more, ours are searched for."""
+"""Up to this many new messages are fetched one by one. If there are more, the server searches for ours."""
 
 REPORTS: Final = b'HEADER Content-Type "delivery-status"'
-"""What delivery status notifications are found by (RFC 6522)."""
+"""The search for delivery status notifications (RFC 6522)."""
 
 BETWEEN_FULL_LOOKS: Final = 1.0
-"""Seconds: what has become ripe meanwhile is settled together, after all mailboxes were opened once."""
+"""The least seconds between two looks at all mailboxes. Messages that become ripe meanwhile are settled together."""
 
 AT_ONCE: Final = 50
-"""Messages that are removed by one command."""
+"""The most messages to remove by one command."""
 
 UNTIL_SENT: Final = 2.0
-"""Seconds for which a message that somebody is about to send is awaited without IDLE."""
+"""The longest wait without IDLE, in seconds, while a message is about to be sent."""
 
 MAX_SWEEPS: Final = 10
-"""Windows of older messages that are searched in one go for one that is awaited."""
+"""The most windows of older messages to search for an awaited one in one look."""
 
 
 class ImapReading:
-    """One visit, from after its login to before its goodbye."""
+    """One visit, from the login to the logout."""
 
     def __init__(self, here: Inside, work: Assignment, desk: Desk, pace: Pace) -> None:
-        """Begin.
+        """Prepare to read.
 
         Args:
             here: The visit.
-            work: What is to be read, and for whom; it may change meanwhile.
+            work: The mailboxes and flows to read for. It may change during the visit.
             desk: The state of all flows.
-            pace: When to look, and when to leave.
+            pace: Decides when to look and when to leave.
         """
         self._mailboxes = ImapMailboxes(here, work, desk)
         self._taking = ImapTaking(self._mailboxes, work, desk)
@@ -65,7 +65,7 @@ class ImapReading:
         self._full_look: Moment | None = None
 
     async def run(self) -> None:
-        """Look, wait and look again, for as long as there is a reason to stay."""
+        """Look and wait by turns, until there is no reason to stay."""
         await self._mailboxes.find_mailboxes()
         for place in self._work.places.values():
             place.next_look = 0.0
@@ -87,12 +87,12 @@ class ImapReading:
                 raise DialogueError(FailureReason.SECRET_UNREADABLE, str(error)) from None
 
     async def _look_where_due(self) -> None:
-        """Look at the mailboxes whose time it is; at all of them before anything is said to be lost or to be alone."""
+        """Look at the mailboxes that are due, or at all before a message counts as lost or as the only copy."""
         now = self._desk.now()
         last = self._full_look
         everywhere = self._work.needs_full_look(now) and (last is None or now.at - last.at >= BETWEEN_FULL_LOOKS)
         for place in self._work.places.values():
-            # What was to be looked at in five minutes is urgent once a message is on its way.
+            # A mailbox that was due in five minutes is urgent once a message is in flight.
             place.next_look = min(
                 place.next_look, self._pace.next_look(self._work, place, idles=self._mailboxes.has_idle)
             )
@@ -103,7 +103,7 @@ class ImapReading:
             self._full_look = now
 
     async def _look(self, place: Place) -> None:
-        """All that is new in a mailbox, and one window of what was there before."""
+        """Look at all new messages of a mailbox, and at one window of older ones."""
         if self._mailboxes.is_open(place):
             count = await self._mailboxes.run(ask_for_news)
             place.exists = place.exists if count is None else count
@@ -122,17 +122,17 @@ class ImapReading:
     async def _take_new(self, place: Place, seen: float) -> None:
         self._taking.begin(bodies=True)
         first = place.next_uid
-        # The count may be old, and nothing can be said about places in an empty mailbox: UIDs alone are always right.
+        # The count may be outdated, and an empty mailbox has no sequence numbers. UIDs alone are always right.
         window = place.window() + b" " if place.exists > WINDOW else b""
         among = window + find.uid_range(first)
         found = await self._mailboxes.run(lambda imap: find.search(imap, among))
         if found is None:
             fetched = await self._mailboxes.fetch_newest(place.exists)
         else:
-            # "n:*" takes in the last message even if its UID is below n (RFC 9051 section 9, seq-range).
+            # "n:*" includes the last message even if its UID is below n (RFC 9051 section 9, seq-range).
             new = [uid for uid in found if uid >= first]
             if window and len(new) >= WINDOW:
-                # More than one search looks at: ours may be among those before.
+                # There are more than one search covers. Older ones may include ours.
                 place.sweep_again(seen)
             if len(new) > FEW:
                 new = await self._picked(among, new)
@@ -145,7 +145,7 @@ class ImapReading:
             place.next_uid = max(place.next_uid, found[-1] + 1)
 
     async def _picked(self, among: bytes, new: Sequence[int]) -> list[int]:
-        """Those of many new messages that may be ours, or about ours, and the newest, whatever they are."""
+        """Picks from many new messages: those that may be ours, notifications, and in any case the newest."""
         marked = await self._mailboxes.search(among, (find.has_field(FIELDS[0]),))
         if marked is None:
             return list(new[-NEWEST:])
@@ -153,12 +153,12 @@ class ImapReading:
         return sorted({*marked, *(reports or ())[-FEW:], *new[-FEW:]})
 
     async def _sweep(self, place: Place, first: int, last: int, seen: float) -> None:
-        """What earlier runs left behind, among so many messages."""
+        """Look for leftovers of earlier runs among the messages with these numbers."""
         self._taking.begin(bodies=False)
         among = b"%d:%d" % (first, last)
         found = await self._mailboxes.search(among, (find.has_field(FIELDS[0]),))
         if found is not None and self._work.reads_bounces:
-            # Notifications that came while nobody was looking.
+            # Notifications may have arrived while the exporter was not running.
             reports = await self._mailboxes.search(among, (REPORTS,))
             found = tuple(sorted({*found, *(reports or ())[-FEW:]}))
         fetched = await self._mailboxes.fetch_newest(last) if found is None else await self._mailboxes.fetch(found)
@@ -167,7 +167,7 @@ class ImapReading:
                 await self._taking.take(place, each, seen)
 
     async def _find_awaited(self, place: Place, flow: Flow) -> None:
-        """The newest message that a flow awaits, among those that were there before the first look."""
+        """Search for the newest message that a flow awaits, among those from before the first look."""
         if flow.awaited is None:
             return
         criteria = [
@@ -202,7 +202,7 @@ class ImapReading:
             await self._taking.settle(ripe[start : start + AT_ONCE])
 
     async def _give_up_what_is_overdue(self) -> None:
-        """What was missing at the last look at all mailboxes, and was overdue then, is lost."""
+        """Settle messages as lost that were overdue and missing at the last look at all mailboxes."""
         if self._full_look is None:
             return
         for ledger in self._work.ledgers():
@@ -210,9 +210,9 @@ class ImapReading:
                 self._desk.settle(ledger, settled)
 
     async def _wait(self) -> None:
-        """Until the server tells of mail, somebody sends some, or it is time to look."""
+        """Wait until the server reports mail, a flow sends a message, or the next look is due."""
         primary = self._work.primary()
-        # Never without a pause: others have things to do, too.
+        # Always pause, so that other tasks can run.
         until = max(self._pace.wake_at(self._work, GRACE), self._desk.now().at + LEAST_PAUSE)
         if (
             self._mailboxes.has_idle
@@ -227,6 +227,6 @@ class ImapReading:
                 primary.exists = count
                 primary.next_look = 0.0
         else:
-            # The sender says so before and after.
+            # The sender wakes the reader before and after it sends.
             soon = self._desk.now().at + UNTIL_SENT
             await self._pace.pause(min(until, soon) if self._mailboxes.has_idle else until)

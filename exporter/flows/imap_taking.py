@@ -1,4 +1,4 @@
-"""What becomes of a message that was found by IMAP: ours are fetched, judged and removed, and others are left alone."""
+"""Handles messages that were found by IMAP: ours are fetched, judged and removed, and others are left alone."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from exporter.protocol.errands import find
 from exporter.protocol.errands.find import Fetched
 
 MAX_BODY: Final = 2048
-"""Octets of a body in which the token of a stripped message is looked for; it stands within the first 200."""
+"""The most octets of a body to search for the token of a stripped message. It is within the first 200."""
 
 MAX_BODIES: Final = 5
-"""Messages of one look that are looked into for a token that their header lacks."""
+"""The most messages of one look whose body is searched for a token, because their header has none."""
 
 SOON: Final = 1.0
-"""Seconds after which what was lately in a mailbox, and could not be fetched, is looked for again."""
+"""Seconds to wait before looking again for a message that the server could not return."""
 
 
 class ImapTaking:
-    """Deals with messages, one at a time."""
+    """Handles messages, one at a time."""
 
     def __init__(self, mailboxes: ImapMailboxes, work: Assignment, desk: Desk) -> None:
         self._mailboxes = mailboxes
         self._work = work
         self._desk = desk
         self._bodies = 0
-        """Bodies that may still be looked into: somebody may send any number of messages with our subject."""
+        """How many bodies may still be searched. Anybody may send many messages with our subject."""
 
     def begin(self, *, bodies: bool) -> None:
-        """Another look begins, in which messages without their header may be looked into, or not."""
+        """Begin another look; `bodies` says whether it may search bodies for tokens."""
         self._bodies = MAX_BODIES if bodies else 0
 
     async def take(self, place: Place, fetched: Fetched, seen: float) -> None:
-        """Find out what a message is, and do with it what is due. A foreign one is left as it is."""
+        """Find out what a message is, and handle it. Other people's messages are left unchanged."""
         headers = read_headers(fetched.content)
         ours = self._desk.recognise(headers)
         for flow in self._work.awaiting(place.name, found_too=True):
@@ -72,7 +72,7 @@ class ImapTaking:
         if fetched.uid in place.held.get(ours.token, ()):
             return
         if fetched.deleted:
-            # It was dealt with, and only the server's way of removing it is to be caught up on.
+            # It was settled before. Only its removal has to be completed.
             await self._clear(place, fetched.uid, ledger, Removal.LEFTOVER)
             return
         standing, entry = ledger.standing(ours.token, ours.text, now)
@@ -110,7 +110,7 @@ class ImapTaking:
         self._desk.settle(ledger, ledger.bounced(bounce, self._desk.text_of(bounce.token), self._desk.now()))
 
     async def _remove_if_abandoned(self, place: Place, uid: int, token: Token) -> None:
-        """Remove what nobody looks for here; another reader, or a process beside this one, gets the time to find it."""
+        """Remove a message that no flow looks for here, after another reader or process had the time to find it."""
         seconds = self._desk.abandoned_in(token)
         if seconds <= 0:
             await self._mailboxes.remove(place, (uid,))
@@ -119,12 +119,12 @@ class ImapTaking:
             place.sweep_again(self._desk.now().at + seconds)
 
     async def _clear(self, place: Place, uid: int, ledger: Ledger, kind: Removal) -> None:
-        """Remove one message that no run waits for any more, and say so."""
+        """Remove one message that is not awaited any more, and report it."""
         if await self._mailboxes.remove(place, (uid,)):
             self._desk.observer.removed(ledger.flow.name, ledger.mx, kind)
 
     async def settle(self, ripe: Sequence[tuple[Ledger, InFlight]]) -> None:
-        """Remove messages, then count them: one that was removed and not counted is counted by nobody twice."""
+        """Remove messages, then count them. In this order, an interruption cannot make a message count twice."""
         begun, gone = self._desk.now().at, set[Token]()
         owners = {entry.token: ledger for ledger, entry in ripe}
         places = [place for place in self._work.places.values() if not owners.keys().isdisjoint(place.held)]
@@ -143,13 +143,13 @@ class ImapTaking:
         finally:
             now = self._desk.now()
             for ledger, entry in ripe:
-                # Where the UIDs have become void meanwhile, it is found again.
+                # An entry without copies is skipped: its UIDs became invalid meanwhile, and it will be found again.
                 if entry.copies:
                     removing = now.at - begun if entry.token in gone else None
                     self._desk.settle(ledger, ledger.arrived(entry, now, removing))
 
     async def _still_there(self, place: Place, held: Mapping[int, Token]) -> list[int]:
-        """Those of the messages that are what they were: a mailbox that was opened again may have other UIDs."""
+        """The UIDs that still belong to these messages. They may have changed if the mailbox was opened again."""
         if not held or not await self._mailboxes.go_to(place):
             return []
         found = []

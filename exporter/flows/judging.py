@@ -1,4 +1,4 @@
-"""What has to be said about a message that arrived: whether it came as it should, and every way in which it did not."""
+"""Judges a message that arrived: collects its facts and all its faults."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ PRECEDENCE: Final = (
     Outcome.UNAUTHENTICATED,
     Outcome.LATE,
 )
-"""Which outcome a message with several faults has: the one that hurts most, and causes before what they cause."""
+"""The order of outcomes if a message has several faults: the worst first, and causes before their effects."""
 
 MAX_SHOWN: Final = 10
-"""Copies whose places are told."""
+"""The most copies whose mailboxes are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Copy:
     """One copy of a message, as it was fetched.
 
     Attributes:
-        mailbox: As the flow's configuration calls it.
-        octets: The message, or as much of it as was fetched.
+        mailbox: The mailbox's name in the flow's configuration.
+        octets: The message, or the part of it that was fetched.
     """
 
     mailbox: str
@@ -40,12 +40,12 @@ class Copy:
 
 
 def judge(flow: Flow, token: str, copies: Sequence[Copy], sent_at: float, took: float) -> tuple[Arrival, list[Fault]]:
-    """What arrived, and all that is wrong with it, the worst first.
+    """The facts of a message that arrived, and its faults, the worst first.
 
     Args:
-        flow: Whose message it is.
-        token: The one that it was sent with.
-        copies: At least one; the one in the expected mailbox counts, if there is one.
+        flow: The flow that it belongs to.
+        token: The token that it was sent with.
+        copies: At least one copy. The copy in the expected mailbox is judged, else the first.
         sent_at: When its submission began, as a Unix timestamp.
         took: Seconds from then until it could be read.
     """

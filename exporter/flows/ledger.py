@@ -1,7 +1,7 @@
-"""The messages of one flow: which are in flight, what becomes of each, and that each is counted once.
+"""The messages of one flow: keeps those in flight, and settles each of them once.
 
-Pure: it is told of everything with its time, and has no clock and no connection of its own. A message that was sent
-before this process began is known by its token alone; it is taken in when it is found.
+It is pure: callers pass in all events with their times, and it has no clock and no connection. A message that an
+earlier process sent is known by its token alone, and enters the ledger when it is found.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from exporter.flows.signature import Token
 from exporter.model import BLAMED, Fault, Flow, Leg, Outcome, Settled
 
 MAX_IN_FLIGHT: Final = 10
-"""While more are under way, sending more would only add to whatever holds them up."""
+"""While more messages are in flight, no more are sent, because they would add to a backlog."""
 
 GRACE: Final = 2.0
-"""Seconds from finding a message to judging it, in which a second copy may turn up."""
+"""Seconds from finding a message to judging it, because a second copy may arrive in that time."""
 
 MAX_REMEMBERED: Final = 1000
-"""Settled messages whose late copies are recognised as such."""
+"""How many settled messages are remembered to recognise late copies."""
 
 
 class Standing(Enum):
-    """What a message that was found is to its flow."""
+    """How a message that was found relates to its flow."""
 
     AWAITED = "awaited"
-    """In flight, or sent by an earlier run and not given up yet: to be judged."""
+    """In flight, or sent by an earlier run and not given up yet. It will be judged."""
     COPY = "copy"
-    """It arrived, was judged and removed."""
+    """Another copy of a message that was judged and removed."""
     LEFTOVER = "leftover"
-    """It was given up, or never counted as sent, or could not be removed when it was judged: to be removed."""
+    """It was given up, never counted as sent, or could not be removed after it was judged. It will be removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class Moment:
     """A point in time by both clocks.
 
     Attributes:
-        at: Monotonic seconds: what durations are taken from.
-        wall: Unix timestamp: what tokens and people are told.
+        at: Monotonic seconds, for durations.
+        wall: Unix timestamp, for tokens and people.
     """
 
     at: float
@@ -54,17 +54,17 @@ class Moment:
 
 @dataclass(slots=True)
 class InFlight:
-    """A message on its way. Times are monotonic seconds but for `token.sent_at`.
+    """A message in flight. Times are monotonic seconds, except `token.sent_at`.
 
     Attributes:
         text: The token as text.
         begun: When its submission began.
-        submitted: When the server had taken it; `None` while it has not, or where an earlier run sent it.
-        receipt: What the server said when it took it, for people; empty likewise.
+        submitted: When the server accepted it; `None` before that, or if an earlier run sent it.
+        receipt: The server's reply when it accepted the message, for people; empty in the same cases.
         earlier: Whether an earlier run sent it.
-        seen: When it could be read first; `None` while it was not found.
+        seen: When it was first readable; `None` until it is found.
         retrieved: Seconds that fetching it took.
-        copies: What was fetched.
+        copies: The copies that were fetched.
     """
 
     token: Token
@@ -79,35 +79,36 @@ class InFlight:
 
     @property
     def on_its_way(self) -> bool:
-        """Whether the submission has ended well."""
+        """Whether the server has accepted it."""
         return self.submitted is not None or self.earlier
 
 
 class Ledger:
-    """The messages of one flow, or of one of the MX hosts that it hands them to.
+    """The messages of one flow, or those that it hands to one MX host.
 
     Attributes:
-        flow: May be replaced, by one of the same name.
-        mark: What stands for it in tokens.
+        flow: The flow; it may be replaced by one of the same name.
+        mx: The MX host; empty if there is none.
+        mark: Identifies the ledger in tokens.
     """
 
     def __init__(self, flow: Flow, mx: str, begun_at: float, run: str = "") -> None:
         """Begin with nothing in flight.
 
         Args:
-            flow: Whose messages.
-            mx: The MX host; empty where there is none.
-            begun_at: Now, as a Unix timestamp: what was sent before was sent by an earlier run.
-            run: Tells the messages of a single run from those of others; empty where an earlier run's are ours too.
+            flow: The flow.
+            mx: The MX host; empty if there is none.
+            begun_at: Now, as a Unix timestamp. Earlier messages were sent by an earlier run.
+            run: Identifies the messages of a single run; empty if messages of earlier runs count, too.
         """
         self.flow = flow
         self.mx = mx
         self.mark = signature.mark(flow.name, mx, run)
-        # Ten a second would not catch up with the numbers of an earlier run.
+        # So numbers are above those of an earlier run, unless it sent more than ten messages a second.
         self._sequence = int(begun_at * 10)
         self._in_flight: dict[Token, InFlight] = {}
         self._arrived: dict[Token, bool] = {}
-        """Those that were judged, and whether they were removed."""
+        """The tokens of judged messages, and whether the messages were removed."""
         self._began_at = begun_at
 
     def __len__(self) -> int:
@@ -118,36 +119,35 @@ class Ledger:
 
     @property
     def may_send(self) -> bool:
-        """Whether another message may be sent now."""
         return len(self._in_flight) <= MAX_IN_FLIGHT
 
     def next_token(self, now: Moment) -> Token:
-        """The token of the next message, sent now."""
+        """The token of the next message, which is sent now."""
         self._sequence += 1
         return Token(self.mark, self._sequence, round(now.wall * 1000) / 1000)
 
     def begin(self, token: Token, text: str, now: Moment) -> InFlight:
-        """The submission of a message begins."""
+        """Note that the submission of a message begins."""
         entry = InFlight(token, text, now.at)
         self._in_flight[token] = entry
         return entry
 
     def submitted(self, entry: InFlight, now: Moment, receipt: str = "") -> None:
-        """The server has taken the message, and said so in these words."""
+        """Note that the server accepted the message with this reply."""
         entry.submitted = now.at
         entry.receipt = receipt
 
     def forget(self, entry: InFlight) -> None:
-        """A submission was broken off, and nothing is known of it."""
+        """Drop a message whose submission was interrupted, so that its fate is unknown."""
         self._in_flight.pop(entry.token, None)
 
     def not_submitted(self, entry: InFlight, outcome: Outcome, *, reason: str, detail: str, now: Moment) -> Settled:
-        """The server has not taken it. Should it arrive all the same, it is a leftover."""
+        """Settle a message that the server did not accept. If it arrives anyway, it is a leftover."""
         self._in_flight.pop(entry.token, None)
         return self._settled(entry, outcome, reason, detail, now, legs={Leg.SUBMIT: now.at - entry.begun})
 
     def standing(self, token: Token, text: str, now: Moment) -> tuple[Standing, InFlight | None]:
-        """What a message that was found is, and its entry if it is awaited."""
+        """Classify a message that was found; with its entry if it is awaited."""
         entry = self._in_flight.get(token)
         if entry is not None:
             return Standing.AWAITED, entry
@@ -161,12 +161,12 @@ class Ledger:
         return Standing.AWAITED, entry
 
     def found(self, entry: InFlight, copy: Copy, seen: float, retrieved: float) -> None:
-        """A copy of a message was found and fetched.
+        """Note a copy of a message that was found and fetched.
 
         Args:
             entry: The message.
-            copy: What was fetched.
-            seen: When it could be read.
+            copy: The copy.
+            seen: When it was readable.
             retrieved: Seconds that fetching took.
         """
         if entry.seen is None:
@@ -179,10 +179,10 @@ class Ledger:
         return entry.seen is not None and entry.on_its_way and now.at >= entry.seen + GRACE
 
     def arrived(self, entry: InFlight, now: Moment, removing: float | None) -> Settled:
-        """Judge a message that was found, and settle it.
+        """Judge a message that was found and settle it.
 
         Args:
-            entry: The message; at least one copy of it was fetched.
+            entry: The message. At least one copy of it was fetched.
             now: When it was removed.
             removing: Seconds that removing it took; `None` if it could not be removed.
         """
@@ -205,14 +205,14 @@ class Ledger:
         return replace(settled, took=took, arrival=arrival, faults=tuple(faults))
 
     def copied(self, token: Token, text: str, mailbox: str, now: Moment) -> Settled:
-        """A further copy of a message that was settled has arrived: the message was a duplicate after all."""
+        """Settle a late copy of a message that was already settled: the outcome is `duplicate`."""
         entry = InFlight(token, text, 0.0)
         detail = f"another copy arrived in {mailbox}, {now.wall - token.sent_at:.0f} s after the message was sent"
         settled = self._settled(entry, Outcome.DUPLICATE, "", detail, now, legs={})
         return replace(settled, faults=(Fault(Outcome.DUPLICATE, detail),))
 
     def bounced(self, bounce: Bounce, text: str, now: Moment) -> Settled | None:
-        """A notification says that a message will not arrive; `None` if that settles nothing."""
+        """Settle a message as `bounced`; `None` if the notification is not final, or the message is not awaited."""
         standing, entry = self.standing(bounce.token, text, now)
         if standing is not Standing.AWAITED or entry is None or entry.copies or not bounce.settles:
             return None
@@ -221,16 +221,16 @@ class Ledger:
         return self._settled(entry, Outcome.BOUNCED, bounce.reason, bounce.words, now, legs=legs)
 
     def overdue(self, now: Moment) -> bool:
-        """Whether a message is to be given up at the next look."""
+        """Whether a message will be given up at the next look."""
         return any(self._is_overdue(entry, now) for entry in self._in_flight.values())
 
     def give_up(self, now: Moment, failure: tuple[str, str] | None) -> list[Settled]:
-        """Settle what did not arrive in time.
+        """Settle messages that did not arrive in time.
 
         Args:
-            now: When.
-            failure: Reason and detail of the visit that could not read the mailbox; `None` if it was read just now,
-                and what is missing is lost.
+            now: The time of the look.
+            failure: Reason and detail if the mailbox could not be read. `None` if it was read just now, so that missing
+                messages are lost.
         """
         settled: list[Settled] = []
         for entry in [each for each in self._in_flight.values() if self._is_overdue(each, now)]:
@@ -241,7 +241,7 @@ class Ledger:
             if failure is None:
                 detail = f"it was not found within {self.flow.give_up:g} s, and the mailbox can be read"
                 if entry.receipt:
-                    # Often with the number that the server's log has it by.
+                    # It often has the server's queue ID, which helps to find the message in the server's log.
                     detail += f"; the server took it with {entry.receipt}"
                 settled.append(self._settled(entry, Outcome.LOST, "", detail, now, legs=legs))
             else:

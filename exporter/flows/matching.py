@@ -1,4 +1,4 @@
-"""Messages that somebody else sends: whether one is the awaited one, by patterns for its sender and subject."""
+"""Recognises awaited messages, which somebody else sends, by patterns for sender and subject."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from exporter.model import Awaited
 
 _LITERAL: Final = re.compile(r"[^*?]+")
 MAX_SOUGHT: Final = 60
-"""Characters of a pattern that a server is asked for."""
+"""The most characters of a pattern to search for on the server."""
 MAX_FIELDS: Final = 3
-"""`From` fields that are looked at; RFC 5322 3.6 allows one."""
+"""The most `From` fields to read. RFC 5322 3.6 allows one."""
 MAX_LOOKED_AT: Final = 1000
-"""Characters of a field."""
+"""The most characters of a field to read."""
 MAX_COMMENTS: Final = 50
-"""Comments in a `From` field. No real one has as many: one that does names nobody."""
+"""The most comments in a `From` field. Fields with more are hostile and ignored."""
 
 
 def matches(headers: Headers, awaited: Awaited) -> bool:
@@ -31,8 +31,8 @@ def matches(headers: Headers, awaited: Awaited) -> bool:
 
 
 def addresses(headers: Headers) -> list[str]:
-    """Those in From; none where it cannot be read."""
-    # The parser goes one call deeper for every comment within a comment, and how deep it may go differs by Python.
+    """The addresses in From; empty if it cannot be parsed."""
+    # The parser recurses for each nested comment, and the recursion limit depends on the version of Python.
     fields = [value[:MAX_LOOKED_AT] for value in headers.all("From")[:MAX_FIELDS]]
     written = [value for value in fields if value.count("(") <= MAX_COMMENTS]
     try:
@@ -42,15 +42,15 @@ def addresses(headers: Headers) -> list[str]:
 
 
 def literal(pattern: str | None) -> str | None:
-    """The longest piece of a pattern without wildcards, in ASCII: what a server can search for; `None` for none."""
+    """The longest ASCII part of a pattern without wildcards, for a search on the server; `None` if there is none."""
     pieces = [piece for piece in _LITERAL.findall(pattern or "") if piece.isascii()]
     return max(pieces, key=len)[:MAX_SOUGHT] if pieces else None
 
 
 def _glob(pattern: str, text: str) -> bool:
-    """Whether a text fits a pattern, without regard to letter case: `*` is any text, `?` any one character.
+    """Whether a text matches a pattern, ignoring case: `*` is any text, `?` is any one character.
 
-    By going back to the last `*` only: a text of somebody else's cannot make it take more than the product of both.
+    It backtracks only to the last `*`. So hostile text cannot take more steps than the product of both lengths.
     """
     pattern, text = pattern.casefold(), text.casefold()
     at, place, star, retry = 0, 0, -1, 0

@@ -1,6 +1,6 @@
-"""The messages that flows send: how one is built, and what its body must still be when it arrives.
+"""Builds the messages that flows send.
 
-The body follows from the token alone, so that what arrived can be compared with what was sent without having kept it.
+The body depends only on the token. So a message that arrives can be compared with the sent one, which is not stored.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from email.utils import format_datetime
 from typing import Final
 
 HEADER: Final = "X-Mail-Exporter-Token"
-"""The header that carries the token. So does the Message-ID, which some servers replace."""
+"""The header field with the token. The Message-ID has the token too, but some servers replace it."""
 
 SUBJECT: Final = "mail-exporter probe of flow "
-"""How the subject begins; the flow's name follows."""
+"""The beginning of the subject. The flow's name follows."""
 
 MAX_LINE: Final = 200
-"""Octets of a header line. Folding at 78 would put the Message-ID on a line of its own, which not all understand."""
+"""Octets of a header line. Folding at 78 would move the Message-ID to the next line, which some servers misread."""
 
 FILLER_LINES: Final = 12
 WORDS_A_LINE: Final = 10
@@ -31,15 +31,15 @@ _TEXT: Final = (
     "fresh front fruit glass grain grass green group happy heart heavy horse hotel house image inner "
     "issue judge juice large later laugh"
 )
-"""Words of five letters, so that the length of the text never changes."""
+"""Words of five letters, so that the text always has the same length."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message to hand in.
+    """A message to submit.
 
     Attributes:
-        octets: The whole message, its lines ended by CRLF.
+        octets: The whole message. Its lines end with CRLF.
         message_id: With its angle brackets.
     """
 
@@ -48,13 +48,13 @@ class Outgoing:
 
 
 def build(token: str, flow: str, sender: str, recipient: str, sent_at: float) -> Outgoing:
-    """The message that carries a token.
+    """Build the message with this token.
 
     Args:
         token: As `signature.sign` writes it.
         flow: The flow's name, for people.
-        sender: An address.
-        recipient: Likewise.
+        sender: The sender's address.
+        recipient: The recipient's address.
         sent_at: Unix timestamp.
     """
     international = not (sender + recipient).isascii()
@@ -66,17 +66,17 @@ def build(token: str, flow: str, sender: str, recipient: str, sent_at: float) ->
     message_id = f"<{token}@{_domain(sender)}>"
     message["Message-ID"] = message_id
     message[HEADER] = token
-    # RFC 3834 section 5: no vacation reply, please; Exchange has a header of its own for it.
+    # RFC 3834 section 5: this prevents vacation replies. Exchange needs the header field below for that.
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     message["Feedback-ID"] = f"{hashlib.sha256(flow.encode()).hexdigest()[:16]}:flow:mail-exporter"
-    # ASCII in short lines: nothing between here and there has a reason to encode it again.
+    # ASCII in short lines, so that no server needs to encode it again.
     message.set_content(body(token).decode("ascii").replace("\r\n", "\n"), charset="us-ascii", cte="7bit")
     return Outgoing(message.as_bytes(), message_id)
 
 
 def body(token: str) -> bytes:
-    """The body of the message with this token: ASCII, in lines below 78 characters that end with CRLF."""
+    """The body of the message with this token: ASCII, in lines of less than 78 characters that end with CRLF."""
     lines = [
         "mail-exporter sent this message to find out whether mail arrives.",
         "It may be deleted, and no reply is wanted.",
@@ -91,7 +91,7 @@ def body(token: str) -> bytes:
 
 
 def _filler(token: str) -> list[str]:
-    """Text that no other message has: Gmail drops a message whose text it has just seen."""
+    """Text that is different in each message, because Gmail drops messages whose text it has just seen."""
     count = FILLER_LINES * WORDS_A_LINE
     choices = hashlib.shake_256(token.encode()).digest(count)
     known = _TEXT.split()

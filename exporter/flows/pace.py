@@ -1,4 +1,4 @@
-"""How often mailboxes are looked at: closely while a message is young, ever less as it grows older, hardly else."""
+"""Decides how often mailboxes are read: often after a message is sent, then less and less, and rarely without one."""
 
 from __future__ import annotations
 
@@ -10,38 +10,39 @@ from exporter.flows.assignment import Assignment
 from exporter.flows.places import Place
 
 CLOSELY: Final = 15.0
-"""Seconds after sending in which a server is asked although it offers IDLE: Dovecot tells half a second late."""
+"""Seconds after sending in which the server is polled even if it supports IDLE: Dovecot reports half a second late."""
 
 LEAST_PAUSE: Final = 0.05
 SHARE: Final = 0.025
-"""The share of a message's age that may pass between two questions: the transit is known to this share."""
+"""Seconds between two looks, per second of the message's age. So transit times are accurate to this share."""
 
 LEAST_PAUSE_ELSEWHERE: Final = 1.0
 SHARE_ELSEWHERE: Final = 0.25
-"""Likewise for mailboxes that are not open and have to be opened, and by POP3 for every look."""
+"""The same share for mailboxes that must be opened first, and for all looks by POP3."""
 
 MAX_PAUSE: Final = 60.0
-"""Seconds between two looks while a message is under way."""
+"""The most seconds between two looks while a message is in flight."""
 
 AT_REST: Final = 300.0
-"""Seconds between two looks while none is: for what others left behind."""
+"""Seconds between two looks while no message is in flight, to find leftovers."""
 
 STAY: Final = 3600.0
-"""Seconds after which a connection is made again, at rest: names and certificates may have changed."""
+"""Seconds after which an idle connection is replaced, because names and certificates may have changed."""
 
 SLICE: Final = 0.5
-"""Seconds for which the wait for the server is not interrupted by somebody who sends."""
+"""Seconds to wait for the server before checking whether a flow sends."""
 
 WORTH_IDLING: Final = 1.0
-"""Seconds of waiting that are worth the two lines of IDLE."""
+"""The shortest wait in seconds for which IDLE is used."""
 
 
 class Pace:
     """When a reader looks, waits and leaves.
 
     Attributes:
-        wanted: Set when somebody sends, or the reader's work has changed.
+        wanted: Set when a flow sends, or the reader's work has changed.
         attentive: Set while the reader does not wait in IDLE.
+        stopping: Whether the reader should leave as soon as possible.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -55,7 +56,7 @@ class Pace:
         self._came_at = self._clock()
 
     def next_look(self, work: Assignment, place: Place, *, idles: bool) -> float:
-        """When to look at a mailbox again."""
+        """When to look at a mailbox again, in monotonic seconds. `idles` says whether the server supports IDLE."""
         now = self._clock()
         return max(min(self._next_look(work, place, now, idles=idles), place.sweep_at), now)
 
@@ -72,11 +73,11 @@ class Pace:
         return now + min(max(LEAST_PAUSE, SHARE * age), MAX_PAUSE)
 
     def read(self, work: Assignment) -> None:
-        """All that was due has been looked at."""
+        """Note that all mailboxes that were due have been read."""
         work.failure = None
 
     def may_leave(self, work: Assignment, *, idles: bool) -> bool:
-        """Whether the connection is of no more use now."""
+        """Whether the connection is not needed any more."""
         if self.stopping or work.changed:
             return True
         if work.has_in_flight() or work.is_sweeping():
@@ -84,12 +85,12 @@ class Pace:
         return not (idles and work.stands) or self._clock() - self._came_at > STAY
 
     def wake_at(self, work: Assignment, grace: float) -> float:
-        """When there is something to do, whether mail comes or not."""
+        """When there is something to do even if no mail arrives, in monotonic seconds."""
         looks = [place.next_look for place in work.places.values() if place.written is not None]
         return min([*looks, *work.deadlines(grace), self._clock() + AT_REST])
 
     def worth_idling(self, until: float) -> bool:
-        """Whether there is so much time that the server may be asked to tell by itself."""
+        """Whether there is enough time to use IDLE."""
         return until - self._clock() >= WORTH_IDLING and not self.wanted.is_set()
 
     def patience(self, until: float) -> float:
@@ -100,7 +101,7 @@ class Pace:
         return max(min(until - self._clock(), SLICE), 0.0)
 
     async def pause(self, until: float) -> None:
-        """Wait without the server, until then or until somebody sends."""
+        """Wait until this time, or until a flow sends. This does not use IDLE."""
         self.wanted.clear()
         self.attentive.set()
         seconds = until - self._clock()

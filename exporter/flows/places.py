@@ -1,4 +1,4 @@
-"""What is remembered of a mailbox from one look to the next, so that a look costs the same in a large one."""
+"""The state of a mailbox between two looks. It makes a look at a large mailbox as cheap as at a small one."""
 
 from __future__ import annotations
 
@@ -9,31 +9,30 @@ from exporter.model import Flow
 from exporter.protocol.errands.mailboxes import Opened
 
 WINDOW = 400
-"""Messages that one search looks at, the newest first: its answer fits into one line whatever they are."""
+"""How many messages one search covers, so that its answer always fits into one line."""
 
 MAX_ATTEMPTS = 2
-"""Times that a message is fetched. One at which the connection broke twice is left alone."""
+"""How often a message is tried. If the connection breaks at it each time, it is ignored."""
 
 
 @dataclass(slots=True)
 class Place:
-    """A mailbox that is looked at.
+    """A mailbox that is read.
 
     Attributes:
-        name: As the configuration calls it.
-        written: As the server wants it written; `None` while that is not known, or where there is none.
-        also: Other names that the configuration has for the same mailbox.
-        uid_validity: `None` before the first look.
-        next_uid: The first UID that was not looked at yet.
-        to_sweep: Messages, counted from the oldest, that were there before the first look and are still to be searched
-            for leftovers.
+        name: The name in the configuration.
+        written: The name as sent to the server; `None` if it is not known yet or the mailbox does not exist.
+        also: Other names of the same mailbox in the configuration.
+        uid_validity: The UIDVALIDITY; `None` before the first look.
+        next_uid: The first UID that was not read yet; 0 before the first look.
+        to_sweep: How many of the oldest messages must still be searched for leftovers.
         exists: How many messages there are.
         next_look: When to look again, in monotonic seconds.
-        looked: When it was looked at last.
-        attempts: How often messages were tried to be fetched without success, by UID.
+        looked: When the last look was, in monotonic seconds.
+        attempts: The number of failed attempts to fetch a message, by UID.
         held: The UIDs of our messages that wait to be judged.
-        sweep_at: When all messages are to be searched for leftovers again, in monotonic seconds.
-        unowned: The desk's generation when a message of ours was seen that belonged to no flow; `None` if none was.
+        sweep_at: When all messages must be searched for leftovers again, in monotonic seconds.
+        unowned: The desk's generation when a message was found that belonged to no flow; `None` if there was none.
     """
 
     name: str
@@ -51,21 +50,21 @@ class Place:
     unowned: int | None = None
 
     def called_by(self, flow: Flow) -> str:
-        """What a flow calls the mailbox."""
+        """The name of the mailbox in a flow's configuration."""
         names = (flow.expected.mailbox, *flow.receiving.mailboxes)
         return next((name for name in names if name == self.name or name in self.also), self.name)
 
     @property
     def is_new(self) -> bool:
-        """Whether it was never looked at, or its UIDs mean something else now."""
+        """Whether it was never read, or its known UIDs became invalid."""
         return self.next_uid == 0
 
     def opened(self, opened: Opened) -> bool:
-        """Take note of what the server said when the mailbox was opened; whether UIDs that were known are void."""
+        """Note the server's answer to opening the mailbox; whether known UIDs became invalid."""
         void = not self.is_new and opened.uid_validity != self.uid_validity
         if void:
-            # RFC 9051 2.3.1.1. A server that tells no UIDVALIDITY is taken to keep its UIDs, and is asked again
-            # what a message is before that is removed.
+            # RFC 9051 2.3.1.1. A server without UIDVALIDITY is assumed to keep its UIDs. Each message is fetched and
+            # recognised again before it is removed.
             self.next_uid, self.to_sweep = 0, 0
             self.attempts.clear()
             self.held.clear()
@@ -75,7 +74,7 @@ class Place:
             self.to_sweep = opened.exists
             self.next_uid = opened.uid_next or 1
         elif opened.uid_next is None or opened.uid_next > self.next_uid:
-            # Something came while another mailbox was open, of which the server will not tell by itself.
+            # Mail arrived while another mailbox was open, so the server will not report it in IDLE.
             self.next_look = 0.0
         return void
 
@@ -84,19 +83,19 @@ class Place:
         self.sweep_at = min(self.sweep_at, at)
 
     def begin_sweep(self, now: float, generation: int) -> None:
-        """Begin what is due."""
+        """Start to search for leftovers if that is due."""
         if self.unowned not in (None, generation):
-            # It may belong to a flow by now.
+            # The message may belong to a new flow.
             self.sweep_at, self.unowned = now, None
         if self.sweep_at <= now:
             self.sweep_at, self.to_sweep = float("inf"), self.exists
 
     def window(self) -> bytes:
-        """The newest messages, as a sequence set."""
+        """The newest messages as a sequence set."""
         return b"%d:*" % max(1, self.exists - WINDOW + 1)
 
     def next_sweep(self) -> tuple[int, int] | None:
-        """The range of messages to search for leftovers next; `None` if all were."""
+        """The range of messages to search for leftovers next; `None` if all were searched."""
         if self.to_sweep <= 0:
             return None
         last = min(self.to_sweep, self.exists)
@@ -104,7 +103,7 @@ class Place:
         return (self.to_sweep + 1, last) if last else None
 
     def gives_up_on(self, uid: int) -> bool:
-        """Whether a message was tried too often; else this is another try."""
+        """Whether a message was tried too often. Each call counts as an attempt."""
         tried = self.attempts.get(uid, 0)
         self.attempts[uid] = tried + 1
         return tried >= MAX_ATTEMPTS

@@ -1,4 +1,4 @@
-"""Reads a maildrop by POP3 for flows: each look is a visit, and what it removes is gone when QUIT is answered."""
+"""Reads a maildrop by POP3 for flows. Each look is a visit, and the server removes messages when it answers QUIT."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from exporter.protocol.errands.maildrop import (
 from exporter.visiting.visit import Inside
 
 MAX_KNOWN: Final = 2000
-"""Foreign messages that are remembered by UIDL, so that they are asked for once."""
+"""How many of other people's messages are remembered by UIDL, so that each is read only once."""
 
 MAX_ATTEMPTS: Final = 2
 
 
 class Maildrop:
-    """What is remembered of a maildrop from one visit to the next.
+    """The state of a maildrop between two visits.
 
     Attributes:
-        foreign: Messages that are not ours, by UIDL.
-        attempts: How often a message was asked for without an answer.
-        held: Those of ours that wait to be judged, by UIDL.
+        foreign: UIDLs of messages that are not ours.
+        attempts: The number of failed attempts to fetch a message, by UIDL.
+        held: Our messages that wait to be judged, by UIDL.
     """
 
     def __init__(self) -> None:
@@ -53,14 +53,14 @@ class Maildrop:
             del self.foreign[next(iter(self.foreign))]
 
     def gives_up_on(self, uidl: str) -> bool:
-        """Whether a message was tried too often; else this is another try."""
+        """Whether a message was tried too often. Each call counts as an attempt."""
         tried = self.attempts.get(uidl, 0)
         self.attempts[uidl] = tried + 1
         return tried >= MAX_ATTEMPTS
 
 
 class Pop3Reading:
-    """One visit, from after its login to its goodbye."""
+    """One visit, from the login to the logout."""
 
     def __init__(self, here: Inside, work: Assignment, desk: Desk, maildrop: Maildrop) -> None:
         self._here = here
@@ -71,7 +71,7 @@ class Pop3Reading:
         self._doomed: list[tuple[int, Ledger | None, Removal, Settled | None]] = []
 
     async def run(self) -> None:
-        """Look at the newest messages, judge those of ours, and remove them."""
+        """Read the newest messages, judge ours, and remove them."""
         now = self._desk.now()
         facts = await self._here.run(look_at_maildrop)
         listed: list[Listed] = await self._here.run(
@@ -82,7 +82,7 @@ class Pop3Reading:
             if each.uidl not in self._maildrop.held:
                 await self._take(each)
         for flow in self._work.awaiting(INBOX):
-            # All that can be looked at has been.
+            # All messages that can be read were read, so mark the search as complete.
             list(self._work.windows(flow, self._work.places[INBOX], 1))
         ripe = self._judge_what_is_ripe()
         await self._remove_what_is_doomed(ripe)
@@ -121,7 +121,7 @@ class Pop3Reading:
             self._doomed.append((each.number, ledger, Removal.LEFTOVER, None))
 
     async def _take_other(self, each: Listed, headers: Headers) -> None:
-        """A message that is not one of ours: a notification about one, or one that is awaited, or foreign."""
+        """Handle a message that no flow sent: a notification, an awaited message, or a foreign one."""
         for flow in self._work.awaiting(INBOX, found_too=True):
             if flow.awaited is not None and matches(headers, flow.awaited):
                 self._work.newer(flow, date_of_arrival(headers) or self._desk.now().wall)
@@ -137,13 +137,13 @@ class Pop3Reading:
         self._doomed.append((each.number, ledger, Removal.BOUNCE, settled))
 
     async def _fetch(self, number: int) -> bytes | None:
-        """A message that is small enough."""
+        """Fetch a message; `None` if it is too large."""
         if await self._here.run(lambda pop3: size_of(pop3, number)) > MAX_MESSAGE:
             return None
         return await self._here.run(lambda pop3: fetch_whole(pop3, number))
 
     def _judge_what_is_ripe(self) -> list[tuple[Ledger, InFlight]]:
-        """Mark all copies of what is ripe for removal; what is no longer there was removed by somebody else."""
+        """Mark all copies of ripe messages for removal. Missing copies were removed by somebody else."""
         ripe: dict[int, tuple[Ledger, InFlight]] = {}
         now = self._desk.now()
         for uidl, (ledger, entry) in list(self._maildrop.held.items()):
@@ -156,7 +156,7 @@ class Pop3Reading:
         return list(ripe.values())
 
     async def _remove_what_is_doomed(self, ripe: list[tuple[Ledger, InFlight]]) -> None:
-        """Remove, and then count: what was removed and not counted is counted by nobody twice."""
+        """Remove messages, then count them. In this order, an interruption cannot make a message count twice."""
         begun, gone = self._desk.now().at, False
         try:
             if self._doomed:

@@ -1,4 +1,4 @@
-"""Visits a mailbox server for the flows that share a login: again and again, or for as long as it lets us stay."""
+"""Visits a mailbox server for the flows that share a login: repeatedly, or in one long visit."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from exporter.model import Endpoint, FailureReason, Flow, Protocol
 from exporter.visiting.visit import Inside, Visitor
 
 RETRY: Final = 2.0
-"""Seconds after a visit that failed; doubled by each further one, up to MAX_PAUSE."""
+"""Seconds to wait after a failed visit. Each further failure doubles them, up to MAX_PAUSE."""
 
 LEAST_PAUSE_POP3: Final = 2.0
-"""Seconds between two visits by POP3, which all come with a login."""
+"""The least seconds between two visits by POP3, because each needs a login."""
 
 ATTENTION_WITHIN: Final = 2.0
-"""Seconds for which a message waits to be sent, until somebody looks out for it."""
+"""The most seconds to delay a message until its reader is awake."""
 
 STAY_AT_MOST: Final = 24 * 3600.0
-"""Seconds of one visit: a reader leaves by itself before."""
+"""The most seconds of one visit. Readers usually leave earlier by themselves."""
 
 log = structlog.get_logger()
 
 
 class Reader:
-    """Reads what is behind one login.
+    """Reads the mailboxes of one login.
 
     Attributes:
-        work: What that is, and for whom.
+        work: The mailboxes, and the flows to read for.
     """
 
     def __init__(self, endpoint: Endpoint, desk: Desk, visitor: Visitor) -> None:
@@ -48,7 +48,7 @@ class Reader:
         self._task: asyncio.Task[None] | None = None
 
     def configure(self, endpoint: Endpoint, flows: tuple[Flow, ...], bouncing: tuple[Flow, ...]) -> None:
-        """Read for these flows from now on."""
+        """Use these flows from now on."""
         self.work.configure(endpoint, flows, bouncing)
         self._pace.wanted.set()
 
@@ -56,7 +56,7 @@ class Reader:
         self._task = asyncio.create_task(self._go_on())
 
     async def attention(self) -> None:
-        """Wait until the reader does not sleep: a message is about to be sent."""
+        """Wait until the reader is awake, before a message is sent."""
         self._pace.wanted.set()
         if self.work.failure is None:
             try:
@@ -66,7 +66,7 @@ class Reader:
                 return
 
     def sent(self) -> None:
-        """A message is on its way, or settled."""
+        """Wake the reader, because a message was sent or settled."""
         self._pace.wanted.set()
 
     def stop(self) -> None:
@@ -75,12 +75,12 @@ class Reader:
         self._pace.wanted.set()
 
     async def ended(self) -> None:
-        """Wait for the visit that is under way."""
+        """Wait for the end of the current visit."""
         if self._task is not None:
             await asyncio.wait([self._task])
 
     async def cancel(self) -> None:
-        """End the visit that is under way where it stands."""
+        """Cancel the current visit."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -95,7 +95,7 @@ class Reader:
             await self._pace.pause(self._desk.now().at + self._until_next())
 
     async def visit(self) -> None:
-        """One visit. What keeps it from its work is said to all flows that wait for it."""
+        """Make one visit. A failure is reported to all flows that are read here."""
         work = self.work
         work.changed = False
         if work.removes:

@@ -1,4 +1,4 @@
-"""Mail flow as a whole: which reader serves which flows, and what a flow does when its turn comes."""
+"""Runs all flows: assigns them to readers, and sends a message when a flow is due."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from exporter.schedule.job import Job
 from exporter.visiting.visit import Visitor
 
 Exchangers: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
-"""The names of a domain's MX hosts, the most preferred first. Raises `OSError`, and `ResolveError` among those."""
+"""Returns the names of a domain's MX hosts, the most preferred first. Raises `OSError`, including `ResolveError`."""
 
 MAX_EXCHANGERS: Final = 10
-"""MX hosts that are handed a message; no domain of repute has more."""
+"""The most MX hosts to send to. No well-run domain has more."""
 
 FIRST_WITHIN: Final = 10.0
-"""Seconds after the start in which the first messages are sent, so that a restart does not hand in all at once."""
+"""Seconds after the start in which the first messages are sent. So a restart does not send all at once."""
 
 log = structlog.get_logger()
 
@@ -39,9 +39,9 @@ class FlowRunner:
 
         Args:
             visitor: Carries out visits.
-            observer: Is told what is found.
+            observer: Receives what flows find.
             exchangers: Finds the MX hosts of a domain.
-            run: Tells a single run from the daemon that may run beside it; empty for the daemon.
+            run: Identifies a single run, because a daemon may run at the same time; empty for the daemon.
         """
         self.desk = Desk(observer, run=run)
         self._visitor = visitor
@@ -52,7 +52,7 @@ class FlowRunner:
         self._held: set[tuple[str, str]] = set()
 
     def configure(self, flows: Flows) -> None:
-        """Go on with these flows; what is in flight is still looked for."""
+        """Use these flows from now on. Remaining flows keep their messages in flight."""
         self.desk.configure(flows)
         self._flows = {flow.name: flow for flow in flows.flows}
         receiving: dict[_Login, list[Flow]] = {}
@@ -79,7 +79,7 @@ class FlowRunner:
                 reader.start()
 
     def jobs(self) -> tuple[Job, ...]:
-        """The turns of the flows that send. Which MX hosts a message goes to is not known before it is sent."""
+        """The jobs of the flows that send. With `mx`, a job names no hosts, because they are looked up for each run."""
         return tuple(
             Job(
                 ("\0flow", flow.name),
@@ -93,9 +93,9 @@ class FlowRunner:
         )
 
     async def run(self, flow: Flow) -> None:
-        """A flow's turn: send a message, one to each MX host. Never raises, but for cancellation.
+        """Send a flow's message, one to each MX host. Raises nothing except cancellation.
 
-        A flow that sends nothing has nothing to do: its reader looks by itself.
+        Flows that only await messages do nothing here, because their reader runs by itself.
         """
         flow = self._flows.get(flow.name, flow)
         if flow.sending is None:
@@ -108,7 +108,7 @@ class FlowRunner:
         await asyncio.gather(*(self._send(flow, mx, endpoint) for mx, endpoint in endpoints))
 
     async def stop(self, within: float) -> None:
-        """Let readers say goodbye."""
+        """Let readers end their visits for so many seconds, then cancel them."""
         readers = list(self._readers.values())
         for reader in readers:
             reader.stop()
@@ -154,7 +154,7 @@ class FlowRunner:
         return [self._readers[login] for login in dict.fromkeys(logins) if login in self._readers]
 
     async def _endpoints(self, flow: Flow) -> list[tuple[str, Endpoint]]:
-        """Where a message goes: the MX host, or nothing, and what to visit."""
+        """Where to send a message: pairs of the MX host, empty if there is none, and the endpoint."""
         if flow.sending is None:
             return []
         endpoint, domain = flow.sending.endpoint, flow.sending.mx
@@ -164,7 +164,7 @@ class FlowRunner:
         return [(host, replace(endpoint, name=f"mx {host}", host=host)) for host in hosts]
 
     async def _not_found(self, flow: Flow, error: OSError) -> None:
-        """No MX host is known: the message of this turn cannot be sent."""
+        """Settle a message as `send_failed`, because the MX hosts could not be looked up."""
         ledger, now = self.desk.ledger(flow, ""), self.desk.now()
         entry = ledger.begin(ledger.next_token(now), "", now)
         reason = str(getattr(error, "reason", FailureReason.DNS_FAILED))
@@ -172,7 +172,7 @@ class FlowRunner:
         self.desk.settle(ledger, settled)
 
     def _dismiss(self, reader: Reader) -> None:
-        """Let a reader leave that nobody needs any more."""
+        """Stop a reader that is not needed any more, without waiting for it."""
         reader.stop()
         task = asyncio.create_task(reader.ended())
         self._leaving.add(task)
@@ -180,6 +180,6 @@ class FlowRunner:
 
 
 def _login(endpoint: Endpoint) -> _Login:
-    """What makes two endpoints lead to the same mailboxes."""
+    """The key that is equal for endpoints with the same mailboxes."""
     username = "" if endpoint.credentials is None else endpoint.credentials.username
     return endpoint.protocol, endpoint.host, endpoint.port, username, endpoint.source_address or "", endpoint.proxy

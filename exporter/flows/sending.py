@@ -1,4 +1,4 @@
-"""Sends one message of a flow, and tells what the server said to it."""
+"""Sends one message of a flow, and judges the server's answer."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from exporter.visiting.visit import Inside, Visited, Visitor
 
 
 async def send(flow: Flow, endpoint: Endpoint, ledger: Ledger, desk: Desk, visitor: Visitor) -> InFlight | None:
-    """Send one message. Never raises, but for cancellation.
+    """Send one message. Raises nothing except cancellation.
 
     Args:
-        flow: Whose message; it sends.
+        flow: A flow that sends.
         endpoint: The server to visit: the flow's, or one of its MX hosts.
-        ledger: Takes note of the message.
-        desk: Is told what became of it, unless it is on its way.
-        visitor: Carries it out.
+        ledger: Keeps the message.
+        desk: Receives the outcome if the server does not accept the message.
+        visitor: Carries out the visit.
 
     Returns:
-        The message, if it is on its way.
+        The message if the server accepted it, else `None`.
     """
     sending = flow.sending
     if sending is None:
@@ -41,14 +41,14 @@ async def send(flow: Flow, endpoint: Endpoint, ledger: Ledger, desk: Desk, visit
     async def inside(here: Inside) -> Submission:
         submission = await here.run(lambda smtp: hand_over(smtp, sending.sender, sending.recipient, outgoing.octets))
         if submission.accepted:
-            # The time counts to the reply, and not to the goodbye.
+            # The leg ends with the reply, not with the logout.
             ledger.submitted(entry, desk.now(), str(submission.reply))
         return submission
 
     try:
         visited = await visitor.visit(endpoint, inside)
     except BaseException:
-        # It may have been taken. If it was, an answer will never be known: it is found as a leftover.
+        # The server may have accepted the message. If so, it will be found as a leftover.
         ledger.forget(entry)
         raise
     if entry.submitted is not None:
@@ -60,14 +60,14 @@ async def send(flow: Flow, endpoint: Endpoint, ledger: Ledger, desk: Desk, visit
 
 def _fail_without_key(ledger: Ledger, desk: Desk, detail: str) -> None:
     now = desk.now()
-    # Signed by nobody and never sent; it is settled so that the flow says what is missing.
+    # This message is not signed and not sent. It is settled so that the flow reports the error.
     entry = ledger.begin(ledger.next_token(now), "", now)
     reason = FailureReason.SECRET_UNREADABLE
     desk.settle(ledger, ledger.not_submitted(entry, Outcome.SEND_FAILED, reason=reason, detail=detail, now=now))
 
 
 def _judge(visited: Visited[Submission]) -> tuple[Outcome, str, str]:
-    """Outcome, reason and detail of a message that was not taken."""
+    """Outcome, reason and detail of a message that the server did not accept."""
     submission, failure = visited.value, visited.result.failure
     if submission is not None:
         reply = submission.reply

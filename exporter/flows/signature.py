@@ -1,7 +1,7 @@
-"""What marks a message as ours: a token that says which flow it belongs to, its number and when it was sent, signed.
+"""Signed tokens, which mark messages as ours. A token has the flow, the message's number and the time of sending.
 
-A message that carries no token with a valid signature is somebody else's, whatever else it looks like. Everything that
-has to be known about a message in flight is in its token, so a restart needs no state file.
+A message without a validly signed token is never treated as ours. The token has all that must be known about a message
+in flight, so a restart needs no state file.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from typing import Final
 from exporter.model import Secret
 
 VERSION: Final = 1
-"""The first octet, so that another layout can be told apart."""
+"""The first octet. It distinguishes this layout from future ones."""
 
 MAX_CANDIDATES: Final = 64
-"""Things that look like tokens, in one text. Ours has three at most; a hostile one may be full of them."""
+"""The most candidates to verify in one text. Our messages have three at most; hostile ones may have thousands."""
 
 _MARK: Final = 6
 _SEQUENCE: Final = 5
 _TIME: Final = 6
 _PAYLOAD: Final = 1 + _MARK + _SEQUENCE + _TIME
 _MAC: Final = 17
-"""Octets of the HMAC that are kept: 136 bits, more than the half that RFC 2104 section 5 asks for at least."""
+"""Octets of the HMAC to keep: 136 bits. RFC 2104 section 5 recommends at least half of its 256 bits."""
 
 TOKEN_LENGTH: Final = (_PAYLOAD + _MAC) * 8 // 5
 """Characters: 35 octets fill 56 characters of base32 exactly."""
 
-# No dashes: full-text search takes words apart at them. One letter case: some servers change it.
+# Without dashes, because full-text search splits words at them. In one letter case, because some servers change it.
 _TOKEN: Final = re.compile(rb"(?<![0-9A-Za-z])[A-Za-z2-7]{%d}(?![0-9A-Za-z])" % TOKEN_LENGTH)
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a token says.
+    """The content of a token.
 
     Attributes:
-        mark: Stands for the flow; see `mark`.
+        mark: Identifies the flow; see `mark`.
         sequence: The message's number within the flow.
         sent_at: When its submission began, as a Unix timestamp in whole milliseconds.
     """
@@ -51,7 +51,7 @@ class Token:
 
 
 def mark(flow: str, mx: str = "", run: str = "") -> bytes:
-    """What stands in tokens for a flow, for the MX host that its message is handed to, and for a single run of it."""
+    """The octets that identify a flow in tokens, with its MX host and single run if there are any."""
     return hashlib.sha256(f"{flow}\0{mx}\0{run}".encode()).digest()[:_MARK]
 
 
@@ -67,13 +67,13 @@ def sign(token: Token, key: Secret) -> str:
 
 
 def verify(text: str, key: Secret) -> Token | None:
-    """What a token says; `None` if it is not ours."""
+    """The content of a token; `None` if its signature is not valid."""
     try:
         octets = b32decode(text.upper())
     except ValueError:
         return None
     payload, code = octets[:_PAYLOAD], octets[_PAYLOAD:]
-    # The comparison takes the same time whatever is wrong, so that a signature cannot be guessed octet by octet.
+    # The comparison takes constant time, so that nobody can guess a signature octet by octet.
     if len(octets) != _PAYLOAD + _MAC or not hmac.compare_digest(code, _code(payload, key)) or payload[0] != VERSION:
         return None
     sequence = int.from_bytes(payload[1 + _MARK : -_TIME])

@@ -1,4 +1,4 @@
-"""What the receiving side's spam filters think of a message, by the header fields that they leave."""
+"""Reads spam scores from the header fields that the receiving side's filters add."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from exporter.flows.headers import Headers
 
 SCANNERS: Final = ("spamassassin", "rspamd", "microsoft", "barracuda")
-"""Label `scanner`."""
+"""Values of the label `scanner`."""
 
 _NUMBER: Final = r"(-?[0-9]{1,6}(?:\.[0-9]{1,6})?)(?![0-9.])"
 _FIELDS: Final[tuple[tuple[str, str, re.Pattern[str]], ...]] = (
@@ -21,19 +21,19 @@ _FIELDS: Final[tuple[tuple[str, str, re.Pattern[str]], ...]] = (
     ("microsoft", "X-Forefront-Antispam-Report-Untrusted", re.compile(rf"(?:^|;)\s*SCL:{_NUMBER}", re.IGNORECASE)),
     ("barracuda", "X-Barracuda-Spam-Score", re.compile(rf"^\s*{_NUMBER}")),
 )
-"""Scanner, field and where the score stands in it; the first that is there counts."""
+"""Scanner, field, and the pattern for the score. The first match of a scanner counts."""
 
 _BARE: Final = re.compile(rf"^\s*{_NUMBER}")
 
 
 def spam_scores(headers: Headers) -> Mapping[str, float]:
-    """The score by each scanner that left one."""
+    """The scores by scanner."""
     scores: dict[str, float] = {}
     for scanner, field, pattern in _FIELDS:
         found = pattern.search(headers.first(field) or "")
         if found is not None and scanner not in scores:
             scores[scanner] = float(found[1])
-    # Both SpamAssassin and rspamd are often told to write X-Spam-Score alone.
+    # Both SpamAssassin and rspamd are often configured to add only X-Spam-Score.
     found = _BARE.search(headers.first("X-Spam-Score") or "")
     if found is not None and not scores.keys() & {"spamassassin", "rspamd"}:
         scanner = "rspamd" if headers.first("X-Spamd-Bar") or headers.first("X-Rspamd-Server") else "spamassassin"

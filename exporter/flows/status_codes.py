@@ -1,4 +1,4 @@
-"""Enhanced mail system status codes (RFC 3463) by their registry (RFC 5248), as reasons: a closed set."""
+"""Reads enhanced status codes (RFC 3463) as reasons. Only registered codes (RFC 5248) count, so the set is closed."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from types import MappingProxyType
 from typing import Final
 
 REGISTERED: Final = MappingProxyType({0: 0, 1: 10, 2: 4, 3: 6, 4: 7, 5: 6, 6: 10, 7: 30})
-"""Each subject, and the highest detail that IANA's registry has for it; there are no gaps."""
+"""The subjects in IANA's registry, each with its highest detail. There are no gaps."""
 
 MAX_BEFORE: Final = 64
-"""Characters in which the code has to end: it stands behind the reply code."""
+"""The code must be within this many characters. It follows the reply code."""
 
 _CODE: Final = re.compile(r"(?<![0-9.])([245])\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9.])")
 
 
 def reason(text: str, reply_code: int | None = None) -> str:
-    """The enhanced status code that a server's words begin with, if the registry knows it, else that of its class.
+    """The enhanced status code at the beginning of a server's text, or the general code of its class.
 
     Args:
-        text: The words, such as `550 5.1.1 no such user`, or the code alone.
-        reply_code: SMTP's reply code, for words without an enhanced one.
+        text: The text, such as `550 5.1.1 no such user`, or the code alone.
+        reply_code: The SMTP reply code, for texts without an enhanced code.
 
     Returns:
-        Such as `5.1.1`; `5.0.0` or `4.0.0` where nothing better is known.
+        A code such as `5.1.1`; one like `5.0.0` if the text has no registered code.
     """
     found = _CODE.search(text[:MAX_BEFORE])
     if found is None:
