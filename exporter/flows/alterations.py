@@ -24,7 +24,7 @@ def alteration(octets: bytes, token: str, headers: Headers) -> str | None:
     Args:
         octets: The received message, or the part of it that was fetched.
         token: The token that it was sent with.
-        headers: Its header.
+        headers: The header of the message.
     """
     if (headers.first(message.HEADER) or "").strip().lower() != token:
         return f"the header {message.HEADER} was removed or changed"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-import authres  # type: ignore[import-untyped] # it brings no types
+import authres  # type: ignore[import-untyped] # it has no types
 
 from exporter.flows.headers import Headers
 from exporter.model import AuthMethod, AuthResult

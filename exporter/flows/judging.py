@@ -47,7 +47,7 @@ def judge(flow: Flow, token: str, copies: Sequence[Copy], sent_at: float, took: 
         token: The token that it was sent with.
         copies: At least one copy. The copy in the expected mailbox is judged, else the first.
         sent_at: When its submission began, as a Unix timestamp.
-        took: Seconds from then until it could be read.
+        took: Seconds from the submission until it could be read.
     """
     expected = flow.expected
     copy = next((each for each in copies if each.mailbox == expected.mailbox), copies[0])

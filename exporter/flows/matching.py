@@ -21,7 +21,6 @@ MAX_COMMENTS: Final = 50
 
 
 def matches(headers: Headers, awaited: Awaited) -> bool:
-    """Whether a message is the awaited one."""
     if awaited.sender is not None and not any(_glob(awaited.sender, address) for address in addresses(headers)):
         return False
     if awaited.subject is not None:

@@ -40,7 +40,7 @@ class Outgoing:
 
     Attributes:
         octets: The whole message. Its lines end with CRLF.
-        message_id: With its angle brackets.
+        message_id: The Message-ID with its angle brackets.
     """
 
     octets: bytes
@@ -51,11 +51,11 @@ def build(token: str, flow: str, sender: str, recipient: str, sent_at: float) ->
     """Build the message with this token.
 
     Args:
-        token: As `signature.sign` writes it.
+        token: The token as text, from `signature.sign`.
         flow: The flow's name, for people.
         sender: The sender's address.
         recipient: The recipient's address.
-        sent_at: Unix timestamp.
+        sent_at: The time of sending, as a Unix timestamp.
     """
     international = not (sender + recipient).isascii()
     message = EmailMessage(policy=(SMTPUTF8 if international else SMTP).clone(max_line_length=MAX_LINE))

@@ -45,7 +45,7 @@ class Part:
     """One part that contains no other parts.
 
     Attributes:
-        content_type: In lower case, or `UNREADABLE_TYPE`.
+        content_type: The type in lower case, or `UNREADABLE_TYPE`.
         content: The content, decoded from its transfer encoding.
     """
 

@@ -81,7 +81,7 @@ def verify(text: str, key: Secret) -> Token | None:
 
 
 def find(text: bytes, key: Secret) -> Token | None:
-    """The first token of ours in a text; `None` if there is none."""
+    """The first validly signed token in a text; `None` if there is none."""
     for number, found in enumerate(_TOKEN.finditer(text)):
         if number == MAX_CANDIDATES:
             break

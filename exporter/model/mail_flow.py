@@ -1,6 +1,6 @@
-"""Mail flow: which messages are sent from where to where, what is expected, and the possible outcomes.
+"""Mail flow: the configuration of flows, and the possible outcomes of their messages.
 
-Values only. How a message is built, recognised and judged is `exporter.flows`.
+This module only has values. `exporter.flows` builds, recognises and judges messages.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ class Outcome(StrEnum):
     """It arrived once, in time, unchanged, in the expected mailbox, and with the expected authentication."""
     LATE = "late"
     JUNK = "junk"
-    """It arrived in another mailbox than the expected one."""
+    """It arrived in a mailbox that is not the expected one."""
     DUPLICATE = "duplicate"
     ALTERED = "altered"
     UNAUTHENTICATED = "unauthenticated"
     LOST = "lost"
-    """The mailbox can be read, and the message was not in it until `give_up`."""
+    """The mailbox could be read, but the message did not arrive within `give_up`."""
     BOUNCED = "bounced"
     REFUSED = "refused"
-    """5xx at submission."""
+    """The server answered the submission with 5xx."""
     DEFERRED = "deferred"
-    """4xx at submission."""
+    """The server answered the submission with 4xx."""
     SEND_FAILED = "send_failed"
     """The submission failed in another way."""
     RECEIVE_FAILED = "receive_failed"
-    """The mailbox could not be read until `give_up`."""
+    """The mailbox could not be read within `give_up`."""
 
 
 class Leg(StrEnum):
-    """The parts of a message's way, in their order: label `leg`."""
+    """The parts of a message's delivery, in their order: label `leg`."""
 
     SUBMIT = "submit"
-    """From before the visit begins until the server has accepted the message."""
+    """From the start of the visit until the server accepts the message."""
     TRANSIT = "transit"
     """From the acceptance until the message can be read."""
     RETRIEVE = "retrieve"
-    """Fetching what is needed to judge it."""
+    """Fetching the message to judge it."""
     REMOVE = "remove"
 
 
@@ -69,7 +69,7 @@ BLAMED: Mapping[Outcome, Leg] = MappingProxyType(
 
 
 class AuthMethod(StrEnum):
-    """Methods of RFC 8601 whose results are looked at: label `method` of `mail_flow_auth_result_info`."""
+    """The methods of RFC 8601 whose results are read: label `method` of `mail_flow_auth_result_info`."""
 
     SPF = "spf"
     DKIM = "dkim"
@@ -78,7 +78,7 @@ class AuthMethod(StrEnum):
 
 
 class AuthResult(StrEnum):
-    """Results that these methods can have (RFC 8601 2.7): label `result`."""
+    """The results that these methods can have (RFC 8601 2.7): label `result`."""
 
     PASS = "pass"  # noqa: S105 - a result, not a secret
     FAIL = "fail"
@@ -96,23 +96,23 @@ class Removal(StrEnum):
     """What was removed from a mailbox: label `kind` of `mail_flow_removed_total`."""
 
     OWN = "own"
-    """A message of the present run, or a copy of it."""
+    """A message of the current run, or a copy of it."""
     LEFTOVER = "leftover"
-    """A message that was settled, or given up, before it was found."""
+    """A message that was found after it was settled or given up."""
     BOUNCE = "bounce"
     """A delivery status notification about one of our messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """How a flow's messages are handed in.
+    """How a flow's messages are sent.
 
     Attributes:
-        sender: The envelope's and the header's.
-        recipient: Likewise.
-        endpoint: The SMTP endpoint that takes them. With `mx` its host is that domain, and each MX host is visited.
-        mx: A domain to whose MX hosts messages are handed as another server would; `None` to use the endpoint.
-        bounces: Reads the sender's mailbox, for delivery status notifications; `None` if nobody does.
+        sender: The address of the sender, in the envelope and the header.
+        recipient: The address of the recipient, in the envelope and the header.
+        endpoint: The SMTP endpoint to send to. With `mx`, its host is that domain, and each MX host is visited instead.
+        mx: Send to the MX hosts of this domain, as other mail servers do; `None` to use the endpoint.
+        bounces: The endpoint with the sender's mailbox, to read delivery status notifications; `None` to ignore them.
     """
 
     sender: str
@@ -124,12 +124,12 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Receiving:
-    """Where a flow's messages are looked for.
+    """Where to look for a flow's messages.
 
     Attributes:
         endpoint: An IMAP or POP3 endpoint with credentials.
-        mailboxes: By name, or by special use (RFC 6154) with a leading backslash; in the order to look.
-        authserv_id: Whose Authentication-Results count (RFC 8601 section 5); `None` if none count.
+        mailboxes: Names, or special uses (RFC 6154) with a leading backslash; in the order to look.
+        authserv_id: The server whose Authentication-Results count (RFC 8601 section 5); `None` to ignore all.
     """
 
     endpoint: Endpoint
@@ -142,9 +142,9 @@ class Expected:
     """What is expected of a sent message.
 
     Attributes:
-        within: Seconds from before its submission until it can be read; `None` if any time before `give_up` will do.
-        mailbox: The one of the mailboxes that it belongs into.
-        auth: The result that each method must have.
+        within: The most seconds from before the submission until it can be read; `None` for any time before `give_up`.
+        mailbox: The mailbox in which it must arrive.
+        auth: The required results by method.
     """
 
     within: float | None = None
@@ -158,8 +158,8 @@ class Awaited:
 
     Attributes:
         every: Seconds after which the newest one is overdue.
-        sender: A pattern with `*` and `?` for the address in From; `None` for anybody.
-        subject: Likewise for the subject.
+        sender: A pattern with `*` and `?` for the address in From; `None` for any sender.
+        subject: A pattern with `*` and `?` for the subject; `None` for any subject.
     """
 
     every: float
@@ -169,15 +169,17 @@ class Awaited:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Mail from one place to another, or from somebody else, with every default applied.
+    """Messages that are sent and received, or awaited from somebody else, with all defaults applied.
 
     Attributes:
         name: Unique; the value of the label `flow`.
-        sending: `None` where nothing is sent.
-        awaited: What is waited for where nothing is sent; `None` where something is.
-        give_up: Seconds after which a message that was not found is `lost`.
-        interval: Seconds from one message, or look, to the next.
-        labels: Further labels on every series of the flow.
+        receiving: Where to look for messages.
+        sending: How to send messages; `None` if the flow only awaits messages.
+        expected: What is expected of sent messages.
+        awaited: The message that somebody else sends; `None` if the flow sends messages itself.
+        give_up: Seconds after which a message counts as `lost` if it was not found.
+        interval: Seconds from one sent message to the next, or from one look to the next.
+        labels: Additional labels on all series of the flow.
     """
 
     name: str
@@ -192,10 +194,10 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Flows:
-    """The flows of a configuration, and what marks their messages.
+    """The flows of a configuration, and the key that signs their messages.
 
     Attributes:
-        key: Where the key comes from that signs messages; `None` if none is sent.
+        key: The source of the key; `None` if no flow sends messages.
     """
 
     flows: tuple[Flow, ...] = ()
@@ -204,14 +206,14 @@ class Flows:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One server on a message's way, by the Received field that it wrote.
+    """One server that a message went through, by the Received field that it wrote.
 
     Attributes:
-        by: Its name, as given; empty if missing.
+        by: Its name as given; empty if missing.
         source: Where it received the message from, as given; empty if missing.
-        at: Its time, as a Unix timestamp; `None` if it cannot be read.
-        delay: Seconds since the server before it, or since the submission; `None` where a time is missing.
-        clocks_differ: Whether the delay cannot be right: it is negative, or longer than the whole delivery.
+        at: Its time as a Unix timestamp; `None` if it cannot be parsed.
+        delay: Seconds since the previous server, or since the submission; `None` if a time is missing.
+        clocks_differ: Whether the delay must be wrong, because it is negative or longer than the whole delivery.
     """
 
     by: str
@@ -239,10 +241,10 @@ class Arrival:
     """The facts of a message that arrived.
 
     Attributes:
-        mailbox: Where it was found, as the flow's configuration calls it.
-        hops: The servers that had it, the first one first.
-        authentication: The results by the pinned server; a method that it does not tell is absent.
-        spam_scores: By scanner.
+        mailbox: Where it was found, by the name in the flow's configuration.
+        hops: The servers that it went through, the first one first.
+        authentication: The results from the configured server. Methods without a result are absent.
+        spam_scores: The spam scores by scanner.
     """
 
     mailbox: str
@@ -252,7 +254,7 @@ class Arrival:
 
     @property
     def slowest_hop(self) -> float | None:
-        """Seconds that the slowest server took; `None` where no delay is known that can be true."""
+        """Seconds that the slowest server took; `None` if no plausible delay is known."""
         return max((hop.delay for hop in self.hops if hop.delay is not None and not hop.clocks_differ), default=None)
 
 
@@ -262,17 +264,17 @@ class Settled:
 
     Attributes:
         flow: The flow's name.
-        mx: The MX host that it was handed to; empty where there is none.
-        token: What it was marked with.
+        mx: The MX host that it was sent to; empty if there is none.
+        token: The token that it was sent with.
         leg: The leg that failed; `None` if it was delivered.
-        reason: An enhanced status code or a failure reason, both of closed sets; empty where the outcome says it all.
-        detail: For people: what happened, in a server's words where there are some.
+        reason: An enhanced status code or a failure reason, both from closed sets; empty if the outcome needs none.
+        detail: A description for people, with a server's text if there is any.
         sent_at: When its submission began, as a Unix timestamp.
-        settled_at: Likewise.
-        legs: Seconds of each leg that is known.
+        settled_at: When the outcome was known, as a Unix timestamp.
+        legs: The known durations of legs, in seconds.
         took: Seconds from before the submission until it could be read; `None` if it did not arrive.
-        arrival: `None` if it did not arrive.
-        faults: All that is wrong with what arrived, the one that made the outcome first.
+        arrival: The facts of its arrival; `None` if it did not arrive.
+        faults: All faults of a message that arrived. The first one decides the outcome.
     """
 
     flow: str
