@@ -1,4 +1,4 @@
-"""The metrics of flows: a row each, with its name, its meaning and where its figures come from."""
+"""The metrics of flows. Each row has a name, a help text, and a function that reads the values."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from exporter.metrics.metric import (
 from exporter.model import Arrival, Outcome, Settled
 
 FLOW_LABELS = ("flow",)
-"""What every series of a flow has, before the labels that its configuration adds."""
+"""The labels of all series of a flow, before those from the configuration."""
 
 MX_LABEL = "mx"
-"""What the series have besides, where a flow hands its messages to MX hosts."""
+"""An additional label of flows that send to MX hosts."""
 
 
 def _of_sending(read: Reader[FlowState]) -> Reader[FlowState]:
-    """Only of flows that send."""
+    """Read only flows that send."""
     return lambda name, states: read(name, [state for state in states if state.sends])
 
 
@@ -41,17 +41,17 @@ def _durations(state: FlowState) -> Histogram:
 
 
 def _sent(read: Callable[[FlowState], Samples]) -> Callable[[FlowState], Samples]:
-    """Only of flows that send."""
+    """Read only flows that send."""
     return lambda state: read(state) if state.sends else ()
 
 
 def _latest(read: Callable[[Settled], Samples]) -> Callable[[FlowState], Samples]:
-    """Read it from the message that was settled last."""
+    """Read the message that was settled last."""
     return lambda state: () if state.latest is None else read(state.latest)
 
 
 def _arrived(read: Callable[[Arrival], Samples]) -> Callable[[FlowState], Samples]:
-    """Read it from the message that was settled last, if it arrived."""
+    """Read the message that was settled last, if it arrived."""
     return _latest(lambda settled: () if settled.arrival is None else read(settled.arrival))
 
 
@@ -203,4 +203,4 @@ FLOW_METRICS: tuple[Metric[FlowState], ...] = (
         further(lambda state: sample(flag(state.overdue))),
     ),
 )
-"""In the order in which `/metrics` lists them."""
+"""All metrics of flows, in the order of `/metrics`."""

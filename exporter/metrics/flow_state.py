@@ -12,27 +12,27 @@ from exporter.metrics.labels import label_pairs
 from exporter.model import Flow, Outcome, Removal, Settled
 
 MAX_HISTORY: Final = 50
-"""Settled messages that are kept of a flow, for its page."""
+"""How many settled messages of a flow are kept for its page."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlowState:
-    """One flow, or one of the MX hosts that it hands messages to.
+    """The state of one flow, or of one of its MX hosts.
 
     Attributes:
-        mx: The MX host; empty where there is none.
-        labels: What its series have between their braces.
-        outcomes: Settled messages by outcome.
+        mx: The MX host; empty if there is none.
+        labels: The labels of its series, as written between the braces.
+        outcomes: The number of settled messages by outcome.
         durations: The delays of messages that arrived.
         latest: The message that was settled last; `None` before the first.
-        last_success_at: When one was delivered last, as a Unix timestamp; `None` if none was.
-        in_flight: Messages that were sent and neither found nor given up.
-        removed: Messages that were removed, by kind.
-        newest_at: When the newest message that the flow awaits came, as a Unix timestamp; `None` if there is none.
-        searched: Whether the mailbox was read for that.
-        overdue: Whether that is too long ago; `None` while it is not known.
+        last_success_at: When the last delivered message was settled, as a Unix timestamp; `None` before the first.
+        in_flight: The number of messages that were sent and neither found nor given up.
+        removed: The number of removed messages by kind.
+        newest_at: When the newest awaited message arrived, as a Unix timestamp; `None` if there is none.
+        searched: Whether the mailbox was searched for an awaited message.
+        overdue: Whether the newest awaited message is too old; `None` while that is not known.
         held_up: Why the flow cannot work, for people; empty if it can.
-        history: Settled messages, the newest first.
+        history: The last settled messages, the newest first.
     """
 
     flow: Flow
@@ -52,12 +52,11 @@ class FlowState:
 
     @property
     def sends(self) -> bool:
-        """Whether it sends messages of our own."""
         return self.flow.sending is not None
 
 
 class FlowStates:
-    """The flows of this process: what the flows tell goes in here, and what pages and metrics show comes out."""
+    """The states of all flows. The flows update them, and pages and metrics read them."""
 
     def __init__(self, wall_clock: Callable[[], float] = lambda: 0.0) -> None:
         self._wall_clock = wall_clock
@@ -66,7 +65,6 @@ class FlowStates:
 
     @property
     def are_configured(self) -> bool:
-        """Whether there are flows at all."""
         return bool(self._flows)
 
     def configure(self, flows: Iterable[Flow]) -> None:
@@ -110,7 +108,7 @@ class FlowStates:
             self._states[flow, mx] = replace(state, in_flight=count)
 
     def newest(self, flow: str, arrived_at: float | None) -> None:
-        """The newest message that a flow awaits came at this Unix time."""
+        """The newest message that a flow awaits arrived at this Unix time; `None` if there is none."""
         state = self._state(flow, "")
         if state is not None:
             self._states[flow, ""] = replace(state, newest_at=arrived_at, searched=True)
@@ -122,18 +120,18 @@ class FlowStates:
             self._states[flow, mx] = replace(state, held_up=why)
 
     def snapshot(self) -> tuple[FlowState, ...]:
-        """This moment, in the order of the configuration."""
+        """The states at this moment, in the order of the configuration."""
         now = self._wall_clock()
         order = {name: index for index, name in enumerate(self._flows)}
         states = sorted(self._states.values(), key=lambda state: (order[state.flow.name], state.mx))
         return tuple([_with_overdue(state, now) for state in states])
 
     def of(self, name: str) -> tuple[FlowState, ...]:
-        """What is known of one flow; nothing if there is no such name."""
+        """The states of one flow; empty if there is no such flow."""
         return tuple(state for state in self.snapshot() if state.flow.name == name)
 
     def configured(self, name: str) -> tuple[FlowState, ...]:
-        """A flow whose MX hosts were not looked up yet; nothing if there is no such name."""
+        """An initial state, for a flow whose MX hosts were not looked up yet; empty if there is no such flow."""
         flow = self._flows.get(name)
         return () if flow is None else (FlowState(flow, "", _labels(flow, "")),)
 

@@ -1,10 +1,10 @@
-"""What a metric is: one row with its name, type, help, labels, and the reader that its lines come from.
+"""A metric is one row with a name, a type, a help text, labels, and a reader, which writes its lines.
 
-The rows are in `endpoint_metrics`, `tls_metrics` and `exporter_metrics`, in the order in which `/metrics` lists them;
-the kinds of readers are here. Everything a reader does is done for ten thousand endpoints in one scrape, which is why
-values are text already. A figure that is not known is absent, never 0.
+The rows are in `endpoint_metrics`, `tls_metrics`, `flow_rows`, `domain_rows` and `exporter_metrics`, in the order of
+`/metrics`. This module has the kinds of readers. A reader must be fast, because one scrape may cover ten thousand
+endpoints, so values are text already. An unknown value is absent, never 0.
 
-Names are the interface that dashboards and alerts depend on: a row may be added, but neither renamed nor removed.
+Dashboards and alerts depend on the names: a row may be added, but not renamed or removed.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ from exporter.metrics.histogram import Histogram
 from exporter.model import Label
 
 Samples: TypeAlias = Iterable[tuple[str, str]]
-"""A series: label pairs as they stand between the braces, and the value."""
+"""Series: pairs of the labels, as written between the braces, and the value."""
 
 
 class Labelled(Interface):
-    """What has series, and knows the labels that all of them have, as they stand between the braces."""
+    """An object with series, which knows the labels that they share."""
 
     @property
     def labels(self) -> str:
-        """Without braces; empty for none."""
+        """The labels as written between the braces; empty if there are none."""
 
 
 Of = TypeVar("Of")
 Owner = TypeVar("Owner", bound=Labelled)
 
 Reader: TypeAlias = Callable[[str, Sequence[Of]], str]
-"""Writes the lines of the metric of this name for some of what has it: of each any number, or none."""
+"""Writes the lines of a metric, given its name and the objects that may have it."""
 
 
 _NAME = "\0"
-"""Stands in a template for the name of a metric."""
+"""A placeholder for a metric's name in templates."""
 
 ENDPOINT_LABELS = (Label.ENDPOINT, Label.PROTOCOL)
-"""What every series of an endpoint has, before the labels that its configuration adds."""
+"""The labels of all series of an endpoint, before those from the configuration."""
 
 ADDRESS_LABEL = Label.ADDRESS
-"""What the series have besides, where each address of the host has series of its own."""
+"""An additional label if each address of the host has its own series."""
 
 
 class MetricType(StrEnum):
-    """The types of the exposition formats that are used here."""
+    """The types of metrics that are used here."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -56,7 +56,7 @@ class MetricType(StrEnum):
 
 
 class Unit(StrEnum):
-    """Base units. A metric's name ends with its unit, and OpenMetrics says so in a line of its own."""
+    """Base units. A metric's name ends with its unit, and OpenMetrics repeats it in a separate line."""
 
     SECONDS = "seconds"
     BYTES = "bytes"
@@ -64,15 +64,16 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric(Generic[Of]):
-    """All that there is to know about one metric.
+    """The definition of one metric.
 
     Attributes:
-        name: As Prometheus stores it; a counter's with `_total`.
-        help: One line of plain text without backslashes or quotes, so that no format needs to escape it.
-        read: Where its lines come from.
-        labels: What distinguishes its series beyond the labels that every series of their owner has.
-        exemplars: Where they come from in OpenMetrics, which can say more; `None` if it says the same.
-        of_schedule: Whether it is about the schedule and what its probes share, and cannot be said of a single probe.
+        name: The name as Prometheus stores it. Counters have the suffix `_total`.
+        help: One line of plain text. It has no backslashes or quotes, so that no format needs to escape it.
+        read: Writes its lines.
+        labels: The labels of its series besides those that all series of their owner have.
+        exemplars: Writes its lines for OpenMetrics, with exemplars; `None` if it has none.
+        of_schedule: Whether it is about the schedule and the state that its probes share, so that a single probe cannot
+            have it.
     """
 
     name: str
@@ -85,12 +86,12 @@ class Metric(Generic[Of]):
 
     @property
     def family(self) -> str:
-        """The name in OpenMetrics' metadata, where a counter's has no suffix."""
+        """The name in OpenMetrics' metadata, without the suffix of counters."""
         return self.name.removesuffix("_total") if self.type is MetricType.COUNTER else self.name
 
     @property
     def unit(self) -> Unit | None:
-        """`None` for counts, flags and information."""
+        """The unit; `None` for counts, flags and information."""
         return next((unit for unit in Unit if self.family.endswith(f"_{unit}")), None)
 
 
@@ -98,7 +99,7 @@ COUNTER, GAUGE, HISTOGRAM = MetricType.COUNTER, MetricType.GAUGE, MetricType.HIS
 
 
 def one(read: Callable[[Owner], str | None]) -> Reader[Owner]:
-    """One series for each owner, which has the owner's labels and no others."""
+    """One series for each owner, with only the owner's labels."""
 
     def write(name: str, owners: Sequence[Owner]) -> str:
         return "".join(
@@ -109,7 +110,7 @@ def one(read: Callable[[Owner], str | None]) -> Reader[Owner]:
 
 
 def several(read: Callable[[Owner], Samples]) -> Reader[Owner]:
-    """Any number of series for each owner, which have further labels."""
+    """Any number of series for each owner, with further labels."""
 
     def write(name: str, owners: Sequence[Owner]) -> str:
         return "".join(
@@ -120,7 +121,7 @@ def several(read: Callable[[Owner], Samples]) -> Reader[Owner]:
 
 
 def further(read: Callable[[Owner], Samples]) -> Reader[Owner]:
-    """Any number of series for each owner, which have further labels or none."""
+    """Any number of series for each owner, with or without further labels."""
 
     def write(name: str, owners: Sequence[Owner]) -> str:
         return "".join(
@@ -135,12 +136,12 @@ def further(read: Callable[[Owner], Samples]) -> Reader[Owner]:
 
 
 def sample(value: str | None) -> Samples:
-    """A series without further labels; none if the value is not known."""
+    """One series without further labels, or none if the value is not known."""
     return () if value is None else (("", value),)
 
 
 def spread(bounds: tuple[float, ...], read: Callable[[Owner], Histogram]) -> Reader[Owner]:
-    """A histogram for each owner: many lines, so that all the text between labels and figures is made once."""
+    """A histogram for each owner. It has many lines, so the text between labels and values is prepared once."""
     buckets = [f'{_NAME}_bucket{{%s,le="{bound}"}} %d\n' for bound in _written(bounds)]
     template = "".join([*buckets, f"{_NAME}_sum{{%s}} %s\n", f"{_NAME}_count{{%s}} %d\n"])
     figures = 2 * (len(buckets) + 2)
@@ -160,12 +161,12 @@ def spread(bounds: tuple[float, ...], read: Callable[[Owner], Histogram]) -> Rea
 
 
 def alone(read: Callable[[Of], str | None]) -> Reader[Of]:
-    """One series altogether, without labels."""
+    """A single series without labels."""
     return labelled(lambda of: sample(read(of)))
 
 
 def labelled(read: Callable[[Of], Samples]) -> Reader[Of]:
-    """Any number of series, with no labels but those that they have of their own."""
+    """Any number of series, without the labels of an owner."""
 
     def write(name: str, owners: Sequence[Of]) -> str:
         samples = [sample for owner in owners for sample in read(owner)]
@@ -175,7 +176,7 @@ def labelled(read: Callable[[Of], Samples]) -> Reader[Of]:
 
 
 def bare(read: Callable[[Of], Histogram]) -> Reader[Of]:
-    """A histogram altogether, without labels."""
+    """A single histogram without labels."""
 
     def write(name: str, owners: Sequence[Of]) -> str:
         lines: list[str] = []
@@ -189,7 +190,7 @@ def bare(read: Callable[[Of], Histogram]) -> Reader[Of]:
 
 
 def seconds(value: float) -> str:
-    """A duration to the microsecond: more is noise, and takes three times as long to write."""
+    """A duration to the microsecond. More digits are noise, and take three times as long to write."""
     return f"{value:.6f}"
 
 
@@ -215,5 +216,5 @@ def count(value: int | None) -> str | None:
 
 
 def _written(bounds: tuple[float, ...]) -> tuple[str, ...]:
-    """The values of `le`: as floats, which OpenMetrics demands and the older format allows."""
+    """The values of `le` as floats, which OpenMetrics demands and the older format allows."""
     return (*map(repr, bounds), "+Inf")

@@ -1,12 +1,12 @@
-"""A probe's result, stored compactly and unpacked on demand.
+"""Stores the result of a probe compactly, and unpacks it on demand.
 
-Ten thousand endpoints keep their last result and their last failure, each with its transcript. As the objects that a
-probe returns they would take some ten KiB each; here the many small ones - spans and transcript lines - are
-packed into one string each, and values that are equal are kept once.
+Ten thousand endpoints keep their last result and their last failure, each with its transcript. As the objects that
+probes return, each would take about ten KiB. So spans and transcript lines are packed into one string each, and equal
+values are stored once.
 
-The one thing that is spread out instead is a text for `/metrics` that would otherwise be made again for each scrape.
+One text for `/metrics` is stored in addition, because writing it for every scrape would be slow.
 
-Nothing is lost but digits: a transcript's times are kept to the microsecond.
+Packing loses only digits: the times of a transcript are kept to the microsecond.
 """
 
 from __future__ import annotations
@@ -34,20 +34,19 @@ from exporter.model import (
 )
 
 SHARED_OCTETS = 2 * 1024 * 1024
-"""How many values are remembered to be shared: the capabilities of all kinds of servers, the certificates of some 250.
-A server that makes up new ones each time can fill this, and then costs others their sharing, but no more memory."""
+"""The size of all shared values: the capabilities of all kinds of servers, and the certificates of about 250 servers.
+A server that always sends new values can fill this. Then other values are not shared, but memory stays limited."""
 
 PLAIN_WEIGHT = 200
 CERTIFICATE_WEIGHT = 2000
 NAME_WEIGHT = 56
-"""Octets of a value that is remembered, of a certificate in it, and of each of its names beside its letters."""
+"""Approximate octets of a value, of a certificate in it, and of each name in addition to its characters."""
 
 MARK = "\0"
-"""Stands in prepared lines for what an endpoint's series have in common; no label value holds it."""
+"""A placeholder in prepared lines for the metric's name and the endpoint's labels. No label value contains it."""
 
 PLAIN_TRANSCRIPT = 2048
-"""Characters: a longer transcript is compressed. A login and a look around take half of that, so that most probes do
-not pay for it."""
+"""Transcripts with more characters are compressed. A typical probe has half of this, and needs no compression."""
 
 _PHASES = tuple(Phase)
 _PHASE_NUMBERS = {phase: number for number, phase in enumerate(_PHASES)}
@@ -55,19 +54,19 @@ _PHASE_PAIRS = {phase: label_pairs([("phase", phase)]) for phase in Phase}
 _FACTS = tuple([field.name for field in fields(Facts)])
 
 _SPAN = Struct("=Bdd")
-"""A stretch of a probe: the number of its phase, its start, its duration."""
+"""A span of a probe: the number of its phase, its start and its duration."""
 
 Value = TypeVar("Value", bound=Hashable)
 
 
 class Shared:
-    """Values seen lately, so that equal ones can be kept once: servers of one kind announce the same capabilities."""
+    """Recent values, so that equal ones are stored once: servers of one kind announce the same capabilities."""
 
     def __init__(self, octets: int = SHARED_OCTETS) -> None:
         self._values: LRUCache[Any, Any] = LRUCache(octets, getsizeof=_weight)
 
     def __call__(self, value: Value) -> Value:
-        """An equal value: the one that is kept already, if there is one."""
+        """Returns the stored value that is equal, else this value."""
         kept: Value | None = self._values.get(value)
         if kept is not None:
             return kept
@@ -77,7 +76,7 @@ class Shared:
 
 
 def _weight(value: object) -> int:
-    """Octets that a value takes up, about."""
+    """The approximate size of a value in octets."""
     match value:
         case TlsFacts():
             chains = {*value.chain, *value.verified_chain}
@@ -94,13 +93,13 @@ def _weight(value: object) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A `ProbeResult` without the endpoint's name; the fields have the same meaning.
+    """A `ProbeResult` without the endpoint's name. The other fields have the same meaning.
 
     Attributes:
-        packed_spans: A row of `_SPAN`.
-        phase_lines: What `/metrics` says of the phases: a line each, which begins with `MARK` where the metric's name
-            and the endpoint's labels belong. It is a quarter of a scrape's work, and only a probe changes it.
-        packed_transcript: A line each; as bytes if compressed.
+        packed_spans: The spans, each packed as `_SPAN`.
+        phase_lines: The lines of `/metrics` about the phases. Each begins with `MARK` instead of the metric's name and
+            the endpoint's labels. Writing them would be a quarter of a scrape's work, and only a probe changes them.
+        packed_transcript: The transcript, one line for each of its lines; as bytes if compressed.
     """
 
     started_at: float
@@ -114,7 +113,7 @@ class Record:
 
     @property
     def expiry(self) -> float | None:
-        """When the certificate stops being good: on the path that was verified, if one was; `None` if not known."""
+        """When the verified path expires, or the presented chain if none was verified; `None` if not known."""
         tls = self.facts.tls
         if tls is None:
             return None
@@ -126,19 +125,19 @@ class Record:
 
     @property
     def login_paused(self) -> bool:
-        """Whether it only reports an earlier refusal: the login was not tried, so that no account gets locked."""
+        """Whether it only repeats an earlier refusal. The login was not tried, so that no account gets locked."""
         if self.failure is None or self.failure.reason not in PAUSING:
             return False
         return _PHASE_NUMBERS[Phase.AUTH] not in self.packed_spans[:: _SPAN.size]
 
 
 def fold(result: ProbeResult, previous: Record | None, shared: Shared) -> Record:
-    """The result made small.
+    """Pack a result.
 
     Args:
-        result: What a probe returned.
-        previous: The record before, of the same endpoint, whose values are likely to be the same.
-        shared: Where to look for equal values otherwise.
+        result: The result of a probe.
+        previous: The previous record of the endpoint, which usually has equal values.
+        shared: Has the equal values of other endpoints.
     """
     facts = _kept_facts(result.facts, None if previous is None else previous.facts, shared)
     return Record(
@@ -158,12 +157,12 @@ def fold(result: ProbeResult, previous: Record | None, shared: Shared) -> Record
 
 
 def unfold(record: Record, endpoint: str, *, transcript: bool = True) -> ProbeResult:
-    """The result as the probe returned it, to the digits that were kept.
+    """Unpack a result. Only digits of times are lost.
 
     Args:
-        record: What was kept.
+        record: The packed result.
         endpoint: The endpoint's name.
-        transcript: Whether that is wanted too; it takes longer than all the rest.
+        transcript: Whether to unpack the transcript too, which takes longer than everything else.
     """
     return ProbeResult(
         endpoint=endpoint,
@@ -180,7 +179,7 @@ def unfold(record: Record, endpoint: str, *, transcript: bool = True) -> ProbeRe
 
 
 def _kept_facts(facts: Facts, previous: Facts | None, shared: Shared) -> Facts:
-    """Equal facts that are kept already; else these, made of values that are."""
+    """Returns the previous facts if they are equal, else these facts with shared values."""
     if facts == previous:
         return previous
     kept = {name: _kept(getattr(facts, name), getattr(previous, name, None), shared) for name in _FACTS}
@@ -188,9 +187,9 @@ def _kept_facts(facts: Facts, previous: Facts | None, shared: Shared) -> Facts:
 
 
 def _kept(value: Value, previous: Any, shared: Shared) -> Value:
-    """An equal value that is kept already, or this one.
+    """Returns a stored value that is equal, else this value.
 
-    Flags, numbers and members of closed sets take no memory, and some of them equal values of other kinds.
+    Flags, numbers and enumeration members are not shared: they need no memory, and may equal values of other types.
     """
     if value is None or isinstance(value, int | Enum):
         return value
@@ -203,12 +202,12 @@ def _pack_transcript(lines: tuple[TranscriptLine, ...]) -> str | bytes:
 
 
 def transcript_text(packed: str | bytes) -> str:
-    """A record's conversation in one text: a line each, which begins with its direction and its time."""
+    """A record's transcript as one text. Each line begins with its direction and its time."""
     return packed if isinstance(packed, str) else zlib.decompress(packed).decode()
 
 
 def transcript_lines(text: str) -> Iterator[TranscriptLine]:
-    """The lines of such a text."""
+    """Parses the text that `transcript_text` returns."""
     for line in text.split("\n") if text else ():
         at, _, text = line[1:].partition(" ")
         yield TranscriptLine(float(at), Direction(line[0]), text)

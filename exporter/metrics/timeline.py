@@ -1,6 +1,6 @@
-"""Ninety days of an endpoint in half hours, two bits each: whether its probes worked, failed, or some of each.
+"""Ninety days of an endpoint in half hours. Two bits for each say whether its probes succeeded, failed, or both.
 
-Pure arithmetic. A whole timeline is one integer of 1080 octets; a young one is as short as its past.
+This module is pure arithmetic. A timeline is one integer of up to 1080 octets, and shorter if it has less history.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from enum import IntEnum
 from typing import Final
 
 SLOT_SECONDS: Final = 1800
-"""Half an hour: what one slot stands for."""
+"""The length of one slot: half an hour."""
 
 SLOTS_A_DAY: Final = 48
 
 LENGTH: Final = 90 * SLOTS_A_DAY
-"""Slots that are kept."""
+"""The number of slots to keep."""
 
 _BITS: Final = 2
 _MASK: Final = (1 << _BITS * LENGTH) - 1
 
 
 class Slot(IntEnum):
-    """What became of the probes of half an hour. The bits of a success and of a failure: `MIXED` has both."""
+    """The results of half an hour's probes. One bit means success and one failure, and `MIXED` has both."""
 
     UNKNOWN = 0
-    """There was none: the exporter did not run, or did not know the endpoint."""
+    """No probe: the exporter did not run, or did not know the endpoint."""
     GOOD = 1
     BAD = 2
     MIXED = 3
@@ -34,7 +34,7 @@ class Slot(IntEnum):
 
 _SLOTS: Final = tuple(Slot)
 _LETTERS: Final = ".+-~"
-"""How a slot is written in the history file, by its value."""
+"""The letters of slots in the history file, by their value."""
 _HEX_TO_LETTERS: Final = {
     ord(digit): _LETTERS[int(digit, 16) >> _BITS] + _LETTERS[int(digit, 16) & _BITS + 1] for digit in "0123456789abcdef"
 }
@@ -48,19 +48,19 @@ class Timeline:
     """The slots, packed.
 
     Attributes:
-        bits: Two a slot, the newest lowest.
-        newest: The number of the newest slot: half hours since 1970. Meaningless while there is none.
+        bits: Two bits for each slot. The newest slot has the lowest bits.
+        newest: The number of the newest slot, in half hours since 1970. Not meaningful without slots.
     """
 
     bits: int = 0
     newest: int = 0
 
     def noted(self, at: float, *, failed: bool) -> Timeline:
-        """The timeline with one probe more.
+        """Returns the timeline with one more probe.
 
         Args:
-            at: When it ended, a Unix timestamp. A clock that was set back must not make it forget the rest.
-            failed: What became of it.
+            at: When the probe ended, as a Unix timestamp. It may be in the past, after the clock was set back.
+            failed: Whether the probe failed.
         """
         slot = int(at // SLOT_SECONDS)
         bit = Slot.BAD if failed else Slot.GOOD
@@ -68,7 +68,7 @@ class Timeline:
             return Timeline(int(bit), slot)
         ahead = slot - self.newest
         if ahead > 0:
-            # Beyond the end nothing is left, and shifting by the centuries of a wrong clock would take memory.
+            # Nothing is left after a longer gap, and a shift by the centuries of a wrong clock would need much memory.
             kept = (self.bits << _BITS * ahead) & _MASK if ahead < LENGTH else 0
             return Timeline(kept | bit, slot)
         if -ahead >= LENGTH:
@@ -77,7 +77,7 @@ class Timeline:
         return self if bits == self.bits else Timeline(bits, self.newest)
 
     def slots(self, until: int, count: int) -> list[Slot]:
-        """So many slots, the oldest first, up to and including the one with the number `until`."""
+        """Returns `count` slots, the oldest first. The last one has the number `until`."""
         behind = until - self.newest
         if not self.bits or behind >= LENGTH or -behind >= LENGTH:
             return [Slot.UNKNOWN] * count
@@ -85,16 +85,16 @@ class Timeline:
         return [_SLOTS[bits >> _BITS * place & _BITS + 1] for place in range(count - 1, -1, -1)]
 
     def __str__(self) -> str:
-        """Run lengths for the history file, the oldest first: `96+2-1~`."""
+        """Writes run lengths for the history file, the oldest first: `96+2-1~`."""
         letters = f"{self.bits:x}".translate(_HEX_TO_LETTERS).lstrip(_LETTERS[Slot.UNKNOWN])
         return _RUN.sub(lambda run: f"{len(run[0])}{run[1]}", letters)
 
     @classmethod
     def parse(cls, text: str, newest: int) -> Timeline:
-        """The opposite of `str`.
+        """Parses the text that `str` writes.
 
         Raises:
-            ValueError: It is not what `str` writes.
+            ValueError: The text is malformed.
         """
         runs = _WRITTEN_RUN.findall(text)
         lengths = [int(length) for length, _ in runs]
@@ -106,5 +106,5 @@ class Timeline:
 
 
 def slot_number(at: float) -> int:
-    """The number of the slot that a Unix timestamp lies in."""
+    """The number of the slot that contains a Unix timestamp."""
     return int(at // SLOT_SECONDS)

@@ -1,4 +1,4 @@
-"""The metrics of TLS: what the last handshake with an endpoint showed."""
+"""The metrics of TLS, from the last handshake with an endpoint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from exporter.model import CertificateProblem, TlsFacts
 
 
 def of_tls(read: Callable[[TlsFacts], str | None]) -> Reader[EndpointState]:
-    """One series for each endpoint, once the last probe has seen a handshake."""
+    """One series for each endpoint whose last probe completed a handshake."""
 
     def write(name: str, states: Sequence[EndpointState]) -> str:
         return "".join(
@@ -121,4 +121,4 @@ TLS_METRICS: tuple[Metric[EndpointState], ...] = (
         of_tls(lambda tls: None if tls.ocsp_next_update is None else timestamp(tls.ocsp_next_update)),
     ),
 )
-"""In their place among the metrics of an endpoint."""
+"""All metrics of TLS. `endpoint_metrics` lists them among the metrics of an endpoint."""
