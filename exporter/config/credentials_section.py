@@ -1,6 +1,6 @@
-"""The section `credentials`: from its entries to `Credentials`, with the `OAuth2Client` that some get tokens by.
+"""Reads the section `credentials` into `Credentials`, some of which have an `OAuth2Client` to fetch tokens.
 
-Whether they fit an endpoint is checked with the endpoints. Tokens are fetched elsewhere.
+contradictions.py checks whether they fit an endpoint.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SCOPES: Mapping[OAuth2Provider, str] = MappingProxyType(
         OAuth2Provider.GOOGLE: "https://mail.google.com/",
     }
 )
-"""What the providers' own mail servers want."""
+"""The scopes that the providers' own mail servers need."""
 
 _AUTHENTICATION: Mapping[OAuth2Provider, OAuth2Authentication] = MappingProxyType(
     {
@@ -39,17 +39,17 @@ _AUTHENTICATION: Mapping[OAuth2Provider, OAuth2Authentication] = MappingProxyTyp
         OAuth2Provider.CUSTOM: OAuth2Authentication.BASIC,
     }
 )
-"""What the providers' own documentation does, and what RFC 6749, 2.3.1 obliges every other one to take."""
+"""The way that the provider documents. Others must accept Basic (RFC 6749, 2.3.1)."""
 
 _NO_DIRECTORY = frozenset({"common", "organizations", "consumers"})
-"""Tenants of Microsoft that stand for many: an application that logs in as itself has to say in which."""
+"""Microsoft's tenants that mean several directories. An application that logs in as itself must name one directory."""
 
 _OF_A_CLIENT = ("client_id", "client_secret", "authentication", "private_key", "certificate_file", "refresh_token")
-"""What has no place beside a service account."""
+"""Keys that cannot be used together with a service account."""
 
 
 def read_credentials(value: Value, places: Places) -> Reading[dict[str, Credentials | None]]:
-    """Every entry by its name; `None` for one with problems, which endpoints may still name."""
+    """Reads all entries by their names. An entry with problems is `None`, and endpoints may still name it."""
     notes = Notes()
     entries: dict[str, Credentials | None] = {}
     if value is not None and not isinstance(value, YamlMapping):
@@ -111,7 +111,7 @@ def _username(read: Read[CredentialsSection], at: Location, notes: Notes) -> str
 def _read_oauth2(
     credentials: Read[CredentialsSection], username: str | None, at: Location, folder: Path
 ) -> Reading[OAuth2Client]:
-    """The client of an entry of credentials; without a value if it is missing or invalid."""
+    """Reads the OAuth2 client of an entry of credentials; without a value if it is missing or invalid."""
     section, at = credentials.section.oauth2, (*at, "oauth2")
     if section is None:
         notes = Notes()
@@ -123,7 +123,7 @@ def _read_oauth2(
 
 
 class _OAuth2Reader:
-    """Reads one section, and finds what is wrong with it."""
+    """Reads and checks one section `oauth2`."""
 
     def __init__(self, read: Read[OAuth2Section], at: Location, folder: Path) -> None:
         self._section = read.section
@@ -134,7 +134,7 @@ class _OAuth2Reader:
         self._secrets = Secrets(read, folder, at, self._notes)
 
     def client(self, username: str | None) -> Reading[OAuth2Client]:
-        """What the section describes."""
+        """The client that the section describes; without a value if there are problems."""
         section = self._section
         if section.provider is None:
             self._missing("provider", "microsoft, google or custom")
@@ -150,7 +150,7 @@ class _OAuth2Reader:
             return self._notes.reading(None)
         shown = None if secrets["client_secret"] is None else _AUTHENTICATION[section.provider]
         token_url = section.token_url or _TOKEN_URLS[section.provider].format(tenant=section.tenant)
-        # RFC 6749, 6: a refresh token is good for what it was given for, and more must not be asked for.
+        # RFC 6749, 6: a request must not have scopes beyond those of its refresh token. So none is sent by default.
         scope = section.scope or (None if secrets["refresh_token"] else _SCOPES.get(section.provider))
         client = OAuth2Client(
             provider=section.provider,

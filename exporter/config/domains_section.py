@@ -1,4 +1,4 @@
-"""Reads mail domains: entries of `endpoints` for the servers of a domain, and the section `domains`."""
+"""Reads entries of `endpoints` with a mail domain, and the section `domains`."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from exporter.config.values.urls import default_port
 from exporter.model import DomainCheck, Encryption, Endpoint, Protocol, Source
 
 _SAID_BY_THE_DOMAIN = ("name", "url", "provider", "protocols", "protocol", "host", "port")
-"""Keys of a single endpoint, which discovered ones cannot share."""
+"""Keys of a single endpoint, which discovered endpoints cannot share."""
 
 ONLY_FOR_DOMAINS = ("discover", "refresh", "allowed_targets", "login_hosts")
 """Keys of an entry of `endpoints` that are only used with `domain`."""
 
 _FETCHED = frozenset({Source.AUTOCONFIG, Source.AUTOCONFIG_HTTP, Source.ISPDB})
-"""Sources that need the extra."""
+"""Sources that need the extra `domains` of the package."""
 
 _KEYS_OF_CHECKS: Mapping[DomainCheck, str] = MappingProxyType(
     {DomainCheck.DKIM: "dkim_selectors", DomainCheck.DNSBL: "dnsbl"}
@@ -42,11 +42,11 @@ _KEYS_OF_CHECKS: Mapping[DomainCheck, str] = MappingProxyType(
 
 
 def read_following(keys: Layers, template: Callable[[Target], Endpoint]) -> Reading[Following]:
-    """An entry with `domain`; without a value if the domain is invalid.
+    """Reads an entry with `domain`; without a value if the domain is invalid.
 
     Args:
-        keys: The entry over the defaults.
-        template: Makes an endpoint of a target, with everything else that the entry says.
+        keys: The entry with its defaults.
+        template: Makes an endpoint from a target, with all other keys of the entry.
     """
     notes, at = Notes(), keys.own.at
     for key in _SAID_BY_THE_DOMAIN:
@@ -86,7 +86,7 @@ def check_not_following(keys: Layers, notes: Notes) -> None:
 
 
 def read_domains(value: Value, places: Places) -> Reading[tuple[Domain, ...]]:
-    """The section `domains`; entries with problems are left out."""
+    """Reads the section `domains`. Entries with problems are left out."""
     notes = Notes()
     if value is None:
         return notes.reading(())
@@ -112,7 +112,7 @@ def read_domains(value: Value, places: Places) -> Reading[tuple[Domain, ...]]:
 
 
 def is_installed() -> bool:
-    """Whether the extra is."""
+    """Whether the extra `domains` of the package is installed."""
     return find_spec("defusedxml") is not None
 
 
@@ -154,7 +154,7 @@ def _domain(entry: Value, at: Location, folder: Path) -> Reading[Domain]:
 
 
 def _checks(read: Read[DomainSection], at: Location, notes: Notes) -> tuple[DomainCheck, ...]:
-    """The configured checks in the usual order; else all possible ones."""
+    """The configured checks in the usual order. Without the key `checks`, all checks whose required keys are there."""
     section = read.section
     written = section.checks
     if written is None:

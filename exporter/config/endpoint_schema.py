@@ -1,7 +1,7 @@
-"""The shape of what is about one server: endpoints and modules, how they are judged, and how to log in.
+"""The schema of the sections about one server: endpoints, modules, defaults, credentials and TLS.
 
-As far as this file is concerned every key may be absent, and is `None` where it was written without a value; what must
-be there, what excludes what and what applies in the end is decided where the sections are read.
+In these models every key may be absent, and a key without a value is `None`. The modules that read the sections decide
+which keys are required, which exclude each other, and which value applies.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The section `endpoints`: each entry laid over the defaults, checked, and made an `Endpoint`, or several.
+"""Reads the sections `endpoints` and `modules`: applies the defaults, checks each entry, and makes `Endpoint` objects.
 
-Equal labels, policies and the like become one object, so that thousands of endpoints stay small. What contradicts what
-does not live here.
+Equal values such as labels and policies become one object, so that thousands of endpoints need little memory.
+contradictions.py checks which keys exclude each other.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _AS_WRITTEN = (
     "mail_from",
     "rcpt_to",
 )
-"""Keys whose value is the endpoint's as it stands."""
+"""Keys whose value becomes a field of the endpoint without a change."""
 
 
 def endpoint_from_url(text: str) -> Endpoint:
-    """The endpoint that a URL alone describes, with every default.
+    """The endpoint for a URL alone, with all defaults.
 
     Raises:
-        ValueError: It is not a URL of ours; the message says what to write.
+        ValueError: The URL is invalid. The message says what to write.
     """
     target = target_of(parse_url(text))
     host, absolute = target.host.removesuffix("."), target.host.endswith(".")
@@ -65,8 +65,8 @@ class EndpointReader:
     """Reads the endpoints of one configuration, one after the other.
 
     Attributes:
-        followings: The entries that stand for what a domain has, so far.
-        logins: The entries of credentials that somebody logs in with, so far.
+        followings: The entries with a mail domain that were read so far.
+        logins: The names of the credentials that were used so far.
     """
 
     def __init__(
@@ -82,13 +82,13 @@ class EndpointReader:
         self._shared: dict[Any, Any] = {}
 
     def check_defaults(self) -> Reading[None]:
-        """Checks the defaults, even without endpoints."""
+        """Checks the defaults, even if there are no endpoints."""
         notes = Notes()
         self._entry(Layers(Layer(None, self._defaults.at), self._defaults), notes)
         return notes.reading(None)
 
     def read(self, value: object, index: int) -> Reading[list[Endpoint]]:
-        """The endpoints of the entry at an index of the section; none without a valid target."""
+        """Reads the entry at an index of the section into its endpoints; none if it has no valid target."""
         at, notes = ("endpoints", index), Notes()
         read = notes.take(read_section(EndpointSection, value, at))
         if read is None:
@@ -110,7 +110,7 @@ class EndpointReader:
         return _Entry(keys, self._login(keys, notes), self._policies.policy(keys.below("tls"), notes), notes)
 
     def _follow(self, entry: _Entry) -> None:
-        """Reads an entry for the servers of a domain."""
+        """Reads an entry with a mail domain."""
 
         def template(target: Target) -> Endpoint:
             return self._endpoint(entry, target, frozenset(Protocol), name="")
@@ -124,7 +124,7 @@ class EndpointReader:
         self.followings.append(following)
 
     def template(self, keys: Layers, name: str) -> Reading[Endpoint]:
-        """What the endpoints of a module have in common; without a value if it has no target."""
+        """The endpoint that a module uses as template; without a value if the module has no valid target."""
         notes = Notes()
         target = notes.take(read_module_target(keys))
         entry = _Entry(keys, self._login(keys, notes), self._policies.policy(keys.below("tls"), notes), notes)
@@ -163,13 +163,13 @@ class EndpointReader:
         )
 
     def _name(self, entry: _Entry, target: Target | None) -> str:
-        """The endpoint's unique name; empty without a name or target."""
+        """The endpoint's unique name; empty if there is neither a name nor a target."""
         keys = entry.keys
         name: str = keys.own_value("name") or (target.name if target is not None and keys.usable("name") else "")
         if not name:
             return name
         if target is not None and target.preset is not None and keys.own_value("name"):
-            # Also for a single protocol: with a second one the first must not change its name.
+            # The suffix is also added for a single protocol, so that a second protocol does not change the first name.
             name = f"{name}-{target.protocol}"
         place = (*keys.own.at, "name")
         if name in self._names:
@@ -180,7 +180,7 @@ class EndpointReader:
         return name
 
     def _login(self, keys: Layers, notes: Notes) -> Credentials | None:
-        """The entry of credentials that is named."""
+        """The credentials that the entry names; `None` if there are none."""
         name = keys.value("credentials")
         if name is None:
             return None
@@ -191,7 +191,7 @@ class EndpointReader:
         return self._credentials.get(name)
 
     def _labels(self, keys: Layers) -> Mapping[str, str]:
-        """Those of the defaults and the endpoint's own; an empty value is not a label."""
+        """The labels of the defaults and the endpoint. An empty value removes a label."""
         merged: dict[str, str] = {}
         for layer in (keys.default, keys.own):
             own = getattr(layer.section, "labels", None)
@@ -209,18 +209,18 @@ class EndpointReader:
 
 
 _INHERITED: Final = frozenset({"timeout", "labels", "ip_family", "source_address", "proxy", "helo", "tls"})
-"""Keys of the defaults that hold for modules."""
+"""Keys of the defaults that also apply to modules."""
 
 _SCHEDULED: Final = MappingProxyType(
     {"interval": "a module probes when it is asked to", "addresses": "a module probes one address when it is asked to"}
 )
-"""Keys that a module cannot have, with the reason."""
+"""Keys that modules cannot have, with the reason."""
 
 _NAME_THEM = "write allowed_targets, such as [mail.example.com, 192.0.2.0/24]"
 
 
 def read_modules(value: Value, reader: EndpointReader, defaults: Read[DefaultsSection]) -> Reading[dict[str, Module]]:
-    """Every module by its name; those with problems are left out."""
+    """Reads all modules, by their names. Modules with problems are left out."""
     notes = Notes()
     if value is not None and not isinstance(value, YamlMapping):
         wanted = "must be a mapping of names to a url each; write for example imaps: {url: imaps://}"

@@ -1,7 +1,7 @@
-"""The sections about mail flow: each flow with its endpoints found and its defaults applied, or what is wrong with it.
+"""Reads the sections about mail flow: finds each flow's endpoints, applies the defaults, and reports problems.
 
-The role of a flow's endpoints decides what they need: a login to read a mailbox, SMTP to send. An unreadable key file
-or password does not count as a problem of the configuration: only the flow that needs it fails.
+The role of an endpoint decides what it needs: a login to read a mailbox, SMTP to send. An unreadable key file or
+password is not a problem of the configuration, because it only fails the flows that need it.
 """
 
 from __future__ import annotations
@@ -46,25 +46,25 @@ DEFAULT_GIVE_UP: Final = 3600.0
 DEFAULT_INTERVAL: Final = 300.0
 
 _AUTHSERV_ID: Final = re.compile(r"[^\s;()\"\\]{1,255}")
-"""RFC 8601 2.2 allows for anything in quotes; what servers write are host names."""
+"""RFC 8601 2.2 also allows any text in quotes, but servers write host names."""
 
 _READERS: Final = frozenset({Protocol.IMAP, Protocol.POP3})
 _SENT: Final = ("within", "mailbox", "auth")
 _AWAITED: Final = ("from", "subject", "every")
 _FIELDS: Final = MappingProxyType({"from": "sender"})
-"""Keys that the model calls otherwise."""
+"""Keys that have another name in the model."""
 
 
 def read_flows(
     root: YamlMapping, endpoints: Sequence[Endpoint], defaults: Read[DefaultsSection], places: Places
 ) -> Reading[Flows]:
-    """All flows; those with problems are left out.
+    """Reads all flows. Flows with problems are left out.
 
     Args:
         root: The whole file.
-        endpoints: Those that flows may name.
-        defaults: What holds for visits to MX hosts as well.
-        places: Where the values of the file stand.
+        endpoints: The endpoints that flows may name.
+        defaults: The defaults, some of which also apply to visits to MX hosts.
+        places: The places of the file's values.
     """
     notes = Notes()
     key = notes.take(_read_key(root, places))
@@ -98,7 +98,7 @@ def _read_key(root: YamlMapping, places: Places) -> Reading[SecretSource]:
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """A section of a flow, where it stands, what was wrong in it, and what is said about the flow."""
+    """A section of a flow, its place, the places of its wrong values, and the notes about the flow."""
 
     section: Any
     at: Location
@@ -112,7 +112,7 @@ class _Keys:
         return self.section is not None and _FIELDS.get(key, key) in self.section.model_fields_set
 
     def missing(self, key: str) -> bool:
-        """Whether nothing usable was written, and nothing unusable that was reported."""
+        """Whether the key has no value, and no wrong value was reported for it."""
         return self.value(key) is None and not any(place[0] == key for place in self.broken)
 
     def below(self, key: str) -> _Keys:
@@ -120,7 +120,7 @@ class _Keys:
         return _Keys(self.value(key), (*self.at, key), broken, self.notes)
 
     def problem(self, message: str, *key: str) -> None:
-        """What is wrong with the section, or a key of it."""
+        """Reports a problem of the section, or of one of its keys."""
         self.notes.problem((*self.at, *key), message)
 
 
@@ -139,7 +139,7 @@ class _FlowReader:
         self._names: dict[str, Location] = {}
 
     def read(self, value: object, index: int) -> Reading[Flow]:
-        """The flow at an index of the section."""
+        """Reads the flow at an index of the section."""
         at, notes = ("flows", index), Notes()
         read = notes.take(read_section(FlowSection, value, at))
         if read is None:
@@ -183,7 +183,7 @@ class _FlowReader:
         return name
 
     def _endpoint(self, keys: _Keys, key: str, *, protocols: frozenset[Protocol], login: str | None) -> Endpoint | None:
-        """The endpoint that a key names, if it can do what it is to do; `login` says what it needs one for."""
+        """The endpoint that a key names; `None` if it does not fit its role. `login` says why it needs a login."""
         name = keys.value(key)
         if name is None:
             return None
@@ -233,13 +233,13 @@ class _FlowReader:
             return None
 
     def _exchanger(self, domain: str) -> Endpoint:
-        """What an MX host of the domain is visited as; its own name takes the domain's place."""
+        """The endpoint for visits to the MX hosts of a domain. Each host's name replaces the domain."""
         defaults = {
             key: value
             for key in ("timeout", "ip_family", "source_address", "proxy", "helo")
             if (value := getattr(self._defaults, key)) is not None
         }
-        # RFC 7435: mail is handed over with whatever encryption there is, by whatever certificate.
+        # RFC 7435: mail servers use encryption if it is offered, and accept any certificate.
         policy = TlsPolicy(verify=False)
         return Endpoint(f"mx {domain}", Protocol.SMTP, domain, 25, Encryption.OPPORTUNISTIC, tls=policy, **defaults)
 
@@ -278,7 +278,7 @@ class _FlowReader:
         return mailboxes
 
     def _check_kind(self, expect: _Keys, keys: _Keys, *, sends: bool) -> None:
-        """What is expected of a message that is sent, and of one that somebody else sends, are different things."""
+        """Checks the keys of `expect`: sent messages and awaited messages have different ones."""
         for key in _AWAITED if sends else _SENT:
             if expect.has(key):
                 why = "a message of our own is recognised by its signature" if sends else "nothing is sent"
@@ -314,6 +314,6 @@ class _FlowReader:
 
 
 def _proper_name(mailbox: str) -> str:
-    """RFC 9051 5.1, RFC 6154 2: letter case means nothing in INBOX and in special uses."""
+    """Normalises the letter case of INBOX (RFC 9051 5.1) and special uses (RFC 6154 2), which is not significant."""
     known = ("INBOX", *SPECIAL_USES)
     return next((name for name in known if name.lower() == mailbox.lower()), mailbox)

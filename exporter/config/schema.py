@@ -1,7 +1,7 @@
-"""The shape of the configuration file: its sections and keys, their meaning, and the JSON schema that editors read.
+"""The schema of the configuration file: its sections and keys with their descriptions, and a JSON schema for editors.
 
-A new key is a field here, or in `endpoint_schema` if it is about one server, and a row in the reference. What holds for
-`endpoint_schema` holds here: a key without a value is `None`, and what must be there is decided elsewhere.
+A new key is a field here, or in `endpoint_schema` if it is about one server, and a row in the reference. As in
+`endpoint_schema`, a key without a value is `None`, and other modules decide which keys are required.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from exporter.config.schema_fields import (
 )
 
 SUBJECTS = ("endpoints", "modules", "flows", "domains")
-"""Sections of which one is enough for a configuration."""
+"""A configuration needs at least one of these sections."""
 
 
 class DnsSection(Section):
@@ -277,8 +277,8 @@ class _Untitled(GenerateJsonSchema):
 def json_schema() -> Mapping[str, Any]:
     """A JSON schema of the file, for editors and other programs.
 
-    It is stricter than reading the file: a number may stand between quotes there, and text that looks like a number may
-    stand without.
+    It is stricter than the reader, which also accepts numbers in quotes, and text that looks like a number without
+    quotes.
     """
     schema = FileSection.model_json_schema(schema_generator=_Untitled)
     return {"$schema": GenerateJsonSchema.schema_dialect, **schema}

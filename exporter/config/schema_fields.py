@@ -1,6 +1,6 @@
-"""The kinds of values that keys can have, as pydantic annotations: how each is read and how a JSON schema describes it.
+"""The kinds of values that keys can have, as pydantic annotations with their parser and JSON schema.
 
-What the text of a value may be is decided in `values`; which keys there are, in `schema` and `endpoint_schema`.
+The parsers are in `values`, and the keys in `schema` and `endpoint_schema`.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ from exporter.model import (
 
 
 def key(meaning: str, example: Any, default: Any = None, *, alias: str | None = None) -> Any:
-    """A key of the file, with what a reference says about it.
+    """Defines a key of the file, with its text in the reference.
 
     Args:
-        meaning: What it is for.
-        example: A value as one would write it.
-        default: Likewise, what holds without it.
-        alias: How it is written, where Python has another use for the word.
+        meaning: The description.
+        example: An example value, as written in the file.
+        default: The value that applies without the key, as written in the file.
+        alias: The key in the file, if Python reserves that word.
     """
     return Field(
         default=None, description=meaning, examples=[example], json_schema_extra={"default": default}, alias=alias
@@ -79,11 +79,11 @@ class Section(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Marks a value that is written as text and read by a function.
+    """Marks a value that is written as text and parsed by a function.
 
     Attributes:
-        parse: Raises `ValueError`, whose message becomes the problem.
-        pattern: What the JSON schema can say about the text.
+        parse: Parses the text. The message of its `ValueError` becomes the problem.
+        pattern: A regular expression for the JSON schema; `None` to accept any text there.
     """
 
     parse: Callable[[str], object]
@@ -103,7 +103,13 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """Seconds, read from a duration within bounds."""
+    """Parses a duration within bounds to seconds.
+
+    Attributes:
+        shortest: The lower bound, in seconds.
+        longest: The upper bound, in seconds.
+        instead: An example for messages.
+    """
 
     shortest: float
     longest: float
@@ -119,24 +125,24 @@ class Duration:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """A member of an enumeration, by its value."""
+    """Checks that a text is the value of an enumeration member."""
 
     members: type[StrEnum]
 
     def __call__(self, written: object) -> object:
-        """The value, for pydantic to make the member of."""
+        """Returns the value, which pydantic converts to the member."""
         values = tuple(member.value for member in self.members)
         if not isinstance(written, str):
             raise PydanticKnownError("string_type")
         if written not in values:
-            # All of them and no guess: the nearest word may be the weakest choice.
+            # The message lists all values and guesses none, because the nearest word may be the weakest choice.
             raise ValueError(f"{quoted(written)} is not known here; write one of {', '.join(values)}")
         return written
 
 
 @dataclass(frozen=True, slots=True)
 class InlineSecret:
-    """A secret in the configuration itself, under this key."""
+    """Parses a secret in the configuration itself, under this key."""
 
     key: str
 

@@ -1,8 +1,7 @@
-"""Reading one section of the document with its pydantic model: what is wrong becomes problems, the rest is kept.
+"""Reads a section of the document with its pydantic model. Wrong values become problems, and the others are kept.
 
-A value that is wrong is reported and taken out, so that the section's other values can still be judged and a user sees
-everything in one go. Pydantic's errors are put into our words by a table. What sections mean together does not live
-here.
+A wrong value is reported and removed, so that the other values can still be checked and a user sees all problems at
+once. A table translates pydantic's errors. Other modules check sections against each other.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from exporter.config.values import plain_text
 S = TypeVar("S", bound=Section)
 
 _KEY = "[key]"
-"""What pydantic appends to a location when the key is wrong and not the value."""
+"""Pydantic appends this to a location if the key is wrong, not the value."""
 
 _MESSAGES: Mapping[str, Callable[[Mapping[str, Any]], str]] = MappingProxyType(
     {
@@ -45,18 +44,18 @@ _MESSAGES: Mapping[str, Callable[[Mapping[str, Any]], str]] = MappingProxyType(
         "value_error": lambda context: str(context["error"]),
     }
 )
-"""Every kind of error that the models of `schema` can meet with, in our words."""
+"""Our message for each kind of error that the models can cause."""
 
 _SELF_EXPLANATORY = frozenset({"value_error", "bool_type", "bool_parsing"})
-"""Errors whose message says already what to write."""
+"""Errors whose message already says what to write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Read(Generic[S]):
-    """A section, and which of its keys had to be left out.
+    """A section without its wrong values.
 
     Attributes:
-        broken: Where values were wrong, as locations within the section. Their absence causes no further problems.
+        broken: The places of the wrong values, relative to the section. They cause no further problems.
     """
 
     section: S
@@ -64,7 +63,7 @@ class Read(Generic[S]):
 
 
 def read_section(model: type[S], value: object, at: Location) -> Reading[Read[S]]:
-    """Reads the section at a place of the document; without a value if it is not a mapping at all."""
+    """Reads the section at a place of the document; without a value if it is not a mapping."""
     notes = Notes()
     try:
         return notes.reading(Read(model.model_validate(value), frozenset()))
@@ -80,7 +79,7 @@ def read_section(model: type[S], value: object, at: Location) -> Reading[Read[S]
 
 
 def check_name(name: str, at: Location, notes: Notes) -> None:
-    """The name of an entry that is a key of its section."""
+    """Checks the name of an entry, for sections whose keys are names."""
     try:
         plain_text.name(name)
     except ValueError as error:
@@ -93,7 +92,7 @@ def _place(detail: ErrorDetails) -> Location:
 
 
 def _without(value: object, places: set[Location]) -> object:
-    """A copy of `value` that lacks what is at `places`."""
+    """A copy of `value` without the values at `places`."""
     below: dict[str | int, set[Location]] = {}
     for place in places:
         below.setdefault(place[0], set()).add(place[1:])
@@ -105,12 +104,12 @@ def _without(value: object, places: set[Location]) -> object:
 
 
 def written_keys(section: type[Section]) -> dict[str, FieldInfo]:
-    """The keys that a section may have, as they are written."""
+    """The keys of a section, as written in the file."""
     return {field.alias or name: field for name, field in section.model_fields.items()}
 
 
 def unknown_key(section: type[Section], key: str) -> str:
-    """What to say about a key that a section does not have."""
+    """The message about a key that a section does not have."""
     keys = tuple(written_keys(section))
     if issubclass(section, DefaultsSection) and key in CredentialsSection.model_fields:
         return "belongs into an entry of credentials; write it there, and here credentials: with the entry's name"
@@ -124,7 +123,7 @@ def unknown_key(section: type[Section], key: str) -> str:
 
 
 def _complaint(model: type[Section], detail: ErrorDetails, at: Location, place: Location) -> str:
-    """What is wrong, and what to write."""
+    """The message about an error: what is wrong, and what to write."""
     if detail["type"] == "extra_forbidden":
         return unknown_key(_section_at(model, place[:-1]) or model, str(place[-1]))
     if detail["input"] is None:
@@ -138,14 +137,14 @@ def _complaint(model: type[Section], detail: ErrorDetails, at: Location, place: 
 
 
 def _example(model: type[Section], at: Location, place: Location) -> str | None:
-    """How one would write the key at `place` of a section, on one line; `None` where no example is known.
+    """How to write the key at a place of a section, on one line; `None` if no example is known.
 
-    For a section as a whole it is the key at the top of the file that the section belongs to.
+    For a whole section, it shows the key at the top of the file.
 
     Args:
         model: The section's schema.
-        at: Where the section stands; empty for a file that is one section.
-        place: Within it.
+        at: The place of the section; empty if the section is the whole file.
+        place: The place of the key, relative to the section.
     """
     key, fields = (str(at[0]), FileSection.model_fields) if at else ("", written_keys(model))
     for depth, part in enumerate(place):
@@ -170,10 +169,12 @@ def _section_at(model: type[Section], place: Location) -> type[Section] | None:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A section, or its absence, and its place in the document.
+    """A section, which may be absent, and its place in the document.
 
     Attributes:
-        broken: Places within the section whose value was wrong, has been reported, and is missing from it.
+        section: The section; `None` if it is absent.
+        at: Its place.
+        broken: The places of wrong values, relative to the section. They were reported and removed from it.
     """
 
     section: Section | None
@@ -181,54 +182,54 @@ class Layer:
     broken: frozenset[Location] = frozenset()
 
     def has(self, key: str) -> bool:
-        """Whether the key was written here, even if without a value."""
+        """Whether the key was written here, with or without a value."""
         return self.section is not None and key in self.section.model_fields_set
 
     def spoilt(self, key: str) -> bool:
-        """Whether the key was written here and could not be used."""
+        """Whether the key was written here with a wrong value."""
         return (key,) in self.broken
 
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """A section over its defaults."""
+    """A section and its defaults, which apply if the section itself does not have a key."""
 
     own: Layer
     default: Layer
 
     def value(self, key: str) -> Any:
-        """What holds for the key; `None` where nothing was written, or nothing that could be used."""
+        """The value that applies; `None` if the key was not written, or its value was wrong."""
         layer = self._layer(key)
         return None if layer is None or layer.spoilt(key) else getattr(layer.section, key)
 
     def own_value(self, key: str) -> Any:
-        """What the section itself says; `None` where it says nothing."""
+        """The value in the section itself; `None` if it has none."""
         return getattr(self.own.section, key) if self.own.has(key) else None
 
     def usable(self, *keys: str) -> bool:
-        """Whether a statement about these keys makes sense: none of them has been reported already."""
+        """Whether these keys can be checked further, because no value of theirs was reported already."""
         deciding = [(key, self._layer(key)) for key in keys]
         return not any(layer is not None and layer.spoilt(key) for key, layer in deciding)
 
     def place(self, key: str) -> Location:
-        """Where the key's value was written; in the section itself if nowhere."""
+        """Where the key was written; its place in the section itself if it was not written."""
         layer = self._layer(key) or self.own
         return (*layer.at, key)
 
     def values(self) -> dict[str, Any]:
-        """Every key that holds a value."""
+        """All keys that have a value, with that value."""
         section = self.own.section or self.default.section
         keys = type(section).model_fields if section is not None else ()
         return {key: value for key in keys if (value := self.value(key)) is not None}
 
     def below(self, key: str) -> Layers:
-        """The section under a key, over the defaults under the same key; over nothing if it takes them back."""
+        """The section under a key, with its defaults. An empty key in the section itself removes these defaults."""
         own = _below(self.own, key)
         taken_back = self.own.has(key) and own.section is None
         return Layers(own, Layer(None, own.at) if taken_back else _below(self.default, key))
 
     def _layer(self, key: str) -> Layer | None:
-        """The layer that decides."""
+        """The layer whose value applies; `None` if the key was not written."""
         return next((layer for layer in (self.own, self.default) if layer.has(key) or layer.spoilt(key)), None)
 
 

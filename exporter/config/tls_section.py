@@ -1,7 +1,7 @@
-"""The key `tls`: from its layers to a `TlsPolicy`, with the files that it names looked into.
+"""Reads the key `tls` into a `TlsPolicy`, and checks the files that it names.
 
-A file of authorities that is not there would fail every probe of the endpoint with a reason that blames the server, so
-it is a problem of the configuration. Judging servers by the policy does not live here.
+A missing file of authorities is a problem of the configuration. Otherwise each probe of the endpoint would fail with a
+reason that blames the server.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from exporter.config.sections import Layers
 from exporter.model import TlsPolicy
 
 MAX_PEM_BYTES = 4 * 1024 * 1024
-"""The authorities of a distribution are a quarter of a megabyte."""
+"""The largest PEM file. A distribution's file of authorities has a quarter of a megabyte."""
 
 _MAX_LISTED = 5
-"""Certificates of one file that a message names."""
+"""The most certificates of one file that a message names."""
 
 _FILES = ("ca_file", "client_cert_file", "client_key_file")
 
@@ -34,18 +34,18 @@ _NO_CERTIFICATE = "holds no certificate in PEM; name a file with one"
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----")
 
 Complaint: TypeAlias = tuple[str, str, Callable[[Notes, Location, str], None]]
-"""A key, what is wrong with it, and how to say so: as a problem or as a warning."""
+"""A key, the message about it, and the method that reports it as a problem or a warning."""
 
 
 class TlsPolicies:
-    """Makes policies; equal ones are one object, and their files are looked into once."""
+    """Makes policies. Equal ones are the same object, and their files are checked once."""
 
     def __init__(self, places: Places) -> None:
         self._places = places
         self._known: dict[TlsPolicy, tuple[TlsPolicy, tuple[Complaint, ...]]] = {}
 
     def policy(self, tls: Layers, notes: Notes) -> TlsPolicy:
-        """The policy of one endpoint; `notes` takes what is wrong with it."""
+        """The policy of one endpoint. Problems are added to `notes`."""
         values = tls.values()
         values |= {key: directory(self._places, tls.place(key)) / values[key] for key in _FILES if key in values}
         made = TlsPolicy(**values)
@@ -78,13 +78,13 @@ def _complaints(policy: TlsPolicy) -> Iterator[Complaint]:
 
 
 def check_authorities(path: Path) -> str | None:
-    """At least one authority that OpenSSL takes.
+    """Checks that a file has at least one certificate that OpenSSL accepts.
 
     Returns:
-        Which of them it does not, in words; `None` if it takes all.
+        A message about the certificates that OpenSSL refuses; `None` if it accepts all.
 
     Raises:
-        ValueError: There is none, or no such file; the message says which.
+        ValueError: OpenSSL accepts none, or the file cannot be read. The message says which.
     """
     blocks = pem_blocks(_read(path))
     useless = [place for place, der in enumerate(blocks, 1) if not _is_certificate(der)]
@@ -105,7 +105,7 @@ def _is_certificate(der: bytes) -> bool:
 
 
 def _check_client(certificate_file: Path, key_file: Path) -> None:
-    """A certificate, and the key that belongs to it, in the same file or another."""
+    """Checks that the certificate and the private key belong together. They may be in the same file."""
     theirs = _public_key(certificate_file)
     pem, shown = _private_key(_read(key_file)), _shown(key_file)
     if pem is None:
@@ -121,7 +121,7 @@ def _check_client(certificate_file: Path, key_file: Path) -> None:
 
 
 def _private_key(pem: bytes) -> bytes | None:
-    """The first private key, which may follow certificates or the parameters of a curve."""
+    """The first private key, because certificates or curve parameters may precede it; `None` if there is none."""
     begin = _BEGIN.search(pem)
     if begin is None:
         return None
@@ -134,7 +134,7 @@ def _public_bytes(key: PublicKeyTypes) -> bytes:
 
 
 def _public_key(path: Path) -> bytes:
-    """The key of the first certificate of a file."""
+    """The public key of the first certificate in a file."""
     try:
         first = pem_blocks(_read(path))[0]
         leaf = crypto.load_certificate(crypto.FILETYPE_ASN1, first)

@@ -1,1 +1,1 @@
-"""What the text of a value means, wherever it is written: in the file, in a URL, on a command line, in DNS. Pure."""
+"""Parses the text of single values, from the file, URLs, command lines or DNS."""

@@ -1,9 +1,8 @@
-"""Which targets a module may be asked to probe: names by pattern, addresses by network.
+"""The targets that a module may probe: names by pattern, addresses by network.
 
-Anyone who may ask for a probe chooses its target, so this is what stands between him and every other server that this
-machine can reach. Judgements only: looking names up, and connecting to nothing but what was judged, is the prober's
-part. An address is judged by where it leads: one that carries an IPv4 address for a translator or a tunnel counts as
-that.
+Anyone who may ask for a probe chooses its target. These rules protect all other servers that this machine can reach.
+This module only judges; the prober looks names up, and connects only to addresses that were judged. An address that
+contains an IPv4 address for a translator or a tunnel is judged as that IPv4 address.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _CARRIERS = (
     IPv6Network("2001::/32"),  # Teredo: RFC 4380 section 4
     IPv6Network("::/96"),  # IPv4-compatible: RFC 4291 section 2.5.5.1
 )
-"""Addresses that carry an IPv4 address, at which packets to them come out."""
+"""Networks of IPv6 addresses that contain an IPv4 address, to which their packets go."""
 
 _NOBODY_ELSES = tuple(
     map(
@@ -33,28 +32,29 @@ _NOBODY_ELSES = tuple(
         (
             "0.0.0.0/8",  # RFC 1122 section 3.2.1.3: this host; Linux connects to itself
             "127.0.0.0/8",  # loopback
-            "169.254.0.0/16",  # link-local: RFC 3927; where clouds tell machines their secrets
+            "169.254.0.0/16",  # link-local: RFC 3927; clouds serve machines their secrets there
             "224.0.0.0/4",  # multicast
             "240.0.0.0/4",  # reserved, and broadcast
             "::/128",
             "::1/128",
             "fe80::/10",
             "ff00::/8",
-            "64:ff9b:1::/48",  # NAT64 with a prefix of the site's own: RFC 8215; its form is not known here
+            "64:ff9b:1::/48",  # NAT64 with a local prefix: RFC 8215; the place of the IPv4 address is not known
         ),
     )
 )
-"""Addresses that no name of somebody else's mail server leads to, and that names are made to lead to by attackers."""
+"""Addresses that other people's mail servers never have. Attackers let names resolve to them."""
 
 _MASKED = re.compile(r"[0-9a-fA-F:.]+/[0-9.]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class NamePattern:
-    """A name, or with `below` all names below it, however deep, as a wildcard of DNS has it (RFC 4592 section 2.1.3).
+    """A name, or all names below it at any depth, as in a DNS wildcard (RFC 4592 section 2.1.3).
 
     Attributes:
-        name: An A-label in lower case, without the final dot.
+        name: A name of A-labels in lower case, without the final dot.
+        below: Whether the pattern matches the names below it instead.
     """
 
     name: str
@@ -64,7 +64,7 @@ class NamePattern:
         return f"*.{self.name}" if self.below else self.name
 
     def matches(self, host: str) -> bool:
-        """Whether it stands for a host in that form."""
+        """Whether it matches a host, which must be in the same form."""
         return host.endswith(f".{self.name}") if self.below else host == self.name
 
 
@@ -72,7 +72,7 @@ def parse_allowed(text: str) -> NamePattern | Network:
     """An entry of `allowed_targets`: `mail.example.com`, `*.example.com`, `192.0.2.25` or `192.0.2.0/24`.
 
     Raises:
-        ValueError: It is invalid; the message says why.
+        ValueError: The text is invalid. The message says why.
     """
     if _MASKED.fullmatch(text):
         return _network(text)
@@ -113,7 +113,7 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def leads_to(address: str) -> IPv4Address | IPv6Address:
-    """Where packets to an address end up: itself, or the IPv4 address that it carries."""
+    """The address that receives packets to an address: itself, or the IPv4 address in it."""
     ip = ip_address(address)
     if isinstance(ip, IPv4Address):
         return ip
@@ -127,30 +127,30 @@ def leads_to(address: str) -> IPv4Address | IPv6Address:
 class AllowedTargets:
     """The targets of a module.
 
-    A name must match one of the patterns, if there are any. Every address must be in one of the networks, if there are
-    any. With patterns alone, the DNS of those names decides on the addresses. A pattern with a `*` lets others choose
-    the name as well, so it may not lead to addresses of this machine, of its link, or of nobody.
+    If there are patterns, a name must match one of them. If there are networks, every address must be in one of them.
+    With patterns alone, the DNS of those names decides on the addresses. A pattern with a `*` lets others choose the
+    name as well, so loopback, link-local and reserved addresses are refused.
 
     Attributes:
-        entries: As written, in their order; not empty.
+        entries: The entries in the order of the configuration; not empty.
     """
 
     entries: tuple[NamePattern | Network, ...]
 
     def as_allowed(self, host: str) -> str:
-        """What to look up for a target: a name that was allowed is that very name, and none below a search domain."""
+        """The name to look up for a target. Allowed names get a final dot, so that no search domain is appended."""
         return f"{host}." if self._patterns and _address(host) is None else host
 
     @property
     def everything(self) -> Network | None:
-        """A network among them that holds every address; `None` if none does."""
+        """A network that contains every address; `None` if there is none."""
         return next((network for network in self._networks if network.prefixlen == 0), None)
 
     def objection(self, host: str) -> str | None:
-        """What is to be said against a target before its name is looked up; `None` for nothing.
+        """Why a target is not allowed, before its name is looked up; `None` if it is allowed so far.
 
         Args:
-            host: A name or an address, as `hosts.parse_host` gives it.
+            host: A name or an address, as `hosts.parse_host` returns it.
         """
         if _address(host) is not None:
             return self.objection_to_addresses(host, (host,))
@@ -159,9 +159,9 @@ class AllowedTargets:
         return None
 
     def objection_to_addresses(self, host: str, addresses: Sequence[str]) -> str | None:
-        """What is to be said against the addresses of a target, if `objection` had nothing; `None` for nothing.
+        """Why the addresses of a target are not allowed, if `objection` has allowed it; `None` if they are.
 
-        One that is not allowed is enough, wherever it stands: which of them is connected to is for the network to say.
+        A single forbidden address is enough, because any of them may be connected to.
         """
         networks, named = self._networks, self._is_named(host)
         for address in addresses:
@@ -174,7 +174,7 @@ class AllowedTargets:
         return None
 
     def _is_named(self, host: str) -> bool:
-        """Whether somebody wrote down this very name, or the name says where it leads (RFC 6761 section 6.3)."""
+        """Whether an entry is exactly this name, or the name is below `localhost` (RFC 6761 section 6.3)."""
         return host.endswith(".localhost") or any(
             pattern.matches(host) and not pattern.below for pattern in self._patterns
         )
@@ -189,7 +189,7 @@ class AllowedTargets:
 
 
 def _way(host: str, address: str, ip: IPv4Address | IPv6Address) -> str:
-    """From the target to the address that is judged, as the beginning of a sentence about that."""
+    """The beginning of a sentence about a judged address, which says how the target leads to it."""
     steps = [str(ip)]
     if address != str(ip):
         steps.insert(0, address)

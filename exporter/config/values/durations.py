@@ -1,4 +1,4 @@
-"""Durations as Prometheus writes them: `500ms`, `30s`, `1m30s`, `1h`. Text to seconds and back, nothing else."""
+"""Parses and writes durations as in Prometheus: `500ms`, `30s`, `1m30s`, `1h`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _MILLISECONDS = MappingProxyType(
         "ms": 1,
     }
 )
-"""Prometheus' units, the largest first, which is also the order they are written in."""
+"""Prometheus' units, in the order in which they are written."""
 
 PATTERN = "^" + "".join(f"([0-9]{{1,9}}{unit})?" for unit in _MILLISECONDS) + "$"
-"""For schemas and for `parse`; it matches the empty text too, which `parse` refuses."""
+"""The pattern for schemas and `parse_duration`. It also matches the empty text, which `parse_duration` refuses."""
 
 _DURATION = re.compile(PATTERN)
 _WHOLE_NUMBER = re.compile("[0-9]{1,9}")
@@ -38,10 +38,10 @@ _UNIT_NAMES = MappingProxyType(
 
 
 def parse_duration(text: str) -> float:
-    """Seconds.
+    """The seconds of a duration.
 
     Raises:
-        ValueError: It is not a duration; the message says what to write.
+        ValueError: The text is not a duration. The message says what to write.
     """
     match = _DURATION.fullmatch(text)
     if match is None or not text:
@@ -51,7 +51,7 @@ def parse_duration(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """The shortest way to write so many seconds, to the millisecond, in hours and less."""
+    """Writes seconds in the shortest way, to the millisecond, with hours as the largest unit."""
     left = round(seconds * 1000)
     written = ""
     for unit in ("h", "m", "s", "ms"):
@@ -62,7 +62,7 @@ def format_duration(seconds: float) -> str:
 
 
 def _mend(text: str) -> str:
-    """What was probably meant."""
+    """Suggests what was probably meant."""
     if _WHOLE_NUMBER.fullmatch(text):
         return f"write {text}s"
     spelt_out = _SPELT_OUT.fullmatch(text)

@@ -1,8 +1,7 @@
-"""Hosts as people write them, to the one form in which the rest of the program knows them.
+"""Parses hosts and addresses into their canonical form.
 
-Names become A-labels in lower case, addresses lose their brackets and get their shortest form. What is neither never
-leaves here, so that no space, CR, LF or NUL reaches a resolver, a socket or a command line. Ports and URLs do not live
-here.
+Names become A-labels in lower case. Addresses lose their brackets and get their shortest form. All other text is
+refused, so that no space, CR, LF or NUL reaches a resolver, a socket or a command line. urls.py parses ports and URLs.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ MAX_NAME = 253
 """RFC 1035, 2.3.4: 255 octets on the wire are 253 characters as written."""
 
 _MAX_WRITTEN = 1024
-"""Before conversion: internationalised names shrink, but not from more than this."""
+"""The limit before conversion, which may shorten a name. A longer one never fits afterwards."""
 
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
-"""RFC 1123, 2.1, and the underscore that names inside organisations are fond of."""
+"""RFC 1123, 2.1, and the underscore, which names inside organisations often have."""
 
 _ENDS_IN_A_NUMBER = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)", re.DOTALL)
-"""What the resolvers of operating systems may take for an IPv4 address: 127.1, 0x7f.1, 2130706433."""
+"""Text that an operating system may parse as an IPv4 address: 127.1, 0x7f.1, 2130706433."""
 
 
 def parse_host(text: str) -> str:
@@ -33,7 +32,7 @@ def parse_host(text: str) -> str:
     Whether the name exists is not checked.
 
     Raises:
-        ValueError: It is neither; the message says why.
+        ValueError: The text is neither. The message says why.
     """
     bracketed = text.startswith("[") and text.endswith("]")
     address = _address(text[1:-1] if bracketed else text)
@@ -47,10 +46,10 @@ def parse_host(text: str) -> str:
 
 
 def parse_target_host(text: str) -> str:
-    """As `parse_host`, with the final dot of a name that has one: it makes the name absolute.
+    """As `parse_host`, but a final dot is kept, because it makes the name absolute.
 
     Raises:
-        ValueError: As there.
+        ValueError: The text is invalid. The message says why.
     """
     host = parse_host(text)
     return f"{host}." if _a_labels(text).endswith(".") else host
@@ -60,7 +59,7 @@ def parse_domain(written: str) -> str:
     """The name of a mail domain, in A-label form.
 
     Raises:
-        ValueError: It is invalid; the message says why.
+        ValueError: The text is not a domain. The message says why.
     """
     if "@" in written:
         raise ValueError(f"{quoted(written)} is a mail address; write what stands after the @")
@@ -74,7 +73,7 @@ def parse_address(text: str) -> str:
     """An IP address in its shortest form.
 
     Raises:
-        ValueError: It is invalid.
+        ValueError: The text is not an IP address.
     """
     address = _address(text)
     if address is None:
@@ -83,30 +82,30 @@ def parse_address(text: str) -> str:
 
 
 def is_ipv4(host: str) -> bool:
-    """Whether `host`, as `parse_host` gave it, is an IPv4 address."""
+    """Whether `host`, as returned by `parse_host`, is an IPv4 address."""
     address = _address(host)
     return address is not None and address.version == 4  # noqa: PLR2004 - the family's own name
 
 
 def is_ipv6(host: str) -> bool:
-    """Whether `host`, as `parse_host` gave it, is an IPv6 address."""
+    """Whether `host`, as returned by `parse_host`, is an IPv6 address."""
     return ":" in host
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host`, as `parse_host` gave it, is this machine by its own word for itself."""
+    """Whether `host`, as returned by `parse_host`, is `localhost` or a loopback address."""
     address = _address(host)
     return host == "localhost" or (address is not None and address.is_loopback)
 
 
 def _shortest(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
-    """RFC 5952, also for IPv4 addresses in IPv6 ones (section 5): Python writes those so since 3.13 only."""
+    """Writes the form of RFC 5952, also for IPv4 addresses in IPv6 ones (section 5). Python does that since 3.13."""
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return f"::ffff:{mapped}" if mapped is not None else address.compressed
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    if "%" in text:  # ipaddress knows zones; they name interfaces of one machine and do not belong to an address
+    if "%" in text:  # ipaddress accepts zones, but they name interfaces of one machine and are not part of an address
         return None
     try:
         return ipaddress.ip_address(text)
@@ -136,7 +135,7 @@ def _name(text: str) -> str:
 
 
 def _complaint(label: str) -> str:
-    """Why `label` is none."""
+    """Why a label is invalid."""
     odd = re.search(r"[^a-z0-9_-]", label)
     if odd:
         return f"{quoted(odd[0])} cannot be in one"
@@ -146,7 +145,7 @@ def _complaint(label: str) -> str:
 
 
 def _a_labels(text: str) -> str:
-    """RFC 5891 by way of UTS 46, as browsers do it."""
+    """Converts names to A-labels (RFC 5891) with UTS 46, as browsers do."""
     if text.isascii():
         return text
     try:

@@ -1,4 +1,4 @@
-"""Labels that series may be given: how they are written, and which names are taken."""
+"""Checks the labels that the configuration adds to series."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LABEL_NAME = "^[a-zA-Z_][a-zA-Z0-9_]*$"
 _OF_PROMETHEUS = frozenset({"job", "instance", "quantile"})
 
 RESERVED_LABELS = frozenset({*Label, "domain", "code"}) | _OF_PROMETHEUS
-"""The labels that series of endpoints have of their own, those that a query joins by, and those of Prometheus."""
+"""Labels that series of endpoints already have, labels that queries join by, and labels of Prometheus."""
 
 RESERVED_FLOW_LABELS = _OF_PROMETHEUS | {
     "flow",
@@ -32,7 +32,7 @@ RESERVED_FLOW_LABELS = _OF_PROMETHEUS | {
     "kind",
     "le",
 }
-"""Likewise of flows."""
+"""Labels that series of flows already have, and labels of Prometheus."""
 
 RESERVED_DOMAIN_LABELS = _OF_PROMETHEUS | {
     "domain",
@@ -55,11 +55,11 @@ RESERVED_DOMAIN_LABELS = _OF_PROMETHEUS | {
     "source",
     "le",
 }
-"""Likewise of domains."""
+"""Labels that series of domains already have, and labels of Prometheus."""
 
 
 def label_name(text: str, reserved: Collection[str] = RESERVED_LABELS) -> str:
-    """The name of a label that series may be given; `reserved` are those that they have of themselves."""
+    """Checks the name of an additional label. It must not be `reserved`."""
     if not re.fullmatch(LABEL_NAME, text):
         raise ValueError(f"{quoted(text)} is not a label name; write letters, digits and underscores, no digit first")
     if text.startswith("__"):
@@ -70,5 +70,5 @@ def label_name(text: str, reserved: Collection[str] = RESERVED_LABELS) -> str:
 
 
 def label_value(text: str) -> str:
-    """Its value. An empty one is as good as no label to Prometheus; it takes back a label of the defaults."""
+    """Checks the value of an additional label. An empty value removes a label of the defaults."""
     return text and plain(text)

@@ -1,8 +1,8 @@
-"""The kinds of text that values can be: what each may hold. Text in, its canonical form out, or `ValueError`.
+"""Checks the kinds of text that values can have. Each function returns the canonical form, or raises `ValueError`.
 
-Every text is one printable line, and text that is sent to servers follows the grammar of its RFC. So no CR, LF, NUL or
-other control character gets into a protocol. Durations, hosts and URLs have files of their own. The schema says which
-kind of value each key takes.
+Every text is one printable line, and text that is sent to servers follows the grammar of its RFC. So no control
+character, such as CR, LF or NUL, gets into a protocol. Durations, hosts and URLs have their own modules. The schema
+says which kind of text each key has.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from exporter.config.values.hosts import is_ipv4, is_ipv6, is_loopback, parse_ad
 from exporter.config.values.urls import MAX_PORT
 
 MAX_TEXT = 1024
-"""User names and mailboxes are far shorter, and a command line of IMAP with one of these still fits servers' limits."""
+"""Characters. User names and mailboxes are far shorter, and servers accept IMAP commands with this many."""
 
 MAX_NAME = 200
-"""An endpoint's name is a label value on some 60 series and a part of a URL."""
+"""Characters. An endpoint's name is a label value of about 60 series, and a part of a URL."""
 
 VARIABLE_NAME = "^[A-Za-z_][A-Za-z0-9_]*$"
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _EXPANSION = re.compile(r"\$\{|(?<!\w)\$[A-Za-z_]|\$[A-Z_][A-Z0-9_]+(?![a-z])")
-"""What other programs expand. `svc$` and `a$b@example.com` are names that exist."""
+"""Variables that other programs expand. Real names such as `svc$` and `a$b@example.com` do not match."""
 
 _WHOLE_VARIABLE = re.compile(r"\$\{[^{}]*\}|\$[A-Z_][A-Z0-9_]*")
 _URL_PASSWORD = re.compile(r"://[^/\s]*:[^/\s]*@")
@@ -36,7 +36,7 @@ SCOPE = r"^[!#-\[\]-~]+( [!#-\[\]-~]+)*$"
 """RFC 6749, 3.3."""
 
 TENANT = "^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$"
-"""A domain, or an id in hexadecimal and hyphens: a segment of a URL's path."""
+"""A domain, or an id of hexadecimal digits and hyphens. It is a segment of a URL's path."""
 
 _HEXADECIMAL = "[0-9A-Fa-f]{64}|[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){31}"
 _PIN = "sha256//?([A-Za-z0-9+/]{43}=)"
@@ -44,18 +44,18 @@ _PIN = "sha256//?([A-Za-z0-9+/]{43}=)"
 FINGERPRINT = f"^({_HEXADECIMAL}|{_PIN})$"
 
 _LOCAL_PART = re.compile(r'[!-;=?-~]{1,64}|"[ !#-;=?-\[\]-~]{1,62}"')
-"""RFC 5321, 4.5.3.1.1 and a generous reading of 4.1.2, for relay tests are about odd ones. But no angle brackets: one
-ends the path."""
+"""RFC 5321, 4.5.3.1.1, and a generous reading of 4.1.2, because relay tests use unusual addresses. Angle brackets are
+not allowed, because one would end the path."""
 
 _UTF8_LOCAL_PART = re.compile(r"""[^\x00-\x20\x7f-\x9f\s"(),:;<>@\[\]\\]{1,64}""")
-"""RFC 6531, 3.3: an atom may hold all of UTF-8 above ASCII."""
+"""RFC 6531, 3.3: an atom may contain all of UTF-8 above ASCII."""
 
 
 def plain(text: str) -> str:
-    """Text on one line that says what it means: nothing in it waits to be expanded, no password hides in a URL.
+    """Checks that text is one line, and has no variables to expand and no URL with a password.
 
     Raises:
-        ValueError: It is not that.
+        ValueError: The text is invalid. The message says why.
     """
     if not text:
         raise ValueError("is empty; write a value or leave the key out")
@@ -75,7 +75,7 @@ def plain(text: str) -> str:
 
 
 def name(text: str) -> str:
-    """The name of an endpoint or of credentials."""
+    """Checks the name of an endpoint or an entry of credentials."""
     if len(plain(text)) > MAX_NAME:
         raise ValueError(f"{quoted(text)} is longer than {MAX_NAME} characters; write a shorter one")
     if text in {".", ".."}:
@@ -92,21 +92,21 @@ def path(text: str) -> str:
 
 
 def variable_name(text: str) -> str:
-    """The name of an environment variable."""
+    """Checks the name of an environment variable."""
     if text.startswith("$"):
         raise ValueError("write the bare name of the environment variable, without $ and braces")
     if not re.fullmatch(VARIABLE_NAME, text):
-        # Not repeated: someone may have written the password itself here.
+        # The message does not quote the text, because it may be the password itself.
         raise ValueError("is not a name of an environment variable; write letters, digits and underscores")
     return text
 
 
 def secret(text: str, key: str) -> str:
-    """A secret in the configuration itself. `$` is a character like others, unless it all looks like a variable.
+    """Checks a secret in the configuration itself. A `$` is allowed, unless the whole text looks like a variable.
 
     Args:
-        text: What is written.
-        key: Where; beside it there are others that end with `_file` and `_env`.
+        text: The secret.
+        key: Its key. There are also keys with the suffixes `_file` and `_env`.
     """
     noun = key.replace("_", " ")
     if _WHOLE_VARIABLE.fullmatch(text):
@@ -114,7 +114,7 @@ def secret(text: str, key: str) -> str:
             f"looks like an environment variable, and is not expanded; write {key}_env with the bare name "
             f"(a {noun} that really reads so goes into a {key}_file)"
         )
-    text = text.removesuffix("\n")  # as `|` leaves it; a file's last newline does not count either
+    text = text.removesuffix("\n")  # YAML's `|` adds it; the last newline of a secret file is ignored, too
     if not text:
         raise ValueError(f"is empty; write a {noun}, or better {key}_file")
     if re.search("[\x00\r\n]", text):
@@ -123,7 +123,7 @@ def secret(text: str, key: str) -> str:
 
 
 def helo(text: str) -> str:
-    """RFC 5321, 4.1.1.1: a domain, or an address literal where there is none."""
+    """RFC 5321, 4.1.1.1: a domain, or an address literal if the machine has no domain."""
     if not text.startswith("["):
         domain = parse_host(plain(text))
         if is_ipv4(domain) or is_ipv6(domain):
@@ -134,9 +134,9 @@ def helo(text: str) -> str:
 
 
 def mail_address(text: str) -> str:
-    """An address as it stands between the angle brackets of MAIL and RCPT."""
+    """Checks an address, which MAIL and RCPT have between angle brackets."""
     text = plain(text)
-    if text.lower() == "postmaster":  # RFC 5321, 4.5.1: the one that needs no domain
+    if text.lower() == "postmaster":  # RFC 5321, 4.5.1: only this one needs no domain
         return text
     local, at, domain = text.rpartition("@")
     if not at or not domain or not _LOCAL_PART.fullmatch(local):
@@ -145,7 +145,7 @@ def mail_address(text: str) -> str:
 
 
 def flow_address(text: str) -> str:
-    """An address that mail is sent to or from; its local part may hold any letters (RFC 6531)."""
+    """Checks a sender or recipient of mail. The local part may have letters beyond ASCII (RFC 6531)."""
     local, _, domain = plain(text).rpartition("@")
     if domain and not local.isascii() and _UTF8_LOCAL_PART.fullmatch(local):
         return f"{local}@{parse_host(domain)}"
@@ -155,19 +155,19 @@ def flow_address(text: str) -> str:
 
 
 def reverse_path(text: str) -> str:
-    """RFC 5321, 4.5.5: a mail address, or the null path `<>`, which is empty here."""
+    """RFC 5321, 4.5.5: a mail address, or the null path `<>`, which becomes empty."""
     return "" if text in ("", "<>") else mail_address(text)
 
 
 def capability(text: str) -> str:
-    """What a server announces: words that are compared without regard to case."""
+    """Checks a capability as a server announces it. Capabilities are compared without case."""
     if not re.fullmatch("[!-~]+( [!-~]+)*", plain(text)):
         raise ValueError(f"{quoted(text)} is not a capability; write it as the server announces it, such as IDLE")
     return text
 
 
 def fingerprint(text: str) -> str:
-    """SHA-256 as openssl prints it, or as curl and browsers write pins; in lower-case hexadecimal without colons."""
+    """A SHA-256 as openssl prints it, or as a pin of curl. Returns lower-case hexadecimal digits without colons."""
     pin = re.fullmatch(_PIN, text)
     if pin:
         return b64decode(pin[1]).hex()
@@ -180,10 +180,10 @@ def fingerprint(text: str) -> str:
 
 
 def nameserver(text: str) -> tuple[str, int]:
-    """Address and port of a DNS server.
+    """The address and port of a DNS server.
 
     Raises:
-        ValueError: It is not that.
+        ValueError: The text is invalid. The message says why.
     """
     with_port = re.fullmatch(r"(?:\[([^\[\]]*)\]|([^:\[\]]*)):([0-9]{1,5})", text)
     if with_port is None:
@@ -195,7 +195,7 @@ def nameserver(text: str) -> tuple[str, int]:
 
 
 def token_url(text: str) -> str:
-    """RFC 6749, 3.2: where tokens are asked for. Without TLS only on this machine, since secrets go there."""
+    """RFC 6749, 3.2: the URL of a token endpoint. It receives secrets, and needs TLS unless it is on this machine."""
     example = "write it like https://idp.example.com/oauth2/token"
     plain(text)
     try:
@@ -215,14 +215,14 @@ def token_url(text: str) -> str:
 
 
 def scope(text: str) -> str:
-    """What a token is to be good for."""
+    """Checks the scope of a token."""
     if not re.fullmatch(SCOPE, plain(text)):
         raise ValueError(f"{quoted(text)} is not a scope; write words of ASCII with one space between them")
     return text
 
 
 def tenant(text: str) -> str:
-    """The name of a directory at Microsoft."""
+    """Checks the domain or id of a directory at Microsoft."""
     if not re.fullmatch(TENANT, plain(text)):
         raise ValueError(
             f"{quoted(text)} is not a tenant; write its domain, such as contoso.onmicrosoft.com, or its id"

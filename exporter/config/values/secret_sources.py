@@ -1,8 +1,8 @@
-"""Where secrets come from: a file, an environment variable, or the configuration itself.
+"""Reads secrets from a file, an environment variable, or the configuration itself.
 
-Each source is read again at the moment of use, so that a rotated secret works with the next probe. Reading blocks for
-as long as a local file takes; callers keep it off the event loop. Nothing here shows a secret: messages
-name the source, and representations hold no content. What a secret is used for does not live here.
+Each source is read again for each use, so that a rotated secret works with the next probe. Reading blocks, so callers
+must keep it off the event loop. Secrets are never shown: messages name only the source, and representations have no
+content.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from pathlib import Path
 from exporter.model import Secret
 
 MAX_SECRET_BYTES = 64 * 1024
-"""Passwords are tens of bytes, tokens and private keys a few thousand. A path that leads to something larger is a
-mistake, and reading it whole at every probe would be another."""
+"""Passwords have tens of bytes, and tokens and private keys a few thousand. A larger file is a mistake, and must not be
+read at every probe."""
 
 
 class SecretUnreadable(OSError):
-    """A secret is missing, cannot be read, or is empty; the message says which, and never what it holds."""
+    """A secret is missing, cannot be read, or is empty. The message says which, and never has the content."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileSecret:
-    """The content of a regular file, less one newline at its end, which editors add."""
+    """The content of a regular file, without one newline at the end, because editors add it."""
 
     path: Path
 
     def read(self) -> Secret:
-        """The file's content as it is now.
+        """Reads the file's current content.
 
         Raises:
-            SecretUnreadable: The file does not exist, may not be read, is not regular, or is empty or too large.
+            SecretUnreadable: The file is missing, not readable, not regular, empty or too large.
         """
         try:
             with open(self.path, "rb", opener=_without_waiting) as file:
@@ -48,7 +48,7 @@ class FileSecret:
         return _secret(content, str(self))
 
     def exposed(self) -> bool:
-        """Whether every user of the machine may read it.
+        """Whether all users of the machine may read it.
 
         Raises:
             OSError: The file is not there.
@@ -56,7 +56,7 @@ class FileSecret:
         return bool(self.path.stat().st_mode & stat.S_IROTH)
 
     def regular(self) -> bool:
-        """Whether it is a file that can be read, and no directory, pipe or device.
+        """Whether it is a regular file, and not a directory, pipe or device.
 
         Raises:
             OSError: The file is not there.
@@ -74,7 +74,7 @@ class EnvSecret:
     name: str
 
     def read(self) -> Secret:
-        """The variable's value as it is now.
+        """Reads the variable's current value.
 
         Raises:
             SecretUnreadable: It is not set, or it is empty.
@@ -107,12 +107,12 @@ class InlineSecret:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Opening a named pipe that nobody writes to would otherwise never return."""
+    """Opens a file without blocking, because opening a named pipe would wait for a writer."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _secret(content: bytes, source: str) -> Secret:
-    """`content` less exactly one newline at its end; every other byte may belong to the secret."""
+    """Removes exactly one newline at the end of `content`. All other bytes may belong to the secret."""
     if content.endswith(b"\n"):
         content = content[:-2] if content.endswith(b"\r\n") else content[:-1]
     if not content:

@@ -1,7 +1,7 @@
-"""The URLs of endpoints and proxies: what the schemes mean, from a URL to its parts, and back to the shortest URL.
+"""Parses the URLs of endpoints and proxies, and writes the shortest URL of an endpoint.
 
-A URL names a server and nothing else. Whatever a URL could carry besides (users, passwords, paths) is refused in words
-that do not repeat it, since it may be a password. Which other keys may stand beside a URL does not live here.
+A URL names a server and nothing else. Users, passwords and paths are refused. Messages do not quote them, because they
+may contain a password.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_PORT = 65535
 
 
 SCHEMES = tuple(scheme for row in PROTOCOLS.values() for scheme in row.schemes)
-"""In the order of preference where several fit."""
+"""All schemes, in the order of preference if several match."""
 
 _URL_PARTS = re.compile(r"([^:/?#@\[\]]*)://([^/?#]*)(.*)", re.DOTALL)
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]{1,5}))?", re.DOTALL)
@@ -33,8 +33,8 @@ class MailUrl:
     """The parts of a URL.
 
     Attributes:
-        host: As `hosts.parse_target_host` gives it; empty only in the URL of a module.
-        port: `None` where the URL leaves it to the scheme.
+        host: The host, as `hosts.parse_target_host` returns it; empty only in the URL of a module.
+        port: The port; `None` if the URL has none.
     """
 
     scheme: Scheme
@@ -42,19 +42,19 @@ class MailUrl:
     port: int | None
 
     def __str__(self) -> str:
-        """Without what is default, and without a final dot."""
+        """Writes the URL without a default port and without a final dot."""
         host = f"[{self.host}]" if is_ipv6(self.host) else self.host.removesuffix(".")
         return f"{self.scheme.name}://{host}" + ("" if self.port in (None, self.scheme.port) else f":{self.port}")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody asks to be probed.
+    """A target that somebody asks to be probed.
 
     Attributes:
-        scheme: `None` where only a host is named.
-        host: As `hosts.parse_target_host` gives it.
-        port: `None` where none is named.
+        scheme: The scheme; `None` if the text is not a URL.
+        host: The host, as `hosts.parse_target_host` returns it.
+        port: The port; `None` if the text has none.
     """
 
     scheme: Scheme | None
@@ -63,10 +63,10 @@ class Asked:
 
 
 def parse_asked(text: str) -> Asked:
-    """Takes a URL apart, or a host, or a host and port: `mail.example.com:993`, `[2001:db8::1]:993`, `2001:db8::1`.
+    """Parses a URL, a host, or a host and port: `mail.example.com:993`, `[2001:db8::1]:993`, `2001:db8::1`.
 
     Raises:
-        ValueError: It is invalid; the message says what to write, and repeats no part that may be a password.
+        ValueError: The text is invalid. The message says what to write, and quotes no part that may be a password.
     """
     if "://" in text or "@" in text:
         url = parse_url(text)
@@ -77,19 +77,19 @@ def parse_asked(text: str) -> Asked:
 
 
 def parse_module_url(text: str) -> MailUrl:
-    """As `parse_url`, where the host may be left out: it is empty then.
+    """As `parse_url`, but the host may be empty.
 
     Raises:
-        ValueError: As there.
+        ValueError: The text is invalid. The message says what to write, and quotes no part that may be a password.
     """
     return parse_url(text, host_may_lack=True)
 
 
 def parse_url(text: str, *, host_may_lack: bool = False) -> MailUrl:
-    """Takes a URL apart.
+    """Parses the URL of an endpoint.
 
     Raises:
-        ValueError: It is invalid; the message says what to write, and repeats no part that may be a password.
+        ValueError: The text is invalid. The message says what to write, and quotes no part that may be a password.
     """
     if "@" in text:
         raise ValueError(
@@ -121,13 +121,13 @@ def parse_url(text: str, *, host_may_lack: bool = False) -> MailUrl:
 
 
 def _host_and_port(authority: str, *, bracketed: str, numbered: str, outside: str) -> tuple[str, int | None]:
-    """Both as written; the host may be empty.
+    """Splits the authority of a URL into host and port, as written. The host may be empty.
 
     Args:
-        authority: What stands between the slashes.
-        bracketed: How to write a URL with an IPv6 address.
-        numbered: What to say of a port that is none.
-        outside: What to write instead of a port that is too large.
+        authority: The text between the slashes.
+        bracketed: The example for a message about an IPv6 address without brackets.
+        numbered: The message about a malformed port.
+        outside: The advice in a message about a port that is out of range.
     """
     parts = _AUTHORITY.fullmatch(authority)
     if parts is None:
@@ -145,10 +145,10 @@ def _port(written: str | None, outside: str) -> int | None:
 
 
 def shortest_url(protocol: Protocol, encryption: Encryption, host: str, port: int) -> str:
-    """The URL of an endpoint that was written as fields.
+    """Writes the URL of an endpoint.
 
-    It takes the protocol's scheme for the port, else the one that begins encryption alike. `opportunistic`
-    and `none` look like `starttls`: a URL cannot tell them apart.
+    It uses the protocol's scheme for that port, else the first scheme that uses TLS from the start, or not, as the
+    endpoint does. URLs do not distinguish `starttls`, `opportunistic` and `none`.
     """
     at_once = encryption is Encryption.TLS
     candidates = [s for s in SCHEMES if s.protocol is protocol and (s.encryption is Encryption.TLS) == at_once]
@@ -157,18 +157,18 @@ def shortest_url(protocol: Protocol, encryption: Encryption, host: str, port: in
 
 
 def usual_scheme(protocol: Protocol, port: int) -> Scheme | None:
-    """The scheme of the servers that usually listen at a port; `None` if no kind of them does."""
+    """The protocol's scheme that usually has this port; `None` if there is none."""
     return next((scheme for scheme in SCHEMES if scheme.protocol is protocol and scheme.port == port), None)
 
 
 def default_port(protocol: Protocol, encryption: Encryption) -> int:
-    """Where servers of this kind listen."""
+    """The usual port for this protocol and encryption."""
     at_once = encryption is Encryption.TLS
     return next(s.port for s in SCHEMES if s.protocol is protocol and (s.encryption is Encryption.TLS) == at_once)
 
 
 def default_encryption(protocol: Protocol, port: int | None) -> Encryption:
-    """What is usual on that port of the protocol; STARTTLS, and insisted on, where nothing is."""
+    """The usual encryption for this protocol and port; required STARTTLS if the port is not a usual one."""
     return next((s.encryption for s in SCHEMES if s.protocol is protocol and s.port == port), Encryption.STARTTLS)
 
 
@@ -177,10 +177,10 @@ def _scheme_names() -> str:
 
 
 def parse_proxy(text: str) -> Proxy:
-    """Takes the URL of a proxy apart.
+    """Parses the URL of a proxy.
 
     Raises:
-        ValueError: It is invalid; the message says what to write.
+        ValueError: The text is invalid. The message says what to write.
     """
     if "@" in text:
         raise ValueError(
