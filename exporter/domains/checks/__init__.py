@@ -1,1 +1,1 @@
-"""What is checked of a domain, one file a check: each asks, judges by the rules in `posture`, and reports."""
+"""The checks of a domain, one file for each. A check asks, applies the rules in `posture`, and reports problems."""

@@ -1,4 +1,4 @@
-"""What a domain publishes for mail clients: do the documents answer, agree, and name servers that work?"""
+"""Autoconfig: are the domain's documents for mail clients available, do they agree, and do their servers work?"""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from exporter.model import DomainCheck, DomainProblem, Encryption, Source, Sourc
 CHECK = DomainCheck.AUTOCONFIG
 
 SOURCES = (Source.SRV, Source.AUTOCONFIG, Source.PACC)
-"""What the domain itself publishes, and nobody else about it."""
+"""The sources that the domain itself publishes."""
 
 MAX_SERVERS = 24
-"""Servers of a domain that are looked at."""
+"""The most servers of a domain that are checked."""
 
 PATIENCE = 8.0
 """Seconds for a round of requests."""
 
 
 async def check_autoconfig(here: Examination) -> Mapping[str, Any]:
-    """RFC 6186, draft-ietf-mailmaint-autoconfig, draft-ietf-mailmaint-pacc-04."""
+    """Check SRV records (RFC 6186) and documents (draft-ietf-mailmaint-autoconfig, draft-ietf-mailmaint-pacc-04)."""
     discovery = await _discovery(here)
     answers = discovery.answers
     for answer in answers:
@@ -37,7 +37,7 @@ async def check_autoconfig(here: Examination) -> Mapping[str, Any]:
     if not published:
         here.nothing_published(CHECK)
         for answer in answers:
-            # A web site that does not answer says nothing of mail.
+            # A web site that does not answer is not a mail problem.
             if answer.failed and answer.source is Source.SRV:
                 here.report(DomainProblem.DNS_FAILED, CHECK, f"{answer.source}: {answer.problem}")
         return {}
@@ -66,7 +66,7 @@ async def _discovery(here: Examination) -> Discovery:
 
 
 def _is_published(answer: Answered) -> bool:
-    """Whether the domain says, or means to say, something by it."""
+    """Whether the domain publishes something here, or tries to."""
     wrong = (answer.malformed or answer.unreachable) and not answer.wildcard
     return answer.success or wrong or answer.digest_matches is False
 
@@ -91,7 +91,7 @@ def _judge_answer(here: Examination, answer: Answered) -> None:
 
 
 async def _judge_server(here: Examination, offer: Offer) -> None:
-    """Whether what is published really listens there, with a certificate that clients take."""
+    """Check that a published server answers, with a certificate that clients accept."""
     host = await here.host(offer.host)
     if host.failure:
         here.report(DomainProblem.AUTOCONFIG_SERVER_FAILS, CHECK, f"{offer.name}: {host.failure}")

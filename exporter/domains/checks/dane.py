@@ -1,4 +1,4 @@
-"""DANE: do the TLSA records match what the servers show, at every address and with every kind of key?"""
+"""DANE: do the TLSA records match the servers' certificates, at every address and for every kind of key?"""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from exporter.model import DomainCheck, DomainProblem, KeyType, TlsaMatch
 CHECK = DomainCheck.DANE
 
 RENEWAL_DUE = 1 / 3
-"""The share of its lifetime that is left when a certificate is usually renewed."""
+"""Certificates are usually renewed when this share of their lifetime is left."""
 
 MOST_NOTICE = 30 * 86400.0
-"""Seconds before the end of a certificate that lives for years when a renewal is due at the latest."""
+"""Even a certificate that is valid for years should be renewed this many seconds before it ends."""
 
 
 async def check_dane(here: Examination) -> Mapping[str, Any]:
-    """RFC 7672 for MX hosts; RFC 7673 for the servers that SRV records name."""
+    """Check the MX hosts (RFC 7672), and the servers in SRV records (RFC 7673)."""
     exchange = await here.exchange()
     servers = [(host, relay(host.name)) for host in exchange.hosts]
     servers += await _offered(here)
@@ -77,7 +77,7 @@ async def _offered(here: Examination) -> list[tuple[Host, Place]]:
 async def _judged(
     here: Examination, host: Host, place: Place, *, mx: bool
 ) -> tuple[Pinned, list[TlsaMatch], bool | None]:
-    """The records of one server, what matches, and whether it is ready for another key."""
+    """The records of one server, which of them match, and whether it is ready for another key."""
     pins = await pinned(here, host, place.port)
     where = f"_{place.port}._tcp.{pins.base}"
     if pins.failure:
@@ -102,7 +102,7 @@ async def _judged(
             (match.key_type, match.matches) for match, _ in rows if match.address == each.address
         ]
         if not each.by_kind:
-            # A key of a kind that no series is about, such as Ed25519.
+            # There is no series for this kind of key, e.g. Ed25519.
             outcomes = [(None, authenticates(record, each.shown, names, here.now)) for record in pins.usable]
         _judge(here, pins, each, outcomes)
     in_use = {record for match, record in rows if match.matches}
@@ -122,7 +122,7 @@ async def _judge_withdrawal(
     shown: Sequence[Presented],
     names: tuple[str, ...],
 ) -> None:
-    """Whether what matches now would still match by what the zone's name servers have."""
+    """Report records that match now, but that the zone's name servers no longer have."""
     place = shown[0].place
     found = await authoritative(here, f"_{place.port}._tcp.{pins.base}", pins.base)
     if found is None:
@@ -158,7 +158,7 @@ def _rows(here: Examination, pins: Pinned, shown: Presented, names: tuple[str, .
 def _judge(here: Examination, pins: Pinned, shown: Presented, outcomes: Sequence[tuple[KeyType | None, bool]]) -> None:
     where = f"{shown.place.host} port {shown.place.port} at {shown.address}"
     if not shown.shown.reached:
-        return  # the check of MX tells
+        return  # the check of MX reports this
     if not shown.shown.chain:
         told = f"{where} has TLSA records, and no TLS: {shown.shown.detail}"
         here.report(DomainProblem.DANE_WITHOUT_STARTTLS, CHECK, told)
@@ -176,7 +176,7 @@ def _judge(here: Examination, pins: Pinned, shown: Presented, outcomes: Sequence
 def _remember(here: Examination, place: Place, pins: Pinned, in_use: set[Tlsa], shown: Sequence[Presented]) -> None:
     memory, digests = here.memory, _keys(shown)
     if len(memory.matched) + len(memory.served) + len(memory.withdrawn) > MAX_REMEMBERED:
-        # All is forgotten but what is published and served here.
+        # Keep only what is published and served by this server.
         memory.matched &= {_key(place, record) for record in pins.usable}
         memory.served = {key: at for key, at in memory.served.items() if key[2] in digests}
         memory.withdrawn.clear()
@@ -186,19 +186,18 @@ def _remember(here: Examination, place: Place, pins: Pinned, in_use: set[Tlsa], 
 
 
 def _keys(shown: Sequence[Presented]) -> set[bytes]:
-    """Digests of the keys that are served."""
     digests = (key_digest(one.chain) for each in shown for _, one in each.by_kind)
     return {digest for digest in digests if digest is not None}
 
 
 def _keeps_its_key(here: Examination, place: Place, shown: Presented, begin: float) -> bool:
-    """Whether the key is older than the certificate: it was renewed with the same key, and will be again."""
+    """Whether the key is older than the certificate. Then the last renewal kept it, and the next one will, too."""
     digest = key_digest(shown.shown.chain)
     return digest is not None and here.memory.served.get((place.host, place.port, digest), begin) < begin
 
 
 def _is_ready(here: Examination, place: Place, pins: Pinned, in_use: set[Tlsa]) -> bool:
-    """Whether a record is for a key that was never served: one that is to come, and not one that was."""
+    """Whether a record is for a future key: one that was never served."""
     return any(record not in in_use and _key(place, record) not in here.memory.matched for record in pins.usable)
 
 
@@ -207,9 +206,9 @@ def _key(place: Place, record: Tlsa) -> tuple[str, int, int, int, int, bytes]:
 
 
 def _judge_renewal(here: Examination, place: Place, in_use: set[Tlsa], shown: Sequence[Presented]) -> None:
-    """A certificate that is due for renewal, and only records that are of the present one."""
+    """Report a certificate that is due for renewal while all records are for the current one."""
     if any(record.usage != SERVER for record in in_use):
-        return  # the authority stays
+        return  # the authority stays the same
     by_key = any(record.selector == KEY for record in in_use)
     for each in shown:
         begin, end = each.shown.not_before, each.shown.not_after

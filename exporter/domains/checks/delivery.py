@@ -1,8 +1,8 @@
-"""The sum: would a sender of each kind hand its mail over to each address now, by what is published now?
+"""The summary: would each kind of sender deliver to each address, with the records that are published now?
 
 A sender that honours DANE also uses it if the MX records are unsigned but the MX host's own records are signed. Postfix
-does this, and RFC 7672 section 2.2.1 allows it. Where nothing usable is published, every sender is opportunistic: it
-uses whatever encryption it can get.
+does this, and RFC 7672 section 2.2.1 allows it. If nothing usable is published, every sender is opportunistic: it uses
+any encryption that the server offers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from exporter.model import Delivery, Sender
 
 
 async def sum_up(here: Examination) -> Mapping[str, Any]:
-    """One row for each MX host, address and kind of sender; none if nothing can be said."""
+    """One row for each MX host, address and kind of sender. Rows with an unknown result are left out."""
     exchange = await here.exchange()
     rows = await asyncio.gather(*(_rows(here, host, address) for host in exchange.hosts for address in host.permitted))
     shown = await asyncio.gather(
@@ -70,7 +70,7 @@ async def _mta_sts(here: Examination, host: Host, shown: Shown) -> tuple[bool, s
 
 
 async def _dane(here: Examination, host: Host, address: str) -> tuple[bool, str] | None:
-    """`None` where nobody who can be believed has validated anything."""
+    """`None` if no trusted resolver validates DNSSEC."""
     pins = await pinned(here, host, SMTP_PORT)
     if pins.failure:
         return False, f"the TLSA records cannot be looked up, and mail is held back: {pins.failure}"

@@ -1,4 +1,4 @@
-"""DKIM: are the keys of the selectors that the configuration names there, and good?"""
+"""DKIM: are the keys of the configured selectors published, and good?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHECK = DomainCheck.DKIM
 
 
 async def check_dkim(here: Examination) -> Mapping[str, Any]:
-    """RFC 6376 section 3.6."""
+    """Check the keys (RFC 6376 section 3.6)."""
     await asyncio.gather(*(_judge(here, selector) for selector in here.settings.dkim_selectors))
     return {}
 

@@ -1,4 +1,4 @@
-"""DMARC: is there a policy, is it sound, and do those whom reports go to take them?"""
+"""DMARC: is there a policy, is it valid, and do the receivers of its reports accept them?"""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from exporter.model import DomainCheck, DomainProblem
 CHECK = DomainCheck.DMARC
 
 MAX_REPORTS = 10
-"""Domains of report addresses whose consent is looked for."""
+"""The most domains of report addresses whose consent is checked."""
 
 
 async def check_dmarc(here: Examination) -> Mapping[str, Any]:
-    """RFC 9989."""
+    """Check the record and its report addresses (RFC 9989)."""
     walked = await _walk(here, here.domain)
     step = walked.applying()
     if step is None:
@@ -63,7 +63,7 @@ _DONE = {DmarcPolicy.QUARANTINE: "quarantined", DmarcPolicy.REJECT: "rejected"}
 
 
 async def _policy(here: Examination, domain: str, record: DmarcRecord) -> DmarcPolicy:
-    """That of a record for the domain that is judged, which may lie below (section 4.7: `p`, `sp` and `np`)."""
+    """The policy of a record for the judged domain, which may be a subdomain (section 4.7: `p`, `sp` and `np`)."""
     if domain == here.domain:
         return record.policy
     exists = (await here.exchange()).found.exists
@@ -71,7 +71,7 @@ async def _policy(here: Examination, domain: str, record: DmarcRecord) -> DmarcP
 
 
 async def _judge_reports(here: Examination, domain: str, record: DmarcRecord, walked: Walk) -> None:
-    """RFC 9990 section 4: who is asked to take the reports of others has to agree in DNS."""
+    """Check the consent of other domains: they must agree in DNS to receive reports (RFC 9990 section 4)."""
     own = walked.organizational
 
     async def judge(target: str) -> None:

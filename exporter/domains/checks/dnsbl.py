@@ -1,4 +1,4 @@
-"""DNS lists: is a sending address on one? A list that does not answer its own test entries says nothing (RFC 5782)."""
+"""DNS lists: is a sending address listed? A list that fails on its own test entries is ignored (RFC 5782)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHECK = DomainCheck.DNSBL
 
 
 async def check_dnsbl(here: Examination) -> Mapping[str, Any]:
-    """RFC 5782 sections 2 and 5."""
+    """Check the sending addresses in all configured lists (RFC 5782 sections 2 and 5)."""
     found = await senders(here)
     if not found:
         here.nothing_published(CHECK)
@@ -51,7 +51,7 @@ async def _of_zone(here: Examination, zone: str, sending: tuple[str, ...]) -> li
 
 
 async def _fault(here: Examination, zone: str, version: int) -> str:
-    """Why the list's word counts for nothing; empty if it counts."""
+    """Why the list cannot be used; empty if it can."""
     listed, clean = await asyncio.gather(_is_on(here, zone, LISTED[version]), _is_on(here, zone, CLEAN[version]))
     for outcome in (listed, clean):
         if isinstance(outcome, str):
@@ -62,7 +62,7 @@ async def _fault(here: Examination, zone: str, version: int) -> str:
 
 
 async def _is_on(here: Examination, zone: str, address: str) -> bool | str:
-    """Whether a list has an address; in words, why it does not say."""
+    """Whether an address is listed; a text if the list does not answer."""
     found = await here.find(dnsbl_name(address, zone), "A")
     if found.failure:
         return found.failure
@@ -73,6 +73,6 @@ async def _is_on(here: Examination, zone: str, address: str) -> bool | str:
 
 
 async def _reason(here: Examination, zone: str, address: str) -> str:
-    """What the list says of it."""
+    """The reason that the list gives for an entry."""
     said = texts(await here.find(dnsbl_name(address, zone), "TXT"))
     return f": {shown(said[0])}" if said else ""

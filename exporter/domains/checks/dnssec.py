@@ -1,4 +1,4 @@
-"""Whether the domain's answers are signed, and rightly so."""
+"""DNSSEC: are the domain's answers signed, with valid signatures?"""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from exporter.model import DomainCheck, DomainProblem
 CHECK = DomainCheck.DNSSEC
 
 UNKNOWN = "no nameserver was asked that validates and can be believed; see dns: {nameservers, trust_ad}"
-"""Why nothing can be said of DNSSEC."""
+"""Why the result is unknown."""
 
 
 async def check_dnssec(here: Examination) -> Mapping[str, Any]:
-    """RFC 4035 section 4.3, by the word of a resolver."""
+    """Check the status that a trusted resolver reports (RFC 4035 section 4.3)."""
     exchange = await here.exchange()
     found = exchange.found
     if found.security is Security.BOGUS:
@@ -38,5 +38,5 @@ async def check_dnssec(here: Examination) -> Mapping[str, Any]:
 
 
 def _is_insecure(host: Host) -> bool:
-    """Whether it has addresses, and these are not signed."""
+    """Whether the host has addresses, and they are not signed."""
     return any(each.rdatas for each in host.found) and not host.secure

@@ -1,7 +1,7 @@
-"""One judgement of a domain while it is being made: what the checks share, so that nothing is asked twice.
+"""The state of one running judgement. The checks share it, so that nothing is asked twice.
 
-The servers of a domain, their addresses and what they present are needed by several checks; each is found out once, by
-whichever check comes first, and the others wait for the same task.
+Several checks need the servers of a domain, their addresses and their certificates. The first check that needs one
+starts a task, and the others wait for the same task.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ from exporter.net.fetch import Fetcher
 T = TypeVar("T")
 
 AT_ONCE = 8
-"""Handshakes under way for one domain."""
+"""The most handshakes at once for one domain."""
 
 MAX_HOSTS = 20
-"""MX hosts of a domain that are looked at: few have more than six."""
+"""The most MX hosts of a domain that are checked. Few domains have more than six."""
 
 MAX_ADDRESSES = 8
-"""Addresses of each family and host that are looked at."""
+"""The most addresses of a host that are checked, for each family."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a domain is to be judged.
+    """How to judge a domain.
 
     Attributes:
-        senders: Addresses that send for the domain; empty for those of its MX hosts.
-        sources: Of documents about the domain, for the check of them.
+        senders: Addresses that send for the domain. If this is empty, the addresses of its MX hosts are used.
+        sources: The sources of documents about the domain that are checked.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A server, as it is to be connected to."""
+    """A server, and how to connect to it."""
 
     host: str
     port: int
@@ -77,15 +77,15 @@ class Shown:
     """What a server did at one address, up to the TLS handshake.
 
     Attributes:
-        reason: Why the handshake was not reached or failed; `None` if it succeeded.
-        phase: Where that was.
-        detail: Likewise, for people.
-        starttls: Whether it is offered; `None` if that was not reached, or TLS comes first.
-        chain: What was presented, DER, the server's own certificate first.
+        reason: Why the handshake failed or did not begin; `None` if it succeeded.
+        phase: The phase of that failure.
+        detail: The reason in words, for people.
+        starttls: Whether STARTTLS is offered; `None` if this is unknown, or TLS comes first.
+        chain: The certificates that were presented, in DER, with the server's own first.
         problems: The certificate's problems for senders that do not use DANE.
-        not_before: Unix time, of the server's own certificate.
-        not_after: Likewise.
-        helo: The name that an SMTP server calls itself; empty if unknown.
+        not_before: Unix time when the server's own certificate begins.
+        not_after: Unix time when it ends.
+        helo: The name in an SMTP server's answer to EHLO; empty if unknown.
     """
 
     reason: FailureReason | None
@@ -100,22 +100,22 @@ class Shown:
 
     @property
     def reached(self) -> bool:
-        """Whether the server could be connected to."""
+        """Whether a connection to the server was possible."""
         return self.phase not in (Phase.DNS, Phase.CONNECT)
 
     @property
     def speaks(self) -> bool:
-        """Whether it would go on talking: it greeted us, and told what it can do."""
+        """Whether the server greeted us and announced its capabilities, so that the session could continue."""
         return self.reason is None or self.phase in (Phase.STARTTLS, Phase.TLS)
 
 
 class Hands(Protocol):
-    """Shakes hands with servers."""
+    """Does TLS handshakes with servers."""
 
     async def shake(
         self, place: Place, address: str, *, server_name: str, key_type: KeyType | None, ca_file: Path | None
     ) -> Shown:
-        """One connection, up to the handshake and a goodbye; with TLS 1.2 suites of one kind of key if it is named."""
+        """Connect, do the handshake, and end the session. If `key_type` is set, offer only TLS 1.2 suites for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +125,9 @@ class Host:
     Attributes:
         preference: The preference of an MX host.
         found: The answers about A and AAAA records.
-        permitted: Addresses that may be connected to, and to which there is a route.
-        refused: Those that may not.
-        unrouted: Those that this machine has no route to.
+        permitted: Addresses that we may connect to and that this machine has a route to.
+        refused: Addresses that we may not connect to.
+        unrouted: Addresses that this machine has no route to.
     """
 
     name: str
@@ -139,7 +139,7 @@ class Host:
 
     @property
     def failure(self) -> str:
-        """Why its addresses are not known; empty if they are."""
+        """Why its addresses are unknown; empty if they are known."""
         known = self.permitted or self.refused or self.unrouted
         return "" if known else next((each.failure for each in self.found if each.failure), "")
 
@@ -151,20 +151,20 @@ class Host:
 
     @property
     def alias_of(self) -> str:
-        """What it is an alias of; empty if it is none."""
+        """The name that it is an alias of; empty if it is not an alias."""
         expanded = next((each.name for each in self.found if each.rdatas), self.name)
         return "" if expanded == self.name else expanded
 
 
 @dataclass(frozen=True, slots=True)
 class MailExchange:
-    """Where a domain's mail goes.
+    """The MX records of a domain, and their hosts.
 
     Attributes:
         found: The answer about MX records.
-        records: As published.
-        implicit: Whether the domain stands for itself.
-        hosts: In the order of preference; none with a null MX.
+        records: The records as published.
+        implicit: Whether the domain is its own MX host.
+        hosts: The hosts in the order of preference; empty with a null MX.
     """
 
     found: Found
@@ -175,7 +175,7 @@ class MailExchange:
 
 @dataclass
 class Examination:
-    """What is known so far, and what was found to be wrong."""
+    """The facts and problems that are known so far."""
 
     settings: Settings
     lookups: Lookups
@@ -199,18 +199,18 @@ class Examination:
             known.append(finding)
 
     def nothing_published(self, check: DomainCheck) -> None:
-        """There is nothing to judge."""
+        """Record that this check has nothing to judge."""
         self.silent.add(check)
 
     def success(self, check: DomainCheck) -> bool | None:
-        """What a check came to, once it is over."""
+        """The result of a check that has ended."""
         reaches = {finding.problem.reach for finding in self.findings.get(check, ())}
         if Reach.FAILS in reaches:
             return False
         return None if Reach.HIDES in reaches or check in self.silent else True
 
     async def shared(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
-        """The value of a key, which is made once however many ask."""
+        """The value of a key. It is made once, by the first caller."""
         task = self._shared.get(key)
         if task is None:
 
@@ -218,11 +218,11 @@ class Examination:
                 return await make()
 
             task = self._shared[key] = asyncio.create_task(run())
-        # A check that is given up does not take from the others what they wait for.
+        # Cancelling one check must not cancel a task that others wait for.
         return cast("T", await asyncio.shield(task))
 
     def close(self) -> None:
-        """Give up what is still being asked."""
+        """Cancel the tasks that are still running."""
         for task in self._shared.values():
             task.cancel()
 
@@ -231,7 +231,7 @@ class Examination:
         return await self.lookups.find(name, rdtype)
 
     async def exchange(self) -> MailExchange:
-        """Where the domain's mail goes."""
+        """The MX hosts of the domain."""
         return await self.shared("mx", self._exchange)
 
     async def host(self, name: str, preference: int = 0) -> Host:
@@ -247,7 +247,7 @@ class Examination:
         return await self.shared(("shown", place, address, server_name, key_type), shake)
 
     async def discovery(self, make: Callable[[Discoverer], Awaitable[Discovery]]) -> Discovery:
-        """What the domain's sources say."""
+        """The results of the domain's sources."""
         return await self.shared("discovery", lambda: make(Discoverer(self.lookups, self.fetcher)))
 
     async def _exchange(self) -> MailExchange:
@@ -281,7 +281,7 @@ class Examination:
 
 
 def relay(host: str) -> Place:
-    """An MX host as other mail servers connect to it."""
+    """An MX host, connected to as other mail servers do."""
     return Place(host, SMTP_PORT, MailProtocol.SMTP, Encryption.STARTTLS)
 
 
@@ -290,4 +290,4 @@ def listed(names: Sequence[str], most: int = 5) -> str:
 
 
 Check = Callable[[Examination], Awaitable[Mapping[str, Any]]]
-"""Makes a check, reports what is wrong, and returns fields of the report."""
+"""Does a check, reports its problems, and returns fields of the report."""

@@ -1,4 +1,4 @@
-"""MTA-STS: the record, the policy, and whether every MX host keeps to it (RFC 8461). TLS-RPT stands beside it."""
+"""MTA-STS: are the record and the policy valid, and do all MX hosts comply (RFC 8461)? Also checks TLS-RPT."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from exporter.net.fetch import FetchError, Lost
 CHECK = DomainCheck.MTA_STS
 
 FETCH_TIMEOUT = 10.0
-"""Seconds: section 3.3 suggests a minute, which no mail waits for."""
+"""Seconds. Section 3.3 suggests a minute, but mail should not wait that long."""
 
 SOON = 7 * 86400.0
-"""Seconds before its end when a certificate should have been renewed."""
+"""A certificate should have been renewed this many seconds before it ends."""
 
 _PROBLEMS: Mapping[Lost, DomainProblem] = {
     Lost.CERTIFICATE: DomainProblem.MTA_STS_POLICY_CERTIFICATE,
@@ -43,13 +43,13 @@ _PROBLEMS: Mapping[Lost, DomainProblem] = {
 
 @dataclass(frozen=True, slots=True)
 class PolicyFound:
-    """What a sender comes to know.
+    """The record and policy as a sender finds them.
 
     Attributes:
         id: The record's id; `None` without a valid record.
-        policy: `None` without a valid policy.
-        expires: Unix time: of the certificate it is served with.
-        wrong: What is wrong, with words.
+        policy: The policy; `None` if it is invalid or missing.
+        expires: Unix time when the certificate of the policy's server ends.
+        wrong: The problem and its detail.
         silent: Whether nothing is published.
     """
 
@@ -61,7 +61,7 @@ class PolicyFound:
 
 
 async def policy_of(here: Examination) -> PolicyFound:
-    """The policy, which is looked for once."""
+    """The policy. It is looked up once for each judgement."""
     return await here.shared("policy", lambda: _policy(here))
 
 
@@ -107,7 +107,7 @@ async def _fetched(here: Examination, identifier: str) -> PolicyFound:
 
 
 async def check_mta_sts(here: Examination) -> Mapping[str, Any]:
-    """RFC 8461."""
+    """Check the record, the policy and the MX hosts (RFC 8461)."""
     found = await policy_of(here)
     if found.silent:
         here.nothing_published(CHECK)
@@ -166,7 +166,7 @@ async def _judge_host(here: Examination, policy: Policy, host: Host) -> None:
     for address in host.permitted:
         shown = await here.shown(relay(host.name), address, host.name)
         if not shown.reached or not shown.speaks:
-            continue  # the check of MX tells
+            continue  # the check of MX reports this
         where = f"{host.name} at {address}"
         if not shown.chain:
             here.report(DomainProblem.MTA_STS_MX_WITHOUT_STARTTLS, CHECK, f"{where}: {shown.detail}")
@@ -176,7 +176,7 @@ async def _judge_host(here: Examination, policy: Policy, host: Host) -> None:
 
 
 async def check_tls_rpt(here: Examination) -> Mapping[str, Any]:
-    """RFC 8460 section 3."""
+    """Check the record for TLS reports (RFC 8460 section 3)."""
     name = f"_smtp._tls.{here.domain}"
     found = await here.find(name, "TXT")
     records = tls_rpt_records(texts(found))

@@ -1,4 +1,4 @@
-"""Where a domain's mail goes: do its MX records name hosts that have addresses, and do these take mail?"""
+"""MX records: do they name hosts that have addresses, and do these hosts accept mail?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REFUSALS = frozenset({FailureReason.SERVER_REFUSED, FailureReason.SERVER_BUSY, 
 
 
 async def check_mx(here: Examination) -> Mapping[str, Any]:
-    """RFC 5321 section 5.1, RFC 7505, RFC 2181 section 10.3."""
+    """Check the records and hosts (RFC 5321 section 5.1, RFC 7505, RFC 2181 section 10.3)."""
     exchange = await here.exchange()
     if exchange.found.failure:
         here.report(DomainProblem.DNS_FAILED, CHECK, f"MX records of {here.domain}: {exchange.found.failure}")

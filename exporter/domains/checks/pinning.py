@@ -1,6 +1,6 @@
-"""What DANE says of a server: its TLSA records, and whether what it shows is what they pin.
+"""The TLSA records of a server, and whether they match its certificate.
 
-Shared by the check of DANE and by the sum of it all.
+The check of DANE and the summary in delivery.py share this module.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ class Pinned:
     """The TLSA records of one host and port.
 
     Attributes:
-        security: Whether it can be said at all, and whether records would count.
-        base: The name that they stand below (RFC 7671 section 7); the host's own without any.
-        usable: Those that a sender uses.
-        unusable: Why others are not, for people.
-        unreadable: How many more there are.
-        insecure: Whether there are records that do not count, for they are not validated.
-        failure: Why it is not known what records there are; senders hold mail back then (RFC 7672 section 2.1.2).
+        security: The DNSSEC status. TLSA records count only if it is secure.
+        base: The name that has the records below it (RFC 7671 section 7); the host's own name if there are none.
+        usable: The records that a sender uses.
+        unusable: For people: for each unusable record, why it cannot be used.
+        unreadable: The number of records that cannot be read.
+        insecure: Whether there are records that do not count because they are not validated.
+        failure: Why the records are unknown. Senders then keep mail in their queue (RFC 7672 section 2.1.2).
     """
 
     security: Security
@@ -40,13 +40,13 @@ class Pinned:
 
     @property
     def published(self) -> bool:
-        """Whether there are records that count."""
+        """Whether validated records exist, usable or not."""
         return bool(self.usable or self.unusable or self.unreadable)
 
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """What one address showed: to whom takes anything, and by each kind of key."""
+    """What one address presented: with all kinds of keys allowed, and for each kind of key."""
 
     host: Host
     place: Place
@@ -68,12 +68,12 @@ async def _pinned(here: Examination, host: Host, port: int) -> Pinned:
         return Pinned(Security.INSECURE, host.name)
     bases = [host.alias_of, host.name] if host.alias_of else [host.name]
     if not host.secure:
-        # RFC 7672 section 2.2.2: an alias that is secure itself, although it leads to where nothing is signed.
+        # RFC 7672 section 2.2.2: the alias itself may be signed, although its target is not.
         alias = await here.find(host.name, "CNAME") if host.alias_of else None
         bases = [host.name] if alias is not None and alias.secure else []
     for base in bases:
         found = await here.find(f"_{port}._tcp.{base}", "TLSA")
-        # RFC 7672 section 2.1.1: malformed records are unusable ones, and nothing is held back for them.
+        # RFC 7672 section 2.1.1: malformed records count as unusable, and senders do not delay mail because of them.
         if found.failure and not found.unreadable:
             return Pinned(found.security, base, failure=found.failure)
         if (found.rdatas or found.unreadable) and found.secure:
@@ -93,7 +93,7 @@ async def _pinned(here: Examination, host: Host, port: int) -> Pinned:
 
 
 async def presented(here: Examination, host: Host, place: Place, address: str, server_name: str) -> Presented:
-    """What a server shows at one address: one handshake as anybody makes it, and one for the other kind of key."""
+    """Do two handshakes with one address: a normal one, and one for the other kind of key."""
     shown = await here.shown(place, address, server_name)
     kind = key_type(shown.chain)
     by_kind = [(kind, shown)] if kind is not None else []
@@ -105,16 +105,16 @@ async def presented(here: Examination, host: Host, place: Place, address: str, s
 
 
 async def all_presented(here: Examination, host: Host, place: Place, server_name: str) -> list[Presented]:
-    """At every address."""
+    """As `presented`, for every address of a host."""
     return await asyncio.gather(*(presented(here, host, place, each, server_name) for each in host.permitted))
 
 
 def reference_names(here: Examination, host: Host, base: str, *, next_hop: bool) -> tuple[str, ...]:
-    """The names that a certificate may be for under usage 2 (RFC 7672 section 3.2.3)."""
+    """The names that a certificate may have with usage 2 (RFC 7672 section 3.2.3)."""
     names = [base, host.name, *([here.domain] if next_hop else [])]
     return tuple(dict.fromkeys(names))
 
 
 def authenticates(record: Tlsa, shown: Shown, reference: tuple[str, ...], now: float) -> bool:
-    """Whether what was shown is what a record pins."""
+    """Whether a record matches the certificates that were presented."""
     return bool(shown.chain) and matches(record, shown.chain, reference, now)

@@ -1,4 +1,4 @@
-"""Reverse DNS: do the names of sending addresses lead back to them, and does the HELO name?"""
+"""Reverse DNS: do the names of sending addresses resolve to these addresses, and does the HELO name?"""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from exporter.model import DomainCheck, DomainProblem
 CHECK = DomainCheck.REVERSE_DNS
 
 MAX_NAMES = 10
-"""Names of one address that are looked at, as SPF has it."""
+"""The most names of one address that are checked, the same limit as in SPF."""
 
 
 async def check_reverse_dns(here: Examination) -> Mapping[str, Any]:
-    """RFC 1912 section 2.1, and what receivers make of it."""
+    """Check the sending addresses (RFC 1912 section 2.1, as receivers apply it)."""
     found = await senders(here)
     if not found:
         here.nothing_published(CHECK)
@@ -45,7 +45,7 @@ async def _judge(here: Examination, address: str) -> None:
 
 
 async def _judge_helo(here: Examination, sending: tuple[str, ...]) -> None:
-    """The name that a server calls itself, of MX hosts that send from the same address."""
+    """Check the HELO name of MX hosts that also send."""
     for host in (await here.exchange()).hosts:
         for address in host.permitted:
             if address not in sending:
@@ -57,7 +57,7 @@ async def _judge_helo(here: Examination, sending: tuple[str, ...]) -> None:
 
 
 async def _leads_to(here: Examination, name: str, address: str) -> bool | None:
-    """Whether a name has the address; `None` if that cannot be found out."""
+    """Whether a name has the address; `None` if this is unknown."""
     found = await here.find(name, "AAAA" if ":" in address else "A")
     if found.failure:
         return None

@@ -1,4 +1,4 @@
-"""Who sends for the domain: the addresses that SPF, reverse DNS and DNS lists are checked for."""
+"""The addresses that send for the domain. SPF, reverse DNS and DNS lists are checked for them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from exporter.domains.checks.examination import Examination
 
 
 async def senders(here: Examination) -> tuple[str, ...]:
-    """Those of the settings; else the addresses of the MX hosts, each once."""
+    """The addresses in the settings, else the addresses of the MX hosts; each once."""
     if here.settings.senders:
         return here.settings.senders
     hosts = (await here.exchange()).hosts

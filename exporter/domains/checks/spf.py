@@ -1,4 +1,4 @@
-"""SPF: is the record sound, within its limits, and does it allow those who send for the domain?"""
+"""SPF: is the record valid, within its limits, and does it allow the senders of the domain?"""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from exporter.model import DomainCheck, DomainProblem
 CHECK = DomainCheck.SPF
 
 STRANGERS = ("240.0.0.1", "100::1")
-"""Addresses that nobody has (RFC 1112 section 4, RFC 6666): a sender that matches early hides the limits that others
-run into, and a domain that allows these allows everybody."""
+"""Addresses that nobody uses (RFC 1112 section 4, RFC 6666).
+
+A sender that matches early does not reach the limits that other senders exceed. A domain that allows these addresses
+allows everybody.
+"""
 
 MAX_QUESTIONS = 150
-"""Lookups of one evaluation: ten mechanisms of ten hosts each, and some."""
+"""The most lookups of one evaluation: ten mechanisms of ten hosts each, and a margin."""
 
 _MISTAKES: Mapping[SpfMistake | None, DomainProblem] = {
     SpfMistake.SYNTAX: DomainProblem.SPF_SYNTAX,
@@ -34,7 +37,7 @@ _MISTAKES: Mapping[SpfMistake | None, DomainProblem] = {
 
 
 async def check_spf(here: Examination) -> Mapping[str, Any]:
-    """RFC 7208."""
+    """Check the record, and evaluate it for the senders and for strangers (RFC 7208)."""
     found = await here.find(here.domain, "TXT")
     if found.failure:
         here.report(DomainProblem.DNS_FAILED, CHECK, f"{here.domain}: {found.failure}")
@@ -52,13 +55,13 @@ async def check_spf(here: Examination) -> Mapping[str, Any]:
 
 
 def _judge_outcomes(here: Examination, judged: Sequence[str], outcomes: Sequence[Judgement]) -> None:
-    """What evaluations for those who send, and then for strangers, have come to."""
+    """Report the problems of the evaluations for the senders, followed by those for strangers."""
     for number, outcome in enumerate(outcomes):
         problem = _MISTAKES.get(outcome.mistake)
         if outcome.result is SpfResult.TEMPERROR:
             problem = DomainProblem.DNS_FAILED
         if problem is DomainProblem.SPF_TOO_MANY_VOID_LOOKUPS and number >= len(judged):
-            continue  # a record that looks senders up by their address finds nothing of a stranger
+            continue  # a record with macros for the sender's address finds nothing for a stranger
         if problem is not None:
             here.report(problem, CHECK, outcome.detail)
     for address, outcome in zip(judged, outcomes, strict=False):
@@ -91,7 +94,7 @@ def _judge_record(here: Examination, records: list[str]) -> None:
 
 
 async def evaluate(here: Examination, address: str) -> Judgement:
-    """Whether this address may send for the domain, by our DNS."""
+    """Whether this address may send for the domain, with our own lookups."""
     run = check_host(Session(ip_address(address), f"postmaster@{here.domain}", here.domain), here.domain, here.now)
     try:
         ask = next(run)

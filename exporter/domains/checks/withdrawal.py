@@ -1,7 +1,7 @@
 """DANE: was a record withdrawn while the server still shows its key?
 
-Senders with the record in a cache still deliver. To see it before caches forget it, the zone's own name servers are
-asked. If all records were withdrawn first, the next ones may match nothing that is served.
+Senders that have the record in a cache still deliver. The zone's own name servers are asked, to notice the withdrawal
+before caches expire. If all records were withdrawn first, the next ones may not match any key that is served.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from exporter.domains.posture.dane import Tlsa
 from exporter.model import DomainCheck, DomainProblem
 
 REMINDED_FOR: Final = 2 * 86400.0
-"""Seconds for which it is said that all records are gone: long enough to put new ones in their place."""
+"""Seconds for which missing records are reported: long enough to publish new ones."""
 
 MAX_SERVERS: Final = 3
-"""Name servers of a zone that are asked; one answer is enough."""
+"""The most name servers of a zone that are asked. One answer is enough."""
 
 MAX_LEVELS: Final = 4
-"""Labels above a host where its zone is looked for."""
+"""The most names, from the host upwards, that are tried to find its zone."""
 
 
 async def authoritative(here: Examination, name: str, host: str) -> list[Tlsa] | None:
-    """The usable TLSA records of a name at the name servers of a host's zone; `None` if none of those can be asked."""
+    """The usable TLSA records of a name at the name servers of a host's zone; `None` if they do not answer."""
     return await here.shared(("authoritative", name), lambda: _authoritative(here, name, host))
 
 
@@ -47,7 +47,7 @@ async def _servers(here: Examination, host: str) -> list[str]:
 
 
 def judge_presence(here: Examination, place: Place, *, published: bool, known: bool) -> None:
-    """Whether there are no records where some matched before."""
+    """Report a server that has no records now, but had matching ones before."""
     if published:
         here.memory.withdrawn.pop((place.host, place.port), None)
     if published or not known or not any(key[:2] == (place.host, place.port) for key in here.memory.matched):
@@ -59,7 +59,7 @@ def judge_presence(here: Examination, place: Place, *, published: bool, known: b
 
 
 def report_gone(here: Examination, place: Place, gone: Iterable[Tlsa]) -> None:
-    """Records that match, in caches only."""
+    """Report records that match, but that only caches still have."""
     records = "; ".join(map(str, gone))
     told = f"{place.host} port {place.port}: the zone's name servers no longer have {records}, whose key is served"
     here.report(DomainProblem.DANE_WITHDRAWN, DomainCheck.DANE, f"{told}: DANE breaks when caches forget them")

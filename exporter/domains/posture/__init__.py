@@ -1,1 +1,1 @@
-"""Whether mail to and from a domain would be taken, check by check."""
+"""Rules for each check: would mail to and from a domain be accepted?"""

@@ -1,8 +1,8 @@
-"""DANE: does a TLSA record match what a server presents (RFC 6698, as RFC 7671 and 7672 have it for mail)? Pure.
+"""DANE: does a TLSA record match a server's certificates? RFC 6698, with RFC 7671 and RFC 7672 for mail. Pure.
 
-Usage 3 pins the server's own certificate or key: neither dates nor names matter (RFC 7672 section 3.1.1). Usage 2 pins
-an authority that has to stand in the chain, or be the record itself: signatures, dates and names are verified from
-there (section 3.1.2). Usages 0 and 1 cannot be used for mail (section 3.1.3).
+Usage 3 pins the server's own certificate or key. Dates and names are ignored (RFC 7672 section 3.1.1). Usage 2 pins an
+authority, which must be in the chain or in the record itself. Signatures, dates and names below it are verified
+(section 3.1.2). Usages 0 and 1 cannot be used for mail (section 3.1.3).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SERVER: Final = 3
 
 _USAGES: Final = frozenset({AUTHORITY, SERVER})
 KEY: Final = 1
-"""The selector of the key, and not of the whole certificate."""
+"""The selector for the key instead of the whole certificate."""
 
 _CERTIFICATE = 0
 _DIGESTS: Final = {1: hashlib.sha256, 2: hashlib.sha512}
@@ -41,7 +41,7 @@ _LENGTHS: Final = {1: 32, 2: 64}
 _FULL: Final = 0
 
 MAX_CHAIN: Final = 10
-"""Certificates of a chain that are looked at; more are somebody's attempt to keep us busy."""
+"""The most certificates of a chain that are checked. More of them would be abuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,12 @@ class Tlsa:
 
     @property
     def short(self) -> str:
-        """The first eight hexadecimal digits of its data."""
+        """The first eight hexadecimal digits of the record's data."""
         return self.data.hex()[:8]
 
     @property
     def fault(self) -> str | None:
-        """Why it cannot be used; `None` if it can (RFC 7672 section 2.2)."""
+        """Why the record cannot be used; `None` if it can (RFC 7672 section 2.2)."""
         if self.usage not in _USAGES:
             return f"usage {self.usage} is not for mail"
         if self.selector not in (_CERTIFICATE, KEY):
@@ -81,9 +81,9 @@ def matches(record: Tlsa, chain: Sequence[bytes], reference: Collection[str], no
     """Whether a usable record authenticates a server.
 
     Args:
-        record: One without a fault.
-        chain: What the server presents, DER, its own certificate first.
-        reference: The names that it may be for (RFC 7672 section 3.2.3).
+        record: A record without a fault.
+        chain: The certificates that the server presents, in DER, with its own first.
+        reference: The names that its certificate may have (RFC 7672 section 3.2.3).
         now: Unix time.
     """
     chain = chain[:MAX_CHAIN]
@@ -93,7 +93,7 @@ def matches(record: Tlsa, chain: Sequence[bytes], reference: Collection[str], no
         return _covers(record, chain[0])
     if not _is_named(chain[0], reference):
         return False
-    # RFC 7671 section 5.2: an authority stands above the server's certificate.
+    # RFC 7671 section 5.2: an authority comes after the server's own certificate.
     anchors = [each for each in chain[1:] if _covers(record, each)]
     if record.matching == _FULL:
         anchors += [record.data] if record.selector == _CERTIFICATE else _signed_by(record.data, chain)
@@ -101,9 +101,9 @@ def matches(record: Tlsa, chain: Sequence[bytes], reference: Collection[str], no
 
 
 def key_type(chain: Sequence[bytes]) -> KeyType | None:
-    """The kind of key of the server's own certificate; `None` for other kinds and if it cannot be read."""
+    """The kind of key of the server's own certificate; `None` for other kinds or if it cannot be read."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # of oddities that are not ours to mend
+        with warnings.catch_warnings(action="ignore"):  # warnings about others' odd certificates are of no use here
             key = load_der_public_key(take_apart(chain[0]).public_key)
     except (IndexError, ValueError, UnsupportedAlgorithm):
         return None
@@ -113,7 +113,7 @@ def key_type(chain: Sequence[bytes]) -> KeyType | None:
 
 
 def key_digest(chain: Sequence[bytes]) -> bytes | None:
-    """The SHA-256 of the server's own key; `None` if there is none that can be read."""
+    """The SHA-256 of the server's own key; `None` if it is missing or cannot be read."""
     try:
         return hashlib.sha256(take_apart(chain[0]).public_key).digest()
     except (IndexError, ValueError):
@@ -121,7 +121,7 @@ def key_digest(chain: Sequence[bytes]) -> bytes | None:
 
 
 def _covers(record: Tlsa, der: bytes) -> bool:
-    """Whether the record is this certificate, its key, or a digest of one of them."""
+    """Whether the record has this certificate, its key, or a digest of one of them."""
     try:
         selected = der if record.selector == _CERTIFICATE else take_apart(der).public_key
     except (ValueError, IndexError):
@@ -132,7 +132,7 @@ def _covers(record: Tlsa, der: bytes) -> bool:
 
 def _is_whole(selector: int, data: bytes) -> bool:
     try:
-        with warnings.catch_warnings(action="ignore"):  # of oddities that are not ours to mend
+        with warnings.catch_warnings(action="ignore"):  # warnings about others' odd certificates are of no use here
             if selector == KEY:
                 load_der_public_key(data)
             else:
@@ -151,11 +151,11 @@ def _is_named(der: bytes, reference: Collection[str]) -> bool:
 
 
 def _signed_by(spki: bytes, chain: Sequence[bytes]) -> list[bytes]:
-    """The certificates of the chain that this key has signed: the key stands for their issuer."""
+    """The certificates of the chain that this key has signed. The key is used as their issuer."""
     found: list[bytes] = []
     for der in chain:
         try:
-            with warnings.catch_warnings(action="ignore"):  # of oddities that are not ours to mend
+            with warnings.catch_warnings(action="ignore"):  # warnings about others' odd certificates are of no use here
                 key = load_der_public_key(spki)
                 if _has_signed(key, x509.load_der_x509_certificate(der)):
                     found.append(der)
@@ -165,10 +165,10 @@ def _signed_by(spki: bytes, chain: Sequence[bytes]) -> list[bytes]:
 
 
 def _has_signed(key: object, certificate: x509.Certificate) -> bool:
-    """Whether the signature of a certificate is of this key.
+    """Whether this key has signed a certificate.
 
     Raises:
-        InvalidSignature: It is another's.
+        InvalidSignature: Another key has signed it.
     """
     signature, signed = certificate.signature, certificate.tbs_certificate_bytes
     parameters = certificate.signature_algorithm_parameters
@@ -185,7 +185,7 @@ def _has_signed(key: object, certificate: x509.Certificate) -> bool:
 
 
 def _leads_to(anchor: bytes, chain: Sequence[bytes], now: float) -> bool:
-    """Whether the chain verifies with this certificate as the only one that is trusted."""
+    """Whether the chain verifies if only this certificate is trusted."""
     try:
         store = crypto.X509Store()
         store.add_cert(_loaded(anchor))

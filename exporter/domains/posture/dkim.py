@@ -1,4 +1,4 @@
-"""DKIM: what a selector's record says of its key (RFC 6376 section 3.6.1, RFC 8301, RFC 8463). Pure."""
+"""DKIM: parses a selector's key record (RFC 6376 section 3.6.1, RFC 8301, RFC 8463). Pure."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from exporter.domains.tags import TagError, parse_tags, shown
 
 LEAST_BITS = 1024
-"""RFC 8301 section 3.2: verifiers do not take shorter keys."""
+"""RFC 8301 section 3.2: verifiers reject shorter keys."""
 
 GOOD_BITS = 2048
-"""Likewise: what signers should use."""
+"""RFC 8301 section 3.2: signers should use keys of this length."""
 
 _ED25519_OCTETS = 32
 
@@ -28,13 +28,13 @@ class DkimError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class DkimKey:
-    """What a record says.
+    """A parsed record.
 
     Attributes:
         kind: `rsa` or `ed25519`.
         bits: The size of an RSA key; `None` for other keys and revoked ones.
         revoked: Whether the key is empty.
-        testing: Whether receivers are asked to take no notice (`t=y`).
+        testing: Whether receivers are asked to ignore the result (`t=y`).
     """
 
     kind: str
@@ -44,12 +44,12 @@ class DkimKey:
 
 
 def dkim_records(texts: Sequence[str]) -> list[str]:
-    """The TXT records that are a key: the version may be left out, the key may not."""
+    """The TXT records that have a key. The version is optional, the key is required."""
     return [text for text in texts if re.search(r"(?:^|;)\s*(?:p\s*=|v\s*=\s*DKIM1)", text)]
 
 
 def parse_dkim(text: str) -> DkimKey:
-    """Reads a record.
+    """Parse a record.
 
     Raises:
         DkimError: It cannot be used.
@@ -68,7 +68,7 @@ def parse_dkim(text: str) -> DkimKey:
     if not set(tags.get("s", "*").replace(" ", "").lower().split(":")) & {"*", "email"}:
         raise DkimError(f"s {shown(tags['s'])} says that the key is not for mail")
     if "h" in tags and "sha256" not in tags["h"].replace(" ", "").lower().split(":"):
-        # RFC 8301 section 3.1: signatures with SHA-1 do not count any more.
+        # RFC 8301 section 3.1: signatures with SHA-1 are not valid any more.
         raise DkimError(f"h {shown(tags['h'])} does not allow sha256, and nothing else counts")
     testing = "y" in tags.get("t", "").replace(" ", "").lower().split(":")
     data = re.sub(r"\s", "", tags["p"])
@@ -80,7 +80,7 @@ def parse_dkim(text: str) -> DkimKey:
 def _bits(kind: str, data: str) -> int | None:
     try:
         der = b64decode(data, validate=True)
-    except ValueError:  # characters beyond ASCII raise it, the others what is derived from it
+    except ValueError:  # also its subclass binascii.Error
         raise DkimError("p is not base64") from None
     if kind == "ed25519":
         if len(der) != _ED25519_OCTETS:

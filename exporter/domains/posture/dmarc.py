@@ -1,6 +1,6 @@
-"""DMARC (RFC 9989): its record, the tree walk to the policy that applies, and consent to reports (RFC 9990).
+"""DMARC (RFC 9989): the record, the tree walk to find the policy of a domain, and consent to reports (RFC 9990).
 
-The walk is a generator that yields names and is sent the TXT records that stand there. Pure.
+The walk is a generator. It yields names, and the caller sends it the TXT records of each. Pure.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import StrEnum
 from exporter.domains.tags import TagError, having_version, parse_tags, shown
 
 MAX_LABELS = 8
-"""Section 4.10: from a name with as many labels or more, the walk jumps to seven."""
+"""Section 4.10: for a name with this many labels or more, the walk continues at seven labels."""
 
 _URI = re.compile(r"mailto:[^@\s!,]+@([^@\s!,]+?)(?:![0-9]+[kmgt]?)?", re.IGNORECASE)
 
@@ -22,7 +22,7 @@ _LETTERS = {"adkim": "rs", "aspf": "rs", "t": "yn", "psd": "ynu"}
 
 
 class DmarcPolicy(StrEnum):
-    """Section 4.7."""
+    """The policies (section 4.7)."""
 
     NONE = "none"
     QUARANTINE = "quarantine"
@@ -35,16 +35,16 @@ class DmarcError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class DmarcRecord:
-    """A record that counts.
+    """A valid record.
 
     Attributes:
-        policy: For the domain itself.
-        subdomains: For those below it that exist.
-        nonexistent: For those below it that do not.
-        testing: Whether receivers are asked to do one step less (`t=y`).
-        psd: `y`, `n` or `u`: whether the domain is one that others register theirs below.
-        reports: Domains of the addresses that reports go to.
-        faults: What is wrong with it and does not count; receivers take the rest.
+        policy: The policy for the domain itself.
+        subdomains: The policy for subdomains that exist.
+        nonexistent: The policy for subdomains that do not exist.
+        testing: Whether receivers are asked to apply a policy one step weaker (`t=y`).
+        psd: `y`, `n` or `u`: whether it is a public suffix, below which others register their domains.
+        reports: The domains of the addresses that receive reports.
+        faults: Invalid parts. Receivers ignore them and use the rest.
     """
 
     policy: DmarcPolicy
@@ -58,7 +58,7 @@ class DmarcRecord:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One name of a walk, and the records that count there."""
+    """One name of a walk, and the DMARC records there."""
 
     domain: str
     records: tuple[str, ...]
@@ -66,11 +66,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What a walk came by.
+    """The result of a walk.
 
     Attributes:
-        steps: From the domain upwards, as far as was asked.
-        failed: The name that could not be looked up; empty if none.
+        steps: The names that were asked, from the domain upwards.
+        failed: The name whose lookup failed; empty if none failed.
     """
 
     steps: tuple[Step, ...]
@@ -78,7 +78,7 @@ class Walk:
 
     @property
     def organizational(self) -> str:
-        """Section 4.10.2: the domain that belongs to one organization with the one that the walk began at."""
+        """The organizational domain of the domain where the walk began (section 4.10.2)."""
         valid = [(step.domain, tags) for step in self.steps if (tags := _tags(step)) is not None]
         for number, (domain, tags) in enumerate(valid):
             if tags.get("psd") == "n":
@@ -88,7 +88,7 @@ class Walk:
         return valid[-1][0] if valid else self.steps[0].domain
 
     def applying(self) -> Step | None:
-        """Section 4.10.1: the records of the domain itself, else of its organization, else of what it is below."""
+        """The records that apply (section 4.10.1): the domain's, else its organization's, else its public suffix's."""
         own = self.steps[0]
         if own.records:
             return own
@@ -99,7 +99,7 @@ class Walk:
 
 
 def walk(domain: str) -> Generator[str, Sequence[str] | None, Walk]:
-    """Section 4.10. Yields names to look TXT records up at; is sent those records, or `None` if that failed."""
+    """Section 4.10. Yields names whose TXT records the caller looks up and sends; `None` if the lookup failed."""
     steps: list[Step] = []
     name = domain.lower().removesuffix(".")
     while name:
@@ -117,7 +117,7 @@ def walk(domain: str) -> Generator[str, Sequence[str] | None, Walk]:
 
 
 def parse_dmarc(text: str) -> DmarcRecord:
-    """Reads a record.
+    """Parse a record.
 
     Raises:
         DmarcError: It cannot be used.
@@ -126,7 +126,7 @@ def parse_dmarc(text: str) -> DmarcRecord:
     reports = _report_domains(tags, faults)
     policy = _policy(tags, "p", faults)
     if policy is None:
-        # Section 4.7: without a good policy, but with an address for reports, it is as if it said none.
+        # Section 4.7: without a valid policy, but with an address for reports, the policy is "none".
         if not reports:
             raise DmarcError("; ".join(faults) or "p is missing")
         policy = DmarcPolicy.NONE
@@ -146,12 +146,12 @@ def parse_dmarc(text: str) -> DmarcRecord:
 
 
 def consent_name(domain: str, target: str) -> str:
-    """RFC 9990 section 4: where the domain of a report's address says that it takes them for another."""
+    """The name where `target` agrees to receive the reports of `domain` (RFC 9990 section 4)."""
     return f"{domain}._report._dmarc.{target}"
 
 
 def _readable(text: str) -> tuple[dict[str, str], list[str]]:
-    """The tags of a record, and what is wrong with the rest: section 4.7 has receivers leave that out."""
+    """The tags of a record, and the problems of its invalid parts, which receivers ignore (section 4.7)."""
     faults: list[str] = []
     tags: dict[str, str] = {}
     for part in text.split(";"):
@@ -192,7 +192,7 @@ def _report_domains(tags: dict[str, str], faults: list[str]) -> tuple[str, ...]:
 
 
 def _tags(step: Step) -> dict[str, str] | None:
-    """Those of the one record; `None` if there is none, or there are several."""
+    """The tags of the record; `None` unless there is exactly one."""
     return _readable(step.records[0].lower())[0] if len(step.records) == 1 else None
 
 

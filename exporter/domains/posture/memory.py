@@ -1,4 +1,4 @@
-"""What is remembered of a domain from one judgement to the next, and in the history file if there is one. Pure."""
+"""What is remembered of a domain between judgements, and in the history file if there is one. Pure."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Memory:
     """What is remembered of one domain.
 
     Attributes:
-        policies: The digest of each MTA-STS policy, by its id, as first seen.
-        matched: TLSA records that matched what was served: host, port, usage, selector, matching type and data. One of
-            them that no longer does is a former key's, and not a future one's.
-        served: Host, port, and the digest of each key that was served; and when it was first seen, in Unix time.
-        withdrawn: Of hosts and ports that had records and have none, since when.
+        policies: The digest of each MTA-STS policy when it was first seen, by its id.
+        matched: TLSA records that matched before: host, port, usage, selector, matching type and data. If one of them
+            does not match any more, it is for a former key and not for a future one.
+        served: Unix time when each key was first seen, by host, port and the key's digest.
+        withdrawn: Unix time when a server's records were first missing, by host and port.
     """
 
     policies: dict[str, str] = field(default_factory=dict)
@@ -26,11 +26,11 @@ class Memory:
 
 
 MAX_REMEMBERED = 256
-"""How much is kept of one domain, so that one that changes all the time does not fill the memory."""
+"""The most entries that are kept of one domain, so that frequent changes do not fill the memory."""
 
 
 def written(memory: Memory) -> dict[str, Any]:
-    """A memory as JSON can hold it."""
+    """A memory in the form of JSON."""
     return {
         "policies": memory.policies,
         "matched": [[*key[:-1], key[-1].hex()] for key in sorted(memory.matched)],
@@ -40,7 +40,7 @@ def written(memory: Memory) -> dict[str, Any]:
 
 
 def read(document: Mapping[str, Any]) -> Memory:
-    """What `written` made; nothing at all if it is not that."""
+    """The memory that `written` has written; an empty one if the document is invalid."""
     try:
         return Memory(
             {str(key): str(digest) for key, digest in document["policies"].items()},

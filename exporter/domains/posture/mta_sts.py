@@ -1,4 +1,4 @@
-"""MTA-STS (RFC 8461) and TLS-RPT (RFC 8460): what their records and policies say. Pure."""
+"""MTA-STS (RFC 8461) and TLS-RPT (RFC 8460): parses their records and policies. Pure."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from enum import StrEnum
 from exporter.domains.tags import TagError, having_version, parse_tags, shown
 
 MAX_POLICY = 64 * 1024
-"""Octets: what section 3.3 suggests."""
+"""Octets, as section 3.3 suggests."""
 
 MAX_AGE_LIMIT = 31_557_600
 """Seconds: a year (section 3.2)."""
 
 SHORT_MAX_AGE = 86_400
-"""Seconds under which a policy is forgotten before it can help: section 3.2 suggests weeks."""
+"""Seconds. Senders forget a policy with a shorter lifetime before it helps. Section 3.2 suggests weeks."""
 
 MAX_PATTERNS = 100
 
@@ -27,7 +27,7 @@ _PATTERN = re.compile(rf"(\*\.)?{_LABEL}(?:\.{_LABEL})*\.?", re.IGNORECASE)
 
 
 class Mode(StrEnum):
-    """Section 5."""
+    """The modes of a policy (section 5)."""
 
     ENFORCE = "enforce"
     TESTING = "testing"
@@ -35,15 +35,15 @@ class Mode(StrEnum):
 
 
 class InvalidError(ValueError):
-    """This is not a record, or no policy; the message says why."""
+    """This is not a valid record or policy; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Section 3.2.
+    """A policy (section 3.2).
 
     Attributes:
-        patterns: The hosts that may take mail, with `*.` for one label.
+        patterns: The hosts that may receive mail, with `*.` for one label.
         max_age: Seconds.
     """
 
@@ -52,21 +52,21 @@ class Policy:
     max_age: int
 
     def lists(self, host: str) -> bool:
-        """Whether an MX host is among them (section 4.1)."""
+        """Whether the policy lists an MX host (section 4.1)."""
         name = host.lower().removesuffix(".")
         return any(_fits(pattern, name) for pattern in self.patterns)
 
 
 def sts_records(texts: Sequence[str]) -> list[str]:
-    """The TXT records of `_mta-sts` that count (section 3.1)."""
+    """The TXT records of `_mta-sts` that are MTA-STS records (section 3.1)."""
     return having_version(texts, "STSv1")
 
 
 def parse_sts_record(text: str) -> str:
-    """The id of the policy.
+    """The policy's id.
 
     Raises:
-        InvalidError: It has none, or is malformed.
+        InvalidError: The record has no id, or is malformed.
     """
     try:
         tags = parse_tags(text)
@@ -78,10 +78,10 @@ def parse_sts_record(text: str) -> str:
 
 
 def parse_policy(body: bytes) -> Policy:
-    """Reads a policy.
+    """Parse a policy.
 
     Raises:
-        InvalidError: It is none.
+        InvalidError: This is not a valid policy.
     """
     try:
         text = body.decode("utf-8")
@@ -92,7 +92,7 @@ def parse_policy(body: bytes) -> Policy:
     for line in re.split(r"\r?\n", text):
         if not line.strip():
             continue
-        # Not by a pattern for the whole line: one that also strips the value takes quadratic time.
+        # A pattern for the whole line that also strips the value would take quadratic time.
         written, colon, rest = line.partition(":")
         key, value = written.strip(" \t"), rest.strip(" \t")
         if not colon or not _KEY.fullmatch(key):
@@ -100,7 +100,7 @@ def parse_policy(body: bytes) -> Policy:
         if key == "mx":
             patterns.append(value.lower().removesuffix("."))
         else:
-            # Section 3.2: of a key that stands there twice, the first counts.
+            # Section 3.2: if a key occurs twice, the first one counts.
             fields.setdefault(key, value)
     return _policy(fields, patterns)
 
@@ -123,15 +123,15 @@ def _policy(fields: dict[str, str], patterns: list[str]) -> Policy:
 
 
 def tls_rpt_records(texts: Sequence[str]) -> list[str]:
-    """The TXT records of `_smtp._tls` that count (RFC 8460 section 3)."""
+    """The TXT records of `_smtp._tls` that are TLS-RPT records (RFC 8460 section 3)."""
     return having_version(texts, "TLSRPTv1")
 
 
 def parse_tls_rpt(text: str) -> tuple[str, ...]:
-    """Where reports go: URIs of the schemes mailto and https.
+    """The URIs that receive reports, with the scheme mailto or https.
 
     Raises:
-        InvalidError: It is malformed.
+        InvalidError: The record is malformed.
     """
     try:
         tags = parse_tags(text)
@@ -149,5 +149,5 @@ def parse_tls_rpt(text: str) -> tuple[str, ...]:
 def _fits(pattern: str, name: str) -> bool:
     if not pattern.startswith("*."):
         return pattern == name
-    # Section 4.1: the * is one label, the leftmost.
+    # Section 4.1: the * matches exactly one label, the leftmost.
     return name.partition(".")[2] == pattern[2:] and not name.startswith(".")

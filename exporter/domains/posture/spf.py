@@ -1,7 +1,7 @@
-"""The evaluation of SPF (RFC 7208 section 4): would a receiver take mail from this address for this domain?
+"""The evaluation of SPF (RFC 7208 section 4): would a receiver accept mail from this address for this domain?
 
-A generator that yields questions to DNS and is sent their answers, so that it is tested without a network, against the
-test suite of the RFC. It asks for nothing but TXT, A, AAAA, MX and PTR records, and never more than its limits allow.
+It is a generator: it yields questions to DNS, and the caller sends it the answers. So the RFC's test suite can test it
+without a network. It asks only for TXT, A, AAAA, MX and PTR records, within the limits below.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from exporter.domains.posture.spf_record import (
 )
 
 MAX_LOOKUPS = 10
-"""Section 4.6.4: terms that cause look-ups, in all records together."""
+"""Section 4.6.4: the most terms that cause look-ups, in all records together."""
 
 MAX_VOID = 2
-"""Section 4.6.4: look-ups that find nothing."""
+"""Section 4.6.4: the most look-ups that find nothing."""
 
 MAX_NAMES = 10
-"""Section 4.6.4: hosts of one `mx`, and names of one `ptr`."""
+"""Section 4.6.4: the most hosts of one `mx`, and names of one `ptr`."""
 
 
 class SpfResult(StrEnum):
-    """Section 2.6."""
+    """The results of an evaluation (section 2.6)."""
 
     NONE = "none"
     NEUTRAL = "neutral"
@@ -47,7 +47,7 @@ class SpfResult(StrEnum):
 
 
 class SpfMistake(StrEnum):
-    """Why a record is of no use (permerror)."""
+    """Why a record cannot be used (permerror)."""
 
     SYNTAX = "syntax"
     SEVERAL = "several"
@@ -58,7 +58,7 @@ class SpfMistake(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question to DNS; the answer that is sent back is a `Told`."""
+    """A question to DNS. The caller sends back a `Told`."""
 
     name: str
     rdtype: str
@@ -66,7 +66,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What DNS says.
+    """The answer of DNS.
 
     Attributes:
         values: TXT as text, addresses as text, MX as hosts in the order of preference, PTR as names.
@@ -79,14 +79,14 @@ class Told:
 
 @dataclass(slots=True)
 class Judgement:
-    """What came of it.
+    """The result of an evaluation.
 
     Attributes:
         mistake: The mistake that caused a permerror.
-        detail: For people: what decided.
-        lookups: How many terms caused look-ups, as far as the evaluation went.
-        void: How many look-ups found nothing.
-        explanation: What the domain has to say of a `fail`.
+        detail: For people: what decided the result.
+        lookups: The number of terms that caused look-ups until the evaluation ended.
+        void: The number of look-ups that found nothing.
+        explanation: The domain's explanation of a `fail`.
     """
 
     result: SpfResult = SpfResult.NONE
@@ -118,10 +118,10 @@ class _TempError(Exception):
 
 
 def check_host(session: Session, domain: str, now: float = 0.0) -> Generator[Ask, Told, Judgement]:
-    """Judges a mail as section 4 has it, by its function of this name.
+    """Evaluate SPF for a mail, as the function of this name in section 4 does.
 
     Args:
-        session: The mail; IPv4 addresses mapped into IPv6 are IPv4 addresses.
+        session: The mail. An IPv4-mapped IPv6 address counts as an IPv4 address.
         domain: The sender's domain.
         now: Unix time, for macros of explanations.
     """
@@ -141,7 +141,7 @@ def check_host(session: Session, domain: str, now: float = 0.0) -> Generator[Ask
 
 @dataclass(slots=True)
 class _Run:
-    """One evaluation with what it has used up."""
+    """One evaluation, with its counts of look-ups."""
 
     session: Session
     now: float
@@ -149,7 +149,7 @@ class _Run:
     validated: dict[str, str] = field(default_factory=dict)
 
     def check(self, domain: str, *, included: bool = False) -> Evaluation:
-        """Sections 4.3 to 4.7."""
+        """Find a domain's record and evaluate it (sections 4.3 to 4.7)."""
         if not _is_domain(domain):
             return SpfResult.NONE
         told = yield Ask(domain, "TXT")
@@ -167,7 +167,7 @@ class _Run:
         return (yield from self.evaluate(record, domain, included=included))
 
     def evaluate(self, record: SpfRecord, domain: str, *, included: bool) -> Evaluation:
-        """Section 4.6."""
+        """Evaluate the terms of a record (section 4.6)."""
         for term in record.terms:
             if (yield from self.matches(term, domain)):
                 result = _OF_QUALIFIER[term.qualifier]
@@ -180,14 +180,14 @@ class _Run:
             return SpfResult.NEUTRAL
         self.count_lookup(f"redirect={record.redirect[:MAX_SHOWN]}")
         target = yield from self.expand(record.redirect, domain)
-        # Section 6.1: the explanation is that of the record which was redirected to.
+        # Section 6.1: the explanation comes from the target of the redirect.
         result = yield from self.check(target, included=included)
         if result is SpfResult.NONE:
             raise _PermError(SpfMistake.MISSING, f"{domain} redirects to {target}, which has no SPF record")
         return result
 
     def matches(self, term: Term, domain: str) -> Generator[Ask, Told, bool]:
-        """Section 5."""
+        """Whether a mechanism matches (section 5)."""
         address = self.session.address
         if term.mechanism is Mechanism.ALL:
             return True
@@ -215,20 +215,20 @@ class _Run:
         return False
 
     def include(self, target: str, domain: str) -> Generator[Ask, Told, bool]:
-        """Section 5.2: a table of its own."""
+        """Whether an `include` matches, by the table in section 5.2."""
         result = yield from self.check(target, included=True)
         if result is SpfResult.NONE:
             raise _PermError(SpfMistake.MISSING, f"{domain} includes {target}, which has no SPF record")
         return result is SpfResult.PASS
 
     def count_lookup(self, text: str) -> None:
-        """Section 4.6.4."""
+        """Count a look-up, and enforce the limit (section 4.6.4)."""
         self.judgement.lookups += 1
         if self.judgement.lookups > MAX_LOOKUPS:
             raise _PermError(SpfMistake.LOOKUPS, f"{text} is look-up {self.judgement.lookups} of at most {MAX_LOOKUPS}")
 
     def ask(self, name: str, rdtype: str, *, counts: bool = True) -> Generator[Ask, Told, tuple[str, ...]]:
-        """A question of a mechanism; one that finds nothing is a void look-up."""
+        """Ask a question for a mechanism. A question that finds nothing is a void look-up."""
         if not _can_be_asked(name):
             told = Told()
         else:
@@ -243,7 +243,7 @@ class _Run:
         return told.values
 
     def names_of_client(self) -> Generator[Ask, Told, tuple[str, ...]]:
-        """Section 5.5: the names of the address that lead back to it. Failures count as nothing."""
+        """Section 5.5: the names of the client's address that resolve to it. Failures count as no names."""
         address = self.session.address
         told = yield Ask(address.reverse_pointer, "PTR")
         confirmed: list[str] = []
@@ -255,7 +255,7 @@ class _Run:
         return tuple(confirmed)
 
     def expand(self, text: str, domain: str) -> Generator[Ask, Told, str]:
-        """A domain-spec to a domain."""
+        """Expand the macros of a domain-spec."""
         validated = (yield from self.validated_name(domain)) if needs_validated_name(text) else ""
         return shortened(expand(text, domain, self.session, validated, self.now))
 
@@ -269,7 +269,7 @@ class _Run:
         return self.validated[domain]
 
     def explain(self, text: str, domain: str) -> Generator[Ask, Told, None]:
-        """Section 6.2. Whatever goes wrong, there is no explanation then."""
+        """Section 6.2. After any error there is no explanation."""
         target = yield from self.expand(text, domain)
         if not _can_be_asked(target):
             return

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import quote
 
 MAX_DOMAIN = 253
-"""Section 7.3: what is longer loses labels from its left end."""
+"""Section 7.3: longer names lose labels from the left."""
 
 _EXPANSION = re.compile(r"%(?:\{([a-z])([0-9]*)(r?)([.\-+,/_=]*)\}|([%_-]))", re.IGNORECASE)
 _LITERAL = {"%": "%", "_": " ", "-": "%20"}
@@ -16,11 +16,11 @@ _LITERAL = {"%": "%", "_": " ", "-": "%20"}
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What is known of the mail that is judged.
+    """The facts of the mail that is judged.
 
     Attributes:
         sender: The reverse-path, or `postmaster` at the HELO name.
-        receiver: Who judges, for explanations.
+        receiver: The host that judges, for explanations.
     """
 
     address: IPv4Address | IPv6Address
@@ -30,12 +30,12 @@ class Session:
 
     @property
     def reversed(self) -> str:
-        """The address as it stands below in-addr.arpa or ip6.arpa."""
+        """The address as a name below in-addr.arpa or ip6.arpa."""
         return self.address.reverse_pointer
 
 
 def needs_validated_name(text: str) -> bool:
-    """Whether the name of the client (`%{p}`) stands in it, which takes look-ups."""
+    """Whether the text contains the client's name (`%{p}`), which needs look-ups."""
     return "%{p" in text.lower()
 
 
@@ -43,10 +43,10 @@ def expand(text: str, domain: str, session: Session, validated: str, now: float)
     """The text with its macros replaced.
 
     Args:
-        text: As it stands in a record that was parsed.
-        domain: The one that is being checked.
+        text: Text with macros, from a parsed record.
+        domain: The domain that is being checked.
         session: The mail.
-        validated: What `%{p}` stands for.
+        validated: The value of `%{p}`.
         now: Unix time.
     """
 
@@ -66,11 +66,11 @@ def expand(text: str, domain: str, session: Session, validated: str, now: float)
 
 
 def shortened(domain: str) -> str:
-    """A name that fits into DNS, by leaving out labels from the left."""
+    """A name that is short enough for DNS. Labels are removed from the left."""
     domain = domain.removesuffix(".")
     if len(domain) <= MAX_DOMAIN:
         return domain
-    # Found at once: macros make a domain of a megabyte, and label by label that takes minutes.
+    # One search: macros can make a name of a megabyte, and removing single labels would take minutes.
     dot = domain.find(".", len(domain) - MAX_DOMAIN - 1)
     return domain[dot + 1 :] if dot >= 0 else domain.rpartition(".")[2]
 
@@ -83,7 +83,7 @@ def _value(letter: str, domain: str, session: Session, validated: str, now: floa
         "l": local,
         "o": sender_domain,
         "d": domain,
-        # Section 7.3: IPv6 addresses as nibbles with dots, for they are parts of names.
+        # Section 7.3: IPv6 addresses are written as nibbles with dots, because they become parts of names.
         "i": ".".join(session.address.exploded.replace(":", "")) if six else str(session.address),
         "p": validated,
         "v": "ip6" if six else "in-addr",

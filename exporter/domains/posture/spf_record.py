@@ -1,4 +1,4 @@
-"""The syntax of an SPF record (RFC 7208 sections 4.5, 5, 6 and 12): text to terms, or what is wrong with it. Pure."""
+"""The parser of SPF records (RFC 7208 sections 4.5, 5, 6 and 12). Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 MAX_RECORD = 16384
-"""Characters: as much as an answer can hold. Records over 450 are already too long for one datagram (section 3.4)."""
+"""Characters. No answer is longer. Records over 450 are already too long for one datagram (section 3.4)."""
 
 MAX_SHOWN = 80
-"""Characters of a term that are quoted."""
+"""The most characters of a term that are quoted."""
 
 WHOLE = (32, 128)
 """Prefix lengths of a single address, IPv4 and IPv6."""
@@ -27,9 +27,9 @@ _DOMAIN_END = re.compile(
     rf"|{_MACRO})",
     re.IGNORECASE,
 )
-"""Section 7.1: a domain-spec ends in a top label behind a dot, or in a macro.
+"""Section 7.1: a domain-spec ends with a dot and a top label, or with a macro.
 
-A label can fit each alternative in one way only: what fails is given up in linear time.
+A label can match each alternative in only one way, so that a failed match takes linear time.
 """
 
 _MODIFIER = re.compile(r"([a-z][a-z0-9\-_.]*)=(.*)", re.IGNORECASE | re.DOTALL)
@@ -55,7 +55,7 @@ class Qualifier(StrEnum):
 
 
 class Mechanism(StrEnum):
-    """Section 5."""
+    """The mechanisms (section 5)."""
 
     ALL = "all"
     INCLUDE = "include"
@@ -72,9 +72,9 @@ class Term:
     """One mechanism with its qualifier.
 
     Attributes:
-        domain: As written, with macros; empty for the domain that is being checked.
-        network: Of `ip4` and `ip6`.
-        lengths: Prefix lengths of `a` and `mx`, for IPv4 and IPv6.
+        domain: The domain as written, with macros; empty for the domain that is being checked.
+        network: The network of `ip4` and `ip6`.
+        lengths: The prefix lengths of `a` and `mx`, for IPv4 and IPv6.
     """
 
     text: str
@@ -90,8 +90,8 @@ class SpfRecord:
     """A record without mistakes.
 
     Attributes:
-        redirect: The domain of the modifier, with macros; empty if there is none.
-        explanation: Of `exp`, likewise.
+        redirect: The domain of the modifier `redirect`, with macros; empty without this modifier.
+        explanation: The domain of the modifier `exp`, with macros; empty without this modifier.
     """
 
     terms: tuple[Term, ...]
@@ -100,20 +100,20 @@ class SpfRecord:
 
 
 def is_spf(text: str) -> bool:
-    """Whether a TXT record is one (section 4.5): the version, and then a space or the end."""
+    """Whether a TXT record is an SPF record (section 4.5): the version, followed by a space or the end."""
     return text[: len(_VERSION)].lower() == _VERSION and text[len(_VERSION) :][:1] in ("", " ")
 
 
 def is_explanation(text: str) -> bool:
-    """Whether the text of an explanation is well formed (section 6.2): its macros, with spaces between the rest."""
+    """Whether the text of an explanation and its macros are well formed (section 6.2)."""
     return _EXPLANATION.fullmatch(text) is not None
 
 
 def parse_spf(text: str) -> SpfRecord:
-    """Reads a record that `is_spf`. Every term is judged, also those that no evaluation reaches (section 4.6).
+    """Parse an SPF record. All terms are checked, also those that no evaluation reaches (section 4.6).
 
     Raises:
-        SpfSyntaxError: It has a mistake.
+        SpfSyntaxError: The record has a mistake.
     """
     if len(text) > MAX_RECORD:
         raise SpfSyntaxError("the record is too long")
@@ -162,7 +162,7 @@ def _term(word: str) -> Term:
 
 
 def _lengths(rest: str, word: str) -> tuple[str, tuple[int, int]]:
-    """Section 5.3: `a:example.com/24//64`, without the prefix lengths, and those."""
+    """Split off the prefix lengths, such as those of `a:example.com/24//64` (section 5.3)."""
     match = _LENGTHS.fullmatch(rest)
     if match is None or (match[2] is None and match[3] is None):
         return rest, WHOLE
