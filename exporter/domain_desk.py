@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class DomainDesk:
-    """What the daemon has to do with domains."""
+    """The daemon's interface to domains."""
 
     def __init__(
         self,
@@ -31,11 +31,10 @@ class DomainDesk:
         """Prepare to have no domains.
 
         Args:
-            visitor: Shakes hands.
-            states: Keeps what is found.
-            shard: Which endpoints and domains are this process's.
-            discovered: Is told, whenever a followed domain was looked at, the domain's key and which of this process's
-                endpoints it stands for.
+            visitor: Does the handshakes.
+            states: Stores the results.
+            shard: Decides which endpoints and domains this process is responsible for.
+            discovered: Receives a followed domain's key and this process's share of its endpoints, after each look.
         """
         self._visitor = visitor
         self._states = states
@@ -45,7 +44,7 @@ class DomainDesk:
         self._memories: dict[str, Memory] = {}
 
     def recall(self, documents: Mapping[str, Any]) -> None:
-        """Load what an earlier process remembered of its domains. To be called before any is judged."""
+        """Load what an earlier process remembered of its domains. Call this before any domain is judged."""
         self._memories.update({domain: read(document) for domain, document in documents.items()})
 
     def to_remember(self) -> dict[str, Any]:
@@ -55,10 +54,12 @@ class DomainDesk:
     def configure(
         self, followings: Iterable[Following], domains: Iterable[Domain], resolver: Resolver
     ) -> dict[str, tuple[Endpoint, ...]]:
-        """Follow and judge these domains from now on. Every process follows all, and probes its share of the endpoints.
+        """Follow and judge these domains from now on.
+
+        Every process follows all domains, and probes its share of the endpoints.
 
         Returns:
-            The key of each followed domain, and what was found there.
+            The endpoints of each followed domain, by the domain's key.
         """
         followings, judged = tuple(followings), [domain for domain in domains if self._shard.holds(domain.name)]
         told = [following.domain for following in followings if self._shard.holds(following.domain)]
@@ -68,7 +69,7 @@ class DomainDesk:
         if self._runner is None:
             if not followings and not judged:
                 return {}
-            # Imported only now: a daemon without domains stays as small as it is.
+            # Imported only now, so that a daemon without domains needs less memory.
             from exporter.domains.runner import DomainRunner  # noqa: PLC0415 - a tenth of a second and megabytes
 
             self._runner = DomainRunner(self._visitor, self._states, self._discovered, self._memories)

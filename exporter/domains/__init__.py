@@ -1,1 +1,1 @@
-"""From a domain to its endpoints (`discovery`), and whether the world can deliver to it (`posture`)."""
+"""Find the endpoints of a domain (`discovery`), and check whether other servers can deliver to it (`posture`)."""

@@ -1,4 +1,4 @@
-"""The parts put together, for the daemon and for commands."""
+"""Builds discoverers and judges, for the daemon and for commands."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from exporter.visiting.visit import Visitor
 
 
 def discoverer(names: Resolver, detours: Detours = NO_DETOURS, ca_file: Path | None = None) -> Discoverer:
-    """Asks about domains by this resolver."""
+    """A discoverer that uses this resolver."""
     return Discoverer(Lookups(names), Fetcher(names, ca_file=ca_file, detours=detours))
 
 
 def judge(names: Resolver, visitor: Visitor, memories: dict[str, Memory] | None = None) -> Judge:
-    """Judges domains by this resolver, and by visits of this visitor, with what is remembered of them."""
+    """A judge that uses this resolver, this visitor, and these memories of earlier judgements."""
 
     def fetcher(settings: Settings) -> Fetcher:
         return Fetcher(names, ca_file=settings.ca_file, detours=visitor.world.detours)
@@ -33,7 +33,7 @@ def judge(names: Resolver, visitor: Visitor, memories: dict[str, Memory] | None 
 
 
 def settings_of(domain: Domain) -> Settings:
-    """What a configured domain asks for."""
+    """The settings of a configured domain."""
     return Settings(
         domain.name,
         domain.checks,

@@ -1,4 +1,4 @@
-"""Handshakes with the servers of a domain, by visits that go no further."""
+"""Handshakes with the servers of a domain: visits that end after the handshake."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from exporter.model import Direction, Endpoint, KeyType, ProbeResult, Protocol, 
 from exporter.visiting.visit import Visitor
 
 TIMEOUT = 8.0
-"""Seconds of one visit: two of them, one after the other, fit into the time for a judgement."""
+"""Seconds of one visit. Two visits in sequence fit into the time of a judgement."""
 
 _HELO = re.compile(r"250[ -]([A-Za-z0-9._-]{1,253})(?: |$)")
 
 
 class VisitingHands:
-    """Shakes hands as a probe does."""
+    """Does handshakes like a probe."""
 
     def __init__(self, visitor: Visitor) -> None:
         self._visitor = visitor
@@ -24,7 +24,7 @@ class VisitingHands:
     async def shake(
         self, place: Place, address: str, *, server_name: str, key_type: KeyType | None, ca_file: Path | None
     ) -> Shown:
-        """One connection, up to the handshake and a goodbye."""
+        """Connect, do the handshake, and end the session."""
         endpoint = Endpoint(
             name=f"{place.host} port {place.port}",
             protocol=place.protocol,

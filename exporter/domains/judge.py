@@ -1,6 +1,6 @@
-"""One judgement of a domain: every wanted check at the same time, within one time limit, and the sum of it.
+"""One judgement of a domain: all its checks run at the same time within one time limit, and a summary follows.
 
-A judgement is a value: whatever happens, it returns a report. What one check cannot find out is its own problem.
+A judgement always returns a report. If a check fails to find something out, this is reported as its problem.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ log = structlog.get_logger()
 
 
 class Judge:
-    """Judges domains, one at a time or many.
+    """Judges domains, also several at the same time.
 
     Attributes:
-        memories: What is remembered of each domain.
+        memories: The memory of each domain.
     """
 
     def __init__(
@@ -75,11 +75,11 @@ class Judge:
         self.memories: dict[str, Memory] = {} if memories is None else memories
 
     def forget(self, domain: str) -> None:
-        """A domain is no longer judged."""
+        """Forget a domain that is no longer judged."""
         self.memories.pop(domain, None)
 
     async def judge(self, settings: Settings) -> DomainReport:
-        """Judges a domain now. Never raises but for cancellation."""
+        """Judge a domain now. Only cancellation raises an exception."""
         begun = time.perf_counter()
         here = Examination(
             settings,
@@ -112,7 +112,7 @@ class Judge:
 
 
 async def _bounded(here: Examination, check: DomainCheck, make: Check, expires: float) -> Mapping[str, Any]:
-    """What a check learns, within the time that there is."""
+    """Run a check until the time limit, and return its fields of the report."""
     try:
         async with asyncio.timeout_at(expires):
             return await make(here)

@@ -1,6 +1,6 @@
-"""Questions to DNS about a domain, and their answers in our own terms: what is there, what is not, and what is unknown.
+"""DNS lookups about a domain. Answers tell existing, missing and unknown records apart.
 
-The one place where records of dnspython become plain values. What they mean is decided by the parts that ask.
+Only this module turns dnspython's records into plain values. The callers decide what they mean.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ from exporter.model import IpFamily, Resolution
 from exporter.net.dns_query import Absent, Failed, Outcome, Records
 
 MAX_RECORDS = 64
-"""Records of one answer that are looked at."""
+"""The most records of one answer that are read."""
 
 
 class Security(StrEnum):
-    """What is known of an answer by DNSSEC (RFC 4035 section 4.3)."""
+    """The DNSSEC status of an answer (RFC 4035 section 4.3)."""
 
     SECURE = "secure"
     INSECURE = "insecure"
     BOGUS = "bogus"
     UNKNOWN = "unknown"
-    """Nobody who can be believed has validated it."""
+    """No trusted resolver has validated it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What there is of a kind at a name.
+    """The records of one type at a name.
 
     Attributes:
-        rdatas: Of dnspython; empty if there are none.
-        name: What the name's aliases lead to; the name itself without any.
-        ttl: Seconds for which this may be used.
+        rdatas: The records in dnspython's form; empty if there are none.
+        name: The target of the name's aliases, or the name itself.
+        ttl: Seconds for which the answer may be used.
         security: The DNSSEC status of the answer, also of a negative one.
         exists: Whether the name has records of any kind.
-        unreadable: How many records there are that cannot be read. If that is all of them, it is a failure, too.
-        failure: Why it is not known what there is, for people; empty if it is.
+        unreadable: The number of records that cannot be read. If no record can be read, this is a failure, too.
+        failure: For people: why the records are unknown; empty if they are known.
     """
 
     rdatas: tuple[Any, ...] = ()
@@ -62,33 +62,33 @@ class Found:
 
     @property
     def secure(self) -> bool:
-        """Whether it was validated."""
+        """Whether the answer was validated."""
         return self.security is Security.SECURE
 
 
 class Names(Protocol):
-    """Asks DNS."""
+    """The part of a `Resolver` that is needed here."""
 
     async def resolve(self, host: str, family: IpFamily) -> Resolution: ...
 
     async def records(self, name: str, rdtype: dns.rdatatype.RdataType, *, checking_disabled: bool = False) -> Outcome:
-        """The records of a kind of an absolute name."""
+        """The records of one type at an absolute name."""
 
     async def validates(self, outcome: Outcome) -> bool:
-        """Whether the server can be believed that an answer is authentic."""
+        """Whether a server's statement that an answer is authentic can be trusted."""
 
     async def records_at(self, name: str, rdtype: dns.rdatatype.RdataType, addresses: Sequence[str]) -> Outcome:
-        """What servers at these addresses have themselves."""
+        """The records that the name servers at these addresses have."""
 
 
 class Lookups:
-    """Asks, and understands the answers."""
+    """Asks DNS, and interprets the answers."""
 
     def __init__(self, names: Names) -> None:
         self._names = names
 
     async def find(self, name: str, rdtype: str) -> Found:
-        """The records of a kind of an absolute name."""
+        """The records of one type at an absolute name."""
         kind = dns.rdatatype.from_text(rdtype)
         outcome = await self._names.records(name, kind)
         name = name.lower().removesuffix(".")
@@ -104,7 +104,7 @@ class Lookups:
         return await self._failed(outcome, name, kind)
 
     async def find_at(self, name: str, rdtype: str, addresses: Sequence[str]) -> Found | None:
-        """What the name servers of a zone have themselves, without any cache; `None` if they do not say."""
+        """The records at a zone's own name servers, without any cache; `None` if they do not answer."""
         outcome = await self._names.records_at(name, dns.rdatatype.from_text(rdtype), addresses)
         if isinstance(outcome, Failed) or not outcome.authoritative:
             return None
@@ -116,7 +116,10 @@ class Lookups:
         return Security.SECURE if authentic else Security.INSECURE
 
     async def _failed(self, failed: Failed, name: str, kind: dns.rdatatype.RdataType) -> Found:
-        """A validating server says SERVFAIL to what is bogus; asked not to check, it tells what it has."""
+        """Find out why a lookup failed.
+
+        A validating server answers SERVFAIL for bogus records. If it is asked not to check, it returns them.
+        """
         if failed.unreadable is not None:
             security = await self._security(failed.unreadable, authentic=failed.unreadable.authentic)
             count = failed.unreadable.unreadable
@@ -129,7 +132,7 @@ class Lookups:
 
 
 def texts(found: Found) -> list[str]:
-    """TXT records: their strings joined without anything in between (RFC 7208 section 3.3)."""
+    """TXT records, with the strings of each joined without spaces (RFC 7208 section 3.3)."""
     return [b"".join(cast("TXT", rdata).strings).decode("utf-8", "replace") for rdata in found.rdatas]
 
 

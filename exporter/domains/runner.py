@@ -1,6 +1,6 @@
-"""Following and judging in the daemon: what there is to do for each domain, for the schedule to run.
+"""Following and judging in the daemon: the jobs of each domain, which the schedule runs.
 
-One domain's trouble is its own: what goes wrong is in its report, or in the log if it is our bug.
+A problem of one domain does not affect others. It is in the domain's report, or in the log if it is our bug.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from exporter.visiting.visit import Visitor
 
 
 class Keeper(Protocol):
-    """Who keeps what is found."""
+    """Stores the results."""
 
     def judged(self, report: DomainReport) -> None: ...
 
@@ -42,13 +42,13 @@ class DomainRunner:
         found: Callable[[str, tuple[Endpoint, ...]], None],
         memories: dict[str, Memory],
     ) -> None:
-        """Prepare to do nothing.
+        """Prepare without domains.
 
         Args:
-            visitor: Shakes hands.
-            keeper: Is told what was found out.
-            found: Is told what endpoints a domain stands for, whenever it was looked at.
-            memories: What is remembered of each domain; kept up.
+            visitor: Does the handshakes.
+            keeper: Receives the results.
+            found: Receives the endpoints of a domain after each look.
+            memories: The memory of each domain. Judgements update it.
         """
         self._memories = memories
         self._visitor = visitor
@@ -63,11 +63,11 @@ class DomainRunner:
         self._numbers = count()
 
     def configure(self, followings: Iterable[Following], domains: Iterable[Domain], resolver: Resolver) -> None:
-        """Follow and judge these from now on. What is known of those that stay, stays."""
+        """Follow and judge these domains from now on. The state of domains that stay is kept."""
         if resolver is not self._resolver:
             self._resolver = resolver
             self._discoverers = {}
-            # What is remembered of policies and records is the judge's, and a new resolver must not make us forget it.
+            # The new judge gets the memories, so that a new resolver does not make us forget policies and records.
             self._judge = judge(resolver, self._visitor, self._memories)
         before, self._followers = self._followers, {}
         known, self._jobs = self._jobs, {}
@@ -85,11 +85,11 @@ class DomainRunner:
                 self._judge.forget(name)
 
     def jobs(self) -> tuple[Job, ...]:
-        """The looks and judgements to come. One that is configured in another way is another job, and due at once."""
+        """The looks and judgements to run. If settings change, a new job replaces the old one, and is due at once."""
         return tuple(job for _, job in self._jobs.values())
 
     def endpoints(self) -> dict[str, tuple[Endpoint, ...]]:
-        """What each followed domain stands for, by what is known now."""
+        """The endpoints of each followed domain that are known now."""
         return {name: follower.endpoints() for name, follower in self._followers.items()}
 
     def _enter(
@@ -107,7 +107,7 @@ class DomainRunner:
         self._jobs[subject] = entry
 
     def _discoverer(self, ca_file: Path | None) -> Discoverer:
-        """Who asks about domains with these authorities; one for all of them keeps what was read of the file."""
+        """The discoverer with these authorities. Domains share it, so that the file is read only once."""
         assert self._resolver is not None  # noqa: S101 - `configure` was given it before any job
         if ca_file not in self._discoverers:
             self._discoverers[ca_file] = discoverer(self._resolver, self._visitor.world.detours, ca_file)

@@ -1,4 +1,4 @@
-"""Where we connect to on the word of a domain's records: public addresses, and what `allowed_targets` adds. Pure."""
+"""Where a domain's records may lead us: to public addresses, and to those in `allowed_targets`. Pure."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from exporter.config.values.allowed import AllowedTargets, NamePattern, leads_to
 
 @dataclass(frozen=True, slots=True)
 class TargetRule:
-    """What holds for one domain.
+    """The rule for one domain.
 
     Attributes:
-        allowed: What may be connected to beside public addresses; `None` for nothing else.
+        allowed: Allowed targets in addition to public addresses; `None` if only these are allowed.
     """
 
     allowed: AllowedTargets | None = None
 
     def permitted(self, host: str, addresses: Sequence[str]) -> tuple[str, ...]:
-        """Those of a host's addresses that may be connected to, in their order."""
+        """The addresses of a host that we may connect to, in their order."""
         return tuple(address for address in addresses if self._may(host, address))
 
     def objection(self, host: str, addresses: Sequence[str]) -> str | None:
-        """What is to be said against a host, of which one address is enough; `None` for nothing."""
+        """The objection to a host, if one of its addresses is not permitted; else `None`."""
         permitted = self.permitted(host, addresses)
         for address in addresses:
             if address not in permitted:
@@ -31,7 +31,7 @@ class TargetRule:
         return None
 
     def refusal(self, host: str, address: str) -> str:
-        """Why an address is not connected to, and what can be done."""
+        """Why we do not connect to an address, and how to allow it."""
         way = address if host == address else f"{host} leads to {address}, which"
         return f"{way} is not a public address; allowed_targets can allow it"
 

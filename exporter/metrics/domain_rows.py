@@ -1,4 +1,4 @@
-"""The metrics of mail domains: a row each, with its name, its meaning and where its figures come from."""
+"""The metrics of mail domains. Each row has a name, a meaning and the source of the values."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from exporter.metrics.metric import GAUGE, Metric, Samples, count, flag, further
 from exporter.model import DomainReport
 
 DOMAIN_LABELS = ("domain",)
-"""What every series of a domain has, before the labels that its configuration adds."""
+"""The labels of every series of a domain, before those from its configuration."""
 
 
 def _reported(read: Callable[[DomainReport], Samples]) -> Callable[[DomainState], Samples]:
-    """Read it from the last judgement."""
+    """Read samples from the last judgement."""
     return lambda state: () if state.report is None else read(state.report)
 
 

@@ -14,10 +14,10 @@ class DomainState:
     """One judged domain.
 
     Attributes:
-        labels: What its series have between their braces.
+        labels: The labels of its series, as written between the braces.
         interval: Seconds between two judgements.
-        report: The last one; `None` before the first.
-        history: Success of each check in former judgements, the newest first, with when that was.
+        report: The last report; `None` before the first one.
+        history: Earlier reports, the newest first.
     """
 
     name: str
@@ -33,8 +33,8 @@ class FollowedState:
 
     Attributes:
         success: Whether the last look succeeded.
-        last_success_at: Unix time; `None` if there was none.
-        count: Endpoints that it stands for.
+        last_success_at: Unix time of the last successful look; `None` if there was none.
+        count: The number of its endpoints.
         problems: For people.
     """
 
@@ -46,13 +46,13 @@ class FollowedState:
 
     @property
     def labels(self) -> str:
-        """What its series have between their braces."""
+        """The labels of its series, as written between the braces."""
         return label_pairs([("domain", self.domain)])
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A domain that is to be judged, as series name it."""
+    """The configuration of a judged domain, as far as metrics need it."""
 
     name: str
     interval: float
@@ -60,7 +60,7 @@ class Judged:
 
 
 MAX_HISTORY = 20
-"""Reports of a domain that are kept for its page, if they differ from the one before."""
+"""The most reports of a domain that are kept for its page."""
 
 
 class DomainStates:
@@ -71,7 +71,7 @@ class DomainStates:
         self._followed: dict[str, FollowedState | None] = {}
 
     def configure(self, judged: Iterable[Judged], followed: Iterable[str]) -> None:
-        """Go on with these domains; what is known of those that stay, stays."""
+        """Use these domains from now on. The state of domains that stay is kept."""
         before, self._domains = self._domains, {}
         for each in judged:
             labels = label_pairs([("domain", each.name), *each.labels.items()])
@@ -80,7 +80,7 @@ class DomainStates:
         self._followed = {name: self._followed.get(name) for name in followed}
 
     def judged(self, report: DomainReport) -> None:
-        """A domain was judged. The report of a domain that was removed meanwhile is discarded."""
+        """Store the report of a domain, unless the domain was removed meanwhile."""
         state = self._domains.get(report.domain)
         if state is None:
             return
@@ -103,7 +103,7 @@ class DomainStates:
         return not self._domains and not self._followed
 
     def of(self, name: str) -> DomainState | None:
-        """One judged domain; `None` if there is none of that name."""
+        """The judged domain of this name; `None` if there is none."""
         return self._domains.get(name)
 
 

@@ -215,7 +215,7 @@ class PolicyFacts:
     """Facts of a domain's MTA-STS policy; unknown ones are `None`.
 
     Attributes:
-        certificate_not_after: Unix time: of the certificate that the policy is served with.
+        certificate_not_after: Unix time when the certificate of the policy's server ends.
         changed_without_id: Whether the policy changed without a new id.
     """
 
@@ -232,7 +232,7 @@ class SourceFacts:
 
     Attributes:
         agrees: Whether it agrees with the other sources; `None` if it is the only one.
-        digest_matches: PACC: whether the digest in DNS is the document's; `None` if there is none.
+        digest_matches: For PACC: whether the digest in DNS is the document's; `None` if there is none.
     """
 
     source: Source
@@ -249,10 +249,10 @@ class DomainReport:
         checked_at: Unix time, when it ended.
         duration: Seconds.
         success: The result of each check; `None` if nothing is published or the result is unknown.
-        mx_records: `None` if it could not be found out.
-        rollover_ready: By host and port, where TLSA records are in use.
-        listed: By address and DNS list, for the lists that answer as they should.
-        dmarc_policy: As it applies to the domain.
+        mx_records: The number of MX records; `None` if it is unknown.
+        rollover_ready: For each host and port with matching TLSA records: whether there is one for another key.
+        listed: For each address and working DNS list: whether the address is listed.
+        dmarc_policy: The policy that applies to the domain.
     """
 
     domain: str

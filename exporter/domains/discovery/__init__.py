@@ -1,1 +1,1 @@
-"""What a domain publishes about its servers, source by source; and what becomes of it."""
+"""Find the servers that a domain publishes, source by source, and turn them into endpoints."""

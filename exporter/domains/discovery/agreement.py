@@ -1,7 +1,7 @@
-"""Whether the sources of a domain say the same. Pure.
+"""Whether the sources of a domain agree. Pure.
 
-MX records are about mail from others, and no part of this. Two sources agree about a service if a client that follows
-the one ends up at a server that the other names too; a source that names no server for a service says nothing of it.
+MX records are for mail from others, and are not compared. Two sources agree about a service if both name at least one
+common server. A source without servers for a service is not compared for that service.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _TITLES = {Protocol.SMTP: "submission", Protocol.IMAP: "IMAP", Protocol.POP3: "P
 
 
 def disagreements(answers: Sequence[Answered]) -> list[str]:
-    """What two sources say differently, for people."""
+    """The differences between each two sources, for people."""
     told = []
     speaking = [answer for answer in answers if _says_something(answer)]
     for number, one in enumerate(speaking):
@@ -30,7 +30,7 @@ def disagreements(answers: Sequence[Answered]) -> list[str]:
 
 
 def agrees(source: Source, answers: Sequence[Answered]) -> bool | None:
-    """Whether a source says what the others say; `None` if it is alone with what it says, or says nothing."""
+    """Whether a source agrees with the others; `None` if there is nothing to compare."""
     own = next((answer for answer in answers if answer.source is source and _says_something(answer)), None)
     if own is None:
         return None

@@ -1,7 +1,7 @@
-"""Autoconfig (draft-ietf-mailmaint-autoconfig): where to ask, in which order, and what the document says. Pure.
+"""Autoconfig (draft-ietf-mailmaint-autoconfig): the URLs in their order, and the parser of the document. Pure.
 
-The document is somebody else's XML: it is bounded by the fetch, and parsed by defusedxml, which takes no entities and
-no DTD. Only what can be an endpoint is read of it.
+The document is untrusted XML. The fetch limits its size, and defusedxml parses it, which rejects entities and DTDs.
+Only servers that can be endpoints are read from it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from exporter.domains.discovery.offers import Offer, host_of, is_address, is_por
 from exporter.model import Encryption, Protocol, Source
 
 MAX_DOCUMENT = 64 * 1024
-"""Octets: the longest of Mozilla's database has 6 KiB."""
+"""Octets. The longest document of Mozilla's database has 6 KiB."""
 
 MAX_SERVERS = 32
 MAX_DEPTH = 12
-"""Elements within each other: the format needs four."""
+"""Levels of nested elements. The format needs four."""
 
 ISPDB = "https://autoconfig.thunderbird.net/v1.1/"
-"""Mozilla's database of providers, which is asked about the domain and told nothing else."""
+"""Mozilla's database of providers. It is told the domain and nothing else."""
 
 PATH = "/mail/config-v1.1.xml"
 WELL_KNOWN = "/.well-known/autoconfig/mail/config-v1.1.xml"
@@ -41,11 +41,11 @@ class DocumentError(ValueError):
 
 
 def own_urls(domain: str, address: str | None, *, scheme: str = "https") -> list[str]:
-    """Where the domain itself may have it, in the draft's order.
+    """The URLs at the domain itself, in the draft's order.
 
     Args:
         domain: The domain of the mail addresses.
-        address: Where a person gave one: it is sent along. With it, servers may answer for this user.
+        address: A mail address that a person gave. It is sent along, and servers may answer for this user.
         scheme: `http` for the source that trusts the network.
     """
     base = f"{scheme}://autoconfig.{domain}{PATH}"
@@ -57,7 +57,7 @@ def own_urls(domain: str, address: str | None, *, scheme: str = "https") -> list
 
 
 def mx_urls(hosts: list[str], address: str | None) -> list[str]:
-    """Where anyone who hosts the domain may have it, by the name of its MX host and by the domain of that."""
+    """The URLs at the provider that hosts the domain, from the domains of its MX host."""
     urls: list[str] = []
     for host in dict.fromkeys(hosts):
         urls += own_urls(host, address)
@@ -65,7 +65,7 @@ def mx_urls(hosts: list[str], address: str | None) -> list[str]:
 
 
 def mx_domains(mx: str, base: str | None) -> list[str]:
-    """The full and the base domain of an MX host: without its first label, and what is registered."""
+    """The full domain of an MX host, which is its name without the first label, and its registrable domain."""
     if host_of(mx) is None or is_address(mx):
         return []
     full = mx.partition(".")[2]
@@ -83,13 +83,13 @@ def parse_document(body: bytes, source: Source, domain: str, address: str | None
     """The servers of a document, in its order.
 
     Args:
-        body: As it was served.
-        source: Who says so.
-        domain: Stands for its placeholder in hosts.
-        address: Likewise.
+        body: The document as it was served.
+        source: The source of the document.
+        domain: Replaces its placeholder in hosts.
+        address: Replaces its placeholders in hosts.
 
     Raises:
-        DocumentError: It is not such a document, or names no server that can be probed.
+        DocumentError: This is not such a document, or it has no server that can be probed.
     """
     root = _root(body)
     if root.tag != "clientConfig":
@@ -107,7 +107,7 @@ def _root(body: bytes) -> Any:
     if len(body) > MAX_DOCUMENT:
         raise DocumentError(f"it has more than {MAX_DOCUMENT} octets")
     try:
-        # Asked for only here: it is part of the extra mail-exporter[domains].
+        # Imported only here, because it is part of the extra mail-exporter[domains].
         parser = import_module("defusedxml.ElementTree")
         forbidden: type[Exception] = import_module("defusedxml.common").DefusedXmlException
     except ModuleNotFoundError:

@@ -1,4 +1,4 @@
-"""Asking the sources of a domain, all at the same time. Each has its time, and whatever becomes of one is its own."""
+"""Asks all sources of a domain at the same time. Each has its own timeout, and its failure does not affect others."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from exporter.net.fetch import Document, Fetcher, FetchError, Lost
 from exporter.threads import computed
 
 SHORT = 1.3
-"""Seconds for each of the two rounds of requests, for somebody who waits: all of it stays under three."""
+"""Seconds for each of the two rounds of requests if a person waits. The total stays below three."""
 
 LONG = 10.0
-"""The same for the daemon."""
+"""Seconds for each round in the daemon."""
 
 NOBODY = "mail-exporter-looks-for-a-wildcard"
-"""A name that nobody has below a domain, unless every name is there."""
+"""A label that no domain uses. It only resolves below a wildcard."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be discovered.
+    """What to discover.
 
     Attributes:
         domain: In A-label form.
         address: A mail address that a person gave; `None` if only the domain is known.
-        rule: Where documents may be fetched from.
+        rule: The hosts that documents may be fetched from.
         patience: Seconds for a round of requests.
     """
 
@@ -57,10 +57,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What all sources came to.
+    """The results of all sources.
 
     Attributes:
-        answers: In the order of the sources that were asked.
+        answers: One for each source, in the order asked.
     """
 
     domain: str
@@ -72,24 +72,24 @@ class Discovery:
 
     @property
     def disagreements(self) -> list[str]:
-        """What the sources say differently, for people."""
+        """The differences between the sources, for people."""
         return disagreements(self.answers)
 
     @property
     def ttl(self) -> float:
-        """Seconds before which there is no use in asking again."""
+        """Seconds for which the answers are valid. Asking again earlier is useless."""
         return min((answer.ttl for answer in self.answers if answer.ttl is not None), default=0.0)
 
 
 class Discoverer:
-    """Asks."""
+    """Asks the sources of domains."""
 
     def __init__(self, lookups: Lookups, fetcher: Fetcher) -> None:
         self._lookups = lookups
         self._fetcher = fetcher
 
     async def discover(self, wanted: Wanted) -> Discovery:
-        """Asks every wanted source once."""
+        """Ask every wanted source once."""
         answers = await asyncio.gather(*(self._bounded(source, wanted) for source in wanted.sources))
         return Discovery(wanted.domain, tuple(answers))
 
@@ -106,7 +106,7 @@ class Discoverer:
         return Answered(source, success=False, problem=told, failed=True)
 
     async def mx(self, wanted: Wanted) -> Answered:
-        """RFC 5321 section 5.1."""
+        """Look up the MX records (RFC 5321 section 5.1)."""
         found = await self._lookups.find(wanted.domain, "MX")
         if found.failure:
             return Answered(Source.MX, success=False, problem=found.failure, failed=True)
@@ -124,7 +124,7 @@ class Discoverer:
         return _with_unreadable(answer, found)
 
     async def srv(self, wanted: Wanted) -> Answered:
-        """RFC 6186 and RFC 8314."""
+        """Look up the SRV records (RFC 6186 and RFC 8314)."""
         names = [f"{service}._tcp.{wanted.domain}" for service in SERVICES]
         found = await asyncio.gather(*(self._lookups.find(name, "SRV") for name in names))
         offers: list[Offer] = []
@@ -149,7 +149,7 @@ class Discoverer:
         )
 
     async def autoconfig(self, wanted: Wanted) -> Answered:
-        """The draft's own places by HTTPS, and those of anyone who hosts the domain if they have nothing."""
+        """Ask the domain's own URLs by HTTPS. If they have no document, ask those of its mail provider."""
         own = await self._first(Source.AUTOCONFIG, autoconfig.own_urls(wanted.domain, wanted.address), wanted)
         if own.success:
             return own
@@ -162,12 +162,12 @@ class Discoverer:
         return hosted if hosted.success or (hosted.failed and not own.failed) else own
 
     async def autoconfig_http(self, wanted: Wanted) -> Answered:
-        """The same without TLS: anybody on the way may have written it."""
+        """As `autoconfig`, without TLS: attackers in the network can change the document."""
         urls = autoconfig.own_urls(wanted.domain, wanted.address, scheme="http")
         return await self._first(Source.AUTOCONFIG_HTTP, urls, wanted)
 
     async def ispdb(self, wanted: Wanted) -> Answered:
-        """Mozilla's database, by the domain, and by that of its MX host."""
+        """Ask Mozilla's database about the domain, and about the domain of its MX host."""
         own = await self._first(Source.ISPDB, [autoconfig.ispdb_url(wanted.domain)], wanted)
         if own.success:
             return own
@@ -178,14 +178,14 @@ class Discoverer:
         return hosted if hosted.success else own
 
     async def pacc(self, wanted: Wanted) -> Answered:
-        """The document, and its digests in DNS."""
+        """Fetch the document and its digests in DNS."""
         url = pacc.pacc_url(wanted.domain)
         document, found = await asyncio.gather(
             self._get(url, pacc.MAX_DOCUMENT, wanted), self._lookups.find(pacc.digest_name(wanted.domain), "TXT")
         )
         if isinstance(document, FetchError):
             lost = _lost(Source.PACC, url, document)
-            # A digest promises a document.
+            # If a digest is published, the document should exist.
             promised = bool(having_version(texts(found), pacc.VERSION))
             return replace(lost, unreachable=True) if promised else await self._unless_wild(lost, url)
         matches = None if found.failure else pacc.digest_matches(document.body, texts(found))
@@ -199,7 +199,7 @@ class Discoverer:
         mismatch = f"{pacc.digest_name(wanted.domain)} has the digest of another document"
         return Answered(
             Source.PACC,
-            # A document that DNS does not vouch for is not to be used.
+            # Do not use a document with a wrong digest.
             success=matches is not False,
             offers=offers if matches is not False else (),
             problem=mismatch if matches is False else "",
@@ -208,7 +208,7 @@ class Discoverer:
         )
 
     async def presets(self, wanted: Wanted) -> Answered:
-        """What we know ourselves. The table is big, and read in a thread the first time."""
+        """Look the domain up in the built-in presets. This uses a thread, because the first time reads a big table."""
         return await computed(partial(preset_answer, wanted.domain, await self._mx_hosts(wanted)), "presets")
 
     async def _mx_hosts(self, wanted: Wanted) -> list[str]:
@@ -216,7 +216,7 @@ class Discoverer:
         return [] if is_null_mx(records) else [record.host for record in records if record.host]
 
     async def _first(self, source: Source, urls: Sequence[str], wanted: Wanted) -> Answered:
-        """The first of these places that has a document, in their order; they are asked at the same time."""
+        """Ask these URLs at the same time. The first one in their order that has a document counts."""
         tasks = [asyncio.create_task(self._document(source, url, wanted)) for url in urls]
         best: Answered | None = None
         try:
@@ -224,7 +224,7 @@ class Discoverer:
                 answer = await task
                 if answer.success:
                     return answer
-                # Errors go before missing documents.
+                # Errors are more important than missing documents.
                 if best is None or _weight(answer) > _weight(best):
                     best = answer
         finally:
@@ -240,14 +240,14 @@ class Discoverer:
             parse = partial(autoconfig.parse_document, document.body, source, wanted.domain, wanted.address)
             offers = await computed(parse, "autoconfig")
         except DocumentError as error:
-            # A web site that answers everything with a page says nothing by it.
+            # Some web sites answer every path with a page. This is not a broken document.
             meant = _is_dedicated(url) or "xml" in document.media_type
             answer = Answered(source, success=False, problem=f"{_bare(url)}: {error}", malformed=meant)
             return await self._unless_wild(answer, url)
         return Answered(source, success=True, offers=offers, expires=document.expires)
 
     async def _unless_wild(self, answer: Answered, url: str) -> Answered:
-        """An answer without a document, from a host that may be there by a wildcard only (RFC 4592)."""
+        """Mark an answer without a document if its host only exists because of a DNS wildcard (RFC 4592)."""
         host = urlsplit(url).hostname or ""
         if not _is_dedicated(url) or not (answer.malformed or answer.unreachable):
             return answer
@@ -256,7 +256,7 @@ class Discoverer:
         found = await asyncio.gather(*(self._lookups.find(name, kind) for name in (host, nobody) for kind in kinds))
         ours, others = ({address for each in pair for address in addresses(each)} for pair in (found[:2], found[2:]))
         if not ours:
-            # The time was up before it was known that there is no such host.
+            # The host does not exist, but the fetch timed out before this was known.
             return replace(answer, malformed=False, unreachable=False)
         return replace(answer, wildcard=ours == others)
 
@@ -281,7 +281,7 @@ _SOURCES: Mapping[Source, Callable[[Discoverer, Wanted], Awaitable[Answered]]] =
 
 
 _DEDICATED = ("autoconfig.", "ua-auto-config.")
-"""How hosts are called that are there for documents only: that one of them has no web server is a fault."""
+"""Prefixes of hosts that only serve documents. If such a host has no web server, this is a problem."""
 
 
 def _lost(source: Source, url: str, error: FetchError) -> Answered:
@@ -290,7 +290,7 @@ def _lost(source: Source, url: str, error: FetchError) -> Answered:
         success=False,
         problem=f"{_bare(url)} {error.detail}",
         failed=error.lost in (Lost.UNREACHABLE, Lost.CERTIFICATE),
-        # What the web site of the domain does with an unknown path says nothing about mail.
+        # How the domain's web site answers an unknown path is not a mail problem.
         malformed=error.lost in (Lost.CERTIFICATE, Lost.UNUSABLE) and _is_dedicated(url),
         unreachable=error.lost is Lost.UNREACHABLE and _is_dedicated(url),
         not_allowed=error.lost is Lost.NOT_ALLOWED,
@@ -298,7 +298,7 @@ def _lost(source: Source, url: str, error: FetchError) -> Answered:
 
 
 def _weight(answer: Answered) -> tuple[bool, bool, bool]:
-    """How much there is to be said of an answer without a document."""
+    """How important the problem of an answer without a document is."""
     return answer.malformed, answer.failed, answer.not_allowed
 
 
@@ -307,7 +307,7 @@ def _is_dedicated(url: str) -> bool:
 
 
 def _bare(url: str) -> str:
-    """Without the mail address of anyone who asks."""
+    """The URL without its query, which may contain a person's mail address."""
     return url.partition("?")[0]
 
 

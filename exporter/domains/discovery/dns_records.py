@@ -1,4 +1,4 @@
-"""MX and SRV records to offers (RFC 5321 section 5.1, RFC 7505, RFC 6186, RFC 8314 section 5.1). Pure."""
+"""Turns MX and SRV records into offers (RFC 5321 section 5.1, RFC 7505, RFC 6186, RFC 8314 section 5.1). Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SERVICES: Mapping[str, tuple[Protocol, Encryption]] = MappingProxyType(
         "_pop3": (Protocol.POP3, Encryption.STARTTLS),
     }
 )
-"""Names of services, those that begin encryption at once first (RFC 8314 section 5.1)."""
+"""Names of services. Those with TLS from the start come first (RFC 8314 section 5.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Mx:
     """One MX record.
 
     Attributes:
-        host: Without the final dot; empty for the root.
+        host: The name without the final dot; empty for the root.
     """
 
     preference: int
@@ -38,7 +38,7 @@ class Mx:
 
 @dataclass(frozen=True, slots=True)
 class Srv:
-    """One SRV record, likewise."""
+    """One SRV record. Its host has the same form as that of `Mx`."""
 
     priority: int
     weight: int
@@ -47,19 +47,20 @@ class Srv:
 
 
 def is_null_mx(records: Sequence[Mx]) -> bool:
-    """RFC 7505: the domain takes no mail, and says so."""
+    """Whether the domain declares that it does not accept mail (RFC 7505)."""
     return len(records) == 1 and not records[0].host
 
 
 def mx_answer(records: Sequence[Mx], domain: str, *, ttl: float, secure: bool, implicit: bool = False) -> Answered:
-    """What the MX records come to.
+    """The answer of the source MX.
 
     Args:
-        records: None if there are none.
-        domain: Whose they are.
+        records: The records; empty if there are none.
+        domain: The domain of the records.
         ttl: The TTL of the answer.
-        secure: Whether it was validated.
-        implicit: Whether the domain has addresses of its own (RFC 5321 section 5.1: it is its own MX then).
+        secure: Whether the answer was validated.
+        implicit: Whether the domain has addresses itself. Without MX records it is then its own MX host (RFC 5321
+            section 5.1).
     """
     if is_null_mx(records):
         return Answered(Source.MX, success=True, problem="the domain takes no mail (null MX, RFC 7505)", ttl=ttl)
@@ -97,9 +98,9 @@ def mx_answer(records: Sequence[Mx], domain: str, *, ttl: float, secure: bool, i
 
 
 def srv_offers(service: str, records: Iterable[Srv], *, secure: bool) -> tuple[list[Offer], list[str]]:
-    """The servers of one service, in the order of priority and weight; and what is wrong with the records.
+    """The servers of one service, in the order of priority and weight; and the problems of the records.
 
-    A target of "." says that there is no such service (RFC 6186 section 3.4): no offer, and nothing wrong.
+    The target "." means that there is no such service (RFC 6186 section 3.4). This is neither an offer nor a problem.
     """
     protocol, encryption = SERVICES[service]
     offers, notes = [], []

@@ -1,7 +1,7 @@
-"""Following domains: from what they publish to the endpoints that are probed, kept over failed look-ups.
+"""Following domains: turns what they publish into endpoints, and keeps these while look-ups fail.
 
-Endpoints are called by their shortest URL, so that one which stays published keeps its name, series and counters. What
-a source could not be asked for stays as it was last known.
+The name of an endpoint is its shortest URL. So an endpoint that stays published keeps its name, series and counters. If
+a source fails, its last known servers stay.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from exporter.metrics.domain_state import FollowedState
 from exporter.model import Endpoint, Source
 
 EARLY = 0.5
-"""Seconds by which a look may come before its time: the schedule is not that exact."""
+"""Seconds by which a look may be early, because the schedule is not exact."""
 
 log = structlog.get_logger()
 
@@ -44,16 +44,16 @@ class Follower:
         self._not_before = 0.0
 
     def reconfigure(self, following: Following) -> None:
-        """The same domain is followed in another way from now on."""
+        """Use other settings for the same domain from now on."""
         if following.sources != self.following.sources or following.allowed != self.following.allowed:
             self._not_before = 0.0
         self.following = following
 
     async def look(self, discoverer: Discoverer) -> tuple[Endpoint, ...] | None:
-        """Looks at what the domain publishes, and gives the endpoints.
+        """Discover what the domain publishes, and return the endpoints.
 
         Returns:
-            `None` if it is too early for another look, or the domain is followed in another way by now.
+            `None` if it is too early for another look, or the settings changed meanwhile.
         """
         if self._clock() < self._not_before - EARLY:
             return None
@@ -66,7 +66,7 @@ class Follower:
         return self.take(discovery)
 
     def take(self, discovery: Discovery) -> tuple[Endpoint, ...]:
-        """What the domain stands for after a look."""
+        """Store the result of a look, and return the domain's endpoints."""
         self._known = {answer.source: self._kept(answer) for answer in discovery.answers}
         endpoints = self.endpoints()
         failed = any(answer.failed for answer in discovery.answers)
@@ -80,12 +80,12 @@ class Follower:
         return endpoints
 
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """What the domain stands for, by all that is known."""
+        """The domain's endpoints that are known now."""
         discovery = Discovery(self.following.domain, tuple(self._known.values()))
         return tuple(endpoints_of(self.following, discovery.endpoints))
 
     def _kept(self, answer: Answered) -> Answered:
-        """An answer, with what was known before where it could not be found out."""
+        """An answer, completed with the earlier offers if its source failed."""
         known = self._known.get(answer.source)
         if known is None or not (answer.failed or (answer.malformed and not answer.offers)):
             return answer
@@ -94,7 +94,7 @@ class Follower:
 
 
 def endpoints_of(following: Following, found: Iterable[Discovered]) -> Iterable[Endpoint]:
-    """The endpoints that a followed domain stands for."""
+    """The endpoints of a followed domain."""
     for each in found:
         offer = each.offer
         template = following.templates[offer.protocol]
@@ -127,7 +127,7 @@ def endpoints_of(following: Following, found: Iterable[Discovered]) -> Iterable[
 
 
 def _may_log_in(following: Following, found: Discovered) -> bool:
-    """Whether a login may be shown to a host that somebody else's records name."""
+    """Whether a login may be sent to this host, which is known only from public records."""
     host = found.offer.host
     return (
         found.offer.secure

@@ -1,4 +1,4 @@
-"""What a source says that a domain has: a server for a protocol, and how it is to be reached. Pure."""
+"""The servers that sources name for a domain, and how to connect to them. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from exporter.config.values.urls import MAX_PORT, shortest_url
 from exporter.model import Encryption, Protocol, Source
 
 MAX_OFFERS = 64
-"""Servers that are taken from one source: a domain that names more wants to keep us busy."""
+"""The most servers that are used from one source. More of them would be abuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +18,10 @@ class Offer:
     """One server that a source names.
 
     Attributes:
-        priority: The lower, the sooner it is to be used; `None` where the source has none.
-        secure: Whether it comes from an answer that was validated by DNSSEC.
-        relay: Whether it takes mail for the domain from anybody, and not from its users.
-        portless: Whether the source names no port, so that the usual one is meant.
+        priority: Clients use the lowest first; `None` if the source has no priorities.
+        secure: Whether it comes from an answer that was validated with DNSSEC.
+        relay: Whether it receives mail for the domain from other servers, and not from the domain's users.
+        portless: Whether the source names no port, so that the default port is used.
     """
 
     source: Source
@@ -36,30 +36,30 @@ class Offer:
 
     @property
     def name(self) -> str:
-        """What the endpoint is called: the same for as long as the server is."""
+        """The name of the endpoint. It stays the same while the server does."""
         return shortest_url(self.protocol, self.encryption, self.host, self.port)
 
     @property
     def place(self) -> tuple[Protocol, str, int]:
-        """What makes two offers one endpoint."""
+        """Two offers with the same place are one endpoint."""
         return self.protocol, self.host, self.port
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What one source said.
+    """The answer of one source.
 
     Attributes:
-        success: Whether it says something, be it that there is nothing.
-        problem: Why it does not, or what is wrong with what it says; empty if nothing is.
-        ttl: Seconds for which it may be used; `None` where the source does not say.
-        failed: Whether it could not be asked, so that what is known of it stays.
-        malformed: Whether it said something that cannot be understood.
-        unreachable: Whether a host that is there for nothing else does not answer.
-        not_allowed: Whether it leads to where we do not connect to.
-        wildcard: Whether the host is one that any name leads to, so that what it says may not be meant.
-        digest_matches: PACC only.
-        expires: Unix time: of the certificate that a document was served with.
+        success: Whether it is usable. It may say that there is no server.
+        problem: Why it is not usable, or what is wrong with it; empty without a problem.
+        ttl: Seconds for which it may be used; `None` if the source has no TTL.
+        failed: Whether the source could not be asked, so that its earlier offers stay.
+        malformed: Whether it cannot be parsed.
+        unreachable: Whether a host that only serves such documents does not answer.
+        not_allowed: Whether it leads to a host that we may not connect to.
+        wildcard: Whether the host exists only because of a DNS wildcard, so that its answer may be unintended.
+        digest_matches: For PACC: whether the digest in DNS is the document's; `None` if there is none.
+        expires: Unix time when the certificate of the document's server ends.
     """
 
     source: Source
@@ -78,11 +78,11 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Discovered:
-    """One endpoint, as all sources have it together.
+    """One endpoint, combined from all sources.
 
     Attributes:
         offer: The offer of the first source that names it.
-        sources: All that do, in the order asked.
+        sources: All sources that name it, in the order asked.
     """
 
     offer: Offer
@@ -90,7 +90,7 @@ class Discovered:
 
 
 def host_of(text: str) -> str | None:
-    """A host as a source writes it, in the one form that the program knows; `None` if it is none."""
+    """A host of a source in normal form; `None` if it is not a valid host."""
     try:
         host = parse_host(text.strip())
     except ValueError:
@@ -99,18 +99,18 @@ def host_of(text: str) -> str | None:
 
 
 def is_address(host: str) -> bool:
-    """Whether a host is written as an IP address, be it in brackets as in a mail address."""
+    """Whether a host is an IP address, also in brackets as in a mail address."""
     host = host.removeprefix("[").removesuffix("]")
     return is_ipv4(host) or is_ipv6(host)
 
 
 def is_port(number: int) -> bool:
-    """Whether somebody can listen there."""
+    """Whether the number is a valid port."""
     return 1 <= number <= MAX_PORT
 
 
 def merge(answers: Iterable[Answered]) -> list[Discovered]:
-    """The endpoints of all sources, each once, in the order of the sources and of what they prefer."""
+    """The endpoints of all sources, each once, in the order of the sources and their preferences."""
     merged: dict[tuple[Protocol, str, int], Discovered] = {}
     for answer in answers:
         for offer in answer.offers[:MAX_OFFERS]:
@@ -121,7 +121,7 @@ def merge(answers: Iterable[Answered]) -> list[Discovered]:
                 first = replace(
                     known.offer,
                     secure=known.offer.secure or offer.secure,
-                    # A server that users log in at is not only where mail is handed over.
+                    # If any source names the server for users, it is not only a relay.
                     relay=known.offer.relay and offer.relay,
                     priority=offer.priority if known.offer.priority is None else known.offer.priority,
                 )

@@ -1,7 +1,7 @@
-"""PACC, by draft-ietf-mailmaint-pacc-04: where its document is, what it says, and the digest of it in DNS. Pure.
+"""PACC (draft-ietf-mailmaint-pacc-04): the document's URL, its parser, and its digest in DNS. Pure.
 
-The draft is not finished: what is here is version 04 and no other. Names changed from 02 to 03 (`smtp` became
-`submit`), and hosts come without ports: the usual one with TLS from the start is meant.
+The draft is not finished, and this module implements only version 04. Names changed from 02 to 03: `smtp` became
+`submit`. Hosts have no ports: the default port for TLS from the start is used.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from exporter.model import Encryption, Protocol, Source
 MAX_DOCUMENT = 64 * 1024
 
 VERSION = "UAAC1"
-"""What the TXT records begin with."""
+"""The version at the beginning of the TXT records."""
 
 _SERVERS: Mapping[str, tuple[Protocol, int]] = MappingProxyType(
     {"imap": (Protocol.IMAP, 993), "pop3": (Protocol.POP3, 995), "submit": (Protocol.SMTP, 465)}
@@ -30,24 +30,24 @@ _SERVERS: Mapping[str, tuple[Protocol, int]] = MappingProxyType(
 
 
 def pacc_url(domain: str) -> str:
-    """Where the document is."""
+    """The URL of the document."""
     return f"https://ua-auto-config.{domain}/.well-known/user-agent-configuration.json"
 
 
 def digest_name(domain: str) -> str:
-    """Where its digests are, as TXT records."""
+    """The name of the TXT records with its digests."""
     return f"_ua-auto-config.{domain}"
 
 
 def digest_matches(body: bytes, texts: Sequence[str]) -> bool | None:
-    """Whether one of the records is the document's digest; `None` if there is no record that could be."""
+    """Whether one of the records has the document's digest; `None` if no record has a digest."""
     digests = []
     for text in having_version(texts, VERSION):
         try:
             tags = parse_tags(text)
             if tags.get("a", "").lower() == "sha256":
                 digests.append(b64decode(tags.get("d", ""), validate=True))
-        except ValueError:  # no tags, no base64, or not even ASCII
+        except ValueError:  # no tags, not base64, or not ASCII
             continue
     return hashlib.sha256(body).digest() in digests if digests else None
 
@@ -56,7 +56,7 @@ def parse_pacc(body: bytes) -> tuple[Offer, ...]:
     """The servers of a document.
 
     Raises:
-        DocumentError: It is not such a document, or names no server that can be probed.
+        DocumentError: This is not such a document, or it has no server that can be probed.
     """
     if len(body) > MAX_DOCUMENT:
         raise DocumentError(f"it has more than {MAX_DOCUMENT} octets")

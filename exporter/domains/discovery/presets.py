@@ -1,4 +1,4 @@
-"""The built-in presets as a source: by the domain itself, and by the names of its MX hosts. Pure."""
+"""The built-in presets as a source. They are found by the domain, or by the names of its MX hosts. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from exporter.model import Source
 
 
 def preset_answer(domain: str, mx_hosts: Sequence[str]) -> Answered:
-    """The servers of the provider that the domain is with.
+    """The servers of the domain's provider.
 
     Args:
         domain: The domain of the mail addresses.
-        mx_hosts: Where its mail goes, the best first.
+        mx_hosts: Its MX hosts, the most preferred first.
     """
     for name in (domain, *_names(mx_hosts)):
         preset = _find(name)
@@ -29,7 +29,7 @@ def preset_answer(domain: str, mx_hosts: Sequence[str]) -> Answered:
 
 
 def _find(name: str) -> Preset | None:
-    """The preset that has this mail domain; names of providers without a dot are none."""
+    """The preset for this mail domain. Presets are also named after providers, without a dot; those do not count."""
     try:
         return find_preset(name) if "." in name else None
     except ValueError:
@@ -37,7 +37,7 @@ def _find(name: str) -> Preset | None:
 
 
 def _names(mx_hosts: Sequence[str]) -> Iterator[str]:
-    """Each host and the names above it, down to what is registered."""
+    """Each host and the names above it, up to its registrable domain."""
     for host in mx_hosts:
         base = registrable_domain(host)
         name = host

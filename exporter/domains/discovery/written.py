@@ -1,4 +1,4 @@
-"""What was discovered: as the section of a configuration that `check` accepts, and as JSON. Pure."""
+"""Writes a discovery as the `endpoints` section of a configuration, and as JSON. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from exporter.domains.discovery.offers import Discovered
 def configuration(domain: str, found: Iterable[Discovered]) -> str:
     """YAML text that begins with `endpoints:`; empty if nothing was found.
 
-    Hosts were checked when they were read, so that nothing of them can mean something else in YAML.
+    Hosts were checked when they were read, so they have no characters with a special meaning in YAML.
     """
     lines = []
     for each in found:
