@@ -1,4 +1,4 @@
-"""The daemon: the parts that probe, keep and show, wired together, and how a configuration reaches each of them.
+"""The daemon: connects the parts that probe, store and show results, and passes configurations on to them.
 
 `app` has the rest of the process: signals, listening, reloading, and notifying systemd.
 """
@@ -65,10 +65,10 @@ from exporter.web.flow_routes import flow_routes
 from exporter.web.probing import probe_routes
 
 FINISH_WITHIN: Final = 3.0
-"""Seconds after SIGTERM in which running probes may end as usual."""
+"""Seconds after SIGTERM in which running probes may end normally."""
 
 GOODBYE_WITHIN: Final = 1.0
-"""Seconds after those in which the rest may say goodbye. Together well below the 5 s that the daemon takes to end."""
+"""Seconds after that in which the other probes may end their sessions. The daemon has to end within 5 s."""
 
 log = structlog.get_logger()
 
@@ -79,7 +79,7 @@ class Prepared:
 
     Attributes:
         endpoints: This process's share. Unchanged endpoints are the same objects as before.
-        names: Theirs.
+        names: The names of these endpoints.
     """
 
     configuration: Configuration
@@ -157,13 +157,13 @@ class Daemon:
         self.ready = True
 
     def prepare(self, configuration: Configuration) -> Prepared:
-        """Do all that takes time before a configuration can be put in force; in a thread, once the loop runs probes."""
+        """Do the slow preparations for a configuration. Use a thread for this when the loop already runs probes."""
         templates = [module.template for module in configuration.modules.values()]
         exchangers = [flow.sending.endpoint for flow in configuration.flows.flows if flow.sending is not None]
         followed = [each for following in configuration.followings for each in following.templates.values()]
         for policy in {endpoint.tls for endpoint in (*configuration.endpoints, *templates, *exchangers, *followed)}:
-            # Reading authorities takes milliseconds, for which the first probe would wait. What cannot be read is the
-            # affected endpoints' failure, and theirs alone.
+            # Reading authorities takes milliseconds and would delay the first probe. The affected endpoints report
+            # errors later.
             with suppress(TlsSetupError):
                 self._contexts.context(policy)
         known = self._in_force
@@ -223,11 +223,11 @@ class Daemon:
         """Start no more probes, and end the running ones in order."""
         self.ready = False
         self._scheduler.stop()
-        # A judgement takes half a minute, and nobody would see what comes of it.
+        # A judgement takes half a minute, and nobody would see its result.
         await self._scheduler.cancel({job.key for job in self.domains.jobs()})
         await asyncio.gather(self._scheduler.drain(FINISH_WITHIN), self._flows.stop(FINISH_WITHIN))
         await self._scheduler.cancel(self._jobs)
-        # What ends now ends because we say so, and says nothing about the servers.
+        # Probes that end from now on were interrupted by us, so their results say nothing about the servers.
         self._hurried = True
         self._on_demand.stop()
         self.visitor.hurry()
@@ -237,11 +237,11 @@ class Daemon:
         self._lag.stop()
 
     def close(self) -> None:
-        """To be called last, when no probe can be requested any more."""
+        """Call this last, when no probe can be requested any more."""
         self._watch.close()
 
     def application(self, reload: Reload | None, origins: Collection[str] = ()) -> Application:
-        """The HTTP interface; with `reload`, clients may request that."""
+        """The HTTP interface. With `reload`, clients may request a reload."""
         application = create_application(
             store=self.store,
             ready=lambda: self.ready,
@@ -256,11 +256,11 @@ class Daemon:
         return application
 
     async def _exchangers(self, domain: str) -> tuple[str, ...]:
-        """The MX hosts of a domain, by the nameservers in force."""
+        """The MX hosts of a domain, from the configured nameservers."""
         return await mail_exchangers(self._resolver, domain)
 
     def _endpoint(self, name: str) -> Endpoint | None:
-        """The endpoint of a name, if it is this process's."""
+        """The endpoint of this name, if this process probes it."""
         states = self.store.states(name)
         return replace(states[0].endpoint, only_address=None) if states else None
 
@@ -285,7 +285,7 @@ class Daemon:
         begun = self._stops.now()
         result = await visit(endpoint)
         while self._stops.since(begun) and not self._hurried:
-            # The server may have hung up meanwhile, or time have run out: that is not a failure of it.
+            # The process stood still. The server may have closed the connection, or a timeout passed: not a failure.
             begun = self._stops.now()
             result = await visit(endpoint)
         if self._hurried:

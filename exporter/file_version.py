@@ -9,9 +9,9 @@ FileVersion: TypeAlias = tuple[int, ...]
 
 
 def file_version(path: Path) -> FileVersion:
-    """A value that changes whenever the file is written or replaced. It follows symlinks, as mounted files need.
+    """A value that changes when the file is written or replaced. It follows symlinks, because mounted files need this.
 
-    For a directory it tells when files come and go, not when one is overwritten.
+    For a directory, the value changes when files are added or removed, but not when one is overwritten.
 
     Raises:
         OSError: The file does not exist or is not accessible.

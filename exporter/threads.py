@@ -1,9 +1,9 @@
 """Threads for work that may block forever, such as reading from a hanging file system.
 
-asyncio.to_thread's threads are few and shared: half a dozen readers that hang there would stop everything else that
-uses them, and the end of the program would wait for them. Here each piece of work has a thread of its own, which ends
-with it, and which the end of the program leaves behind. Work that only computes has its place here as well, because
-asyncio.to_thread fails where the system has no thread to give.
+asyncio.to_thread has few, shared threads. A few readers that hang there would block all other work in these threads,
+and the program's end would wait for them. Here each piece of work has its own thread, which ends with the work. The
+end of the program does not wait for it. Pure computations are here, too, because asyncio.to_thread fails if the system
+has no more threads.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 
 def in_own_thread(work: Callable[[], T], name: str) -> asyncio.Future[T]:
-    """Start a piece of work. The future gets its result or exception.
+    """Start a piece of work in its own thread. The future gets its result or exception.
 
     Args:
-        work: Blocks.
+        work: A function that may block.
         name: The thread's name, for people who inspect the process.
 
     Raises:
@@ -36,7 +36,7 @@ async def computed(work: Callable[[], T], name: str) -> T:
     """Do a computation in a thread, or in the event loop if the system has no thread.
 
     Args:
-        work: Computes; one that may block is for `in_own_thread`.
+        work: A computation. For work that may block, use `in_own_thread`.
         name: The thread's name.
     """
     try:
@@ -63,7 +63,7 @@ class _OwnThread(Executor):
             else:
                 future.set_result(result)
 
-        # From now on a waiter who is cancelled does not cancel the work, which nothing can stop.
+        # From now on, cancelling the waiter does not cancel the work, which cannot be stopped.
         future.set_running_or_notify_cancel()
         try:
             threading.Thread(target=run, name=self._name, daemon=True).start()

@@ -13,8 +13,10 @@ LOOKS: Final = "\0looks"
 JUDGEMENTS: Final = "\0judgements"
 
 LANES: Final[Mapping[str, int]] = MappingProxyType({LOOKS: 16, JUDGEMENTS: 4})
-"""How much of one kind of work is done at once: it is bounded like the connections to a host. Looking at a domain is a
-few DNS queries; judging one shakes hands with a handful of servers."""
+"""How many jobs of one kind run at the same time. They are limited like the connections to a host.
+
+Looking at a domain needs a few DNS queries. Judging one needs handshakes with several servers.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,8 @@ class Job:
     Attributes:
         key: A unique key. It begins with NUL, which names of endpoints never do.
         interval: Seconds between the starts of two runs.
-        run: Does the work once. It has to end without being cancelled.
-        hosts: The hosts that it connects to, as far as known before; or one of the `LANES`.
+        run: Does the work once. It must end without being cancelled.
+        hosts: The hosts that it connects to, as far as they are known before; or one of the `LANES`.
         first_within: Seconds within which the first run starts.
     """
 

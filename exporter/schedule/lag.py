@@ -15,19 +15,19 @@ from exporter.supervision import report
 log = structlog.get_logger()
 
 PERIOD: Final = 0.25
-"""Seconds between two looks: often enough that a stall which a probe met is likely to be seen, and next to no work."""
+"""Seconds between two measurements. This is cheap, and likely to detect a stall that affects a probe."""
 
 
 class LagMonitor:
     """Sets timers in the event loop, and reports how late each one runs."""
 
     def __init__(self, observe: Callable[[float], None], stops: Stops, failed: Callable[[LongTask], None]) -> None:
-        """Prepare to look.
+        """Prepare to measure.
 
         Args:
             observe: Is told the lag, in seconds.
-            stops: Is told that the process runs.
-            failed: Is told if that went wrong.
+            stops: Is told that the process is running.
+            failed: Is told of errors.
         """
         self._observe = observe
         self._failed = failed
@@ -44,7 +44,7 @@ class LagMonitor:
 
     def _look(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
         now = loop.time()
-        # First of all: whatever goes wrong below, the next look is taken.
+        # Do this first, so that an error below does not prevent the next measurement.
         self._alarm = loop.call_at(now + PERIOD, self._look, loop, now + PERIOD)
         try:
             standstill = self._stops.beat()

@@ -36,8 +36,8 @@ class Roster:
         Known addresses of a host are kept, unless the new endpoint needs others.
 
         Args:
-            endpoints: Those that are written out.
-            found: What each source has found, in the order in which it stands behind what is written out.
+            endpoints: The endpoints in the configuration file.
+            found: The endpoints of each source. They come after those in the file, in this order.
         """
         self._written = tuple(endpoints)
         self._found = {source: tuple(each) for source, each in found.items()}
@@ -47,7 +47,7 @@ class Roster:
     def found(self, source: str, endpoints: Sequence[Endpoint]) -> RosterChange | None:
         """Replace the endpoints of a configured source. Returns the change, or `None` if nothing changed.
 
-        One that has the name of an endpoint that is written out, or was found by a source before this, is left out.
+        An endpoint is left out if its name is in the configuration file, or an earlier source found it.
         """
         if source not in self._found or tuple(endpoints) == self._found[source]:
             return None
@@ -62,18 +62,18 @@ class Roster:
         """Record the addresses that a visit found for its endpoint.
 
         Args:
-            endpoint: Who was visited.
-            result: What came of it.
+            endpoint: The endpoint that was visited.
+            result: The result of the visit.
 
         Returns:
-            The result to be kept, `None` if its endpoint was removed or changed; and what changed, if anything did.
+            The result to store, or `None` if its endpoint was removed or changed; and the change, or `None`.
         """
         if not self._is_visited(endpoint):
-            return None, None  # it is configured in another way by now, or its address has left
+            return None, None  # its settings changed, or its address was removed
         change = self._follow(endpoint, result)
         if not self._is_visited(endpoint):
-            # Its address has left just now, or was looked for and found. Where the name leads nowhere at all, that is
-            # the failure of the endpoint as a whole.
+            # Its address was removed just now, or the first addresses were found. If the name has no address, store the
+            # failure for the whole endpoint.
             endpoint, result = replace(endpoint, only_address=None), replace(result, only_address=None)
             if result.failure is None or not self._is_visited(endpoint):
                 return None, change
@@ -88,7 +88,7 @@ class Roster:
         return configured.values()
 
     def _enter(self, configured: Iterable[Endpoint]) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:
-        """Visit these from now on, at the addresses that are known; who goes and who comes, or comes back changed."""
+        """Visit these endpoints at their known addresses. Returns those removed, and those added or changed."""
         known, self._addresses = self._addresses, {}
         before = {each.name: each for each in self._visited.values() if each.name in known}
         visited: list[Endpoint] = []
@@ -106,7 +106,7 @@ class Roster:
         return gone, come
 
     def _is_visited(self, endpoint: Endpoint) -> bool:
-        """Whether exactly this endpoint is to be visited, and not an earlier version of it."""
+        """Whether exactly this endpoint is visited, not another version of it."""
         return _same(self._visited.get(endpoint.series), endpoint)
 
     def _follow(self, endpoint: Endpoint, result: ProbeResult) -> RosterChange | None:
@@ -133,7 +133,7 @@ class Roster:
 
 
 def _same(one: Endpoint | None, other: Endpoint) -> bool:
-    """Equal, and quick to say where both are one object, as most are when a configuration is loaded again."""
+    """Whether both are equal. This is fast for the same object, which most are after a reload."""
     return one is other or one == other
 
 
@@ -148,5 +148,5 @@ def _question(endpoint: Endpoint) -> tuple[object, ...]:
 
 
 def _order(address: str) -> tuple[bool, int]:
-    """IPv4 first, then by number: the order of answers changes from one to the next."""
+    """IPv4 first, in numerical order, because the order in DNS answers changes."""
     return ":" in address, int(ip_address(address))

@@ -20,14 +20,14 @@ from exporter.schedule.timetable import Due, Item, Key, Timetable
 from exporter.supervision import report
 
 MAX_STARTS_A_TURN: Final = 16
-"""Runs that one turn of the event loop may start, each at about 0.1 ms, before anyone who else waits for the loop."""
+"""The most runs that one turn of the event loop may start. Each one delays other tasks by about 0.1 ms."""
 
 
 class Observer(Interface):
     """Is told about starts, skips and failures."""
 
     def started(self, delay: float) -> None:
-        """A probe starts, this many seconds after it was due."""
+        """A probe starts this many seconds after it was due."""
 
     def skipped(self, reason: SkipReason) -> None:
         """A probe was due and is not started."""
@@ -44,7 +44,7 @@ class _Waiting(Generic[Item]):
     """A run that is due and cannot start yet.
 
     Attributes:
-        queue: The queue in which it waits: of one of its hosts, or the common one.
+        queue: The queue in which it waits: that of one of its hosts, or the common one.
     """
 
     due: Due[Item]
@@ -67,8 +67,8 @@ class Scheduler(Generic[Item]):
         """Prepare a schedule without items.
 
         Args:
-            run: Runs one item; must end.
-            observer: Is told of starts and skips.
+            run: Runs one item. It must end.
+            observer: Is told about starts, skips and failures.
         """
         self._run = run
         self._observer = observer
@@ -78,7 +78,7 @@ class Scheduler(Generic[Item]):
         self._awaited = 0.0
         self._stopped = False
         self._running: dict[Key, asyncio.Task[None]] = {}
-        # Anyone who waits is in one queue: its host's, or the one for all.
+        # Each waiting item is in one queue: its host's, or the common one.
         self._waiting: dict[Key, _Waiting[Item]] = {}
         self._queue: deque[Key] = deque()
         self._hosts: dict[str, _Host] = {}
@@ -119,8 +119,8 @@ class Scheduler(Generic[Item]):
         if self._timer is not None:
             self._timer.cancel()
 
-    async def drain(self, timeout: float) -> bool:  # noqa: ASYNC109 - the runs go on after it: it bounds only the waiting
-        """Wait this many seconds at most for the runs under way; whether all of them ended."""
+    async def drain(self, timeout: float) -> bool:  # noqa: ASYNC109 - it limits only the waiting; the runs continue
+        """Wait at most this many seconds for the current runs. Returns whether all of them ended."""
         if self._running:
             await asyncio.wait(self._running.values(), timeout=timeout)
         return not self._running
@@ -142,7 +142,7 @@ class Scheduler(Generic[Item]):
         now = loop.time()
         try:
             self._take_turns(now)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other endpoints' turns are taken
+        except Exception as error:  # noqa: BLE001 - after any error, other endpoints still get their turns
             report(LongTask.SCHEDULE, error, self._observer.failed)
         next_at = self._timetable.next_at()
         self._awaited = now if next_at is None else max(next_at, now)
@@ -166,7 +166,7 @@ class Scheduler(Generic[Item]):
         if key in self._running:
             self._observer.skipped(SkipReason.OVERLAP)
         elif key in self._waiting:
-            # It waits on, for this turn; the turn that it waited for until now is the one that is skipped.
+            # It continues to wait, now for this turn. The earlier turn is skipped.
             self._observer.skipped(self._waiting[key].reason)
             self._waiting[key].due = due
         else:

@@ -18,7 +18,7 @@ class _Down:
     """An endpoint that fails.
 
     Attributes:
-        since: When the first probe that failed had ended.
+        since: When the first failed probe ended.
     """
 
     since: float
@@ -29,10 +29,10 @@ class StateLog:
     """Remembers which endpoints fail, and since when."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin.
+        """Prepare without failing endpoints.
 
         Args:
-            clock: Monotonic seconds, so that setting the system's clock does not change the length of an outage.
+            clock: Monotonic seconds, so that setting the system's clock does not change the duration of an outage.
         """
         self._clock = clock
         self._down: dict[Series, _Down] = {}

@@ -1,6 +1,6 @@
 """Detects that this process stood still: stopped by a signal, suspended with its machine, or without CPU time.
 
-Meanwhile servers close connections and timeouts pass, so that running probes say nothing about the servers.
+Meanwhile servers close connections and timeouts pass, so the results of running probes say nothing about the servers.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Final
 
 STANDSTILL: Final = 3.0
-"""Seconds without a beat that are a standstill. The event loop's worst moments are a tenth of that."""
+"""This many seconds without a beat are a standstill. The event loop's longest stalls are a tenth of that."""
 
 
 def boot_time() -> float:
-    """Seconds since the machine was started, those in which it was suspended included."""
+    """Seconds since the machine was started, including the time in which it was suspended."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -22,22 +22,22 @@ class Stops:
     """Knows when this process stood still, from regular calls of `beat`."""
 
     def __init__(self, clock: Callable[[], float] = boot_time) -> None:
-        """Begin.
+        """Start now.
 
         Args:
-            clock: Seconds that go on while the process stands still.
+            clock: Seconds that also pass while the process stands still.
         """
         self._clock = clock
         self._beat = clock()
         self._last_end: float | None = None
 
     def now(self) -> float:
-        """A moment, to ask about later."""
+        """The current time, for a later call of `since`."""
         self.beat()
         return self._beat
 
     def beat(self) -> float:
-        """To be called several times a second. Returns for how long the process stood still, or 0."""
+        """Call this several times a second. Returns for how many seconds the process stood still, or 0."""
         before, self._beat = self._beat, self._clock()
         if self._beat - before < STANDSTILL:
             return 0.0
@@ -45,6 +45,6 @@ class Stops:
         return self._beat - before
 
     def since(self, moment: float) -> bool:
-        """Whether it stood still since then."""
+        """Whether the process stood still since this time."""
         self.beat()
         return self._last_end is not None and self._last_end > moment

@@ -14,7 +14,7 @@ Key: TypeAlias = tuple[str, str]
 
 
 class Scheduled(Interface):
-    """An item that the schedule can run. A run has to end without being cancelled."""
+    """An item that the schedule can run. A run must end without being cancelled."""
 
     @property
     def key(self) -> Key:
@@ -26,7 +26,7 @@ class Scheduled(Interface):
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """Whom a run talks to."""
+        """The hosts that a run connects to."""
 
     @property
     def first_within(self) -> float:
@@ -42,7 +42,7 @@ class Due(Generic[Item]):
 
     Attributes:
         at: When it was due.
-        missed: How many of its turns passed before this one without a call.
+        missed: The number of earlier turns that passed without a call.
     """
 
     item: Item
@@ -53,14 +53,14 @@ class Due(Generic[Item]):
 class Timetable(Generic[Item]):
     """The turns of all items.
 
-    A hash of its key decides when in its interval each item starts. So starts are spread evenly, stay the same from run
-    to run, and do not change when others are added or removed.
+    The hash of an item's key decides when in its interval it starts. So starts are spread evenly, stay the same after a
+    restart, and do not change when other items are added or removed.
     """
 
     def __init__(self) -> None:
         self._items: dict[Key, Item] = {}
         self._next: dict[Key, float] = {}
-        # Also entries that do not count any more: those that are not what `_next` says.
+        # It may also have outdated entries, which differ from `_next`.
         self._heap: list[tuple[float, Key]] = []
 
     def item(self, key: Key) -> Item | None:
@@ -103,13 +103,13 @@ class Timetable(Generic[Item]):
         return passed
 
     def pop(self, now: float) -> Due[Item] | None:
-        """The item that has been due the longest, and enter its next turn; `None` if none is due yet."""
+        """Return the item that has been due the longest, and plan its next turn; `None` if no item is due."""
         at = self.next_at()
         if at is None or at > now:
             return None
         key = self._heap[0][1]
         item = self._items[key]
-        # Turns that nobody asked for (a suspended machine) are passed over: catching up at once would help no one.
+        # Turns that passed without a call, e.g. on a suspended machine, are skipped: catching up would be useless.
         missed = int((now - at) / item.interval)
         at += missed * item.interval
         self._next[key] = at + item.interval
@@ -118,10 +118,10 @@ class Timetable(Generic[Item]):
 
 
 def _first(item: Scheduled, now: float) -> float:
-    """When an item that is new has its first turn."""
+    """When a new item has its first turn."""
     return now + fraction(" ".join(filter(None, item.key))) * min(item.interval, item.first_within)
 
 
 def fraction(name: str) -> float:
-    """A number from 0 up to 1 that is always the same for a name, and evenly spread over names."""
+    """A number from 0 to below 1. It is always the same for a name, and evenly distributed over names."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=7).digest()) / 2**56
