@@ -1,4 +1,4 @@
-"""The hosts that the domains of the demo share, what they show and serve, and the documents on them."""
+"""The hosts that the domains of the demo share, with their certificates, behaviour and documents."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ HEALTHY: Final = "healthy.example"
 
 
 class Shown(Enum):
-    """Which certificates a server of a domain shows; all but the last two are signed by the demo's authority."""
+    """The certificates that a server presents. The demo's authority signs all except the last two kinds."""
 
     GOOD = auto()
     BOTH = auto()
-    """One with an RSA and one with an ECDSA key."""
+    """Two certificates, one with an RSA key and one with an ECDSA key."""
     DUE = auto()
-    """Five days are left of ninety."""
+    """A certificate with five days left of ninety."""
     SELF_SIGNED = auto()
     NOTHING = auto()
-    """Nobody listens."""
+    """The port is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Host:
     """A mail server.
 
     Attributes:
-        address: Its own in DNS; of loopback.
-        helo: What it calls itself.
+        address: Its own loopback address in DNS.
+        helo: The name in its greeting.
     """
 
     address: str
@@ -74,7 +74,7 @@ REVERSE: Final = (
     "3.0.25.127 PTR relay.warnings.example.",
     "7.2.0.192 PTR www.moved.example.",
 )
-"""Names of addresses, below in-addr.arpa."""
+"""PTR records, below in-addr.arpa."""
 
 LISTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -86,11 +86,11 @@ LISTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "list-of-all.example": ("*.0.0.127 A 127.0.0.2", "*.0.25.127 A 127.0.0.2"),
     }
 )
-"""DNS lists: one that works, and one that was shut down and lists everything."""
+"""DNS lists: a working one, and one that was shut down and lists every address."""
 
 
 def policy(*hosts: str, mode: str = "enforce", max_age: str = "604800") -> tuple[str, str]:
-    """An MTA-STS policy as it is served."""
+    """An MTA-STS policy."""
     lines = ["version: STSv1", f"mode: {mode}", *(f"mx: {host}" for host in hosts), f"max_age: {max_age}", ""]
     return "text/plain", "\r\n".join(lines)
 
@@ -108,7 +108,7 @@ def pacc(host: str) -> tuple[str, str]:
 
 
 def includes(letters: str) -> str:
-    """Terms of an SPF record, as many as there are letters."""
+    """Terms of an SPF record, one for each letter."""
     return "".join(f"include:{letter}.spf.listed.example " for letter in letters)
 
 

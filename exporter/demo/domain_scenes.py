@@ -1,7 +1,7 @@
-"""The mail domains of the demo: one is in order, and each of the others shows mistakes of a kind. Values only.
+"""The mail domains of the demo. One has no problems, and each of the others shows typical mistakes. Values only.
 
-Records are in the form of a zone file, with owners relative to the domain. What stands in braces is filled in when the
-certificates and keys are made.
+Records have the form of a zone file, with owners relative to the domain. Placeholders in braces are replaced when the
+certificates and keys have been created.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ INTERVAL: Final = 15.0
 """Seconds between two judgements of a domain."""
 
 NOT_SHOWN: Final = frozenset({Is.INTERNAL_ERROR, Is.NO_ROUTE, Is.DNSSEC_UNKNOWN, Is.DANE_UNKNOWN, Is.DANE_WITHDRAWN})
-"""Problems that need a bug, a machine without IPv6, a resolver that is not believed, or a past."""
+"""Problems that need a bug, a machine without IPv6, a resolver that is not trusted, or an earlier state."""
 
 DOMAIN_SCENES: Final[tuple[DomainScene, ...]] = (
     *PUBLISHED_DOMAINS,

@@ -1,4 +1,4 @@
-"""Starts the mail domains: their records, mail servers and documents, all on loopback, and their configuration."""
+"""Starts the demo's mail domains on loopback: records, mail servers and documents; and writes their configuration."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from exporter.model import (
 from exporter.net.detours import Detours, to_ports, write_detours
 
 ALLOWED: Final = AllowedTargets((parse_allowed("127.25.0.0/16"),))
-"""Where the demo's records lead; what they name beside that is not connected to."""
+"""The addresses of the demo's servers. Others in the demo's records are never connected to."""
 
 PROBED_EVERY: Final = 5.0
 
@@ -52,7 +52,7 @@ DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class StagedDomains:
-    """The domains that are on.
+    """The running domains.
 
     Attributes:
         directory: The directory for other commands.
@@ -67,11 +67,11 @@ class StagedDomains:
 
 @dataclass(frozen=True, slots=True)
 class Papers:
-    """Certificates and what records say of them.
+    """Certificates, and the values of records that depend on them.
 
     Attributes:
-        contexts: What a server needs to show each kind.
-        words: What stands for the names in braces of the records.
+        contexts: The TLS context for each kind of certificate.
+        words: The values of the placeholders in records.
     """
 
     ca_file: Path
@@ -81,7 +81,7 @@ class Papers:
 
 @asynccontextmanager
 async def demo_domains(scenes: Sequence[DomainScene] = DOMAIN_SCENES) -> AsyncIterator[StagedDomains]:
-    """Start everything of the domains, and stop it at the end."""
+    """Start all servers of the domains, and stop them at the end."""
     async with AsyncExitStack() as stack:
         made = await asyncio.to_thread(TemporaryDirectory, prefix="mail-exporter-demo-")
         stack.push_async_callback(asyncio.to_thread, made.cleanup)
@@ -104,7 +104,7 @@ async def demo_domains(scenes: Sequence[DomainScene] = DOMAIN_SCENES) -> AsyncIt
 
 
 async def _started(stack: AsyncExitStack, host: Host, papers: Papers) -> int:
-    """A mail server's port."""
+    """Start a mail server, and return its port."""
     if host.shows is Shown.NOTHING:
         return stack.enter_context(closed_port())
     site = Site(
@@ -157,7 +157,7 @@ def _domain(scene: DomainScene, ca_file: Path) -> Domain:
 
 
 def _following(ca_file: Path) -> Following:
-    """The healthy domain's servers are probed, too."""
+    """Follow the healthy domain, so that its servers are probed, too."""
     templates = {
         protocol: Endpoint(
             "",
@@ -211,7 +211,7 @@ def _context(path: Path, issued: Sequence[Issued]) -> ssl.SSLContext:
 
 
 def _words(issued: Mapping[Shown, Issued]) -> dict[str, str]:
-    """What records say of keys and documents."""
+    """The values of records that depend on keys and documents."""
     ed25519_key = ed25519.Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     documents = {place: text for scene in DOMAIN_SCENES for place, (_, text) in scene.documents.items()}
     document = documents[f"ua-auto-config.{HEALTHY}", PACC_PATH]
@@ -241,14 +241,14 @@ def _certificate_digest(issued: Issued) -> str:
 
 
 def _rsa(bits: int) -> str:
-    """A public key of this length that nobody has the other half of: only its length matters."""
+    """A public key of this length without a private key, because only the length matters."""
     modulus = int.from_bytes(hashlib.shake_256(b"demo").digest(bits // 8)) | 1 | 1 << (bits - 1)
     key = rsa.RSAPublicNumbers(65537, modulus).public_key()
     return b64encode(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 
 
 def _write(staged: StagedDomains) -> None:
-    """The same as a configuration file, and where the servers are, for commands beside the demo."""
+    """Write the configuration and the detours to files, for other commands."""
     told = Configuration((), (), dns=staged.dns, followings=staged.followings, domains=staged.domains)
     (staged.directory / "demo.yaml").write_text("".join(render(told)))
     write_detours(staged.directory, staged.detours)

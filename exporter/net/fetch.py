@@ -1,7 +1,7 @@
-"""Documents by HTTP from servers that somebody else names, bounded in size, time, redirections and where we connect to.
+"""Fetches documents by HTTP from untrusted URLs, with limits for size, time, redirections and addresses.
 
-Names are looked up by our own resolver, and the addresses are judged before each connection, so also after each
-redirection. No proxy is used: it would connect to addresses that nobody judged. What documents mean lives elsewhere.
+Our own resolver looks up names, and addresses are checked before each connection, also after a redirection. Proxies are
+not used, because they would connect to unchecked addresses. Other modules parse the documents.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from exporter.net.system_names import normal_address
 from exporter.threads import computed
 
 MAX_REDIRECTS = 3
-"""Redirections that are followed where any are: hosted domains use one, and one for https."""
+"""The most redirections that are followed, if any. Hosted domains use one, and another one for https."""
 
 TRUSTED_FOR = 60.0
-"""Seconds for which authorities that were read are used."""
+"""Seconds after which the authorities are read again."""
 
 _REDIRECTIONS = frozenset({301, 302, 303, 307, 308})
 _OK = 200
 
 Objection = Callable[[str, Sequence[str]], str | None]
-"""The objection to connecting to a host at these addresses; `None` if there is none."""
+"""Returns the objection to connecting to a host at these addresses; `None` if there is none."""
 
 
 class Names(Protocol):
-    """Looks names up."""
+    """The part of a `Resolver` that is needed here."""
 
     async def resolve(self, host: str, family: IpFamily) -> Resolution: ...
 
@@ -49,7 +49,7 @@ class Lost(StrEnum):
     """Why there is no document."""
 
     NOT_FOUND = "not_found"
-    """The name does not exist, or the server says that there is none."""
+    """The host name does not exist, or the server says that the document does not."""
     NOT_ALLOWED = "not_allowed"
     CERTIFICATE = "certificate"
     UNREACHABLE = "unreachable"
@@ -62,7 +62,7 @@ class FetchError(Exception):
     """There is no document.
 
     Attributes:
-        detail: For people: one line of printable ASCII, that completes "https://example.com/ ...".
+        detail: For people: one line of printable ASCII that completes "https://example.com/ ...".
     """
 
     def __init__(self, lost: Lost, detail: str) -> None:
@@ -73,12 +73,12 @@ class FetchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a server gave.
+    """A fetched document.
 
     Attributes:
-        url: Where it was, after redirections.
+        url: Its URL, after redirections.
         media_type: In lower case, without parameters.
-        expires: Unix time: when the server's certificate does; `None` without TLS.
+        expires: Unix time when the server's certificate ends; `None` without TLS.
     """
 
     url: str
@@ -101,7 +101,7 @@ class _Response(aiohttp.ClientResponse):
 
 
 class _JudgedNames(AbstractResolver):
-    """Our resolver in aiohttp's form, with the judgement in between."""
+    """Our resolver, adapted for aiohttp. It checks the addresses."""
 
     def __init__(self, names: Names, objection: Objection, detours: Detours) -> None:
         self._names = names
@@ -111,7 +111,7 @@ class _JudgedNames(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """The addresses of a host, all of which we may connect to."""
+        """The addresses of a host, if we may connect to all of them."""
         found = (await self._names.resolve(f"{host.removesuffix('.')}.", _FAMILIES[family])).addresses
         objection = self._objection(host, found)
         if objection is not None:
@@ -140,7 +140,7 @@ _FAMILIES = {
 
 
 class Fetcher:
-    """Gets documents, each by a connection of its own."""
+    """Fetches documents, each with its own connection."""
 
     def __init__(self, names: Names, *, ca_file: Path | None = None, detours: Detours = NO_DETOURS) -> None:
         self._names = names
@@ -151,14 +151,14 @@ class Fetcher:
     async def get(
         self, url: str, objection: Objection, *, limit: int, within: float, redirects: int = MAX_REDIRECTS
     ) -> Document:
-        """Gets one document.
+        """Fetch one document.
 
         Args:
-            url: With the scheme http or https.
-            objection: Where we may connect to.
-            limit: Octets of the document.
-            within: Seconds for all of it, redirections included.
-            redirects: How many of those are followed.
+            url: A URL with the scheme http or https.
+            objection: Decides where we may connect to.
+            limit: The most octets of the document.
+            within: Seconds for everything, including redirections.
+            redirects: The most redirections that are followed.
 
         Raises:
             FetchError: There is no document.
@@ -170,10 +170,10 @@ class Fetcher:
             raise FetchError(Lost.UNREACHABLE, f"did not answer within {within:g} s") from None
 
     async def _trust(self) -> ssl.SSLContext:
-        """The trusted authorities, read again now and then: the file may have changed."""
+        """The trusted authorities. They are read again from time to time, because the file may change."""
         now = asyncio.get_running_loop().time()
         if self._made is None or now - self._made[0] > TRUSTED_FOR:
-            # Reading them takes tens of milliseconds: not on the event loop.
+            # Reading them would block the event loop for tens of milliseconds.
             self._made = now, await computed(self._context, "trust")
         return self._made[1]
 
@@ -208,12 +208,12 @@ class Fetcher:
         session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            # The time is bounded by the caller.
+            # The caller limits the time.
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
             response_class=_Response,
         )
-        # What is not compressed cannot unfold.
+        # Without compression, a small response cannot expand to a huge one.
         headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "mail-exporter"}
         try:
             async with session, session.get(url, headers=headers, allow_redirects=False) as response:
@@ -240,7 +240,7 @@ async def _whole(response: aiohttp.ClientResponse, limit: int) -> bytes:
 
 
 def _host(url: str) -> str:
-    """The host of a URL that may be another's.
+    """The host of an untrusted URL.
 
     Raises:
         FetchError: The URL may not be fetched.
@@ -256,7 +256,7 @@ def _host(url: str) -> str:
 
 
 def _explained(error: Exception) -> FetchError:
-    """What went wrong, in our words, because an exception's text may come from the server."""
+    """The failure in our own words, because the text of an exception may come from the server."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
             why = getattr(error.certificate_error, "verify_message", "it does not fit")

@@ -1,4 +1,4 @@
-"""Which hosts take mail for a domain (RFC 5321 section 5.1)."""
+"""Finds the hosts that accept mail for a domain (RFC 5321 section 5.1)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Asked(Interface):
     """The part of a `Resolver` that is needed here."""
 
     async def records(self, name: str, rdtype: dns.rdatatype.RdataType) -> Outcome:
-        """The records of a kind that DNS has for a name."""
+        """The records of one type at a name."""
 
 
 async def mail_exchangers(names: Asked, domain: str) -> tuple[str, ...]:
-    """The hosts that take mail for a domain, the most preferred first.
+    """The hosts that accept mail for a domain, the most preferred first.
 
     Raises:
-        ResolveError: The domain takes no mail, or does not exist, or that could not be found out.
+        ResolveError: The domain does not accept mail, does not exist, or the lookup failed.
     """
     outcome = await names.records(domain, dns.rdatatype.MX)
     match outcome:

@@ -1,6 +1,6 @@
-"""Where a nameserver is: its address and port, as people write them and as sockets want them.
+"""The address and port of a nameserver, as people write them and as sockets need them.
 
-A value without I/O, save that the name of an interface in a zone id is looked up.
+There is no I/O, except the lookup of an interface name in a zone id.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ class Nameserver:
     """One server that answers DNS questions.
 
     Attributes:
-        address: An IP address. A link-local IPv6 address may have a zone, e.g. `fe80::1%eth0`, as home routers
-            announce themselves.
+        address: An IP address. A link-local IPv6 address may have a zone, e.g. `fe80::1%eth0`. Home routers announce
+            such addresses.
     """
 
     address: str
@@ -31,14 +31,14 @@ class Nameserver:
 
     @property
     def family(self) -> socket.AddressFamily:
-        """The family of the sockets that reach it."""
+        """The address family of sockets that connect to it."""
         return socket.AF_INET6 if ":" in self.address else socket.AF_INET
 
     def socket_address(self) -> tuple[str, int] | tuple[str, int, int, int]:
-        """The address in the form that `socket.connect` takes without asking anybody.
+        """The address in a form for `socket.connect` that needs no lookup.
 
         Raises:
-            OSError: No interface has the name that its zone says.
+            OSError: There is no interface with the name in its zone.
         """
         if self.family is socket.AF_INET:
             return self.address, self.port
