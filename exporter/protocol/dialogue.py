@@ -116,9 +116,14 @@ class RequireSecure:
 
 @dataclass(frozen=True, slots=True)
 class Learn:
-    """Store these facts, as far as they are known, even if the rest of the dialogue fails."""
+    """Store these facts, as far as they are known, even if the rest of the dialogue fails.
+
+    Attributes:
+        if_cut_off: Store them only if the connection ends in this phase, before other facts are learnt.
+    """
 
     facts: Facts
+    if_cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,7 @@ class Notes:
         self._concealed: tuple[bytes, ...] = ()
         self._reply_codes: dict[Phase, int] = {}
         self._learnt: dict[str, Any] = {}
+        self._if_cut_off: Facts | None = None
 
     @property
     def tls(self) -> TlsFacts | None:
@@ -116,6 +117,7 @@ class Notes:
         now = self._now()
         self._end_phase(now)
         self._phase, self._phase_start = phase, now
+        self._if_cut_off = None
         if self._entered is not None:
             self._entered(self._endpoint, phase)
 
@@ -148,11 +150,18 @@ class Notes:
             if fact is not None:
                 self._learnt[name] = fact
 
+    def cut_off(self) -> None:
+        """The connection has ended: store what a dialogue wanted to be stored in this case."""
+        if self._if_cut_off is not None:
+            self.learn(self._if_cut_off)
+
     def take_in(self, step: LearningStep) -> None:
         """Store or delete facts of a dialogue."""
         match step:
-            case Learn(facts):
-                self.learn(facts)
+            case Learn(facts, if_cut_off):
+                self._if_cut_off = facts if if_cut_off else None
+                if not if_cut_off:
+                    self.learn(facts)
             case Replied(code):
                 self._reply_codes[self.phase] = code
             case Forget(name):

@@ -43,9 +43,11 @@ def unreadable(server: Dovecot, authority: Authority, protocol: str, directory: 
     """What a probe finds."""
     port = {"imap": server.imaps, "pop3": server.pop3s}[protocol]
     endpoint: dict[str, Any] = {"name": "mailbox", "url": f"{protocol}s://{LOOPBACK}:{port}", "credentials": "reader"}
+    if protocol == "imap":
+        endpoint["mailbox"] = "INBOX"
     configuration = {
         "credentials": {"reader": {"username": READER.username, "password": READER.password}},
-        "endpoints": [endpoint | {"mailbox": "INBOX", "read_back": 10, "tls": {"ca_file": str(authority.file)}}],
+        "endpoints": [endpoint | {"read_back": 10, "tls": {"ca_file": str(authority.file)}}],
     }
     file = directory / "mail-exporter.yaml"
     file.write_text(yaml.safe_dump(configuration))

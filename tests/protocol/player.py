@@ -227,8 +227,8 @@ def _carry_out(step: Step, script: Script, played: Played, circumstances: Circum
             script.unread(answer)
         case ReadExactly(size):
             answer = script.read(lambda buffer: buffer.take_exactly(size))
-        case Learn(facts):
-            played.learnt.append(facts)
+        case Learn(facts, if_cut_off):
+            played.learnt.extend(() if if_cut_off else (facts,))
         case Replied() | Forget():
             played.learnt.append(step)
         case _:

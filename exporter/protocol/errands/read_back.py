@@ -90,6 +90,8 @@ def read_back_maildrop(client: pop3.Pop3, facts: MailboxFacts, most: int) -> Dia
 def _read_all(facts: MailboxFacts, messages: Iterable[Dialogue[bool]], unreadable: int) -> Dialogue[MailboxFacts]:
     """Read one message after the other, and add those that cannot be read to the known count."""
     for message in messages:
+        # A server may hang up in the middle of a message that it cannot read itself, as Dovecot does.
+        yield Learn(Facts(mailbox=replace(facts, unreadable=unreadable + 1)), if_cut_off=True)
         try:
             readable = yield from message
         except DialogueError as error:
