@@ -260,6 +260,7 @@ class Visitor:
             visit.notes.fail(error.reason, detail, error.phase, unclear=error.unclear)
             visit.in_step = error.in_step
         except (StreamError, ResolveError) as error:
+            visit.notes.cut_off()
             visit.notes.fail(error.reason, visit.hinted(error.detail))
             visit.in_step = False
         finally:
