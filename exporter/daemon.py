@@ -190,7 +190,7 @@ class Daemon:
         self.store.configure(change.all)
         self.store.configure_tokens([each.name for each in configuration.credentials if each.oauth2 is not None])
         self._logins.configure(configuration.credentials, configuration.login_backoff)
-        self.store.reloaded(successful=True, at=time.time())
+        self.store.reloaded(successful=True, at=time.time(), files=configuration.files)
         self._state_log.forget(change.gone)
         self._schedule(change, configuration.limits)
         self._on_demand.configure(configuration.limits)

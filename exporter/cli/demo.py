@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import shlex
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -103,7 +105,7 @@ def _announce_flows(console: Console, file: Path) -> None:
     print_rows(console, [(scene.name, _flow_row(scene)) for scene in FLOW_SCENES])
     console.print("\nIn another terminal, while the demo runs:")
     for command in ("flow healthy", "probe healthy-imaps"):
-        console.print(Text(f"  mail-exporter {command} --config.file={file}", "bold"), soft_wrap=True)
+        console.print(Text(f"  {_program()} {command} --config.file={file}", "bold"), soft_wrap=True)
 
 
 def _announce_domains(console: Console, domains: StagedDomains) -> None:
@@ -114,8 +116,13 @@ def _announce_domains(console: Console, domains: StagedDomains) -> None:
     print_rows(console, [(scene.name, Text(scene.shows)) for scene in DOMAIN_SCENES])
     console.print("\nIn another terminal, while the demo runs:")
     for command in (f"domain {HEALTHY}", "domain moved.example", f"discover {HEALTHY}", f"probe user@{HEALTHY}"):
-        text = f"  {VARIABLE}={domains.directory} mail-exporter {command}"
+        text = f"  {VARIABLE}={domains.directory} {_program()} {command}"
         console.print(Text(text, "bold"), soft_wrap=True)
+
+
+def _program() -> str:
+    """How to call this program: by its path if it is not among the commands, as after `make run`."""
+    return "mail-exporter" if shutil.which("mail-exporter") else shlex.quote(sys.argv[0])
 
 
 def _row(scene: Scene) -> tuple[str, Text]:

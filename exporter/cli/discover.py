@@ -53,7 +53,12 @@ def discover(domain_or_address: str, config_files: tuple[str, ...], sources: tup
 def _print(console: Console, found: Discovery) -> None:
     """Print sources, endpoints by source and disagreements as YAML comments, and then the section."""
     rows = [
-        (Text("#"), Text(answer.source, "bold"), Text("answers" if answer.success else "nothing"), Text(answer.problem))
+        (
+            Text("#"),
+            Text(answer.source, "bold"),
+            Text("answers" if answer.success else "no answer"),
+            Text(answer.problem),
+        )
         for answer in found.answers
     ]
     asked = [answer.source for answer in found.answers]

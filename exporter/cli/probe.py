@@ -108,7 +108,8 @@ def probe(
     """Probe now, and show what happens.
 
     A TARGET is a URL such as imaps://mail.example.com, or with --config.file the name of an endpoint, which is then
-    probed with all that the configuration says of it. Several are probed at once and shown side by side.
+    probed with all that the configuration says of it. Several are probed at once and shown side by side. A mail domain
+    or address stands for all servers that the domain publishes.
 
     Exits with 0 if all succeeded, 1 if a target failed, and 2 for wrong usage. Exits with 3 if a target could not be
     probed: the configuration is invalid, a secret cannot be read, or there is a bug.

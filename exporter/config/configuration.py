@@ -23,8 +23,8 @@ from exporter.model import (
     Source,
 )
 
-NEED = "pip install 'mail-exporter[domains]'"
-"""The extra with the libraries for judging domains."""
+NEED = "pip install defusedxml"
+"""The library that reads autoconfig documents, which is the extra `domains`."""
 
 DEFAULT_SOURCES = (Source.MX, Source.SRV)
 

@@ -131,7 +131,7 @@ async def auth(session: SmtpSession, argument: bytes) -> None:
     elif (good := await exchange(session, initial)) is None:
         await session.reply(b"501 5.5.2 Cancelled, or not base64")
     elif session.site.behaviour.logins is Logins.UNAVAILABLE:
-        await session.reply(b"454 4.7.0 Passwords cannot be checked just now")
+        await session.reply(b"454 4.7.0 Temporary authentication failure")
     elif good:
         session.logged_in = True
         await session.reply(b"235 2.7.0 Welcome")

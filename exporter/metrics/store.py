@@ -59,6 +59,7 @@ class ExporterState:
         endpoints: How many there are of each protocol.
         reload_successful: Whether the configuration could be loaded when it last was; `None` before that.
         reloaded_at: When it last was loaded successfully, a Unix timestamp; `None` if never.
+        files: The files of the configuration in force, as it was started with.
         reload_problems: What was wrong with the configuration that could not be loaded, for people.
         shard: Counted from 0.
         start_delay: How much later than due probes were started.
@@ -80,6 +81,7 @@ class ExporterState:
     reload_successful: bool | None = None
     reloaded_at: float | None = None
     reload_problems: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     shard: int = 0
     total_shards: int = 1
     tokens: Mapping[str, TokenState] = field(default_factory=lambda: MappingProxyType({}))
@@ -287,17 +289,24 @@ class Store:
         """Says which of how many shards this process is; without it, it is the only one."""
         self._exporter = replace(self._exporter, shard=shard, total_shards=total_shards)
 
-    def reloaded(self, *, successful: bool, at: float, problems: tuple[str, ...] = ()) -> None:
+    def reloaded(
+        self, *, successful: bool, at: float, problems: tuple[str, ...] = (), files: tuple[str, ...] = ()
+    ) -> None:
         """Says how loading the configuration went, the first time included.
 
         Args:
             successful: Whether it is in force now.
             at: Unix timestamp.
             problems: What is wrong with it, for people.
+            files: The files that it was read from, if it is in force.
         """
         reloaded_at = at if successful else self._exporter.reloaded_at
         self._exporter = replace(
-            self._exporter, reload_successful=successful, reloaded_at=reloaded_at, reload_problems=problems
+            self._exporter,
+            reload_successful=successful,
+            reloaded_at=reloaded_at,
+            reload_problems=problems,
+            files=files if successful else self._exporter.files,
         )
 
     def snapshot(self) -> Snapshot:

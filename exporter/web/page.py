@@ -49,6 +49,7 @@ class Page:
         started_at: When the exporter started, likewise.
         refreshed: Whether it shows this moment, and is reloaded regularly.
         navigation: The links at its top: texts, and paths from the root.
+        files: The files of the configuration.
     """
 
     root: str
@@ -57,3 +58,4 @@ class Page:
     started_at: float = 0.0
     refreshed: bool = False
     navigation: tuple[tuple[str, str], ...] = ALWAYS
+    files: tuple[str, ...] = ()

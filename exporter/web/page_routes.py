@@ -133,7 +133,7 @@ class PageRoutes:
         exporter = self._store.snapshot().exporter
         links = navigation(flows=self._store.flows.are_configured, domains=not self._store.domains.is_empty)
         now, version = self._clock(), exporter.build.version
-        return Page(root_of(request), now, version, exporter.started_at, refreshed, links)
+        return Page(root_of(request), now, version, exporter.started_at, refreshed, links, exporter.files)
 
     @web.middleware
     async def explain(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any, Final
 
 from exporter.metrics.changes import changed_since
@@ -166,7 +167,7 @@ class Pages:
             tried_id=None if tried is None else tried.id,
             certificates=_placed(result.facts.tls) if result and result.facts.tls else [],
             summed=_summed(state),
-            commands=_commands(state),
+            commands=_commands(state, page.files),
             failure_link=links.failure_link,
             json=links.json_link("endpoints", endpoint.name, endpoint.only_address),
         )
@@ -312,12 +313,12 @@ def _summed(state: EndpointState) -> str:
     return f"{state.probes:,}, of which {failed:,} failed: {each}"
 
 
-def _commands(state: EndpointState) -> list[tuple[str, str]]:
+def _commands(state: EndpointState, files: Sequence[str]) -> list[tuple[str, str]]:
     endpoint = state.endpoint
     matcher = f'{{endpoint="{escaped(endpoint.name)}"'
     matcher += f',address="{endpoint.only_address}"}}' if endpoint.only_address else "}"
     return [
-        ("Probe it now, in a terminal, with the configuration of the exporter:", _command(endpoint.name)),
+        ("Probe it now, in a terminal, with the configuration of the exporter:", _command(endpoint.name, files)),
         ("Availability of the last 30 days (PromQL):", f"avg_over_time(mail_probe_success{matcher}[30d])"),
         (
             "Failures of the last day by reason (PromQL):",
@@ -327,5 +328,5 @@ def _commands(state: EndpointState) -> list[tuple[str, str]]:
     ]
 
 
-def _command(name: str) -> str:
-    return f"mail-exporter probe {shlex.quote(name)} --config.file=/etc/mail-exporter/mail-exporter.yaml"
+def _command(name: str, files: Sequence[str]) -> str:
+    return shlex.join(["mail-exporter", "probe", name, *(f"--config.file={Path(file).absolute()}" for file in files)])

@@ -255,10 +255,13 @@ async def test_certificates_are_one_table_with_what_was_sent_and_what_was_verifi
 
 async def test_commands_to_copy_name_the_endpoint_whatever_it_is_called() -> None:
     name = 'it\'s "here"'
-    async with served(store_with([endpoint(name)])) as client:
+    store = store_with([endpoint(name)])
+    store.reloaded(successful=True, at=NOON, files=("/etc/a.yaml", "/etc/b c.yaml"))
+    async with served(store) as client:
         page = await page_at(client, f"/endpoint?name={quote(name)}")
 
-    assert """mail-exporter probe 'it'"'"'s "here"' --config.file=""" in page.text
+    command = """mail-exporter probe 'it'"'"'s "here"' --config.file=/etc/a.yaml '--config.file=/etc/b c.yaml'"""
+    assert command in page.text
     assert 'avg_over_time(mail_probe_success{endpoint="it\'s \\"here\\""}[30d])' in page.text
 
 
