@@ -102,6 +102,4 @@ def test_every_drop_in_is_the_units_own_command_with_one_more_flag() -> None:
 
     assert {"[Service]"} == {lines[0] for lines in drop_ins}
     assert {"ExecStart="} == {lines[-2] for lines in drop_ins}
-    assert ["--web.listen-address=127.0.0.1:9925", "--history.file=/var/lib/mail-exporter/history"] == [
-        lines[-1].removeprefix(f"{own} ") for lines in drop_ins
-    ]
+    assert ["--web.listen-address=127.0.0.1:9925"] == [lines[-1].removeprefix(f"{own} ") for lines in drop_ins]
