@@ -76,7 +76,7 @@ async def _exchange(url: str, request: TokenRequest, context: ssl.SSLContext | b
     if request.authorization is not None:
         headers["Authorization"] = request.authorization.reveal().decode()
     session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=context, force_close=True),
+        connector=aiohttp.TCPConnector(ssl=context),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=TIMEOUT),
         auto_decompress=False,
