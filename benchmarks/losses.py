@@ -19,8 +19,8 @@ from tests.servers.troubles import HELD_UP, Trouble, Trust, compared, trusted
 CASE: Final = "packets lost or late"
 
 REMARK: Final = (
-    f"{CASE}: of the greeting, of the reply to a hello or of the first flight of a handshake, over a wire of 40 ms, "
-    f"captured at the client, whose event loop is held up for {HELD_UP * 1000:g} ms at a time."
+    f"{CASE}: of the greeting, the reply to a hello or the first flight of a handshake. The wire takes 40 ms; captured "
+    f"at the client, whose event loop is held up for {HELD_UP * 1000:g} ms at a time."
 )
 
 _WAYS: Final = (("smtp", Encryption.STARTTLS), ("imap", Encryption.TLS), ("pop3", Encryption.NONE))

@@ -204,8 +204,8 @@ class Fetcher:
         if normal_address(host) is not None and (told := objection(host, (host,))) is not None:
             raise FetchError(Lost.NOT_ALLOWED, f"is not asked: {told}")
         names = _JudgedNames(self._names, objection, self._detours)
-        # Without force_close, the session ends its connection at once when it closes. With it, the connection would wait
-        # for the server's goodbye, and a command's event loop ends before that.
+        # Without force_close, the session aborts its connection when it closes. With it, the connection would wait for
+        # the server's goodbye, and a command's event loop ends before that.
         connector = aiohttp.TCPConnector(ssl=context, resolver=names, use_dns_cache=False)
         session = aiohttp.ClientSession(
             connector=connector,
