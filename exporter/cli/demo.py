@@ -58,7 +58,11 @@ async def _demo(addresses: Sequence[ListenAddress], console: Console) -> None:
         demo_domains(DOMAIN_SCENES if is_installed() else ()) as domains,
     ):
         configuration = replace(
-            demo_configuration(staged), dns=domains.dns, followings=domains.followings, domains=domains.domains
+            demo_configuration(staged),
+            files=(str(file),),
+            dns=domains.dns,
+            followings=domains.followings,
+            domains=domains.domains,
         )
         announce = _announcer(console, staged, file, domains)
         try:

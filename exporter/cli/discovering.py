@@ -65,6 +65,8 @@ def subject(text: str, configuration: Configuration | None) -> Subject:
         click.UsageError: It is neither.
     """
     local, at, written = text.rpartition("@")
+    if not written:
+        raise click.UsageError(f"{text[:80]!r} has no domain; write one like example.com or user@example.com")
     try:
         domain = parse_domain(written)
     except ValueError as error:

@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
+from exporter.config.files import STANDARD_INPUT_SHOWN
 from exporter.metrics.changes import changed_since
 from exporter.metrics.domain_state import DomainState, FollowedState
 from exporter.metrics.endpoint_state import EndpointState, Health
@@ -329,4 +330,6 @@ def _commands(state: EndpointState, files: Sequence[str]) -> list[tuple[str, str
 
 
 def _command(name: str, files: Sequence[str]) -> str:
-    return shlex.join(["mail-exporter", "probe", name, *(f"--config.file={Path(file).absolute()}" for file in files)])
+    # Standard input has no path: the person who copies the command gives it again.
+    named = ["-" if file == STANDARD_INPUT_SHOWN else str(Path(file).absolute()) for file in files]
+    return shlex.join(["mail-exporter", "probe", name, *(f"--config.file={file}" for file in named)])

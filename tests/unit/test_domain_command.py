@@ -24,3 +24,14 @@ def test_nothing_found_out_is_no_success(tmp_path: Path) -> None:
     assert {None} == {check["success"] for check in checks}
     assert "dns_failed" in {problem["problem"] for check in checks for problem in check["problems"]}
     assert 1 == result.exit_code
+
+
+def test_a_mistyped_command_and_an_address_without_a_domain_are_told_with_their_remedy() -> None:
+    mistyped = CliRunner().invoke(main, ["prob"])
+    unknown = CliRunner().invoke(main, ["zzzzz"])
+    empty = CliRunner().invoke(main, ["discover", "user@"])
+
+    assert [2, 2, 2] == [mistyped.exit_code, unknown.exit_code, empty.exit_code]
+    assert "No such command 'prob'. Did you mean 'probe'?" in mistyped.stderr
+    assert unknown.stderr.endswith("No such command 'zzzzz'.\n")
+    assert "'user@' has no domain; write one like example.com or user@example.com" in empty.stderr

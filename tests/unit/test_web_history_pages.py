@@ -256,11 +256,11 @@ async def test_certificates_are_one_table_with_what_was_sent_and_what_was_verifi
 async def test_commands_to_copy_name_the_endpoint_whatever_it_is_called() -> None:
     name = 'it\'s "here"'
     store = store_with([endpoint(name)])
-    store.reloaded(successful=True, at=NOON, files=("/etc/a.yaml", "/etc/b c.yaml"))
+    store.reloaded(successful=True, at=NOON, files=("/a.yaml", "/b c.yml", "<stdin>"))
     async with served(store) as client:
         page = await page_at(client, f"/endpoint?name={quote(name)}")
 
-    command = """mail-exporter probe 'it'"'"'s "here"' --config.file=/etc/a.yaml '--config.file=/etc/b c.yaml'"""
+    command = """mail-exporter probe 'it'"'"'s "here"' --config.file=/a.yaml '--config.file=/b c.yml' --config.file=-"""
     assert command in page.text
     assert 'avg_over_time(mail_probe_success{endpoint="it\'s \\"here\\""}[30d])' in page.text
 
