@@ -87,7 +87,7 @@ SITUATIONS = {
     "imapdown": Situation("delivered"),
     "imapgone": Situation("receive_failed", "retrieve", "connection_closed", give_up=GIVE_UP),
     "bypop": Situation("delivered", mailboxes=("INBOX",)),
-    "poplocked": Situation("receive_failed", "retrieve", "timeout", mailboxes=("INBOX",), give_up=GIVE_UP),
+    "poplocked": Situation("receive_failed", "retrieve", "auth_unavailable", mailboxes=("INBOX",), give_up=GIVE_UP),
     "tokens": Situation("delivered", mailboxes=("INBOX",)),
     "bare": Situation("delivered"),
     "nosearch": Situation("delivered"),
@@ -137,7 +137,8 @@ def flow(name: str, endpoint: str, situation: Situation) -> dict[str, Any]:
 def endpoints(site: FlowSite, gates: dict[str, ImapGate]) -> dict[str, dict[str, Any]]:
     special = {
         "bypop": site.pop3s("bypop"),
-        "poplocked": site.pop3s("poplocked"),
+        # Dovecot waits ten seconds for the lock before it refuses the login.
+        "poplocked": site.pop3s("poplocked") | {"timeout": "40s"},
         "tokens": site.pop3s("tokens") | {"credentials": "tokens-by-token"},
         "bare": site.imaps("bare", BARE),
         **{name: site.plain_imap(name, gate.port) for name, gate in gates.items()},
