@@ -79,7 +79,6 @@ dashboards: $(DEVELOPMENT)
 
 pictures: $(DEVELOPMENT)
 	$(BIN)/python -m dashboards.preview
-	$(BIN)/python -m tests.servers.page_pictures docs/images
 
 site: $(DEVELOPMENT)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -131,7 +131,7 @@ def _table(of: Scope, settings: Settings) -> Panel:
                     "unit": "none",
                     "decimals": 1,
                     "custom.cellOptions": {"type": "color-text"},
-                    "custom.width": 100,
+                    "custom.width": 90,
                     **steps,
                 },
             ),
@@ -142,7 +142,7 @@ def _table(of: Scope, settings: Settings) -> Panel:
                     "unit": "none",
                     "decimals": 1,
                     "custom.cellOptions": {"type": "color-text"},
-                    "custom.width": 110,
+                    "custom.width": 130,
                     **steps,
                 },
             ),
@@ -150,7 +150,7 @@ def _table(of: Scope, settings: Settings) -> Panel:
                 "Value #D",
                 "Verified",
                 {
-                    "custom.width": 100,
+                    "custom.width": 80,
                     "custom.cellOptions": {"type": "color-text"},
                     "mappings": [
                         {

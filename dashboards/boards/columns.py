@@ -28,15 +28,20 @@ def endpoint(settings: Settings) -> tuple[Column, ...]:
     links = [cell_link(endpoint_dashboard(CELL, _INSTANCE_OF_ROW)), cell_link(exporter_page(CELL))]
     return (
         Column("endpoint", "Endpoint", {"links": links}),
-        Column("address", "Address", {"custom.width": 140}),
+        address(),
         *exporter(settings),
     )
+
+
+def address() -> Column:
+    """The address of an endpoint that is probed at each of its addresses."""
+    return Column("address", "Address", {"custom.width": 140})
 
 
 def exporter(settings: Settings) -> tuple[Column, ...]:
     """Which exporter a figure is from."""
     places = (Column(place, place.capitalize(), {"custom.width": 100}) for place in settings.places)
-    return (Column("instance", "Instance", {"custom.width": 150}), *places)
+    return (Column("instance", "Instance", {"custom.width": 135}), *places)
 
 
 def reason() -> Column:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dashboards.boards.board import Board, Line, Marks, Section
+from dashboards.boards.columns import address, exporter
 from dashboards.boards.links import exporter_page, meaning
 from dashboards.boards.looks import (
     BAD,
@@ -70,21 +71,25 @@ def board(settings: Settings) -> Board:
             Section(
                 "Encryption",
                 (
-                    Line(5, ((24, _certificate(of)),)),
-                    Line(8, ((10, _session(of)), (7, _problems(of)), (7, _days_left(of)))),
+                    Line(5, ((24, _certificate(of, settings)),)),
+                    Line(8, ((10, _session(of, settings)), (8, _problems(of, settings)), (6, _days_left(of)))),
                 ),
             ),
             Section(
                 "Login and capabilities",
                 (
-                    Line(7, ((12, _login(of)), (12, _reply_codes(of)))),
+                    Line(7, ((12, _login(of, settings)), (12, _reply_codes(of, settings)))),
                     Line(4, _capabilities(of)),
                 ),
             ),
             Section(
                 "Mailbox",
                 collapsed=True,
-                lines=(Line(8, ((8, _mailbox(of)), (6, _mailbox_size(of)), (4, _quota(of)), (6, _read_back(of)))),),
+                lines=(
+                    Line(
+                        8, ((7, _mailbox(of)), (6, _mailbox_size(of)), (4, _quota(of)), (7, _read_back(of, settings)))
+                    ),
+                ),
             ),
         ),
     )
@@ -107,7 +112,7 @@ def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
     )
     reason = figure(
         Text("Why it fails", "Reason and phase of the last probe, if it failed.", "Not failing"),
-        Query(of("mail_probe_failure_info"), "{{reason}} in {{phase}}"),
+        Query(f"group by (reason, phase) ({of('mail_probe_failure_info')})", "{{reason}} in {{phase}}"),
         "none",
         ((None, BAD),),
         names=True,
@@ -243,7 +248,7 @@ def _success(of: Scope, settings: Settings) -> Panel:
     )
 
 
-def _certificate(of: Scope) -> Panel:
+def _certificate(of: Scope, settings: Settings) -> Panel:
     return rows(
         Text(
             "Certificate of the server",
@@ -259,16 +264,18 @@ def _certificate(of: Scope) -> Panel:
             Column("subject", "Subject"),
             Column("issuer", "Issuer"),
             Column("key", "Key", {"custom.width": 90}),
-            Column("signature", "Signature", {"custom.width": 170}),
-            Column("serial", "Serial", {"custom.width": 170}),
+            Column("signature", "Signature", {"custom.width": 160}),
+            Column("serial", "Serial", {"custom.width": 140}),
             Column("Value #B", "Valid from", {"unit": "dateTimeAsIso", "custom.width": 165}),
             Column("Value #C", "Valid until", {"unit": "dateTimeAsIso", "custom.width": 165}),
+            address(),
+            *exporter(settings),
         ],
         sort_by="Valid until",
     )
 
 
-def _session(of: Scope) -> Panel:
+def _session(of: Scope, settings: Settings) -> Panel:
     return rows(
         Text(
             "TLS session",
@@ -280,13 +287,15 @@ def _session(of: Scope) -> Panel:
         [
             Column("version", "Version", {"custom.width": 80}),
             Column("cipher", "Cipher suite"),
-            Column("group", "Key exchange", {"custom.width": 140}),
+            Column("group", "Key exchange", {"custom.width": 115}),
+            address(),
+            *exporter(settings),
         ],
         sort_by="Version",
     )
 
 
-def _problems(of: Scope) -> Panel:
+def _problems(of: Scope, settings: Settings) -> Panel:
     return timeline(
         Text(
             "Certificate and staple",
@@ -295,9 +304,9 @@ def _problems(of: Scope) -> Panel:
             "No TLS",
         ),
         [
-            Query(of("mail_tls_verified"), "verified"),
-            Query(f"{of('mail_tls_verification_error_info')} * 0", "{{error}}"),
-            Query(f"{of('mail_tls_ocsp_stapled')} + 2", "OCSP stapled"),
+            Query(in_rows(of("mail_tls_verified"), settings, "address"), "verified {{row}}"),
+            Query(in_rows(f"{of('mail_tls_verification_error_info')} * 0", settings, "address"), "{{error}} {{row}}"),
+            Query(in_rows(f"{of('mail_tls_ocsp_stapled')} + 2", settings, "address"), "OCSP stapled {{row}}"),
         ],
         [*flag("Yes", "No"), values(v2=says("No", UNKNOWN), v3=says("Yes", GOOD))],
     )
@@ -308,13 +317,14 @@ def _days_left(of: Scope) -> Panel:
         Text(
             "Days left over time",
             "Until the server's certificate expires, until the first of its chain does, and until its OCSP response is "
-            "due for renewal. A jump up is a renewal.",
+            "due for renewal. A jump up is a renewal. Where several addresses or exporters show different ones: the "
+            "first to expire.",
             "None seen",
         ),
         [
-            Query(f"({of('mail_tls_certificate_not_after_timestamp_seconds')} - time()) / 86400", "certificate"),
-            Query(days_left(of), "chain"),
-            Query(f"({of('mail_tls_ocsp_next_update_timestamp_seconds')} - time()) / 86400", "OCSP response"),
+            Query(f"min({of('mail_tls_certificate_not_after_timestamp_seconds')} - time()) / 86400", "certificate"),
+            Query(f"min({days_left(of)})", "chain"),
+            Query(f"min({of('mail_tls_ocsp_next_update_timestamp_seconds')} - time()) / 86400", "OCSP response"),
         ],
         "none",
         colors=zip(("certificate", "chain", "OCSP response"), OTHER, strict=True),
@@ -322,7 +332,7 @@ def _days_left(of: Scope) -> Panel:
     )
 
 
-def _login(of: Scope) -> Panel:
+def _login(of: Scope, settings: Settings) -> Panel:
     return timeline(
         Text(
             "Login",
@@ -331,21 +341,21 @@ def _login(of: Scope) -> Panel:
             "No login was tried",
         ),
         [
-            Query(of("mail_auth_success"), "{{mechanism}}"),
-            Query(f"({of('mail_auth_backoff_seconds')} > 0) * 0 + 2", "paused"),
+            Query(in_rows(of("mail_auth_success"), settings, "address"), "{{mechanism}} {{row}}"),
+            Query(in_rows(f"({of('mail_auth_backoff_seconds')} > 0) * 0 + 2", settings, "address"), "paused {{row}}"),
         ],
         [*flag("Accepted", "Not accepted"), values(v2=says("Paused", LOOK))],
     )
 
 
-def _reply_codes(of: Scope) -> Panel:
+def _reply_codes(of: Scope, settings: Settings) -> Panel:
     return timeline(
         Text(
             "Reply codes",
             "SMTP: the last reply code in each phase. Green: yes. Blue: go on. Orange: not now. Red: no.",
             "Not SMTP",
         ),
-        [Query(of("mail_probe_last_reply_code"), "{{phase}}")],
+        [Query(in_rows(of("mail_probe_last_reply_code"), settings, "address"), "{{phase}} {{row}}")],
         reply_codes(),
         values=True,
     )
@@ -367,7 +377,7 @@ def _capabilities(of: Scope) -> tuple[tuple[int, Panel], ...]:
             6,
             figure(
                 Text("Mechanism", "The mechanism of the last login that was tried.", "No login"),
-                Query(of("mail_auth_success"), "{{mechanism}}"),
+                Query(f"group by (mechanism) ({of('mail_auth_success')})", "{{mechanism}}"),
                 "none",
                 names=True,
             ),
@@ -394,13 +404,16 @@ def _capabilities(of: Scope) -> tuple[tuple[int, Panel], ...]:
 def _mailbox(of: Scope) -> Panel:
     return graph(
         Text("Mailbox", "Messages, and those that nobody has seen.", "No mailbox is looked at"),
-        [Query(of("mail_mailbox_messages"), "messages"), Query(of("mail_mailbox_unseen_messages"), "unseen")],
+        [
+            Query(f"max({of('mail_mailbox_messages')})", "messages"),
+            Query(f"max({of('mail_mailbox_unseen_messages')})", "unseen"),
+        ],
         "none",
         colors=zip(("messages", "unseen"), OTHER, strict=False),
     )
 
 
-def _read_back(of: Scope) -> Panel:
+def _read_back(of: Scope, settings: Settings) -> Panel:
     return timeline(
         Text(
             "Read back",
@@ -408,8 +421,11 @@ def _read_back(of: Scope) -> Panel:
             "Nothing is read back",
         ),
         [
-            Query(of("mail_mailbox_readable"), "{{mailbox}}"),
-            Query(f"({of('mail_mailbox_unreadable_messages')} > 0) * 0", "{{mailbox}}: unreadable messages"),
+            Query(in_rows(of("mail_mailbox_readable"), settings, "address"), "{{mailbox}} {{row}}"),
+            Query(
+                in_rows(f"({of('mail_mailbox_unreadable_messages')} > 0) * 0", settings, "address"),
+                "{{mailbox}} {{row}}: unreadable messages",
+            ),
         ],
         flag("Readable", "Not readable"),
     )
@@ -419,9 +435,9 @@ def _mailbox_size(of: Scope) -> Panel:
     return graph(
         Text("Size and quota", "How large the mailbox is, and what its quota root has used and may use.", "Not told"),
         [
-            Query(of("mail_mailbox_size_bytes"), "mailbox"),
-            Query(of("mail_mailbox_quota_used_bytes"), "quota used"),
-            Query(of("mail_mailbox_quota_limit_bytes"), "quota"),
+            Query(f"max({of('mail_mailbox_size_bytes')})", "mailbox"),
+            Query(f"max({of('mail_mailbox_quota_used_bytes')})", "quota used"),
+            Query(f"max({of('mail_mailbox_quota_limit_bytes')})", "quota"),
         ],
         "bytes",
         colors=zip(("mailbox", "quota used", "quota"), OTHER, strict=True),

@@ -1,4 +1,4 @@
-"""`python -m dashboards.preview`, called by `make pictures`: watches mail servers for a while, draws the dashboards.
+"""`python -m dashboards.preview`, called by `make pictures`: watches mail servers, then draws dashboards and pages.
 
 Starts the demo's servers and some that fail from time to time, the exporter, Debian's Prometheus and a browser; all of
 it on loopback, and nothing stays but the pictures.
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
+from urllib.parse import quote
 
 import click
 import yaml
@@ -41,6 +42,7 @@ BOARDS: Final = {
     "mail-domains": DEMO,
 }
 """The dashboards, and whose job each shows."""
+THEMES: Final = ("dark", "light")
 SCRAPE_SECONDS: Final = 5
 MANY: Final = 100
 """Endpoints from which on each is probed less often: this is one small machine."""
@@ -62,12 +64,16 @@ SHOWN: Final = (
 """The demo's scenes that are in the pictures: more of what works than the demo has, and so more like real life."""
 
 CLEAR: Final = Weather(math.inf, 0.01)
+WRONG_CERTIFICATE: Final = Weather(math.inf, leads_to="wrong-name-imap")
 
 FLAKY: Final = (
     (
         "north-imap",
-        "healthy-imap",
-        (Weather(130), Weather(40, None), Weather(90, 0.08), Weather(30, 1.2), Weather(150), Weather(20, None), CLEAR),
+        "healthy-imaps",
+        (
+            *(Weather(130), Weather(40, None), Weather(90, 0.08), Weather(30, 1.2), Weather(150), Weather(20, None)),
+            *(Weather(60, 0.01), WRONG_CERTIFICATE),
+        ),
     ),
     ("north-submission", "healthy-submission", (Weather(200, 0.02), Weather(45, None), Weather(60, 0.15), CLEAR)),
     ("south-pop3s", "healthy-pop3s", (Weather(320, 0.01), Weather(25, 1.5), CLEAR)),
@@ -75,7 +81,10 @@ FLAKY: Final = (
 """Endpoints that are a scene seen through changing weather: name, scene, forecast."""
 
 PICTURED: Final = "north-imap"
-"""The endpoint of the dashboard of one endpoint."""
+"""The endpoint of the dashboard and of the page of one endpoint."""
+
+PAGES: Final = {"status-page": "/", "endpoint-page": f"/endpoint?name={quote(PICTURED, safe='')}"}
+"""The exporter's pages, by the name of the picture."""
 
 EMPTY: Final = {
     "mail_probe_last_reply_code": "only SMTP has reply codes",
@@ -85,7 +94,6 @@ EMPTY: Final = {
     "mail_tls_ocsp_next_update_timestamp_seconds": "the demo's authority has no OCSP responder",
     "mail_oauth2_token": "nothing here logs in with OAuth 2",
     'reason="internal_error"': "no bug is known that a server could provoke",
-    "mail_probe_failure_info": "it works when the picture is drawn",
     "mail_exporter_web_config": "there is no web configuration here",
     "mail_flow_overdue": "the demo waits for nobody else's messages",
     "mail_flow_newest": "likewise",
@@ -119,12 +127,16 @@ class Wanted:
     "--vantage", "vantages", multiple=True, help="Where an exporter stands that watches all of it. Repeatable."
 )
 @click.option(
-    "--board", "boards", multiple=True, type=click.Choice(tuple(BOARDS)), default=tuple(BOARDS), help="Which to draw."
+    *("--board", "boards"),
+    multiple=True,
+    type=click.Choice(tuple(BOARDS)),
+    default=tuple(BOARDS),
+    help="Which dashboards to draw.",
 )
 @click.option("--minutes", type=int, default=10, show_default=True, help="How long to watch before drawing.")
 @click.option("--width", "widths", type=int, multiple=True, default=(1400,), show_default=True, help="In pixels.")
 def main(**chosen: Any) -> None:
-    """Draw the dashboards, dark and light."""
+    """Draw the dashboards and the exporter's pages, dark and light."""
     wanted = Wanted(**chosen)
     for program, package in (("prometheus", "prometheus"), ("npm", "npm"), ("chromium", "chromium")):
         if shutil.which(program) is None:
@@ -169,7 +181,7 @@ async def _draw(wanted: Wanted) -> list[str]:
         click.echo(f"watching for {wanted.minutes} minutes: {pages}")
         await asyncio.sleep(wanted.minutes * 60)
         job = directory / "job.json"
-        job.write_text(json.dumps(_job(f"http://{prometheus}", wanted)))
+        job.write_text(json.dumps(_job(f"http://{prometheus}", f"http://{next(iter(exporters))}", wanted)))
         said = await _run("node", "draw.mjs", str(job), cwd=HERE)
     reports = [json.loads(line) for line in said.splitlines()]
     for report in reports:
@@ -190,8 +202,9 @@ def _problems(report: dict[str, Any]) -> list[str]:
 async def _endpoints(staged: Sequence[Staged], stack: AsyncExitStack) -> list[dict[str, Any]]:
     """The scenes, and those that are seen through changing weather, as the configuration wants them."""
     scenes = {one.scene.name: _endpoint(one) for one in staged}
+    ports = {name: scene["port"] for name, scene in scenes.items()}
     for name, scene, forecast in FLAKY:
-        port = await stack.enter_async_context(way_to(scenes[scene]["port"], forecast))
+        port = await stack.enter_async_context(way_to(scene, ports, forecast))
         scenes[name] = {**scenes[scene], "name": name, "port": port}
     return list(scenes.values())
 
@@ -259,26 +272,37 @@ def _scraping(exporters: Mapping[str, str], demo: str) -> dict[str, Any]:
     }
 
 
-def _job(prometheus: str, wanted: Wanted) -> dict[str, Any]:
+def _job(prometheus: str, exporter: str, wanted: Wanted) -> dict[str, Any]:
     """What draw.mjs is to do."""
+    dashboards = [
+        {
+            "dashboard": str(HERE.parent / f"{board}.json"),
+            "variables": {"job": BOARDS[board]} | ({"endpoint": PICTURED} if board == "mail-endpoint" else {}),
+            **_picture(board, width, theme, wanted),
+        }
+        for board in wanted.boards
+        for width in wanted.widths
+        for theme in THEMES
+    ]
+    pages = [
+        {"url": f"{exporter}{path}", **_picture(page, width, theme, wanted)}
+        for page, path in PAGES.items()
+        for width in wanted.widths
+        for theme in THEMES
+    ]
     return {
         "prometheus": prometheus,
         "scrape": SCRAPE_SECONDS,
         "from": f"now-{wanted.minutes}m",
         "chromium": shutil.which("chromium"),
-        "pictures": [
-            {
-                "dashboard": str(HERE.parent / f"{board}.json"),
-                "width": width,
-                "theme": theme,
-                "variables": {"job": BOARDS[board]} | ({"endpoint": PICTURED} if board == "mail-endpoint" else {}),
-                "to": str(wanted.output / f"{board}-{theme}{'' if len(wanted.widths) == 1 else f'-{width}'}.png"),
-            }
-            for board in wanted.boards
-            for width in wanted.widths
-            for theme in ("dark", "light")
-        ],
+        # The pages of this moment come first: dashboards take minutes.
+        "pictures": [*pages, *dashboards],
     }
+
+
+def _picture(name: str, width: int, theme: str, wanted: Wanted) -> dict[str, Any]:
+    suffix = "" if len(wanted.widths) == 1 else f"-{width}"
+    return {"width": width, "theme": theme, "to": str(wanted.output / f"{name}-{theme}{suffix}.png")}
 
 
 async def _run(program: str, *arguments: str, cwd: Path) -> str:

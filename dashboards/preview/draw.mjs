@@ -1,6 +1,7 @@
-// node draw.mjs JOB.json: draws dashboards against a live Prometheus. The job says which, how and where to:
+// node draw.mjs JOB.json: draws dashboards against a live Prometheus, and pages. The job says which, how and where to:
 //   {"prometheus": URL, "scrape": 5, "from": "now-10m", "chromium": PATH,
-//    "pictures": [{"dashboard": FILE, "width": 1400, "theme": "dark", "variables": {"endpoint": NAME}, "to": FILE}]}
+//    "pictures": [{"dashboard": FILE, "width": 1400, "theme": "dark", "variables": {"endpoint": NAME}, "to": FILE},
+//                 {"url": URL, "width": 1400, "theme": "dark", "to": FILE}]}
 // Prints a line of JSON for each picture: errors of the page, panels it cannot draw, queries without an answer.
 import { readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -55,6 +56,25 @@ async function answer(url) {
   return icon ? fromFolder(ICONS, icon[0]).catch(() => [NO_ICON, TYPES['.svg']]) : fromFolder(SITE, pathname);
 }
 
+async function drawPage(page, picture) {
+  await page.goto(picture.url);
+  return { asked: 0, empty: [], unsupported: [], errors: [] };
+}
+
+async function drawDashboard(page, picture) {
+  dashboard = picture.dashboard;
+  const wanted = new URLSearchParams({ theme: picture.theme, from: job.from, scrape: job.scrape });
+  for (const [name, value] of Object.entries(picture.variables ?? {})) wanted.append(`var-${name}`, value);
+  await page.goto(`http://127.0.0.1:${server.address().port}/?${wanted}`);
+  await page.waitForFunction(() => window.report?.asked > 5 && window.report.pending === 0, null, { timeout: PATIENCE });
+  // What lies outside the window is not drawn, or not whole.
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  await page.setViewportSize({ width: picture.width, height });
+  await page.waitForTimeout(1500); // fonts, and what is drawn in further frames, give no sign of being done
+  await page.waitForFunction(() => window.report.pending === 0, null, { timeout: PATIENCE });
+  return page.evaluate(() => window.report);
+}
+
 await build({ root: HERE, logLevel: 'error' });
 const server = createServer(async (request, response) => {
   try {
@@ -68,22 +88,12 @@ await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
 const browser = await chromium.launch({ executablePath: job.chromium, args: BROWSER });
 try {
   for (const picture of job.pictures) {
-    dashboard = picture.dashboard;
-    const page = await browser.newPage({ viewport: { width: picture.width, height: 900 } });
+    const page = await browser.newPage({ viewport: { width: picture.width, height: 900 }, colorScheme: picture.theme });
     const problems = [];
     page.on('pageerror', (error) => problems.push(String(error)));
     page.on('response', (reply) => reply.status() >= 400 && problems.push(`${reply.status()} ${reply.url()}`));
     page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
-    const wanted = new URLSearchParams({ theme: picture.theme, from: job.from, scrape: job.scrape });
-    for (const [name, value] of Object.entries(picture.variables ?? {})) wanted.append(`var-${name}`, value);
-    await page.goto(`http://127.0.0.1:${server.address().port}/?${wanted}`);
-    await page.waitForFunction(() => window.report?.asked > 5 && window.report.pending === 0, null, { timeout: PATIENCE });
-    // What lies outside the window is not drawn, or not whole.
-    const height = await page.evaluate(() => document.documentElement.scrollHeight);
-    await page.setViewportSize({ width: picture.width, height });
-    await page.waitForTimeout(1500); // fonts, and what is drawn in further frames, give no sign of being done
-    await page.waitForFunction(() => window.report.pending === 0, null, { timeout: PATIENCE });
-    const report = await page.evaluate(() => window.report);
+    const report = picture.url ? await drawPage(page, picture) : await drawDashboard(page, picture);
     // A palette is enough for flat colours, and a fifth of the size.
     await sharp(await page.screenshot({ fullPage: true })).png({ palette: true, effort: 10 }).toFile(picture.to);
     await page.close();

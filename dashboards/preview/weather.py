@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -19,18 +19,21 @@ class Weather:
     Attributes:
         lasts: Seconds.
         delay: Seconds that everything from the server takes longer; `None`: anyone who comes is turned away.
+        leads_to: The name of another server that answers instead; `None` for the usual one.
     """
 
     lasts: float
     delay: float | None = 0.0
+    leads_to: str | None = None
 
 
 @asynccontextmanager
-async def way_to(port: int, forecast: Sequence[Weather]) -> AsyncIterator[int]:
-    """A port that leads to another one of this machine, from entry to exit.
+async def way_to(server: str, ports: Mapping[str, int], forecast: Sequence[Weather]) -> AsyncIterator[int]:
+    """A port that leads to a server on this machine, from entry to exit.
 
     Args:
-        port: Where it leads to.
+        server: The usual server's name.
+        ports: The servers' ports by name.
         forecast: How the way is, one after the other; the last lasts.
     """
     begun = asyncio.get_running_loop().time()
@@ -49,12 +52,13 @@ async def way_to(port: int, forecast: Sequence[Weather]) -> AsyncIterator[int]:
             writer.close()
             return
         with suppress(OSError):
+            port = ports[weather.leads_to or server]
             from_server, to_server = await asyncio.open_connection(LOOPBACK, port)
             await asyncio.gather(_carry(reader, to_server, 0.0), _carry(from_server, writer, weather.delay))
 
-    server = await asyncio.start_server(serve, LOOPBACK, 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+    listener = await asyncio.start_server(serve, LOOPBACK, 0)
+    async with listener:
+        yield listener.sockets[0].getsockname()[1]
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:

@@ -11,12 +11,13 @@ import pytest
 from dashboards.preview.weather import LOOPBACK, Weather, way_to
 
 GREETING = b"220 ready\r\n"
+USUAL = "usual"
 
 
 @asynccontextmanager
-async def greeting_server() -> AsyncIterator[int]:
+async def greeting_server(greeting: bytes = GREETING) -> AsyncIterator[int]:
     async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(GREETING)
+        writer.write(greeting)
         await writer.drain()
         writer.close()
         await writer.wait_closed()
@@ -39,12 +40,21 @@ async def heard(port: int) -> bytes:
     ("weather", "expected"), [(Weather(60), GREETING), (Weather(60, 0.01), GREETING), (Weather(60, None), b"")]
 )
 async def test_in_good_weather_the_server_is_heard_and_in_bad_nobody_is(weather: Weather, expected: bytes) -> None:
-    async with greeting_server() as server, way_to(server, [weather]) as port:
+    async with greeting_server() as server, way_to(USUAL, {USUAL: server}, [weather]) as port:
         assert expected == await heard(port)
 
 
+async def test_the_way_may_lead_to_another_server() -> None:
+    async with (
+        greeting_server() as usual,
+        greeting_server(b"220 other\r\n") as other,
+        way_to(USUAL, {USUAL: usual, "other": other}, [Weather(60, leads_to="other")]) as port,
+    ):
+        assert b"220 other\r\n" == await heard(port)
+
+
 async def test_slow_weather_takes_its_time() -> None:
-    async with greeting_server() as server, way_to(server, [Weather(60, 0.2)]) as port:
+    async with greeting_server() as server, way_to(USUAL, {USUAL: server}, [Weather(60, 0.2)]) as port:
         begun = asyncio.get_running_loop().time()
         await heard(port)
 
@@ -54,7 +64,7 @@ async def test_slow_weather_takes_its_time() -> None:
 async def test_one_weather_follows_the_other_and_the_last_lasts() -> None:
     async with (
         greeting_server() as server,
-        way_to(server, [Weather(0.4, None), Weather(0.4), Weather(0.4, None)]) as port,
+        way_to(USUAL, {USUAL: server}, [Weather(0.4, None), Weather(0.4), Weather(0.4, None)]) as port,
     ):
         begun = asyncio.get_running_loop().time()
         seen: list[bytes] = []
