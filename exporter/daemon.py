@@ -277,7 +277,7 @@ class Daemon:
         self._state_log.forget(change.gone)
 
     async def _run(self, item: Endpoint | Job) -> None:
-        await (item.run() if isinstance(item, Job) else self._probe(item))
+        await (item.run(self._scheduler.connection) if isinstance(item, Job) else self._probe(item))
 
     async def _probe(self, endpoint: Endpoint) -> None:
         look_up = endpoint.addresses is Addresses.ALL and endpoint.only_address is None

@@ -30,6 +30,7 @@ from exporter.domains.posture.memory import Memory
 from exporter.model import DomainCheck, DomainProblem, DomainReport
 from exporter.net.address_order import routed_source
 from exporter.net.fetch import Fetcher
+from exporter.schedule.job import Connections, uncounted
 
 CHECKS: Mapping[DomainCheck, Check] = MappingProxyType(
     {
@@ -78,8 +79,13 @@ class Judge:
         """Forget a domain that is no longer judged."""
         self.memories.pop(domain, None)
 
-    async def judge(self, settings: Settings) -> DomainReport:
-        """Judge a domain now. Only cancellation raises an exception."""
+    async def judge(self, settings: Settings, connection: Connections = uncounted) -> DomainReport:
+        """Judge a domain now. Only cancellation raises an exception.
+
+        Args:
+            settings: The domain and its checks.
+            connection: Counts the connections to its mail servers.
+        """
         begun = time.perf_counter()
         here = Examination(
             settings,
@@ -89,6 +95,7 @@ class Judge:
             self.memories.setdefault(settings.name, Memory()),
             self._clock(),
             self._has_route,
+            connection,
         )
         expires = asyncio.get_running_loop().time() + settings.timeout
         try:

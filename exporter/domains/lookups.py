@@ -24,8 +24,11 @@ from exporter.domains.posture.dane import Tlsa
 from exporter.model import IpFamily, Resolution
 from exporter.net.dns_query import Absent, Failed, Outcome, Records
 
-MAX_RECORDS = 64
-"""The most records of one answer that are read."""
+MAX_RECORDS = 100
+"""The most records of one answer that are read. Postfix reads as many."""
+
+MAX_TEXTS = 1000
+"""The most TXT records. Large organizations have a hundred at their domain, most of them to prove that it is theirs."""
 
 
 class Security(StrEnum):
@@ -95,9 +98,8 @@ class Lookups:
         match outcome:
             case Records():
                 security = await self._security(outcome, authentic=outcome.authentic)
-                return Found(
-                    outcome.rdatas[:MAX_RECORDS], outcome.name, outcome.ttl, security, unreadable=outcome.unreadable
-                )
+                rdatas = outcome.rdatas[: MAX_TEXTS if kind == dns.rdatatype.TXT else MAX_RECORDS]
+                return Found(rdatas, outcome.name, outcome.ttl, security, unreadable=outcome.unreadable)
             case Absent():
                 security = await self._security(outcome, authentic=outcome.authentic)
                 return Found((), outcome.name, outcome.ttl, security, exists=outcome.exists)

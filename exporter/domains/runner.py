@@ -20,7 +20,7 @@ from exporter.domains.posture.memory import Memory
 from exporter.metrics.domain_state import FollowedState
 from exporter.model import DomainReport, Endpoint
 from exporter.net.resolve import Resolver
-from exporter.schedule.job import JUDGEMENTS, LOOKS, Job
+from exporter.schedule.job import JUDGEMENTS, LOOKS, Connections, Job
 from exporter.visiting.visit import Visitor
 
 
@@ -98,7 +98,7 @@ class DomainRunner:
         subject: tuple[str, str],
         settings: object,
         interval: float,
-        run: Callable[[], Awaitable[None]],
+        run: Callable[[Connections], Awaitable[None]],
     ) -> None:
         entry = known.get(subject)
         if entry is None or entry[0] != settings:
@@ -113,16 +113,16 @@ class DomainRunner:
             self._discoverers[ca_file] = discoverer(self._resolver, self._visitor.world.detours, ca_file)
         return self._discoverers[ca_file]
 
-    async def _look(self, follower: Follower) -> None:
+    async def _look(self, follower: Follower, _: Connections) -> None:
         endpoints = await follower.look(self._discoverer(follower.following.ca_file))
         domain = follower.following.domain
         if endpoints is not None and follower.state is not None and self._followers.get(domain) is follower:
             self._keeper.followed(follower.state)
             self._found(domain, endpoints)
 
-    async def _judge_once(self, domain: Domain) -> None:
+    async def _judge_once(self, domain: Domain, connection: Connections) -> None:
         assert self._judge is not None  # noqa: S101 - likewise
-        report = await self._judge.judge(settings_of(domain))
+        report = await self._judge.judge(settings_of(domain), connection)
         # Discard the report on a domain that was removed or changed meanwhile.
         if self._domains.get(domain.name) == domain:
             self._keeper.judged(report)

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 MAX_SHOWN = 80
 """The most characters of a part that are quoted."""
 
-_NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
+_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]*")
+"""As RFC 8461 section 3.1 and RFC 8460 section 3 have it for extensions. The other RFCs allow less."""
 
 
 class TagError(ValueError):

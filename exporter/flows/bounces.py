@@ -12,7 +12,7 @@ from typing import Final
 
 from exporter.flows import signature, status_codes
 from exporter.flows.headers import Headers, read_headers, text
-from exporter.flows.mime import UnreadableMessage, parts
+from exporter.flows.mime import DELIVERY_STATUS, REPORT, UnreadableMessage, parts
 from exporter.flows.signature import Token
 from exporter.model import Secret
 
@@ -25,7 +25,7 @@ MAX_TEXT: Final = 16_384
 _ANSWERED: Final = ("In-Reply-To", "References")
 """Fields that name the message which a notification is about. Exchange and Gmail may return no other part of it."""
 
-_DAEMON: Final = re.compile(r"\bmailer-daemon\b", re.IGNORECASE)
+_DAEMON: Final = re.compile(r"\b(?:mailer-daemon|postmaster)\b", re.IGNORECASE)
 _COPY: Final = re.compile(rb"(?im)^-{3,} .*\bcopy of\b")
 _PERMANENT: Final = b"permanent error"
 _REPLY: Final = re.compile(rb"\b(5[0-9]{2}[ -][^\r\n]*)")
@@ -68,15 +68,16 @@ def _is_report(headers: Headers) -> bool:
 def read_bounce(octets: bytes, key: Secret) -> Bounce | None:
     """Parses a notification; `None` if the message is not one, or is not about a message of ours."""
     headers = read_headers(octets)
-    if not _is_report(headers):
-        return _read_text(octets, key) if may_be_bounce(headers) else None
+    if not may_be_bounce(headers):
+        return None
     try:
         found = parts(octets)
     except UnreadableMessage:
         return None
-    reports = [index for index, part in enumerate(found) if part.content_type == "message/delivery-status"]
+    # Some servers write multipart/mixed instead of multipart/report.
+    reports = [index for index, part in enumerate(found) if part.content_type == DELIVERY_STATUS]
     if not reports:
-        return None
+        return None if _is_report(headers) else _read_text(octets, key)
     returned = found[reports[0] + 1 :]
     token = next((token for part in returned if (token := signature.find(part.content, key)) is not None), None)
     if token is None:
@@ -92,7 +93,8 @@ def read_bounce(octets: bytes, key: Secret) -> Bounce | None:
 
 
 def _behind_report(octets: bytes) -> bytes:
-    return octets[max(octets.lower().find(b"message/delivery-status"), 0) :]
+    found = REPORT.search(octets)
+    return octets[found.start() if found is not None else 0 :]
 
 
 def _read_text(octets: bytes, key: Secret) -> Bounce | None:
@@ -112,8 +114,10 @@ def _read_report(content: bytes, token: Token) -> Bounce:
     """RFC 3464 2.1: a report has a block about the message, then one for each recipient. We have one recipient."""
     fields = read_headers(content.replace(b"\n\n", b"\n")).fields
     told = dict(reversed(fields))  # the first field of a name wins
-    action = told.get("action", "").split(";")[0].strip().lower()
-    words = told.get("diagnostic-code", "").partition(";")[2].strip()
+    # RFC 3464 2.1.1: a comment may follow.
+    action = re.split(r"[;\s(]", told.get("action", "").lower(), maxsplit=1)[0]
+    kind, typed, words = told.get("diagnostic-code", "").partition(";")
+    words = (words if typed else kind).strip()
     status = told.get("status", "") or words
     # RFC 3464 2.3.4 lets servers write an unspecific 5.0.0 even if the text has the exact code.
     reason = status_codes.reason(status)

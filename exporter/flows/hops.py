@@ -19,6 +19,7 @@ MAX_HOPS: Final = 100
 TOLERANCE: Final = 2.0
 """Seconds by which clocks of well-kept servers may differ. Received fields have whole seconds."""
 
+_COMMENT: Final = re.compile(r"\([^()]*\)")
 _BY: Final = re.compile(r"\bby\s+([^\s;()]{1,255})", re.IGNORECASE)
 _FROM: Final = re.compile(r"^from\s+([^\s;()]{1,255})", re.IGNORECASE)
 
@@ -33,7 +34,9 @@ def read_hops(headers: Headers, sent_at: float, took: float) -> tuple[Hop, ...]:
     """
     hops: list[Hop] = []
     before: float | None = sent_at
-    for value in reversed(headers.all("Received")[:MAX_HOPS]):
+    for written in reversed(headers.all("Received")[:MAX_HOPS]):
+        # Servers write what they like into comments.
+        value = _COMMENT.sub(" ", written)
         at = _time(value)
         delay = None if at is None or before is None else at - before
         differs = delay is not None and not -TOLERANCE <= delay <= took + TOLERANCE

@@ -22,6 +22,12 @@ MAX_PARTS: Final = 50
 MAX_BLOCKS: Final = 200
 """The most blocks of fields in a delivery status notification. It has one for each recipient, and we have one."""
 
+DELIVERY_STATUS: Final = "message/delivery-status"
+"""The type of the part that says what became of a message (RFC 3464)."""
+
+REPORT: Final = re.compile(rb"message/(?:global-)?delivery-status", re.IGNORECASE)
+"""The same as it is written, also where addresses are international (RFC 6533)."""
+
 _BOUNDARY: Final = b"boundary"
 
 _CONTENT_FIELD: Final = re.compile(
@@ -66,8 +72,9 @@ def parts(octets: bytes) -> tuple[Part, ...]:
         raise UnreadableMessage(f"more than {MAX_PARTS} parts")
     if any(len(field[0]) > MAX_FIELD for field in _CONTENT_FIELD.finditer(octets)):
         raise UnreadableMessage(f"a field about its content has more than {MAX_FIELD} octets")
-    # The parser creates a message for each block of a notification.
-    if b"delivery-status" in octets.lower() and octets.replace(b"\r", b"").count(b"\n\n") > MAX_BLOCKS:
+    # The parser knows only one of the two types, and creates a message for each block of a notification.
+    octets = REPORT.sub(DELIVERY_STATUS.encode(), octets)
+    if DELIVERY_STATUS.encode() in octets and octets.replace(b"\r", b"").count(b"\n\n") > MAX_BLOCKS:
         raise UnreadableMessage(f"more than {MAX_BLOCKS} blocks")
     try:
         found = tuple(_leaves(email.message_from_bytes(octets, policy=compat32)))
@@ -85,7 +92,7 @@ def _leaves(message: Message) -> Iterator[Part]:
         content_type = part.get_content_type()
         if not _TYPE.fullmatch(content_type):
             content_type = UNREADABLE_TYPE
-        if content_type == "message/delivery-status":
+        if content_type == DELIVERY_STATUS:
             # The parser creates a message for each block of fields. Bounces are easier to parse from text.
             yield Part(
                 content_type, b"\n".join(_block(each) for each in part.get_payload() if isinstance(each, Message))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Final, TypeAlias
@@ -14,7 +15,7 @@ from exporter.flows.desk import Desk, Observer
 from exporter.flows.reader import Reader
 from exporter.flows.sending import send
 from exporter.model import Endpoint, FailureReason, Flow, Flows, Outcome, Protocol, Proxy
-from exporter.schedule.job import Job
+from exporter.schedule.job import Connections, Job, uncounted
 from exporter.visiting.visit import Visitor
 
 Exchangers: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
@@ -79,7 +80,7 @@ class FlowRunner:
                 reader.start()
 
     def jobs(self) -> tuple[Job, ...]:
-        """The jobs of the flows that send. With `mx`, a job names no hosts, because they are looked up for each run."""
+        """The jobs of the flows that send. With `mx` a job names no hosts. It counts them when it has found them."""
         return tuple(
             Job(
                 ("\0flow", flow.name),
@@ -92,7 +93,7 @@ class FlowRunner:
             if flow.sending is not None
         )
 
-    async def run(self, flow: Flow) -> None:
+    async def run(self, flow: Flow, connection: Connections = uncounted) -> None:
         """Send a flow's message, one to each MX host. Raises nothing except cancellation.
 
         Flows that only await messages do nothing here, because their reader runs by itself.
@@ -105,7 +106,7 @@ class FlowRunner:
         except OSError as error:
             await self._not_found(flow, error)
             return
-        await asyncio.gather(*(self._send(flow, mx, endpoint) for mx, endpoint in endpoints))
+        await asyncio.gather(*(self._send(flow, mx, endpoint, connection) for mx, endpoint in endpoints))
 
     async def stop(self, within: float) -> None:
         """Let readers end their visits for so many seconds, then cancel them."""
@@ -126,7 +127,7 @@ class FlowRunner:
         failure = None if reader is None else reader.work.failure
         return None if failure is None else ": ".join(failure)
 
-    async def _send(self, flow: Flow, mx: str, endpoint: Endpoint) -> None:
+    async def _send(self, flow: Flow, mx: str, endpoint: Endpoint, connection: Connections) -> None:
         ledger = self.desk.ledger(flow, mx)
         if not ledger.may_send:
             if (flow.name, mx) not in self._held:
@@ -140,7 +141,8 @@ class FlowRunner:
         readers = self._concerned(flow)
         await asyncio.gather(*(reader.attention() for reader in readers))
         try:
-            await send(flow, endpoint, ledger, self.desk, self._visitor)
+            async with connection(endpoint.host) if mx else nullcontext():
+                await send(flow, endpoint, ledger, self.desk, self._visitor)
         except Exception:
             log.exception("bug: sending a message of a flow broke", flow=flow.name, mx=mx)
         finally:

@@ -39,8 +39,9 @@ def _deliverable(report: DomainReport) -> Samples:
 
 
 def _matches(report: DomainReport) -> Samples:
-    rows = {
-        label_pairs(
+    rows: dict[str, bool] = {}
+    for each in report.matches:
+        pairs = label_pairs(
             [
                 ("host", each.host),
                 ("port", str(each.port)),
@@ -51,9 +52,9 @@ def _matches(report: DomainReport) -> Samples:
                 ("matching", str(each.matching)),
                 ("record", each.record),
             ]
-        ): each.matches
-        for each in report.matches
-    }
+        )
+        # Whole keys of the same kind begin with the same digits: one of them is enough.
+        rows[pairs] = rows.get(pairs, False) or each.matches
     return [(pairs, flag(matches)) for pairs, matches in rows.items()]
 
 

@@ -20,7 +20,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from exporter.model import IpFamily, Resolution
+from exporter.model import FailureReason, IpFamily, Resolution
 from exporter.net.detours import NO_DETOURS, Detours
 from exporter.net.resolve import ResolveError
 from exporter.net.system_names import normal_address
@@ -34,6 +34,8 @@ TRUSTED_FOR = 60.0
 
 _REDIRECTIONS = frozenset({301, 302, 303, 307, 308})
 _OK = 200
+_TOO_MANY = 429
+_SERVER_ERROR = 500
 
 Objection = Callable[[str, Sequence[str]], str | None]
 """Returns the objection to connecting to a host at these addresses; `None` if there is none."""
@@ -222,13 +224,15 @@ class Fetcher:
                 if response.status in _REDIRECTIONS and "Location" in response.headers:
                     return response.headers["Location"]
                 if response.status != _OK:
-                    lost = Lost.NOT_FOUND if response.status in (404, 410) else Lost.UNUSABLE
+                    temporary = response.status == _TOO_MANY or response.status >= _SERVER_ERROR
+                    lost = Lost.UNREACHABLE if temporary else Lost.UNUSABLE
+                    lost = Lost.NOT_FOUND if response.status in (404, 410) else lost
                     raise FetchError(lost, f"answers with HTTP {response.status}")
                 body = await _whole(response, limit)
                 expires = response.expires if isinstance(response, _Response) else None
                 return Document(url, body, response.content_type.lower(), expires)
         except ResolveError as error:
-            raise FetchError(Lost.NOT_FOUND, f"cannot be looked up: {error.detail}") from None
+            raise _unresolved(error) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _explained(error) from None
 
@@ -257,6 +261,11 @@ def _host(url: str) -> str:
     return host
 
 
+def _unresolved(error: ResolveError) -> FetchError:
+    lost = Lost.NOT_FOUND if error.reason is FailureReason.DNS_NOT_FOUND else Lost.UNREACHABLE
+    return FetchError(lost, f"cannot be looked up: {error.detail}")
+
+
 def _explained(error: Exception) -> FetchError:
     """The failure in our own words, because the text of an exception may come from the server."""
     match error:
@@ -270,7 +279,7 @@ def _explained(error: Exception) -> FetchError:
             if isinstance(cause, FetchError):
                 return cause
             if isinstance(cause, ResolveError):
-                return FetchError(Lost.NOT_FOUND, f"cannot be looked up: {cause.detail}")
+                return _unresolved(cause)
             number = error.os_error.errno
             return FetchError(
                 Lost.UNREACHABLE, f"cannot be reached{f': {os.strerror(number)}' if number and number > 0 else ''}"

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Container, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Container, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, Generic
+from typing import Any, Final, Generic
 from typing import Protocol as Interface
 
 from exporter.model import Limits, LongTask, SkipReason
@@ -49,15 +50,23 @@ class _Waiting(Generic[Item]):
 
     due: Due[Item]
     reason: SkipReason
-    queue: deque[Key]
+    queue: deque[Any]
 
 
 @dataclass(slots=True)
 class _Host:
-    """The runs with one host: how many are running, and which ones wait."""
+    """The connections to one host: how many there are, and who waits: items that are due, and jobs that run."""
 
     running: int = 0
-    queue: deque[Key] = field(default_factory=deque)
+    queue: deque[Key | asyncio.Future[None]] = field(default_factory=deque)
+
+    def give(self, seat: asyncio.Future[None]) -> bool:
+        """Count the connection of a job that waits, and let it go on; whether it still waits."""
+        if seat.done():
+            return False
+        self.running += 1
+        seat.set_result(None)
+        return True
 
 
 class Scheduler(Generic[Item]):
@@ -86,6 +95,11 @@ class Scheduler(Generic[Item]):
     def limit(self, limits: Limits) -> None:
         """Use these limits from now on. Running items continue; waiting items may start."""
         self._limits = limits
+        for host in self._hosts.values():
+            for seat in [each for each in host.queue if isinstance(each, asyncio.Future)]:
+                if host.running < limits.connections_per_host:
+                    host.queue.remove(seat)
+                    host.give(seat)
         self._begin_again(list(self._waiting))
 
     def exchange(self, gone: Iterable[Item], come: Iterable[Item]) -> None:
@@ -107,6 +121,27 @@ class Scheduler(Generic[Item]):
             item = self._timetable.item(entry.due.item.key)
             if item is not None:
                 self._start_or_queue(Due(item, entry.due.at))
+
+    @asynccontextmanager
+    async def connection(self, name: str) -> AsyncIterator[None]:
+        """Count a connection that a running job opens to a host, and wait before that while the host has too many."""
+        host = self._hosts.setdefault(name, _Host())
+        if host.running < self._limits.connections_per_host:
+            host.running += 1
+        else:
+            seat = asyncio.get_running_loop().create_future()
+            host.queue.append(seat)
+            try:
+                await seat
+            except asyncio.CancelledError:
+                if not seat.cancelled():
+                    self._leave(name, host)
+                raise
+        try:
+            yield
+        finally:
+            self._leave(name, host)
+            self._start_waiting()
 
     def is_quiet(self, seconds: float) -> bool:
         """Whether no probe is running, and none starts within this many seconds."""
@@ -183,7 +218,7 @@ class Scheduler(Generic[Item]):
         else:
             self._start(due, hosts)
 
-    def _queue_up(self, due: Due[Item], reason: SkipReason, queue: deque[Key]) -> None:
+    def _queue_up(self, due: Due[Item], reason: SkipReason, queue: deque[Any]) -> None:
         self._waiting[due.item.key] = _Waiting(due, reason, queue)
         queue.append(due.item.key)
 
@@ -201,18 +236,26 @@ class Scheduler(Generic[Item]):
         del self._running[item.key]
         if not task.cancelled() and isinstance(error := task.exception(), Exception):
             report(LongTask.SCHEDULE, error, self._observer.failed)
-        for host in hosts.values():
-            host.running -= 1
-        self._observer.in_flight(len(self._running))
-        if self._stopped:
-            return
-        for host in hosts.values():
-            if host.queue:
-                key = host.queue.popleft()
-                self._waiting[key].queue = self._queue
-                self._queue.append(key)
-        while self._queue and len(self._running) < self._limits.concurrent_probes:
-            self._start_or_queue(self._waiting.pop(self._queue.popleft()).due)
         for name, host in hosts.items():
-            if not host.running and not host.queue and self._hosts.get(name) is host:
-                del self._hosts[name]
+            self._leave(name, host)
+        self._observer.in_flight(len(self._running))
+        self._start_waiting()
+
+    def _leave(self, name: str, host: _Host) -> None:
+        """A connection to a host has ended. The next one that waits for the host may begin."""
+        host.running -= 1
+        while host.queue and not self._stopped:
+            waiting = host.queue.popleft()
+            if not isinstance(waiting, asyncio.Future):
+                self._waiting[waiting].queue = self._queue
+                self._queue.append(waiting)
+                break
+            if host.give(waiting):
+                break
+        if not host.running and not host.queue:
+            self._hosts.pop(name, None)
+
+    def _start_waiting(self) -> None:
+        """Start what waits, as far as there is room."""
+        while self._queue and not self._stopped and len(self._running) < self._limits.concurrent_probes:
+            self._start_or_queue(self._waiting.pop(self._queue.popleft()).due)

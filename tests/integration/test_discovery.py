@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from dns.rcode import SERVFAIL
 
 from exporter.config.load import parse
 from exporter.config.values.allowed import AllowedTargets, parse_allowed
@@ -360,3 +361,10 @@ async def test_a_name_that_does_not_exist_is_told_from_a_server_that_does_not_an
     assert Lost.NOT_FOUND is await web.lost("https://nowhere.test/")
     assert Lost.NOT_FOUND is await web.lost("https://good.test/nothing")
     assert Lost.UNREACHABLE is await web.lost("https://good.test:1/")
+    # What may pass takes nothing away that is known.
+    passing = Lost.UNREACHABLE
+    for status, lost in ((403, Lost.UNUSABLE), (429, passing), (500, passing), (503, passing)):
+        url = serve(web, {"/": (status, "text/plain", b"")})
+        assert lost is await web.lost(f"{url}/")
+    web.names.behaviour = servers.rcode(SERVFAIL)
+    assert Lost.UNREACHABLE is await web.lost("https://unasked.test/")

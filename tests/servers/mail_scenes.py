@@ -14,6 +14,7 @@ from tests.authority import Party, Span, rsa_key
 from tests.servers.mail_lab import ALL_CHECKS, Lab, Zone
 from tests.servers.mail_lab_servers import MailServer
 from tests.servers.mail_scene_parts import MAIL, MIDDLE, ROOT, STRANGER, Scenes, leaf, tlsa
+from tests.servers.mail_scenes_dane import authorities, digests, names
 from tests.servers.mail_scenes_more import loops, users
 
 
@@ -21,6 +22,9 @@ def scenes(lab: Lab) -> None:
     """All of them."""
     add = Scenes(lab)
     _dane(add)
+    digests(add)
+    authorities(add)
+    names(add)
     _aliases(add)
     _keys(add)
     _exchanges(add)

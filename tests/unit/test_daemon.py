@@ -20,7 +20,7 @@ from exporter.metrics.flow_state import FlowStates
 from exporter.model import DnsSettings, DomainReport
 from exporter.net.resolve import Resolver
 from exporter.net.tls import TlsContexts
-from exporter.schedule.job import JUDGEMENTS, LOOKS, Job
+from exporter.schedule.job import JUDGEMENTS, LOOKS, Connections, Job, uncounted
 from exporter.schedule.scheduler import Scheduler
 from exporter.schedule.timetable import Scheduled
 from exporter.sharding import Shard
@@ -162,7 +162,7 @@ async def test_what_comes_of_a_domain_that_was_changed_or_removed_meanwhile_is_d
         await let_go.wait()
         return Discovery(wanted.domain, ())
 
-    async def judge(_: Judge, settings: Settings) -> DomainReport:
+    async def judge(_: Judge, settings: Settings, __: Connections) -> DomainReport:
         await let_go.wait()
         return DomainReport(settings.name, 0.0, 0.0, {})
 
@@ -181,7 +181,7 @@ async def test_what_comes_of_a_domain_that_was_changed_or_removed_meanwhile_is_d
         for text in configured:
             read = configuration(text)
             runner.configure(read.followings, read.domains, resolver)
-            tasks = tasks or [asyncio.ensure_future(job.run()) for job in runner.jobs()]
+            tasks = tasks or [asyncio.ensure_future(job.run(uncounted)) for job in runner.jobs()]
             await asyncio.sleep(0)
         let_go.set()
         await asyncio.gather(*tasks)

@@ -7,8 +7,9 @@ import hashlib
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from exporter.domains.posture.dane import Tlsa, key_type, matches
+from exporter.domains.posture.dane import Tlsa, authenticating, key_type, matches
 from exporter.model import KeyType
 from tests.authority import NOW, Party, Span, issue, rsa_key
 
@@ -50,6 +51,9 @@ class TestEveryForm:
     def test_an_authority_is_not_the_servers_own(self, selector: int, matching: int) -> None:
         if matching:
             assert not fits(record(2, selector, matching, LEAF), [LEAF.der])
+        alone = issue(HOST, alternatives=[HOST])
+        for chain in ([alone.der], [alone.der, alone.der]):
+            assert (selector, matching) == (1, 0) or not fits(record(2, selector, matching, alone), chain)
 
 
 @pytest.mark.parametrize("selector", [0, 1])
@@ -115,6 +119,45 @@ def test_what_is_no_certificate_matches_nothing(chain: list[bytes], usage: int) 
 )
 def test_why_a_record_cannot_be_used(tlsa: Tlsa, fault: str) -> None:
     assert fault == tlsa.fault
+
+
+def test_under_an_authority_the_common_name_counts_only_without_dns_names() -> None:
+    """RFC 7672 section 3.2.3."""
+    for names, good in (((), True), ((HOST,), True), (("other.example",), False)):
+        leaf = issue(HOST, MIDDLE, alternatives=names)
+        assert good is fits(record(2, 0, 1, ROOT), [leaf.der, MIDDLE.der, ROOT.der])
+
+
+def test_under_an_authority_a_certificate_has_to_be_for_servers() -> None:
+    leaf = issue(HOST, MIDDLE, alternatives=[HOST], usages=(ExtendedKeyUsageOID.CLIENT_AUTH,))
+    assert not fits(record(2, 0, 1, ROOT), [leaf.der, MIDDLE.der, ROOT.der])
+    assert fits(record(3, 1, 1, leaf), [leaf.der])
+
+
+GOOD, BAD = LEAF, STRANGER
+
+
+@pytest.mark.parametrize(
+    ("records", "counting"),
+    [
+        ([(3, 1, 1, GOOD), (3, 1, 2, BAD)], []),
+        ([(3, 1, 1, BAD), (3, 1, 2, GOOD)], [1]),
+        # All of them match, so that none needs to be left out.
+        ([(3, 1, 1, GOOD), (3, 1, 2, GOOD), (3, 1, 2, BAD)], [0, 1]),
+        # The whole key is no digest, and a digest of the certificate is another matter.
+        ([(3, 1, 0, GOOD), (3, 1, 2, BAD)], [0]),
+        ([(3, 0, 1, GOOD), (3, 1, 2, BAD)], [0]),
+        ([(3, 1, 1, GOOD), (2, 1, 2, BAD)], [0]),
+        ([(3, 1, 1, GOOD), (3, 1, 0, BAD)], [0]),
+        ([], []),
+    ],
+)
+def test_of_the_digests_of_one_thing_the_strongest_count(
+    records: list[tuple[int, int, int, Party]], counting: list[int]
+) -> None:
+    """RFC 7671 section 9."""
+    tlsa = [record(*each) for each in records]
+    assert tuple(tlsa[each] for each in counting) == authenticating(tlsa, CHAIN, (HOST,), NOW.timestamp())
 
 
 def test_the_kind_of_key() -> None:

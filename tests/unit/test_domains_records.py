@@ -30,6 +30,9 @@ class TestTags:
             *parse_tags(" v = DMARC1;p=none ; RUA=mailto:a@b.c ;").items()
         ]
 
+    def test_may_have_names_that_came_later(self) -> None:
+        assert {"v": "STSv1", "id": "1", "x-later.2": "a=b", "2nd": ""} == parse_tags("v=STSv1;id=1;x-later.2=a=b;2nd=")
+
     @pytest.mark.parametrize("text", ["v=DMARC1; none", "v=DMARC1; =x", "a=1; a=2", "v=1 p"][:3])
     def test_that_are_none_are_an_error(self, text: str) -> None:
         with pytest.raises(TagError):
@@ -85,6 +88,11 @@ class TestPolicy:
     def test_may_have_keys_that_are_not_known(self) -> None:
         assert parse_policy(GOOD) == parse_policy(GOOD + b"later: yes\r\n\r\n")
 
+    def test_may_list_any_number_of_hosts(self) -> None:
+        hosts = [f"mx{number}.example.com" for number in range(500)]
+        policy = parse_policy(GOOD + "".join(f"mx:{host}\n" for host in hosts).encode())
+        assert all(map(policy.lists, hosts))
+
     def test_of_mode_none_needs_no_hosts(self) -> None:
         assert Policy(Mode.NONE, (), 86400) == parse_policy(b"version: STSv1\nmode: none\nmax_age: 86400")
 
@@ -104,6 +112,12 @@ def test_reports_about_tls_go_by_mail_or_https() -> None:
     text = "v=TLSRPTv1; rua=mailto:tls@example.com, https://example.com/tls"
     assert [text] == mta_sts.tls_rpt_records(["v=spf1 -all", text])
     assert ("mailto:tls@example.com", "https://example.com/tls") == parse_tls_rpt(text)
+
+
+def test_several_fields_may_say_where_they_go() -> None:
+    assert ("mailto:a@x.example", "mailto:b@x.example") == parse_tls_rpt(
+        "v=TLSRPTv1;rua=mailto:a@x.example ; rua = mailto:b@x.example;x-more=1"
+    )
 
 
 @pytest.mark.parametrize("rua", ["", "rua=", "rua=tls@example.com", "rua=http://example.com", "rua=mailto:nobody"])
@@ -394,6 +408,22 @@ def told(record: str, **answers: Sequence[str]) -> Judgement:
     except StopIteration as end:
         judgement: Judgement = end.value
         return judgement
+
+
+@pytest.mark.parametrize(
+    ("terms", "void", "result"),
+    [
+        ("ptr", 1, SpfResult.FAIL),
+        ("ptr a:a.test", 2, SpfResult.FAIL),
+        ("ptr a:a.test exists:b.test", 3, SpfResult.PERMERROR),
+        # Each of its two hosts is without addresses, and the term is one.
+        ("mx mx:c.test mx:d.test", 0, SpfResult.FAIL),
+    ],
+)
+def test_a_term_that_finds_nothing_is_a_void_look_up(terms: str, void: int, result: SpfResult) -> None:
+    """Section 4.6.4 counts terms."""
+    found = told(f"v=spf1 {terms} -all", MX=["mx1.test", "mx2.test"])
+    assert (void, result) == (found.void, found.result)
 
 
 @pytest.mark.parametrize(("count", "result"), [(10, SpfResult.PASS), (11, SpfResult.PERMERROR)])

@@ -182,16 +182,28 @@ def by_qmail() -> bytes:
     )
 
 
+def by_postfix_in_utf8() -> bytes:
+    """Postfix where an address is international (RFC 6533)."""
+    kind = b"Content-Type: message/global-delivery-status\r\nContent-Transfer-Encoding: 8bit"
+    octets = notification().replace(b"Content-Type: message/delivery-status", kind)
+    octets = octets.replace(b"Content-Type: message/rfc822", b"Content-Type: message/global")
+    return octets.replace(b"rfc822; you@example.net", "utf-8; d\u00fc@example.net".encode())
+
+
 @pytest.mark.parametrize(
     ("octets", "reason", "words"),
     [
+        (by_postfix_in_utf8(), "5.1.1", "550 5.1.1 <you@example.net>: user unknown"),
+        (notification(action="Failed (no such user)"), "5.1.1", "550 5.1.1"),
+        (notification(status="5.0.0", words="550 5.1.1 no type"), "5.1.1", "550 5.1.1 no type"),
+        (notification().replace(b"multipart/report; report-type=delivery-status", b"multipart/mixed"), "5.1.1", "550"),
         (by_exchange(), "5.1.10", "550 5.1.10 RESOLVER.ADR.RecipientNotFound"),
         (by_gmail(), "5.1.1", "550-5.1.1 The email account"),
         (by_exim(), "5.7.1", "550 5.7.1 no mail for you here"),
         (by_old_exim(), "5.1.1", "550 5.1.1 <you@example.net>: user unknown"),
         (by_qmail(), "5.7.1", "554 5.7.1 Service unavailable"),
     ],
-    ids=["exchange", "gmail", "exim", "old exim", "qmail"],
+    ids=["utf-8", "comment", "untyped", "mixed", "exchange", "gmail", "exim", "old exim", "qmail"],
 )
 def test_every_server_has_its_own_way_to_return_a_message(octets: bytes, reason: str, words: str) -> None:
     bounce = read_bounce(octets, KEY)

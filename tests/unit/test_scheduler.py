@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.model import Endpoint, Limits, LongTask, SkipReason
-from exporter.schedule.job import JUDGEMENTS, LANES, Job
+from exporter.schedule.job import JUDGEMENTS, LANES, Connections, Job, uncounted
 from exporter.schedule.scheduler import Scheduler
 from tests import virtual_time
 from tests.unit.scheduling import Diary, addresses, endpoint
@@ -110,14 +110,14 @@ def test_jobs_of_one_lane_are_bounded_by_it_and_keep_no_probe_waiting() -> None:
     most: Counter[str] = Counter()
     diary = Diary()
 
-    async def judge() -> None:
+    async def judge(_: Connections) -> None:
         under_way["judgements"] += 1
         most["judgements"] = max(most["judgements"], under_way["judgements"])
         await asyncio.sleep(20)
         under_way["judgements"] -= 1
 
     async def run(item: Endpoint | Job) -> None:
-        await (item.run() if isinstance(item, Job) else diary.probe(item))
+        await (item.run(uncounted) if isinstance(item, Job) else diary.probe(item))
 
     async def scenario() -> None:
         scheduler = Scheduler[Endpoint | Job](run, diary)
@@ -132,6 +132,42 @@ def test_jobs_of_one_lane_are_bounded_by_it_and_keep_no_probe_waiting() -> None:
     assert LANES[JUDGEMENTS] == most["judgements"]
     assert 10 == len(diary.starts)
     assert Counter() == diary.skips
+
+
+def test_connections_of_a_running_job_count_at_their_host_and_wait_for_room() -> None:
+    diary = Diary(takes=2)
+    crowd = [endpoint(f"crowd{n}", "mx.example.com") for n in range(8)]
+
+    async def judge(connection: Connections) -> None:
+        async def shake() -> None:
+            async with connection("mx.example.com"):
+                await diary.probe(endpoint("judged", "mx.example.com"))
+
+        # One that is given up while it waits, or just as it may begin, takes nobody's place.
+        given_up = [asyncio.create_task(shake()) for _ in range(4)]
+        asyncio.get_running_loop().call_later(3, lambda: [task.cancel() for task in given_up])
+        await asyncio.gather(*(shake() for _ in range(6)))
+
+    async def scenario() -> None:
+        async def run(item: Endpoint | Job) -> None:
+            await (item.run(scheduler.connection) if isinstance(item, Job) else diary.probe(item))
+
+        scheduler = Scheduler[Endpoint | Job](run, diary)
+        scheduler.limit(Limits(connections_per_host=2))
+        scheduler.exchange([], [Job((JUDGEMENTS, "domain"), 50.0, judge, (JUDGEMENTS,)), *crowd])
+        await asyncio.sleep(200)
+        assert 2 == diary.most["mx.example.com"]
+        scheduler.limit(Limits(connections_per_host=40))
+        await asyncio.sleep(100)
+        assert 14 >= diary.most["mx.example.com"] > 2
+        scheduler.stop()
+        await scheduler.cancel()
+
+    virtual_time.run(scenario())
+    starts = [name for name, at in diary.starts if at < 200]
+    assert 4 * 6 <= starts.count("judged") <= 4 * 10
+    # Nobody starves: the eight others have their turns as well, about as often.
+    assert starts.count("crowd0") > 10
 
 
 def test_waiting_probes_are_served_fairly() -> None:

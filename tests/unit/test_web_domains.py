@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
@@ -74,6 +75,18 @@ def test_every_figure_of_a_report_is_a_series_and_what_is_unknown_is_absent(stor
     assert 3 == metrics.value("mail_discovery_endpoints", domain="f.example")
     present = {name for name, _ in metrics.series}
     assert {metric.name for metric in DOMAIN_METRICS} | {metric.name for metric in FOLLOWED_METRICS} <= present
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_records_that_begin_alike_one_that_matches_is_enough(store: Store, order: int) -> None:
+    """Whole keys of one kind begin with the same digits: both records of a rollover are one series."""
+    matches = tuple(
+        TlsaMatch("mx.example.com", 25, "192.0.2.1", KeyType.RSA, 3, 1, 0, "30820122", matches=each)
+        for each in (True, False)[::order]
+    )
+    store.domains.judged(replace(REPORT, matches=matches))
+    metrics = Metrics.parse(b"".join(expose(store.snapshot(), Format.TEXT)).decode())
+    assert 1 == metrics.value("mail_dane_tlsa_match", record="30820122", domain="example.com", team="mail")
 
 
 def test_a_report_of_a_domain_that_is_gone_is_nobodys() -> None:

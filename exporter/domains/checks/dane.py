@@ -14,14 +14,13 @@ from exporter.domains.checks.pinning import (
     Pinned,
     Presented,
     all_presented,
-    authenticates,
     pinned,
     reference_names,
 )
 from exporter.domains.checks.withdrawal import authoritative, judge_presence, report_gone
 from exporter.domains.discovery.dns_records import SERVICES
 from exporter.domains.lookups import Security, srv_records
-from exporter.domains.posture.dane import KEY, SERVER, Tlsa, key_digest
+from exporter.domains.posture.dane import KEY, SERVER, Tlsa, authenticating, key_digest, matches
 from exporter.domains.posture.memory import MAX_REMEMBERED
 from exporter.model import DomainCheck, DomainProblem, KeyType, TlsaMatch
 
@@ -93,8 +92,7 @@ async def _judged(
     judge_presence(here, place, published=pins.published, known=not pins.failure)
     if not pins.usable:
         return pins, [], None
-    exchange = await here.exchange()
-    names = reference_names(here, host, pins.base, next_hop=mx and exchange.found.secure)
+    names = await reference_names(here, host, pins.base, mx=mx)
     shown = await all_presented(here, host, place, pins.base)
     rows = [row for each in shown for row in _rows(here, pins, each, names)]
     for each in shown:
@@ -103,8 +101,8 @@ async def _judged(
         ]
         if not each.by_kind:
             # There is no series for this kind of key, e.g. Ed25519.
-            outcomes = [(None, authenticates(record, each.shown, names, here.now)) for record in pins.usable]
-        _judge(here, pins, each, outcomes)
+            outcomes = [(None, bool(authenticating(pins.usable, each.shown.chain, names, here.now)))]
+        _judge(here, pins, each, outcomes, names)
     in_use = {record for match, record in rows if match.matches}
     _remember(here, place, pins, in_use, shown)
     if in_use:
@@ -135,9 +133,11 @@ async def _judge_withdrawal(
 
 
 def _rows(here: Examination, pins: Pinned, shown: Presented, names: tuple[str, ...]) -> list[tuple[TlsaMatch, Tlsa]]:
-    return [
-        (
-            TlsaMatch(
+    rows = []
+    for kind, each in shown.by_kind:
+        found = authenticating(pins.usable, each.chain, names, here.now)
+        for record in pins.usable:
+            match = TlsaMatch(
                 shown.place.host,
                 shown.place.port,
                 shown.address,
@@ -146,16 +146,19 @@ def _rows(here: Examination, pins: Pinned, shown: Presented, names: tuple[str, .
                 record.selector,
                 record.matching,
                 record.short,
-                authenticates(record, each, names, here.now),
-            ),
-            record,
-        )
-        for kind, each in shown.by_kind
-        for record in pins.usable
-    ]
+                record in found,
+            )
+            rows.append((match, record))
+    return rows
 
 
-def _judge(here: Examination, pins: Pinned, shown: Presented, outcomes: Sequence[tuple[KeyType | None, bool]]) -> None:
+def _judge(
+    here: Examination,
+    pins: Pinned,
+    shown: Presented,
+    outcomes: Sequence[tuple[KeyType | None, bool]],
+    names: tuple[str, ...],
+) -> None:
     where = f"{shown.place.host} port {shown.place.port} at {shown.address}"
     if not shown.shown.reached:
         return  # the check of MX reports this
@@ -166,11 +169,25 @@ def _judge(here: Examination, pins: Pinned, shown: Presented, outcomes: Sequence
     kinds = {kind: any(matched for one, matched in outcomes if one == kind) for kind, _ in outcomes}
     failing = [str(kind) for kind, matched in kinds.items() if not matched]
     records = "; ".join(map(str, pins.usable[:4]))
+    outdone = _outdone(here, pins, shown, names)
+    if outdone:
+        records += f"; {outdone[0]} would match, and does not count beside a stronger digest"
     if len(failing) == len(kinds):
         here.report(DomainProblem.DANE_MISMATCH, CHECK, f"{where}: no record matches its certificate ({records})")
     elif failing:
         told = f"{where}: no record matches its certificate for {failing[0]} keys ({records})"
         here.report(DomainProblem.DANE_KEY_TYPE_MISMATCH, CHECK, told)
+
+
+def _outdone(here: Examination, pins: Pinned, shown: Presented, names: tuple[str, ...]) -> list[Tlsa]:
+    """The records that match a certificate, and do not count because of records with a stronger digest."""
+    chains = {one.chain: None for one in (shown.shown, *(one for _, one in shown.by_kind))}
+    return [
+        record
+        for chain in chains
+        for record in pins.usable
+        if matches(record, chain, names, here.now) and record not in authenticating(pins.usable, chain, names, here.now)
+    ]
 
 
 def _remember(here: Examination, place: Place, pins: Pinned, in_use: set[Tlsa], shown: Sequence[Presented]) -> None:

@@ -13,9 +13,10 @@ from typing import Any
 
 from exporter.domains.checks.examination import Examination, Host, Shown, relay
 from exporter.domains.checks.mta_sts import policy_of
-from exporter.domains.checks.pinning import authenticates, pinned, presented, reference_names
+from exporter.domains.checks.pinning import pinned, presented, reference_names
 from exporter.domains.discovery.dns_records import SMTP_PORT
 from exporter.domains.lookups import Security
+from exporter.domains.posture.dane import authenticating
 from exporter.domains.posture.mta_sts import Mode
 from exporter.model import Delivery, Sender
 
@@ -85,9 +86,6 @@ async def _dane(here: Examination, host: Host, address: str) -> tuple[bool, str]
         return False, f"TLSA records ask for TLS: {shown.shown.detail}"
     if not pins.usable:
         return True, "none of the TLSA records can be used: encrypted, and not authenticated"
-    exchange = await here.exchange()
-    names = reference_names(here, host, pins.base, next_hop=exchange.found.secure)
-    record = next((one for one in pins.usable if authenticates(one, shown.shown, names, here.now)), None)
-    if record is not None:
-        return True, f"matches {record}"
-    return False, "no TLSA record matches the certificate"
+    names = await reference_names(here, host, pins.base, mx=True)
+    found = authenticating(pins.usable, shown.shown.chain, names, here.now)
+    return (True, f"matches {found[0]}") if found else (False, "no TLSA record matches the certificate")

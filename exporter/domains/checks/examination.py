@@ -30,6 +30,7 @@ from exporter.model import (
 )
 from exporter.model import Protocol as MailProtocol
 from exporter.net.fetch import Fetcher
+from exporter.schedule.job import Connections, uncounted
 
 T = TypeVar("T")
 
@@ -184,6 +185,7 @@ class Examination:
     memory: Memory
     now: float
     has_route: Callable[[str], bool]
+    connection: Connections = uncounted
     findings: dict[DomainCheck, list[Finding]] = field(default_factory=dict)
     silent: set[DomainCheck] = field(default_factory=set)
     _shared: dict[Hashable, asyncio.Task[Any]] = field(default_factory=dict)
@@ -239,7 +241,7 @@ class Examination:
 
     async def shown(self, place: Place, address: str, server_name: str, key_type: KeyType | None = None) -> Shown:
         async def shake() -> Shown:
-            async with self._room:
+            async with self.connection(place.host), self._room:
                 return await self.hands.shake(
                     place, address, server_name=server_name, key_type=key_type, ca_file=self.settings.ca_file
                 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from exporter.domains.checks.examination import Examination, Host, Place, Shown
 from exporter.domains.lookups import Security, tlsa_records
-from exporter.domains.posture.dane import Tlsa, key_type, matches
+from exporter.domains.posture.dane import Tlsa, key_type
 from exporter.model import KeyType
 
 _OTHER = {KeyType.RSA: KeyType.ECDSA, KeyType.ECDSA: KeyType.RSA}
@@ -109,12 +109,13 @@ async def all_presented(here: Examination, host: Host, place: Place, server_name
     return await asyncio.gather(*(presented(here, host, place, each, server_name) for each in host.permitted))
 
 
-def reference_names(here: Examination, host: Host, base: str, *, next_hop: bool) -> tuple[str, ...]:
-    """The names that a certificate may have with usage 2 (RFC 7672 section 3.2.3)."""
-    names = [base, host.name, *([here.domain] if next_hop else [])]
-    return tuple(dict.fromkeys(names))
+async def reference_names(here: Examination, host: Host, base: str, *, mx: bool) -> tuple[str, ...]:
+    """The names that a certificate may have with usage 2 (RFC 7672 section 3.2.2, RFC 7673 section 4.1).
 
-
-def authenticates(record: Tlsa, shown: Shown, reference: tuple[str, ...], now: float) -> bool:
-    """Whether a record matches the certificates that were presented."""
-    return bool(shown.chain) and matches(record, shown.chain, reference, now)
+    As in Postfix, the domain's own name counts also if its MX records are not signed. The name of an MX host that is an
+    alias does not count if the TLSA records are those of its target.
+    """
+    if not mx:
+        return tuple(dict.fromkeys((base, host.name, here.domain)))
+    exchange = await here.exchange()
+    return tuple(dict.fromkeys((base, here.domain, exchange.found.name) if exchange.records else (base,)))

@@ -1,8 +1,8 @@
 """DANE: does a TLSA record match a server's certificates? RFC 6698, with RFC 7671 and RFC 7672 for mail. Pure.
 
 Usage 3 pins the server's own certificate or key. Dates and names are ignored (RFC 7672 section 3.1.1). Usage 2 pins an
-authority, which must be in the chain or in the record itself. Signatures, dates and names below it are verified
-(section 3.1.2). Usages 0 and 1 cannot be used for mail (section 3.1.3).
+authority, which must be in the chain or in the record itself. Signatures, dates, purpose and names below it are
+verified (section 3.1.2). Usages 0 and 1 cannot be used for mail (section 3.1.3).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from OpenSSL import crypto
 
 from exporter.certificates import names
-from exporter.certificates.certificate import alternatives
+from exporter.certificates.certificate import UnreadableError, alternatives, read
 from exporter.certificates.fields import take_apart
 from exporter.model import KeyType
 
@@ -62,6 +62,11 @@ class Tlsa:
         return self.data.hex()[:8]
 
     @property
+    def subject(self) -> tuple[int, int]:
+        """What the record is about: its usage and selector."""
+        return self.usage, self.selector
+
+    @property
     def fault(self) -> str | None:
         """Why the record cannot be used; `None` if it can (RFC 7672 section 2.2)."""
         if self.usage not in _USAGES:
@@ -77,8 +82,28 @@ class Tlsa:
         return None
 
 
+def authenticating(
+    records: Sequence[Tlsa], chain: Sequence[bytes], reference: Collection[str], now: float
+) -> tuple[Tlsa, ...]:
+    """The usable records that authenticate a server.
+
+    RFC 7671 section 9: of the digests with the same usage and selector, only the strongest count. A weaker one that
+    matches is returned only if a strongest one matches, too.
+
+    Args:
+        records: All usable records of the server.
+        chain: As of `matches`.
+        reference: Likewise.
+        now: Likewise.
+    """
+    strongest = {each.subject: each.matching for each in sorted(records, key=lambda record: record.matching)}
+    found = [each for each in records if matches(each, chain, reference, now)]
+    counting = {each.subject for each in found if each.matching == strongest[each.subject]}
+    return tuple(each for each in found if each.matching == _FULL or each.subject in counting)
+
+
 def matches(record: Tlsa, chain: Sequence[bytes], reference: Collection[str], now: float) -> bool:
-    """Whether a usable record authenticates a server.
+    """Whether the data of a usable record is that of a server.
 
     Args:
         record: A record without a fault.
@@ -91,13 +116,14 @@ def matches(record: Tlsa, chain: Sequence[bytes], reference: Collection[str], no
         return False
     if record.usage == SERVER:
         return _covers(record, chain[0])
-    if not _is_named(chain[0], reference):
-        return False
     # RFC 7671 section 5.2: an authority comes after the server's own certificate.
     anchors = [each for each in chain[1:] if _covers(record, each)]
-    if record.matching == _FULL:
-        anchors += [record.data] if record.selector == _CERTIFICATE else _signed_by(record.data, chain)
-    return any(_leads_to(anchor, chain, now) for anchor in anchors)
+    if record.matching == _FULL and record.selector == _CERTIFICATE:
+        anchors.append(record.data)
+    anchors = [each for each in anchors if each != chain[0]]
+    if record.matching == _FULL and record.selector == KEY:
+        anchors += _signed_by(record.data, chain)
+    return bool(anchors) and _may_serve(chain[0], reference) and any(_leads_to(each, chain, now) for each in anchors)
 
 
 def key_type(chain: Sequence[bytes]) -> KeyType | None:
@@ -142,12 +168,29 @@ def _is_whole(selector: int, data: bytes) -> bool:
     return True
 
 
-def _is_named(der: bytes, reference: Collection[str]) -> bool:
+def _may_serve(der: bytes, reference: Collection[str]) -> bool:
+    """Whether a certificate is for a TLS server with one of these names."""
     try:
-        presented = alternatives(take_apart(der))
-    except ValueError:
+        certificate = read(der)
+    except UnreadableError:
         return False
-    return any(names.matches(presented, name) for name in reference)
+    fields = certificate.fields()
+    presented = alternatives(fields)
+    if not any(each.tag == names.DNS_NAME for each in names.of_host(presented)):
+        # RFC 7672 section 3.2.3: the common name counts only if there is no DNS name.
+        presented = _common_names(der)
+    return certificate.for_servers and any(names.matches(presented, name) for name in reference)
+
+
+def _common_names(der: bytes) -> bytes:
+    """The common names in the form of a subjectAltName; empty if there are none."""
+    try:
+        with warnings.catch_warnings(action="ignore"):  # warnings about others' odd certificates are of no use here
+            subject = x509.load_der_x509_certificate(der).subject
+        written = [str(each.value) for each in subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
+        return x509.SubjectAlternativeName([x509.DNSName(each) for each in written]).public_bytes() if written else b""
+    except (ValueError, x509.InvalidVersion):
+        return b""
 
 
 def _signed_by(spki: bytes, chain: Sequence[bytes]) -> list[bytes]:

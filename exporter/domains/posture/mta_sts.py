@@ -18,8 +18,6 @@ MAX_AGE_LIMIT = 31_557_600
 SHORT_MAX_AGE = 86_400
 """Seconds. Senders forget a policy with a shorter lifetime before it helps. Section 3.2 suggests weeks."""
 
-MAX_PATTERNS = 100
-
 _ID = re.compile(r"[A-Za-z0-9]{1,32}")
 _KEY = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 _LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?"
@@ -116,10 +114,10 @@ def _policy(fields: dict[str, str], patterns: list[str]) -> Policy:
     mode = Mode(fields["mode"])
     if not patterns and mode is not Mode.NONE:
         raise InvalidError("no mx is listed")
-    for pattern in patterns[:MAX_PATTERNS]:
+    for pattern in patterns:
         if not _PATTERN.fullmatch(pattern):
             raise InvalidError(f"mx {shown(pattern)} is not a host name, nor *. and a domain")
-    return Policy(mode, tuple(patterns[:MAX_PATTERNS]), int(age))
+    return Policy(mode, tuple(patterns), int(age))
 
 
 def tls_rpt_records(texts: Sequence[str]) -> list[str]:
@@ -134,10 +132,12 @@ def parse_tls_rpt(text: str) -> tuple[str, ...]:
         InvalidError: The record is malformed.
     """
     try:
-        tags = parse_tags(text)
+        # RFC 8460 section 3 does not forbid several fields `rua`.
+        fields = [parse_tags(part) for part in text.split(";")]
     except TagError as error:
         raise InvalidError(str(error)) from None
-    targets = tuple(target.strip() for target in tags.get("rua", "").split(",") if target.strip())
+    written = ",".join(each["rua"] for each in fields if "rua" in each)
+    targets = tuple(target.strip() for target in written.split(",") if target.strip())
     if not targets:
         raise InvalidError("rua is missing")
     for target in targets:

@@ -200,7 +200,7 @@ class _Run:
         if term.mechanism is Mechanism.EXISTS:
             return bool((yield from self.ask(target, "A")))
         if term.mechanism is Mechanism.PTR:
-            names = yield from self.names_of_client()
+            names = yield from self.names_of_client(counts=True)
             return any(_is_below(name, target) for name in names)
         hosts: Iterable[str] = [target]
         if term.mechanism is Mechanism.MX:
@@ -228,7 +228,10 @@ class _Run:
             raise _PermError(SpfMistake.LOOKUPS, f"{text} is look-up {self.judgement.lookups} of at most {MAX_LOOKUPS}")
 
     def ask(self, name: str, rdtype: str, *, counts: bool = True) -> Generator[Ask, Told, tuple[str, ...]]:
-        """Ask a question for a mechanism. A question that finds nothing is a void look-up."""
+        """Ask a question for a mechanism. A question that finds nothing is a void look-up.
+
+        Section 4.6.4 counts terms, so the questions for the hosts of `mx` do not count.
+        """
         if not _can_be_asked(name):
             told = Told()
         else:
@@ -236,16 +239,22 @@ class _Run:
         if told.failed:
             raise _TempError(f"the {rdtype} records of {name[:MAX_SHOWN]} cannot be looked up")
         if not told.values and counts:
-            self.judgement.void += 1
-            if self.judgement.void > MAX_VOID:
-                text = f"{name[:MAX_SHOWN]} is look-up {self.judgement.void} that finds nothing, of at most {MAX_VOID}"
-                raise _PermError(SpfMistake.VOID, text)
+            self.count_void(name)
         return told.values
 
-    def names_of_client(self) -> Generator[Ask, Told, tuple[str, ...]]:
+    def count_void(self, name: str) -> None:
+        """Count a term whose look-up finds nothing, and enforce the limit (section 4.6.4)."""
+        self.judgement.void += 1
+        if self.judgement.void > MAX_VOID:
+            text = f"{name[:MAX_SHOWN]} is look-up {self.judgement.void} that finds nothing, of at most {MAX_VOID}"
+            raise _PermError(SpfMistake.VOID, text)
+
+    def names_of_client(self, *, counts: bool = False) -> Generator[Ask, Told, tuple[str, ...]]:
         """Section 5.5: the names of the client's address that resolve to it. Failures count as no names."""
         address = self.session.address
         told = yield Ask(address.reverse_pointer, "PTR")
+        if counts and not told.values and not told.failed:
+            self.count_void(address.reverse_pointer)
         confirmed: list[str] = []
         for name in told.values[:MAX_NAMES]:
             if _can_be_asked(name):
