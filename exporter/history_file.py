@@ -69,9 +69,11 @@ class HistoryFile:
 
     def load(self) -> Histories:
         """The content of the file; empty if it does not exist or is damaged. A damaged file is renamed."""
-        if not os.access(self._path.parent, os.W_OK | os.X_OK):
+        directory = self._path.parent
+        if not os.access(directory, os.W_OK | os.X_OK):
             # Nothing is written for minutes, and people look at the log now.
-            log.warning("the history file cannot be written where it is to be", directory=str(self._path.parent))
+            error = "this user may not write to its directory" if directory.is_dir() else "its directory does not exist"
+            log.warning("the history file cannot be written; histories end with this process", file=self._name, error=error)
         try:
             # O_NONBLOCK: a named pipe would never open.
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

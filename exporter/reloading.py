@@ -14,7 +14,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 import structlog
 
-from exporter.config.problems import ConfigurationError, Problem
+from exporter.config.problems import WHOLE_FILE, ConfigurationError, Problem
 from exporter.model import LongTask
 from exporter.supervision import supervised
 from exporter.threads import in_own_thread
@@ -79,12 +79,12 @@ class Reloader(Generic[C]):
                 self._apply(configuration)
         except ConfigurationError as error:
             for problem in error.problems:
-                log.warning("configuration not reloaded", file=problem.file, line=problem.line, problem=problem.message)
+                log.warning("configuration not reloaded", **problem.place, problem=problem.message)
             return self._failure(error.problems)
         except Exception as error:
             # No descriptors, no memory, no process to read it with, or a bug: the next reload may fare better.
             log.exception("configuration not reloaded")
-            return self._failure((Problem("configuration", 1, f"could not be loaded: {error}; the log says more"),))
+            return self._failure((Problem("configuration", WHOLE_FILE, f"could not be loaded: {error}; the log says more"),))
         return ()
 
     def _failure(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from dashboards.alerts.rule import Alert, Severity
-from dashboards.alerts.vocabulary import Vocabulary, exporter_address, in_path, own_labels, page
+from dashboards.alerts.vocabulary import Vocabulary, own_labels, own_page, page
 
 DOMAIN: Final = "{{ $labels.domain }}"
 OWN_LABELS: Final = own_labels("domain", "check", "sender", "host", "port", "key_type", "zone", "source")
@@ -41,8 +41,7 @@ def alerts(say: Vocabulary) -> tuple[Alert, ...]:
 
 def _links(say: Vocabulary, section: str) -> MappingProxyType[str, str]:
     """The exporter's page of the domain, and what the problem means."""
-    own = f"{exporter_address(say.settings)}/domains/{in_path('domain')}"
-    return MappingProxyType({"domain_url": own, "problem_url": page(say.settings, "domains", section)})
+    return MappingProxyType({"domain_url": own_page(say.settings, "domain"), "problem_url": page(say.settings, "domains", section)})
 
 
 def _undeliverable(say: Vocabulary) -> Alert:

@@ -221,9 +221,7 @@ class Vocabulary:
     @property
     def endpoint_links(self) -> MappingProxyType[str, str]:
         """Where the exporter shows the endpoint, and Grafana if its URL is known."""
-        links = {
-            "endpoint_url": f"{exporter_address(self.settings)}/endpoint?name={{{{ $labels.endpoint | urlquery }}}}"
-        }
+        links = {"endpoint_url": own_page(self.settings, "endpoint")}
         if self.settings.grafana_url:
             links["dashboard_url"] = (
                 f"{self.settings.grafana_url}/d/mail-endpoint?var-endpoint={{{{ $labels.endpoint | urlquery }}}}"
@@ -233,8 +231,7 @@ class Vocabulary:
     @property
     def flow_links(self) -> MappingProxyType[str, str]:
         """Where the exporter shows the flow."""
-        address = exporter_address(self.settings)
-        return MappingProxyType({"flow_url": f"{address}/flows/{in_path('flow')}"})
+        return MappingProxyType({"flow_url": own_page(self.settings, "flow")})
 
     @property
     def many_links(self) -> MappingProxyType[str, str]:
@@ -259,9 +256,12 @@ def exporter_address(settings: Settings) -> str:
     return "http://{{ $labels.instance }}" if url == EXPORTER_URL else url.rstrip("/")
 
 
-def in_path(label: str) -> str:
-    """The value of a label as a segment of a URL's path, where a `+` would stay one: `urlquery` makes it of a space."""
-    return f'{{{{ $labels.{label} | urlquery | reReplaceAll "[+]" "%20" }}}}'
+def own_page(settings: Settings, kind: str) -> str:
+    """The exporter's page of what an alert is about: an endpoint, a flow or a domain.
+
+    By query: proxies tidy up the slashes of a path, also those that are encoded.
+    """
+    return f"{exporter_address(settings)}/{kind}?name={{{{ $labels.{kind} | urlquery }}}}"
 
 
 def page(settings: Settings, name: str, section: str) -> str:

@@ -45,21 +45,17 @@ def exporter_page(endpoint: str) -> dashboard.DashboardLink:
     Args:
         endpoint: The name, as Grafana is to fill it in.
     """
-    # Not /endpoints/NAME: proxies tidy up the slashes of a path, also those that are encoded.
-    url = f"{EXPORTER}/endpoint?name={endpoint}"
-    return _away("The exporter's page of the endpoint", url, "Its last conversation and its chain")
+    return _own_page("endpoint", endpoint, "Its last conversation and its chain")
 
 
 def flow_page(flow: str) -> dashboard.DashboardLink:
     """To the exporter's page of a flow, likewise."""
-    return _away(
-        "The exporter's page of the flow", f"{EXPORTER}/flows/{flow}", "What became of each message, and where"
-    )
+    return _own_page("flow", flow, "What became of each message, and where")
 
 
 def domain_page(domain: str) -> dashboard.DashboardLink:
     """To the exporter's page of a mail domain, likewise."""
-    return _away("The exporter's page of the domain", f"{EXPORTER}/domains/{domain}", "Each check, with what it found")
+    return _own_page("domain", domain, "Each check, with what it found")
 
 
 def problem(name: str) -> dashboard.DashboardLink:
@@ -81,6 +77,11 @@ def endpoint_dashboard(endpoint: str, instance: str = "") -> dashboard.Dashboard
 def meaning(reason: str) -> dashboard.DashboardLink:
     """To what a failure reason means, likewise."""
     return _away("What it means", f"{FAILURES}#{reason}", "What usually causes it, and what to do")
+
+
+def _own_page(kind: str, name: str, tooltip: str) -> dashboard.DashboardLink:
+    # By query: proxies tidy up the slashes of a path, also those that are encoded.
+    return _away(f"The exporter's page of the {kind}", f"{EXPORTER}/{kind}?name={name}", tooltip)
 
 
 def _away(title: str, url: str, tooltip: str) -> dashboard.DashboardLink:

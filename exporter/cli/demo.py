@@ -94,9 +94,11 @@ def _announcer(
         for url in urls:
             print_rows(console, [("Status page", Text(url, "bold")), ("Metrics", Text(f"{url}metrics", "bold"))])
         console.print("\nThese work:")
-        print_rows(console, [_row(one.scene) for one in staged if one.scene.expected is None])
+        print_rows(console, [_row(one.scene) for one in staged if one.scene.expected is None and not one.scene.acts])
         console.print("\nThese fail, each for its own reason:")
         print_rows(console, [_row(one.scene) for one in staged if one.scene.expected is not None])
+        console.print("\nThese change while you watch:")
+        print_rows(console, [_row(one.scene) for one in staged if one.scene.acts])
         _announce_flows(console, file)
         _announce_domains(console, domains)
         console.print("\nCtrl-C ends the demo.")

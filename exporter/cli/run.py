@@ -134,7 +134,7 @@ def run(
 def _warn(configuration: Configuration) -> Configuration:
     """Log the configuration's warnings."""
     for warning in configuration.warnings:
-        log.warning("configuration", file=warning.file, line=warning.line, warning=warning.message)
+        log.warning("configuration", **warning.place, warning=warning.message)
     return configuration
 
 

@@ -223,10 +223,11 @@ def _check_plain_login(draft: Draft) -> None:
 
 
 def _check_port(draft: Draft) -> None:
-    """TLS where servers usually upgrade, or the other way round: each side then waits for the other."""
+    """Another protocol's port, or TLS where servers usually upgrade, or the other way round: both sides then wait."""
     target = draft.target
-    usual = usual_scheme(target.protocol, target.port)
-    if usual is None or (usual.encryption is Encryption.TLS) is (target.encryption is Encryption.TLS):
+    usual = usual_scheme(target.port)
+    at_once = target.encryption is Encryption.TLS
+    if usual is None or (usual.protocol, usual.encryption is Encryption.TLS) == (target.protocol, at_once):
         return
     key = next((key for key in ("url", "port", "encryption") if draft.keys.own.has(key)), "url")
     draft.notes.warning(draft.keys.place(key), f"port {target.port} usually wants {usual.name}://")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from exporter.config.problems import ConfigurationError, Problem
+from exporter.config.problems import WHOLE_FILE, ConfigurationError, Problem
 
 MAX_FILE_BYTES = 32 * 1024 * 1024
 """10,000 endpoints are 2 MB. What is larger is another file, named by mistake."""
@@ -41,9 +41,10 @@ def find_files(patterns: Iterable[str | Path]) -> Iterator[str]:
     for pattern in map(str, patterns):
         matching = {pattern} if not is_pattern(pattern) else _matching(pattern)
         if not matching:
-            problems.append(Problem(pattern, 1, "no file matches this pattern; name a configuration file"))
+            problems.append(Problem(pattern, WHOLE_FILE, "no file matches this pattern; name a configuration file"))
         if len(matching) > MAX_FILES:
-            problems.append(Problem(pattern, 1, f"matches more than {MAX_FILES} files; write a narrower pattern"))
+            many = f"matches more than {MAX_FILES} files; write a narrower pattern"
+            problems.append(Problem(pattern, WHOLE_FILE, many))
         found |= matching
     if problems:
         raise ConfigurationError(problems)
@@ -99,7 +100,7 @@ def _content(path: Path) -> bytes:
 
 
 def _unreadable(name: str, message: str) -> ConfigurationError:
-    return ConfigurationError([Problem(name, 1, message)])
+    return ConfigurationError([Problem(name, WHOLE_FILE, message)])
 
 
 def decoded(content: bytes, name: str) -> str:

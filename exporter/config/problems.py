@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Generic, TypeAlias, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 from typing import Protocol as Interface
 
 T = TypeVar("T")
@@ -26,6 +26,9 @@ MAX_PATH = 1024
 _MAX_LOOKED_AT = 2048
 """Characters in which a user and password are looked for: more than a URL has."""
 
+WHOLE_FILE: Final = 0
+"""The line of a problem that is in no line: there is no such file, or it cannot be read."""
+
 _USERINFO = re.compile(r"[^\s/@]*:[^@]*@")
 _BARE_KEY = re.compile(r"[\w.-]{1,60}")
 
@@ -36,7 +39,7 @@ class Problem:
 
     Attributes:
         file: The file's name as it was given.
-        line: Counted from 1; 1 for a problem without a line.
+        line: Counted from 1, or `WHOLE_FILE`.
         message: What is wrong and what to write.
     """
 
@@ -45,7 +48,13 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}"
+        return ":".join((*map(str, self.place.values()), f" {self.message}"))
+
+    @property
+    def place(self) -> dict[str, str | int]:
+        """The file and the line, if there is one, for the log."""
+        line = {} if self.line == WHOLE_FILE else {"line": self.line}
+        return {"file": self.file, **line}
 
 
 class ConfigurationError(ValueError):

@@ -22,7 +22,7 @@ from types import MappingProxyType
 from typing import IO, Any, Final
 
 from exporter.config.configuration import Configuration
-from exporter.config.problems import ConfigurationError, Problem
+from exporter.config.problems import WHOLE_FILE, ConfigurationError, Problem
 from exporter.model import Endpoint, Secret
 
 COMMAND: Final = (sys.executable, "-P", "-c", "from exporter.config.subprocess_loader import answer; answer()")
@@ -59,7 +59,7 @@ def _finish(started: subprocess.Popen[bytes], file: str, standard_input: bytes) 
     # Only now, when the pipe is closed: a process that still wants to write would be waited for without end.
     if found is None:
         message = f"the process that reads it ended with {process.returncode} before it was done; see what it logged"
-        raise ConfigurationError([Problem(file, 1, message)])
+        raise ConfigurationError([Problem(file, WHOLE_FILE, message)])
     if isinstance(found, Configuration):
         return replace(found, endpoints=endpoints)
     raise ConfigurationError(found)

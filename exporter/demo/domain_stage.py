@@ -116,7 +116,7 @@ async def _started(stack: AsyncExitStack, host: Host, papers: Papers) -> int:
         quota=Quota("", 0, 0),
         behaviour=host.behaviour,
     )
-    return await stack.enter_async_context(mail_server(host.protocol, site))
+    return await stack.enter_async_context(mail_server(host.protocol, lambda: site))
 
 
 async def _web(stack: AsyncExitStack, shown: Shown, scenes: Sequence[DomainScene], papers: Papers) -> int:

@@ -56,6 +56,8 @@ class Password(Enum):
     """It probes without logging in."""
     RIGHT = auto()
     WRONG = auto()
+    FORMER = auto()
+    """The right one of a user of the scene's own, until the server takes another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +69,26 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """What a server is like for some seconds."""
+
+    lasts: float
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    certificate: CertificateKind = CertificateKind.GOOD
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """One server and one endpoint.
 
     Attributes:
         name: The endpoint's name.
         shows: For people, in a few words.
-        expected: How every probe fails; `None` if every probe succeeds.
+        expected: How every probe fails; `None` if every probe succeeds, or if that changes.
         listens: Whether there is a server at all.
         timeout: Seconds, as in `Endpoint`.
         mailbox: As in `Endpoint`, and so the two below.
+        acts: What the server is like instead, one after the other and over again; none if it does not change.
     """
 
     name: str
@@ -92,6 +104,7 @@ class Scene:
     mailbox: str | None = None
     rcpt_to: str | None = None
     rcpt_expect: tuple[int, ...] = ()
+    acts: tuple[Act, ...] = ()
 
 
 SCENES: Final[tuple[Scene, ...]] = (
@@ -103,12 +116,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         Encryption.STARTTLS,
         rcpt_to=RECIPIENT,
     ),
-    Scene(
-        "healthy-submissions",
-        "TLS from the first byte, and a login",
-        Protocol.SMTP,
-        Encryption.TLS,
-    ),
+    Scene("healthy-submissions", "TLS from the first byte, and a login", Protocol.SMTP, Encryption.TLS),
     Scene(
         "healthy-imap",
         "STARTTLS, a login, and a mailbox with its quota",
@@ -123,12 +131,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         Encryption.TLS,
         mailbox=INBOX,
     ),
-    Scene(
-        "healthy-pop3",
-        "STLS, a login, and how much mail is waiting",
-        Protocol.POP3,
-        Encryption.STARTTLS,
-    ),
+    Scene("healthy-pop3", "STLS, a login, and how much mail is waiting", Protocol.POP3, Encryption.STARTTLS),
     Scene(
         "healthy-pop3s",
         "TLS from the first byte, a login, and how much mail is waiting",

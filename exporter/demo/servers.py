@@ -6,7 +6,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
-from functools import partial
 from typing import Final, TypeVar
 
 from exporter.demo.imap import ImapSession
@@ -36,14 +35,21 @@ SESSIONS: Final[Mapping[Protocol, Callable[[Wire, Site], Session]]] = {
 
 
 def mail_server(
-    protocol: Protocol, site: Site, host: str = LOOPBACK, port: int = 0
+    protocol: Protocol, site: Callable[[], Site], host: str = LOOPBACK, port: int = 0
 ) -> AbstractAsyncContextManager[int]:
-    """A mail server, from entry to exit; gives its port."""
+    """A mail server, from entry to exit; gives its port.
+
+    Args:
+        protocol: What it speaks.
+        site: What it is like for a client that comes now.
+        host: The address.
+        port: 0 for one that is free.
+    """
 
     async def serve(wire: Wire) -> None:
-        await SESSIONS[protocol](wire, site).run()
+        await SESSIONS[protocol](wire, site()).run()
 
-    return listening(serve, partial(Wire, delay=site.behaviour.delay), host, port)
+    return listening(serve, lambda accepted: Wire(accepted, delay=site().behaviour.delay), host, port)
 
 
 @asynccontextmanager

@@ -47,6 +47,8 @@ class Logins(Enum):
     CHECKED = auto()
     UNAVAILABLE = auto()
     """The place where passwords are kept cannot be asked."""
+    CHANGED = auto()
+    """Every password has been changed: no login is right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,8 @@ class Site:
 
     def admits(self, username: bytes, password: bytes) -> str | None:
         """Who that is; `None` if the password is not that user's."""
+        if self.behaviour.logins is Logins.CHANGED:
+            return None
         known = {name.encode(): secret.reveal() for name, secret in self.accounts.items()}
         # The comparison takes the same time for an unknown user: the habit of servers that are attacked.
         return username.decode() if compare_digest(known.get(username, b""), password) and username in known else None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -28,12 +31,14 @@ from exporter.demo.scenes import (
     RECIPIENT,
     SCENES,
     SERVER_NAME,
+    Act,
     CertificateKind,
     Password,
     Scene,
 )
 from exporter.demo.servers import LOOPBACK, closed_port, mail_server
 from exporter.demo.site import Site
+from exporter.demo.stories import STORIES
 from exporter.model import (
     Credentials,
     Endpoint,
@@ -49,7 +54,7 @@ from exporter.model import (
     TlsPolicy,
 )
 
-LIMITS: Final = Limits(connections_per_host=len(SCENES))
+LIMITS: Final = Limits(connections_per_host=len(SCENES) + len(STORIES))
 """All servers of the demo share a host: under the usual limit the scenes would wait for each other."""
 
 DAY: Final = timedelta(days=1)
@@ -70,7 +75,10 @@ WRONG: Final[Mapping[Protocol, Credentials]] = MappingProxyType(
 )
 """A user for each scene, because a rejected login is paused for all endpoints with the same user."""
 
-ALL: Final = (RIGHT, *WRONG.values())
+FORMER: Final = Credentials("demo-former", f"absent@{DOMAIN}", InlineSecret(PASSWORD))
+"""A user of its own, likewise."""
+
+ALL: Final = (RIGHT, *WRONG.values(), FORMER)
 
 ACCOUNTS: Final[Mapping[str, Secret]] = {credentials.username: PASSWORD for credentials in ALL}
 
@@ -108,7 +116,7 @@ class Wardrobe:
 
 
 @asynccontextmanager
-async def demo_servers(scenes: Sequence[Scene] = SCENES) -> AsyncIterator[tuple[Staged, ...]]:
+async def demo_servers(scenes: Sequence[Scene] = (*SCENES, *STORIES)) -> AsyncIterator[tuple[Staged, ...]]:
     """Start the servers of the scenes on loopback, and stop them at the end.
 
     They run in the event loop of the caller. Their certificates, and the authority's that the endpoints trust, are
@@ -123,7 +131,7 @@ async def demo_servers(scenes: Sequence[Scene] = SCENES) -> AsyncIterator[tuple[
         staged = []
         for scene in scenes:
             if scene.listens:
-                port = await stack.enter_async_context(mail_server(scene.protocol, _site(scene, wardrobe, post)))
+                port = await stack.enter_async_context(mail_server(scene.protocol, _site_now(scene, wardrobe, post)))
             else:
                 port = stack.enter_context(closed_port())
             staged.append(Staged(scene, _endpoint(scene, port, wardrobe)))
@@ -190,6 +198,8 @@ def credentials_of(scene: Scene) -> Credentials | None:
             return RIGHT
         case Password.WRONG:
             return WRONG[scene.protocol]
+        case Password.FORMER:
+            return FORMER
 
 
 def _endpoint(scene: Scene, port: int, wardrobe: Wardrobe) -> Endpoint:
@@ -220,15 +230,25 @@ def _post_office() -> PostOffice:
     return post
 
 
-def _site(scene: Scene, wardrobe: Wardrobe, post: PostOffice) -> Site:
+def _site_now(scene: Scene, wardrobe: Wardrobe, post: PostOffice) -> Callable[[], Site]:
+    """Tells what the server is like now: its acts begin here, and again when all are over."""
+    clock = asyncio.get_running_loop().time
+    acts = scene.acts or (Act(math.inf, scene.behaviour, scene.certificate),)
+    sites = [_site(scene, act, wardrobe, post) for act in acts]
+    ends = list(accumulate(act.lasts for act in acts))
+    begun = clock()
+    return lambda: sites[bisect_right(ends, (clock() - begun) % ends[-1])]
+
+
+def _site(scene: Scene, act: Act, wardrobe: Wardrobe, post: PostOffice) -> Site:
     return Site(
         name=SERVER_NAME,
         encryption=scene.encryption,
-        tls=wardrobe.contexts[scene.certificate],
+        tls=wardrobe.contexts[act.certificate],
         accounts=ACCOUNTS,
         post=post,
         quota=QUOTA,
-        behaviour=scene.behaviour,
+        behaviour=act.behaviour,
     )
 
 

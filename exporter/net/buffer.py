@@ -27,6 +27,11 @@ class ReceiveBuffer:
         """The number of unread octets."""
         return len(self._data)
 
+    @property
+    def total(self) -> int:
+        """The number of octets counted so far."""
+        return self._total
+
     def feed(self, data: bytes) -> None:
         """Append what arrived, and count it.
 

@@ -34,6 +34,9 @@ PIECE: Final = 8192
 """Octets that are received, and given to OpenSSL, at once: the whole first flight of most servers. If they complete a
 record full of session tickets, deriving the keys takes 5 ms."""
 
+TLS_RECORDS: Final = (b"\x15\x03", b"\x16\x03")
+"""How an alert or a handshake record begins (RFC 8446 5.1): content type and major version."""
+
 
 class Stream:
     """An open connection. Made by `connect`; to be closed by `close`.
@@ -347,7 +350,11 @@ class Stream:
     def _keep(self, octets: bytes) -> None:
         """Decrypt and keep received data. If the session breaks, remember why."""
         if self._tls is None:
-            self._buffer.append(octets)
+            if octets.startswith(TLS_RECORDS) and self._buffer.total == len(octets):
+                # No line ends in it, so nobody would notice before the timeout.
+                self._end = StreamError(FailureReason.PROTOCOL_ERROR, f"not a greeting: {quoted(octets)}")
+            else:
+                self._buffer.append(octets)
             return
         try:
             if octets:

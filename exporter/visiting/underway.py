@@ -17,9 +17,9 @@ from exporter.protocol.protocols import PROTOCOLS
 from exporter.protocol.session import Client
 from exporter.visiting.connect import AsksNameservers, Connection, NoContext, World, connect_any, look_up, to_try
 from exporter.visiting.drive import Driver
-from exporter.visiting.encryption_hint import encryption_hint
 from exporter.visiting.keys import DerivedKeys
 from exporter.visiting.notes import Notes
+from exporter.visiting.target_hint import target_hint
 
 T = TypeVar("T")
 
@@ -80,12 +80,12 @@ class Underway:
             return ""
         return f" from {names.nameservers_asked}" if names.nameservers_asked else ""
 
-    def hinted(self, detail: str) -> str:
-        """The failure's detail, with anything the server said before, and a hint about the encryption."""
+    def hinted(self, reason: FailureReason, detail: str) -> str:
+        """The failure's detail, with anything the server said before, and a hint if the URL does not match it."""
         words = quoted(self.client.last_words) if self._stream is not None and self.client.last_words else ""
         if words and words not in detail:
             detail += f"; unasked, it said {words}"
-        hint = encryption_hint(self.endpoint, self.notes.phase, detail)
+        hint = target_hint(self.endpoint, self.notes.phase, reason, detail)
         return f"{detail}; {hint}" if hint else detail
 
     async def look_up(self) -> Resolution:

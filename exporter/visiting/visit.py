@@ -254,14 +254,14 @@ class Visitor:
                 return await course(visit)
         except TimeoutError:
             waited = f"no reply within {visit.endpoint.timeout:g} s{visit.asked()}"
-            visit.notes.fail(FailureReason.TIMEOUT, visit.hinted(waited))
+            visit.notes.fail(FailureReason.TIMEOUT, visit.hinted(FailureReason.TIMEOUT, waited))
         except DialogueError as error:
-            detail = visit.hinted(error.detail)
+            detail = visit.hinted(error.reason, error.detail)
             visit.notes.fail(error.reason, detail, error.phase, unclear=error.unclear)
             visit.in_step = error.in_step
         except (StreamError, ResolveError) as error:
             visit.notes.cut_off()
-            visit.notes.fail(error.reason, visit.hinted(error.detail))
+            visit.notes.fail(error.reason, visit.hinted(error.reason, error.detail))
             visit.in_step = False
         finally:
             self._deadlines.discard(deadline)

@@ -88,6 +88,8 @@ def create_application(
             *pages.routes(),
             web.get("/metrics", interface.metrics),
             web.get("/api/v1/endpoints", interface.api_endpoints),
+            web.get("/api/v1/endpoint", interface.api_endpoint),
+            web.get("/api/v1/failure", interface.api_failure),
             web.get("/api/v1/endpoints/{name:.+}/failures/{id}", interface.api_failure),
             web.get("/api/v1/endpoints/{name:.+}", interface.api_endpoint),
             web.get("/config", interface.configuration),

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from exporter.metrics.domain_state import DomainState, DomainStates
 from exporter.web.domain_api import domain_detail, domain_list
+from exporter.web.query import asked_name
 
 JSON = "application/json"
 
@@ -27,12 +28,16 @@ def domain_routes(domains: DomainStates, clock: Callable[[], float] = time.time)
     async def api_domain(request: web.Request) -> web.Response:
         return _json(domain_detail(found_domain(domains, request), clock()))
 
-    return [web.get("/api/v1/domains", api_domains), web.get("/api/v1/domains/{name:.+}", api_domain)]
+    return [
+        web.get("/api/v1/domains", api_domains),
+        web.get("/api/v1/domain", api_domain),
+        web.get("/api/v1/domains/{name:.+}", api_domain),
+    ]
 
 
 def found_domain(domains: DomainStates, request: web.Request) -> DomainState:
-    """The requested domain; 404 if it does not exist."""
-    name = request.match_info["name"]
+    """The requested domain, by path or query; 404 if it does not exist, 400 if none is named."""
+    name = asked_name(request, "domain")
     state = domains.of(name.lower().removesuffix("."))
     if state is None:
         raise web.HTTPNotFound(text=f'No domain named "{name[:200]}".\n')

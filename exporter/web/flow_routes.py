@@ -8,6 +8,7 @@ from aiohttp import web
 
 from exporter.metrics.flow_state import FlowState, FlowStates
 from exporter.web.flow_api import flow_detail, flow_list
+from exporter.web.query import asked_name
 
 JSON = "application/json"
 
@@ -26,14 +27,16 @@ def flow_routes(flows: FlowStates, clock: Callable[[], float]) -> list[web.Route
     async def api_flow(request: web.Request) -> web.Response:
         return _json(flow_detail(found_flow(flows, request), clock()))
 
-    return [web.get("/api/v1/flows", api_flows), web.get("/api/v1/flows/{name:.+}", api_flow)]
+    return [
+        web.get("/api/v1/flows", api_flows),
+        web.get("/api/v1/flow", api_flow),
+        web.get("/api/v1/flows/{name:.+}", api_flow),
+    ]
 
 
 def found_flow(flows: FlowStates, request: web.Request) -> tuple[FlowState, ...]:
     """The requested flow, by path or query; 404 if it does not exist, 400 if none is named."""
-    name = request.match_info.get("name") or request.query.get("name")
-    if not name:
-        raise web.HTTPBadRequest(text="Which flow? Write flow?name=NAME.\n")
+    name = asked_name(request, "flow")
     states = flows.of(name) or flows.configured(name)
     if not states:
         raise web.HTTPNotFound(text=f'No flow named "{name[:200]}".\n')

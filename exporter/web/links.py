@@ -2,11 +2,13 @@
 
 A page puts its relative path to the root in front (`Page.root`), so that pages work behind a proxy with another path.
 For a whole URL, put the external URL in front.
+
+Names stand in the query: proxies decode the path, merge its slashes, or refuse encoded ones.
 """
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 
 def endpoint_link(name: str, address: str | None = None) -> str:
@@ -20,17 +22,16 @@ def failure_link(name: str, failure: str, address: str | None = None) -> str:
 
 
 def flow_link(name: str) -> str:
-    """The page of a flow. Not flows/NAME: proxies tidy up the slashes of a path, and then relative links go astray."""
     return _query("flow", name=name)
 
 
 def domain_link(name: str) -> str:
-    return f"domains/{quote(name, safe='')}"
+    return _query("domain", name=name)
 
 
-def json_link(kind: str, name: str, address: str | None = None) -> str:
-    """A page's content as JSON; `kind` is what the API calls a list of them, such as `endpoints`."""
-    return _query(f"api/v1/{kind}/{quote(name, safe='')}", address=address)
+def json_link(page: str) -> str:
+    """The content of one of these pages as JSON."""
+    return f"api/v1/{page}"
 
 
 def docs_link(page: str, anchor: str = "") -> str:

@@ -60,6 +60,7 @@ class PageRoutes:
             web.get("/flow", self.flow_page),
             web.get("/flows/{name:.+}", self.flow_page),
             web.get("/domains", self.domains_page),
+            web.get("/domain", self.domain_page),
             web.get("/domains/{name:.+}", self.domain_page),
             web.get("/docs", self.documentation_index),
             web.get("/docs/", self.documentation_page),

@@ -133,7 +133,10 @@ class Pages:
             states: The state of the flow, or of each of its MX hosts; at least one.
         """
         ways = [(state, _messages(state), [] if state.latest is None else way(state.latest.legs)) for state in states]
-        return self._renderer.render("flow.html", page=page, flow=states[0].flow, ways=ways)
+        flow = states[0].flow
+        json = links.json_link(links.flow_link(flow.name))
+        failing = any(roundup.flow_health(state) is Health.FAILING for state in states)
+        return self._renderer.render("flow.html", page=page, flow=flow, failing=failing, ways=ways, json=json)
 
     def endpoint(self, page: Page, state: EndpointState, others: Sequence[EndpointState] = ()) -> Iterator[bytes]:
         """All about one endpoint, or one of its addresses.
@@ -170,7 +173,7 @@ class Pages:
             summed=_summed(state),
             commands=_commands(state, page.files),
             failure_link=links.failure_link,
-            json=links.json_link("endpoints", endpoint.name, endpoint.only_address),
+            json=links.json_link(links.endpoint_link(endpoint.name, endpoint.only_address)),
         )
 
     def failure(self, page: Page, state: EndpointState, kept: KeptFailure) -> Iterator[bytes]:
@@ -182,7 +185,6 @@ class Pages:
                 return None
             return links.failure_link(endpoint.name, failures[number].id, endpoint.only_address)
 
-        path = links.json_link("endpoints", endpoint.name)
         return self._renderer.render(
             "failure.html",
             page=page,
@@ -192,7 +194,7 @@ class Pages:
             certificates=_placed(result.facts.tls) if result.facts.tls else [],
             earlier=link(place - 1),
             later=link(place + 1),
-            json=f"{path}/failures/{kept.id}",
+            json=links.json_link(links.failure_link(endpoint.name, kept.id, endpoint.only_address)),
         )
 
     def domains(self, page: Page, states: Sequence[DomainState], followed: Sequence[FollowedState]) -> Iterator[bytes]:
@@ -212,9 +214,14 @@ class Pages:
         return self._renderer.render("domains.html", page=page, rows=rows, counted=counted, followed=followed)
 
     def domain(self, page: Page, state: DomainState) -> Iterator[bytes]:
-        path = links.json_link("domains", state.name)
         return self._renderer.render(
-            "domain.html", page=page, state=state, failing=roundup.failing_checks(state), json=path
+            "domain.html",
+            page=page,
+            state=state,
+            health=roundup.domain_health(state),
+            failing=roundup.failing_checks(state),
+            held=roundup.held_back(state),
+            json=links.json_link(links.domain_link(state.name)),
         )
 
     def document(self, page: Page, document: Document, contents: Sequence[tuple[str, str]]) -> Iterator[bytes]:

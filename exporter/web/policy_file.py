@@ -92,8 +92,7 @@ class PolicyFile:
             log.info("web configuration reloaded", file=str(self._path))
             return True
         for problem in problems:
-            place = {"file": problem.file, "line": problem.line}
-            log.error("web configuration not reloaded", problem=problem.message, **place)
+            log.error("web configuration not reloaded", problem=problem.message, **problem.place)
         return False
 
     def _load(self) -> Policy:

@@ -128,15 +128,19 @@ def page_number(request: web.Request) -> int:
     return int(asked)
 
 
-def endpoint_name(request: web.Request) -> str:
+def asked_name(request: web.Request, kind: str = "endpoint") -> str:
     """The name that a path or a query gives.
+
+    Args:
+        request: The request.
+        kind: What has the name: an endpoint, a flow or a domain.
 
     Raises:
         web.HTTPBadRequest: Neither has one.
     """
     name = request.match_info.get("name") or request.query.get("name")
     if not name:
-        raise web.HTTPBadRequest(text="Which endpoint? Write endpoint?name=NAME.\n")
+        raise web.HTTPBadRequest(text=f"Which {kind}? Write {kind}?name=NAME.\n")
     return name
 
 
@@ -147,7 +151,7 @@ def names_an_endpoint(store: Store, request: web.Request) -> bool:
 
 def _whole_name(request: web.Request) -> str:
     path = request.match_info
-    return f"{path['name']}/failures/{path['id']}" if "id" in path else endpoint_name(request)
+    return f"{path['name']}/failures/{path['id']}" if "id" in path else asked_name(request)
 
 
 def states(store: Store, request: web.Request) -> tuple[EndpointState, Sequence[EndpointState]]:
@@ -184,7 +188,7 @@ def failure(store: Store, request: web.Request) -> tuple[EndpointState, KeptFail
         web.HTTPNotFound: There is no such endpoint, or the failure is not kept (any more).
         web.HTTPBadRequest: No endpoint or no failure is named.
     """
-    name = endpoint_name(request)
+    name = asked_name(request)
     wanted = request.match_info.get("id") or request.query.get("id")
     if not wanted:
         raise web.HTTPBadRequest(text="Which failure? Write failure?name=NAME&id=ID.\n")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
@@ -50,7 +49,6 @@ class Renderer:
             moment=wording.moment,
             period=wording.period,
             reason_link=links.reason_link,
-            segment=_segment,
             size=wording.size,
             span=wording.span,
             urgency=_urgency,
@@ -88,8 +86,3 @@ def _link_to(endpoint: Endpoint) -> str:
 def _urgency(seconds_left: float) -> str:
     """A class for the time that a certificate has left."""
     return "bad" if seconds_left <= 0.0 else "warn" if seconds_left < WARNING_DAYS * wording.DAY else "good"
-
-
-def _segment(name: str) -> str:
-    """A name as one segment of a path, whatever is in it."""
-    return quote(name, safe="")

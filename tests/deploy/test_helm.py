@@ -124,7 +124,7 @@ def test_each_secret_is_where_the_configuration_looks_for_it(kubernetes: Tools) 
 
 
 def test_a_daemon_that_keeps_strangers_out_is_asked_from_inside(kubernetes: Tools) -> None:
-    web = ["--set=web.configSecret=web", "--set=web.tls=true"]
+    web = ["--set=web.configSecret=web", "--set=web.tls=true", "--set=web.externalUrl=https://mail.example.com/exporter"]
     found = {}
     for restricted in ("false", "true"):
         manifests = render(kubernetes, f"--values={SINGLE}", *web, f"--set=web.restricted={restricted}")
@@ -132,8 +132,9 @@ def test_a_daemon_that_keeps_strangers_out_is_asked_from_inside(kubernetes: Tool
         (container,) = workload["spec"]["template"]["spec"]["containers"]
         found[restricted] = container["livenessProbe"]
 
-    assert "HTTPS" == found["false"]["httpGet"]["scheme"]
-    assert ["mail-exporter", "healthcheck"] == found["true"]["exec"]["command"]
+    asked = found["false"]["httpGet"]
+    assert ("HTTPS", "/exporter/-/healthy") == (asked["scheme"], asked["path"])
+    assert ["mail-exporter", "healthcheck", "--web.route-prefix=/exporter"] == found["true"]["exec"]["command"]
 
 
 def rules_of(manifests: list[Manifest]) -> dict[str, Any]:

@@ -18,14 +18,14 @@ CONFIGURATION = """
 defaults: {interval: 1s, timeout: 900ms}
 endpoints:
   - {url: "imaps://127.0.0.1:1"}
-  - {name: "a/b & c?d#e %2F", url: "smtp://127.0.0.1:1", credentials: me}
+  - {name: "a/b//../& c?d#e+f %2F=é", url: "smtp://127.0.0.1:1", credentials: me}
   - {name: inbox, url: "imaps://127.0.0.1:1", credentials: me}
 credentials: {me: {username: me@example.com, password: secret}}
 dns: {nameservers: ["127.0.0.1:1"], timeout: 100ms}
 flow_key: only for the links of pages
 flows:
-  - name: "there / and + back?#%2F"
-    send: {endpoint: "a/b & c?d#e %2F", to: you@example.com}
+  - name: "there // and/../ + & back?#%2F é"
+    send: {endpoint: "a/b//../& c?d#e+f %2F=é", to: you@example.com}
     receive: {endpoint: inbox}
 domains: [{name: example.com, checks: [mx], timeout: 500ms}]
 modules: {here: {url: "imaps://", allowed_targets: [127.0.0.1]}}
@@ -59,8 +59,7 @@ LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
 LoadModule proxy_module /usr/lib/apache2/modules/mod_proxy.so
 LoadModule proxy_http_module /usr/lib/apache2/modules/mod_proxy_http.so
 ProxyPreserveHost On
-AllowEncodedSlashes NoDecode
-ProxyPass /mail/ {upstream} nocanon
+ProxyPass /mail/ {upstream}
 """
 
 
@@ -165,8 +164,6 @@ def test_every_link_of_every_page_leads_somewhere_below_the_prefix(
     assert {} == {each: status for each, status in seen.items() if status != 200}
     assert all(each.startswith(url) for each in seen)
     assert any("a%2Fb" in each for each in seen)
-    kinds = ("endpoint?", "failure?", "flow?", "domains/", "docs/", "config", "metrics")
-    answers = ("endpoints/", "flows/", "domains/")
-    for beginning in (*kinds, *(f"api/v1/{answer}" for answer in answers)):
+    named = ("endpoint?", "failure?", "flow?", "domain?")
+    for beginning in (*named, *(f"api/v1/{each}" for each in named), "docs/", "config", "metrics"):
         assert any(each.startswith(f"{url}{beginning}") for each in seen), beginning
-    assert any("/failures/" in each for each in seen)

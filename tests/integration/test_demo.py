@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from exporter.demo.domain_scenes import DOMAIN_SCENES
 from exporter.demo.flow_scenes import FlowScene
 from exporter.demo.scenes import SCENES, Scene
 from exporter.demo.stage import FLOW_SCENES
+from exporter.demo.stories import STORIES
 from tests.servers.exporter import COMMAND, Exporter, Metrics, run_command
 from tests.servers.fetching import fetch
 from tests.servers.programs import LOOPBACK, free_ports, running, wait_until
@@ -59,6 +61,32 @@ def test_every_scene_has_the_outcome_it_was_made_for(metrics: Metrics, scene: Sc
 
     assert expected == [(one["reason"], one["phase"]) for one in failures]
     assert metrics.value("mail_probe_success", endpoint=scene.name) == (scene.expected is None)
+
+
+def test_what_changed_in_the_night_is_answered(demo: Exporter) -> None:
+    """A server that flaps, a certificate that is replaced, a password that is changed: since when, what, how often."""
+
+    def told() -> dict[str, Any] | None:
+        found = {each.name: json.loads(fetch(f"{demo.url}/api/v1/endpoint?name={each.name}").body) for each in STORIES}
+        replaced, changed = found["replaced-certificate-imap"], found["changed-password-pop3"]
+        whole = (
+            len(found["flapping-smtp"]["state_changes"]) > 2
+            and [each["state"] for each in replaced["state_changes"]][-2:] == ["failing", "up"]
+            and changed["state"] == "failing"
+        )
+        return found if whole else None
+
+    found = wait_until(told, what="the stories have been told", within=150.0)
+    flapping, replaced, changed = (found[each.name] for each in STORIES)
+    assert {("server_busy", "greeting")} == {
+        (each["reason"], each["phase"]) for each in flapping["state_changes"] if each["state"] == "failing"
+    }
+    assert "421" in flapping["failures_kept"][-1]["failure"]["detail"]
+    assert 2 == [each["what"] for each in replaced["server_changes"]].count("certificate")
+    assert {"tls_name_mismatch"} == {each["failure"]["reason"] for each in replaced["failures_kept"]}
+    assert "auth_rejected" == changed["last_failure"]["failure"]["reason"]
+    said = [line["text"] for line in changed["last_failure"]["transcript"] if line["direction"] == "server"]
+    assert any(line.startswith("-ERR [AUTH]") for line in said)
 
 
 def test_domains_are_judged_and_followed(demo: Exporter) -> None:

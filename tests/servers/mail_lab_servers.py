@@ -65,7 +65,7 @@ def serve_mail(directory: Path, server: MailServer) -> AbstractAsyncContextManag
         quota=Quota("", 0, 0),
         behaviour=Behaviour(greeting=server.greeting),
     )
-    return mail_server(server.protocol, site, server.address, server.port)
+    return mail_server(server.protocol, lambda: site, server.address, server.port)
 
 
 async def serve_web(directory: Path, server: WebServer) -> asyncio.Server:

@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,9 @@ async def main(directory: Path) -> None:
     behaviours = {f"mx1.{DOMAIN}": Behaviour(), f"mx2.{DOMAIN}": Behaviour(greeting=Greeting.BUSY)}
     async with AsyncExitStack() as stack:
         for host, address in HOSTS.items():
-            server = mail_server(Protocol.SMTP, site(post, host, behaviours[host]), address, 25)
-            await stack.enter_async_context(server)
-        imap = await stack.enter_async_context(mail_server(Protocol.IMAP, site(post, "imap", Behaviour())))
+            exchanger = partial(site, post, host, behaviours[host])
+            await stack.enter_async_context(mail_server(Protocol.SMTP, exchanger, address, 25))
+        imap = await stack.enter_async_context(mail_server(Protocol.IMAP, partial(site, post, "imap", Behaviour())))
         names = await stack.enter_async_context(nameserver(records(*ZONE, zone=f"{DOMAIN}.")))
         file = directory / "mail-exporter.yaml"
         file.write_text(yaml.safe_dump(configuration(str(names), imap)))

@@ -143,10 +143,18 @@ endpoints:
   - url: imap://h:1993
   - url: imaps://h
   - {name: opportunistic, url: smtp://h, encryption: opportunistic}
+  - url: smtp://h:993
+  - url: pop3s://h:465
+  - url: imap://h:25
+modules: {m: {url: "imap://:995", allowed_targets: [h]}}
 """
     )
     assert [
         "2: url: port 993 usually wants imaps://",
         "3: url: port 587 usually wants submission://",
         "4: port: port 995 usually wants pop3s://",
+        "9: url: port 993 usually wants imaps://",
+        "10: url: port 465 usually wants submissions://",
+        "11: url: port 25 usually wants smtp://",
+        "12: modules.m.url: port 995 usually wants pop3s://",
     ] == warnings(load(file))

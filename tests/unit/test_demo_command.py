@@ -14,6 +14,7 @@ from exporter.config.configuration import Configuration
 from exporter.config.yaml_output import render
 from exporter.demo.domain_scenes import DOMAIN_SCENES
 from exporter.demo.scenes import SCENES
+from exporter.demo.stories import STORIES
 from exporter.demo.stage import ALL, FLOW_SCENES
 from exporter.net.detours import VARIABLE
 from exporter.web.addresses import ListenAddress, ListenError
@@ -60,7 +61,7 @@ def test_it_says_where_to_look_and_what_there_is_to_see(monkeypatch: pytest.Monk
     lines = [line.split() for line in result.stdout.splitlines()]
     assert ["Status", "page", "http://127.0.0.1:1234/"] in lines
     assert ["Metrics", "http://127.0.0.1:1234/metrics"] in lines
-    for scene in SCENES:
+    for scene in (*SCENES, *STORIES):
         outcome = f": {scene.expected.reason} in phase {scene.expected.phase}" if scene.expected else ""
         assert [scene.name, *(scene.shows + outcome).split()] in lines
     for each in DOMAIN_SCENES:
@@ -76,7 +77,7 @@ def test_it_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run(monkeypatch, daemon)
     assert daemon.configuration is not None
     shown = result.output + "".join(render(daemon.configuration))
-    assert {scene.name for scene in SCENES} == {endpoint.name for endpoint in daemon.configuration.endpoints}
+    assert {scene.name for scene in (*SCENES, *STORIES)} == {endpoint.name for endpoint in daemon.configuration.endpoints}
     for credentials in ALL:
         assert credentials.name in shown
         assert credentials.password is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -11,9 +12,10 @@ import pytest
 from blockbuster import blockbuster_ctx
 from cryptography import x509
 
-from exporter.demo.scenes import DELAY, SCENES, CertificateKind, Password, Scene
-from exporter.demo.site import Behaviour
+from exporter.demo.scenes import DELAY, SCENES, Act, CertificateKind, Password, Scene
+from exporter.demo.site import Behaviour, Greeting
 from exporter.demo.stage import LIMITS, credentials_of, demo_servers
+from exporter.demo.stories import STORIES
 from exporter.model import Encryption, Endpoint, Protocol
 from tests.servers.raw_client import connected, trusting
 
@@ -21,7 +23,8 @@ FIVE_DAYS = timedelta(days=5)
 
 
 def test_scenes_have_names_of_their_own() -> None:
-    assert [] == [name for name, count in Counter(scene.name for scene in SCENES).items() if count > 1]
+    names = Counter(scene.name for scene in (*SCENES, *STORIES))
+    assert [] == [name for name, count in names.items() if count > 1]
 
 
 def test_every_protocol_is_seen_well_and_unwell() -> None:
@@ -35,7 +38,7 @@ def test_every_certificate_has_its_scene() -> None:
 
 def test_a_name_says_which_protocol_it_is_about() -> None:
     spoken = {"smtp": "smtp", "submission": "smtp", "submissions": "smtp", "imaps": "imap", "pop3s": "pop3"}
-    for scene in SCENES:
+    for scene in (*SCENES, *STORIES):
         ending = scene.name.rpartition("-")[2]
         assert scene.protocol == spoken.get(ending, ending), scene.name
 
@@ -48,7 +51,7 @@ def test_a_slow_scene_leaves_time_for_every_step() -> None:
 
 async def test_an_endpoint_tells_the_daemon_all_it_needs() -> None:
     async with demo_servers() as staged:
-        assert len(SCENES) == len({one.endpoint.port for one in staged})
+        assert len(SCENES) + len(STORIES) == len({one.endpoint.port for one in staged})
         assert LIMITS.connections_per_host >= len(staged)
         for one in staged:
             scene, endpoint = one.scene, one.endpoint
@@ -110,6 +113,13 @@ async def test_a_slow_server_takes_its_time() -> None:
             await client.line()
             # The handshake and the greeting. The loop's clock may be a little coarser than the timer.
             assert 2 * DELAY - 0.01 <= loop.time() - began
+
+
+async def test_a_server_that_changes_is_in_its_present_act() -> None:
+    acts = (Act(0.0), Act(math.inf, Behaviour(greeting=Greeting.REFUSE)))
+    scene = Scene("changing", "changes", Protocol.SMTP, Encryption.TLS, acts=acts)
+    async with demo_servers([scene]) as [staged], connected(staged.endpoint.port, tls=True) as client:
+        assert b"554" == (await client.line())[:3]
 
 
 async def certificate_of(scene: Scene) -> x509.Certificate:

@@ -218,8 +218,8 @@ def test_a_place_that_cannot_be_written_to_is_said_at_the_start(tmp_path: Path) 
     with capture_logs() as logs:
         assert {} == HistoryFile(tmp_path / "missing" / "history").load()
 
-    assert [("the history file cannot be written where it is to be", str(tmp_path / "missing"))] == [
-        (entry["event"], entry["directory"]) for entry in logs
+    assert [("the history file cannot be written; histories end with this process", "its directory does not exist")] == [
+        (entry["event"], entry["error"]) for entry in logs
     ]
 
 

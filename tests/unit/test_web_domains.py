@@ -107,13 +107,19 @@ def test_former_reports_are_kept_if_they_said_something_else(store: Store) -> No
     assert [1000.0] == [former.checked_at for former in state.history]
 
 
+async def answer(client: TestClient, path: str) -> tuple[int, str]:  # type: ignore[type-arg] # of any request
+    response = await client.get(path)
+    return response.status, await response.text()
+
+
 async def test_pages_and_api_show_domains_and_escape_what_others_said(store: Store) -> None:
     application = create_application(
         store=store, ready=lambda: True, configuration=lambda: iter(()), clock=lambda: 1500.0
     )
     application.add_routes(domain_routes(store.domains, lambda: 1500.0))
     async with TestClient(TestServer(application)) as client:
-        page = await (await client.get("/domains/example.com")).text()
+        page = await (await client.get("/domain?name=example.com")).text()
+        assert "<title>failing: example.com" in page
         assert "<script>" not in page.replace('<script src="', "")
         assert "docs/domains#dane_mismatch" in page
         assert "no match" in page
@@ -127,5 +133,12 @@ async def test_pages_and_api_show_domains_and_escape_what_others_said(store: Sto
         assert [False] == [each["deliverable"] for each in document["deliverable"]]
         names = await (await client.get("/api/v1/domains")).json()
         assert ["example.com", "new.example"] == [each["domain"] for each in names["domains"]]
+        for by_path in ("/domains/example.com", "/api/v1/domains/example.com"):
+            by_query = by_path.replace("domains/", "domain?name=")
+            assert (await (await client.get(by_path)).text()).replace("../", "./") == await (
+                await client.get(by_query)
+            ).text()
+        for unnamed in ("/domain", "/api/v1/domain?name="):
+            assert (400, "Which domain? Write domain?name=NAME.\n") == await answer(client, unnamed)
         assert 404 == (await client.get("/domains/none.example")).status
         assert 404 == (await client.get("/api/v1/domains/none.example")).status

@@ -58,6 +58,8 @@ async def test_the_list_names_every_flow_and_leads_to_its_page(client: TestClien
     for link in links:
         status, page = await text(client, f"/flow?name={link}")
         assert (200, True) == (status, "<h1" in page)
+        (same,) = re.findall(r'href="\./(api/v1/flow[^"]+)"', page)
+        assert 200 == (await text(client, f"/{same}"))[0]
 
 
 async def test_a_page_shows_outcome_legs_hops_and_history_and_escapes_all_of_it(client: TestClient) -> None:  # type: ignore[type-arg] # of any request
@@ -82,5 +84,6 @@ async def test_a_flow_that_is_not_there_is_404_on_page_and_api(client: TestClien
 async def test_the_api_lists_and_details(client: TestClient) -> None:  # type: ignore[type-arg] # of any request
     listed = await (await client.get("/api/v1/flows")).json()
     assert ["there", ODD, "mx", "report"] == [flow["name"] for flow in listed["flows"]]
-    detail = await (await client.get("/api/v1/flows/there")).json()
+    detail = await (await client.get("/api/v1/flow?name=there")).json()
+    assert detail == await (await client.get("/api/v1/flows/there")).json()
     assert "11 messages are under way" == detail["ways"][0]["held_up"]

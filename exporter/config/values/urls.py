@@ -156,9 +156,9 @@ def shortest_url(protocol: Protocol, encryption: Encryption, host: str, port: in
     return str(MailUrl(scheme, host, port))
 
 
-def usual_scheme(protocol: Protocol, port: int) -> Scheme | None:
-    """The protocol's scheme that usually has this port; `None` if there is none."""
-    return next((scheme for scheme in SCHEMES if scheme.protocol is protocol and scheme.port == port), None)
+def usual_scheme(port: int) -> Scheme | None:
+    """The scheme that usually has this port; `None` if there is none."""
+    return next((scheme for scheme in SCHEMES if scheme.port == port), None)
 
 
 def default_port(protocol: Protocol, encryption: Encryption) -> int:

@@ -62,7 +62,12 @@ resources:
 {{- define "mail-exporter.probe" -}}
 {{- if .root.Values.web.restricted -}}
 exec:
-  command: [mail-exporter, healthcheck]
+  command:
+    - mail-exporter
+    - healthcheck
+    {{- with include "mail-exporter.prefix" .root }}
+    - --web.route-prefix={{ . }}
+    {{- end }}
 {{- else -}}
 httpGet:
   path: {{ .path }}
