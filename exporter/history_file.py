@@ -73,7 +73,9 @@ class HistoryFile:
         if not os.access(directory, os.W_OK | os.X_OK):
             # Nothing is written for minutes, and people look at the log now.
             error = "this user may not write to its directory" if directory.is_dir() else "its directory does not exist"
-            log.warning("the history file cannot be written; histories end with this process", file=self._name, error=error)
+            log.warning(
+                "the history file cannot be written; histories end with this process", file=self._name, error=error
+            )
         try:
             # O_NONBLOCK: a named pipe would never open.
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -84,7 +84,9 @@ class Reloader(Generic[C]):
         except Exception as error:
             # No descriptors, no memory, no process to read it with, or a bug: the next reload may fare better.
             log.exception("configuration not reloaded")
-            return self._failure((Problem("configuration", WHOLE_FILE, f"could not be loaded: {error}; the log says more"),))
+            return self._failure(
+                (Problem("configuration", WHOLE_FILE, f"could not be loaded: {error}; the log says more"),)
+            )
         return ()
 
     def _failure(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:

@@ -41,7 +41,9 @@ def alerts(say: Vocabulary) -> tuple[Alert, ...]:
 
 def _links(say: Vocabulary, section: str) -> MappingProxyType[str, str]:
     """The exporter's page of the domain, and what the problem means."""
-    return MappingProxyType({"domain_url": own_page(say.settings, "domain"), "problem_url": page(say.settings, "domains", section)})
+    return MappingProxyType(
+        {"domain_url": own_page(say.settings, "domain"), "problem_url": page(say.settings, "domains", section)}
+    )
 
 
 def _undeliverable(say: Vocabulary) -> Alert:

@@ -124,7 +124,11 @@ def test_each_secret_is_where_the_configuration_looks_for_it(kubernetes: Tools) 
 
 
 def test_a_daemon_that_keeps_strangers_out_is_asked_from_inside(kubernetes: Tools) -> None:
-    web = ["--set=web.configSecret=web", "--set=web.tls=true", "--set=web.externalUrl=https://mail.example.com/exporter"]
+    web = [
+        "--set=web.configSecret=web",
+        "--set=web.tls=true",
+        "--set=web.externalUrl=https://mail.example.com/exporter",
+    ]
     found = {}
     for restricted in ("false", "true"):
         manifests = render(kubernetes, f"--values={SINGLE}", *web, f"--set=web.restricted={restricted}")

@@ -55,9 +55,7 @@ def test_a_bad_file_does_not_keep_the_next_from_being_looked_at(bad: Path, tmp_p
     worse.write_text("endpoints: [{url: ftp://a}]\n")
     missing = tmp_path / "missing.yaml"
     assert [str(bad), str(worse)] == sorted({line.partition(":")[0] for line in run(bad, worse).stderr.splitlines()})
-    assert (
-        f"{missing}: there is no such file; name a configuration file\n" == run(missing, good_file(tmp_path)).stderr
-    )
+    assert f"{missing}: there is no such file; name a configuration file\n" == run(missing, good_file(tmp_path)).stderr
 
 
 def good_file(directory: Path) -> Path:

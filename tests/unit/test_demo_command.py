@@ -14,8 +14,8 @@ from exporter.config.configuration import Configuration
 from exporter.config.yaml_output import render
 from exporter.demo.domain_scenes import DOMAIN_SCENES
 from exporter.demo.scenes import SCENES
-from exporter.demo.stories import STORIES
 from exporter.demo.stage import ALL, FLOW_SCENES
+from exporter.demo.stories import STORIES
 from exporter.net.detours import VARIABLE
 from exporter.web.addresses import ListenAddress, ListenError
 
@@ -77,7 +77,9 @@ def test_it_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run(monkeypatch, daemon)
     assert daemon.configuration is not None
     shown = result.output + "".join(render(daemon.configuration))
-    assert {scene.name for scene in (*SCENES, *STORIES)} == {endpoint.name for endpoint in daemon.configuration.endpoints}
+    assert {scene.name for scene in (*SCENES, *STORIES)} == {
+        endpoint.name for endpoint in daemon.configuration.endpoints
+    }
     for credentials in ALL:
         assert credentials.name in shown
         assert credentials.password is not None

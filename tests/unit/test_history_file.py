@@ -218,9 +218,9 @@ def test_a_place_that_cannot_be_written_to_is_said_at_the_start(tmp_path: Path) 
     with capture_logs() as logs:
         assert {} == HistoryFile(tmp_path / "missing" / "history").load()
 
-    assert [("the history file cannot be written; histories end with this process", "its directory does not exist")] == [
-        (entry["event"], entry["error"]) for entry in logs
-    ]
+    assert [
+        ("the history file cannot be written; histories end with this process", "its directory does not exist")
+    ] == [(entry["event"], entry["error"]) for entry in logs]
 
 
 @pytest.mark.parametrize("made", [Path.mkdir, os.mkfifo])
