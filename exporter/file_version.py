@@ -9,8 +9,9 @@ FileVersion: TypeAlias = tuple[int, ...]
 
 
 def file_version(path: Path) -> FileVersion:
-    """A value that changes when the file is written or replaced. It follows symlinks, because mounted files need this.
+    """A value that changes when the file is written or replaced.
 
+    Symlinks are followed, because Kubernetes replaces mounted files by changing a symlink.
     For a directory, the value changes when files are added or removed, but not when one is overwritten.
 
     Raises:

@@ -108,7 +108,7 @@ class HistoryFile:
         """Write regularly from now on.
 
         Args:
-            histories: What to write; is told the Unix time.
+            histories: Returns what to write, given the Unix time.
             failed: Is called after an unexpected error; writing continues.
             of_domains: What is remembered of mail domains, by their names.
         """
@@ -117,7 +117,7 @@ class HistoryFile:
             self._task = asyncio.create_task(supervised(LongTask.HISTORY, self._write_now_and_then, failed))
 
     async def close(self) -> None:
-        """Write it a last time."""
+        """Write the file a last time."""
         if self._task is None:
             return
         self._task.cancel()
@@ -166,7 +166,7 @@ class HistoryFile:
         self._settle_directory()
 
     def _settle_directory(self) -> None:
-        """So that the new name, too, survives a power cut."""
+        """Sync the directory, so that the renaming survives a power cut."""
         directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(directory)

@@ -17,7 +17,7 @@ FIRST_PAUSE: Final = 1.0
 """Seconds before work that failed begins again."""
 
 LONGEST_PAUSE: Final = 60.0
-"""Seconds, where it fails again and again: each pause is twice as long as the one before."""
+"""The longest pause in seconds. Each failure in a row doubles the pause."""
 
 log = structlog.get_logger()
 
@@ -34,7 +34,7 @@ async def supervised(
     Args:
         task: Its name in the log and the metrics.
         work: Starts the work.
-        failed: Is told of every failure.
+        failed: Is called after every failure.
         pause: Seconds before it begins again for the first time.
     """
     loop = asyncio.get_running_loop()

@@ -1,6 +1,6 @@
-"""A dashboard from its parts: places and ids of the panels, and the JSON.
+"""Builds a dashboard from its parts: the places and ids of the panels, and the JSON.
 
-What is on a dashboard stands in the files beside this one.
+The other files in this directory have the content of the dashboards.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dashboards.boards.parts import DATASOURCE, Panel
 from dashboards.boards.variables import Variable
 
 COLUMNS: Final = 24
-"""How wide Grafana's grid is."""
+"""The width of Grafana's grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Line:
 
     Attributes:
         height: In Grafana's units of 38 pixels.
-        panels: Each with its width; together they fill the line.
+        panels: Each panel with its width. Together they fill the line.
     """
 
     height: int
@@ -41,8 +41,8 @@ class Section:
     """Lines below a heading.
 
     Attributes:
-        title: Empty for the first screen, which needs none.
-        collapsed: Whether its panels are shown, and ask, only when somebody opens it: for what not everybody uses.
+        title: The heading; empty for the first screen.
+        collapsed: Whether the panels load only when somebody opens the section.
     """
 
     title: str
@@ -52,11 +52,11 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What is marked in every graph of a dashboard: from where a series begins to where it ends.
+    """A marked time range in every graph of a dashboard: from the start of a series to its end.
 
     Attributes:
-        expression: The series; not 0.
-        title: What a mark says, with `{{label}}` for labels.
+        expression: The series. Its values are not 0.
+        title: The text of a mark, with `{{label}}` for labels.
     """
 
     name: str
@@ -70,8 +70,8 @@ class Board:
     """A dashboard.
 
     Attributes:
-        uid: What its address and the links to it have.
-        since: How much it shows at first, as `now-6h`.
+        uid: The identifier in the dashboard's URL.
+        since: The start of the time range at first, such as `now-6h`.
     """
 
     uid: str
@@ -85,7 +85,7 @@ class Board:
 
 
 def as_json(board: Board) -> str:
-    """The file to import into Grafana, or to provision it with.
+    """The JSON file to import into Grafana or to provision.
 
     Raises:
         ValueError: A line does not fill the grid, or two panels have the same title.
@@ -107,11 +107,11 @@ def as_json(board: Board) -> str:
     )
     made.panels = list(_placed(board))
     document = json.loads(json.dumps(made, cls=JSONEncoder))
-    # The SDK writes what Grafana itself no longer does: a theme, and an id of zeros for each variable.
+    # The SDK writes a theme and an id of zeros for each variable. Grafana itself no longer does.
     del document["style"]
     for variable in document["templating"]["list"]:
         del variable["id"]
-    # What a mark says, it does not know yet.
+    # The SDK has no field for the text of a mark yet.
     for annotation, marks in zip(document["annotations"].get("list", []), board.marks, strict=True):
         annotation["titleFormat"] = marks.title
     return json.dumps(document, indent=2, sort_keys=True) + "\n"
@@ -169,7 +169,7 @@ def _placed(board: Board) -> list[model.Panel | model.RowPanel]:
 
 
 def _panels(placed: Iterable[model.Panel | model.RowPanel]) -> Iterator[model.Panel]:
-    """The panels, those below headings too."""
+    """All panels, also those below headings."""
     for one in placed:
         if isinstance(one, model.Panel):
             yield one

@@ -1,4 +1,4 @@
-"""Mail overview: is mail working? And if not: what, where, since when, and why."""
+"""The dashboard "Mail overview": whether mail works, and if not, what fails, where, since when and why."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from dashboards.promql import Scope
 from dashboards.settings import Settings
 
 MOST = 10
-"""How many entries a ranking shows."""
+"""The number of entries in a ranking."""
 
 
 def board(settings: Settings) -> Board:
@@ -90,7 +90,7 @@ def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
             "three intervals. No: all of them.",
             "Unknown",
         ),
-        # What is probed on demand has no interval, and is never stale.
+        # Endpoints that are probed on demand have no interval and are never stale.
         Query(f"avg(clamp_max(({probe} == bool 0) + ({stale(of, settings)}), 1) or {probe} == bool 0)"),
         "percentunit",
         ((None, GOOD), (1e-9, SOON_BAD), (1, BAD)),

@@ -43,7 +43,7 @@ def rows(
     Args:
         text: What it is.
         queries: Each adds a value to the rows; they are brought together by the labels that they share.
-        columns: In their order. Whatever has none is not shown.
+        columns: The columns in their order. Labels and values without a column are not shown.
         sort_by: The heading of a column.
         descending: The highest first.
     """

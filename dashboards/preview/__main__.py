@@ -200,7 +200,7 @@ def _problems(report: dict[str, Any]) -> list[str]:
 
 
 async def _endpoints(staged: Sequence[Staged], stack: AsyncExitStack) -> list[dict[str, Any]]:
-    """The scenes, and those that are seen through changing weather, as the configuration wants them."""
+    """The entries of the configuration: the demo's scenes, and servers behind changing weather."""
     scenes = {one.scene.name: _endpoint(one) for one in staged}
     ports = {name: scene["port"] for name, scene in scenes.items()}
     for name, scene, forecast in FLAKY:

@@ -18,7 +18,7 @@ class Weather:
 
     Attributes:
         lasts: Seconds.
-        delay: Seconds that everything from the server takes longer; `None`: anyone who comes is turned away.
+        delay: Seconds by which everything from the server is delayed; `None` if connections are refused.
         leads_to: The name of another server that answers instead; `None` for the usual one.
     """
 

@@ -107,7 +107,7 @@ def _outdated(path: Sequence[CertificateFacts], now: float) -> Iterator[Fault]:
             yield Fault(Problem.NOT_YET_VALID, f"{whose} is not valid before {text.moment(facts.not_before)}")
 
 
-# By the fingerprint: a certificate that is not kept otherwise is not to be kept by this.
+# The key is the fingerprint, so that the cache does not keep certificates in memory.
 @cached(LRUCache(NAMES_REMEMBERED), key=lambda leaf, server_name: (leaf.facts.fingerprint_sha256, server_name))
 def _is_for(leaf: Certificate, server_name: str) -> bool:
     return names.matches(alternatives(leaf.fields()), server_name)

@@ -88,8 +88,8 @@ def _is_among(identity: DNS_ID, alternatives: bytes) -> bool:
     if host.encode() in presented and _is_for(host, identity):
         return True
     if label.startswith(A_LABEL):
-        # RFC 9525 6.3 lets a wildcard stand for a whole label of any kind. service-identity leaves A-labels out,
-        # OpenSSL and browsers do not: ask it for a plain label in the same place.
+        # RFC 9525 6.3 lets a wildcard stand for a whole label of any kind. service-identity excludes A-labels, which
+        # OpenSSL and browsers allow. So ask it for a plain label in the same place.
         identity = DNS_ID(f"label.{parent}")
     return wildcard.encode() in presented and _is_for(wildcard, identity)
 

@@ -1,7 +1,8 @@
 """Judges an OCSP response that the server stapled to its handshake (RFC 6066 8, RFC 6960).
 
-A response counts only after RFC 6960 3.2: it is for this certificate, signed by the certificate's issuer or by whom the
-issuer appointed, and current. Nothing is fetched: a certificate without a staple is not revoked for that.
+A response counts only after RFC 6960 3.2: it is for this certificate, signed by the certificate's issuer or by a
+responder that the issuer appointed, and current. Nothing is fetched, so a certificate without a staple does not count
+as revoked.
 """
 
 from __future__ import annotations
@@ -27,22 +28,23 @@ from exporter.certificates.fields import EXTENDED_KEY_USAGE, Fields, take_apart
 from exporter.model import StapleStatus
 
 REMEMBERED: Final = 4096
-"""Responses whose judgement is kept, each by its digest. A server staples the same one for hours or days."""
+"""The number of remembered responses. A server staples the same one for hours or days."""
 
 CLOCK_SKEW: Final = 300.0
-"""Seconds that the authority's clock and this one may differ: what OpenSSL's tools allow."""
+"""The most seconds by which the authority's clock and this one may differ, as in OpenSSL's tools."""
 
 MAX_DELEGATES: Final = 4
-"""Certificates in a response that are tried as appointed responders. One is usual; each costs a signature check."""
+"""The most certificates in a response that are tried as appointed responders. Usually there is one. Each costs a
+signature check."""
 
 MAX_EFFORT: Final = 10_000.0
-"""Microseconds that the check of a signature may take. A response with a slower key counts as invalid."""
+"""The most microseconds that the check of a signature may take. A response with a slower key counts as invalid."""
 
 OCSP_SIGNING: Final = bytes.fromhex("2b06010505070309")
 """1.3.6.1.5.5.7.3.9 (RFC 6960 4.2.2.2)."""
 
 UNPROVEN: Final = (ValueError, TypeError, KeyError, UnsupportedAlgorithm, InvalidSignature)
-"""What cryptography raises for an unusable delegate; the next one may be usable."""
+"""The errors that cryptography raises for an unusable responder. The next one may be usable."""
 
 STATUSES: Final = {
     ocsp.OCSPCertStatus.GOOD: StapleStatus.GOOD,
@@ -80,7 +82,7 @@ class Staple:
 
 
 def _key(response: bytes, leaf: Certificate | None, issuer: Certificate | None) -> tuple[bytes | str | None, ...]:
-    """By digests: a response that is not kept otherwise is not to be kept by this."""
+    """The keys are digests, so that the cache does not keep responses in memory."""
     parties = [None if each is None else each.facts.fingerprint_sha256 for each in (leaf, issuer)]
     return hashlib.sha256(response).digest(), *parties
 
@@ -98,12 +100,13 @@ def read(response: bytes, leaf: Certificate | None, issuer: Certificate | None) 
         return Staple(StapleStatus.INVALID)
     try:
         return _proven(response, leaf.fields(), issuer.fields())
-    except Exception:  # noqa: BLE001 - cryptography raises a dozen kinds over what others wrote, at any getter; each means the same
+    except Exception:  # noqa: BLE001 - any getter of cryptography may raise a dozen kinds of errors for bad data
         return Staple(StapleStatus.INVALID)
 
 
 def _proven(response: bytes, leaf: Fields, issuer: Fields) -> Staple:
-    # cryptography warns of oddities that it will refuse one day. They are not ours to mend, and not for the log.
+    # cryptography warns of oddities that it will refuse in the future. Nobody here can mend them, so they are not
+    # logged.
     with warnings.catch_warnings(action="ignore"):
         parsed = ocsp.load_der_ocsp_response(response)
         if parsed.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
@@ -136,7 +139,7 @@ def _is_about(single: ocsp.OCSPSingleResponse, leaf: Fields, issuer: Fields) -> 
 
 
 def _key_bits(certificate: Fields) -> bytes:
-    """The public key alone, without its algorithm: the octets of the BIT STRING, after that of the unused bits."""
+    """The public key without its algorithm: the BIT STRING without its first octet, which counts unused bits."""
     _, bits = elements(first(certificate.public_key, SEQUENCE).content)
     return bits.content[1:]
 

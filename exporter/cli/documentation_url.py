@@ -1,4 +1,4 @@
-"""The place to read what a failure means: the running exporter, else the package."""
+"""Where the documentation of a failure is: at the running exporter, otherwise in the package."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ USUAL: Final = ("localhost", 9925)
 """The exporter's default address."""
 
 ANSWERS_WITHIN: Final = 0.2
-"""Seconds, on this very machine."""
+"""The timeout of a request to this machine, in seconds."""
 
 
 def documentation_root(external: str | None) -> str:
@@ -30,7 +30,7 @@ def documentation_root(external: str | None) -> str:
 
 
 def _is_ours(host: str, port: int) -> bool:
-    """Whether an exporter answers there, and not some other program, and not by HTTPS, whose name nobody knows here."""
+    """Whether an exporter answers there over HTTP. HTTPS is not tried, because its host name is not known here."""
     connection = http.client.HTTPConnection(host, port, timeout=ANSWERS_WITHIN)
     try:
         connection.request("HEAD", "/-/healthy")
@@ -46,7 +46,7 @@ def reason_url(reason: FailureReason, root: str) -> str:
 
     Args:
         reason: The reason.
-        root: As `documentation_root` gives it; empty if no exporter runs here: then it is the file in the package.
+        root: The result of `documentation_root`. If it is empty, the URL is of the file in the package.
     """
     if root:
         return root + reason_link(reason)

@@ -13,8 +13,8 @@ import click
 from exporter.sharding import Shard, ordinal
 
 POD_NAME: Final = "POD_NAME"
-"""The variable that Kubernetes' own examples hand a pod its name in. A pod's host name is the same, unless it has its
-node's network."""
+"""The variable with the pod's name in Kubernetes' own examples. The host name is the same, except with the node's
+network."""
 
 
 def shard_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -39,7 +39,7 @@ def shard_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def chosen_shard(number: int | None, total: int) -> Shard:
-    """The shard that the options, and otherwise the pod's name, make this process.
+    """The shard of this process, by the options, otherwise by the pod's name.
 
     Raises:
         click.UsageError: The shard does not exist, or the pod's name has no number.
@@ -68,7 +68,7 @@ def _own_number(total: int) -> int:
 
 
 def _lack(pod: str) -> str:
-    """Why a name is not that of a StatefulSet's pod."""
+    """The error for a name that is not of a pod of a StatefulSet."""
     digits = re.search(r"-(0[0-9]+)\Z", pod, re.ASCII)
     if digits is None:
         return "has no number at its end"

@@ -11,7 +11,7 @@ from typing import Final
 from exporter.model import FailureReason, Phase, ProbeResult
 
 TOTAL: Final = "total"
-"""Stands for the whole probe among the phases."""
+"""The row for the whole probe, beside the rows of the phases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,8 @@ class Spread:
     """The distribution of a duration, in seconds.
 
     Attributes:
-        count: In how many probes it was measured.
-        p95: The nearest rank: 95 % of the probes took no longer.
+        count: The number of probes that measured it.
+        p95: The 95th percentile by nearest rank: 95 % of the probes took no longer.
     """
 
     count: int
@@ -44,7 +44,7 @@ class Statistics:
     """The statistics of several probes of one target.
 
     Attributes:
-        failures: How many failed why and where.
+        failures: The number of failed probes by reason and phase.
         spreads: By phase in the order of phases, and of the whole probe; successful probes only, since the time until a
             failure says nothing beside theirs.
     """

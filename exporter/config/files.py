@@ -1,7 +1,4 @@
-"""Which files a configuration consists of, and reading them as text.
-
-Within bounds, and with a problem that says what to do where that fails.
-"""
+"""Finds the files of a configuration and reads them as text, within bounds."""
 
 from __future__ import annotations
 
@@ -15,10 +12,10 @@ from typing import Final
 from exporter.config.problems import WHOLE_FILE, ConfigurationError, Problem
 
 MAX_FILE_BYTES = 32 * 1024 * 1024
-"""10,000 endpoints are 2 MB. What is larger is another file, named by mistake."""
+"""The largest file, in octets. 10,000 endpoints are 2 MB, so a larger file was probably named by mistake."""
 
 MAX_FILES: Final = 4096
-"""A pattern that matches more was not written for configuration files."""
+"""The most files that a pattern may match. A pattern that matches more was not meant for configuration files."""
 
 STANDARD_INPUT: Final = "-"
 
@@ -27,7 +24,7 @@ STANDARD_INPUT_SHOWN: Final = "<stdin>"
 
 
 def find_files(patterns: Iterable[str | Path]) -> Iterator[str]:
-    """The names of the files that are meant, in their order and each once.
+    """The names of the files that the patterns match, in their order and each once.
 
     Args:
         patterns: Names, `-` for standard input, or patterns with `*`, `?` and `[...]`, each of which stands for the
@@ -71,7 +68,7 @@ def read_text(path: Path) -> str:
 
 
 def read_standard_input() -> bytes:
-    """What comes from standard input, up to its end; a little more than is allowed where it is too much."""
+    """The content of standard input. If it is too large, only the beginning, one octet more than allowed."""
     return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
 
 

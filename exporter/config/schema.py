@@ -69,7 +69,7 @@ class DnsSection(Section):
 
 
 class LimitsSection(Section):
-    """Bounds that keep this process, and the servers it probes, out of trouble."""
+    """Limits that protect this process and the servers that it probes."""
 
     concurrent_probes: int | None = Field(
         default=None,
@@ -192,7 +192,7 @@ class FlowSection(Section):
 
 
 class DomainTlsSection(Section):
-    """How certificates are judged where they have to be good: of policies, documents and under MTA-STS."""
+    """How certificates are judged that must be valid: those of policies, of documents and under MTA-STS."""
 
     ca_file: FilePath | None = key(
         "PEM file of the authorities to trust; the system's unless set. Relative to the configuration file.", "ca.pem"
@@ -226,7 +226,7 @@ class DomainSection(Section):
 
 
 def _of_a_file(schema: dict[str, Any]) -> None:
-    """At least one subject, and keys of the author's own at the top."""
+    """The JSON schema of the top level: at least one subject, and any keys that begin with `x-`."""
     schema["anyOf"] = [{"required": [subject]} for subject in SUBJECTS]
     schema["patternProperties"] = {"^x-": {}}
 

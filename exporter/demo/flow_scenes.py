@@ -1,6 +1,6 @@
 """The mail flows of the demo: what happens to the mail, and what the daemon should report.
 
-Values only. stage.py puts them on; the tests hold the daemon to the expectations.
+This file has only values. stage.py starts the flows, and the tests check that the daemon reports what is expected.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from exporter.model import Outcome
 SENDS: Final = "healthy-submission"
 READS_BY_IMAP: Final = "healthy-imaps"
 READS_BY_POP3: Final = "healthy-pop3s"
-"""The scenes whose servers flows send and read by."""
+"""The scenes whose servers the flows use to send and to read."""
 
 FLOW_INTERVAL: Final = 15.0
 """Seconds between two messages of a flow."""
 
 SLOW: Final = 5.0
-"""Seconds that a slow message is on its way."""
+"""Seconds until a slow message is delivered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,11 @@ class FlowScene:
     """One flow.
 
     Attributes:
-        name: The flow's, and the recipient's.
-        shows: For people, in a few words.
-        expected: What becomes of every message.
-        route: What the server does with it.
-        reads: The scene whose server it is read by.
+        name: The name of the flow and of the recipient.
+        shows: What the flow shows, in a few words.
+        expected: The outcome of every message.
+        route: What the server does with the message.
+        reads: The scene whose server has the mailbox.
         within: As in `Expected`.
         give_up: As in `Flow`.
     """
@@ -47,7 +47,7 @@ class FlowScene:
 
 
 def flow_scenes(account: str) -> tuple[FlowScene, ...]:
-    """All of them, for mail that is read in somebody's mailbox."""
+    """All flows. The mail is read in the mailbox of this account."""
     return (
         FlowScene("healthy", "arrives at once", Outcome.DELIVERED, Route(account)),
         FlowScene(

@@ -1,4 +1,4 @@
-"""The metrics of endpoints, but for those of TLS: one row each, and what its figures are read from."""
+"""The metrics of endpoints except those of TLS: one row each, with the function that reads its values."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def of_record(read: Callable[[Record], str | None]) -> Reader[EndpointState]:
 
 
 def prepared(read: Callable[[Record], str]) -> Reader[EndpointState]:
-    """Lines that were written when the probe ended, but for what stands at each `MARK`."""
+    """Lines that were written when the probe ended. Only each `MARK` is replaced now."""
 
     def write(name: str, states: Sequence[EndpointState]) -> str:
         return "".join(
@@ -94,7 +94,7 @@ def _failures(state: EndpointState) -> Samples:
 
 
 def _failures_with_exemplars(state: EndpointState) -> Samples:
-    """OpenMetrics 1.0 4.6.1: of each kind the last failure, if it is still kept, so that its page can be looked at."""
+    """OpenMetrics 1.0 4.6.1: the exemplar is the last failure of each kind, if it is still kept and so has a page."""
     if not state.failures:
         return ()
     kept = {}
@@ -136,7 +136,7 @@ def _backoff(state: EndpointState) -> str | None:
 
 
 def _of_mailbox(read: Callable[[MailboxFacts], int | None]) -> Callable[[EndpointState], Samples]:
-    """A figure that is known if the last probe looked at a mailbox and the server told."""
+    """A value of the mailbox, if the last probe opened one and the server gave the value."""
 
     def samples(state: EndpointState) -> Samples:
         if state.latest is None or state.latest.facts.mailbox is None:
@@ -307,6 +307,6 @@ ENDPOINT_METRICS: tuple[Metric[EndpointState], ...] = (
 
 
 def label_names(metrics: Iterable[Metric[EndpointState]] = ENDPOINT_METRICS) -> frozenset[str]:
-    """Every label that these metrics have of their own: what configured labels may not be called."""
+    """All labels of these metrics. Configured labels may not have these names."""
     further = {label for metric in metrics for label in metric.labels}
     return frozenset({*ENDPOINT_LABELS, ADDRESS_LABEL, Label.LE, *further})

@@ -16,7 +16,7 @@ ROUTE_LIFETIME = 60.0
 """Seconds for which an order is kept. A route that goes in the meantime costs a probe one failed connection."""
 
 MAX_KEPT = 16384
-"""Orders held at once: more than the names one process can probe."""
+"""The number of remembered orders: more than the names that one process can probe."""
 
 _POLICY: tuple[tuple[IPv6Network, int, int], ...] = tuple(
     # RFC 6724 section 2.1, longest prefix first: prefix, precedence, label.
@@ -39,10 +39,10 @@ _LINK_LOCAL, _SITE_LOCAL, _GLOBAL = 0x2, 0x5, 0xE
 
 
 class AddressOrder:
-    """Sorts, and remembers for a while how it did."""
+    """Sorts addresses, and remembers each order for a while."""
 
     def __init__(self, clock: Callable[[], float], source_for: Callable[[str], str | None]) -> None:
-        """Takes the two questions to the outside.
+        """Prepare to sort.
 
         Args:
             clock: Monotonic seconds.
@@ -54,9 +54,9 @@ class AddressOrder:
         self._kept: dict[tuple[str, ...], tuple[float, tuple[str, ...]]] = {}
 
     def __call__(self, addresses: tuple[str, ...]) -> tuple[str, ...]:
-        """The addresses in the order to try them, without those that no route leads to if there are others."""
+        """The addresses in the order to try them. Addresses without a route are left out if there are others."""
         if len(addresses) < 2 or not any(":" in address for address in addresses):  # noqa: PLR2004 - one needs no order
-            # IPv4 addresses are all alike to the rules, save that some may have no route: their connect says so.
+            # The rules treat all IPv4 addresses alike. If one has no route, its connect says so.
             return addresses
         now = self._clock()
         kept = self._kept.get(addresses)
@@ -72,7 +72,7 @@ class AddressOrder:
 def in_order(addresses: Sequence[str], source_for: Callable[[str], str | None]) -> tuple[str, ...]:
     """Sorts addresses as `AddressOrder` does, from scratch."""
     sources = {address: source_for(address) for address in addresses}
-    # Rule 1. They would fail last; without them, the reported failure is that of a server.
+    # Rule 1. Addresses without a route would fail last. Without them, the reported failure is that of a server.
     usable = [address for address in addresses if sources[address] is not None] or list(addresses)
 
     def rank(address: str) -> tuple[bool, bool, int, int]:

@@ -1,4 +1,4 @@
-"""TLS contexts: what is trusted, what is presented and which versions are spoken, made from files and kept up to date.
+"""Makes TLS contexts from files and keeps them up to date: trusted authorities, client certificates and versions.
 
 A context is expensive to make (the system's trust store is some 140 certificates) and cheap to use, so there is one for
 each distinct policy. When one of its files changes, the next use gets a new context. So no restart is needed when a
@@ -31,7 +31,7 @@ from exporter.single_flight import SingleFlight
 from exporter.threads import in_own_thread
 
 CHECK_EVERY: Final = 1.0
-"""Seconds for which files are taken to be unchanged. Asking costs a few microseconds a file, at every probe."""
+"""Seconds until files are checked for changes again. A check takes a few microseconds for each file."""
 
 BUNDLES: Final = (
     Path("/etc/ssl/certs/ca-certificates.crt"),  # Debian, Alpine, Arch
@@ -50,14 +50,14 @@ VERSIONS: Final[Mapping[TlsVersion, int]] = {
 }
 
 OUTDATED: Final = frozenset({TlsVersion.TLS1_0, TlsVersion.TLS1_1})
-"""Versions that sign their handshakes with SHA-1 and MD5, which OpenSSL lets pass at its security level 0 only."""
+"""Versions whose handshakes are signed with SHA-1 and MD5. OpenSSL allows this only at its security level 0."""
 
 MAX_DEPTH: Final = 16
-"""Intermediates on a path. Public authorities have one or two, and OpenSSL would go through a hundred."""
+"""The most intermediates on a path. Public authorities have one or two; OpenSSL's own limit is a hundred."""
 
 
 class TlsSetupError(OSError):
-    """A file that TLS needs cannot be used; the message names it, and what to do."""
+    """A file that TLS needs cannot be used. The message names the file and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,9 @@ class TlsContexts:
     """The contexts of one process.
 
     Args:
-        clock: Monotonic seconds, for how often files are looked at.
+        clock: Monotonic seconds; decides when files are checked.
         wall: Unix time, for the validity of remembered chains.
-        environment: Where `SSL_CERT_FILE` and `SSL_CERT_DIR` may name the system's store, as OpenSSL has it.
+        environment: `SSL_CERT_FILE` and `SSL_CERT_DIR` in it may name the system's store, as with OpenSSL.
     """
 
     def __init__(
@@ -100,12 +100,12 @@ class TlsContexts:
         self._looks = SingleFlight[_Recipe, SSL.Context]()
 
     def fresh(self, policy: TlsPolicy) -> SSL.Context | None:
-        """The context for a policy, if its files were looked at a moment ago."""
+        """The context for a policy, if its files were checked a moment ago."""
         made = self._made.get(_recipe(policy))
         return made.context if made is not None and self._is_fresh(made) else None
 
     async def current(self, policy: TlsPolicy) -> SSL.Context:
-        """As `context`, for the event loop: a thread looks at the files, once for all who want the same ones then.
+        """As `context`, for the event loop: a thread checks the files, once for all callers at that time.
 
         Raises:
             TlsSetupError: As there.
@@ -113,12 +113,12 @@ class TlsContexts:
         return await self._looks.join(_recipe(policy), lambda: self._look(policy))
 
     def context(self, policy: TlsPolicy) -> SSL.Context:
-        """The context for a policy, made of its files as they are now (or were a second ago).
+        """The context for a policy, from its files as they were at most a second ago.
 
         Reads files: the system's store takes some 10 ms the first time and after each change, and a disk may hang.
 
         Raises:
-            TlsSetupError: A file is missing or useless, or OpenSSL does not speak the version.
+            TlsSetupError: A file is missing or unusable, or OpenSSL does not support the version.
         """
         known = self.fresh(policy)
         if known is not None:
@@ -126,7 +126,7 @@ class TlsContexts:
         recipe, now = _recipe(policy), self._clock()
         made = self._made.get(recipe)
         store = {policy.ca_file: "ca_file"} if policy.ca_file else self._system_store()
-        # Identities come before contents: a file that changes in between is read again, rather than never.
+        # Note the versions of the files before reading them. A file that changes in between is then read again.
         sources = {place: _identity(place, called) for place, called in store.items()}
         if policy.client_cert_file is not None:
             sources[policy.client_cert_file] = _identity(policy.client_cert_file, "client_cert_file")
@@ -146,7 +146,7 @@ class TlsContexts:
             made = self._made.get(_recipe(policy))
             if made is None:
                 raise TlsSetupError(f"the files of TLS cannot be looked at: {error.strerror}") from None
-            # No thread for the moment: the files are as they were when they were last looked at.
+            # No thread can be started now. Use the files as they were at the last check.
             known = asyncio.get_running_loop().create_future()
             known.set_result(made.context)
             return known
@@ -155,7 +155,7 @@ class TlsContexts:
         return self._clock() - made.checked_at < CHECK_EVERY
 
     def _system_store(self) -> dict[Path, str]:
-        """Where the system's trusted authorities are, and what to call each place."""
+        """The places of the system's trusted authorities, each with its name for people."""
         file, directories = (self._environment.get(name, "") for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
         named = {Path(place): "SSL_CERT_DIR" for place in directories.split(os.pathsep) if place}
         if file:
@@ -171,7 +171,7 @@ class TlsContexts:
 
     def _make(self, recipe: _Recipe, store: Mapping[Path, str]) -> SSL.Context:
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-        # Not to look away: `on_verification` writes down what OpenSSL finds, and `tls.facts` has it judged.
+        # This does not skip verification: `on_verification` records what OpenSSL finds, and `tls.facts` judges it.
         context.set_verify(SSL.VERIFY_NONE, on_verification)
         context.set_ocsp_client_callback(on_staple)
         # No session is resumed, because every probe needs the certificate. Renegotiation could replace it later.
@@ -183,7 +183,7 @@ class TlsContexts:
         anchors: set[bytes] = set()
         for place, called in store.items():
             anchors |= _trust(context, place, called)
-        # Whatever is in the store is trusted, an intermediate as well as a root: as curl, Go and browsers have it.
+        # Everything in the store is trusted, intermediates as well as roots, as in curl, Go and browsers.
         _store(context).set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
         context.set_verify_depth(MAX_DEPTH)
         context.set_app_data(VerifiedChains(anchors, self._wall))
@@ -208,7 +208,7 @@ def _set_versions(context: SSL.Context, lowest: TlsVersion) -> None:
         context.set_min_proto_version(VERSIONS[lowest])
         if lowest in OUTDATED:
             context.set_cipher_list(b"DEFAULT@SECLEVEL=0")
-            # Servers of that age may lack RFC 5746; we never renegotiate, so there is nothing to be injected into.
+            # Servers that old may lack RFC 5746. We never renegotiate, so the attack that it prevents is impossible.
             context.set_options(SSL.OP_LEGACY_SERVER_CONNECT)
     except SSL.Error:
         library = SSL.OpenSSL_version(SSL.SSLEAY_VERSION).decode("ascii", "replace")
@@ -216,13 +216,13 @@ def _set_versions(context: SSL.Context, lowest: TlsVersion) -> None:
 
 
 def _insist_on(context: SSL.Context, key_type: KeyType) -> None:
-    """Only suites of TLS 1.2 by which a server has to show a certificate of this kind; 1.3 has none."""
+    """Allow only the suites of TLS 1.2 that need a certificate of this kind. TLS 1.3 has no such suites."""
     context.set_max_proto_version(SSL.TLS1_2_VERSION)
     context.set_cipher_list({KeyType.RSA: b"aRSA:!aNULL:!eNULL", KeyType.ECDSA: b"aECDSA:!eNULL"}[key_type])
 
 
 def _trust(context: SSL.Context, place: Path, called: str) -> frozenset[bytes]:
-    """Trust the authorities of a file or directory; returns their names, as far as they can be had at once."""
+    """Trust the authorities of a file or directory. Returns the names of those that could be read now."""
     try:
         if place.is_dir():
             context.load_verify_locations(None, place)  # OpenSSL opens its files when it looks for one by name
@@ -246,15 +246,15 @@ def _trust_those_that_can_be_read(context: SSL.Context, place: Path, called: str
 
 
 def _store(context: SSL.Context) -> crypto.X509Store:
-    return cast("crypto.X509Store", context.get_cert_store())  # every context has one
+    return cast("crypto.X509Store", context.get_cert_store())  # Every context has a store.
 
 
 def _present(context: SSL.Context, cert_file: Path, key_file: Path) -> None:
-    """Load what to present if the server asks."""
+    """Load the client certificate and its key."""
     key_text = _contents(key_file, "client_key_file")
     try:
-        # OpenSSL would ask the terminal for the passphrase of an encrypted one, and so that is looked for before. The
-        # key is loaded by cryptography for the same reason; a certificate is not, since cryptography takes fewer.
+        # OpenSSL would ask at the terminal for the passphrase of an encrypted key, so check for that first. For the
+        # same reason cryptography loads the key. It does not load the certificate, because it accepts fewer of them.
         for der in pem_blocks(_contents(cert_file, "client_cert_file")):
             crypto.load_certificate(crypto.FILETYPE_ASN1, der)
         context.use_certificate_chain_file(cert_file)
@@ -269,7 +269,7 @@ def _present(context: SSL.Context, cert_file: Path, key_file: Path) -> None:
     except (ValueError, UnsupportedAlgorithm):
         raise TlsSetupError(f"client_key_file {key_file}: it holds no private key in PEM form") from None
     try:
-        # Whatever kind of key it is: pyOpenSSL and OpenSSL refuse those that cannot sign a handshake.
+        # Any kind of key will do: pyOpenSSL and OpenSSL refuse keys that cannot sign a handshake.
         context.use_privatekey(cast("rsa.RSAPrivateKey", key))
         context.check_privatekey()
     except (SSL.Error, TypeError):

@@ -1,8 +1,8 @@
 """Connections through a proxy: a stream to the proxy that it then connects to a server.
 
-The proxy is told an address and never a name: names are looked up here, so that it is known which address was probed
-and whether it may be. What is said to the proxy is python-socks' part, over the stream's own connection; how much is
-read, when it came, and what a refusal means is decided here. No octet behind the proxy's reply is touched: a mail
+The proxy gets an address and never a name. Names are looked up here, so that the probed address is known and can be
+checked against the allowed ones. python-socks speaks to the proxy over the stream's own connection. This module decides
+how much is read, takes the times, and interprets refusals. No octet behind the proxy's reply is touched: a mail
 server's greeting may come in the same packet.
 """
 
@@ -27,10 +27,11 @@ from exporter.protocol.dialogue import quoted
 from exporter.threads import computed
 
 MAX_REPLY: Final = 8192
-"""Octets of a proxy's reply to CONNECT, with its header fields: as much as common web servers take of a request."""
+"""The most octets of a proxy's reply to CONNECT, with its header fields: as many as common web servers accept in a
+request."""
 
 NO_METHOD: Final = b"\x05\xff"
-"""RFC 1928 section 3: none of the ways to log in that were offered will do, and that was only "not at all"."""
+"""RFC 1928 section 3: the proxy accepts none of the offered login methods. The only one offered is "no login"."""
 
 SOCKS5_REPLIES: Final[Mapping[int, tuple[FailureReason, str]]] = MappingProxyType(
     {
@@ -84,7 +85,7 @@ async def connect_through(
 
 async def _agree(stream: Stream, proxy: Proxy, address: str, port: int) -> None:
     """Ask the proxy to connect to a server."""
-    # Loaded when it is needed, in a thread. The stream's clock takes that off: the proxy waits for us meanwhile.
+    # The library is loaded here, in a thread. The stream's clock subtracts that time, because the proxy waits for us.
     library = await computed(partial(importlib.import_module, _LIBRARY), "import")
     with _ProxySide(stream.arrivals, stream.peer_clock, proxy.scheme) as side:
         try:
@@ -99,7 +100,7 @@ async def _agree(stream: Stream, proxy: Proxy, address: str, port: int) -> None:
 
 
 def _nonsense(proxy: Proxy, side: _ProxySide) -> StreamError:
-    """What is not a reply of the proxy's protocol; or one that asks for a login, which SOCKS5 has no code for."""
+    """The error for a reply that breaks the proxy's protocol, or asks for a login (SOCKS5 has no code for that)."""
     heard = bytes(side.heard)
     if proxy.scheme is ProxyScheme.SOCKS5 and heard.startswith(NO_METHOD):
         told = _NO_LOGIN
@@ -131,12 +132,12 @@ _PROTOCOLS: Final[Mapping[ProxyScheme, str]] = MappingProxyType(
 class _ProxySide(socket.socket):
     """A stream's connection as python-socks uses it, while it talks to the proxy.
 
-    It is a second descriptor of the same connection: closed on its own, and watched on its own.
+    It has its own descriptor of the same connection, which is closed and watched separately.
 
     Attributes:
-        heard: All that the proxy said, no more than `MAX_REPLY` octets.
+        heard: All octets from the proxy, at most `MAX_REPLY`.
         ended: Whether it closed the connection.
-        too_long: Whether it said more than that.
+        too_long: Whether it sent more than that.
     """
 
     def __init__(self, arrivals: Arrivals, clock: PeerClock, scheme: ProxyScheme) -> None:
@@ -151,7 +152,7 @@ class _ProxySide(socket.socket):
         self._whole_heads = scheme is ProxyScheme.HTTP
 
     def send(self, data: Any, flags: int = 0, /) -> int:
-        """As `socket.send`, and tells the clock that we wait now."""
+        """As `socket.send`. Also tells the clock that we wait from now on."""
         self._arrivals.expect()
         self._clock.answering()
         sent = super().send(data, flags)

@@ -1,7 +1,7 @@
-"""Signed assertions (RFC 7523): the JSON Web Tokens (RFC 7519) by which a key, and not a secret, proves who asks.
+"""Makes signed assertions (RFC 7523): JSON Web Tokens (RFC 7519) that prove who a client is by a key, not a secret.
 
-They are only made here and never read, which is why no JWT library is needed: what those are for is verifying the
-tokens of others. The signature is cryptography's. Pure: the time is among the claims.
+They are only made here and never verified, so no JWT library is needed. cryptography signs them.
+Pure: the time is among the claims.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DIGEST: Final = SHA256()
 
 
 class Algorithm(StrEnum):
-    """How to sign, by the names of RFC 7518 section 3.1."""
+    """The algorithms, by their names in RFC 7518 section 3.1."""
 
     RS256 = "RS256"
     PS256 = "PS256"
@@ -33,39 +33,39 @@ class Algorithm(StrEnum):
 
 
 class KeyUnusable(ValueError):
-    """A key or a certificate cannot be used. The message says why, for people, and holds nothing of either."""
+    """A key or a certificate cannot be used. The message says why, and contains no part of either."""
 
 
 def assertion(
     claims: Mapping[str, Any], header: Mapping[str, str], private_key: bytes, *, of_rsa: Algorithm = Algorithm.RS256
 ) -> bytes:
-    """Claims, signed.
+    """Sign claims; returns the assertion.
 
     Args:
-        claims: What is asserted.
-        header: What the server finds the key by, if it has several.
+        claims: The claims.
+        header: Header fields that tell the server which key to verify with.
         private_key: In PEM, not encrypted.
-        of_rsa: The algorithm for an RSA key; one on the curve P-256 has only one.
+        of_rsa: The algorithm for an RSA key. For a key on the curve P-256 there is only one algorithm.
 
     Raises:
-        KeyUnusable: It is not such a key.
+        KeyUnusable: The key cannot be read, or is of another kind.
     """
     key = _private_key(private_key)
     algorithm = of_rsa if isinstance(key, RSAPrivateKey) else Algorithm.ES256
-    # RFC 7515 3.1: the header and the claims in base64url, a point between them, is what is signed.
+    # RFC 7515 3.1: the signature is over the header and the claims in base64url, with a point between them.
     signed = b".".join(_encoded(part) for part in ({"alg": algorithm, "typ": "JWT", **header}, claims))
     return signed + b"." + _base64url(_signature(key, algorithm, signed))
 
 
 def thumbprint(certificate: bytes, private_key: bytes) -> str:
-    """What a server finds a certificate by (RFC 7515 4.1.8, `x5t#S256`).
+    """The thumbprint by which a server finds a certificate (RFC 7515 4.1.8, `x5t#S256`).
 
     Args:
         certificate: In PEM; a chain begins with it.
-        private_key: The key that it has to belong to: of the two files one may be newer than the other.
+        private_key: The key that it must belong to. One of the two files may be newer than the other.
 
     Raises:
-        KeyUnusable: It is not a certificate, or that of another key.
+        KeyUnusable: It is not a certificate, or belongs to another key.
     """
     try:
         parsed = load_pem_x509_certificate(certificate)
@@ -93,7 +93,7 @@ def _private_key(pem: bytes) -> RSAPrivateKey | EllipticCurvePrivateKey:
 
 def _signature(key: RSAPrivateKey | EllipticCurvePrivateKey, algorithm: Algorithm, octets: bytes) -> bytes:
     if isinstance(key, EllipticCurvePrivateKey):
-        # RFC 7518 3.4: both numbers, 32 octets each, and not the structure that cryptography puts them into.
+        # RFC 7518 3.4: the signature is both numbers, 32 octets each. cryptography returns them in a DER structure.
         return b"".join(number.to_bytes(32) for number in decode_dss_signature(key.sign(octets, ECDSA(_DIGEST))))
     if algorithm is Algorithm.PS256:
         # RFC 7518 3.5: a salt as long as the digest.

@@ -37,7 +37,7 @@ _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 
 _NONE_SHOWN: Final = "PEER_DID_NOT_RETURN_A_CERTIFICATE"
 _NOT_LET_IN: Final = frozenset({"CERTIFICATE_VERIFY_FAILED", _NONE_SHOWN})
-"""OpenSSL's words for it. asyncio does not send clients the alert that would tell them, so the log has to."""
+"""OpenSSL's text for each mistake of a client. asyncio does not send the client an alert, so it is logged."""
 
 _HERE: Final = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1", ""})
 """Addresses of this machine; a unix socket's clients have none."""
@@ -92,7 +92,7 @@ class Listener:
         await _cancel(self._accepting)
         for listening in self._sockets:
             listening.close()
-        # What was accepted last has to be begun, so that somebody closes it.
+        # The task of the last accepted connection must have started, because the task closes the connection.
         await asyncio.sleep(0)
         await _cancel(tuple(self._handshakes))
 
@@ -102,7 +102,7 @@ class Listener:
             try:
                 accepted, remote = await loop.sock_accept(listening)
             except OSError as error:
-                # Anything else is a client that was gone before it was accepted.
+                # Any other error means that the client disconnected before it was accepted.
                 if error.errno in _EXHAUSTED:
                     log.warning("cannot accept connections", problem=error.strerror)
                     await asyncio.sleep(PAUSE)

@@ -11,8 +11,8 @@ from aiohttp import hdrs, web
 def is_own(request: web.Request, origins: Collection[str]) -> bool:
     """Whether a request does not come from a page of another site.
 
-    Browsers tell by `Sec-Fetch-Site` where a request comes from, but not over plain HTTP; by `Origin` they always tell
-    with POST (the Fetch standard, "append a request Origin header"). Other programs tell neither.
+    Browsers send `Sec-Fetch-Site`, but not over plain HTTP. With POST they always send `Origin` (the Fetch standard,
+    "append a request Origin header"). Other programs send neither.
 
     Args:
         request: A request that changes something.

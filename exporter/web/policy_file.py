@@ -130,7 +130,7 @@ def read_web_config(path: Path) -> tuple[WebConfig, Document]:
     """Reads a file, but not those that it names.
 
     Returns:
-        What it says, and the document, which knows where it says it.
+        The settings, and the document, which knows the place of each.
 
     Raises:
         ConfigurationError: Something is wrong with it; all problems in one go.

@@ -1,4 +1,4 @@
-"""From the settings of the web configuration to the TLS context that connections are accepted with.
+"""Makes the TLS context for accepted connections from the settings of the web configuration.
 
 Problems of the files are described here, because OpenSSL's own messages ("PEM lib") do not help.
 """
@@ -40,7 +40,7 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext:
         TlsFileError: One of them cannot be used.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    # RFC 7301: without it, clients that offer HTTP/2 as well would have to guess.
+    # RFC 7301: without ALPN, clients that also offer HTTP/2 would have to guess.
     context.set_alpn_protocols(["http/1.1"])
     context.minimum_version = settings.min_version
     context.maximum_version = settings.max_version
@@ -56,7 +56,7 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext:
 
 
 def _choose_ciphers(context: ssl.SSLContext, settings: TlsSettings) -> None:
-    """As Go has it, the choice is among the suites up to TLS 1.2; without any of those there is only TLS 1.3."""
+    """As in Go, the setting chooses among the suites up to TLS 1.2; without any of those, only TLS 1.3 is left."""
     older = [suite for suite in settings.cipher_suites if suite not in TLS1_3]
     if older:
         try:
@@ -74,7 +74,7 @@ def _choose_curves(context: ssl.SSLContext, settings: TlsSettings) -> None:
         try:
             context.set_ecdh_curve(settings.curves[0])
         except (ssl.SSLError, ValueError):
-            # Python 3.11.2, which is Debian 12's, takes X25519 for unknown, whatever its OpenSSL knows.
+            # Python 3.11.2 (Debian 12) treats X25519 as unknown, although its OpenSSL supports it.
             raise TlsFileError("curve_preferences", "this Python cannot use it; write another, or none") from None
     elif settings.curves:
         set_groups = getattr(context, "set_groups", None)
@@ -103,7 +103,7 @@ def _load_certificate(context: ssl.SSLContext, settings: TlsSettings) -> None:
 
 
 def _unusable(settings: TlsSettings, reason: str) -> TlsFileError:
-    """Which of the two files it is that OpenSSL cannot use, and why."""
+    """Finds out which of the two files OpenSSL cannot use, and why."""
     probe = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         probe.load_verify_locations(settings.cert_file)

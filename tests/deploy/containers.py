@@ -164,8 +164,8 @@ def engine() -> Iterator[Engine]:
     for name, package in {"buildah": "buildah", "podman": "podman", "crun": "crun"}.items():
         program(name, package=package)
     require_mounts()
-    # What is large lies in the cache: where all of this is a container, that may be outside of it, while /tmp is on
-    # overlayfs, which does not stack on itself and leaves only a driver that copies an image for each container.
+    # Large files are in the cache directory. If the tests run in a container, /tmp is on overlayfs, which does not
+    # stack on itself: podman would copy an image for each container. The cache may be on another file system.
     with (
         scratch_directory() as directory,
         tempfile.TemporaryDirectory(dir=cache_directory(), prefix="storage-") as large,

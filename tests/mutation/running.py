@@ -52,7 +52,7 @@ class Reach:
         by_line = self.tests.get(str(module), {})
         found = {test for line in lines for test in by_line.get(line, ())}
         if "" in found:
-            # It runs when the module is loaded: whoever uses the module may notice, or its tables, who never enter it.
+            # The line runs when the module is loaded, so every test that imports the module may notice the change.
             found = set(by_line.get(0, ())) - {""} or set(self.seconds)
         return sorted(found - {""}, key=lambda test: self.seconds.get(test, 0.0))
 

@@ -1,7 +1,6 @@
-"""Nameservers for tests: Debian's nsd with zones that a test carries, and one of our own that misbehaves on demand.
-
-nsd is the real thing and answers by the book; what a book would not contain is done by `Nameserver`, whose behaviours
-are functions named after what is wrong with them. Neither says anything about what is to come of it.
+"""Nameservers for tests: Debian's nsd with the zones of a test, and `Nameserver`, which misbehaves on demand. nsd
+answers as the RFCs demand. The behaviours of `Nameserver` are functions, each named after what is wrong with its
+answers.
 """
 
 from __future__ import annotations
@@ -49,8 +48,8 @@ def nsd(directory: Path, zones: Mapping[str, str]) -> Iterator[tuple[str, int]]:
     """Runs nsd until the block ends.
 
     Args:
-        directory: Where its files go.
-        zones: The text of each zone file by the name of its zone; the first has to hold an SOA record.
+        directory: The directory for its files.
+        zones: The text of each zone file by the name of its zone. The first record must be an SOA record.
 
     Yields:
         Its address and port, for UDP and TCP.
@@ -82,9 +81,9 @@ class Query:
         name: Without the final dot.
         rdtype: e.g. `AAAA`.
         transport: `udp` or `tcp`.
-        edns: Whether it came with an OPT record.
-        source_port: Where it came from.
-        message: All of it.
+        edns: Whether it has an OPT record.
+        source_port: The port that it was sent from.
+        message: The whole message.
     """
 
     name: str
@@ -96,17 +95,17 @@ class Query:
 
 
 Behaviour = Callable[[Query], Sequence[bytes]]
-"""What to send back: a datagram each, or the whole stream of a TCP connection in pieces."""
+"""The pieces to send back: datagrams for UDP, parts of the stream for TCP."""
 
 
 @dataclass
 class Nameserver:
-    """A server on loopback that answers as it is told.
+    """A server on loopback whose answers a test decides.
 
     Attributes:
-        behaviour: Asked for each question; may be changed at any time.
-        queries: What was asked, in order.
-        gate: Questions are answered when this is set; it is, unless a test clears it.
+        behaviour: Gives the answer to each question; may be changed at any time.
+        queries: The questions in their order.
+        gate: Questions are answered only while this is set. Tests may clear it.
     """
 
     behaviour: Behaviour
@@ -129,7 +128,7 @@ class Nameserver:
             await self._arrived.wait_for(lambda: len(self.queries) >= times)
 
     async def answer(self, wire: bytes, transport: str, source_port: int) -> Sequence[bytes]:
-        """What the behaviour makes of a question, once the gate is open."""
+        """The behaviour's answer to a question, after the gate has opened."""
         message = dns.message.from_wire(wire)
         assert isinstance(message, dns.message.QueryMessage)
         (question,) = message.question
@@ -153,11 +152,11 @@ async def nameserver(behaviour: Behaviour, host: str = LOOPBACK) -> AsyncIterato
     """Serves by UDP and TCP on one port until the block ends.
 
     Args:
-        behaviour: What it does at first.
-        host: The address to serve at.
+        behaviour: The behaviour at first.
+        host: The address to listen at.
 
     Raises:
-        ExceptionGroup: The behaviour itself failed; only if all went well otherwise.
+        ExceptionGroup: The behaviour itself failed. It is not raised if the block already raised another error.
     """
     udp, tcp = _sockets(host)
     server = Nameserver(behaviour, address=udp.getsockname()[:2])
@@ -237,8 +236,8 @@ def response(query: Query, rcode: dns.rcode.Rcode = dns.rcode.NOERROR, *, aa: bo
 
 
 def sent(query: Query, message: dns.message.Message) -> Sequence[bytes]:
-    """A message in the form that the query's transport has it."""
-    # dnspython shuffles records unless it is told not to.
+    """A message as the query's transport needs it."""
+    # By default, dnspython shuffles the records.
     return [message.to_wire(max_size=65535, prepend_length=query.transport == "tcp", want_shuffle=False)]
 
 
@@ -252,8 +251,8 @@ def records(*lines: str, zone: str = "example.test.", minimum: int = 300) -> Beh
 
     Args:
         lines: e.g. `mail.example.test. 300 IN A 192.0.2.1`, names absolute.
-        zone: Whose SOA record stands in negative answers.
-        minimum: Its negative TTL.
+        zone: The zone whose SOA record is in negative answers.
+        minimum: The negative TTL in that record.
     """
     known: dict[tuple[dns.name.Name, dns.rdatatype.RdataType], dns.rrset.RRset] = {}
     for line in lines:
@@ -304,13 +303,13 @@ def rcode(code: dns.rcode.Rcode, *, because: dns.edns.EDEOption | None = None) -
 
 
 def silent(query: Query) -> Sequence[bytes]:
-    """Hears, and says nothing; closes TCP connections."""
+    """Reads questions and never answers; closes TCP connections."""
     assert query.name
     return []
 
 
 def garbage(query: Query) -> Sequence[bytes]:
-    """Sends the header of an answer, and then nothing that makes sense."""
+    """Sends the header of an answer, then garbage."""
     return [query.message.to_wire()[:2] + b"\x81\x80" + b"\xff" * 30]
 
 
@@ -318,7 +317,7 @@ def garbage(query: Query) -> Sequence[bytes]:
 
 
 def cut_short_by_udp(behaviour: Behaviour) -> Behaviour:
-    """Sets TC and leaves out the records in UDP; tells it all by TCP."""
+    """Over UDP, sets TC and leaves out the records; over TCP, gives the whole answer."""
 
     def behave(query: Query) -> Sequence[bytes]:
         if query.transport == "tcp":
@@ -353,7 +352,7 @@ def without_edns(behaviour: Behaviour) -> Behaviour:
 
 
 def losing_the_first(count: int, behaviour: Behaviour) -> Behaviour:
-    """Does not hear the first questions."""
+    """Ignores the first questions."""
     lost = 0
 
     def behave(query: Query) -> Sequence[bytes]:

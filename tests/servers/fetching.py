@@ -1,4 +1,4 @@
-"""One HTTP GET, without a library that the product uses itself."""
+"""One HTTP GET, without the libraries of the product."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back.
+    """An answer.
 
     Attributes:
         headers: By name in lower case.
@@ -23,15 +23,15 @@ class Response:
 
 
 def fetch(url: str, headers: Mapping[str, str] | None = None, *, timeout: float = 10.0) -> Response:
-    """Asks once; redirects are not followed.
+    """Send one request. Redirects are not followed.
 
     Args:
-        url: Of the scheme http.
-        headers: To send.
-        timeout: Seconds.
+        url: A URL with the scheme http.
+        headers: The header fields to send.
+        timeout: Seconds to wait.
 
     Raises:
-        OSError: No answer.
+        OSError: There was no answer.
     """
     parts = urlsplit(url)
     target = parts.path + (f"?{parts.query}" if parts.query else "")

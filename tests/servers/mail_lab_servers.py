@@ -1,4 +1,4 @@
-"""Mail and web servers of the lab, each at an address of its own: they say hello, and show certificates."""
+"""Mail and web servers of the lab, each at its own address. They greet clients and show certificates."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.authority import Party, key_pem, pem
 
 @dataclass
 class MailServer:
-    """One of the demo's, which upgrades to TLS if it has certificates.
+    """A mail server of the demo, which offers TLS if it has certificates.
 
     Attributes:
-        chains: Of each kind of key: the server's own certificate, and those above it.
-        name: What it calls itself.
-        implicit: Whether TLS comes first.
+        chains: One chain for each kind of key: the server's certificate, then its issuers.
+        name: The server's name in its greeting.
+        implicit: Whether connections begin with TLS.
     """
 
     address: str
@@ -37,7 +37,7 @@ class MailServer:
 
 @dataclass
 class WebServer:
-    """Serves documents by HTTPS: of each path its media type, and its body or where else it is."""
+    """Serves documents by HTTPS. Each path has a media type, and a body or the URL of a redirect."""
 
     address: str
     chain: Sequence[Party]

@@ -1,6 +1,5 @@
-"""Postfix from the system's packages as SMTP server, on high ports of 127.0.0.1, delivering to Dovecot.
-
-All that it reads and writes lies in the directory it is given, and no mail leaves the machine.
+"""Runs Postfix from the system's packages on high ports of 127.0.0.1, delivering to Dovecot. All its files are in the
+given directory, and no mail leaves the machine.
 """
 
 from __future__ import annotations
@@ -21,21 +20,21 @@ from tests.servers.programs import LOOPBACK, free_ports, program, running, unava
 
 _TEMPLATES = Path(__file__).parent
 _DAEMONS = "/usr/lib/postfix/sbin"
-"""Where Debian puts the programs that Postfix's master runs."""
+"""The directory of the programs that Postfix's master runs, in Debian."""
 
 
 @dataclass(frozen=True, slots=True)
 class Postfix:
-    """A running one.
+    """A running Postfix.
 
     Attributes:
-        directory: Everything of it.
-        identity: What it presents.
-        smtp: The port for other servers: STARTTLS, no logins.
-        submission: STARTTLS, and logins after it.
-        submissions: TLS from the start, and logins.
-        plain: Logins and no TLS at all.
-        size_limit: Bytes, of one message.
+        directory: The directory with all its files.
+        identity: Its certificate and key.
+        smtp: The port for other servers, with STARTTLS and without logins.
+        submission: The port with STARTTLS, and logins after it.
+        submissions: The port with TLS from the start, and logins.
+        plain: The port with logins and without TLS.
+        size_limit: The most bytes of a message.
     """
 
     directory: Path
@@ -58,16 +57,16 @@ def postfix(
     size_limit: int = 5_000_000,
     further: str = "",
 ) -> Iterator[Postfix]:
-    """Runs one until the block ends.
+    """Run a Postfix until the block ends.
 
     Args:
         directory: A new one; other users must be able to enter it.
         identity: The certificate to serve.
-        accounts: Whose mail is accepted.
-        mailboxes: Takes the mail, and says whose logins are good.
-        domain: Of all accounts.
-        size_limit: Bytes, of one message.
-        further: Parameters that stand behind all others.
+        accounts: The accounts whose mail is accepted.
+        mailboxes: The Dovecot that takes the mail and checks logins.
+        domain: The domain of all accounts.
+        size_limit: The most bytes of a message.
+        further: More parameters, which override others.
     """
     binary = program("postfix", package="postfix")
     if os.geteuid() != 0:
@@ -105,8 +104,8 @@ def postfix(
             for port in (smtp, submission, submissions, plain)
         )
 
-    # `check` makes what is missing in the spool. Then the master itself: `postfix start-fg` would leave it behind when
-    # stopped. -d keeps it in the foreground, in the session it was started in.
+    # `check` makes what is missing in the spool. The master is started directly, because `postfix start-fg` would not
+    # stop it at the end. -d keeps it in the foreground, in the session it was started in.
     subprocess.run([binary, "-c", str(configuration), "check"], check=True, capture_output=True)
     command = [f"{_DAEMONS}/master", "-c", str(configuration), "-d"]
     with running(command, log=directory / "postfix.log", ready=ready):

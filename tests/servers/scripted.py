@@ -1,8 +1,7 @@
-"""A server that follows a script, over TCP and TLS, and writes down all that its clients send.
-
-What is written down is what arrives, whether the script reads it or not, also after the script has come to its end and
-after it has closed its own side: a test that finds no password there knows that none was sent. Nothing here knows a
-mail protocol; dialects.py does, and misbehaving.py has the scripts.
+"""A server that follows a script, over TCP and TLS, and records everything that its clients send. Everything that
+arrives is recorded, even if the script does not read it, has ended, or has closed its side. So a test that finds no
+password in the record knows that none was sent. This file knows no mail protocol: those are in dialects.py, and
+misbehaving.py has the scripts.
 """
 
 from __future__ import annotations
@@ -21,20 +20,20 @@ from exporter.demo.wire import ClientGoneError, Wire
 from tests.servers.authority import Identity
 
 MAX_LINE: Final = 65_536
-"""Octets of a client's line: more than any client of ours should send."""
+"""The most octets of a client's line: more than our client should ever send."""
 
 PATIENCE: Final = 5.0
-"""Seconds to wait for clients to leave."""
+"""Seconds to wait for clients to disconnect."""
 
 
 @dataclass(slots=True)
 class Visit:
-    """What one client sent.
+    """The data that one client sent.
 
     Attributes:
-        plain: Before TLS, or without it; a handshake's records too where the script does not do the handshake itself.
-        encrypted: Under TLS, decrypted.
-        spoke_early: Whether it sent something before it was its turn; only scripts that watch for this set it.
+        plain: Data outside of TLS. If the script does no handshake, this includes the client's handshake records.
+        encrypted: Data inside TLS, decrypted.
+        spoke_early: Whether it sent something before its turn. Only scripts that check this set it.
     """
 
     plain: bytearray = field(default_factory=bytearray)
@@ -43,13 +42,13 @@ class Visit:
 
 
 class Peer:
-    """The client, for a script. Every method may raise `ClientGoneError`, which scripts let pass.
+    """A client, as a script sees it. Every method may raise `ClientGoneError`, which scripts do not catch.
 
     Attributes:
-        visit: What it sends.
-        wire: The connection to it.
+        visit: The data that it sent.
+        wire: The connection.
         tls: The server's certificate and key.
-        open: Whether the script may say more.
+        open: Whether the script may send more.
     """
 
     def __init__(self, wire: RecordingWire, tls: ssl.SSLContext | None) -> None:
@@ -60,11 +59,11 @@ class Peer:
 
     @property
     def encrypted(self) -> bool:
-        """Whether the connection is TLS by now."""
+        """Whether TLS has begun."""
         return self.wire.encrypted
 
     async def say(self, data: bytes) -> None:
-        """Send octets; what is said at once goes out in one segment, unless it is very long."""
+        """Send octets, in one segment unless they are very long."""
         await self.wire.send(data)
 
     async def line(self) -> bytes:
@@ -72,11 +71,11 @@ class Peer:
         return await self.wire.read_line(MAX_LINE)
 
     async def octets(self) -> bytes:
-        """Whatever comes next."""
+        """The next octets."""
         return await self.wire.read_some()
 
     async def speaks_within(self, seconds: float) -> bool:
-        """Whether the client says something in that time."""
+        """Whether the client sends something in that time."""
         try:
             async with asyncio.timeout(seconds):
                 await self.wire.read_some()
@@ -91,7 +90,7 @@ class Peer:
         await self.wire.start_tls(self.tls)
 
     async def close(self) -> None:
-        """Say no more. Over plain TCP the client can still be heard; over TLS that is the end."""
+        """Close the sending side. Over plain TCP the client can still send; over TLS the connection ends."""
         self.open = False
         if self.wire.encrypted:
             await self.wire.hang_up()
@@ -101,7 +100,7 @@ class Peer:
     async def reset(self) -> None:
         """End the connection with RST."""
         self.open = False
-        # SO_LINGER on, and zero seconds of it: what was not sent is thrown away, and the other side is told so.
+        # SO_LINGER with zero seconds discards unsent data and sends RST.
         linger = struct.pack("ii", 1, 0)
         self.wire.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         await self.wire.abort()
@@ -111,7 +110,7 @@ Script = Callable[[Peer], Awaitable[None]]
 
 
 class RecordingWire(Wire):
-    """A wire that writes down what arrives at the moment it arrives."""
+    """A wire that records data when it arrives."""
 
     def __init__(self, accepted: Callable[[], None]) -> None:
         super().__init__(accepted)
@@ -123,18 +122,18 @@ class RecordingWire(Wire):
         super().data_received(data)
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
-        # From here on asyncio hands out what it has decrypted, which may be before the handshake is reported as done.
+        # From now on asyncio passes decrypted data, perhaps before it reports that the handshake is complete.
         self._hears = self.visit.encrypted
         await super().start_tls(context)
 
 
 @dataclass(slots=True)
 class FakeServer:
-    """The server as a test sees it.
+    """A running server, as a test sees it.
 
     Attributes:
-        port: Where it listens, on 127.0.0.1.
-        visits: What the clients sent, one entry for each connection.
+        port: The port at 127.0.0.1 where it listens.
+        visits: The data of the clients, one entry for each connection.
     """
 
     port: int = 0
@@ -145,35 +144,35 @@ class FakeServer:
 
     @property
     def received(self) -> bytes:
-        """All that all clients have sent so far, in plain and under TLS."""
+        """Everything that clients have sent so far, with and without TLS."""
         return b"".join(bytes(visit.plain + visit.encrypted) for visit in self.visits)
 
     @property
     def received_in_plain(self) -> bytes:
-        """All that anybody in between could have read so far."""
+        """Everything that an eavesdropper could have read so far."""
         return b"".join(bytes(visit.plain) for visit in self.visits)
 
     async def all_gone(self, clients: int = 1) -> None:
-        """Wait until there have been so many clients, and every client has left: then `received` is complete.
+        """Wait until this many clients have connected and all have disconnected. `received` is complete then.
 
         Raises:
-            TimeoutError: Somebody stays, or does not come.
+            TimeoutError: A client does not connect, or stays connected.
         """
         async with asyncio.timeout(PATIENCE):
             await self._nobody.wait()
             while len(self.visits) < clients:
-                # Who hangs up at once has gone before the server knows of him.
+                # A client that hangs up at once may be gone before the server notices it.
                 await asyncio.sleep(0)
                 await self._nobody.wait()
 
     def enter(self, visit: Visit) -> None:
-        """A client has come."""
+        """Count a client that has connected."""
         self.visits.append(visit)
         self._present += 1
         self._nobody.clear()
 
     def leave(self) -> None:
-        """A client has gone."""
+        """Count a client that has disconnected."""
         self._present -= 1
         if not self._present:
             self._nobody.set()
@@ -183,11 +182,11 @@ class FakeServer:
 async def scripted(
     script: Script, *, tls: ssl.SSLContext | None = None, implicit: bool = False
 ) -> AsyncIterator[FakeServer]:
-    """Play the script to every client that comes, on a free port of loopback, from entry to exit.
+    """Follow the script with every client, at a free port of loopback, until the block ends.
 
     Args:
-        script: What to do. The connection stays open after its end until the client leaves; `Peer.close` and
-            `Peer.reset` end it before.
+        script: What to do. After its end, the connection stays open until the client leaves. `Peer.close` and
+            `Peer.reset` close it earlier.
         tls: The server's certificate and key; `None` if the script does not use TLS.
         implicit: Whether each connection begins with TLS.
     """
@@ -210,9 +209,9 @@ async def scripted(
 
 
 def server_context(identity: Identity) -> ssl.SSLContext:
-    """What a server needs to show that certificate."""
+    """The TLS context of a server with this certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    # Old clients are none of a fake server's worries, and tickets would only be noise behind the handshake.
+    # Old clients need not be served, and session tickets would be additional data after the handshake.
     context.num_tickets = 0
     context.load_cert_chain(identity.chain_file, identity.key_file)
     return context

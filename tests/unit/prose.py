@@ -5,7 +5,9 @@ Words only. Which texts are read, and that they have no complaint, is in test_pr
 
 from __future__ import annotations
 
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from typing import Final
 
@@ -101,6 +103,24 @@ def blocks_of_yaml_comments(text: str) -> Iterator[tuple[int, str]]:
             paragraph = []
         if behind := re.search(r"\s#\s+(.*)", line):
             yield number, behind[1]
+
+
+def blocks_of_python_comments(text: str) -> Iterator[tuple[int, str]]:
+    """Comments of whole lines, joined where they follow each other, and each comment behind code."""
+    paragraph: list[str] = []
+    begun = 0
+    column = -1
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type != tokenize.COMMENT:
+            continue
+        line, at = token.start
+        if not (token.line.strip().startswith("#") and at == column and line == begun + len(paragraph)):
+            if paragraph:
+                yield begun, " ".join(paragraph)
+            paragraph, begun, column = [], line, at
+        paragraph.append(token.string.lstrip("#! "))
+    if paragraph:
+        yield begun, " ".join(paragraph)
 
 
 def sentences(block: str) -> list[str]:

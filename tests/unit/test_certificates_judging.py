@@ -160,7 +160,7 @@ def test_a_root_that_names_another_signer_is_not_taken_for_an_anchor() -> None:
 
     assert ((Problem.INVALID,), words) == ((found := verdict(path)).problems, found.detail)
     assert words in verdict(path, (9999, 0)).detail
-    # It is no anchor to begin with where the path goes on to nobody.
+    # Without a further certificate on the path, this certificate does not count as an anchor.
     assert words not in verdict(path, (20, 1)).detail
 
 

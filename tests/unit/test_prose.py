@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from tests.unit.prose import (
     LONGEST,
     blocks_of_docstring,
     blocks_of_markdown,
+    blocks_of_python_comments,
     blocks_of_yaml_comments,
     complaints,
     misused_words,
@@ -119,29 +119,30 @@ def docstrings(module: ast.Module) -> Iterator[tuple[int, str]]:
             yield node.lineno, inspect.cleandoc(node.value.value)
 
 
-def strings(module: ast.Module, text: str) -> Iterator[tuple[int, str]]:
-    """Messages, docstrings and comments."""
+def strings(module: ast.Module) -> Iterator[tuple[int, str]]:
+    """Messages and docstrings."""
     for node in ast.walk(module):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.lineno, node.value
-    for found in re.finditer(r"^\s*# (.*)", text, re.MULTILINE):
-        yield text.count("\n", 0, found.start()) + 1, found[1]
 
 
 def findings(file: Path) -> Iterator[str]:
     text = file.read_text()
     module = ast.parse(text)
-    for line, string in strings(module, text):
+    for line, string in strings(module):
         for why in misused_words(" ".join(string.split())):
             yield f"{file.relative_to(ROOT)}:{line}: {why}"
     for first, docstring in docstrings(module):
         for line, block in blocks_of_docstring(docstring):
             for why in complaints(block):
                 yield f"{file.relative_to(ROOT)}:{first + line - 1}: {why}"
+    for line, block in blocks_of_python_comments(text):
+        for why in complaints(block):
+            yield f"{file.relative_to(ROOT)}:{line}: {why}"
 
 
 def test_the_program_uses_plain_words() -> None:
-    """Messages, comments and docstrings alike; in docstrings, no sentence is long."""
+    """Messages, comments and docstrings alike; no sentence of a docstring or comment is long."""
     assert [] == [finding for file in PYTHON for finding in findings(file)]
 
 

@@ -130,7 +130,7 @@ async def test_credentials_that_are_gone_are_asked_for_no_more(bench: Bench) -> 
     bench.tokens.keep([])
     await asyncio.sleep(10_000)
     assert 1 == len(bench.endpoint.asked)
-    # Of a probe that was under way.
+    # A probe was still running.
     assert Secret(b"token-2") == (await bench.ask()).secret
     await asyncio.sleep(10_000)
 

@@ -1,4 +1,4 @@
-"""Open a mailbox by IMAP, and find out which one is for what (RFC 6154)."""
+"""Opens a mailbox by IMAP, and finds the mailboxes with a special use (RFC 6154)."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Opened:
     """A mailbox that was opened.
 
     Attributes:
-        exists: How many messages there are.
-        uid_validity: `None` where the server does not tell; UIDs mean nothing for longer than this session then.
-        uid_next: Where the UIDs of coming messages begin; `None` where the server does not tell.
+        exists: The number of messages.
+        uid_validity: `None` if the server does not give it. UIDs are then valid only in this session.
+        uid_next: The lowest UID of future messages; `None` if the server does not give it.
         read_only: Whether messages cannot be removed.
     """
 
@@ -39,7 +39,7 @@ def open_mailbox(imap: Imap, name: bytes, *, to_remove: bool) -> Dialogue[Opened
 
     Args:
         imap: The session.
-        name: As the server wants it written.
+        name: The name in the server's own encoding.
         to_remove: Whether messages of ours are to be removed, which needs SELECT (RFC 9051 6.3.2). It takes the flag
             \Recent from messages and changes nothing else; without it, EXAMINE changes nothing at all.
 
@@ -62,14 +62,14 @@ def open_mailbox(imap: Imap, name: bytes, *, to_remove: bool) -> Dialogue[Opened
 
 
 def special_uses(imap: Imap) -> Dialogue[Mapping[str, bytes]]:
-    """The name of the mailbox for each special use, as the server wants it written, by the use in lower case.
+    """The name of the mailbox for each special use, in the server's own encoding.
 
-    A server need not tell, or not well; what it tells badly is left out.
+    The keys are in lower case. Servers may give none; malformed ones are left out.
     """
     yield from imap.look_for_capabilities()
     announced = imap.announced()
-    # RFC 6154 section 3: those alone, where the server can pick them; else they are told among all others, and with
-    # more mailboxes than one reply may hold those of the first level have to do.
+    # RFC 6154 section 3: ask for these mailboxes alone if the server supports that, otherwise for all. If one reply
+    # cannot hold all mailboxes, ask for those of the first level.
     picks = "SPECIAL-USE" in announced
     command = b'LIST (SPECIAL-USE) "" "*"' if picks else b'LIST "" "%"'
     reply = yield from imap.ask(command)
