@@ -10,10 +10,9 @@ FROM python:3.13-slim AS build
 
 WORKDIR /src
 COPY requirements.txt requirements-build.txt ./
-# authres is there as source only, so it is packed first, by the setuptools of requirements-build.txt; nothing else is built.
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     pip install --no-cache-dir --root-user-action=ignore --require-hashes --requirement requirements-build.txt \
-    && pip wheel --no-cache-dir --no-build-isolation --only-binary :all: --no-binary authres --wheel-dir /libraries \
+    && pip wheel --no-cache-dir --only-binary :all: --wheel-dir /libraries \
         --require-hashes --requirement requirements.txt \
     && python -m venv --without-pip /opt/mail-exporter \
     && pip --python /opt/mail-exporter/bin/python install --no-cache-dir --no-index --no-deps /libraries/*.whl

@@ -2,15 +2,17 @@
 
 RFC 8601 section 5: anybody can write such a field into a message. So only fields with the configured authserv-id count,
 and for each method the topmost of them. Without a configured authserv-id no field counts.
+
+Servers write what the grammar does not allow, such as a semicolon at the end. So a part of a field that cannot be read
+costs only itself.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
-
-import authres  # type: ignore[import-untyped] # it has no types
 
 from exporter.flows.headers import Headers
 from exporter.model import AuthMethod, AuthResult
@@ -18,7 +20,8 @@ from exporter.model import AuthMethod, AuthResult
 MAX_FIELDS: Final = 20
 MAX_PARSED: Final = 4096
 """The most octets to parse, in all fields together. Only messages with dozens of signatures have more."""
-MAX_COMMENTS: Final = 100
+MAX_BEGIN: Final = 512
+"""The most characters from the beginning of a field to the end of its authserv-id. Comments may stand before it."""
 
 _RESULTS: Final = {result.value: result for result in AuthResult}
 _METHODS: Final = {method.value: method for method in AuthMethod}
@@ -26,6 +29,11 @@ _METHODS: Final = {method.value: method for method in AuthMethod}
 _OLD_NAMES: Final = MappingProxyType(
     {"hardfail": AuthResult.FAIL, "unknown": AuthResult.PERMERROR, "error": AuthResult.TEMPERROR}
 )
+
+_PIECE: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\\.|[()";\\]|[^()";\\]+', re.DOTALL)
+_SERVER: Final = re.compile(r'\s*(?:"([^"]*)"|([^\s"]+))\s*1?\s*')
+"""RFC 8601 2.2: the authserv-id and the version, of which there is one."""
+_RESULT: Final = re.compile(r"\s*([a-z][a-z0-9-]*)\s*(?:/\s*[0-9]+\s*)?=\s*([a-z]+)(?![a-z0-9-])", re.IGNORECASE)
 
 
 def authentication_results(headers: Headers, authserv_id: str | None) -> Mapping[AuthMethod, AuthResult]:
@@ -36,7 +44,7 @@ def authentication_results(headers: Headers, authserv_id: str | None) -> Mapping
     left = MAX_PARSED
     for value in headers.all("Authentication-Results")[:MAX_FIELDS]:
         # Checked first, because parsing the fields of other servers would cost time. RFC 8601 2.5: case is ignored.
-        if not value.casefold().lstrip('" \t').startswith(authserv_id.casefold()) or len(value) > left:
+        if authserv_id.casefold() not in value[:MAX_BEGIN].casefold() or len(value) > left:
             continue
         left -= len(value)
         for method, result in _read(value, authserv_id).items():
@@ -46,21 +54,18 @@ def authentication_results(headers: Headers, authserv_id: str | None) -> Mapping
 
 
 def _read(value: str, authserv_id: str) -> dict[AuthMethod, AuthResult]:
-    """The results of one field; empty if another server wrote it or it cannot be parsed."""
-    # The parser recurses for each nested comment.
-    if value.count("(") > MAX_COMMENTS:
-        return {}
-    try:
-        field = authres.AuthenticationResultsHeader.parse(f"Authentication-Results: {value}")
-    except authres.AuthResError:
-        return {}
-    if str(field.authserv_id).casefold() != authserv_id.casefold():
+    """The results of one field; empty if another server wrote it."""
+    begin, *parts = _parts(value)
+    server = _SERVER.fullmatch(begin)
+    if server is None or (server[1] or server[2] or "").casefold() != authserv_id.casefold():
         return {}
     results: dict[AuthMethod, AuthResult] = {}
     # RFC 7208 2.4: SPF of the sender counts; SPF of HELO only counts if there is no result for the sender.
-    for entry in sorted(field.results, key=_is_about_helo):
-        method = _METHODS.get(str(getattr(entry, "method", "")).lower())
-        word = str(getattr(entry, "result", "")).lower()
+    for part in sorted(parts, key=_is_about_helo):
+        found = _RESULT.match(part)
+        if found is None:
+            continue
+        method, word = _METHODS.get(found[1].lower()), found[2].lower()
         result = _RESULTS.get(word) or _OLD_NAMES.get(word)
         # One valid signature is enough (RFC 6376 6.1).
         good = method is AuthMethod.DKIM and result is AuthResult.PASS
@@ -69,6 +74,22 @@ def _read(value: str, authserv_id: str) -> dict[AuthMethod, AuthResult]:
     return results
 
 
-def _is_about_helo(entry: authres.AuthenticationResult) -> bool:
-    names = {str(each.name).lower() for each in getattr(entry, "properties", ())}
-    return "helo" in names and "mailfrom" not in names
+def _parts(value: str) -> list[str]:
+    """What stands between the semicolons of a field, without comments (RFC 5322 3.2.2), which may lie in each other."""
+    parts, depth = [""], 0
+    for piece in _PIECE.findall(value):
+        if piece == "(":
+            depth += 1
+        elif piece == ")" and depth:
+            depth -= 1
+            parts[-1] += " "
+        elif piece == ";" and not depth:
+            parts.append("")
+        elif not depth:
+            parts[-1] += piece
+    return parts
+
+
+def _is_about_helo(part: str) -> bool:
+    written = part.lower()
+    return "smtp.helo" in written and "smtp.mailfrom" not in written

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from exporter.flows.authentication import MAX_COMMENTS, MAX_FIELDS, MAX_PARSED, authentication_results
+from exporter.flows.authentication import MAX_BEGIN, MAX_FIELDS, MAX_PARSED, authentication_results
 from exporter.flows.headers import read_headers
 from exporter.model import AuthMethod, AuthResult
 
@@ -120,11 +120,61 @@ def test_fields_that_are_too_long_together_say_nothing(more: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "expected"), [(MAX_COMMENTS, {AuthMethod.SPF: AuthResult.PASS}), (MAX_COMMENTS + 1, {})]
+    "begin",
+    [
+        b"a.test",
+        b'"a.test"',
+        b"  A.Test  ",
+        b"a.test 1",
+        b"a.test (c; (d)) 1",
+        b'(a "comment") a.test',
+        b"\r\n (;)()a.test",
+    ],
 )
-def test_a_field_of_too_many_comments_says_nothing(count: int, expected: dict[AuthMethod, AuthResult]) -> None:
-    field = b"a.test; spf=pass " + b"(" * count + b")" * count
-    assert expected == results(b"Authentication-Results: " + field + b"\r\n", "a.test")
+def test_the_server_may_write_its_name_in_many_ways(begin: bytes) -> None:
+    assert {AuthMethod.SPF: AuthResult.PASS} == results(
+        b"Authentication-Results: " + begin + b";spf=pass\r\n", "a.test"
+    )
+
+
+@pytest.mark.parametrize("begin", [b"b.test (a.test)", b"a.test 2", b"a.test b.test", b'"a.test', b"i=1", b"(a.test"])
+def test_another_server_is_not_this_one(begin: bytes) -> None:
+    assert {} == results(b"Authentication-Results: " + begin + b"; spf=pass\r\n", "a.test")
+
+
+def test_a_server_is_named_at_the_beginning() -> None:
+    field = b"Authentication-Results: (" + b"x" * MAX_BEGIN + b") a.test; spf=pass\r\n"
+    assert {} == results(field, "a.test")
+
+
+@pytest.mark.parametrize(
+    ("rest", "expected"),
+    [
+        # Yahoo ends with a semicolon, and leaves no space before a comment.
+        (
+            "dkim=pass header.i=@x.test;\r\n spf=pass smtp.mailfrom=x.test;\r\n dmarc=pass(p=REJECT) header.from=x;",
+            "ppp",
+        ),
+        # Zoho's addresses, MDaemon's and Barracuda's properties without a type.
+        (
+            "dkim=pass  header.i=@x.test; spf=pass (a) smtp.mailfrom=x; dmarc=pass(p=none)  header.from=<me@x.test>",
+            "ppp",
+        ),
+        ("spf=fail smtp.mailfrom=me@x; dkim=pass (good) header.b=a (b=a; 1:0:good); dmarc=fail policy=reject", "pff"),
+        ("spf=pass (x) smtp.mailfrom=a@x; dkim=pass header.d=x; compauth=pass reason=100; dmarc=none", "ppn"),
+        ('dkim=pass (2048-bit key; unprotected) header.d=x header.b="a/+;="; spf=pass; dmarc=pass', "ppp"),
+        ('dkim/1=pass header.d=x; spf / 1 = pass smtp.mailfrom=\u00fc@x; dmarc=fail reason="a; dmarc=pass"', "ppf"),
+        (
+            "x-csa=none; dkim=pass; iprev=pass policy.iprev=192.0.2.1 (a); ; spf; =; spf=pass; dmarc=pass action=none",
+            "ppp",
+        ),
+    ],
+)
+def test_every_server_has_its_own_way_to_write_results(rest: str, expected: str) -> None:
+    word = {"p": AuthResult.PASS, "f": AuthResult.FAIL, "n": AuthResult.NONE}
+    methods = (AuthMethod.DKIM, AuthMethod.SPF, AuthMethod.DMARC)
+    found = results(f"Authentication-Results: mx.a.test; {rest}\r\n".encode(), "mx.a.test")
+    assert {method: word[each] for method, each in zip(methods, expected, strict=True)} == found
 
 
 def test_the_first_fields_count() -> None:
