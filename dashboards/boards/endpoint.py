@@ -306,7 +306,7 @@ def _problems(of: Scope, settings: Settings) -> Panel:
         [
             Query(in_rows(of("mail_tls_verified"), settings, "address"), "verified {{row}}"),
             Query(in_rows(f"{of('mail_tls_verification_error_info')} * 0", settings, "address"), "{{error}} {{row}}"),
-            Query(in_rows(f"{of('mail_tls_ocsp_stapled')} + 2", settings, "address"), "OCSP stapled {{row}}"),
+            Query(in_rows(f"{of('mail_tls_ocsp_stapled')} + 2", settings, "address"), "staple {{row}}"),
         ],
         [*flag("Yes", "No"), values(v2=says("No", UNKNOWN), v3=says("Yes", GOOD))],
     )
