@@ -28,7 +28,10 @@ from tests.servers.exporter import run_command
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 SOURCES = sorted(
-    file for folder in ("exporter", "tests", "benchmarks", "dashboards") for file in (ROOT / folder).rglob("*.py")
+    file
+    for folder in ("exporter", "tests", "benchmarks", "dashboards")
+    for file in (ROOT / folder).rglob("*.py")
+    if "node_modules" not in file.parts
 )
 
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -35,7 +35,13 @@ from tests.unit.prose import (
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
 COMMENTED = [ROOT / "config.example.yaml", ROOT / "deploy/helm/mail-exporter/values.yaml"]
-PYTHON = sorted(file for folder in ("exporter", "dashboards", "deploy") for file in (ROOT / folder).rglob("*.py"))
+PYTHON = sorted(
+    file
+    for folder in ("exporter", "dashboards", "deploy")
+    for file in (ROOT / folder).rglob("*.py")
+    # `make pictures` installs others' packages.
+    if "node_modules" not in file.parts
+)
 TEMPLATES = sorted((ROOT / "exporter/web/templates").rglob("*.html"))
 METRICS: tuple[Metric[Any], ...] = (
     *ENDPOINT_METRICS,
