@@ -37,7 +37,7 @@ async def probe(endpoint: Endpoint, login: Login | Withheld | None = LOGIN) -> P
 
 def at(port: int, protocol: Protocol, encryption: Encryption, **fields: object) -> Endpoint:
     """An endpoint on loopback, to which a test gives what else it needs."""
-    values: dict[str, object] = {"timeout": 5.0, **fields}
+    values: dict[str, object] = {"timeout": 20.0, **fields}
     host = str(values.pop("host", "127.0.0.1"))
     return Endpoint("test", protocol, host, port, encryption, **values)  # type: ignore[arg-type]  # names and types are the caller's
 

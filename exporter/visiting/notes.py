@@ -46,6 +46,8 @@ MAX_TRANSCRIPT_TEXT: Final = 400
 BUG: Final = "a bug of mail-exporter; its log has the traceback"
 """All that a result says of one."""
 
+NO_MEMORY: Final = "this machine has no memory left for mail-exporter"
+
 CUT: Final = "..."
 """What stands where more was said."""
 

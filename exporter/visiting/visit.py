@@ -29,7 +29,7 @@ from exporter.visiting.connect import (
 from exporter.visiting.drive import Driver
 from exporter.visiting.keys import DerivedKeys
 from exporter.visiting.logins import Logins
-from exporter.visiting.notes import BUG, Notes
+from exporter.visiting.notes import BUG, NO_MEMORY, Notes
 from exporter.visiting.underway import Underway
 
 T = TypeVar("T")
@@ -237,6 +237,10 @@ class Visitor:
             value = await self._until_it_ends(visit, course)
             await visit.say_goodbye()
             chain = visit.chain()
+        except MemoryError:
+            # Formatting a traceback needs memory, too.
+            log.warning("no memory left for a probe", endpoint=endpoint.name, phase=notes.phase)
+            notes.fail(FailureReason.INTERNAL_ERROR, NO_MEMORY)
         except Exception:
             log.exception("bug: a probe raised", endpoint=endpoint.name, phase=notes.phase)
             notes.fail(FailureReason.INTERNAL_ERROR, BUG)

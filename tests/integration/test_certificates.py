@@ -89,7 +89,7 @@ def seen(
             tmp_path_factory.mktemp("certificates"),
             endpoints,
             credentials={"monitor": {"username": MONITOR.username, "password": MONITOR.password}},
-            defaults={"interval": "4s", "timeout": "4s", "tls": tls},
+            defaults={"interval": "6s", "tls": tls},
         )
 
 

@@ -93,7 +93,7 @@ def metrics(
                 "alice": {"username": ALICE.username, "password": ALICE.password},
                 "bob": {"username": BOB.username, "password": BOB.password},
             },
-            defaults={"interval": "4s", "timeout": "4s", "tls": {"ca_file": str(mail.authority.file)}},
+            defaults={"interval": "6s", "tls": {"ca_file": str(mail.authority.file)}},
         ).metrics
 
 

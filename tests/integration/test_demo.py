@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -19,8 +20,8 @@ from tests.servers.exporter import COMMAND, Exporter, Metrics, run_command
 from tests.servers.fetching import fetch
 from tests.servers.programs import LOOPBACK, free_ports, running, wait_until
 
-SEEN_WITHIN = 30.0
-"""Seconds from the page's address being printed."""
+SEEN_WITHIN = 60.0
+"""Seconds from the page's address being printed; half of that on a machine that does nothing else."""
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +36,32 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
         exporter.stop()
 
 
+def failures(metrics: Metrics, scene: Scene) -> list[tuple[str, str]]:
+    return [
+        (one["reason"], one["phase"]) for one in metrics.find("mail_probe_failure_info", endpoint=scene.name)
+    ]
+
+
+def expected(scene: Scene) -> list[tuple[str, str]]:
+    return [] if scene.expected is None else [(str(scene.expected.reason), str(scene.expected.phase))]
+
+
 @pytest.fixture(scope="module")
 def metrics(demo: Exporter) -> Metrics:
-    def all_seen() -> Metrics | None:
+    metrics = demo.metrics()
+
+    def all_seen() -> bool:
+        nonlocal metrics
         metrics = demo.metrics()
         seen = {one["endpoint"] for one in metrics.find("mail_probe_success")}
         settled = {one["flow"] for one in metrics.find("mail_flow_success")}
         whole = seen >= {scene.name for scene in SCENES} and settled == {scene.name for scene in FLOW_SCENES}
-        return metrics if whole else None
+        return whole and all(failures(metrics, scene) == expected(scene) for scene in SCENES)
 
-    return wait_until(all_seen, what="every scene and flow of the demo has been seen", within=SEEN_WITHIN)
+    # What is not as it should be by then fails its own test.
+    with suppress(TimeoutError):
+        wait_until(all_seen, what="every scene and flow of the demo has been seen", within=SEEN_WITHIN)
+    return metrics
 
 
 def test_the_address_of_the_page_is_printed(demo: Exporter) -> None:
@@ -56,10 +73,7 @@ def test_the_address_of_the_page_is_printed(demo: Exporter) -> None:
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 def test_every_scene_has_the_outcome_it_was_made_for(metrics: Metrics, scene: Scene) -> None:
-    failures = metrics.find("mail_probe_failure_info", endpoint=scene.name)
-    expected = [] if scene.expected is None else [(str(scene.expected.reason), str(scene.expected.phase))]
-
-    assert expected == [(one["reason"], one["phase"]) for one in failures]
+    assert expected(scene) == failures(metrics, scene)
     assert metrics.value("mail_probe_success", endpoint=scene.name) == (scene.expected is None)
 
 

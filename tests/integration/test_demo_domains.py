@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Any
 
@@ -30,6 +31,9 @@ from exporter.visiting.visit import Visitor
 
 AT_ONCE = 4
 
+PATIENCE = 20.0
+"""Seconds for a handshake: nothing of this is about time, and a busy machine is none of its mistakes."""
+
 pytestmark = pytest.mark.timeout(120)
 
 
@@ -50,12 +54,14 @@ async def judged(staged: StagedDomains) -> dict[str, DomainReport]:
 
 
 @pytest.fixture(scope="module")
-def reports() -> dict[str, DomainReport]:
+def reports() -> Iterator[dict[str, DomainReport]]:
     async def run() -> dict[str, DomainReport]:
         async with demo_domains() as staged:
             return await judged(staged)
 
-    return asyncio.run(run())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hands, "TIMEOUT", PATIENCE)
+        yield asyncio.run(run())
 
 
 @pytest.mark.parametrize("scene", DOMAIN_SCENES, ids=lambda scene: scene.name)
@@ -83,8 +89,7 @@ async def test_nothing_leads_out_of_the_machine() -> None:
 
 
 async def test_commands_beside_the_demo_see_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Nothing of this is about time, and a busy machine is none of its mistakes.
-    monkeypatch.setattr(hands, "TIMEOUT", 20.0)
+    monkeypatch.setattr(hands, "TIMEOUT", PATIENCE)
     async with demo_domains() as staged:
         monkeypatch.setenv(VARIABLE, str(staged.directory))
 

@@ -181,7 +181,8 @@ def test_a_daemon_that_hangs_after_the_handshake_is_not_well_either(tls: ssl.SSL
         asked = threading.Event()
         thread = threading.Thread(target=shake)
         thread.start()
-        answer = ask(f"{LOOPBACK}:{listener.getsockname()[1]}", "--timeout=0.2")
+        # The handshake has to be over by then.
+        answer = ask(f"{LOOPBACK}:{listener.getsockname()[1]}", "--timeout=2")
         asked.set()
         thread.join()
 

@@ -42,11 +42,11 @@ INTERVAL = "180s" if FULL else "3s"
 ROUNDS = 2
 """Messages of each flow into the crowded mailbox."""
 
-STEPS = (2.5,)
-"""Seconds after the start at which a daemon is killed. tests/unit/test_flow_restarts.py kills after each step."""
-
 CLOCK_MESSAGES = 4
 """Whose transit is compared with what a witness saw. The best counts: the others may meet a busy machine."""
+
+A_BUSY_MACHINE = 5.0
+"""Seconds by which it may make a transit longer. On an idle one it is a tenth."""
 
 PATIENCE = 1000.0 if FULL else 90.0
 MAIL_USER = 65534
@@ -124,8 +124,8 @@ def test_foreign_messages_are_left_alone_and_twenty_flows_share_a_connection(sit
         flows = [flow(f"crowd{number}", "crowd", interval=INTERVAL) for number in range(SHARING)]
         configuration = site.configuration([site.submission(), site.plain_imap("crowd", gate.port)], flows)
         configuration["endpoints"][1]["interval"] = "24h"
-        # All of many flows send at once.
-        configuration["defaults"]["timeout"] = "60s" if FULL else "10s"
+        # All of many flows send at once, and a connection that times out would be another one.
+        configuration["defaults"]["timeout"] = "60s"
         file = site.dovecot.directory.parent / "crowd.yaml"
         file.write_text(yaml.safe_dump(configuration))
         exporter = stack.enter_context(exporter_running(file))
@@ -171,11 +171,15 @@ def test_a_daemon_that_is_killed_leaves_nothing_behind_and_counts_nothing_twice(
         file.write_text(yaml.safe_dump(site.configuration(endpoints, flows)))
         return file
 
-    for step in STEPS:
-        with killed_in_the_end(configured("1s")) as exporter:
-            with pytest.raises(subprocess.TimeoutExpired):
-                exporter.process.wait(step)
-            count(exporter)
+    # Here it is killed at some moment. tests/unit/test_flow_restarts.py kills after each step.
+    with killed_in_the_end(configured("1s")) as exporter:
+
+        def all_are_at_work() -> bool:
+            ways = [told(exporter, name) for name in names]
+            return all(way["history"] for way in ways) and any(way["in_flight"] for way in ways)
+
+        wait_until(all_are_at_work, what="every flow has delivered, and some are at it", within=PATIENCE)
+        count(exporter)
     with exporter_running(configured("24h")) as exporter:
 
         def all_is_over() -> bool:
@@ -209,6 +213,7 @@ class Witness:
     """
 
     arrivals: list[tuple[float, float]]
+    _known: int = 0
 
     @classmethod
     @contextmanager
@@ -218,6 +223,7 @@ class Witness:
         context = ssl.create_default_context(cafile=str(site.authority.file))
         with imaplib.IMAP4_SSL(LOOPBACK, site.dovecot.imaps, ssl_context=context, timeout=30) as client:
             client.login(f"{name}@{DOMAIN}", f"{name}-secret")
+            witness._known = witness._next_uid(client)
             thread = threading.Thread(target=witness._look, args=(client, over))
             thread.start()
             try:
@@ -227,13 +233,16 @@ class Witness:
                 thread.join()
 
     def _look(self, client: imaplib.IMAP4_SSL, over: threading.Event) -> None:
-        known, absent = 0, time.time()
+        absent = time.time()
         while not over.wait(0.005):
             asked = time.time()
-            _, (status,) = client.status("INBOX", "(UIDNEXT)")
-            next_uid = int(re.findall(rb"UIDNEXT ([0-9]+)", status)[0])
-            self.arrivals += [(absent, time.time())] * (next_uid - known if known else 0)
-            known, absent = next_uid, asked
+            next_uid = self._next_uid(client)
+            self.arrivals += [(absent, time.time())] * (next_uid - self._known)
+            self._known, absent = next_uid, asked
+
+    def _next_uid(self, client: imaplib.IMAP4_SSL) -> int:
+        _, (status,) = client.status("INBOX", "(UIDNEXT)")
+        return int(re.findall(rb"UIDNEXT ([0-9]+)", status)[0])
 
 
 @pytest.mark.parametrize(("name", "hour"), [("ahead", 1), ("behind", -1)])
@@ -252,7 +261,8 @@ def test_a_clock_an_hour_off_does_not_change_the_transit(name: str, hour: int, s
     for message_, (absent, there) in zip(settled, witness.arrivals, strict=False):
         seen = message_["sent_at"] + message_["duration_seconds"]
         errors.append(max(absent - seen, seen - there, 0.0))
-    assert min(errors) < 0.1, errors
+    # A clock that counted would make it an hour.
+    assert min(errors) < A_BUSY_MACHINE, errors
     for message_ in settled:
         hops = [hop["delay_seconds"] for hop in message_["arrival"]["hops"] if hop["clocks_differ"]]
         assert any(abs(abs(delay) - 3600) < 60 for delay in hops), hour

@@ -53,7 +53,7 @@ def counting_server() -> Iterator[tuple[int, Counter[str]]]:
 
 def configuration(*names: str, port: int, interval: str = "1s") -> str:
     endpoints = [
-        {"name": name, "url": f"pop3://{LOOPBACK}:{port}", "encryption": "none", "interval": interval, "timeout": "1s"}
+        {"name": name, "url": f"pop3://{LOOPBACK}:{port}", "encryption": "none", "interval": interval}
         for name in names
     ]
     return yaml.safe_dump({"endpoints": endpoints, "limits": {"connections_per_host": 100}})
@@ -176,7 +176,8 @@ def test_a_storm_of_reloads_under_load_loses_no_result(tmp_path: Path, server: t
     port, visits = server
     file = tmp_path / "mail.yaml"
     steady = [f"steady-{n}" for n in range(40)]
-    # Often enough for probes to be under way at each reload, and seldom enough for moments in which none is.
+    # Often enough for probes to be under way at each reload, and seldom enough for moments in which none is. A probe
+    # whose time is up before it connects would be a result without a visit, so there is as much time as that.
     every = configuration(*steady, port=port, interval="3s")
     reordered = configuration(*reversed(steady), port=port, interval="3s")
     file.write_text(every)

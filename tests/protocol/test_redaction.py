@@ -5,7 +5,7 @@ import json
 from base64 import b32encode, b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from struct import iter_unpack
-from time import perf_counter
+from time import thread_time
 from typing import Final
 from urllib.parse import quote, quote_plus
 
@@ -166,12 +166,12 @@ def test_what_is_far_too_long_is_not_shown_at_all() -> None:
 
 @pytest.mark.parametrize("said", [b"%70" * 400_000, b"&#112;" * 200_000, b"\n250 " * 200_000, b"cor" * 400_000])
 def test_a_server_cannot_make_the_search_take_long(said: bytes) -> None:
-    begun = perf_counter()
+    begun = thread_time()
 
     Redactor([b"correct horse"]).blotted(said)
     Redactor([b"correct horse"]).blotted(said[: MAX_SEARCHED - 20] + b"correct horse")
 
-    assert 2 > perf_counter() - begun
+    assert 2 > thread_time() - begun
 
 
 def test_an_escape_of_nothing_stays_as_it_is() -> None:

@@ -50,7 +50,7 @@ DOMAIN: Final = "bench.example"
 NAME: Final = f"mail.{DOMAIN}"
 PASSWORD: Final = Secret(b"a password")
 KEY: Final = Secret(b"the flow key of the bench")
-PATIENCE: Final = 20.0
+PATIENCE: Final = 60.0
 """Seconds for what takes a moment."""
 
 GRACE: Final = 0.1

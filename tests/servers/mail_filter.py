@@ -124,11 +124,13 @@ def mail_filter(next_port: int, treatments: Mapping[str, Treatment]) -> Iterator
         verdict = state.treatments.get(name, passes)(message, before) if sender else [message]
         if isinstance(verdict, str):
             return verdict
-        for each in verdict:
+        if verdict:
+            # By one connection, so that a second copy comes right behind the first.
             with smtplib.LMTP(LOOPBACK, next_port, local_hostname="filter.example.test") as client:
-                client.sendmail(sender, [recipient], each)
-            with lock:
-                state.delivered.setdefault(name, []).append(time.time())
+                for each in verdict:
+                    client.sendmail(sender, [recipient], each)
+                    with lock:
+                        state.delivered.setdefault(name, []).append(time.time())
         return TAKEN
 
     class Handler(socketserver.StreamRequestHandler):

@@ -22,7 +22,7 @@ from tests.servers.authority import Identity
 MAX_LINE: Final = 65_536
 """The most octets of a client's line: more than our client should ever send."""
 
-PATIENCE: Final = 5.0
+PATIENCE: Final = 30.0
 """Seconds to wait for clients to disconnect."""
 
 

@@ -74,6 +74,13 @@ def laborious() -> rsa.RSAPrivateKey:
     ).private_key()
 
 
+def test_what_cannot_be_read_needs_no_work_of_ours_and_is_left_to_the_judgement() -> None:
+    effort = Effort()
+
+    assert effort.allows(b"no certificate")
+    assert effort.allows(issue("Root", authority=True).der)
+
+
 def test_one_laborious_key_is_verified(tmp_path: Path) -> None:
     root = issue("Root", authority=True)
 

