@@ -37,9 +37,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
 
 
 def failures(metrics: Metrics, scene: Scene) -> list[tuple[str, str]]:
-    return [
-        (one["reason"], one["phase"]) for one in metrics.find("mail_probe_failure_info", endpoint=scene.name)
-    ]
+    return [(one["reason"], one["phase"]) for one in metrics.find("mail_probe_failure_info", endpoint=scene.name)]
 
 
 def expected(scene: Scene) -> list[tuple[str, str]]:

@@ -125,9 +125,7 @@ def context(directory: Path, party: Party) -> ssl.SSLContext:
 
 
 @asynccontextmanager
-async def bench(
-    directory: Path, records: list[str], hosts: list[str], web: Web
-) -> AsyncIterator[Bench]:
+async def bench(directory: Path, records: list[str], hosts: list[str], web: Web) -> AsyncIterator[Bench]:
     """Web servers for these hosts, and a nameserver with these records besides."""
     (directory / "ca.pem").write_bytes(pem(ROOT.certificate))
     party = issue("web", ROOT, alternatives=hosts)

@@ -199,7 +199,7 @@ def test_without_descriptors_the_daemon_lives_and_says_why_probes_fail(pop3: int
 
         def all_succeed() -> bool:
             metrics = daemon.metrics()
-            return all(metrics.value("mail_probe_success", endpoint=f"e{number}") for number in range(ENDPOINTS))
+            return all(metrics.get("mail_probe_success", endpoint=f"e{number}") for number in range(ENDPOINTS))
 
         wait_until(all_succeed, what="all succeed again", within=60)
         reloaded = daemon.reload()

@@ -9,7 +9,6 @@ import os
 import re
 import signal
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Iterator

@@ -53,8 +53,7 @@ def counting_server() -> Iterator[tuple[int, Counter[str]]]:
 
 def configuration(*names: str, port: int, interval: str = "1s") -> str:
     endpoints = [
-        {"name": name, "url": f"pop3://{LOOPBACK}:{port}", "encryption": "none", "interval": interval}
-        for name in names
+        {"name": name, "url": f"pop3://{LOOPBACK}:{port}", "encryption": "none", "interval": interval} for name in names
     ]
     return yaml.safe_dump({"endpoints": endpoints, "limits": {"connections_per_host": 100}})
 

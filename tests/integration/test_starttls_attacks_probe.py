@@ -193,13 +193,17 @@ class Lab:
         self, script: Script, protocol: Protocol, encryption: Encryption, outcome: Outcome
     ) -> tuple[ProbeResult, FakeServer]:
         """Probe a server until the probe has left it; one that is expected to stall is given up early."""
-        for timeout in (STALLED_FOR, PATIENCE) if outcome == STALLED else (PATIENCE,):
+
+        async def given(seconds: float) -> tuple[ProbeResult, FakeServer]:
             async with scripted(script, tls=self.tls) as server:
-                result = await probe(at(server.port, protocol, encryption, tls=self.policy, timeout=timeout))
+                result = await probe(at(server.port, protocol, encryption, tls=self.policy, timeout=seconds))
                 await server.all_gone()
-            if outcome == outcome_of(result):
-                break
-        return result, server
+            return result, server
+
+        if outcome != STALLED:
+            return await given(PATIENCE)
+        result, server = await given(STALLED_FOR)
+        return (result, server) if outcome_of(result) == outcome else await given(PATIENCE)
 
 
 @pytest.fixture(scope="module")

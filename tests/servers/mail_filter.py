@@ -16,6 +16,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import Final, TypeAlias
 
 from tests.servers.programs import LOOPBACK
@@ -83,9 +85,10 @@ def shifts_clock(hours: int) -> Treatment:
     """All times in Received fields are so many hours off."""
 
     def shifted(found: re.Match[bytes]) -> bytes:
-        return b"%s%02d%s" % (found[1], (int(found[2]) + hours) % 24, found[3])
+        when = parsedate_to_datetime(found[1].decode()) + timedelta(hours=hours)
+        return b"; " + format_datetime(when).encode()
 
-    return lambda message, _: [re.sub(rb"(; [^\r\n]*? )(\d\d)(:\d\d:\d\d )", shifted, message)]
+    return lambda message, _: [re.sub(rb"; (\w{3}, +\d+ \w{3} \d{4} [\d:]{8} [+-]\d{4})", shifted, message)]
 
 
 @dataclass(frozen=True, slots=True)
