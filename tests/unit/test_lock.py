@@ -152,6 +152,7 @@ def test_every_import_is_of_something_declared(folder: str, groups: tuple[str, .
     undeclared = {
         f"{file.relative_to(ROOT)} imports {name}"
         for file in (ROOT / folder).rglob("*.py")
+        if "node_modules" not in file.parts
         for name in imports(file)
         if name not in own and allowed.isdisjoint(map(canonicalize_name, homes.get(name, [])))
     }
