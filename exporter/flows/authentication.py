@@ -31,7 +31,7 @@ _OLD_NAMES: Final = MappingProxyType(
 )
 
 _PIECE: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\\.|[()";\\]|[^()";\\]+', re.DOTALL)
-_SERVER: Final = re.compile(r'\s*(?:"([^"]*)"|([^\s"]+))\s*1?\s*')
+_SERVER: Final = re.compile(r'(?:"([^"]*)"|([^\s"]+))(?:\s*1)?')
 """RFC 8601 2.2: the authserv-id and the version, of which there is one."""
 _RESULT: Final = re.compile(r"\s*([a-z][a-z0-9-]*)\s*(?:/\s*[0-9]+\s*)?=\s*([a-z]+)(?![a-z0-9-])", re.IGNORECASE)
 
@@ -56,7 +56,7 @@ def authentication_results(headers: Headers, authserv_id: str | None) -> Mapping
 def _read(value: str, authserv_id: str) -> dict[AuthMethod, AuthResult]:
     """The results of one field; empty if another server wrote it."""
     begin, *parts = _parts(value)
-    server = _SERVER.fullmatch(begin)
+    server = _SERVER.fullmatch(begin.strip())
     if server is None or (server[1] or server[2] or "").casefold() != authserv_id.casefold():
         return {}
     results: dict[AuthMethod, AuthResult] = {}

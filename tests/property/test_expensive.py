@@ -140,6 +140,8 @@ EXPENSIVE: list[tuple[Callable[[bytes], object], bytes]] = [
     (subject, b"Subject: =?idna?q?xn--" + b"a9" * (MUCH // 2) + b"?=\r\n\r\n"),
     (results, (b"Authentication-Results: a.test" + b"(" * 3_000 + b"\r\n") * 20),
     (results, (b"Authentication-Results: a.test; spf=pass " + b"x.y=a " * 600 + b"\r\n") * 20),
+    (results, b"Authentication-Results: a.test" + b" " * 4_000 + b"x; spf=pass\r\n\r\n"),
+    (results, b"Authentication-Results: a.test; " + b"(" * 2_000 + b")" * 2_000 + b"\r\n\r\n"),
     (hops, (b"Received: by" + b" " * 16_000 + b";\r\n") * 100),
     (hops, (b"Received: " + b"by " * 5_000 + b"; Sat, 28 Nov 2026 " + b"(" * 300 + b"\r\n") * 20),
     (scores, b"X-Spamd-Result: " + b"[ " * 8_000 + b"\r\nX-Spam-Status: " + b"score=" * 2_700 + b"\r\n\r\n"),
