@@ -25,9 +25,9 @@ from exporter.sharding import ALONE, Shard
 from exporter.supervision import supervised
 from exporter.watching import Watcher
 from exporter.web.addresses import Place
-from exporter.web.prefix import EVERYWHERE, Site
 from exporter.web.server import Observers
 from exporter.web.server import serve as listen
+from exporter.web.site import EVERYWHERE, Site
 
 if TYPE_CHECKING:
     from exporter.web.policy_file import PolicyFile

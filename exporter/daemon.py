@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from aiohttp.web import Application
@@ -24,7 +24,6 @@ from exporter.config.problems import Problem
 from exporter.config.yaml_output import render
 from exporter.descriptors import warn_if_too_few
 from exporter.domain_desk import DomainDesk
-from exporter.flows.runner import FlowRunner
 from exporter.interpreter import Housekeeping
 from exporter.metrics.exposition import process_collectors
 from exporter.metrics.flow_state import FlowStates
@@ -63,6 +62,9 @@ from exporter.web.application import create_application
 from exporter.web.domain_routes import domain_routes
 from exporter.web.flow_routes import flow_routes
 from exporter.web.probing import probe_routes
+
+if TYPE_CHECKING:
+    from exporter.flows.runner import FlowRunner
 
 FINISH_WITHIN: Final = 3.0
 """Seconds after SIGTERM in which running probes may end normally."""
@@ -141,7 +143,7 @@ class Daemon:
         self.visitor = Visitor(world, self._logins)
         self._on_demand = OnDemand(self.visitor)
         self.domains = DomainDesk(self.visitor, self.store.domains, shard, self._discovered)
-        self._flows = FlowRunner(self.visitor, self.store.flows, self._exchangers)
+        self._flows: FlowRunner | None = None
         self._state_log = StateLog()
         self._scheduler = Scheduler[Endpoint | Job](self._run, observer)
         self._jobs: Mapping[Key, Job] = {}
@@ -184,8 +186,7 @@ class Daemon:
         self._in_force = {endpoint.name: endpoint for endpoint in prepared.endpoints}
         found = self.domains.configure(configuration.followings, configuration.domains, self._resolver)
         flows = tuple(flow for flow in configuration.flows.flows if self._shard.holds(flow.name))
-        self.store.flows.configure(flows)
-        self._flows.configure(Flows(flows, configuration.flows.key))
+        self._run_flows(Flows(flows, configuration.flows.key))
         change = self._roster.configure(prepared.endpoints, found)
         self.store.configure(change.all)
         self.store.configure_tokens([each.name for each in configuration.credentials if each.oauth2 is not None])
@@ -202,9 +203,21 @@ class Daemon:
             removed=len(before - self._names),
         )
 
+    def _run_flows(self, flows: Flows) -> None:
+        self.store.flows.configure(flows.flows)
+        if self._flows is None:
+            if not flows.flows:
+                return
+            # Imported only now, so that a daemon without flows needs less memory.
+            from exporter.flows.runner import FlowRunner  # noqa: PLC0415 - see above
+
+            self._flows = FlowRunner(self.visitor, self.store.flows, self._exchangers)
+        self._flows.configure(flows)
+
     def _schedule(self, change: RosterChange, limits: Limits) -> None:
         """Update the schedule: added endpoints, and the work of flows and domains."""
-        before, self._jobs = self._jobs, {job.key: job for job in (*self._flows.jobs(), *self.domains.jobs())}
+        flows = () if self._flows is None else self._flows.jobs()
+        before, self._jobs = self._jobs, {job.key: job for job in (*flows, *self.domains.jobs())}
         over = [job for key, job in before.items() if key not in self._jobs]
         self._scheduler.limit(limits)
         self._scheduler.exchange((*change.gone, *over), (*change.come, *self._jobs.values()))
@@ -225,7 +238,8 @@ class Daemon:
         self._scheduler.stop()
         # A judgement takes half a minute, and nobody would see its result.
         await self._scheduler.cancel({job.key for job in self.domains.jobs()})
-        await asyncio.gather(self._scheduler.drain(FINISH_WITHIN), self._flows.stop(FINISH_WITHIN))
+        ending = [] if self._flows is None else [self._flows.stop(FINISH_WITHIN)]
+        await asyncio.gather(self._scheduler.drain(FINISH_WITHIN), *ending)
         await self._scheduler.cancel(self._jobs)
         # Probes that end from now on were interrupted by us, so their results say nothing about the servers.
         self._hurried = True

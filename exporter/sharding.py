@@ -12,9 +12,10 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from exporter.model import Endpoint
+if TYPE_CHECKING:  # commands read their options with this module before they have time to load more
+    from exporter.model import Endpoint
 
 _MULTIPLIER: Final = 2862933555777941757
 """The multiplier of the linear congruential generator in the paper, modulo 2**64."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from cachetools import LRUCache, cached
 
-from exporter.certificates import names, staple, text
+from exporter.certificates import names, text
 from exporter.certificates.certificate import Certificate, alternatives
 from exporter.certificates.chain import LEAF, Chain, Fault, issuing
 from exporter.model import CertificateFacts, FailureReason, StapleStatus
@@ -75,6 +75,8 @@ def judge(chain: Chain, server_name: str, stapled: bytes, now: float) -> Verdict
         faults.append(Fault(Problem.INVALID, f"an authority may not issue for {wanted} (nameConstraints)"))
     ocsp_status = ocsp_next_update = None
     if stapled:
+        from exporter.certificates import staple  # noqa: PLC0415 - few servers staple, and it takes a megabyte
+
         response = staple.read(stapled, chain.leaf, chain.issuer)
         ocsp_status, ocsp_next_update = response.status_at(now), response.next_update
         if ocsp_status is StapleStatus.REVOKED:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from difflib import get_close_matches
+from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Final
 
 import click
 
 from exporter.cli.version import version_option
+from exporter.imports import lean
 
 COMMANDS: Final[Mapping[str, str]] = {
     "run": "Probe on schedule and serve metrics to Prometheus.",
@@ -38,11 +37,8 @@ class Commands(click.Group):
         """The command with this name; `None` if it does not exist."""
         if cmd_name not in COMMANDS:
             return None
-        if cmd_name == "run":
-            # structlog would load rich, which colours terminals: 3 MiB of every daemon.
-            with _absent("rich"):
-                importlib.import_module("structlog")
-        command = getattr(importlib.import_module(f"exporter.cli.{cmd_name}"), cmd_name)
+        with lean() if cmd_name == "run" else nullcontext():
+            command = getattr(importlib.import_module(f"exporter.cli.{cmd_name}"), cmd_name)
         return command if isinstance(command, click.Command) else None
 
     def resolve_command(
@@ -51,6 +47,8 @@ class Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            from difflib import get_close_matches  # noqa: PLC0415 - only where a command is misspelt
+
             near = get_close_matches(args[0], COMMANDS, 1)
             if not near:
                 raise
@@ -60,19 +58,6 @@ class Commands(click.Group):
         """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
-
-
-@contextmanager
-def _absent(module: str) -> Iterator[None]:
-    """Prevents the import of a module inside this block."""
-    if module in sys.modules:
-        yield
-        return
-    sys.modules[module] = None  # type: ignore[assignment]  # what the import system takes for "there is none"
-    try:
-        yield
-    finally:
-        del sys.modules[module]
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

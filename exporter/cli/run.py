@@ -1,36 +1,30 @@
-"""`mail-exporter run`: the daemon."""
+"""`mail-exporter run`: the daemon.
+
+It starts the process that reads the configuration as soon as the arguments are known, and so imports little before.
+`serving` has the rest.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import sys
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import structlog
 
 from exporter import logs
 from exporter.cli.listening import listen_addresses
-from exporter.cli.loading import config_files, or_exit
+from exporter.cli.loading import config_files
 from exporter.cli.once import OnceCommand
 from exporter.cli.shards import chosen_shard, shard_options
 from exporter.cli.version import version_option
-from exporter.config.configuration import Configuration
 from exporter.config.files import STANDARD_INPUT, read_standard_input
-from exporter.config.subprocess_loader import begin_in_subprocess, load_in_subprocess
-from exporter.interpreter import uncollected
-from exporter.watching import Watcher
-from exporter.web.addresses import ListenAddress, ListenError, inherited_sockets
-from exporter.web.prefix import Site
+from exporter.config.reader_process import start_reader
+from exporter.imports import lean
+from exporter.web.addresses import ListenAddress
+from exporter.web.site import Site
 
 if TYPE_CHECKING:
-    from exporter.web.policy_file import PolicyFile
-
-log = structlog.get_logger()
+    from exporter.watching import Watcher
 
 
 @click.command(cls=OnceCommand)
@@ -106,36 +100,28 @@ def run(
     logs.configure(logs.LogLevel(log_level), logs.LogFormat(log_format))
     # What came from standard input stays what it was, however often it is read again.
     standard_input = read_standard_input() if STANDARD_INPUT in config_files else b""
-    load = partial(load_in_subprocess, *config_files, standard_input=standard_input)
     # Before the files are read, so that no change after that is missed.
-    watcher = Watcher(config_files) if watch else None
-    loaded = begin_in_subprocess(*config_files, standard_input=standard_input)
+    watcher = _watcher(config_files) if watch else None
+    reader = start_reader(*config_files)
     # Meanwhile the other process reads the configuration: this takes as long.
-    from exporter import app  # noqa: PLC0415 - see above
-    from exporter.history_file import HistoryFile  # noqa: PLC0415 - see above
-
-    with uncollected():
-        configuration = or_exit(loaded)
-    _warn(configuration)
-    web_config = None if web_config_file is None else or_exit(lambda: _policies(web_config_file))
-    history = None if history_file is None else HistoryFile(history_file)
-    reloading = app.Reloading(lambda: _warn(load()), watcher, lifecycle)
-    try:
-        places = inherited_sockets(os.environ) or addresses
-        daemon = app.serve(
-            configuration, places, _announce, reloading, share, web_config=web_config, history=history, site=site
-        )
-        asyncio.run(daemon)
-    except ListenError as error:
-        click.echo(f"mail-exporter: {error}", err=True)
-        sys.exit(1)
+    with lean():
+        from exporter.cli import serving  # noqa: PLC0415 - see above
+    serving.serve(
+        reader,
+        serving.Files(config_files, standard_input, watcher),
+        addresses,
+        share,
+        site,
+        web_config_file=web_config_file,
+        history_file=history_file,
+        lifecycle=lifecycle,
+    )
 
 
-def _warn(configuration: Configuration) -> Configuration:
-    """Log the configuration's warnings."""
-    for warning in configuration.warnings:
-        log.warning("configuration", **warning.place, warning=warning.message)
-    return configuration
+def _watcher(config_files: tuple[str, ...]) -> Watcher:
+    from exporter.watching import Watcher  # noqa: PLC0415 - few watch, and the other process should start soon
+
+    return Watcher(config_files)
 
 
 def _site(external_url: str | None, route_prefix: str | None) -> Site:
@@ -144,14 +130,3 @@ def _site(external_url: str | None, route_prefix: str | None) -> Site:
     except ValueError as error:
         flag = "--web.external-url" if route_prefix is None else "--web.external-url or --web.route-prefix"
         raise click.BadParameter(str(error), param_hint=flag) from None
-
-
-def _policies(web_config_file: Path) -> PolicyFile:
-    from exporter.web.policy_file import PolicyFile  # noqa: PLC0415 - reading a file takes 12 MiB, which few need here
-
-    return PolicyFile(web_config_file)
-
-
-def _announce(urls: Sequence[str]) -> None:
-    for url in urls:
-        log.info("listening", url=url)

@@ -13,20 +13,16 @@ import copyreg
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, Final
 
 from exporter.config.configuration import Configuration
 from exporter.config.problems import WHOLE_FILE, ConfigurationError, Problem
+from exporter.config.reader_process import start_reader
 from exporter.model import Endpoint, Secret
-
-COMMAND: Final = (sys.executable, "-P", "-c", "from exporter.config.subprocess_loader import answer; answer()")
-"""What is run, with the files' names behind it. -P: what happens to lie in the working directory is not imported."""
 
 ENDPOINTS_AT_ONCE: Final = 128
 """Endpoints that are passed on in one piece: a millisecond's work for the reader, after which other
@@ -39,17 +35,20 @@ def load_in_subprocess(*patterns: str | Path, standard_input: bytes = b"") -> Co
     Raises:
         ConfigurationError: As there; or that process came to an end before it was done.
     """
-    return begin_in_subprocess(*patterns, standard_input=standard_input)()
+    return finish(start_reader(*patterns), str(patterns[0]), standard_input)
 
 
-def begin_in_subprocess(*patterns: str | Path, standard_input: bytes = b"") -> Callable[[], Configuration]:
-    """Start that process, and go on with something else; what it gives waits and ends as `load_in_subprocess`."""
-    command = [*COMMAND, *map(str, patterns)]  # the files are only ever read from
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - ourselves
-    return partial(_finish, process, str(patterns[0]), standard_input)
+def finish(started: subprocess.Popen[bytes], file: str, standard_input: bytes) -> Configuration:
+    """What comes of a reader that was started.
 
+    Args:
+        started: The process.
+        file: What to call the file if it says nothing.
+        standard_input: What came from there.
 
-def _finish(started: subprocess.Popen[bytes], file: str, standard_input: bytes) -> Configuration:
+    Raises:
+        ConfigurationError: See `load_in_subprocess`.
+    """
     with started as process:
         try:
             _hand_over(standard_input, process.stdin)

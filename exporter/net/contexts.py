@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Final, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from OpenSSL import SSL, crypto
 
@@ -251,6 +250,8 @@ def _store(context: SSL.Context) -> crypto.X509Store:
 
 def _present(context: SSL.Context, cert_file: Path, key_file: Path) -> None:
     """Load the client certificate and its key."""
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - few present anything: a megabyte
+
     key_text = _contents(key_file, "client_key_file")
     try:
         # OpenSSL would ask at the terminal for the passphrase of an encrypted key, so check for that first. For the

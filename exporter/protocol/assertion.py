@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v1
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificate
 
 _DIGEST: Final = SHA256()
@@ -78,6 +77,8 @@ def thumbprint(certificate: bytes, private_key: bytes) -> str:
 
 
 def _private_key(pem: bytes) -> RSAPrivateKey | EllipticCurvePrivateKey:
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415 - a megabyte, for few
+
     try:
         key = load_pem_private_key(pem, password=None)
     except TypeError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.model import FailureReason
-from exporter.protocol import login_refusals, login_wording
+from exporter.protocol import login_refusals
 from exporter.protocol.dialogue import DialogueError
 from exporter.protocol.imap_response import UNTAGGED, Condition, Status
 
@@ -27,7 +27,7 @@ def refusal(
     greets = farewell is FailureReason.SERVER_REFUSED
     if (status.tag != UNTAGGED or greets) and status.code in {"", "ALERT"}:
         # Exchange: "BAD Request is throttled", "NO Server Unavailable. 15". Any other code says more than the words.
-        busy = login_wording.says_busy(status.words)
+        busy = login_refusals.says_busy(status.words)
     last = farewell if status.condition is Condition.BYE else permanent
     reason = FailureReason.SERVER_BUSY if busy else last
     return DialogueError(reason, f"{context} {status}", in_step=status.tag != UNTAGGED)

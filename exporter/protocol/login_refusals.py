@@ -14,20 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from exporter.model import FailureReason
-from exporter.protocol.login_wording import (
-    ABOUT_THE_ACCOUNT,
-    CREDENTIALS,
-    MAX_JUDGED,
-    NO_TROUBLE,
-    NOT_THIS_WAY,
-    OUTAGE,
-    SWITCHED_OFF,
-    TROUBLE_AROUND,
-    TROUBLE_INSIDE,
-    Row,
-    match,
-    row,
-)
+from exporter.protocol.refusal_patterns import MAX_JUDGED, Row, compiled, match, row
 
 TEMPORARY: Final = frozenset({"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "TEMPFAIL"})
 """IMAP's response codes of a server that would do what it is asked, at another time or if it were well (RFC 5530, and
@@ -138,17 +125,27 @@ def judge(codes: Codes, words: bytes) -> Verdict:
         codes: The protocol's tables.
         words: What the server said, from the code on.
     """
+    from exporter.protocol import login_wording as wording  # noqa: PLC0415 - it says why
+
     # The name of a user or of a host may be made of any words.
     judged = b" ".join([word for word in words[:MAX_JUDGED].split(b" ") if b"@" not in word and b"://" not in word])
-    trouble = NO_TROUBLE.sub(b" ", judged)
-    certain = match((*SWITCHED_OFF, *NOT_THIS_WAY, *codes.exact, *ABOUT_THE_ACCOUNT, *OUTAGE), judged)
-    if (reason := certain or match(TROUBLE_INSIDE, trouble)) is not None:
+    trouble = wording.NO_TROUBLE.sub(b" ", judged)
+    said = (*wording.SWITCHED_OFF, *wording.NOT_THIS_WAY, *codes.exact, *wording.ABOUT_THE_ACCOUNT, *wording.OUTAGE)
+    certain = match(said, judged)
+    if (reason := certain or match(wording.TROUBLE_INSIDE, trouble)) is not None:
         return Verdict(reason)
-    by_code, by_words = match(codes.rough, judged), match(CREDENTIALS, judged)
+    by_code, by_words = match(codes.rough, judged), match(wording.CREDENTIALS, judged)
     reason = by_code or by_words or FailureReason.AUTH_UNAVAILABLE
-    if match(TROUBLE_AROUND, trouble) is not None:
+    if match(wording.TROUBLE_AROUND, trouble) is not None:
         # "Failed login from this host" and "login failed, mailbox locked" look alike.
         return Verdict(FailureReason.AUTH_UNAVAILABLE, unclear=FailureReason.AUTH_REJECTED in (by_code, by_words))
     # The code may say "later" and the words "wrong password", or neither says anything.
     unclear = reason is FailureReason.AUTH_UNAVAILABLE and (by_code is None or by_words is not None)
     return Verdict(reason, unclear=unclear)
+
+
+def says_busy(words: bytes) -> bool:
+    """Whether a refusal that is not about a login is temporary."""
+    from exporter.protocol.login_wording import BUSY  # noqa: PLC0415 - it says why
+
+    return compiled(BUSY).search(words[:MAX_JUDGED]) is not None

@@ -1,6 +1,7 @@
 """What servers say when they refuse something, a login above all, as patterns.
 
-Only tables are here; login_refusals.py reads them.
+Only tables are here; login_refusals.py reads them when a server first refuses something: most never do, and they take
+more than a megabyte.
 
 Each table has one meaning, for all protocols. Add a line when a server uses yet another wording. The servers' exact
 words are test data: tests/protocol/refused_logins.py.
@@ -11,17 +12,10 @@ No pattern may take more than linear time on hostile words: every repetition has
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from functools import cache
-from typing import Final, TypeAlias
+from typing import Final
 
 from exporter.model import FailureReason
-
-Row: TypeAlias = tuple[bytes, FailureReason]
-"""The pattern of what is found in a refusal, and what that means."""
-
-MAX_JUDGED: Final = 512
-"""Octets of a refusal that are looked at, in 4 ms at most. Those that the tables know have 300 at most."""
+from exporter.protocol.refusal_patterns import any_of, row
 
 ENCODINGS: Final = (
     *("utf-8", "iso-8859-1", "iso-8859-2", "cp1251", "koi8-r"),
@@ -30,35 +24,10 @@ ENCODINGS: Final = (
 """The languages in which mail servers write."""
 
 
-def row(reason: FailureReason, *patterns: bytes) -> Row:
-    """One meaning, and all ways to say it. Letter case makes no difference."""
-    return _any(*patterns), reason
-
-
-def match(table: Iterable[Row], words: bytes) -> FailureReason | None:
-    """The meaning of the first matching row; `None` if no row matches."""
-    return next((reason for pattern, reason in table if _compiled(pattern).search(words)), None)
-
-
-@cache
-def _compiled(pattern: bytes) -> re.Pattern[bytes]:
-    """Compiles on first use: compiling all takes a tenth of a second, and most servers never refuse a login."""
-    return re.compile(pattern, re.IGNORECASE | re.DOTALL)
-
-
-def says_busy(words: bytes) -> bool:
-    """Whether a refusal that is not about a login is temporary."""
-    return _compiled(BUSY).search(words[:MAX_JUDGED]) is not None
-
-
-def _any(*patterns: bytes) -> bytes:
-    return b"|".join([b"(?:%s)" % pattern for pattern in patterns])
-
-
 def _near(some: bytes, others: bytes) -> bytes:
     """A pattern for one of some words and one of others in the same sentence, in either order."""
     between = rb"(?:[^;.\r\n]|\.(?! )){0,48}?"
-    return _any(b"(?:%s)%s(?:%s)" % (some, between, others), b"(?:%s)%s(?:%s)" % (others, between, some))
+    return any_of(b"(?:%s)%s(?:%s)" % (some, between, others), b"(?:%s)%s(?:%s)" % (others, between, some))
 
 
 def _spelt(words: str) -> bytes:
@@ -206,7 +175,7 @@ _BUSY: Final = (
     rb"(?:bandwidth|command|rate|connection|session|login) limit|out of (?:memory|resources|disk)|no space left",
 )
 
-BUSY: Final = _any(*_BUSY)
+BUSY: Final = any_of(*_BUSY)
 """The refusal is temporary, for any command."""
 
 OUTAGE: Final = (
@@ -253,7 +222,7 @@ _LOGGING_IN: Final = rb"(?:re-?)?auth\w{0,12}|log(?:ged|ging)?[ -]?(?:in|on)|sig
 _AT: Final = rb"to|with|at|on|for|from|in|into|by|of|was|were|is|has|had|have|attempt|request"
 
 NO_TROUBLE: Final = re.compile(
-    _any(
+    any_of(
         # The trouble is the login's, and not that of the part that is named beside it: "login failed for this mailbox".
         rb"\b(?:%s)(?: (?:%s)(?: [^ ;.:,]{1,20}){0,3}?)? (?:fail\w{0,5}|errors?\b|refused|den(?:ied|ial)|rejected)"
         % (_LOGGING_IN, _AT),

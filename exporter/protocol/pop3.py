@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from exporter.model import Encryption, Endpoint, Facts, FailureReason, Login, Mechanism
-from exporter.protocol import login_refusals, login_wording, sasl
+from exporter.protocol import login_refusals, sasl
 from exporter.protocol.dialogue import (
     BLANK,
     MAX_REPLY_LINES,
@@ -253,7 +253,7 @@ def _response(line: bytes) -> Response:
 
 def refusal(permanent: FailureReason, context: str, response: Response) -> DialogueError:
     """The failure that a negative response means."""
-    busy = response.has_code(*BUSY) or (not response.code and login_wording.says_busy(response.text))
+    busy = response.has_code(*BUSY) or (not response.code and login_refusals.says_busy(response.text))
     reason = FailureReason.SERVER_BUSY if busy else permanent
     return DialogueError(reason, f"{context} {response}")
 

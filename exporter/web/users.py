@@ -22,8 +22,6 @@ from ipaddress import IPv4Address, IPv6Network, ip_address
 from types import MappingProxyType
 from typing import Final
 
-import bcrypt
-
 MAX_PENDING: Final = 256
 """Logins that wait to be checked. One more replaces the oldest of the network with the most."""
 
@@ -208,6 +206,8 @@ def _network(remote: str | None) -> str:
 
 
 def _matches(password: bytes, hashed: bytes) -> bool:
+    import bcrypt  # noqa: PLC0415 - most daemons have no users
+
     return bcrypt.checkpw(password[:MAX_PASSWORD], hashed)
 
 

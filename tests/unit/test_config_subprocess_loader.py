@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config import subprocess_loader
+from exporter.config import reader_process
 from exporter.config.load import load
 from exporter.config.problems import ConfigurationError
 from exporter.config.subprocess_loader import ENDPOINTS_AT_ONCE, load_in_subprocess
@@ -78,17 +78,48 @@ def test_a_file_that_is_not_there_is_a_problem(file: Path) -> None:
 def test_a_process_that_ends_before_it_is_done_is_a_problem(
     file: Path, monkeypatch: pytest.MonkeyPatch, dies: str
 ) -> None:
-    monkeypatch.setattr(subprocess_loader, "COMMAND", (sys.executable, "-c", dies))
+    monkeypatch.setattr(reader_process, "COMMAND", (sys.executable, "-c", dies))
 
     with pytest.raises(ConfigurationError, match=r"the process that reads it ended with \d before it was done"):
         load_in_subprocess(file)
 
 
-def test_the_daemon_itself_loads_nothing_that_only_reading_takes() -> None:
-    heavy = ("pydantic", "yaml", "rich", "watchfiles", "jinja2")
+def printed_after_importing_the_daemon(expression: str) -> str:
+    code = (
+        f"from exporter.imports import lean\nwith lean():\n import exporter.cli.run, exporter.cli.serving\n{expression}"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def test_the_daemon_itself_loads_nothing_that_only_reading_or_few_endpoints_take() -> None:
+    reading = ("pydantic", "yaml", "rich", "greenlet", "watchfiles", "jinja2")
+    seldom = ("bcrypt", "exporter.flows.runner", "exporter.domains.runner", "exporter.protocol.login_wording")
+    of_cryptography = ("cryptography.hazmat.primitives.serialization", "cryptography.x509.ocsp")
+    unwanted = (*reading, *seldom, *of_cryptography)
+
+    assert "[]" == printed_after_importing_the_daemon(
+        f"import sys; print([module for module in {unwanted} if module in sys.modules])"
+    )
+
+
+def test_nothing_that_was_kept_from_the_daemon_is_kept_from_others() -> None:
+    assert "True True None" == printed_after_importing_the_daemon(
+        "import gc, os, rich; print(gc.isenabled(), bool(rich), os.environ.get('FROZENLIST_NO_EXTENSIONS'))"
+    )
+
+
+def test_the_context_that_aiohttp_makes_for_itself_trusts_nobody() -> None:
+    assert "[0]" == printed_after_importing_the_daemon(
+        "import gc, ssl; contexts = [each for each in gc.get_objects() if isinstance(each, ssl.SSLContext)]\n"
+        "print([len(each.get_ca_certs()) for each in contexts if each.check_hostname])"
+    )
+
+
+def test_the_reader_starts_before_anything_that_takes_long_is_imported() -> None:
     code = (
         "import sys; from exporter.cli import main; main.get_command(None, 'run'); "
-        f"print([module for module in {heavy} if module in sys.modules])"
+        "print([module for module in ('aiohttp', 'OpenSSL', 'exporter.model') if module in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
 

@@ -11,8 +11,8 @@ from aiohttp import ClientConnectionError, ClientSession, UnixConnector, web
 from exporter.web import addresses
 from exporter.web.addresses import ListenAddress, ListenError
 from exporter.web.application import create_application
-from exporter.web.prefix import Site
 from exporter.web.server import serve
+from exporter.web.site import Site
 from tests.unit.web import store_with
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import bcrypt
 import pytest
 
-from exporter.web import users as subject
 from exporter.web.users import MAX_PENDING, MAX_REMEMBERED, BusyError, Users
 
 REAL = bcrypt.checkpw
@@ -52,7 +51,7 @@ class Bcrypt:
 def watched(monkeypatch: pytest.MonkeyPatch) -> Bcrypt:
     made = Bcrypt()
     made.free.set()
-    monkeypatch.setattr(subject.bcrypt, "checkpw", made.checkpw)  # type: ignore[attr-defined]  # what it imports
+    monkeypatch.setattr(bcrypt, "checkpw", made.checkpw)
     return made
 
 
