@@ -14,6 +14,8 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
+from exporter.web.refusal import put_on_page
+
 HEAD_TIMEOUT: Final = 10.0
 """Seconds from the first octet of a request, or from the connection, to the end of the request's head."""
 
@@ -135,6 +137,13 @@ class Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer anything that is not HTTP briefly and without a traceback, because it is not our error."""
+        if status == web.HTTPInternalServerError.status_code:
+            super().handle_error(request, status, exc, message)  # writes it to the log
+            bug = web.HTTPInternalServerError(text="This is a bug of mail-exporter. Its log has the traceback.\n")
+            put_on_page(request, bug)
+            answer = _plain(bug)
+            answer.force_close()
+            return answer
         if status != web.HTTPBadRequest.status_code:
             return super().handle_error(request, status, exc, message)
         log.debug("no HTTP request", remote=request.remote, problem=type(exc).__name__)

@@ -106,5 +106,5 @@ def _text(known: int, failing: int, bad: int) -> str:
     hours = known * SLOT_SECONDS / 3600
     if not failing:
         return f"No failure in the {hours:,.1f} hours that were watched."
-    watched = count(known, "half hour")
-    return f"Failures in {failing:,} of {watched} that were watched; in {bad:,} of them all probes failed."
+    whole = f"; in {bad:,} of them all probes failed" if bad else ""
+    return f"Failures in {failing:,} of {count(known, 'watched half hour')}{whole}."

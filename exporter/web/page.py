@@ -26,7 +26,7 @@ ROOT: Final = web.RequestKey("root", str)
 """Where the root is, of a request whose own path does not tell."""
 
 
-def root_of(request: web.Request) -> str:
+def root_of(request: web.BaseRequest) -> str:
     """The relative path from the requested page to the root. It works behind any proxy."""
     depth = request.rel_url.raw_path.count("/") - 1
     return request.get(ROOT) or "../" * depth or "./"

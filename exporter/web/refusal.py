@@ -1,4 +1,4 @@
-"""The page for requests that are refused before a login.
+"""The page for requests that are refused before a login, or that a bug has spoilt.
 
 Only the text of the refusal differs from exporter to exporter. The page has no version, no time, nothing from the
 configuration, and no resource that needs a login.
@@ -54,7 +54,7 @@ _PAGE: Final = """\
 """
 
 
-def put_on_page(request: web.Request, refusal: web.HTTPError) -> None:
+def put_on_page(request: web.BaseRequest, refusal: web.HTTPError) -> None:
     """Turn the text of a refusal into a page for browsers."""
     if not prefers_html(",".join(request.headers.getall(hdrs.ACCEPT, ()))):
         return

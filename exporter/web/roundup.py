@@ -29,10 +29,10 @@ def flow_health(state: FlowState) -> Health:
 
 
 def domain_health(state: DomainState) -> Health:
-    """The health of a domain, by its last judgement."""
-    if state.report is None:
-        return Health.WAITING
-    return Health.FAILING if failing_checks(state) or held_back(state) else Health.UP
+    """The health of a domain, by its last judgement; waiting if nothing could be found out."""
+    if failing_checks(state) or held_back(state):
+        return Health.FAILING
+    return Health.UP if state.report is not None and True in state.report.success.values() else Health.WAITING
 
 
 def failing_checks(state: DomainState) -> list[str]:

@@ -94,14 +94,20 @@ def iso(at: float) -> str:
         return ""
 
 
-def clock(at: float, now: float) -> str:
-    """A Unix timestamp as shortly as it is clear: `02:41` within a day, else `28 Nov 02:41`, in UTC."""
+def clock(at: float, now: float, every: float = MINUTE) -> str:
+    """A Unix timestamp as shortly as it is clear: `02:41` within a day, else `28 Nov 02:41`, in UTC.
+
+    Args:
+        at: The timestamp.
+        now: Likewise.
+        every: Seconds from one such moment to the next: within a minute, `02:41:07` tells them apart.
+    """
     try:
         moment = datetime.fromtimestamp(at, UTC)
     except (OverflowError, ValueError, OSError):
         return f"{at:.0f} s since 1970"
     if abs(now - at) < DAY:
-        return f"{moment:%H:%M}"
+        return f"{moment:%H:%M}" if every >= MINUTE else f"{moment:%H:%M:%S}"
     return f"{moment.day} {moment:%b %H:%M}" if abs(now - at) < 300 * DAY else f"{moment:%Y-%m-%d}"
 
 

@@ -190,9 +190,9 @@ async def test_a_failure_leads_to_the_ones_before_and_after() -> None:
             for link in dict.fromkeys(link for link in page.links if "failure?" in link)
         ]
 
-    assert (None, True) == (latest.following, "Failure before" in latest.text)
+    assert (None, True) == (latest.following, "Previous failure" in latest.text)
     assert middle.following is not None
-    assert "Failure before" not in first.text
+    assert "Previous failure" not in first.text
 
 
 async def test_the_failure_that_was_tried_is_shown_while_the_login_is_paused() -> None:
@@ -237,7 +237,7 @@ async def test_ninety_days_are_shown_as_far_as_they_are_known() -> None:
 
     page = await shown(results, LINK, 26 * 60)
 
-    assert "Failures in 1 of 3 half hours that were watched; in 1 of them all probes failed." in page.text
+    assert "Failures in 1 of 3 watched half hours; in 1 of them all probes failed." in page.text
     assert "22 Sep 1 of 2 1" in page.text
 
 

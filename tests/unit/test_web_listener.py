@@ -80,10 +80,14 @@ class Answers:
         application = web.Application()
         application.router.add_get("/", self.at_once)
         application.router.add_get("/slow", self.slowly)
+        application.router.add_get("/a/bug", self.wrongly)
         return application
 
     async def at_once(self, _: web.Request) -> web.Response:
         return web.Response(text="here")
+
+    async def wrongly(self, _: web.Request) -> web.Response:
+        raise RuntimeError("secret")
 
     async def slowly(self, _: web.Request) -> web.Response:
         self.begun.set()
@@ -303,6 +307,25 @@ async def test_what_is_no_request_or_too_large_is_refused_in_a_word(
     assert b"xxx" not in answer
     assert [] == [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert ["debug"] == [line["log_level"] for line in logs]
+
+
+@pytest.mark.parametrize("html", [False, True])
+async def test_a_bug_is_told_in_a_word_and_its_traceback_only_to_the_log(
+    *, html: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as served:
+        client = await served.connect()
+        accepted = b"text/html" if html else b"*/*"
+        await client.says(b"GET /a/bug HTTP/1.1\r\nHost: localhost\r\nAccept: %s\r\n\r\n" % accepted)
+        answer = await client.hears_the_end()
+
+    assert b"500" == answer.split()[1]
+    assert b"This is a bug of mail-exporter. Its log has the traceback." in answer
+    assert b"secret" not in answer
+    assert html == (b'<a href="../">Try again</a>' in answer)
+    assert ["RuntimeError"] == [
+        record.exc_info[0].__name__ for record in caplog.records if record.exc_info and record.exc_info[0]
+    ]
 
 
 async def test_a_pause_is_made_when_the_system_has_nothing_to_give(monkeypatch: pytest.MonkeyPatch) -> None:
