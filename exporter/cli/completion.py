@@ -32,4 +32,6 @@ def completion(context: click.Context, shell: str) -> None:
         raise click.UsageError(f"no completion for {shell}", context)
     # Only its text is wanted: to make it whole, click would run bash to see how old it is.
     made = kind(context.find_root().command, {}, PROGRAM, "_MAIL_EXPORTER_COMPLETE")
-    click.echo(made.source_template % made.source_vars())
+    script = made.source_template % made.source_vars()
+    # click cuts the help of an option at its first comma in fish.
+    click.echo(script.replace('string split ","', 'string split --max 1 ","'))

@@ -69,9 +69,10 @@ class AddressType(click.ParamType[tuple[str, int]]):
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
     default=3.0,
     show_default=True,
-    help="Seconds to wait for its answer.",
+    help="How long to wait for its answer.",
 )
 @click.option(
     "--web.route-prefix", "prefix", default="/", show_default=True, help="The prefix of every route, as given to `run`."

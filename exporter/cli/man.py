@@ -70,11 +70,13 @@ def _command(parent: click.Context, name: str, command: click.Command) -> Iterat
     context = click.Context(command, info_name=name, parent=parent)
     pieces = " ".join(command.collect_usage_pieces(context))
     yield f".SS {_escaped(name)} {_escaped(pieces)}"
-    for paragraph in re.split(r"\n\s*\n", (command.help or "").replace("\b\n", "").strip()):
-        yield from (".PP", _escaped(" ".join(paragraph.split())))
+    for number, paragraph in enumerate(re.split(r"\n\s*\n", (command.help or "").replace("\b\n", "").strip())):
+        yield from ([".PP"] if number else [])
+        yield _escaped(" ".join(paragraph.split()))
     for parameter in command.params:
         record = parameter.get_help_record(context)
-        if record is not None:
+        # The text above explains the arguments.
+        if record is not None and record[1]:
             yield from (".TP", f".B {_escaped(record[0])}", _escaped(" ".join(record[1].split())))
 
 

@@ -73,7 +73,10 @@ class DurationType(click.ParamType[float]):
 @click.argument("targets", metavar="TARGET...", nargs=-1)
 @config_files(meaning="The configuration that has the endpoints")
 @click.option(
-    "--repeat", type=click.IntRange(1, MOST_ROUNDS), help="Probe this many times, and show the spread of the durations."
+    "--repeat",
+    type=click.IntRange(1, MOST_ROUNDS),
+    metavar="N",
+    help="Probe this many times, and show the spread of the durations.",
 )
 @click.option("--watch", is_flag=True, help="Probe again and again, until Ctrl-C.")
 @click.option(

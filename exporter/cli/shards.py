@@ -23,6 +23,7 @@ def shard_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--total-shards",
             type=click.IntRange(min=1),
+            metavar="N",
             default=1,
             show_default=True,
             help="How many processes share the endpoints of this configuration.",
@@ -30,6 +31,7 @@ def shard_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--shard",
             type=click.IntRange(min=0),
+            metavar="N",
             help="Which of them this one is, from 0. Without it, the number at the end of the pod's name: of POD_NAME,"
             " or else of the host name.",
         ),

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 from typing import ClassVar
@@ -323,6 +324,8 @@ def test_shells_can_complete_commands(shell: str) -> None:
 
     assert 0 == result.exit_code
     assert "_MAIL_EXPORTER_COMPLETE" in result.stdout
+    # Help has commas.
+    assert ('string split --max 1 ","' in result.stdout) == (shell == "fish")
 
 
 def test_the_manual_page_tells_every_command_with_its_options_and_the_exit_codes() -> None:
@@ -339,3 +342,7 @@ def test_the_manual_page_tells_every_command_with_its_options_and_the_exit_codes
             assert any(option.replace("-", "\\-") in line for line in lines), option
     assert ".SH EXIT STATUS" in lines
     assert not [line for line in lines if line.startswith("'")]
+    # A paragraph begins by itself after a heading, and every item has a text.
+    pairs = list(pairwise(lines))
+    assert not [line for line, following in pairs if line.startswith(".SS") and following == ".PP"]
+    assert not [line for line, following in pairs if line.startswith(".B") and following.startswith(".")]
