@@ -343,6 +343,5 @@ def test_the_manual_page_tells_every_command_with_its_options_and_the_exit_codes
     assert ".SH EXIT STATUS" in lines
     assert not [line for line in lines if line.startswith("'")]
     # A paragraph begins by itself after a heading, and every item has a text.
-    pairs = list(pairwise(lines))
-    assert not [line for line, following in pairs if line.startswith(".SS") and following == ".PP"]
-    assert not [line for line, following in pairs if line.startswith(".B") and following.startswith(".")]
+    assert not [line for line, following in pairwise(lines) if line.startswith(".SS") and following == ".PP"]
+    assert not [lines[number + 1] for number, line in enumerate(lines) if line == ".TP" and lines[number + 2][0] == "."]
