@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from exporter.domains.posture.dane import Tlsa, authenticating, key_type, matches
+from exporter.domains.posture.dane import Tlsa, key_type, matches, weigh
 from exporter.model import KeyType
 from tests.authority import NOW, Party, Span, issue, rsa_key
 
@@ -157,7 +157,10 @@ def test_of_the_digests_of_one_thing_the_strongest_count(
 ) -> None:
     """RFC 7671 section 9."""
     tlsa = [record(*each) for each in records]
-    assert tuple(tlsa[each] for each in counting) == authenticating(tlsa, CHAIN, (HOST,), NOW.timestamp())
+    found = weigh(tlsa, CHAIN, (HOST,), NOW.timestamp())
+    assert tuple(tlsa[each] for each in counting) == found.counting
+    matching = {each for each, (*_, party) in zip(tlsa, records, strict=True) if party is GOOD}
+    assert matching == {*found.counting, *found.outdone}
 
 
 def test_the_kind_of_key() -> None:

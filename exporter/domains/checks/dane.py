@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from exporter.certificates.text import moment
@@ -16,11 +15,12 @@ from exporter.domains.checks.pinning import (
     all_presented,
     pinned,
     reference_names,
+    weighed,
 )
 from exporter.domains.checks.withdrawal import authoritative, judge_presence, report_gone
 from exporter.domains.discovery.dns_records import SERVICES
 from exporter.domains.lookups import Security, srv_records
-from exporter.domains.posture.dane import KEY, SERVER, Tlsa, authenticating, key_digest, matches
+from exporter.domains.posture.dane import KEY, SERVER, Tlsa, key_digest
 from exporter.domains.posture.memory import MAX_REMEMBERED
 from exporter.model import DomainCheck, DomainProblem, KeyType, TlsaMatch
 
@@ -94,19 +94,19 @@ async def _judged(
         return pins, [], None
     names = await reference_names(here, host, pins.base, mx=mx)
     shown = await all_presented(here, host, place, pins.base)
-    rows = [row for each in shown for row in _rows(here, pins, each, names)]
+    rows = [row for each in shown for row in await _rows(here, pins.usable, each, names)]
     for each in shown:
         outcomes: list[tuple[KeyType | None, bool]] = [
             (match.key_type, match.matches) for match, _ in rows if match.address == each.address
         ]
         if not each.by_kind:
             # There is no series for this kind of key, e.g. Ed25519.
-            outcomes = [(None, bool(authenticating(pins.usable, each.shown.chain, names, here.now)))]
-        _judge(here, pins, each, outcomes, names)
+            outcomes = [(None, bool((await weighed(here, pins.usable, each.shown, names)).counting))]
+        _judge(here, pins, each, outcomes, await _outdone(here, pins, each, names))
     in_use = {record for match, record in rows if match.matches}
     _remember(here, place, pins, in_use, shown)
     if in_use:
-        await _judge_withdrawal(here, pins, rows, shown, names)
+        await _judge_withdrawal(here, pins.base, rows, shown, names)
     ready = _is_ready(here, place, pins, in_use) if in_use else None
     if ready is False:
         _judge_renewal(here, place, in_use, shown)
@@ -115,28 +115,30 @@ async def _judged(
 
 async def _judge_withdrawal(
     here: Examination,
-    pins: Pinned,
+    base: str,
     rows: Sequence[tuple[TlsaMatch, Tlsa]],
     shown: Sequence[Presented],
     names: tuple[str, ...],
 ) -> None:
     """Report records that match now, but that the zone's name servers no longer have."""
     place = shown[0].place
-    found = await authoritative(here, f"_{place.port}._tcp.{pins.base}", pins.base)
+    found = await authoritative(here, f"_{place.port}._tcp.{base}", base)
     if found is None:
         return
-    later = [row for each in shown for row, _ in _rows(here, replace(pins, usable=tuple(found)), each, names)]
+    later = [row for each in shown for row, _ in await _rows(here, found, each, names)]
     kept = {(row.address, row.key_type) for row in later if row.matches}
     gone = {record: None for row, record in rows if row.matches and (row.address, row.key_type) not in kept}
     if gone:
         report_gone(here, place, gone)
 
 
-def _rows(here: Examination, pins: Pinned, shown: Presented, names: tuple[str, ...]) -> list[tuple[TlsaMatch, Tlsa]]:
+async def _rows(
+    here: Examination, records: Sequence[Tlsa], shown: Presented, names: tuple[str, ...]
+) -> list[tuple[TlsaMatch, Tlsa]]:
     rows = []
     for kind, each in shown.by_kind:
-        found = authenticating(pins.usable, each.chain, names, here.now)
-        for record in pins.usable:
+        found = set((await weighed(here, records, each, names)).counting)
+        for record in records:
             match = TlsaMatch(
                 shown.place.host,
                 shown.place.port,
@@ -157,7 +159,7 @@ def _judge(
     pins: Pinned,
     shown: Presented,
     outcomes: Sequence[tuple[KeyType | None, bool]],
-    names: tuple[str, ...],
+    outdone: Sequence[Tlsa],
 ) -> None:
     where = f"{shown.place.host} port {shown.place.port} at {shown.address}"
     if not shown.shown.reached:
@@ -169,7 +171,6 @@ def _judge(
     kinds = {kind: any(matched for one, matched in outcomes if one == kind) for kind, _ in outcomes}
     failing = [str(kind) for kind, matched in kinds.items() if not matched]
     records = "; ".join(map(str, pins.usable[:4]))
-    outdone = _outdone(here, pins, shown, names)
     if outdone:
         records += f"; {outdone[0]} would match, and does not count beside a stronger digest"
     if len(failing) == len(kinds):
@@ -179,15 +180,10 @@ def _judge(
         here.report(DomainProblem.DANE_KEY_TYPE_MISMATCH, CHECK, told)
 
 
-def _outdone(here: Examination, pins: Pinned, shown: Presented, names: tuple[str, ...]) -> list[Tlsa]:
+async def _outdone(here: Examination, pins: Pinned, shown: Presented, names: tuple[str, ...]) -> list[Tlsa]:
     """The records that match a certificate, and do not count because of records with a stronger digest."""
-    chains = {one.chain: None for one in (shown.shown, *(one for _, one in shown.by_kind))}
-    return [
-        record
-        for chain in chains
-        for record in pins.usable
-        if matches(record, chain, names, here.now) and record not in authenticating(pins.usable, chain, names, here.now)
-    ]
+    every = [await weighed(here, pins.usable, one, names) for one in (shown.shown, *(one for _, one in shown.by_kind))]
+    return [record for each in every for record in each.outdone]
 
 
 def _remember(here: Examination, place: Place, pins: Pinned, in_use: set[Tlsa], shown: Sequence[Presented]) -> None:

@@ -13,10 +13,9 @@ from typing import Any
 
 from exporter.domains.checks.examination import Examination, Host, Shown, relay
 from exporter.domains.checks.mta_sts import policy_of
-from exporter.domains.checks.pinning import pinned, presented, reference_names
+from exporter.domains.checks.pinning import pinned, presented, reference_names, weighed
 from exporter.domains.discovery.dns_records import SMTP_PORT
 from exporter.domains.lookups import Security
-from exporter.domains.posture.dane import authenticating
 from exporter.domains.posture.mta_sts import Mode
 from exporter.model import Delivery, Sender
 
@@ -87,5 +86,5 @@ async def _dane(here: Examination, host: Host, address: str) -> tuple[bool, str]
     if not pins.usable:
         return True, "none of the TLSA records can be used: encrypted, and not authenticated"
     names = await reference_names(here, host, pins.base, mx=True)
-    found = authenticating(pins.usable, shown.shown.chain, names, here.now)
+    found = (await weighed(here, pins.usable, shown.shown, names)).counting
     return (True, f"matches {found[0]}") if found else (False, "no TLSA record matches the certificate")

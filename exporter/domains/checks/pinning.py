@@ -6,12 +6,15 @@ The check of DANE and the summary in delivery.py share this module.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from exporter.domains.checks.examination import Examination, Host, Place, Shown
 from exporter.domains.lookups import Security, tlsa_records
-from exporter.domains.posture.dane import Tlsa, key_type
+from exporter.domains.posture.dane import Tlsa, Weighed, key_type, weigh
 from exporter.model import KeyType
+from exporter.threads import computed
 
 _OTHER = {KeyType.RSA: KeyType.ECDSA, KeyType.ECDSA: KeyType.RSA}
 
@@ -107,6 +110,12 @@ async def presented(here: Examination, host: Host, place: Place, address: str, s
 async def all_presented(here: Examination, host: Host, place: Place, server_name: str) -> list[Presented]:
     """As `presented`, for every address of a host."""
     return await asyncio.gather(*(presented(here, host, place, each, server_name) for each in host.permitted))
+
+
+async def weighed(here: Examination, records: Sequence[Tlsa], shown: Shown, names: tuple[str, ...]) -> Weighed:
+    """As `weigh`. It is done once for each chain and in a thread: a hundred records may take a quarter of a second."""
+    work = partial(weigh, tuple(records), shown.chain, names, here.now)
+    return await here.shared(("weighed", *work.args), lambda: computed(work, "dane"))
 
 
 async def reference_names(here: Examination, host: Host, base: str, *, mx: bool) -> tuple[str, ...]:

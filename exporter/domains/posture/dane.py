@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -82,13 +82,22 @@ class Tlsa:
         return None
 
 
-def authenticating(
-    records: Sequence[Tlsa], chain: Sequence[bytes], reference: Collection[str], now: float
-) -> tuple[Tlsa, ...]:
-    """The usable records that authenticate a server.
+class Weighed(NamedTuple):
+    """The records that match a server's certificates.
 
-    RFC 7671 section 9: of the digests with the same usage and selector, only the strongest count. A weaker one that
-    matches is returned only if a strongest one matches, too.
+    Attributes:
+        counting: Those that authenticate it. If a strongest digest matches, weaker ones that match are among them.
+        outdone: Those that do not count, because there are stronger digests, none of which matches.
+    """
+
+    counting: tuple[Tlsa, ...]
+    outdone: tuple[Tlsa, ...]
+
+
+def weigh(records: Sequence[Tlsa], chain: Sequence[bytes], reference: Collection[str], now: float) -> Weighed:
+    """Which records match, and which of these count.
+
+    RFC 7671 section 9: of the digests with the same usage and selector, only the strongest count.
 
     Args:
         records: All usable records of the server.
@@ -98,8 +107,9 @@ def authenticating(
     """
     strongest = {each.subject: each.matching for each in sorted(records, key=lambda record: record.matching)}
     found = [each for each in records if matches(each, chain, reference, now)]
-    counting = {each.subject for each in found if each.matching == strongest[each.subject]}
-    return tuple(each for each in found if each.matching == _FULL or each.subject in counting)
+    subjects = {each.subject for each in found if each.matching == strongest[each.subject]}
+    counting = tuple(each for each in found if each.matching == _FULL or each.subject in subjects)
+    return Weighed(counting, tuple(each for each in found if each not in counting))
 
 
 def matches(record: Tlsa, chain: Sequence[bytes], reference: Collection[str], now: float) -> bool:
@@ -196,14 +206,13 @@ def _common_names(der: bytes) -> bytes:
 def _signed_by(spki: bytes, chain: Sequence[bytes]) -> list[bytes]:
     """The certificates of the chain that this key has signed. The key is used as their issuer."""
     found: list[bytes] = []
-    for der in chain:
-        try:
-            with warnings.catch_warnings(action="ignore"):  # warnings about others' odd certificates are of no use here
-                key = load_der_public_key(spki)
-                if _has_signed(key, x509.load_der_x509_certificate(der)):
+    with warnings.catch_warnings(action="ignore"):  # warnings about others' odd certificates are of no use here
+        for der in chain:
+            try:
+                if _has_signed(load_der_public_key(spki), x509.load_der_x509_certificate(der)):
                     found.append(der)
-        except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature, x509.InvalidVersion):
-            continue
+            except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature, x509.InvalidVersion):
+                continue
     return found
 
 
