@@ -47,6 +47,12 @@ def having_version(texts: Sequence[str], version: str) -> list[str]:
     return [text for text in texts if begin.match(text)]
 
 
+def almost(texts: Sequence[str], version: str) -> str | None:
+    """The first text that was meant as a record of this version, where none is one; `None` if there is none either."""
+    meant = re.compile(rf"[\s\"'\\]*(?:v\s*[=:]?\s*)?{re.escape(version)}", re.IGNORECASE)
+    return next((text for text in texts if meant.match(text)), None)
+
+
 def shown(text: str) -> str:
     """A part of a record for people: one line of printable ASCII, shortened if it is long."""
     plain = ascii(text)[1:-1]

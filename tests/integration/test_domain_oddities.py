@@ -120,7 +120,8 @@ async def test_spf(record: str, expected: str) -> None:
     ("name", "record", "expected"),
     [
         ("odd.example", "v=DMARC1;p=REJECT;", "+"),
-        ("odd.example", "v=dmarc1; p=reject", "!dmarc_missing"),
+        ("odd.example", "v=dmarc1; p=reject", "!dmarc_missing,dmarc_syntax"),
+        ("odd.example", "v=DMARC1: p=reject", "!dmarc_missing,dmarc_syntax"),
         ("odd.example", "v=DMARC1; p=quarantine; t=y", "+dmarc_not_enforced"),
         ("odd.example", "v=DMARC1; p=reject; rua=mailto:a@sub.odd.example", "+"),
         ("odd.example", "v=DMARC1; p=reject; rua=mailto:a@other.example", "!dmarc_reports_not_accepted"),
@@ -158,11 +159,27 @@ async def test_dkim(record: str, expected: str) -> None:
         ("v=TLSRPTv1;rua=mailto:a@x.example,https://x.example/r;", "+"),
         ("v=TLSRPTv1; rua=http://x.example", "!tls_rpt_invalid"),
         ("v=TLSRPTv1", "!tls_rpt_invalid"),
+        ("v=TLSRPTv1 rua=mailto:a@x.example", "!tls_rpt_invalid"),
+        ("rua=mailto:a@x.example", "?"),
         ("v=spf1 -all", "?"),
     ],
 )
 async def test_tls_rpt(record: str, expected: str) -> None:
     assert expected == await told(f'_smtp._tls TXT "{record}"', "odd.example", "tls_rpt")
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ("v=STSv1 id=1", "!mta_sts_record_invalid"),
+        ("STSv1; id=1", "!mta_sts_record_invalid"),
+        ("v=STSv1; id=", "!mta_sts_record_invalid"),
+        ("v=STSv1; id=1; x-y.z=1", "!mta_sts_policy_unreachable"),
+        ("v=spf1 -all", "?"),
+    ],
+)
+async def test_mta_sts(record: str, expected: str) -> None:
+    assert expected == await told(f'_mta-sts TXT "{record}"', "odd.example", "mta_sts")
 
 
 @pytest.mark.parametrize(

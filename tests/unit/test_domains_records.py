@@ -19,7 +19,7 @@ from exporter.domains.posture.mta_sts import InvalidError, Mode, Policy, parse_p
 from exporter.domains.posture.spf import Judgement, SpfResult, Told, _can_be_asked, check_host
 from exporter.domains.posture.spf_macros import MAX_DOMAIN, Session, shortened
 from exporter.domains.posture.spf_record import MAX_RECORD, SpfSyntaxError, parse_spf
-from exporter.domains.tags import TagError, having_version, parse_tags
+from exporter.domains.tags import TagError, almost, having_version, parse_tags
 
 GOOD = b"version: STSv1\r\nmode: enforce\r\nmx: mail.example.com\r\nmx: *.example.net\r\nmax_age: 604800\r\n"
 
@@ -41,6 +41,13 @@ class TestTags:
     def test_only_records_of_the_version_count(self) -> None:
         texts = ["v=STSv1; id=1", "v=STSv1", " v = STSv1 ;id=2", "v=STSv10; id=1", "x; v=STSv1", "v=stsv1; id=1"]
         assert ["v=STSv1; id=1", "v=STSv1", " v = STSv1 ;id=2"] == having_version(texts, "STSv1")
+
+    def test_a_record_that_was_meant_is_told_from_other_texts(self) -> None:
+        texts = ["google-site-verification=DMARC1", "v=spf1;-all"]
+        assert almost(texts, "DMARC1") is None
+        for text in ("v=DMARC1: p=none", "V = dmarc1", "DMARC1;p=none", '"v=DMARC1;p=none"', "v:DMARC1", "v=DMARC1,x"):
+            assert text == almost([*texts, text], "DMARC1")
+        assert "v=spf1;-all" == almost(texts, "spf1")
 
 
 class TestPolicy:

@@ -17,7 +17,7 @@ from exporter.domains.posture.dmarc import (
     parse_dmarc,
     walk,
 )
-from exporter.domains.tags import having_version
+from exporter.domains.tags import almost, having_version, shown
 from exporter.model import DomainCheck, DomainProblem
 
 CHECK = DomainCheck.DMARC
@@ -30,6 +30,11 @@ async def check_dmarc(here: Examination) -> Mapping[str, Any]:
     """Check the record and its report addresses (RFC 9989)."""
     walked = await _walk(here, here.domain)
     step = walked.applying()
+    if step is None or step.domain != here.domain:
+        meant = almost(texts(await here.find(f"_dmarc.{here.domain}", "TXT")), "DMARC1")
+        if meant is not None:
+            told = f"_dmarc.{here.domain}: {shown(meant)} does not begin with v=DMARC1; and does not count"
+            here.report(DomainProblem.DMARC_SYNTAX, CHECK, told)
     if step is None:
         if walked.failed:
             here.report(DomainProblem.DNS_FAILED, CHECK, f"_dmarc.{walked.failed} cannot be looked up")

@@ -24,6 +24,7 @@ from exporter.domains.posture.mta_sts import (
     sts_records,
     tls_rpt_records,
 )
+from exporter.domains.tags import almost, shown
 from exporter.model import DomainCheck, DomainProblem, PolicyFacts
 from exporter.net.fetch import FetchError, Lost
 
@@ -72,7 +73,11 @@ async def _policy(here: Examination) -> PolicyFound:
         return PolicyFound(wrong=((DomainProblem.DNS_FAILED, f"{name}: {found.failure}"),))
     records = sts_records(texts(found))
     if not records:
-        return PolicyFound(silent=True)
+        meant = almost(texts(found), "STSv1")
+        if meant is None:
+            return PolicyFound(silent=True)
+        told = f"{name}: {shown(meant)} does not begin with v=STSv1; and does not count"
+        return PolicyFound(wrong=((DomainProblem.MTA_STS_RECORD_INVALID, told),))
     if len(records) > 1:
         told = f"{name} has {len(records)} records, and none counts"
         return PolicyFound(wrong=((DomainProblem.MTA_STS_SEVERAL_RECORDS, told),))
@@ -182,6 +187,9 @@ async def check_tls_rpt(here: Examination) -> Mapping[str, Any]:
     records = tls_rpt_records(texts(found))
     if found.failure:
         here.report(DomainProblem.DNS_FAILED, DomainCheck.TLS_RPT, f"{name}: {found.failure}")
+    elif not records and (meant := almost(texts(found), "TLSRPTv1")) is not None:
+        told = f"{name}: {shown(meant)} does not begin with v=TLSRPTv1; and does not count"
+        here.report(DomainProblem.TLS_RPT_INVALID, DomainCheck.TLS_RPT, told)
     elif not records:
         here.nothing_published(DomainCheck.TLS_RPT)
     elif len(records) > 1:

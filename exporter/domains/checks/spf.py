@@ -13,6 +13,7 @@ from exporter.domains.lookups import Found, addresses, mx_records, pointers, tex
 from exporter.domains.posture.spf import Ask, Judgement, SpfMistake, SpfResult, Told, check_host
 from exporter.domains.posture.spf_macros import Session
 from exporter.domains.posture.spf_record import Mechanism, SpfSyntaxError, is_spf, parse_spf
+from exporter.domains.tags import almost, shown
 from exporter.model import DomainCheck, DomainProblem
 
 CHECK = DomainCheck.SPF
@@ -44,7 +45,9 @@ async def check_spf(here: Examination) -> Mapping[str, Any]:
         return {}
     records = [text for text in texts(found) if is_spf(text)]
     if not records:
-        here.report(DomainProblem.SPF_MISSING, CHECK, f"{here.domain} has no SPF record")
+        meant = almost(texts(found), "spf1")
+        hint = "" if meant is None else f": {shown(meant)} is none, because it does not begin with v=spf1 and a space"
+        here.report(DomainProblem.SPF_MISSING, CHECK, f"{here.domain} has no SPF record{hint}")
         return {}
     _judge_record(here, records)
     judged = await senders(here)
