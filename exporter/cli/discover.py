@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from typing import Final
 
 import click
 from rich.console import Console
@@ -18,8 +19,12 @@ from exporter.cli.terminal import output, print_rows
 from exporter.cli.version import version_option
 from exporter.config.load import load
 from exporter.domains.discovery.discover import Discovery
+from exporter.domains.discovery.offers import Answered
 from exporter.domains.discovery.written import configuration, document
 from exporter.model import Source
+
+COMMENT: Final = "  #"
+"""The beginning of what is printed around the section, so that everything together is a configuration."""
 
 
 @click.command()
@@ -50,45 +55,33 @@ def discover(domain_or_address: str, config_files: tuple[str, ...], sources: tup
     sys.exit(0 if found.endpoints else 1)
 
 
+def _outcome(answer: Answered) -> str:
+    if answer.success:
+        return "answers"
+    return "fails" if answer.failed or answer.malformed or answer.digest_matches is False else "nothing"
+
+
 def _print(console: Console, found: Discovery) -> None:
     """Print sources, endpoints by source and disagreements as YAML comments, and then the section."""
-    rows = [
-        (
-            Text("#"),
-            Text(answer.source, "bold"),
-            Text("answers" if answer.success else "no answer"),
-            Text(answer.problem),
-        )
-        for answer in found.answers
-    ]
+    rows = [(Text(each.source, "bold"), Text(_outcome(each)), Text(each.problem)) for each in found.answers]
     asked = [answer.source for answer in found.answers]
     rows += [
-        (Text("#"), Text(source, "bold"), Text("not asked"), Text(f"{why}; ask with --source={source}"))
+        (Text(source, "bold"), Text("not asked"), Text(f"{why}; ask with --source={source}"))
         for source, why in RESERVED.items()
         if source not in asked
     ]
-    print_rows(console, rows)
+    print_rows(console, rows, before=COMMENT)
     endpoints = found.endpoints
     if endpoints:
         console.print()
-        heads = [Text("#"), Text("endpoint", "bold"), *(Text(source, "bold") for source in asked), Text("")]
-        print_rows(
-            console,
-            [
-                heads,
-                *(
-                    [
-                        Text("#"),
-                        Text(each.offer.name),
-                        *(Text("x" if s in each.sources else "-") for s in asked),
-                        Text(""),
-                    ]
-                    for each in endpoints
-                ),
-            ],
-        )
-    for told in found.disagreements:
-        console.print(f"  # disagrees: {told}", soft_wrap=True, markup=False)
+        heads = [Text("endpoint", "bold"), *(Text(source, "bold") for source in asked), Text("")]
+        crosses = [
+            [Text(each.offer.name), *(Text("x" if source in each.sources else "-") for source in asked), Text("")]
+            for each in endpoints
+        ]
+        print_rows(console, [heads, *crosses], before=COMMENT)
+    if found.disagreements:
+        print_rows(console, [(Text("disagrees"), Text(told)) for told in found.disagreements], before=COMMENT)
     if endpoints:
         console.print()
         # As it is: it may be piped into a file.

@@ -47,26 +47,29 @@ def room(console: Console, rows: Iterable[Sequence[str | Text]]) -> int:
     return max(console.width - sum(len(GAP) + width for width in widths(rows)) - len(GAP), LEAST)
 
 
-def print_rows(console: Console, rows: Sequence[Sequence[str | Text]], *, right: Collection[int] = ()) -> None:
+def print_rows(
+    console: Console, rows: Sequence[Sequence[str | Text]], *, right: Collection[int] = (), before: str = ""
+) -> None:
     """Print rows in columns. The last column is folded where the screen ends, and nothing is ever cut off.
 
     Args:
         console: Where.
         rows: As many cells each; the last may have several lines.
         right: The columns that are aligned at their right.
+        before: The beginning of every line, such as the sign of a comment.
     """
     heads = [row[:-1] for row in rows]
     spread = widths(heads)
-    margin = Text("".join(GAP + " " * width for width in spread) + GAP)
+    margin = Text(before + "".join(GAP + " " * width for width in spread) + GAP)
     for head, row in zip(heads, rows, strict=True):
-        begin = Text()
+        begin = Text(before)
         for number, (cell, width) in enumerate(zip(head, spread, strict=True)):
             padding = " " * (width - cell_len(str(cell)))
             begin.append(GAP + padding if number in right else GAP).append(cell)
             begin.append("" if number in right else padding)
         begin.append(GAP)
         last = Text() + row[-1]
-        for line in last.wrap(console, room(console, heads), overflow="fold"):
+        for line in last.wrap(console, room(console, heads) - len(before), overflow="fold"):
             whole = begin + line
             whole.rstrip()
             console.print(whole, soft_wrap=True)

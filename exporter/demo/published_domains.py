@@ -247,7 +247,6 @@ PUBLISHED_DOMAINS: Final[tuple[DomainScene, ...]] = (
                 Is.MX_IS_ADDRESS,
                 Is.MX_WITHOUT_ADDRESS,
                 Is.DANE_MALFORMED,
-                Is.DANE_PARTIAL,
                 Is.MTA_STS_RECORD_INVALID,
                 Is.TLS_RPT_INVALID,
                 Is.SPF_SYNTAX,

@@ -2,11 +2,18 @@ from __future__ import annotations
 
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+import yaml
 from click.testing import CliRunner
 
-from exporter.cli import main
+from exporter.cli import discover, main
+from exporter.cli.terminal import output
+from exporter.domains.discovery.discover import Discovery
+from exporter.domains.discovery.offers import Answered, Offer
+from exporter.model import Encryption, Protocol, Source
 
 
 def test_nothing_found_out_is_no_success(tmp_path: Path) -> None:
@@ -24,6 +31,31 @@ def test_nothing_found_out_is_no_success(tmp_path: Path) -> None:
     assert {None} == {check["success"] for check in checks}
     assert "dns_failed" in {problem["problem"] for check in checks for problem in check["problems"]}
     assert 1 == result.exit_code
+
+
+@pytest.mark.parametrize("columns", ["40", "500"])
+def test_what_discover_prints_is_a_configuration_at_any_width(
+    columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    imap = Offer(Source.SRV, Protocol.IMAP, "imap.example.com", 993, Encryption.TLS)
+    other = replace(imap, source=Source.AUTOCONFIG, host="imap-of-old.example.com")
+    answers = (
+        Answered(Source.SRV, success=True, offers=(imap,)),
+        Answered(Source.AUTOCONFIG, success=True, offers=(other,)),
+        Answered(Source.PACC, success=False, problem="a long story, " * 20),
+        Answered(Source.MX, success=False, failed=True),
+    )
+    monkeypatch.setenv("COLUMNS", columns)
+    discover._print(output(), Discovery("example.com", answers))
+
+    printed = capsys.readouterr().out
+    assert ["imaps://imap.example.com", "imaps://imap-of-old.example.com"] == [
+        each["url"] for each in yaml.safe_load(printed)["endpoints"]
+    ]
+    outcomes = [line.split()[1:3] for line in printed.splitlines() if line.startswith("  #  ")]
+    expected = [["srv", "answers"], ["autoconfig", "answers"], ["pacc", "nothing"], ["mx", "fails"]]
+    assert all(each in outcomes for each in expected)
+    assert "disagrees" in printed
 
 
 def test_a_mistyped_command_and_an_address_without_a_domain_are_told_with_their_remedy() -> None:

@@ -45,9 +45,13 @@ async def check_dane(here: Examination) -> Mapping[str, Any]:
     if not any(each.published or each.failure or each.insecure for each in every):
         here.nothing_published(CHECK)
     relays = every[: len(exchange.hosts)]
-    bare = [host.name for host, each in zip(exchange.hosts, relays, strict=True) if not each.published]
+    bare = [
+        host.name
+        for host, each in zip(exchange.hosts, relays, strict=True)
+        if not each.published and any(found.rdatas for found in host.found)
+    ]
     if bare and any(each.published for each in relays) and not any(each.failure for each in relays):
-        told = f"{', '.join(bare)} has no TLSA records, and the other MX hosts have"
+        told = f"MX hosts without TLSA records that count, beside others that have some: {', '.join(bare)}"
         here.report(DomainProblem.DANE_PARTIAL, CHECK, told)
     if any(each.published for each in relays) and exchange.found.security is Security.INSECURE:
         told = (
@@ -86,7 +90,7 @@ async def _judged(
             DomainProblem.DANE_INSECURE, CHECK, f"{where} has TLSA records that are not signed, and do not count"
         )
     if pins.unreadable:
-        here.report(DomainProblem.DANE_MALFORMED, CHECK, f"{where}: {pins.unreadable} records cannot be read")
+        here.report(DomainProblem.DANE_MALFORMED, CHECK, f"{where}: records that cannot be read: {pins.unreadable}")
     for fault in pins.unusable:
         here.report(DomainProblem.DANE_UNUSABLE, CHECK, f"{where} {fault}")
     judge_presence(here, place, published=pins.published, known=not pins.failure)

@@ -35,7 +35,7 @@ async def check_mx(here: Examination) -> Mapping[str, Any]:
 
 def _judge_records(here: Examination, exchange: MailExchange) -> None:
     if exchange.found.unreadable:
-        here.report(DomainProblem.MX_MALFORMED, CHECK, f"{exchange.found.unreadable} MX records cannot be read")
+        here.report(DomainProblem.MX_MALFORMED, CHECK, f"MX records that cannot be read: {exchange.found.unreadable}")
     if any(not record.host for record in exchange.records):
         here.report(DomainProblem.MX_NULL_BESIDE_OTHERS, CHECK, 'a null MX (".") stands beside other MX records')
     if exchange.implicit:
@@ -70,7 +70,9 @@ def _judge_servers(here: Examination, exchange: MailExchange, shown: list[tuple[
     unreached = [(host, address, each) for host, address, each in shown if not each.reached]
     if shown and len(unreached) == len(shown):
         host, address, each = unreached[0]
-        told = f"none of {len(shown)} addresses can be connected to on port 25; {host.name} at {address}: {each.detail}"
+        told = (
+            f"no address can be connected to on port 25 ({len(shown)} tried); {host.name} at {address}: {each.detail}"
+        )
         here.report(DomainProblem.MX_ALL_UNREACHABLE, CHECK, told)
     else:
         for host, address, each in unreached:

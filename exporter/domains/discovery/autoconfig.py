@@ -115,7 +115,7 @@ def _root(body: bytes) -> Any:
     try:
         root = parser.fromstring(body, forbid_dtd=True)
     except (parser.ParseError, forbidden, ValueError, LookupError) as error:
-        raise DocumentError(f"it is not XML that can be taken ({type(error).__name__})") from None
+        raise DocumentError(f"it is not well-formed XML without a DTD ({type(error).__name__})") from None
     if _is_deep(root):
         raise DocumentError(f"its elements lie in each other more than {MAX_DEPTH} deep")
     return root

@@ -135,7 +135,7 @@ class Discoverer:
             offers += told
             notes += wrong
             if each.unreadable:
-                notes.append(f"{each.unreadable} records of {service} cannot be read")
+                notes.append(f"records of {service} that cannot be read: {each.unreadable}")
         published = any(each.rdatas for each in found)
         if not published and not notes:
             notes.append("no SRV record of RFC 6186 or RFC 8314")
@@ -314,5 +314,5 @@ def _bare(url: str) -> str:
 def _with_unreadable(answer: Answered, found: Found) -> Answered:
     if not found.unreadable:
         return answer
-    told = f"{found.unreadable} MX records cannot be read"
+    told = f"MX records that cannot be read: {found.unreadable}"
     return replace(answer, problem="; ".join(filter(None, (answer.problem, told))), malformed=True)
