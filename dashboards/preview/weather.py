@@ -38,16 +38,8 @@ async def way_to(server: str, ports: Mapping[str, int], forecast: Sequence[Weath
     """
     begun = asyncio.get_running_loop().time()
 
-    def now() -> Weather:
-        passed = asyncio.get_running_loop().time() - begun
-        for weather in forecast:
-            if passed < weather.lasts:
-                return weather
-            passed -= weather.lasts
-        return forecast[-1]
-
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        weather = now()
+        weather = weather_after(asyncio.get_running_loop().time() - begun, forecast)
         if weather.delay is None:
             writer.close()
             return
@@ -59,6 +51,15 @@ async def way_to(server: str, ports: Mapping[str, int], forecast: Sequence[Weath
     listener = await asyncio.start_server(serve, LOOPBACK, 0)
     async with listener:
         yield listener.sockets[0].getsockname()[1]
+
+
+def weather_after(seconds: float, forecast: Sequence[Weather]) -> Weather:
+    """The weather so many seconds after the beginning."""
+    for weather in forecast:
+        if seconds < weather.lasts:
+            return weather
+        seconds -= weather.lasts
+    return forecast[-1]
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
