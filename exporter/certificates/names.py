@@ -72,7 +72,7 @@ def matches(alternatives: bytes, name: str) -> bool:
             return bool(_present(alternatives, IP_ADDRESS, {identity.ip.packed}))
         case DNS_ID():
             return _is_among(identity, alternatives)
-        case None:
+        case _:
             return False
 
 

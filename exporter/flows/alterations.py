@@ -32,8 +32,6 @@ def alteration(octets: bytes, token: str, headers: Headers) -> str | None:
         found = parts(octets)
     except UnreadableMessage as error:
         return f"the message is not as it was sent: {error}"
-    if not found:
-        return "the message has no body"
     sent, received = _canonical(message.body(token)), _canonical(found[0].content)
     if sent == received:
         return _additions(found[1:])

@@ -60,7 +60,7 @@ class Part:
 
 
 def parts(octets: bytes) -> tuple[Part, ...]:
-    """The parts of a message that have content, in their order, including parts of enclosed messages.
+    """The parts of a message that have content, in their order, including parts of enclosed messages: at least one.
 
     Raises:
         UnreadableMessage: The message is malformed, or exceeds a limit.

@@ -25,6 +25,12 @@ KNOWN: Final[Mapping[tuple[str, str, str, str], str]] = {
         "2",
     ): "Whether there are some among the first two is whether there is one.",
     (
+        "exporter/certificates/trust.py",
+        "denies_itself",
+        "1",
+        "2",
+    ): "Only the first is looked at.",
+    (
         "exporter/certificates/names.py",
         "_present",
         "at >= end",

@@ -50,6 +50,23 @@ def test_an_errand_is_run_where_it_is_wished_for_and_possible(
     assert ([] if needs_login else [Phase.CHECK]) == before.phases
 
 
+@pytest.mark.parametrize(
+    ("server", "wishes", "asked", "answer"),
+    [
+        (IMAP, {"mailbox": "INBOX"}, [b"FETCH 3:7 (UID RFC822.SIZE)"], b"TAG OK done\r\n"),
+        (POP3, {}, [b"LIST 1", b"LIST 2"], b"-ERR no\r\n" * 2),
+    ],
+    ids=["imap", "pop3"],
+)
+def test_messages_are_read_back_where_that_is_wished_for(
+    server: Agreeable, wishes: dict[str, Any], asked: list[bytes], answer: bytes
+) -> None:
+    without = errands_of(server, logged_in=True, script=server.checked, **wishes)
+    played = errands_of(server, logged_in=True, script=server.checked + answer, read_back=5, **wishes)
+
+    assert [*untagged(without.sent), *asked] == untagged(played.sent)
+
+
 def test_whoever_logs_in_by_pop3_is_in_a_maildrop() -> None:
     assert [b"STAT"] == errands_of(POP3, logged_in=True, script=POP3.checked).sent
     assert [] == errands_of(POP3, logged_in=False).sent

@@ -54,6 +54,13 @@ def test_a_mailbox_that_is_not_there_is_none(answer: bytes) -> None:
     assert play(open_mailbox(client(), b"x", to_remove=True), b"a1 " + answer + b"\r\n").value is None
 
 
+def test_a_server_that_refuses_to_pick_mailboxes_is_asked_for_those_of_the_first_level() -> None:
+    script = b'a1 BAD what?\r\n* LIST (\\Junk) "/" "Spam"\r\na2 OK done\r\n'
+    played = play(special_uses(client(b"IMAP4rev1 SPECIAL-USE")), script)
+    assert [b'a1 LIST (SPECIAL-USE) "" "*"', b'a2 LIST "" "%"'] == played.sent
+    assert {"\\junk": b'"Spam"'} == played.value
+
+
 def test_a_mailbox_that_cannot_be_opened_is_a_failure() -> None:
     played = play(open_mailbox(client(), b"x", to_remove=True), b"a1 NO [NOPERM] no\r\n")
     assert played.error is not None

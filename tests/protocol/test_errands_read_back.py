@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from email.feedparser import BytesFeedParser
+
 import pytest
 
-from exporter.model import Facts, MailboxFacts, Protocol
+from exporter.model import Facts, FailureReason, MailboxFacts, Protocol
 from exporter.protocol.dialogue import MAX_LINE
+from exporter.protocol.errands import read_back as module
 from exporter.protocol.errands.read_back import PIECE, read_back_mailbox, read_back_maildrop
 from exporter.protocol.imap import Imap
 from exporter.protocol.pop3 import Pop3
@@ -102,6 +105,50 @@ def test_pop3_reads_lines_of_any_length() -> None:
     pop3 = Pop3(endpoint(Protocol.POP3), "probe.example.com")
     script = b"+OK 1 %d\r\n+OK\r\n" % (len(long) - 1) + long + b".\r\n"
     assert 0 == unreadable(play(read_back_maildrop(pop3, MailboxFacts("INBOX", messages=1), 1), script))
+
+
+def by_pop3(message: bytes) -> Played:
+    pop3 = Pop3(endpoint(Protocol.POP3), "probe.example.com")
+    script = b"+OK 1 %d\r\n+OK\r\n" % len(message) + message + b".\r\n"
+    return play(read_back_maildrop(pop3, MailboxFacts("INBOX", messages=1), 1), script)
+
+
+def test_of_a_message_larger_than_anybody_reads_the_beginning_has_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_READ", PIECE)
+    large = b"Subject: x\r\n\r\n" + (b"a" * 62 + b"\r\n") * 3000
+    by_imap = read_back(sizes((8, len(large))) + piece(2, 8, large[:PIECE]))
+    assert (0, 2) == (unreadable(by_imap), len(by_imap.sent))
+    # By POP3 it comes to its end, and what comes after those octets is not looked at.
+    whole_lines = large[: large.index(b"\r\n", PIECE - 64) + 2]
+    monkeypatch.setattr(module, "MAX_READ", len(whole_lines))
+    assert 0 == unreadable(by_pop3(large))
+
+
+def test_a_message_of_more_lines_than_anybody_counts_ends_the_visit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_LINES", 3)
+    played = by_pop3(MAIL + b"more\r\n" * 10)
+    assert played.error is not None
+    assert FailureReason.RESPONSE_TOO_LARGE is played.error.reason
+
+
+@pytest.mark.parametrize("step", ["feed", "close"])
+def test_a_message_that_breaks_the_library_cannot_be_read_and_the_next_one_can(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(BytesFeedParser):
+        """As the library was with some messages, again and again."""
+
+    def breaks(self: BytesFeedParser, *given: bytes) -> object:
+        found = getattr(BytesFeedParser, step)(self, *given)
+        if b"broken" in b"".join(given) or (found is not None and "broken" in str(found)):
+            raise LookupError("an unknown encoding")
+        return found
+
+    setattr(Broken, step, breaks)
+    monkeypatch.setattr(module, "BytesFeedParser", Broken)
+    broken = b"Subject: broken\r\n\r\n" + b"b" * PIECE
+    script = sizes((8, len(broken)), (9, len(MAIL))) + piece(2, 8, broken[:PIECE]) + piece(3, 8, broken[PIECE:], PIECE)
+    assert 1 == unreadable(read_back(script + piece(4, 9, MAIL), messages=2))
 
 
 def test_a_message_that_pop3_does_not_hand_out_cannot_be_read() -> None:

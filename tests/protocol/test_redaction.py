@@ -191,6 +191,19 @@ def test_text_is_cleared_like_octets() -> None:
 
 def test_the_beginning_of_a_secret_is_not_shown_where_a_quote_was_cut() -> None:
     assert b'it says "a <redacted>..."' == blotted_where_cut(b'it says "a correct..."', [b"correct horse"])
+    # Of a form that only ends alike, and of another's words, nothing is the secret's.
+    assert b'it says "a horse..."' == blotted_where_cut(b'it says "a horse..."', [b"correct horse", b"battery"])
+
+
+@pytest.mark.parametrize(
+    ("secret", "said"),
+    [
+        ("correct \U0001f40e battery", rb"it was correct \ud83d\udc0e battery here"),
+        ("correct\vhorse\abattery", rb"it was correct\vhorse\abattery here"),
+    ],
+)
+def test_what_json_writes_with_two_units_or_with_a_letter_is_found(secret: str, said: bytes) -> None:
+    assert b"it was <redacted> here" == Redactor([secret.encode()]).blotted(said)
 
 
 def test_single_forms_are_looked_for_as_they_are() -> None:

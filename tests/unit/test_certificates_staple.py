@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -19,6 +19,7 @@ from exporter.certificates import certificate
 from exporter.certificates.staple import CLOCK_SKEW, MAX_DELEGATES, Staple, read
 from exporter.model import StapleStatus
 from tests.authority import NOW, Party, Span, issue, key_pem, pem, rsa_key, staple
+from tests.bending import SERIAL, bent, element, replaced
 from tests.certificates import NAME
 
 OPENSSL = shutil.which("openssl")
@@ -254,3 +255,22 @@ def test_an_appointed_responder_counts_from_when_its_own_certificate_is_valid() 
 
     assert StapleStatus.INVALID == found.status_at(NOW.timestamp())
     assert StapleStatus.REVOKED == found.status_at(NOW.timestamp() + 2 * 86400)
+
+
+def test_a_response_about_a_certificate_with_a_negative_serial_number_counts() -> None:
+    """RFC 5280 4.1.2.2 does not allow them, and readers should understand them."""
+    positive, negative = (bytes([first, *range(2, 9)]) for first in (0x11, 0x91))
+    leaf = issue(NAME, ISSUER, alternatives=[NAME], serial=int.from_bytes(positive))
+    response = ocsp.load_der_ocsp_response(staple(leaf, ISSUER, status=REVOKED))
+    signed = response.tbs_response_bytes.replace(positive, negative)
+    assert isinstance(ISSUER.key, ec.EllipticCurvePrivateKey)
+    signature = element(0x03, b"\0" + ISSUER.key.sign(signed, ec.ECDSA(hashes.SHA256())))
+    ecdsa, basic = bytes.fromhex("300a06082a8648ce3d040302"), bytes.fromhex("06092b0601050507300101")
+    content = element(0x30, basic, element(0x04, element(0x30, signed, ecdsa, signature)))
+    resigned = element(0x30, element(0x0A, b"\0"), element(0xA0, content))
+
+    of_positive = read(resigned, certificate.read(leaf.der), certificate.read(ISSUER.der))
+    of_negative = certificate.read(bent(leaf, ISSUER, replaced(SERIAL, element(0x02, negative))))
+
+    assert StapleStatus.INVALID is of_positive.status
+    assert StapleStatus.REVOKED is read(resigned, of_negative, certificate.read(ISSUER.der)).status

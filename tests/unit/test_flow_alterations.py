@@ -129,3 +129,13 @@ def test_parts_around_the_text_are_named() -> None:
     )
     octets = head + b"\r\n\r\n" + b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + b"--b--\r\n"
     assert "a part text/html, image/png was added" == found(octets)
+
+
+def test_a_text_that_was_changed_behind_another_part_is_found_with_what_is_missing() -> None:
+    head = HEAD.replace(b'text/plain; charset="us-ascii"', b'multipart/mixed; boundary="b"')
+    html = b"--b\r\nContent-Type: text/html\r\n\r\nhello\r\n"
+    text = b"--b\r\nContent-Type: text/plain\r\n\r\n" + BODY.replace(b"dot", b"bot") + b"\r\n--b--\r\n"
+    told = found(head + b"\r\n\r\n" + html + text)
+    assert told is not None
+    assert "a part" not in told
+    assert "octet" in told

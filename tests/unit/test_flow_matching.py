@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from exporter.flows import matching
+from exporter.flows.dates import internal_date
 from exporter.flows.headers import read_headers
 from exporter.flows.matching import MAX_COMMENTS, MAX_FIELDS, literal, matches
 from exporter.model import Awaited
@@ -97,3 +99,27 @@ def test_comments_are_no_matter_as_long_as_they_are_few() -> None:
     for count, expected in ((MAX_COMMENTS, True), (MAX_COMMENTS + 1, False)):
         octets = b"From: a@b.c " + b"(x)" * count + b"\r\n\r\n"
         assert expected is matches(read_headers(octets), Awaited(60, "a@b.c", None))
+
+
+def test_a_sender_that_breaks_the_library_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(_: list[str]) -> list[tuple[str, str]]:
+        raise IndexError("as Python's parser did again and again")
+
+    monkeypatch.setattr(matching, "getaddresses", breaks)
+    assert not matches(read_headers(REPORT), Awaited(60, "*", None))
+    assert matches(read_headers(REPORT), Awaited(60, None, None))
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (" 2-Jan-1970 00:00:00 +0000", 86400.0),
+        ("01-Jan-1970 02:00:00 +0200", 0.0),
+        ("01-Jan-1970 00:00:00", None),
+        ("32-Jan-1970 00:00:00 +0000", None),
+        ("", None),
+        ("x" * 10_000, None),
+    ],
+)
+def test_an_internal_date_is_read_or_none(written: str, expected: float | None) -> None:
+    assert expected == internal_date(written)
