@@ -121,9 +121,9 @@ def _proven(response: bytes, leaf: Fields, issuer: Fields) -> Staple:
     valid_from = single.this_update_utc.timestamp()
     if signer is not issuer:
         begins, ends = timestamp(signer.not_before), timestamp(signer.not_after)
-        if begins is None or ends is None:
-            raise UnverifiedError("the validity of the responder cannot be read")
-        valid_from, valid_until = max(valid_from, begins), min(valid_until, ends)
+        # With a date that cannot be read, the responder is never valid.
+        valid_from = max(valid_from, float("inf") if begins is None else begins)
+        valid_until = min(valid_until, float("-inf") if ends is None else ends)
     revoked_at = single.revocation_time_utc.timestamp() if single.revocation_time_utc else None
     return Staple(STATUSES[single.certificate_status], valid_from, valid_until, next_update, revoked_at)
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from exporter.certificates import REFUSAL, Effort, certificate, names
+from exporter.certificates import REFUSAL, Effort, certificate, names, strength
 from exporter.certificates.certificate import alternatives
 from exporter.certificates.chain import MAX_SHOWN
 from exporter.model import CertificateProblem as Problem
@@ -54,6 +55,21 @@ def test_as_many_comparisons_are_allowed_as_openssl_allows_for_one_authority(nam
     effort = Effort()
     assert all(effort.allows(each.der) for each in (root, leaf))
     assert allowed is effort.allows_constraints()
+
+
+@pytest.mark.parametrize(
+    ("curve", "effort"),
+    [
+        (ec.SECP256R1(), strength.FAST),
+        (ec.SECP521R1(), strength.SLOW_CURVE),
+        (ec.BrainpoolP512R1(), strength.SLOW_CURVE * (512 / 521) ** 2),
+    ],
+    ids=lambda each: getattr(each, "name", ""),
+)
+def test_a_curve_needs_as_much_work_as_its_kind_and_size(curve: ec.EllipticCurve, effort: float) -> None:
+    key = ec.generate_private_key(curve).public_key()
+
+    assert effort == strength.key_of(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).effort
 
 
 @cache

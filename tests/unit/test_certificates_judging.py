@@ -133,6 +133,14 @@ def test_an_expired_issuer_is_named(path: list[Party]) -> None:
     assert found.detail.startswith('the issuing certificate "CN=Old" expired on ')
 
 
+def test_below_an_expired_issuer_a_certificate_in_its_last_second_is_not_called_expired() -> None:
+    old = issue("Old", world().root, authority=True, days=Span(-9, -1))
+    leaf = issue(NAME, old, alternatives=[NAME], days=Span(-9, 0))
+
+    assert ["issuing certificate"] == [words[4:23] for words in verdict([leaf, old, world().root]).detail.split("; ")]
+    assert 2 == len(verdict([leaf, old, world().root], at=1.0).detail.split("; "))
+
+
 def test_the_anchor_may_be_signed_as_it_likes_but_its_key_counts() -> None:
     weak = issue("Weak Root", authority=True, key=rsa_key(1024, "root"))
 

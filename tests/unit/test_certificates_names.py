@@ -7,6 +7,7 @@ from cryptography import x509
 
 from exporter.certificates.names import matches, server_name_indication
 from tests.authority import address
+from tests.bending import element
 
 
 def presenting(*names: str | x509.GeneralName) -> bytes:
@@ -107,3 +108,12 @@ def test_sni_has_a_labels_and_never_an_address(name: str, sent: bytes | None) ->
 )
 def test_a_list_that_cannot_be_taken_apart_holds_nobody(alternatives: bytes) -> None:
     assert not matches(alternatives + b"mail.example.com", "mail.example.com")
+
+
+def test_what_follows_a_name_without_a_length_of_its_own_cannot_be_found() -> None:
+    """0x80 is the indefinite form, which DER does not have: it is not a length of 128."""
+    wanted = element(0x82, b"mail.example.com")
+    shorter, longer = element(0x82, b"x" * 0x7F), element(0x82, b"x" * 0x80)
+
+    assert matches(element(0x30, shorter, longer, wanted), "mail.example.com")
+    assert not matches(element(0x30, b"\x82\x80" + b"x" * 0x80, wanted), "mail.example.com")

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from exporter.certificates import certificate
+from exporter.certificates import certificate, strength
+from exporter.certificates import staple as module
 from exporter.certificates.staple import CLOCK_SKEW, MAX_DELEGATES, Staple, read
 from exporter.model import StapleStatus
 from tests.authority import NOW, Party, Span, issue, key_pem, pem, rsa_key, staple
@@ -238,6 +239,25 @@ def test_the_same_response_is_judged_once() -> None:
     response = staple(LEAF, ISSUER)
 
     assert judged(response) is judged(bytes(bytearray(response)))
+
+
+@pytest.mark.parametrize(("effort", "status"), [(strength.FAST, REVOKED), (strength.FAST - 1, None)])
+def test_a_signature_whose_check_takes_too_long_proves_nothing(
+    effort: float, status: ocsp.OCSPCertStatus | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_EFFORT", effort)
+    response = staple(LEAF, ISSUER, status=REVOKED)
+
+    assert (StapleStatus.INVALID if status is None else StapleStatus.REVOKED) is judged(response).status
+
+
+def test_a_key_that_signs_nothing_proves_nothing() -> None:
+    key = x25519.X25519PrivateKey.generate().public_key()
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    issuer = certificate.read(bent(ISSUER, ISSUER, replaced(6, key.public_bytes(*form))))
+    response = staple(LEAF, ISSUER, status=REVOKED, by_name=True)
+
+    assert StapleStatus.INVALID is read(response, certificate.read(LEAF.der), issuer).status
 
 
 def test_an_unusual_extension_of_a_responder_is_no_obstacle() -> None:

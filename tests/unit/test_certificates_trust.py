@@ -92,3 +92,12 @@ def test_dns_names_alone_are_excluded_by_name() -> None:
     authority = issue("Bound", authority=True, extensions=[(x509.NameConstraints(None, others), True)])
 
     assert ["z.test"] == trust.excluded(take_apart(authority.der))
+
+
+def test_what_stands_behind_an_excluded_name_is_not_excluded() -> None:
+    """RFC 5280 4.2.1.10: behind the base there may be numbers, and nothing that says a name."""
+    subtree = element(0x30, element(0x82, b"a.test"), element(0x82, b"b.test"))
+    constraints = element(0x30, element(0xA1, subtree))
+    odd = x509.UnrecognizedExtension(x509.NameConstraints.oid, constraints)
+
+    assert ["a.test"] == trust.excluded(take_apart(issue("Authority", authority=True, extensions=[(odd, True)]).der))
