@@ -190,7 +190,7 @@ def test_a_page_is_kept_fresh_without_losing_the_place(browser: Browser) -> None
         assert "failing" in before
         assert page.evaluate("document.querySelector('.filters details').open")
         assert "17:14:20 UTC" in page.inner_text("#made")
-        assert "(3 failing) mail-exporter" == page.title()  # flows do
+        assert "(4 failing) mail-exporter" == page.title()  # flows and a domain do
 
 
 def test_it_prints_whole(few: Windows) -> None:
