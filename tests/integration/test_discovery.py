@@ -281,6 +281,16 @@ async def test_a_pacc_document_whose_digest_is_anothers_is_not_used(tmp_path: Pa
     assert (False, False, ()) == (answer.success, answer.digest_matches, answer.offers)
 
 
+async def test_a_pacc_document_without_a_digest_is_told_of(tmp_path: Path) -> None:
+    web = Web()
+    body = b'{"protocols": {"imap": {"host": "imap.d.test"}}}'
+    web.pages["ua-auto-config.d.test", "/.well-known/user-agent-configuration.json"] = (200, "application/json", body)
+    async with bench(tmp_path, [], ["ua-auto-config.d.test"], web) as here:
+        (answer,) = (await here.discover("d.test", Source.PACC)).answers
+    assert (True, None) == (answer.success, answer.digest_matches)
+    assert "_ua-auto-config.d.test has no digest" in answer.problem
+
+
 HOSTS = ["good.test", "other.test", "inside.test"]
 
 

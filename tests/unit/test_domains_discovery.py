@@ -188,8 +188,10 @@ class TestPacc:
         digest = b64encode(hashlib.sha256(self.BODY).digest()).decode()
         other = b64encode(bytes(32)).decode()
         good, bad = f"v=UAAC1; a=sha256; d={digest}", f"v=UAAC1; a=sha256; d={other}"
+        ordered = f"x=later;d={digest} ;a=SHA256;v=UAAC1;"
         assert [True, True, False, None] == [
-            digest_matches(self.BODY, texts) for texts in ([good], [bad, good], [bad], ["v=UAAC1; a=md5; d=x", "hello"])
+            digest_matches(self.BODY, texts)
+            for texts in ([good], [bad, ordered], [bad], ["v=UAAC1; a=md5; d=x", "hello"])
         ]
         assert (
             digest_matches(self.BODY, ["v=UAAC1; a=sha256; d=n\u00f6t", "v=UAAC1; a=sha256; d=!", "v=UAAC1; x"]) is None

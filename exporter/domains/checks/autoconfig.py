@@ -73,7 +73,7 @@ def _is_published(answer: Answered) -> bool:
 
 def _judge_answer(here: Examination, answer: Answered) -> None:
     told = f"{answer.source}: {answer.problem}"
-    if answer.digest_matches is False:
+    if answer.digest_matches is False or (answer.source is Source.PACC and answer.success and answer.problem):
         here.report(DomainProblem.AUTOCONFIG_DIGEST_MISMATCH, CHECK, told)
     elif answer.malformed and answer.failed:
         here.report(DomainProblem.AUTOCONFIG_CERTIFICATE, CHECK, told)

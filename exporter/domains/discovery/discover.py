@@ -19,7 +19,6 @@ from exporter.domains.discovery.offers import Answered, Discovered, Offer, merge
 from exporter.domains.discovery.presets import preset_answer
 from exporter.domains.lookups import Found, Lookups, addresses, mx_records, srv_records, texts
 from exporter.domains.registrable import registrable_domain
-from exporter.domains.tags import having_version
 from exporter.domains.targets import ONLY_PUBLIC, TargetRule
 from exporter.model import Source
 from exporter.net.fetch import Document, Fetcher, FetchError, Lost
@@ -186,7 +185,7 @@ class Discoverer:
         if isinstance(document, FetchError):
             lost = _lost(Source.PACC, url, document)
             # If a digest is published, the document should exist.
-            promised = bool(having_version(texts(found), pacc.VERSION))
+            promised = bool(pacc.digests(texts(found)))
             return replace(lost, unreachable=True) if promised else await self._unless_wild(lost, url)
         matches = None if found.failure else pacc.digest_matches(document.body, texts(found))
         try:
@@ -196,13 +195,16 @@ class Discoverer:
                 Source.PACC, success=False, problem=f"{url}: {error}", malformed=True, digest_matches=matches
             )
             return await self._unless_wild(answer, url)
-        mismatch = f"{pacc.digest_name(wanted.domain)} has the digest of another document"
+        name = pacc.digest_name(wanted.domain)
+        problem = f"{name} has the digest of another document" if matches is False else ""
+        if matches is None and not found.failure:
+            problem = f"{name} has no digest of the document, without which clients do not use it"
         return Answered(
             Source.PACC,
             # Do not use a document with a wrong digest.
             success=matches is not False,
             offers=offers if matches is not False else (),
-            problem=mismatch if matches is False else "",
+            problem=problem,
             digest_matches=matches,
             expires=document.expires,
         )

@@ -15,13 +15,13 @@ from typing import Any
 
 from exporter.domains.discovery.autoconfig import DocumentError
 from exporter.domains.discovery.offers import Offer, host_of
-from exporter.domains.tags import having_version, parse_tags
+from exporter.domains.tags import parse_tags
 from exporter.model import Encryption, Protocol, Source
 
 MAX_DOCUMENT = 64 * 1024
 
 VERSION = "UAAC1"
-"""The version at the beginning of the TXT records."""
+"""The version of the TXT records."""
 
 _SERVERS: Mapping[str, tuple[Protocol, int]] = MappingProxyType(
     {"imap": (Protocol.IMAP, 993), "pop3": (Protocol.POP3, 995), "submit": (Protocol.SMTP, 465)}
@@ -39,17 +39,23 @@ def digest_name(domain: str) -> str:
     return f"_ua-auto-config.{domain}"
 
 
-def digest_matches(body: bytes, texts: Sequence[str]) -> bool | None:
-    """Whether one of the records has the document's digest; `None` if no record has a digest."""
-    digests = []
-    for text in having_version(texts, VERSION):
+def digests(texts: Sequence[str]) -> list[bytes]:
+    """The digests in the records. Their tags have no order."""
+    found = []
+    for text in texts:
         try:
             tags = parse_tags(text)
-            if tags.get("a", "").lower() == "sha256":
-                digests.append(b64decode(tags.get("d", ""), validate=True))
+            if tags.get("v") == VERSION and tags.get("a", "").lower() == "sha256":
+                found.append(b64decode(tags.get("d", ""), validate=True))
         except ValueError:  # no tags, not base64, or not ASCII
             continue
-    return hashlib.sha256(body).digest() in digests if digests else None
+    return found
+
+
+def digest_matches(body: bytes, texts: Sequence[str]) -> bool | None:
+    """Whether one of the records has the document's digest; `None` if no record has a digest."""
+    known = digests(texts)
+    return hashlib.sha256(body).digest() in known if known else None
 
 
 def parse_pacc(body: bytes) -> tuple[Offer, ...]:
