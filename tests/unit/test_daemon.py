@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
 
@@ -17,7 +18,7 @@ from exporter.domains.runner import DomainRunner
 from exporter.flows.runner import FlowRunner
 from exporter.metrics.domain_state import DomainStates, FollowedState
 from exporter.metrics.flow_state import FlowStates
-from exporter.model import DnsSettings, DomainReport
+from exporter.model import DnsSettings, DomainReport, Endpoint, Flow
 from exporter.net.resolve import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.schedule.job import JUDGEMENTS, LOOKS, Connections, Job, uncounted
@@ -112,6 +113,33 @@ async def test_flows_that_send_have_their_turns_at_the_host_that_takes_their_mes
         ("\0flow", "through"): (120.0, ("out.example.com",), 10.0),
         ("\0flow", "by-mx"): (300.0, (), 10.0),
     } == turns
+
+
+async def test_a_message_counts_at_the_mx_host_that_it_is_handed_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    async def mail_exchangers(_: str) -> tuple[str, ...]:
+        return "mx1.example.com", "mx2.example.com"
+
+    async def send(_: Flow, endpoint: Endpoint, *__: object) -> None:
+        told.append(f"to {endpoint.host}")
+
+    @asynccontextmanager
+    async def connection(host: str) -> AsyncIterator[None]:
+        told.append(f"waits for {host}")
+        yield
+        told.append(f"leaves {host}")
+
+    monkeypatch.setattr("exporter.flows.runner.send", send)
+    runner = FlowRunner(Visitor(cast("World", None), cast("Logins", None)), FlowStates(), mail_exchangers)
+    flows = {flow.name: flow for flow in configuration(FLOWS).flows.flows}
+    await runner.run(flows["by-mx"], connection)
+    for host in ("mx1.example.com", "mx2.example.com"):
+        assert [f"waits for {host}", f"to {host}", f"leaves {host}"] == [each for each in told if host in each]
+    told.clear()
+    # The schedule has counted the host of an endpoint before.
+    await runner.run(flows["through"], connection)
+    assert ["to out.example.com"] == told
 
 
 DOMAINS = """
