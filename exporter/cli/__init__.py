@@ -15,14 +15,14 @@ from exporter.imports import lean
 COMMANDS: Final[Mapping[str, str]] = {
     "run": "Probe on schedule and serve metrics to Prometheus.",
     "check": "Validate configuration files.",
-    "probe": "Probe once, now, and show what happens.",
+    "probe": "Probe once now, and show what happens.",
     "flow": "Send a message of a flow now, and wait for it.",
-    "completion": "Print the completion of commands and flags for a shell.",
-    "man": "Print the manual page.",
     "discover": "Find the servers of a mail domain or address, and print them as a configuration.",
-    "domain": "Check once, now, whether others can deliver mail to a domain.",
+    "domain": "Check once now whether others can deliver mail to a domain.",
     "healthcheck": "Ask the daemon on this machine whether it is healthy.",
     "demo": "See everything at work, against mail servers that misbehave on purpose.",
+    "completion": "Print the completion of commands and flags for a shell.",
+    "man": "Print the manual page.",
 }
 """Each is in the module of the same name, which is imported when the command is used: `check` needs no web server."""
 

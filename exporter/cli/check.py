@@ -28,7 +28,8 @@ def check(context: click.Context, paths: tuple[Path, ...], schema: bool) -> None
 
     A path may be a pattern in quotes, or - for standard input.
 
-    Every problem is printed as FILE:LINE: MESSAGE. Warnings are printed in the same way and marked as such.
+    Every problem is printed as FILE:LINE: MESSAGE, or as FILE: MESSAGE if the file cannot be read. Warnings look the
+    same and are marked as such.
     Exits with 1 if there is any problem. Servers are not contacted, and passwords are not read.
     """
     if schema == bool(paths):

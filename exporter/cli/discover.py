@@ -35,15 +35,15 @@ COMMENT: Final = "  #"
     "sources",
     multiple=True,
     type=click.Choice([source.value for source in Source]),
-    help="Where to look; repeatable. Unless set: what the configuration says, else mx, srv, autoconfig, pacc, presets.",
+    help="Where to look; repeatable. By default as configured, or mx, srv, autoconfig, pacc, presets.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @version_option
 def discover(domain_or_address: str, config_files: tuple[str, ...], sources: tuple[str, ...], *, as_json: bool) -> None:
     """Print the servers that a mail domain publishes, as a section of a configuration.
 
-    DOMAIN_OR_ADDRESS is a domain such as example.com, or a mail address, which is sent to its own servers only.
-    No mail server is contacted. Exits with 0, and with 1 if nothing was found.
+    DOMAIN_OR_ADDRESS is a domain such as example.com, or a mail address. An address is sent only to servers of its
+    own domain. No mail server is contacted. Exits with 0 if servers were found, and with 1 if not.
     """
     logs.configure(logs.LogLevel.ERROR, logs.LogFormat.LOGFMT)
     read = or_exit(lambda: load(*config_files)) if config_files else None

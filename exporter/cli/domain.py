@@ -39,7 +39,7 @@ _WORDS = {True: ("ok", "green"), False: ("fails", "red"), None: ("-", "dim")}
 def domain(domain_name: str, config_files: tuple[str, ...], *, as_json: bool) -> None:
     """Check a mail domain once, now: can others deliver mail to it, and do they accept mail from it?
 
-    Exits with 0, and with 1 if a check failed or nothing could be found out.
+    Exits with 0 if no check failed, and with 1 if one failed or no check could be made.
     """
     logs.configure(logs.LogLevel.ERROR, logs.LogFormat.LOGFMT)
     configuration = or_exit(lambda: load(*config_files)) if config_files else None

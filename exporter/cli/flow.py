@@ -46,8 +46,8 @@ LEAVE_WITHIN: Final = 3.0
 def flow(name: str, config_files: tuple[str, ...], *, as_json: bool) -> None:
     """Send a message of a flow now, and wait for it.
 
-    A flow that sends nothing is asked for its newest message instead. A daemon that runs the same flow is not
-    disturbed: each leaves the other's messages alone. Exits with 0 if the message was delivered, and with 1 if not.
+    For a flow without `send`, look for its newest message instead. A daemon that runs the same flow is not disturbed:
+    each leaves the other's messages alone. Exits with 0 if the message was delivered, and with 1 if not.
     """
     logs.configure(logs.LogLevel.ERROR, logs.LogFormat.LOGFMT)
     configuration = or_exit(lambda: load(*config_files))

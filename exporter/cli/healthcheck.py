@@ -81,7 +81,7 @@ class AddressType(click.ParamType[tuple[str, int]]):
 def healthcheck(address: tuple[str, int], timeout: float, prefix: str) -> None:
     """Ask the daemon on this machine whether it is healthy.
 
-    By HTTP or HTTPS, whichever it speaks. Exits with 0 if it is healthy, and with 1 if it is not or does not answer.
+    Uses HTTP or HTTPS, as the daemon does. Exits with 0 if it is healthy, and with 1 if it is not or does not answer.
     """
     host, port = address
     where = host if host.startswith(UNIX) else f"{host} port {port}"

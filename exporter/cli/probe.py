@@ -78,7 +78,7 @@ class DurationType(click.ParamType[float]):
     metavar="N",
     help="Probe this many times, and show the spread of the durations.",
 )
-@click.option("--watch", is_flag=True, help="Probe again and again, until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Probe repeatedly until Ctrl-C.")
 @click.option(
     "--interval",
     type=DurationType(),
@@ -86,13 +86,18 @@ class DurationType(click.ParamType[float]):
     show_default=True,
     help="Time from the start of one round to the next, with --repeat and --watch.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: an object for each result, also if none was tried.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print a JSON object for each result, also for targets that could not be probed.",
+)
 @click.option("--schema", is_flag=True, help="Print the JSON schema of those objects, and exit.")
 @click.option(
     "--web.external-url",
     "external_url",
     metavar="URL",
-    help="The URL of the exporter's pages, for the link to what a failure means.",
+    help="The URL of the exporter's pages, for the link that explains a failure.",
 )
 @version_option
 @click.pass_context
@@ -110,9 +115,9 @@ def probe(
 ) -> None:
     """Probe now, and show what happens.
 
-    A TARGET is a URL such as imaps://mail.example.com, or with --config.file the name of an endpoint, which is then
-    probed with all that the configuration says of it. Several are probed at once and shown side by side. A mail domain
-    or address stands for all servers that the domain publishes.
+    A TARGET is a URL such as imaps://mail.example.com, or with --config.file the name of an endpoint, which is
+    probed as configured. Several targets are probed at once and shown side by side. A mail domain or address stands for
+    all servers that the domain publishes.
 
     Exits with 0 if all succeeded, 1 if a target failed, and 2 for wrong usage. Exits with 3 if a target could not be
     probed: the configuration is invalid, a secret cannot be read, or there is a bug.

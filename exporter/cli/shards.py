@@ -26,14 +26,14 @@ def shard_options(command: Callable[..., None]) -> Callable[..., None]:
             metavar="N",
             default=1,
             show_default=True,
-            help="How many processes share the endpoints of this configuration.",
+            help="The number of processes that share the endpoints of this configuration.",
         ),
         click.option(
             "--shard",
             type=click.IntRange(min=0),
             metavar="N",
-            help="Which of them this one is, from 0. Without it, the number at the end of the pod's name: of POD_NAME,"
-            " or else of the host name.",
+            help="The number of this process, from 0. By default the number at the end of the pod's name, which is in"
+            " POD_NAME or is the host name.",
         ),
     ):
         command = option(command)

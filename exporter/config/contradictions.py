@@ -140,14 +140,14 @@ def _check_recipient(draft: Draft) -> None:
     if draft.applies("rcpt_to") and draft.keys.value("rcpt_to") is None and draft.keys.usable("rcpt_to"):
         for key in ("mail_from", "rcpt_expect"):
             if draft.keys.own_value(key):
-                draft.problem(key, "says nothing without a recipient; write rcpt_to: postmaster@example.com beside it")
+                draft.problem(key, "needs a recipient; write rcpt_to: postmaster@example.com beside it")
 
 
 def _check_read_back(draft: Draft) -> None:
     if draft.keys.own_value("read_back") is None or not with_key("read_back") & draft.protocols:
         return
     if draft.keys.value("credentials") is None and draft.keys.usable("credentials"):
-        draft.problem("read_back", "nobody logs in who could read a mailbox; write credentials beside it")
+        draft.problem("read_back", "reading a mailbox needs a login; write credentials beside it")
     elif Protocol.POP3 in draft.protocols or not draft.keys.usable("mailbox"):
         return
     elif draft.keys.value("mailbox") is None:
@@ -163,7 +163,7 @@ def _check_login(draft: Draft) -> None:
         message = f"{mechanism} is for {in_words(speakers)}, and this endpoint speaks {draft.spoken}; write auto"
         draft.problem("mechanism", message)
     if draft.keys.value("credentials") is None and draft.keys.usable("credentials"):
-        draft.problem("mechanism", "there is nobody to log in as; write credentials beside it, or leave it out")
+        draft.problem("mechanism", "a mechanism needs a login; write credentials beside it, or leave it out")
 
 
 def _check_mailbox(draft: Draft) -> None:

@@ -143,7 +143,7 @@ class _OAuth2Reader:
         self._check_tenant(section.provider)
         self._check_ca_file()
         if section.provider is OAuth2Provider.CUSTOM and section.token_url is None:
-            self._missing("token_url", "https://idp.example.com/oauth2/token, as custom implies none")
+            self._missing("token_url", "the provider's URL, such as https://idp.example.com/oauth2/token")
         service_account = self._secrets.source("service_account")
         secrets = {key: self._secrets.source(key) for key in ("client_secret", "refresh_token", "private_key")}
         if self._broken or self._notes.problems:
@@ -196,7 +196,7 @@ class _OAuth2Reader:
             self._missing("certificate_file", "the PEM file with the certificate that microsoft knows the key by")
         if not {"refresh_token", "client_secret", "private_key"} & written.keys():
             ways = "client_secret_file, client_secret_env, client_secret, private_key_file"
-            self._notes.problem(self._at, f"has nothing that proves who asks; write one of {ways}")
+            self._notes.problem(self._at, f"has no secret and no key; write one of {ways}")
 
     def _check_tenant(self, provider: OAuth2Provider) -> None:
         section = self._section

@@ -131,9 +131,8 @@ def read_document(text: str, file: str) -> Document:
     unprintable = _UNPRINTABLE.search(text)
     if unprintable:
         line = text.count("\n", 0, unprintable.start()) + 1
-        message = (
-            f"holds the character U+{ord(unprintable[0]):04X}, which YAML does not allow; save it as plain UTF-8 text"
-        )
+        character = f"U+{ord(unprintable[0]):04X}"
+        message = f"contains the character {character}, which YAML does not allow; save it as plain UTF-8 text"
         raise ConfigurationError([Problem(file, line, message)])
     composer = _Composer(yaml.parse(text, Loader=_LOADER), file, text)
     try:
@@ -194,7 +193,7 @@ class _Composer:
         """The value of an alias. Messages do not contain its name, because an unquoted password may begin with `*`."""
         if event.anchor not in self._anchors:
             self._complain(
-                event, "an alias (*) to no anchor (&) before it; write quotes around a value that begins with *"
+                event, "the alias (*) has no anchor (&) before it; write quotes around a value that begins with *"
             )
             return None
         value, size = self._anchors[event.anchor]
@@ -227,7 +226,7 @@ class _Composer:
             if key == _MERGE and not key_event.style:
                 merged += self._merged(key_event, value)
             elif not isinstance(key, str) or not key:
-                self._complain(key_event, "a key must be plain text; check what stands before the colon")
+                self._complain(key_event, "a key must be plain text; check the part before the colon")
             elif key in mapping:
                 message = f"{quoted(key)} is already set at line {mapping.lines[key]}; leave one of the two out"
                 self._complain(key_event, message)

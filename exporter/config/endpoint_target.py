@@ -61,7 +61,7 @@ def _from_preset(keys: Layers, notes: Notes) -> tuple[Target, ...]:
     for key in _SAID_BY_THE_PRESET:
         if keys.own.has(key) or keys.own.spoilt(key):
             mend = "write protocols to narrow it" if key == "protocol" else "write either provider, or a url"
-            notes.problem((*at, key), f"the provider beside it says that too; {mend}")
+            notes.problem((*at, key), f"the provider beside it already says that; {mend}")
     name, wanted = keys.own_value("provider"), keys.own_value("protocols")
     if name is None:
         if keys.usable("provider"):
@@ -123,7 +123,7 @@ def _of_parts(keys: Layers, protocol: Protocol, host: str) -> Target:
 def _check_beside_url(keys: Layers, notes: Notes, instead: str) -> None:
     for key in _SAID_BY_THE_URL:
         if key in instead and (keys.own.has(key) or keys.own.spoilt(key)):
-            notes.problem((*keys.own.at, key), f"the url beside it says that too; write either url, or {instead}")
+            notes.problem((*keys.own.at, key), f"the url beside it already says that; write either url, or {instead}")
 
 
 def _own_url(keys: Layers, notes: Notes) -> Target | None:
@@ -144,9 +144,7 @@ def _from_url(url: MailUrl, keys: Layers, notes: Notes) -> Target:
     if url.port is None and (encryption is Encryption.TLS) != (target.encryption is Encryption.TLS):
         # Nobody means implicit TLS on port 143, unless the URL names the port.
         usual = shortest_url(target.protocol, encryption, target.host, default_port(target.protocol, encryption))
-        message = (
-            f"{encryption} is not what {url.scheme.name}:// stands for; write the url as {usual}, or with its port"
-        )
+        message = f"{encryption} contradicts {url.scheme.name}://; write the url as {usual}, or add its port"
         notes.problem((*keys.own.at, "encryption"), message)
     return Target(target.protocol, target.host, target.port, encryption, target.name)
 

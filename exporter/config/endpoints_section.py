@@ -269,7 +269,7 @@ def _allowed(read: Read[ModuleSection], template: Endpoint, at: Location, notes:
     if template.credentials is not None or template.tls.client_cert_file is not None:
         _check_binding(shown, AllowedTargets(entries), at, notes)
     elif not entries and not template.host:
-        notes.warning(at, f"anyone who may ask can have any server probed; {_NAME_THEM}")
+        notes.warning(at, f"anyone who can reach /probe can have any server probed; {_NAME_THEM}")
     if entries:
         return AllowedTargets(entries)
     return AllowedTargets((parse_allowed(template.host),)) if template.host else None
@@ -278,9 +278,9 @@ def _allowed(read: Read[ModuleSection], template: Endpoint, at: Location, notes:
 def _check_binding(shown: str, allowed: AllowedTargets, at: Location, notes: Notes) -> None:
     """Credentials must only be sent to hosts that the configuration names."""
     if not allowed.entries:
-        notes.problem(at, f"would show {shown} to every server that somebody names; {_NAME_THEM}")
+        notes.problem(at, f"anyone who can reach /probe could have {shown} sent to any server; {_NAME_THEM}")
     elif allowed.everything is not None:
         message = (
-            f"{allowed.everything} is every address, to which {shown} would be shown; write the networks of the servers"
+            f"{allowed.everything} is every address, and {shown} could be sent to any; write the servers' networks"
         )
         notes.problem((*at, "allowed_targets"), message)

@@ -76,7 +76,7 @@ def read_flows(
     flows = [notes.take(reader.read(entry, index)) for index, entry in enumerate(value or ())]
     if key is None and reader.sends is not None and not any(each in root for each in FlowKeySection.model_fields):
         ways = "flow_key_file, flow_key_env or flow_key at the top of the file"
-        notes.problem(reader.sends, f"messages are sent, and nothing marks them as ours; write {ways}")
+        notes.problem(reader.sends, f"sending needs a key that marks messages as ours; write {ways}")
     return notes.reading(Flows(tuple(flow for flow in flows if flow is not None), key))
 
 
@@ -206,11 +206,11 @@ class _FlowReader:
         endpoint = self._endpoint(keys, "endpoint", protocols=frozenset({Protocol.SMTP}), login=None)
         mx, recipient = keys.value("mx"), keys.value("to")
         if keys.missing("endpoint") and keys.missing("mx"):
-            keys.problem("says neither endpoint nor mx; write endpoint: with an SMTP endpoint's name")
+            keys.problem("has neither endpoint nor mx; write endpoint: with an SMTP endpoint's name")
         elif keys.has("endpoint") and mx is not None:
             keys.problem("endpoint is there too; write only one of the two", "mx")
         if keys.missing("to"):
-            keys.problem("says no recipient; write to: and an address that receive reads")
+            keys.problem("has no recipient; write to: and an address that receive reads")
         bounces = self._endpoint(keys, "bounces", protocols=_READERS, login="reading a mailbox")
         sender = self._sender(keys, endpoint)
         if mx is not None and endpoint is None:
@@ -229,7 +229,7 @@ class _FlowReader:
         except ValueError:
             if keys.value("mx") is not None or endpoint is not None:
                 why = f"{quoted(username)} is not a mail address" if username else "there is no login to take it from"
-                keys.problem(f"says no sender, and {why}; write from: monitor@example.com")
+                keys.problem(f"has no sender, and {why}; write from: monitor@example.com")
             return None
 
     def _exchanger(self, domain: str) -> Endpoint:
@@ -247,12 +247,12 @@ class _FlowReader:
         section: ReceiveSection | None = keys.value("receive")
         if section is None:
             if keys.missing("receive"):
-                keys.problem("says not where to look; write receive: {endpoint: ...}")
+                keys.problem("has no mailbox to look in; write receive: {endpoint: ...}")
             return None
         below = keys.below("receive")
         endpoint = self._endpoint(below, "endpoint", protocols=_READERS, login="reading a mailbox")
         if below.missing("endpoint"):
-            below.problem("says no endpoint; write endpoint: with an IMAP or POP3 endpoint's name")
+            below.problem("has no endpoint; write endpoint: with an IMAP or POP3 endpoint's name")
         mailboxes = self._mailboxes(below, section.mailboxes)
         if section.authserv_id is not None and not _AUTHSERV_ID.fullmatch(section.authserv_id):
             below.problem(
@@ -289,8 +289,8 @@ class _FlowReader:
             keys.problem("nothing is sent; leave it out", "give_up")
         if expect.missing("every"):
             place = expect.at if expect.section is not None else keys.at
-            wish = "every: and how old the newest message may become, such as 26h"
-            keys.notes.problem(place, f"sends nothing, so it has to say what is awaited; write expect: with {wish}")
+            wish = "expect: {every: 26h}, the greatest age of the newest message"
+            keys.notes.problem(place, f"without send, a flow waits for messages of others; write {wish}")
 
     def _expected(self, keys: _Keys, receiving: Receiving, give_up: float) -> Expected:
         within: float | None = keys.value("within")

@@ -80,7 +80,7 @@ def _configuration(pieces: Pieces, files: tuple[str, ...]) -> Reading[Configurat
     root, notes = pieces.root, Notes()
     named = [key for key in root if key in SUBJECTS]
     if named and "endpoints" not in named and not any(root[key] for key in named):
-        notes.problem((named[0],), f"there is nothing in it, so nothing is probed; write at least {MINIMUM}")
+        notes.problem((named[0],), f"is empty, so nothing is probed; write at least {MINIMUM}")
     if not named and (root or not pieces.problems):
         what = "there is no endpoint to probe" if root else "the configuration is empty"
         notes.problem((), f"{what}; write at least {MINIMUM}")

@@ -118,7 +118,7 @@ def unknown_key(section: type[Section], key: str) -> str:
         if nested and key in written_keys(nested):
             return f"belongs under {name}; write {name}: {{{key}: ...}}"
     if section is DefaultsSection and key in EndpointSection.model_fields:
-        return "has no default, for it is what tells endpoints apart; write it at each endpoint"
+        return "cannot be a default, because it tells endpoints apart; write it at each endpoint"
     return f"unknown key; {did_you_mean(key, keys)}"
 
 

@@ -22,7 +22,7 @@ DOMAIN_SCENES: Final[tuple[DomainScene, ...]] = (
     *PUBLISHED_DOMAINS,
     DomainScene(
         "both.example",
-        "two servers: one signs its certificate itself, one has TLSA records for one of its two keys",
+        "two servers: one has a self-signed certificate, one has TLSA records for only one of its two keys",
         """
         @ MX 10 mx
         @ MX 20 self
@@ -85,14 +85,14 @@ DOMAIN_SCENES: Final[tuple[DomainScene, ...]] = (
     ),
     DomainScene(
         "bogus.example",
-        "the signatures of the zone are wrong: validating resolvers answer nothing",
+        "the signatures of the zone are wrong, so validating resolvers give no answers",
         "@ MX 10 mx.healthy.example.",
         frozenset({Is.DNSSEC_BOGUS, Is.DNS_FAILED}),
         bogus=("@",),
     ),
     DomainScene(
         "refusing.example",
-        "the best server turns mail away, its TLSA records cannot be looked up, the other is not signed",
+        "the preferred server refuses mail and its TLSA records cannot be looked up; the other is not signed",
         """
         @ MX 10 mx
         @ MX 20 mx.unsigned.example.
@@ -117,7 +117,7 @@ DOMAIN_SCENES: Final[tuple[DomainScene, ...]] = (
     ),
     DomainScene(
         "silent.example",
-        "the server takes connections and says nothing; the policy is an error page",
+        "the server accepts connections and sends nothing; the policy is an error page",
         """
         @ MX 10 mx
         mx A 127.25.0.8
@@ -132,7 +132,7 @@ DOMAIN_SCENES: Final[tuple[DomainScene, ...]] = (
     ),
     DomainScene(
         "inside.example",
-        "an MX record leads into a private network, where nobody outside delivers, and we do not go",
+        "an MX record points into a private network, which other servers cannot reach and the exporter does not try",
         """
         @ MX 10 mx
         mx A 10.0.0.25
@@ -143,13 +143,13 @@ DOMAIN_SCENES: Final[tuple[DomainScene, ...]] = (
     ),
     DomainScene(
         "empty.example",
-        "exists, and has neither mail servers nor any record about mail",
+        "the domain exists, without mail servers and without records about mail",
         '@ TXT "nothing to see"',
         frozenset({Is.MX_MISSING, Is.SPF_MISSING, Is.DMARC_MISSING}),
     ),
     DomainScene(
         "gone.example",
-        "does not exist: mistyped, or not paid for",
+        "the domain does not exist",
         "",
         frozenset({Is.DOMAIN_NOT_FOUND, Is.SPF_MISSING, Is.DMARC_MISSING}),
     ),

@@ -51,7 +51,7 @@ class DomainScene:
 PUBLISHED_DOMAINS: Final[tuple[DomainScene, ...]] = (
     DomainScene(
         HEALTHY,
-        "all is in order, and a TLSA record for the next key is there already",
+        "everything is correct, and the TLSA record for the next key is already published",
         """
         @ MX 10 mx
         mx A 127.25.0.1
@@ -80,7 +80,7 @@ PUBLISHED_DOMAINS: Final[tuple[DomainScene, ...]] = (
     ),
     DomainScene(
         "warnings.example",
-        "works today: a renewal will break DANE, certificates end, policies only test",
+        "works today, but a renewal will break DANE, certificates expire soon, and policies are in testing mode",
         """
         @ MX 10 mx
         mx CNAME relay
@@ -121,7 +121,7 @@ PUBLISHED_DOMAINS: Final[tuple[DomainScene, ...]] = (
     ),
     DomainScene(
         "moved.example",
-        "the servers were moved, and most records were not",
+        "the servers moved, and most records still name the old ones",
         """
         @ MX 10 mx
         @ MX 20 old
@@ -165,7 +165,7 @@ PUBLISHED_DOMAINS: Final[tuple[DomainScene, ...]] = (
     ),
     DomainScene(
         "listed.example",
-        "its own mail is refused: a block list, no reverse DNS, an SPF record over its limits",
+        "others refuse its mail: a block list, no reverse DNS, an SPF record over its limits",
         f"""
         @ MX 10 mx
         mx A 127.25.0.9
@@ -189,7 +189,7 @@ PUBLISHED_DOMAINS: Final[tuple[DomainScene, ...]] = (
     ),
     DomainScene(
         "twice.example",
-        "records that may be there once are there twice",
+        "records that may exist only once exist twice",
         """
         @ MX 0 .
         @ MX 10 mx
@@ -224,7 +224,7 @@ PUBLISHED_DOMAINS: Final[tuple[DomainScene, ...]] = (
     ),
     DomainScene(
         "mistyped.example",
-        "records and documents with slips of the pen",
+        "records and documents have typing errors",
         r"""
         @ MX 10 mx
         @ MX 20 127.25.0.1.
@@ -260,7 +260,7 @@ PUBLISHED_DOMAINS: Final[tuple[DomainScene, ...]] = (
     ),
     DomainScene(
         "plain.example",
-        "records promise encryption, and the server has none",
+        "records promise encryption, but the server has none",
         """
         @ A 127.25.0.5
         _25._tcp TLSA 3 1 1 {good}

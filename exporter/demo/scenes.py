@@ -111,7 +111,7 @@ SCENES: Final[tuple[Scene, ...]] = (
     # All is well.
     Scene(
         "healthy-submission",
-        "STARTTLS, a login, and a recipient the server would take",
+        "STARTTLS, a login, and a recipient that the server accepts",
         Protocol.SMTP,
         Encryption.STARTTLS,
         rcpt_to=RECIPIENT,
@@ -131,24 +131,24 @@ SCENES: Final[tuple[Scene, ...]] = (
         Encryption.TLS,
         mailbox=INBOX,
     ),
-    Scene("healthy-pop3", "STLS, a login, and how much mail is waiting", Protocol.POP3, Encryption.STARTTLS),
+    Scene("healthy-pop3", "STLS, a login, and the number of waiting messages", Protocol.POP3, Encryption.STARTTLS),
     Scene(
         "healthy-pop3s",
-        "TLS from the first byte, a login, and how much mail is waiting",
+        "TLS from the first byte, a login, and the number of waiting messages",
         Protocol.POP3,
         Encryption.TLS,
     ),
-    # It works, and deserves a look.
+    # These work, with something that the dashboards show.
     Scene(
         "slow-smtp",
-        f"works, but thinks {DELAY * 1000:.0f} ms before each answer",
+        f"works, but waits {DELAY * 1000:.0f} ms before each answer",
         Protocol.SMTP,
         Encryption.STARTTLS,
         behaviour=Behaviour(delay=DELAY),
     ),
     Scene(
         "slow-imap",
-        f"works, but thinks {DELAY * 1000:.0f} ms before each answer",
+        f"works, but waits {DELAY * 1000:.0f} ms before each answer",
         Protocol.IMAP,
         Encryption.TLS,
         behaviour=Behaviour(delay=DELAY),
@@ -187,7 +187,7 @@ SCENES: Final[tuple[Scene, ...]] = (
     ),
     Scene(
         "self-signed-smtp",
-        "the certificate is signed by nobody but the server",
+        "the server signed its certificate itself",
         Protocol.SMTP,
         Encryption.STARTTLS,
         Outcome(FailureReason.TLS_UNTRUSTED, Phase.TLS),
@@ -195,7 +195,7 @@ SCENES: Final[tuple[Scene, ...]] = (
     ),
     Scene(
         "unknown-authority-pop3",
-        "the certificate is signed by an authority that nobody knows",
+        "an unknown authority signed the certificate",
         Protocol.POP3,
         Encryption.TLS,
         Outcome(FailureReason.TLS_UNTRUSTED, Phase.TLS),
@@ -204,7 +204,7 @@ SCENES: Final[tuple[Scene, ...]] = (
     # STARTTLS under attack: in none of these does the password leave.
     Scene(
         "stripped-smtp",
-        "somebody in between removed STARTTLS and asks for the password in plain",
+        "an attacker on the way removed STARTTLS, to get the password in plain text",
         Protocol.SMTP,
         Encryption.STARTTLS,
         Outcome(FailureReason.STARTTLS_NOT_OFFERED, Phase.STARTTLS),
@@ -220,7 +220,7 @@ SCENES: Final[tuple[Scene, ...]] = (
     ),
     Scene(
         "injected-pop3",
-        "somebody in between adds words in plain before the handshake",
+        "an attacker on the way adds data before the handshake",
         Protocol.POP3,
         Encryption.STARTTLS,
         Outcome(FailureReason.STARTTLS_INJECTION, Phase.STARTTLS),
@@ -261,7 +261,7 @@ SCENES: Final[tuple[Scene, ...]] = (
     ),
     Scene(
         "closed-port-pop3",
-        "nobody listens",
+        "no program listens at the port",
         Protocol.POP3,
         Encryption.TLS,
         Outcome(FailureReason.CONNECT_REFUSED, Phase.CONNECT),
@@ -269,7 +269,7 @@ SCENES: Final[tuple[Scene, ...]] = (
     ),
     Scene(
         "stalling-imap",
-        "takes the connection and never says a word",
+        "accepts the connection and never sends anything",
         Protocol.IMAP,
         Encryption.STARTTLS,
         Outcome(FailureReason.TIMEOUT, Phase.GREETING),
@@ -286,7 +286,7 @@ SCENES: Final[tuple[Scene, ...]] = (
     ),
     Scene(
         "garbage-imap",
-        "no mail server: an SSH server answers",
+        "an SSH server answers instead of a mail server",
         Protocol.IMAP,
         Encryption.STARTTLS,
         Outcome(FailureReason.PROTOCOL_ERROR, Phase.GREETING),
@@ -311,7 +311,7 @@ SCENES: Final[tuple[Scene, ...]] = (
     ),
     Scene(
         "logins-unavailable-smtp",
-        "the server cannot check passwords just now",
+        "the server cannot check passwords at the moment",
         Protocol.SMTP,
         Encryption.STARTTLS,
         Outcome(FailureReason.AUTH_UNAVAILABLE, Phase.AUTH),
@@ -319,7 +319,7 @@ SCENES: Final[tuple[Scene, ...]] = (
     ),
     Scene(
         "missing-mailbox-imap",
-        "the mailbox to look at does not exist",
+        "the configured mailbox does not exist",
         Protocol.IMAP,
         Encryption.STARTTLS,
         Outcome(FailureReason.MAILBOX_UNAVAILABLE, Phase.CHECK),
@@ -327,7 +327,7 @@ SCENES: Final[tuple[Scene, ...]] = (
     ),
     Scene(
         "unknown-recipient-smtp",
-        "the server does not take mail for the recipient",
+        "the server does not accept mail for the recipient",
         Protocol.SMTP,
         Encryption.STARTTLS,
         Outcome(FailureReason.RECIPIENT_REFUSED, Phase.CHECK),
@@ -336,7 +336,7 @@ SCENES: Final[tuple[Scene, ...]] = (
     ),
     Scene(
         "open-relay-smtp",
-        "takes mail for anybody from anybody, and should not",
+        "accepts mail from anybody to anybody: an open relay",
         Protocol.SMTP,
         Encryption.STARTTLS,
         Outcome(FailureReason.RECIPIENT_ACCEPTED, Phase.CHECK),

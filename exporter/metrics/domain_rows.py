@@ -165,7 +165,7 @@ DOMAIN_METRICS: tuple[Metric[DomainState], ...] = (
     Metric(
         "mail_dmarc_policy_info",
         GAUGE,
-        "What DMARC policy applies; the value is always 1.",
+        "The DMARC policy that applies; the value is always 1.",
         further(
             _reported(
                 lambda report: (

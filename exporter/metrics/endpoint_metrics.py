@@ -171,14 +171,15 @@ ENDPOINT_METRICS: tuple[Metric[EndpointState], ...] = (
     Metric(
         "mail_probe_last_duration_seconds",
         GAUGE,
-        "How long server and network took in the last probe. A refused or closed connection counts until noticed.",
+        "How long server and network took in the last probe. "
+        "If the connection was refused or closed, this includes the time until then.",
         of_record(lambda record: seconds(record.duration)),
     ),
     Metric(
         "mail_probe_last_phase_duration_seconds",
         GAUGE,
         "How long server and network took in each phase of the last probe; phases that were not reached are absent. "
-        "A refused or closed connection counts until noticed.",
+        "If the connection was refused or closed, this includes the time until then.",
         prepared(lambda record: record.phase_lines),
         ("phase",),
     ),
@@ -298,7 +299,7 @@ ENDPOINT_METRICS: tuple[Metric[EndpointState], ...] = (
     Metric(
         "mail_mailbox_unreadable_messages",
         GAUGE,
-        "How many of the newest messages cannot be read.",
+        "Number of the newest messages that cannot be read.",
         several(_of_mailbox(lambda mailbox: mailbox.unreadable)),
         ("mailbox",),
     ),

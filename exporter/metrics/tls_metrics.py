@@ -90,7 +90,7 @@ TLS_METRICS: tuple[Metric[EndpointState], ...] = (
     Metric(
         "mail_tls_verification_error_info",
         GAUGE,
-        "What is wrong with the certificate, every problem found; the value is always 1.",
+        "A problem of the server's certificate, one series for each problem; the value is always 1.",
         several(_problems),
         ("error",),
     ),
@@ -111,7 +111,7 @@ TLS_METRICS: tuple[Metric[EndpointState], ...] = (
     Metric(
         "mail_tls_ocsp_stapled",
         GAUGE,
-        "Whether the server sent an OCSP response along: 1 or 0.",
+        "Whether the server sent an OCSP response with its certificate: 1 or 0.",
         of_tls(lambda tls: flag(tls.ocsp_stapled)),
     ),
     Metric(

@@ -201,6 +201,12 @@ endpoints:
     try:
         wait_until(lambda: outcome() is not None, what="a login was tried")
         assert 1.0 == outcome(), booted.journal("mail-exporter")
+        # docs/operating.md: a command with the files that the running service sees
+        inside = ["nsenter", "--mount", "--target", booted.property("mail-exporter", "MainPID")]
+        probed_now = booted.run(
+            *inside, "/opt/mail-exporter/bin/mail-exporter", "probe", "imap", f"--config.file={CONFIGURATION}"
+        )
+        assert 0 == probed_now.returncode, probed_now.stdout + probed_now.stderr
     finally:
         booted.systemctl("stop", "mail-exporter")
 

@@ -44,11 +44,11 @@ def test_an_entry_is_a_name_or_a_network(text: str, entry: object) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("*", "* is every target; leave allowed_targets out if that is meant"),
+        ("*", "* allows every target; leave allowed_targets out if you want that"),
         ("mail*.example.com", "a * stands for the whole beginning of a name; write it like *.example.com"),
         ("*.*.example.com", "a * stands for the whole beginning of a name"),
         ("*.", "is empty; write a name like mail.example.com"),
-        ("*.192.0.2.1", "no * stands before an address; write a network like 192.0.2.0/24"),
+        ("*.192.0.2.1", "a * cannot stand before an address; write a network like 192.0.2.0/24"),
         ("192.0.2.25/24", "is an address in a network; write 192.0.2.0/24"),
         ("192.0.2.0/33", "is not a network; write one like 192.0.2.0/24 or 2001:db8::/32"),
         ("0x7f000001", "is neither a complete IPv4 address nor a name"),

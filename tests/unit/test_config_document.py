@@ -131,7 +131,7 @@ def test_characters_that_yaml_does_not_allow_are_named_with_their_line(character
     with pytest.raises(ConfigurationError) as raised:
         read_document(f"a: 1\nb: {character}\n", "f")
     expected = (
-        f"f:2: holds the character U+{ord(character):04X}, which YAML does not allow; save it as plain UTF-8 text"
+        f"f:2: contains the character U+{ord(character):04X}, which YAML does not allow; save it as plain UTF-8 text"
     )
     assert expected == str(raised.value)
 

@@ -87,8 +87,8 @@ def test_a_target_becomes_an_endpoint_called_by_its_url(
         ("imap://h", "imap:// is not what the module one is for"),
         ("https://h", '"https" is not a mail scheme'),
         ("imaps://h/inbox", "leave out the path"),
-        ("imaps://user:hunter2@h", "holds no user or password"),
-        ("user:hunter2@h", "holds no user or password"),
+        ("imaps://user:hunter2@h", "cannot contain a user or password"),
+        ("user:hunter2@h", "cannot contain a user or password"),
         ("h:0", "port 0 is outside 1 to 65535"),
         ("h:65536", "port 65536 is outside"),
         ("h:imap", '":" cannot be in one'),
@@ -123,7 +123,7 @@ def test_a_module_without_allowed_targets_allows_all_and_is_warned_of() -> None:
     configuration = parse("endpoints: [{url: imaps://h}]\nmodules: {open: {url: imaps://}}\n", "f")
 
     assert configuration.modules["open"].allowed is None
-    assert ["f:2: modules.open: anyone who may ask can have any server probed; "] == [
+    assert ["f:2: modules.open: anyone who can reach /probe can have any server probed; "] == [
         str(warning).partition("write")[0] for warning in configuration.warnings
     ]
 

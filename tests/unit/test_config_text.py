@@ -37,7 +37,7 @@ def test_text_that_waits_for_expansion_is_refused_with_the_right_way(value: str)
 
 @pytest.mark.parametrize("value", ["a\r\nb", "a\nb", "a\0b", "\x1b[2J", "a\x7f", "a\x85b", "a\u2028b", "a\tb"])
 def test_control_characters_are_refused(value: str) -> None:
-    with pytest.raises(ValueError, match=r"holds the control character U\+"):
+    with pytest.raises(ValueError, match=r"contains the control character U\+"):
         plain_text.plain(value)
 
 

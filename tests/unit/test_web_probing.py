@@ -154,7 +154,7 @@ async def test_a_timeout_that_is_none_is_refused(written: str) -> None:
         ("module=imaps&target=", 400, "target: is missing"),
         ("module=imaps&target=https://h", 400, 'target: "https" is not a mail scheme'),
         ("module=imaps&target=smtp://h", 400, "target: smtp:// is not what the module imaps is for"),
-        ("module=imaps&target=a:hunter2@h", 400, "target: a URL holds no user or password"),
+        ("module=imaps&target=a:hunter2@h", 400, "target: a URL cannot contain a user or password"),
         ("module=imaps&target=h%0d%0aX-Odd:%20y", 400, "target: "),
         ("module=imaps&target=2130706433", 400, "target: "),
         ("module=imaps&target=0x7f000001", 400, "target: "),

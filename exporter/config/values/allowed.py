@@ -78,14 +78,14 @@ def parse_allowed(text: str) -> NamePattern | Network:
         return _network(text)
     below = text.startswith("*.")
     if text == "*":
-        raise ValueError("* is every target; leave allowed_targets out if that is meant")
+        raise ValueError("* allows every target; leave allowed_targets out if you want that")
     if "*" in text.removeprefix("*."):
         raise ValueError(f"{quoted(text)}: a * stands for the whole beginning of a name; write it like *.example.com")
     host = parse_host(text.removeprefix("*."))
     if _address(host) is None:
         return NamePattern(host, below)
     if below:
-        raise ValueError(f"{quoted(text)}: no * stands before an address; write a network like 192.0.2.0/24")
+        raise ValueError(f"{quoted(text)}: a * cannot stand before an address; write a network like 192.0.2.0/24")
     return _network(host)
 
 

@@ -39,7 +39,7 @@ def parse_host(text: str) -> str:
     if address is not None and (not bracketed or address.version == 6):  # noqa: PLR2004 - the family's own name
         return _shortest(address)
     if bracketed:
-        raise ValueError(f"{quoted(text)} is not an IPv6 address; brackets belong around nothing else")
+        raise ValueError(f"{quoted(text)} is not an IPv6 address; write brackets only around one")
     if "%" in text and _address(text.partition("%")[0]):
         raise ValueError(f"{quoted(text)} has a zone after the %; write an address that needs none")
     return _name(text)
@@ -62,7 +62,7 @@ def parse_domain(written: str) -> str:
         ValueError: The text is not a domain. The message says why.
     """
     if "@" in written:
-        raise ValueError(f"{quoted(written)} is a mail address; write what stands after the @")
+        raise ValueError(f"{quoted(written)} is a mail address; write the part after the @")
     domain = parse_host(written)
     if is_ipv4(domain) or is_ipv6(domain) or "." not in domain:
         raise ValueError(f"{quoted(written)} is not a domain; write one like example.com")

@@ -63,9 +63,11 @@ def plain(text: str) -> str:
         raise ValueError(f"is longer than {MAX_TEXT} characters; write less")
     control = _CONTROL.search(text)
     if control:
-        raise ValueError(f"holds the control character U+{ord(control[0]):04X}; write one line of printable text")
+        raise ValueError(f"contains the control character U+{ord(control[0]):04X}; write one line of printable text")
     if _URL_PASSWORD.search(text):
-        raise ValueError("holds a URL with a password; write the password as password_file in an entry of credentials")
+        raise ValueError(
+            "contains a URL with a password; write the password as password_file in an entry of credentials"
+        )
     if _EXPANSION.search(text):
         raise ValueError(
             f"{quoted(text)} would need $ to be expanded, but values are taken as they are written; "
@@ -112,13 +114,13 @@ def secret(text: str, key: str) -> str:
     if _WHOLE_VARIABLE.fullmatch(text):
         raise ValueError(
             f"looks like an environment variable, and is not expanded; write {key}_env with the bare name "
-            f"(a {noun} that really reads so goes into a {key}_file)"
+            f"(a {noun} that really looks like this goes into a {key}_file)"
         )
     text = text.removesuffix("\n")  # YAML's `|` adds it; the last newline of a secret file is ignored, too
     if not text:
         raise ValueError(f"is empty; write a {noun}, or better {key}_file")
     if re.search("[\x00\r\n]", text):
-        raise ValueError("holds CR, LF or NUL, which no login can send; leave them out")
+        raise ValueError("contains CR, LF or NUL, which no login can send; leave them out")
     return text
 
 
@@ -128,7 +130,7 @@ def helo(text: str) -> str:
         domain = parse_host(plain(text))
         if is_ipv4(domain) or is_ipv6(domain):
             literal = f"[{'IPv6:' if is_ipv6(domain) else ''}{domain}]"
-            raise ValueError(f'an address stands in brackets here; write "{literal}", with the quotes')
+            raise ValueError(f'an address needs brackets here; write "{literal}", with the quotes')
         return domain
     return _address_literal(text)
 
@@ -206,9 +208,9 @@ def token_url(text: str) -> str:
     if parts.scheme not in ("https", "http") or not re.fullmatch("[!-~]+", text):
         raise ValueError(f"{quoted(text)} is not a URL of a token endpoint; {example}")
     if "@" in parts.netloc:
-        raise ValueError("a URL holds no user or password; write them as client_id and client_secret_file")
+        raise ValueError("a URL cannot contain a user or password; write them as client_id and client_secret_file")
     if "#" in text:
-        raise ValueError(f"{quoted(text)} holds a #, which a token endpoint has no use for; leave it out")
+        raise ValueError(f"{quoted(text)} contains a #, which a token endpoint does not use; leave it out")
     if parts.scheme == "http" and not is_loopback(host):
         raise ValueError("http would send secrets in plain text; write https (http is for servers on this machine)")
     return text

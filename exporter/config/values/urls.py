@@ -93,7 +93,7 @@ def parse_url(text: str, *, host_may_lack: bool = False) -> MailUrl:
     """
     if "@" in text:
         raise ValueError(
-            "a URL holds no user or password; write them as an entry of credentials (username, password_file) "
+            "a URL cannot contain a user or password; write them as an entry of credentials (username, password_file) "
             "and name it by the key credentials"
         )
     match = _URL_PARTS.fullmatch(text)
@@ -132,7 +132,7 @@ def _host_and_port(authority: str, *, bracketed: str, numbered: str, outside: st
     parts = _AUTHORITY.fullmatch(authority)
     if parts is None:
         if authority.count(":") > 1 and "[" not in authority:
-            raise ValueError(f"an IPv6 address stands in brackets; write {bracketed}")
+            raise ValueError(f"an IPv6 address needs brackets; write {bracketed}")
         raise ValueError(numbered)
     host, port = parts.groups()
     return host, _port(port, outside)
@@ -184,7 +184,7 @@ def parse_proxy(text: str) -> Proxy:
     """
     if "@" in text:
         raise ValueError(
-            "a URL holds no user or password, and mail-exporter does not log in at proxies; "
+            "a URL cannot contain a user or password, and mail-exporter does not log in at proxies; "
             "have the proxy admit this machine by its address, and write only scheme, host and port"
         )
     match = _URL_PARTS.fullmatch(text)
@@ -213,7 +213,7 @@ def _proxy_scheme(name: str) -> ProxyScheme:
             "socks5h would have the proxy look names up, and mail-exporter looks them up itself; write socks5://"
         )
     if name == "https":
-        raise ValueError("proxies are not spoken to over TLS; write http:// if the proxy takes CONNECT without it")
+        raise ValueError("TLS to proxies is not supported; write http:// if the proxy also takes CONNECT without TLS")
     if name not in list(ProxyScheme):
         suggestion = nearest(name, tuple(ProxyScheme))
         mend = f'did you mean "{suggestion}"?' if suggestion else f"write {_PROXY_SCHEMES}"
