@@ -49,7 +49,7 @@ def having_version(texts: Sequence[str], version: str) -> list[str]:
 
 def almost(texts: Sequence[str], version: str) -> str | None:
     """The first text that was meant as a record of this version, where none is one; `None` if there is none either."""
-    meant = re.compile(rf"[\s\"'\\]*(?:v\s*[=:]?\s*)?{re.escape(version)}", re.IGNORECASE)
+    meant = re.compile(rf"[\s\"'\\]*(?:v\s*(?:[=:]\s*)?)?{re.escape(version)}", re.IGNORECASE)
     return next((text for text in texts if meant.match(text)), None)
 
 

@@ -23,6 +23,7 @@ from exporter.domains.posture.dmarc import DmarcError, parse_dmarc
 from exporter.domains.posture.mta_sts import InvalidError, parse_policy, parse_sts_record, parse_tls_rpt
 from exporter.domains.posture.spf_macros import shortened
 from exporter.domains.posture.spf_record import SpfSyntaxError, parse_spf
+from exporter.domains.tags import almost
 from exporter.flows.authentication import authentication_results
 from exporter.flows.bounces import read_bounce
 from exporter.flows.headers import decoded, read_headers
@@ -74,6 +75,10 @@ def scores(octets: bytes) -> object:
     return spam_scores(read_headers(octets))
 
 
+def meant(octets: bytes) -> object:
+    return almost([octets.decode()], "DMARC1")
+
+
 def token(octets: bytes) -> object:
     return oauth2.token_answer(200, "", octets, (KEY,), 0.0)
 
@@ -106,6 +111,9 @@ EXPENSIVE: list[tuple[Callable[[bytes], object], bytes]] = [
     (text(parse_spf), b"v=spf1 a:" + b"a." * 8_000 + b"!"),
     (text(parse_spf), b"v=spf1 exists:" + b"%{d}" * 4_000 + b"!"),
     (text(shortened), b"a." * 500_000),
+    (meant, b"v" + b" " * MUCH + b"x"),
+    (meant, b"\\" * MUCH + b"v="),
+    (meant, b" v:" * (MUCH // 3)),
     (parse_policy, b"mx: x" + b" " * MUCH + b"x"),
     (parse_policy, b"mx: " + b"a-" * (MUCH // 2)),
     (autoconfig, b"<a>" * (MUCH // 3)),
@@ -142,6 +150,8 @@ EXPENSIVE: list[tuple[Callable[[bytes], object], bytes]] = [
     (results, (b"Authentication-Results: a.test; spf=pass " + b"x.y=a " * 600 + b"\r\n") * 20),
     (results, b"Authentication-Results: a.test" + b" " * 4_000 + b"x; spf=pass\r\n\r\n"),
     (results, b"Authentication-Results: a.test; " + b"(" * 2_000 + b")" * 2_000 + b"\r\n\r\n"),
+    (results, b"Authentication-Results: a.test; spf=pass " + b'"' + b"\\" * 4_000 + b"\r\n\r\n"),
+    (hops, (b"Received: " + b"(" * 16_000 + b"\r\n") * 100),
     (hops, (b"Received: by" + b" " * 16_000 + b";\r\n") * 100),
     (hops, (b"Received: " + b"by " * 5_000 + b"; Sat, 28 Nov 2026 " + b"(" * 300 + b"\r\n") * 20),
     (scores, b"X-Spamd-Result: " + b"[ " * 8_000 + b"\r\nX-Spam-Status: " + b"score=" * 2_700 + b"\r\n\r\n"),
