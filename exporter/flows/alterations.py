@@ -32,17 +32,14 @@ def alteration(octets: bytes, token: str, headers: Headers) -> str | None:
         found = parts(octets)
     except UnreadableMessage as error:
         return f"the message is not as it was sent: {error}"
-    sent, received = _canonical(message.body(token)), _canonical(found[0].content)
-    if sent == received:
-        return _additions(found[1:])
-    if found[0].content_type != "text/plain":
-        plain = next((part for part in found if part.content_type == "text/plain"), None)
-        if plain is not None and _canonical(plain.content) == sent:
-            return f"{_kinds([part for part in found if part is not plain])} was added"
-        if plain is None:
-            return f"the body is {found[0].content_type} instead of text/plain"
-        received = _canonical(plain.content)
-    return _difference(sent, received)
+    sent = _canonical(message.body(token))
+    unchanged = next((part for part in found if _canonical(part.content) == sent), None)
+    if unchanged is not None:
+        return _additions([part for part in found if part is not unchanged])
+    plain = next((part for part in found if part.content_type == "text/plain"), None)
+    if plain is None:
+        return f"the body is {found[0].content_type} instead of text/plain"
+    return _difference(sent, _canonical(plain.content))
 
 
 def _canonical(content: bytes) -> bytes:
@@ -50,12 +47,9 @@ def _canonical(content: bytes) -> bytes:
     return _LINE_END.sub(b"\n", content).rstrip(b"\n") + b"\n"
 
 
-def _additions(more: tuple[Part, ...]) -> str | None:
-    return f"{_kinds(list(more))} was added" if more else None
-
-
-def _kinds(more: list[Part]) -> str:
-    return "a part " + ", ".join(part.content_type for part in more[:5])
+def _additions(more: list[Part]) -> str | None:
+    kinds = ", ".join(part.content_type for part in more[:5])
+    return f"a part {kinds} was added" if more else None
 
 
 def _difference(sent: bytes, received: bytes) -> str:
@@ -78,5 +72,5 @@ def _alike(one: bytes, other: bytes) -> int:
 
 
 def _shown(octets: bytes) -> str:
-    cut = text(octets[:MAX_SHOWN].replace(b"\n", b" ")).strip()
+    cut = text(octets[:MAX_SHOWN].replace(b"\n", b"\\n"))
     return f'"{cut}..."' if len(octets) > MAX_SHOWN else f'"{cut}"'

@@ -22,11 +22,11 @@ def encoded(name: str, content: bytes) -> bytes:
     return HEAD.replace(b"7bit", name.encode()) + b"\r\n\r\n" + content
 
 
-def mixed(*more: bytes) -> bytes:
-    """The message as a mailing list or a gateway wraps it: its text, and further parts."""
+def mixed(*more: bytes, banner: tuple[bytes, ...] = ()) -> bytes:
+    """The message as a mailing list or a gateway wraps it: its text, and parts before and after it."""
     head = HEAD.replace(b'text/plain; charset="us-ascii"', b'multipart/mixed; boundary="b"')
     text = b"Content-Type: text/plain\r\n\r\n" + BODY
-    return head + b"\r\n\r\n" + b"".join(b"--b\r\n" + part + b"\r\n" for part in (text, *more)) + b"--b--\r\n"
+    return head + b"\r\n\r\n" + b"".join(b"--b\r\n" + part + b"\r\n" for part in (*banner, text, *more)) + b"--b--\r\n"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,13 @@ def test_another_transfer_is_no_alteration(octets: bytes) -> None:
 
 
 def test_a_footer_is_told_with_its_words() -> None:
-    assert 'octets were added at the end: "-- External mail"' in (found(sent() + b"-- External mail\r\n") or "")
+    assert '17 octets were added at the end: "-- External mail\\n"' == found(sent() + b"-- External mail\r\n")
+
+
+def test_a_difference_of_spaces_and_line_ends_can_be_seen() -> None:
+    told = found(sent().replace(b"arrives.\r\n", b"arrives. \r\n").replace(b"wanted.\r\n", b"wanted.\r\n\r\n")) or ""
+    assert 'were "\\nIt may' in told
+    assert 'are " \\nIt may' in told
 
 
 def test_a_changed_word_is_told_with_its_place_and_both_versions() -> None:
@@ -87,6 +93,11 @@ def test_a_removed_or_changed_token_header_is_an_alteration() -> None:
 def test_a_part_more_is_an_alteration() -> None:
     assert "a part text/html was added" == found(mixed(b"Content-Type: text/html\r\n\r\n<p>External</p>"))
     assert found(mixed()) is None
+
+
+def test_a_banner_in_a_part_of_its_own_is_told_as_an_addition() -> None:
+    octets = mixed(banner=(b"Content-Type: text/plain\r\n\r\nCAUTION: external mail",))
+    assert "a part text/plain was added" == found(octets)
 
 
 def test_a_body_turned_into_html_is_an_alteration() -> None:
