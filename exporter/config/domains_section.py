@@ -57,7 +57,7 @@ def read_following(keys: Layers, template: Callable[[Target], Endpoint]) -> Read
         notes.problem((*at, "discover"), "is empty; write some of its sources, such as [mx, srv], or leave it out")
     chosen = tuple(dict.fromkeys(sources or DEFAULT_SOURCES))
     if not _FETCHED.isdisjoint(chosen) and not is_installed():
-        notes.problem((*at, "discover"), f"autoconfig and ispdb need more than is installed; run {NEED}")
+        notes.problem((*at, "discover"), f"autoconfig and ispdb need a library that is not installed; run {NEED}")
     encryption: Encryption | None = keys.own_value("encryption")
     templates = {protocol: template(_target(protocol, encryption)) for protocol in Protocol}
     domain = keys.own_value("domain")
@@ -94,7 +94,7 @@ def read_domains(value: Value, places: Places) -> Reading[tuple[Domain, ...]]:
         notes.problem(("domains",), "must be a list; write for example domains: [{name: example.com}]")
         return notes.reading(())
     if not is_installed():
-        notes.problem(("domains",), f"needs more than is installed; run {NEED}")
+        notes.problem(("domains",), f"needs a library that is not installed; run {NEED}")
     domains: dict[str, Domain] = {}
     named: dict[str, Location] = {}
     for index, entry in enumerate(value):
