@@ -184,6 +184,22 @@ async def test_no_record_of_tls_is_called_plain(context: SSL.Context, kind: int)
     assert "in plain" not in detail
 
 
+@pytest.mark.parametrize("record", [b"\x15\x03\x01\x00\x02\x02\x28", b"\x16\x03\x03\x00\x7a"])
+async def test_a_record_of_tls_where_a_line_is_due_is_not_waited_out(record: bytes) -> None:
+    gone = asyncio.Event()
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(record)
+        await gone.wait()
+
+    async with connected(serve) as stream:
+        reason, detail = await failure(stream.read_line(LIMIT))
+        gone.set()
+
+    assert FailureReason.PROTOCOL_ERROR == reason
+    assert detail.startswith('not a greeting: "\\x1')
+
+
 async def test_a_handshake_that_is_given_up_keeps_what_it_has_shown(context: SSL.Context) -> None:
     # In TLS 1.2 the certificate comes two messages before the end: time enough to stall.
     leaf = issue(NAME, world().root, alternatives=[NAME])

@@ -1,10 +1,21 @@
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
 import pytest
 
 from exporter.config.endpoints_section import endpoint_from_url
-from exporter.model import FailureReason, Phase
+from exporter.config.values.urls import SCHEMES, shortest_url
+from exporter.demo.scenes import SCENES
+from exporter.demo.stage import demo_servers
+from exporter.model import DnsSettings, Encryption, FailureReason, LoginBackoff, Phase
+from exporter.net.resolve import Resolver
+from exporter.net.tls import TlsContexts
+from exporter.visiting.connect import World
+from exporter.visiting.logins import Logins
 from exporter.visiting.target_hint import target_hint
+from exporter.visiting.visit import Visitor
 
 
 @pytest.mark.parametrize(
@@ -71,3 +82,23 @@ def test_a_port_that_fails_a_handshake_speaks_tls() -> None:
     endpoint = endpoint_from_url("imaps://mail.test:143")
 
     assert "" == target_hint(endpoint, Phase.TLS, FailureReason.TLS_HANDSHAKE_FAILED, "the server alerts: handshake")
+
+
+async def test_every_scheme_at_the_port_of_another_is_told_which_is_meant() -> None:
+    visitor = Visitor(World(Resolver(DnsSettings()), TlsContexts()), Logins(time.monotonic, LoginBackoff()))
+    asked = 0
+    async with demo_servers([scene for scene in SCENES if scene.name.startswith("healthy-")]) as staged:
+        for server in (one.endpoint for one in staged):
+            meant = shortest_url(server.protocol, server.encryption, server.host, server.port)
+            for scheme in SCHEMES:
+                at_once = scheme.encryption is Encryption.TLS
+                silent = server.encryption is Encryption.TLS and not at_once
+                fits = scheme.protocol is server.protocol and at_once == (server.encryption is Encryption.TLS)
+                if silent or fits:
+                    continue
+                endpoint = endpoint_from_url(f"{scheme.name}://{server.host}:{server.port}")
+                result = await visitor.probe(replace(endpoint, timeout=60.0, tls=server.tls))
+                assert result.failure is not None
+                assert result.failure.detail.endswith(f"did you mean {meant}?")
+                asked += 1
+    assert 28 == asked
