@@ -7,7 +7,6 @@ the end of the piece. So the caller decides how much is processed at once, and k
 
 from __future__ import annotations
 
-import contextlib
 from typing import Final
 
 from OpenSSL import SSL
@@ -141,12 +140,11 @@ class Records:
         self.connection.shutdown()
 
     def take_output(self) -> bytes:
+        """The octets to send; empty if there are none."""
         output = b""
-        with contextlib.suppress(SSL.WantReadError):
-            while True:
-                piece = self.connection.bio_read(RECORD)
+        try:
+            while len(piece := self.connection.bio_read(RECORD)) == RECORD:
                 output += piece
-                if len(piece) < RECORD:
-                    # That was all: an exception less to tell so.
-                    break
-        return output
+        except SSL.WantReadError:
+            return output
+        return output + piece

@@ -99,11 +99,13 @@ class Redactor:
 
     Attributes:
         secrets: Those it looks for.
+        clean: Two objects that hold none of them. The last search stores them here.
     """
 
     def __init__(self, secrets: Iterable[bytes] = ()) -> None:
         """Prepare to look for these secrets. Those that are too short are ignored."""
         self.secrets = tuple(dict.fromkeys(secrets))
+        self.clean: tuple[object, object] = (None, None)
         self._wanted = tuple([_wanted(form) for secret in self.secrets for form in _spellings(secret)])
 
     def may_hold(self, octets: bytes) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from cachetools import LRUCache
 
-from exporter.model import ProbeResult, Secret
+from exporter.model import Facts, Failure, ProbeResult, Secret, TlsFacts
 from exporter.protocol.redaction import Redactor
 
 REMEMBERED: Final = 8
@@ -22,6 +22,9 @@ NEIGHBOURHOODS: Final = 16384
 """Neighbourhoods that are remembered."""
 
 NOTHING: Final = Redactor()
+
+_TLS: Final = tuple([field.name for field in fields(TlsFacts)])
+_BESIDE_CHAINS: Final = tuple([name for name in _TLS if name not in {"chain", "verified_chain"}])
 
 
 class KnownSecrets:
@@ -44,10 +47,22 @@ class KnownSecrets:
         return redactor
 
 
-def words_of(result: ProbeResult) -> bytes:
-    """The texts of a result that come from the server, apart from the transcript."""
-    detail = "" if result.failure is None else result.failure.detail
-    return "\n".join((*_texts(result.facts.tls), detail)).encode("utf-8", "surrogatepass")
+def words_of(facts: Facts, failure: Failure | None, redactor: Redactor) -> bytes:
+    """The texts of a result that come from the server, apart from the transcript.
+
+    Certificates that the redactor knows to be clean are left out: the same objects, and not merely equal ones. So they
+    were read before this visit, and nothing that was made for it is in them.
+    """
+    texts = ["" if failure is None else failure.detail]
+    if facts.tls is not None:
+        names = _BESIDE_CHAINS if _is_clean(facts.tls, redactor) else _TLS
+        texts += _texts(tuple([getattr(facts.tls, name) for name in names]))
+    return "\n".join(texts).encode("utf-8", "surrogatepass")
+
+
+def _is_clean(tls: TlsFacts, redactor: Redactor) -> bool:
+    chain, path = redactor.clean
+    return tls.chain is chain and tls.verified_chain is path
 
 
 def cleared(result: ProbeResult, redactor: Redactor) -> ProbeResult:

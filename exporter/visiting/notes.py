@@ -10,6 +10,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from operator import attrgetter
 from typing import Any, Final
 
 from exporter.model import (
@@ -52,6 +53,7 @@ CUT: Final = "..."
 """What stands where more was said."""
 
 _FACTS: Final = tuple([field.name for field in fields(Facts)])
+_read_facts: Final = attrgetter(*_FACTS)
 
 _LITERAL: Final = re.compile(rb"\{[0-9]+\+?\}")
 """What announces that something follows in a line of its own (RFC 9051 4.3), and is not a secret itself."""
@@ -147,10 +149,7 @@ class Notes:
 
     def learn(self, facts: Facts) -> None:
         """Keep what was found out."""
-        for name in _FACTS:
-            fact = getattr(facts, name)
-            if fact is not None:
-                self._learnt[name] = fact
+        self._learnt |= {name: fact for name, fact in zip(_FACTS, _read_facts(facts), strict=True) if fact is not None}
 
     def cut_off(self) -> None:
         """The connection has ended: store what a dialogue wanted to be stored in this case."""
@@ -203,42 +202,44 @@ class Notes:
         self._write(Direction.NOTE, text.encode())
 
     def result(self) -> ProbeResult:
-        """End the current phase and return the result."""
+        """End the current phase and return the result. Every result of a visit is made here, without secrets.
+
+        There is almost never anything to hide or to escape. Checking all texts at once takes a fraction of the time of
+        checking each.
+        """
         duration = self._now()
         self._end_phase(duration)
         self._phase = None
+        facts = Facts(**self._learnt, reply_codes=tuple(self._reply_codes.items()) or None)
+        said = self._said[:MAX_TRANSCRIPT_LINES]
+        whole = b"\n".join([line if isinstance(line, bytes) else line.encode() for _, _, line in said])
+        words = words_of(facts, self.failure, self._redactor)
+        # What was cut off from the transcript may still be among the facts.
+        suspicious = len(self._said) > len(said) or self._is_suspicious(whole + b"\n" + words)
+        if not suspicious and facts.tls is not None:
+            self._redactor.clean = (facts.tls.chain, facts.tls.verified_chain)
+        texts = None if suspicious else _texts(whole, len(said))
         result = ProbeResult(
             endpoint=self._endpoint,
             started_at=self._started_at,
             duration=duration,
             spans=tuple(self._spans),
             failure=self.failure,
-            facts=Facts(**self._learnt, reply_codes=tuple(self._reply_codes.items()) or None),
+            facts=facts,
+            transcript=self._transcript(self._fit(said) if texts is None else texts),
             only_address=self.only_address,
             resolution=self.resolution,
             own_time=max(self._clock() - self._began - duration, 0.0),
         )
-        return self._cleared(result)
+        return cleared(result, self._redactor) if suspicious else result
 
-    def _cleared(self, result: ProbeResult) -> ProbeResult:
-        """The result with its transcript, without secrets. Every result passes through here.
-
-        There is almost never anything to hide or to escape. Checking all lines at once takes a fraction of the time of
-        checking each.
-        """
-        said = self._said[:MAX_TRANSCRIPT_LINES]
-        whole = b"\n".join([line if isinstance(line, bytes) else line.encode() for _, _, line in said])
-        # What was cut off from the transcript may still be among the facts.
-        suspicious = len(self._said) > len(said) or self._is_suspicious(whole + b"\n" + words_of(result))
-        texts = None if suspicious else _texts(whole, len(said))
-        if texts is None:
-            texts = self._fit(said)
-        if suspicious:
-            result = cleared(result, self._redactor)
-        lines = [TranscriptLine(at, direction, text) for (at, direction, _), text in zip(said, texts, strict=True)]
-        if len(self._said) > len(said):
+    def _transcript(self, texts: Sequence[str]) -> tuple[TranscriptLine, ...]:
+        """What was said, in these words; at the end, whether more was."""
+        said = zip(self._said, texts, strict=False)
+        lines = [TranscriptLine(at, direction, text) for (at, direction, _), text in said]
+        if len(self._said) > len(texts):
             lines.append(TranscriptLine(self._said[-1][0], Direction.NOTE, CUT))
-        return replace(result, transcript=tuple(lines))
+        return tuple(lines)
 
     def _is_suspicious(self, octets: bytes) -> bool:
         """Whether a secret may be in the text."""

@@ -11,6 +11,7 @@ import pytest
 from exporter.model import (
     CertificateFacts,
     Endpoint,
+    Facts,
     Failure,
     FailureReason,
     Login,
@@ -25,6 +26,7 @@ from exporter.net.replay import Replay
 from exporter.protocol.redaction import Redactor
 from exporter.visiting.clearing import REMEMBERED, KnownSecrets, cleared
 from exporter.visiting.connect import World
+from exporter.visiting.notes import Notes
 from exporter.visiting.visit import Visitor
 from tests import virtual_time
 from tests.unit.results import success, tls
@@ -155,3 +157,34 @@ def test_a_server_that_repeats_a_secret_in_a_later_visit_is_not_heard() -> None:
         assert "<redacted>" in shown
         for words in ("correct", "horse", "battery", in_base64[4:-4].decode().lower()):
             assert words not in shown
+
+
+def subject_shown(facts: TlsFacts, redactor: Redactor) -> str:
+    """Of the first certificate, in the result of a visit that saw these."""
+    notes = Notes("e", 1.7e9, lambda: 0.0, redactor)
+    notes.learn(Facts(tls=replace(facts)))
+    shown = notes.result().facts.tls
+    return "" if shown is None else shown.chain[0].subject
+
+
+@pytest.mark.parametrize("shown_before", [True, False])
+def test_a_secret_on_a_certificate_that_was_clean_before_it_was_known_is_not_shown(*, shown_before: bool) -> None:
+    shown, known = leaf(tls(), subject="CN=correct horse battery"), KnownSecrets()
+    known.sent("mail.example.com", Secret(b"an earlier secret"))
+
+    def subjects() -> list[str]:
+        return [subject_shown(shown, known.of("mail.example.com")) for _ in range(2)]
+
+    if shown_before:
+        assert ["CN=correct horse battery"] * 2 == subjects()
+    known.sent("pop.example.com", Secret(PASSWORD))
+    assert ["CN=<redacted>"] * 2 == subjects()
+
+
+def test_a_certificate_that_is_another_object_is_searched_again() -> None:
+    redactor = Redactor([PASSWORD])
+    clean, held = tls(), leaf(tls(), subject="CN=correct horse battery")
+
+    first = subject_shown(clean, redactor)
+
+    assert [first, "CN=<redacted>", first] == [subject_shown(each, redactor) for each in (clean, held, clean)]
