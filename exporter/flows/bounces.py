@@ -30,6 +30,9 @@ _COPY: Final = re.compile(rb"(?im)^-{3,} .*\bcopy of\b")
 _PERMANENT: Final = b"permanent error"
 _REPLY: Final = re.compile(rb"\b(5[0-9]{2}[ -][^\r\n]*)")
 
+_QMAIL: Final = re.compile(rb"(?m)^([^\r\n]{1,300}\(#(5\.[0-9]{1,3}\.[0-9]{1,3})\))")
+"""qmail's own words for what no remote server has said."""
+
 _SETTLING: Final = frozenset({"failed"})
 """RFC 3464 2.3.3: after `delayed` the server keeps trying, and the other actions are not failures."""
 
@@ -106,8 +109,12 @@ def _read_text(octets: bytes, key: Secret) -> Bounce | None:
     if token is None:
         return None
     found = _REPLY.findall(octets[: copy.start()])
-    words = text(found[-1]) if found else ""
-    return Bounce(token, "failed", status_codes.reason(words), words[:MAX_WORDS])
+    if found:
+        words = text(found[-1])
+        return Bounce(token, "failed", status_codes.reason(words), words[:MAX_WORDS])
+    own = _QMAIL.search(octets[: copy.start()])
+    words, code = (text(own[1]), text(own[2])) if own is not None else ("", "")
+    return Bounce(token, "failed", status_codes.reason(code), words[:MAX_WORDS])
 
 
 def _read_report(content: bytes, token: Token) -> Bounce:

@@ -169,15 +169,14 @@ def by_old_exim(words: bytes = b"This is a permanent error. The following addres
     )
 
 
-def by_qmail() -> bytes:
+def by_qmail(words: bytes = b"Remote host said: 554 5.7.1 Service unavailable; client blocked") -> bytes:
     """qmail's own form (QSBMF), which netqmail and s/qmail kept."""
     return (
         b"From: MAILER-DAEMON@mail.example.com\r\nSubject: failure notice\r\n\r\n"
         b"Hi. This is the qmail-send program at mail.example.com.\r\n"
         b"I'm afraid I wasn't able to deliver your message to the following addresses.\r\n"
         b"This is a permanent error; I've given up. Sorry it didn't work out.\r\n\r\n"
-        b"<you@example.net>:\r\n192.0.2.1 does not like recipient.\r\n"
-        b"Remote host said: 554 5.7.1 Service unavailable; client blocked\r\nGiving up on 192.0.2.1.\r\n\r\n"
+        b"<you@example.net>:\r\n192.0.2.1 does not like recipient.\r\n" + words + b"\r\nGiving up on 192.0.2.1.\r\n\r\n"
         b"--- Below this line is a copy of the message.\r\n\r\nReturn-Path: <me@example.com>\r\n" + sent()
     )
 
@@ -202,8 +201,9 @@ def by_postfix_in_utf8() -> bytes:
         (by_exim(), "5.7.1", "550 5.7.1 no mail for you here"),
         (by_old_exim(), "5.1.1", "550 5.1.1 <you@example.net>: user unknown"),
         (by_qmail(), "5.7.1", "554 5.7.1 Service unavailable"),
+        (by_qmail(b"Sorry, I couldn't find any host named example.net. (#5.1.2)"), "5.1.2", "Sorry, I couldn't"),
     ],
-    ids=["utf-8", "comment", "untyped", "mixed", "exchange", "gmail", "exim", "old exim", "qmail"],
+    ids=["utf-8", "comment", "untyped", "mixed", "exchange", "gmail", "exim", "old exim", "qmail", "qmail itself"],
 )
 def test_every_server_has_its_own_way_to_return_a_message(octets: bytes, reason: str, words: str) -> None:
     bounce = read_bounce(octets, KEY)
