@@ -14,7 +14,6 @@ from exporter.config.endpoint_schema import CredentialsSection, OAuth2Section
 from exporter.config.problems import Location, Notes, Places, Reading, directory
 from exporter.config.secret_keys import Secrets
 from exporter.config.sections import Read, check_name, read_section
-from exporter.config.tls_section import check_authorities
 from exporter.model import Credentials, Endpoint, OAuth2Authentication, OAuth2Client, OAuth2Provider
 
 _TOKEN_URLS: Mapping[OAuth2Provider, str] = MappingProxyType(
@@ -213,6 +212,8 @@ class _OAuth2Reader:
 
     def _check_ca_file(self) -> None:
         if self._section.ca_file is not None:
+            from exporter.config.pem_files import check_authorities  # noqa: PLC0415 - it says why
+
             try:
                 doubt = check_authorities(self._folder / self._section.ca_file)
             except ValueError as error:

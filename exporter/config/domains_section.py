@@ -22,7 +22,6 @@ from exporter.config.endpoint_target import Target
 from exporter.config.problems import Location, Notes, Places, Reading, directory, elsewhere, quoted
 from exporter.config.schema import DomainSection
 from exporter.config.sections import Layers, Read, read_section
-from exporter.config.tls_section import check_authorities
 from exporter.config.values.allowed import AllowedTargets, NamePattern
 from exporter.config.values.urls import default_port
 from exporter.model import DomainCheck, Encryption, Endpoint, Protocol, Source
@@ -127,6 +126,8 @@ def _domain(entry: Value, at: Location, folder: Path) -> Reading[Domain]:
             notes.problem((*at, name), "has no value; write one, or leave it out")
     ca_file = section.tls.ca_file if section.tls is not None else None
     if ca_file is not None:
+        from exporter.config.pem_files import check_authorities  # noqa: PLC0415 - it says why
+
         ca_file = folder / ca_file
         try:
             check_authorities(ca_file)

@@ -5,16 +5,22 @@ It takes a fifth of a second, in which the daemon is imported. So this module im
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 COMMAND: Final = (sys.executable, "-P", "-c", "from exporter.config.subprocess_loader import answer; answer()")
 """What is run, with the files' names behind it. -P: what happens to lie in the working directory is not imported."""
 
+WITHOUT_PLUGINS: Final[Mapping[str, str]] = {"PYDANTIC_DISABLE_PLUGINS": "__all__"}
+"""pydantic would read the metadata of every installed package, to find its plugins. There are none for us."""
+
 
 def start_reader(*patterns: str | Path) -> subprocess.Popen[bytes]:
     """Start to read the files. What standard input has is yet to be handed over."""
     command = [*COMMAND, *map(str, patterns)]  # the files are only ever read from
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - ourselves
+    environment = {**os.environ, **WITHOUT_PLUGINS}
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)  # noqa: S603 - ourselves

@@ -124,3 +124,12 @@ def test_the_reader_starts_before_anything_that_takes_long_is_imported() -> None
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
 
     assert "[]" == done.stdout.strip()
+
+
+def test_openssl_is_not_loaded_to_read_a_configuration_that_names_no_certificate(tmp_path: Path) -> None:
+    file = tmp_path / "mail-exporter.yaml"
+    file.write_text("endpoints: [{name: e, url: imaps://mail.example.com}]\n")
+    code = "import sys; from exporter.config.load import load; load(sys.argv[1]); print('OpenSSL' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, str(file)], check=True, capture_output=True, text=True)
+
+    assert "False" == done.stdout.strip()
