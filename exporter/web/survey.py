@@ -181,6 +181,7 @@ def _shown(state: EndpointState) -> str:
         endpoint.protocol,
         endpoint.encryption,
         HEALTH[state.health],
+        "flapping" if state.flaps else "",
         *(f"{name}={value}" for name, value in endpoint.labels.items()),
     ]
     if latest is not None:

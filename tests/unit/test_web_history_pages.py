@@ -82,7 +82,7 @@ async def test_without_a_success_the_time_of_the_start_is_told(path: str) -> Non
     assert "never" not in page.text
 
 
-@pytest.mark.parametrize("path", ["/", LINK])
+@pytest.mark.parametrize("path", ["/", "/?q=flapping", LINK])
 async def test_an_endpoint_that_keeps_changing_is_marked(path: str) -> None:
     changing = await shown([up(0), rejected(1), up(2), rejected(3), up(4)], path, 5)
     steady = await shown([up(0), rejected(1), rejected(2), up(3), up(4)], path, 5)
@@ -90,6 +90,7 @@ async def test_an_endpoint_that_keeps_changing_is_marked(path: str) -> None:
     assert "flapping" in changing.data
     assert "4 changes between up and failing within the last 5 probes" in changing.text
     assert "flapping" not in steady.data
+    assert ("No endpoints match." in steady.text) == ("?q" in path)
 
 
 async def test_the_last_probes_are_a_bar_in_every_row() -> None:
