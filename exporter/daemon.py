@@ -61,10 +61,10 @@ from exporter.visiting.visit import Visitor
 from exporter.web.application import create_application
 from exporter.web.domain_routes import domain_routes
 from exporter.web.flow_routes import flow_routes
-from exporter.web.probing import probe_routes
+from exporter.web.probe_routes import probe_routes
 
 if TYPE_CHECKING:
-    from exporter.flows.runner import FlowRunner
+    from exporter.flows.flow_runner import FlowRunner
 
 FINISH_WITHIN: Final = 3.0
 """Seconds after SIGTERM in which running probes may end normally."""
@@ -209,7 +209,7 @@ class Daemon:
             if not flows.flows:
                 return
             # Imported only now, so that a daemon without flows needs less memory.
-            from exporter.flows.runner import FlowRunner  # noqa: PLC0415 - see above
+            from exporter.flows.flow_runner import FlowRunner  # noqa: PLC0415 - see above
 
             self._flows = FlowRunner(self.visitor, self.store.flows, self._exchangers)
         self._flows.configure(flows)

@@ -15,7 +15,7 @@ from exporter.sharding import Shard
 from exporter.visiting.visit import Visitor
 
 if TYPE_CHECKING:
-    from exporter.domains.runner import DomainRunner
+    from exporter.domains.domain_runner import DomainRunner
 
 
 class DomainDesk:
@@ -70,7 +70,7 @@ class DomainDesk:
             if not followings and not judged:
                 return {}
             # Imported only now, so that a daemon without domains needs less memory.
-            from exporter.domains.runner import DomainRunner  # noqa: PLC0415 - a tenth of a second and megabytes
+            from exporter.domains.domain_runner import DomainRunner  # noqa: PLC0415 - a tenth of a second and megabytes
 
             self._runner = DomainRunner(self._visitor, self._states, self._discovered, self._memories)
         self._runner.configure(followings, judged, resolver)

@@ -12,14 +12,12 @@ from dashboards.boards.looks import (
     NEUTRAL,
     NONE_IS_GOOD,
     PROTOCOL_COLORS,
-    QUANTILE_COLORS,
-    QUANTILES,
     SOON_BAD,
     flag,
 )
-from dashboards.boards.panels import figure, graph, spread, timeline
+from dashboards.boards.panels import figure, graph, percentiles, spread, timeline
 from dashboards.boards.parts import Panel, Query, Text, shades_of_red
-from dashboards.boards.questions import whenever_probed
+from dashboards.boards.questions import percentile
 from dashboards.boards.tables import Column, ranked, rows
 from dashboards.boards.variables import of_exporters, scope_of_exporters
 from dashboards.promql import Scope
@@ -74,10 +72,9 @@ def _tiles(of: Scope, settings: Settings) -> tuple[tuple[int, Panel], ...]:
     delay = of("mail_exporter_probe_start_delay_seconds_bucket")
 
     def late(title: str, description: str, buckets: str, bound: float) -> Panel:
-        query = _quantile(buckets, 0.99)
         return figure(
             Text(title, description),
-            Query(query),
+            Query(percentile(0.99, buckets)),
             "s",
             ((None, GOOD), (bound / 2, LOOK), (bound, SOON_BAD)),
             graph=True,
@@ -220,7 +217,7 @@ def _skipped(of: Scope) -> Panel:
 
 
 def _lag(of: Scope, settings: Settings) -> Panel:
-    return _quantiles(
+    return percentiles(
         Text(
             "Event loop lag",
             "How late the process ran what was due, in the 15 minutes before. On Linux, latencies do not contain it. "
@@ -232,7 +229,7 @@ def _lag(of: Scope, settings: Settings) -> Panel:
 
 
 def _delay(of: Scope, settings: Settings) -> Panel:
-    return _quantiles(
+    return percentiles(
         Text("Start delay", "How late probes started against their schedule. The line is the alert's bound."),
         of("mail_exporter_probe_start_delay_seconds_bucket"),
         settings.delay_seconds,
@@ -266,10 +263,9 @@ def _memory(of: Scope) -> Panel:
 
 
 def _scrapes(of: Scope) -> Panel:
-    return _quantiles(
+    return percentiles(
         Text("Scrape duration", "How long it took to produce /metrics, until the last byte was handed over."),
         of("mail_exporter_scrape_duration_seconds_bucket"),
-        None,
     )
 
 
@@ -347,21 +343,6 @@ def _expiry(of: Scope) -> Panel:
         steps=((None, BAD), (0, GOOD)),
         descending=False,
     )
-
-
-def _quantiles(text: Text, buckets: str, bound: float | None) -> Panel:
-    return graph(
-        text,
-        [Query(_quantile(buckets, quantile), legend) for legend, quantile in QUANTILES],
-        "s",
-        steps=ANY if bound is None else ((None, GOOD), (bound, SOON_BAD)),
-        shown_steps=bound is not None,
-        colors=zip((legend for legend, _ in QUANTILES), QUANTILE_COLORS, strict=True),
-    )
-
-
-def _quantile(buckets: str, quantile: float) -> str:
-    return whenever_probed(lambda window: f"histogram_quantile({quantile}, sum by (le) (rate({buckets}[{window}])))")
 
 
 def _of_exporters(of: Scope, series: str) -> str:

@@ -13,8 +13,8 @@ from dashboards.boards.questions import (
     below_one_in_the_time_shown,
     flow_states,
     in_rows,
+    percentile,
     since_success,
-    whenever_probed,
 )
 from dashboards.boards.tables import Column, cell_link, rows
 from dashboards.boards.variables import of_flows, scope_of_flows, shown_over_time
@@ -157,14 +157,13 @@ def _legs(of: Scope) -> Panel:
 
 def _durations(of: Scope) -> Panel:
     buckets = of("mail_flow_duration_seconds_bucket")
-    median = whenever_probed(lambda window: f"histogram_quantile(0.5, sum by (flow, le) (rate({buckets}[{window}])))")
     return graph(
         Text(
             "From here to there",
             "The median of each flow in the 15 minutes before, measured from before the submission. Without a message "
             "in that time, of a longer time.",
         ),
-        [Query(median, "{{flow}}")],
+        [Query(percentile(0.5, buckets, "flow"), "{{flow}}")],
         "s",
         color=palette(),
         filled=False,

@@ -34,11 +34,11 @@ from dashboards.boards.questions import (
     failing_in_the_time_shown,
     failures,
     in_rows,
+    percentile,
     since_success,
     stale,
     states,
     success_ratio,
-    whenever_probed,
 )
 from dashboards.boards.tables import Column, ranked, rows
 from dashboards.boards.variables import of_endpoints, scope_of_endpoints, shown_over_time
@@ -232,12 +232,7 @@ def _slowest(of: Scope, settings: Settings) -> Panel:
 
 
 def _latency(of: Scope) -> Panel:
-    def latency(quantile: float) -> str:
-        buckets = of("mail_probe_duration_seconds_bucket")
-        return whenever_probed(
-            lambda window: f"histogram_quantile({quantile}, sum by (protocol, le) (rate({buckets}[{window}])))"
-        )
-
+    buckets = of("mail_probe_duration_seconds_bucket")
     quantiles = (("median", 0.5, PALE_PROTOCOL_COLORS), ("95th percentile", 0.95, PROTOCOL_COLORS))
     return graph(
         Text(
@@ -245,7 +240,10 @@ def _latency(of: Scope) -> Panel:
             "Median (pale) and 95th percentile of all probes of a protocol in the 15 minutes before, failed ones "
             "included. Where nothing is probed as often, of a longer time.",
         ),
-        [Query(latency(quantile), f"{{{{protocol}}}} {name}") for name, quantile, _ in quantiles],
+        [
+            Query(percentile(quantile, buckets, "protocol"), f"{{{{protocol}}}} {name}")
+            for name, quantile, _ in quantiles
+        ],
         "s",
         colors=[(f"{protocol} {name}", color) for name, _, colors in quantiles for protocol, color in colors.items()],
     )

@@ -14,8 +14,9 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import heatmap as heatmap_model
 from grafana_foundation_sdk.models import prometheus as prometheus_model
 
-from dashboards.boards.looks import ANY, UNKNOWN, Steps
+from dashboards.boards.looks import ANY, GOOD, QUANTILE_COLORS, QUANTILES, SOON_BAD, UNKNOWN, Steps
 from dashboards.boards.parts import Query, Text, begun, by_thresholds, shades, thresholds
+from dashboards.boards.questions import percentile
 
 
 def figure(
@@ -127,6 +128,18 @@ def graph(
         panel = panel.override_by_name(series, [_DASHES])
     panel = panel if low is None else panel.min(low)
     return panel if high is None else panel.max(high)
+
+
+def percentiles(text: Text, buckets: str, bound: float | None = None) -> timeseries.Panel:
+    """The percentiles of a histogram over time, with a line at a bound if there is one."""
+    return graph(
+        text,
+        [Query(percentile(quantile, buckets), legend) for legend, quantile in QUANTILES],
+        "s",
+        steps=ANY if bound is None else ((None, GOOD), (bound, SOON_BAD)),
+        shown_steps=bound is not None,
+        colors=zip((legend for legend, _ in QUANTILES), QUANTILE_COLORS, strict=True),
+    )
 
 
 def timeline(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from dashboards.promql import Scope
@@ -86,13 +85,18 @@ def success_ratio(of: Scope, window: str) -> str:
     )
 
 
-def whenever_probed(figure: Callable[[str], str]) -> str:
-    """A figure of the probes in the shortest window that has some.
+def percentile(quantile: float, buckets: str, *by: str) -> str:
+    """A percentile of a histogram, in the shortest window with something in it: without that it is NaN.
 
     Args:
-        figure: The query for a window; NaN or nothing without probes, never negative.
+        quantile: Between 0 and 1.
+        buckets: The histogram's series.
+        by: The labels to tell apart.
     """
-    return " or ".join(f"{figure(window)} >= 0" for window in WINDOWS)
+    labels = ", ".join((*by, "le"))
+    return " or ".join(
+        f"histogram_quantile({quantile}, sum by ({labels}) (rate({buckets}[{window}]))) >= 0" for window in WINDOWS
+    )
 
 
 def states(of: Scope) -> str:

@@ -18,7 +18,7 @@ from exporter.cli.loading import config_files, or_exit
 from exporter.cli.terminal import output, print_rows
 from exporter.cli.version import version_option
 from exporter.config.load import load
-from exporter.domains.discovery.discover import Discovery
+from exporter.domains.discovery.discoverer import Discovery
 from exporter.domains.discovery.offers import Answered
 from exporter.domains.discovery.written import configuration, document
 from exporter.model import Source

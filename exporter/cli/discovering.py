@@ -13,9 +13,9 @@ from exporter.cli.loading import detours
 from exporter.config.configuration import Configuration, Following
 from exporter.config.values.hosts import parse_domain
 from exporter.domains.assembly import discoverer
-from exporter.domains.discovery.discover import SHORT, Discovery, Wanted
+from exporter.domains.discovery.discoverer import SHORT, Discovery, Wanted
 from exporter.domains.discovery.following import endpoints_of
-from exporter.domains.targets import TargetRule
+from exporter.domains.target_rule import TargetRule
 from exporter.model import DnsSettings, Encryption, Endpoint, Protocol, Source
 from exporter.net.resolve import Resolver
 

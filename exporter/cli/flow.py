@@ -20,7 +20,7 @@ from exporter.cli.terminal import output, print_rows
 from exporter.cli.version import version_option
 from exporter.config.configuration import Configuration
 from exporter.config.load import load
-from exporter.flows.runner import FlowRunner
+from exporter.flows.flow_runner import FlowRunner
 from exporter.metrics.flow_state import FlowState, FlowStates
 from exporter.model import Flow, Flows, Leg, Outcome, Removal, Settled
 from exporter.net.mail_exchangers import mail_exchangers

@@ -16,7 +16,7 @@ import structlog
 from rich.console import Console
 
 from exporter import logs
-from exporter.cli import documents
+from exporter.cli import probe_json
 from exporter.cli.documentation_url import documentation_root, reason_url
 from exporter.cli.loading import config_files
 from exporter.cli.probing import Rounds, probe_rounds
@@ -123,7 +123,7 @@ def probe(
     probed: the configuration is invalid, a secret cannot be read, or there is a bug.
     """
     if schema:
-        click.echo(json.dumps(documents.schema(), indent=2))
+        click.echo(json.dumps(probe_json.schema(), indent=2))
         return
     if not targets:
         raise click.UsageError("name at least one TARGET", context)
@@ -170,7 +170,7 @@ def _give_up(code: ExitCode, target: str | None, why: str, problems: Sequence[st
     for problem in problems:
         click.echo(problem, err=True)
     if as_json:
-        click.echo(json.dumps(documents.not_tried(target, why, problems), indent=2))
+        click.echo(json.dumps(probe_json.not_tried(target, why, problems), indent=2))
     sys.exit(code)
 
 
@@ -213,17 +213,17 @@ class _Session:
         self.results.append(result)
         if self.as_json and (self.repeated or len(self.endpoints) > 1):
             # One line each, so that a reader of the pipe gets it at once.
-            click.echo(json.dumps(documents.probed(result)))
+            click.echo(json.dumps(probe_json.probed(result)))
         elif self.repeated and not self.as_json:
             print_line(self.console, result, width=max(len(endpoint.name) for endpoint in self.endpoints))
 
     def _sum_up_as_json(self) -> None:
         if self.repeated:
             for name, results in self._by_endpoint():
-                click.echo(json.dumps(documents.statistics(name, Statistics.of(results))))
+                click.echo(json.dumps(probe_json.statistics(name, Statistics.of(results))))
         elif len(self.endpoints) == 1:
             for result in self.results:
-                click.echo(json.dumps(documents.probed(result), indent=2))
+                click.echo(json.dumps(probe_json.probed(result), indent=2))
 
     def _sum_up(self) -> None:
         ordered = [result for _, results in self._by_endpoint() for result in results]

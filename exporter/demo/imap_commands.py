@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from exporter.demo.session import MAX_LINE
+from exporter.demo.server_session import MAX_LINE
 from exporter.demo.wire import Wire
 
 MAX_LITERAL: Final = 4096

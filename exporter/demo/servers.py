@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from typing import Final, TypeVar
 
-from exporter.demo.imap import ImapSession
-from exporter.demo.pop3 import Pop3Session
-from exporter.demo.session import Session
+from exporter.demo.imap_server import ImapSession
+from exporter.demo.pop3_server import Pop3Session
+from exporter.demo.server_session import Session
 from exporter.demo.site import Site
-from exporter.demo.smtp import SmtpSession
+from exporter.demo.smtp_server import SmtpSession
 from exporter.demo.wire import ClientGoneError, Wire
 from exporter.model import Protocol
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from exporter.config.configuration import Domain
 from exporter.domains.checks.examination import Settings
-from exporter.domains.discovery.discover import Discoverer
+from exporter.domains.discovery.discoverer import Discoverer
 from exporter.domains.hands import VisitingHands
 from exporter.domains.judge import Judge
 from exporter.domains.lookups import Lookups
 from exporter.domains.posture.memory import Memory
-from exporter.domains.targets import TargetRule
+from exporter.domains.target_rule import TargetRule
 from exporter.net.detours import NO_DETOURS, Detours
 from exporter.net.fetch import Fetcher
 from exporter.net.resolve import Resolver

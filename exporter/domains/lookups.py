@@ -20,7 +20,7 @@ from dns.rdtypes.IN.A import A
 from dns.rdtypes.IN.SRV import SRV
 
 from exporter.domains.discovery.dns_records import Mx, Srv
-from exporter.domains.posture.dane import Tlsa
+from exporter.domains.posture.tlsa import Tlsa
 from exporter.model import IpFamily, Resolution
 from exporter.net.dns_query import Absent, Failed, Outcome, Records
 

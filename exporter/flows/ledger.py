@@ -14,7 +14,7 @@ from typing import Final
 
 from exporter.flows import signature
 from exporter.flows.bounces import Bounce
-from exporter.flows.judging import Copy, judge
+from exporter.flows.message_judging import Copy, judge
 from exporter.flows.signature import Token
 from exporter.model import BLAMED, Fault, Flow, Leg, Outcome, Settled
 

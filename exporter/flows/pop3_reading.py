@@ -9,7 +9,7 @@ from exporter.flows.bounces import may_be_bounce, read_bounce
 from exporter.flows.dates import date_of_arrival
 from exporter.flows.desk import Desk
 from exporter.flows.headers import Headers, read_headers
-from exporter.flows.judging import Copy
+from exporter.flows.message_judging import Copy
 from exporter.flows.ledger import InFlight, Ledger, Standing
 from exporter.flows.matching import matches
 from exporter.flows.mime import MAX_MESSAGE

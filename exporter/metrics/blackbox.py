@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from exporter.metrics.labels import label_pairs
+from exporter.metrics.label_text import label_pairs
 from exporter.metrics.metric import GAUGE, Metric, Samples, alone, flag, labelled, seconds, timestamp
 from exporter.model import Phase, ProbeResult
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from exporter.metrics.domain_state import DomainState, FollowedState
-from exporter.metrics.labels import label_pairs
+from exporter.metrics.label_text import label_pairs
 from exporter.metrics.metric import GAUGE, Metric, Samples, count, flag, further, sample, timestamp
 from exporter.model import DomainReport
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from exporter.metrics.labels import label_pairs
+from exporter.metrics.label_text import label_pairs
 from exporter.model import DomainReport
 
 

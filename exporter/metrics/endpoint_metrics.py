@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from exporter.metrics.endpoint_state import EndpointState
 from exporter.metrics.histogram import PROBE_BUCKETS
-from exporter.metrics.labels import escaped, label_pairs
+from exporter.metrics.label_text import escaped, label_pairs
 from exporter.metrics.metric import (
     ADDRESS_LABEL,
     COUNTER,

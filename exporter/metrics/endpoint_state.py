@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from exporter.metrics.histogram import PROBE_BUCKETS, Histogram
 from exporter.metrics.history import FLAPPING, NO_HISTORY, Attempt, History, KeptFailure
-from exporter.metrics.labels import label_pairs
+from exporter.metrics.label_text import label_pairs
 from exporter.metrics.metric import ADDRESS_LABEL, ENDPOINT_LABELS
 from exporter.metrics.record import Record, Shared, fold
 from exporter.model import Endpoint, FailureReason, Mechanism, Phase, ProbeResult

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.metrics.labels import label_pairs
+from exporter.metrics.label_text import label_pairs
 from exporter.metrics.metric import COUNTER, GAUGE, HISTOGRAM, Metric, Samples, alone, bare, flag, labelled, timestamp
 from exporter.metrics.store import ExporterState
 

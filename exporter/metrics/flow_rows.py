@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from exporter.metrics.flow_state import FlowState
 from exporter.metrics.histogram import FLOW_BUCKETS, Histogram
-from exporter.metrics.labels import label_pairs
+from exporter.metrics.label_text import label_pairs
 from exporter.metrics.metric import (
     COUNTER,
     GAUGE,

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from exporter.metrics.histogram import FLOW_BUCKETS, Histogram
-from exporter.metrics.labels import label_pairs
+from exporter.metrics.label_text import label_pairs
 from exporter.model import Flow, Outcome, Removal, Settled
 
 MAX_HISTORY: Final = 50

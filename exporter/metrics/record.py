@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from cachetools import LRUCache
 
-from exporter.metrics.labels import label_pairs
+from exporter.metrics.label_text import label_pairs
 from exporter.model import (
     PAUSING,
     Direction,

@@ -14,7 +14,7 @@ from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
 from exporter.metrics.exporter_metrics import EXPORTER_METRICS
 from exporter.metrics.flow_rows import FLOW_LABELS, FLOW_METRICS, MX_LABEL
 from exporter.metrics.histogram import DELAY_BUCKETS, FLOW_BUCKETS, PROBE_BUCKETS, SCRAPE_BUCKETS
-from exporter.metrics.labels import VALUE_LIMIT
+from exporter.metrics.label_text import VALUE_LIMIT
 from exporter.metrics.metric import ADDRESS_LABEL, ENDPOINT_LABELS, Metric
 from exporter.model import (
     AuthMethod,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from exporter.metrics.endpoint_state import EndpointState
-from exporter.metrics.labels import foreign, label_pairs
+from exporter.metrics.label_text import foreign, label_pairs
 from exporter.metrics.metric import GAUGE, Metric, Reader, Samples, flag, several, timestamp
 from exporter.model import CertificateProblem, TlsFacts
 

@@ -18,7 +18,7 @@ from exporter.metrics.domain_state import DomainState, FollowedState
 from exporter.metrics.endpoint_state import EndpointState, Health
 from exporter.metrics.flow_state import MAX_HISTORY, FlowState
 from exporter.metrics.history import ATTEMPTS_KEPT, Attempt, KeptFailure, Turn
-from exporter.metrics.labels import escaped
+from exporter.metrics.label_text import escaped
 from exporter.metrics.record import unfold
 from exporter.metrics.store import Snapshot
 from exporter.model import CertificateFacts, Failure, ProbeResult, TlsFacts

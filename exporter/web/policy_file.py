@@ -23,7 +23,7 @@ from exporter.file_version import FileVersion, file_version
 from exporter.threads import in_own_thread
 from exporter.web.policy import ClientAuth, Policy, RateLimit, TlsSettings, WebConfig
 from exporter.web.policy_schema import HEADERS, HttpServerSection, RateLimitSection, TlsServerSection, WebConfigSection
-from exporter.web.tls import TlsFileError, server_context
+from exporter.web.server_context import TlsFileError, server_context
 
 CHECK_INTERVAL: Final = 1.0
 """Seconds between two looks at the files."""

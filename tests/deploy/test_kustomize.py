@@ -42,11 +42,6 @@ configMapGenerator:
 """A kustomization as the comments in the base tell people to write it."""
 
 
-@pytest.fixture(scope="module")
-def kubernetes() -> Tools:
-    return tools()
-
-
 def build(kubernetes: Tools, directory: Path) -> list[Manifest]:
     built = kubernetes.kubectl("kustomize", directory)
     assert 0 == built.returncode, built.stderr

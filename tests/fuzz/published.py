@@ -9,12 +9,12 @@ from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Final
 
-from exporter.domains.discovery.autoconfig import DocumentError, parse_document
+from exporter.domains.discovery.autoconfig_document import DocumentError, parse_document
 from exporter.domains.discovery.pacc import digest_matches, parse_pacc
-from exporter.domains.posture.dkim import DkimError, dkim_records, parse_dkim
-from exporter.domains.posture.dmarc import DmarcError, parse_dmarc
-from exporter.domains.posture.mta_sts import InvalidError, parse_policy, parse_sts_record, parse_tls_rpt
-from exporter.domains.posture.spf import Ask, Told, check_host
+from exporter.domains.posture.dkim_key import DkimError, dkim_records, parse_dkim
+from exporter.domains.posture.dmarc_policy import DmarcError, parse_dmarc
+from exporter.domains.posture.sts_policy import InvalidError, parse_policy, parse_sts_record, parse_tls_rpt
+from exporter.domains.posture.spf_evaluation import Ask, Told, check_host
 from exporter.domains.posture.spf_macros import Session
 from exporter.domains.posture.spf_record import SpfSyntaxError, parse_spf
 from exporter.domains.tags import having_version

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.demo.nameserver import nameserver, zone
+from exporter.demo.dns_server import nameserver, zone
 from exporter.domains.checks.examination import Place, Settings, Shown
 from exporter.domains.judge import Judge
 from exporter.domains.lookups import Lookups

@@ -14,7 +14,7 @@ from exporter.net.dns_answers import Answers
 from exporter.net.dns_query import Records
 from exporter.net.nameserver import Nameserver
 from exporter.net.resolve import MAX_ADDRESSES, ResolveError, Resolver
-from tests.servers.dns import nsd
+from tests.servers.nsd import nsd
 from tests.servers.programs import scratch_directory
 
 _MANY = "".join(f"many 300 IN A 192.0.2.{number}\n" for number in range(1, 200))

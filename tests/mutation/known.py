@@ -7,7 +7,7 @@ from typing import Final
 
 KNOWN: Final[Mapping[tuple[str, str, str, str], str]] = {
     (
-        "exporter/domains/posture/dmarc.py",
+        "exporter/domains/posture/dmarc_policy.py",
         "walk",
         "len(labels) >= MAX_LABELS",
         "len(labels) > MAX_LABELS",

@@ -16,11 +16,11 @@ import pytest
 
 from exporter.config.document import read_document
 from exporter.config.problems import ConfigurationError
-from exporter.domains.discovery.autoconfig import DocumentError, parse_document
+from exporter.domains.discovery.autoconfig_document import DocumentError, parse_document
 from exporter.domains.discovery.pacc import parse_pacc
-from exporter.domains.posture.dkim import DkimError, dkim_records, parse_dkim
-from exporter.domains.posture.dmarc import DmarcError, parse_dmarc
-from exporter.domains.posture.mta_sts import InvalidError, parse_policy, parse_sts_record, parse_tls_rpt
+from exporter.domains.posture.dkim_key import DkimError, dkim_records, parse_dkim
+from exporter.domains.posture.dmarc_policy import DmarcError, parse_dmarc
+from exporter.domains.posture.sts_policy import InvalidError, parse_policy, parse_sts_record, parse_tls_rpt
 from exporter.domains.posture.spf_macros import shortened
 from exporter.domains.posture.spf_record import SpfSyntaxError, parse_spf
 from exporter.domains.tags import almost

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from exporter.metrics.exposition import Format
 from exporter.metrics.histogram import PROBE_BUCKETS
-from exporter.metrics.labels import VALUE_LIMIT
+from exporter.metrics.label_text import VALUE_LIMIT
 from exporter.metrics.record import Shared, fold, unfold
 from exporter.metrics.store import BuildInfo, Store
 from exporter.model import (

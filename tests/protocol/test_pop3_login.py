@@ -6,11 +6,11 @@ import pytest
 
 from exporter.model import Encryption, Facts, FailureReason, Login, Mechanism, Protocol
 from exporter.protocol.pop3 import Pop3
+from tests.protocol.pop3_client import TRAILING
 from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
 from tests.protocol.refused_logins import POP3
 from tests.protocol.samples import BEARER, EXPLAINED, EXPLANATION, PASSWORD, PLAIN, bearer, endpoint, login
 
-TRAILING = b"+OK not asked for\r\n"
 TAKEN = b"+OK Logged in.\r\n"
 NO_CAPA = b"-ERR Unknown command.\r\n"
 

@@ -22,7 +22,7 @@ from exporter.demo.servers import LOOPBACK, SESSIONS, listening
 from exporter.demo.site import Behaviour, Quota, Site
 from exporter.demo.wire import Wire
 from exporter.flows import imap_reading, ledger, pace, reader, runner
-from exporter.flows.runner import FlowRunner
+from exporter.flows.flow_runner import FlowRunner
 from exporter.metrics.flow_state import FlowState, FlowStates
 from exporter.model import (
     Credentials,

@@ -15,6 +15,7 @@ from exporter.model import (
     Secret,
 )
 from exporter.visiting.logins import Logins
+from tests.clock import Clock
 
 
 @dataclass(eq=False)
@@ -31,13 +32,6 @@ class Source:
         if not self.value:
             raise OSError("/run/secrets/monitor is empty")
         return Secret(self.value)
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def logins_at(clock: Clock) -> Logins:

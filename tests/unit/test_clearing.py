@@ -30,7 +30,7 @@ from exporter.visiting.notes import Notes
 from exporter.visiting.visit import Visitor
 from tests import virtual_time
 from tests.unit.results import success, tls
-from tests.unit.test_visit import POP3_BYE, POP3_CAPA, POP3_GREETING, Contexts, Names, Network, pop3, tls_facts
+from tests.unit.scripted_visits import POP3_BYE, POP3_CAPA, POP3_GREETING, Contexts, Names, Network, pop3, tls_facts
 from tests.visits import Given
 
 PASSWORD = b"correct horse battery"

@@ -12,10 +12,10 @@ from exporter.config.configuration import Configuration
 from exporter.config.load import parse
 from exporter.daemon import Daemon, Prepared
 from exporter.domains.checks.examination import Settings
-from exporter.domains.discovery.discover import Discoverer, Discovery, Wanted
+from exporter.domains.discovery.discoverer import Discoverer, Discovery, Wanted
 from exporter.domains.judge import Judge
-from exporter.domains.runner import DomainRunner
-from exporter.flows.runner import FlowRunner
+from exporter.domains.domain_runner import DomainRunner
+from exporter.flows.flow_runner import FlowRunner
 from exporter.metrics.domain_state import DomainStates, FollowedState
 from exporter.metrics.flow_state import FlowStates
 from exporter.model import DnsSettings, DomainReport, Endpoint, Flow

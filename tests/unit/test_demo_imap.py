@@ -11,7 +11,7 @@ import pytest
 
 from exporter.demo.imap_commands import MAX_LITERAL, MAX_LITERALS
 from exporter.demo.scenes import SERVER_NAME, Scene
-from exporter.demo.session import MAX_LINE
+from exporter.demo.server_session import MAX_LINE
 from exporter.demo.site import Behaviour, Greeting, Logins, Upgrade
 from exporter.demo.stage import PASSWORD as SECRET
 from exporter.demo.stage import RIGHT, demo_servers

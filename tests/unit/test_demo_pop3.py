@@ -10,7 +10,7 @@ from base64 import b64encode
 import pytest
 
 from exporter.demo.scenes import SERVER_NAME, Scene
-from exporter.demo.session import MAX_LINE
+from exporter.demo.server_session import MAX_LINE
 from exporter.demo.site import Behaviour, Greeting, Logins, Upgrade
 from exporter.demo.stage import PASSWORD as SECRET
 from exporter.demo.stage import RIGHT, demo_servers

@@ -17,7 +17,7 @@ from exporter.demo.scenes import (
     UNKNOWN_RECIPIENT,
     Scene,
 )
-from exporter.demo.session import MAX_LINE
+from exporter.demo.server_session import MAX_LINE
 from exporter.demo.site import Behaviour, Greeting, Logins, Upgrade
 from exporter.demo.stage import PASSWORD as SECRET
 from exporter.demo.stage import RIGHT, demo_servers

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from exporter.domains.posture.dane import Tlsa, key_type, matches, weigh
+from exporter.domains.posture.tlsa import Tlsa, key_type, matches, weigh
 from exporter.model import KeyType
 from tests.authority import NOW, Party, Span, issue, rsa_key
 

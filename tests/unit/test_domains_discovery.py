@@ -11,16 +11,16 @@ import pytest
 
 from exporter.config.load import parse
 from exporter.config.values.allowed import AllowedTargets, parse_allowed
-from exporter.domains.discovery import autoconfig
+from exporter.domains.discovery import autoconfig_document
 from exporter.domains.discovery.agreement import agrees, disagreements
-from exporter.domains.discovery.autoconfig import DocumentError, parse_document
+from exporter.domains.discovery.autoconfig_document import DocumentError, parse_document
 from exporter.domains.discovery.dns_records import Mx, Srv, mx_answer, srv_offers
 from exporter.domains.discovery.offers import Answered, Offer, merge
 from exporter.domains.discovery.pacc import digest_matches, parse_pacc
 from exporter.domains.discovery.presets import preset_answer
 from exporter.domains.discovery.written import configuration
 from exporter.domains.registrable import registrable_domain, same_owner
-from exporter.domains.targets import TargetRule
+from exporter.domains.target_rule import TargetRule
 from exporter.model import Encryption, Protocol, Source
 
 PROVIDERS = json.loads((Path(__file__).parents[1] / "data/mail-providers.json").read_text())
@@ -111,13 +111,13 @@ class TestAutoconfig:
             "https://autoconfig.example.com/mail/config-v1.1.xml?emailaddress=a%2Bb@example.com",
             "https://autoconfig.example.com/mail/config-v1.1.xml",
             "https://example.com/.well-known/autoconfig/mail/config-v1.1.xml",
-        ] == autoconfig.own_urls("example.com", "a+b@example.com")
+        ] == autoconfig_document.own_urls("example.com", "a+b@example.com")
 
     def test_the_address_is_told_only_if_a_person_gave_one(self) -> None:
-        assert not any("emailaddress" in url for url in autoconfig.own_urls("example.com", None))
+        assert not any("emailaddress" in url for url in autoconfig_document.own_urls("example.com", None))
 
     def test_without_tls_it_is_a_source_of_its_own(self) -> None:
-        assert ["http://autoconfig.example.com/mail/config-v1.1.xml"] == autoconfig.own_urls(
+        assert ["http://autoconfig.example.com/mail/config-v1.1.xml"] == autoconfig_document.own_urls(
             "example.com", None, scheme="http"
         )
 
@@ -132,7 +132,7 @@ class TestAutoconfig:
         ],
     )
     def test_whoever_hosts_the_domain_is_asked_by_full_and_base_domain(self, host: str, domains: list[str]) -> None:
-        assert domains == autoconfig.mx_domains(host, registrable_domain(host))
+        assert domains == autoconfig_document.mx_domains(host, registrable_domain(host))
 
     def test_a_document_names_servers(self) -> None:
         offers = parse_document(DOCUMENT.encode(), Source.AUTOCONFIG, "example.com", None)
@@ -171,7 +171,10 @@ class TestAutoconfig:
     def test_many_servers_are_bounded(self) -> None:
         one = DOCUMENT[DOCUMENT.index("<incomingServer") : DOCUMENT.index("</incomingServer>") + 17]
         many = DOCUMENT.replace(one, "".join(one.replace("993", str(n)) for n in range(1, 100)), 1)
-        assert len(parse_document(many.encode(), Source.AUTOCONFIG, "example.com", None)) <= autoconfig.MAX_SERVERS
+        assert (
+            len(parse_document(many.encode(), Source.AUTOCONFIG, "example.com", None))
+            <= autoconfig_document.MAX_SERVERS
+        )
 
 
 class TestPacc:

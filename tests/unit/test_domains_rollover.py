@@ -20,7 +20,7 @@ from exporter.domains.checks.examination import Place, Settings, Shown
 from exporter.domains.judge import Judge
 from exporter.domains.lookups import Lookups
 from exporter.domains.posture.memory import MAX_REMEMBERED, Memory, read, written
-from exporter.domains.targets import ONLY_PUBLIC
+from exporter.domains.target_rule import ONLY_PUBLIC
 from exporter.model import DomainCheck, DomainProblem, DomainReport, IpFamily, KeyType, Resolution, Sender
 from exporter.net.dns_query import Absent, Failed, Outcome, Records
 from exporter.net.fetch import Fetcher

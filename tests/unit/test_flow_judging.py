@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from exporter.flows.judging import Copy, judge
+from exporter.flows.message_judging import Copy, judge
 from exporter.model import AuthMethod, AuthResult, Expected, Fault, Flow, Outcome
 from tests.unit.flow_samples import FLOW, NOW, TEXT, arrived
 from tests.unit.test_flow_authentication import GMAIL

@@ -6,7 +6,7 @@ import pytest
 
 from exporter.flows import signature
 from exporter.flows.bounces import Bounce
-from exporter.flows.judging import Copy
+from exporter.flows.message_judging import Copy
 from exporter.flows.ledger import GRACE, MAX_IN_FLIGHT, MAX_REMEMBERED, InFlight, Ledger, Moment, Standing
 from exporter.flows.signature import Token
 from exporter.model import Leg, Outcome, Settled

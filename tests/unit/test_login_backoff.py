@@ -18,7 +18,8 @@ from exporter.model import (
     Withheld,
 )
 from exporter.visiting.reading import FRESH_FOR
-from tests.unit.logging_in import Clock, Source, endpoint, logins_at
+from tests.clock import Clock
+from tests.unit.logging_in import Source, endpoint, logins_at
 
 REJECTED = Failure(FailureReason.AUTH_REJECTED, Phase.AUTH, "535 no")
 

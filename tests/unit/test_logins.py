@@ -16,7 +16,8 @@ from exporter.model import (
 )
 from exporter.visiting.logins import Logins
 from exporter.visiting.reading import FRESH_FOR
-from tests.unit.logging_in import Clock, Source, endpoint, logins_at
+from tests.clock import Clock
+from tests.unit.logging_in import Source, endpoint, logins_at
 
 
 async def test_an_endpoint_without_credentials_has_no_login() -> None:

@@ -11,21 +11,14 @@ from exporter.net.buffer import MAX_CONVERSATION
 from exporter.protocol.dialogue import MAX_QUOTE, Replied, quoted
 from exporter.protocol.imap_command import quote
 from exporter.visiting.notes import MAX_TRANSCRIPT_LINES, MAX_TRANSCRIPT_TEXT, Notes
+from tests.clock import Clock
 
 PASSWORD = b"hunter2 & co"
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 @pytest.fixture

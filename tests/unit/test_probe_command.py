@@ -22,7 +22,7 @@ from rich.console import Console
 
 from exporter.cli import COMMANDS, main
 from exporter.cli.documentation_url import documentation_root, reason_url
-from exporter.cli.documents import not_tried, probed, schema, statistics
+from exporter.cli.probe_json import not_tried, probed, schema, statistics
 from exporter.cli.progress import SHOWN, Progress
 from exporter.cli.report import print_failures, print_line, print_side_by_side, print_statistics
 from exporter.cli.statistics import TOTAL, Spread, Statistics

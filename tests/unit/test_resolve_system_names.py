@@ -13,19 +13,12 @@ from blockbuster import blockbuster_ctx
 from exporter.net import system_names
 from exporter.net.nameserver import Nameserver
 from exporter.net.system_names import ResolvConf, SystemNameFiles, normal_address, parse_hosts, parse_resolv_conf
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 @pytest.fixture

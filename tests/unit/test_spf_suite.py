@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.domains.posture.spf import Ask, Judgement, Told, check_host
+from exporter.domains.posture.spf_evaluation import Ask, Judgement, Told, check_host
 from exporter.domains.posture.spf_macros import Session
 
 SUITE = Path(__file__).parents[1] / "data/spf/rfc7208-tests.yml"

@@ -11,7 +11,7 @@ from OpenSSL import SSL
 from exporter.model import Encryption, Endpoint, FailureReason, Login, Mechanism, Protocol, Secret, TlsFacts
 from exporter.net.replay import Replay
 from tests.protocol.starttls_situations import FIGURE, MARK, SERVERS, Situation, Turn, situations
-from tests.unit.test_visit import failed, pop3, probe, tls_facts
+from tests.unit.scripted_visits import failed, pop3, probe, tls_facts
 
 PASSWORD: Final = b"a-password-that-must-not-leave"
 LOGIN: Final = Login("monitor-4711", Secret(PASSWORD), Mechanism.AUTO)

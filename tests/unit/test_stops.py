@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from exporter.schedule.stops import STANDSTILL, Stops
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 def test_a_process_that_runs_did_not_stand_still() -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     stops = Stops(clock)
     begun = stops.now()
     for _ in range(100):
@@ -24,7 +18,7 @@ def test_a_process_that_runs_did_not_stand_still() -> None:
 
 
 def test_a_standstill_is_told_once_with_its_length() -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     stops = Stops(clock)
     clock.now += 60.0
 
@@ -33,7 +27,7 @@ def test_a_standstill_is_told_once_with_its_length() -> None:
 
 
 def test_what_was_begun_before_a_standstill_was_under_way_in_it_and_nothing_else() -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     stops = Stops(clock)
     before = stops.now()
     clock.now += STANDSTILL

@@ -18,7 +18,7 @@ from exporter.protocol.pop3 import Pop3, command
 from exporter.visiting.connect import World
 from exporter.visiting.visit import Inside, Visited, Visitor
 from tests import virtual_time
-from tests.unit.test_visit import (
+from tests.unit.scripted_visits import (
     LOGIN,
     POP3_BYE,
     POP3_CAPA,

@@ -24,7 +24,7 @@ from exporter.net.resolve import ResolveError
 from exporter.net.stream import StreamError
 from exporter.visiting.connect import Connection, Names, World
 from tests import virtual_time
-from tests.unit.test_visit import Contexts
+from tests.unit.scripted_visits import Contexts
 from tests.visits import visitor
 
 PROXY = Proxy(ProxyScheme.SOCKS5, "proxy.example.net", 1080)

@@ -9,7 +9,7 @@ from yarl import URL
 
 from exporter.model import FailureReason
 from exporter.web.documentation import CONTENTS, Documentation
-from tests.unit.test_web_pages import Page, page_at
+from tests.unit.html_pages import Page, page_at
 from tests.unit.web import Client, served, store_with
 
 ROOT = Path(__file__).parents[2]

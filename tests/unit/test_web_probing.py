@@ -18,7 +18,7 @@ from exporter.metrics.exposition import Format
 from exporter.model import Endpoint, FailureReason, Phase, ProbeResult
 from exporter.visiting.on_demand import NotAllowedError, OnDemand, UnavailableError
 from exporter.web.application import create_application
-from exporter.web.probing import probe_routes
+from exporter.web.probe_routes import probe_routes
 from tests.unit.results import failure, success
 from tests.unit.scraping import samples, value
 from tests.unit.web import Client, store_with

@@ -17,6 +17,7 @@ from exporter.web.application import create_application
 from exporter.web.policy import Policy, RateLimit, WebConfig
 from exporter.web.security import Security, TokenBucket
 from exporter.web.users import BusyError, Users
+from tests.clock import Clock
 from tests.unit.web import Client, store_with
 
 ALICE = {"alice": bcrypt.hashpw(b"p\xc3\xa4ss:word", bcrypt.gensalt(4))}
@@ -28,14 +29,6 @@ def basic(login: bytes) -> str:
 
 
 LOGIN = {"Authorization": basic(b"alice:p\xc3\xa4ss:word")}
-
-
-@dataclass
-class Clock:
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from exporter.certificates.text import moment
 from exporter.domains.checks.examination import Examination, Place
 from exporter.domains.checks.mta_sts import SOON
 from exporter.domains.discovery.agreement import agrees
-from exporter.domains.discovery.discover import Discoverer, Discovery, Wanted
+from exporter.domains.discovery.discoverer import Discoverer, Discovery, Wanted
 from exporter.domains.discovery.offers import Answered, Offer
 from exporter.model import DomainCheck, DomainProblem, Encryption, Source, SourceFacts
 

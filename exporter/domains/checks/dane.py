@@ -20,7 +20,7 @@ from exporter.domains.checks.pinning import (
 from exporter.domains.checks.withdrawal import authoritative, judge_presence, report_gone
 from exporter.domains.discovery.dns_records import SERVICES
 from exporter.domains.lookups import Security, srv_records
-from exporter.domains.posture.dane import KEY, SERVER, Tlsa, key_digest
+from exporter.domains.posture.tlsa import KEY, SERVER, Tlsa, key_digest
 from exporter.domains.posture.memory import MAX_REMEMBERED
 from exporter.model import DomainCheck, DomainProblem, KeyType, TlsaMatch
 

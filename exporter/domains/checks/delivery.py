@@ -16,7 +16,7 @@ from exporter.domains.checks.mta_sts import policy_of
 from exporter.domains.checks.pinning import pinned, presented, reference_names, weighed
 from exporter.domains.discovery.dns_records import SMTP_PORT
 from exporter.domains.lookups import Security
-from exporter.domains.posture.mta_sts import Mode
+from exporter.domains.posture.sts_policy import Mode
 from exporter.model import Delivery, Sender
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from exporter.domains.checks.examination import Examination
 from exporter.domains.lookups import texts
-from exporter.domains.posture.dkim import GOOD_BITS, LEAST_BITS, DkimError, dkim_records, parse_dkim
+from exporter.domains.posture.dkim_key import GOOD_BITS, LEAST_BITS, DkimError, dkim_records, parse_dkim
 from exporter.model import DomainCheck, DomainProblem
 
 CHECK = DomainCheck.DKIM

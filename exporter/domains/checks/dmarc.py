@@ -8,7 +8,7 @@ from typing import Any
 
 from exporter.domains.checks.examination import Examination
 from exporter.domains.lookups import texts
-from exporter.domains.posture.dmarc import (
+from exporter.domains.posture.dmarc_policy import (
     DmarcError,
     DmarcPolicy,
     DmarcRecord,

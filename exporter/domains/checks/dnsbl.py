@@ -9,7 +9,7 @@ from typing import Any
 from exporter.domains.checks.examination import Examination
 from exporter.domains.checks.senders import senders
 from exporter.domains.lookups import addresses, texts
-from exporter.domains.posture.dnsbl import CLEAN, LISTED, NotAListingError, dnsbl_name, is_listed
+from exporter.domains.posture.dns_list import CLEAN, LISTED, NotAListingError, dnsbl_name, is_listed
 from exporter.domains.tags import shown
 from exporter.model import DomainCheck, DomainProblem
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
-from exporter.domains.discovery.discover import Discoverer, Discovery
+from exporter.domains.discovery.discoverer import Discoverer, Discovery
 from exporter.domains.discovery.dns_records import SMTP_PORT, Mx, is_null_mx
 from exporter.domains.lookups import Found, Lookups, addresses, mx_records
 from exporter.domains.posture.memory import Memory
-from exporter.domains.targets import TargetRule
+from exporter.domains.target_rule import TargetRule
 from exporter.model import (
     CertificateProblem,
     DomainCheck,

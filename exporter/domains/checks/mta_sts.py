@@ -12,7 +12,7 @@ from exporter.certificates.text import moment
 from exporter.domains.checks.examination import Examination, Host, relay
 from exporter.domains.lookups import texts
 from exporter.domains.posture.memory import MAX_REMEMBERED
-from exporter.domains.posture.mta_sts import (
+from exporter.domains.posture.sts_policy import (
     MAX_POLICY,
     SHORT_MAX_AGE,
     InvalidError,

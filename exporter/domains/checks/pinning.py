@@ -12,7 +12,7 @@ from functools import partial
 
 from exporter.domains.checks.examination import Examination, Host, Place, Shown
 from exporter.domains.lookups import Security, tlsa_records
-from exporter.domains.posture.dane import Tlsa, Weighed, key_type, weigh
+from exporter.domains.posture.tlsa import Tlsa, Weighed, key_type, weigh
 from exporter.model import KeyType
 from exporter.threads import computed
 

@@ -10,7 +10,7 @@ from typing import Any
 from exporter.domains.checks.examination import Examination
 from exporter.domains.checks.senders import senders
 from exporter.domains.lookups import Found, addresses, mx_records, pointers, texts
-from exporter.domains.posture.spf import Ask, Judgement, SpfMistake, SpfResult, Told, check_host
+from exporter.domains.posture.spf_evaluation import Ask, Judgement, SpfMistake, SpfResult, Told, check_host
 from exporter.domains.posture.spf_macros import Session
 from exporter.domains.posture.spf_record import Mechanism, SpfSyntaxError, is_spf, parse_spf
 from exporter.domains.tags import almost, shown

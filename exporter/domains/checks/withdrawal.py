@@ -11,7 +11,7 @@ from typing import Final
 
 from exporter.domains.checks.examination import Examination, Place
 from exporter.domains.lookups import name_servers, tlsa_records
-from exporter.domains.posture.dane import Tlsa
+from exporter.domains.posture.tlsa import Tlsa
 from exporter.model import DomainCheck, DomainProblem
 
 REMINDED_FOR: Final = 2 * 86400.0

@@ -13,10 +13,10 @@ from dataclasses import replace
 import structlog
 
 from exporter.config.configuration import Following
-from exporter.domains.discovery.discover import Discoverer, Discovery, Wanted
+from exporter.domains.discovery.discoverer import Discoverer, Discovery, Wanted
 from exporter.domains.discovery.offers import MAX_OFFERS, Answered, Discovered
 from exporter.domains.registrable import same_owner
-from exporter.domains.targets import TargetRule
+from exporter.domains.target_rule import TargetRule
 from exporter.metrics.domain_state import FollowedState
 from exporter.model import Endpoint, Source
 

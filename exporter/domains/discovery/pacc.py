@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from exporter.domains.discovery.autoconfig import DocumentError
+from exporter.domains.discovery.autoconfig_document import DocumentError
 from exporter.domains.discovery.offers import Offer, host_of
 from exporter.domains.tags import parse_tags
 from exporter.model import Encryption, Protocol, Source

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from exporter.config.values.urls import parse_url
-from exporter.domains.discovery.discover import Discovery
+from exporter.domains.discovery.discoverer import Discovery
 from exporter.domains.discovery.offers import Discovered
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from exporter.demo.imap_commands import Command, TooMuchError, UnreadableError, read_command
 from exporter.demo.imap_mailbox import NotUnderstoodError, OpenMailbox
 from exporter.demo.post import Folder
-from exporter.demo.session import MAX_LINE, Session, decoded
+from exporter.demo.server_session import MAX_LINE, Session, decoded
 from exporter.demo.site import Greeting, Logins, Site
 from exporter.demo.wire import Wire
 

@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from exporter.domains.discovery import autoconfig, pacc
+from exporter.domains.discovery import autoconfig_document, pacc
 from exporter.domains.discovery.agreement import disagreements
-from exporter.domains.discovery.autoconfig import DocumentError
+from exporter.domains.discovery.autoconfig_document import DocumentError
 from exporter.domains.discovery.dns_records import SERVICES, is_null_mx, mx_answer, srv_offers
 from exporter.domains.discovery.offers import Answered, Discovered, Offer, merge
 from exporter.domains.discovery.presets import preset_answer
 from exporter.domains.lookups import Found, Lookups, addresses, mx_records, srv_records, texts
 from exporter.domains.registrable import registrable_domain
-from exporter.domains.targets import ONLY_PUBLIC, TargetRule
+from exporter.domains.target_rule import ONLY_PUBLIC, TargetRule
 from exporter.model import Source
 from exporter.net.fetch import Document, Fetcher, FetchError, Lost
 from exporter.threads import computed
@@ -149,30 +149,30 @@ class Discoverer:
 
     async def autoconfig(self, wanted: Wanted) -> Answered:
         """Ask the domain's own URLs by HTTPS. If they have no document, ask those of its mail provider."""
-        own = await self._first(Source.AUTOCONFIG, autoconfig.own_urls(wanted.domain, wanted.address), wanted)
+        own = await self._first(Source.AUTOCONFIG, autoconfig_document.own_urls(wanted.domain, wanted.address), wanted)
         if own.success:
             return own
         best = (await self._mx_hosts(wanted))[:1]
-        domains = [each for mx in best for each in autoconfig.mx_domains(mx, registrable_domain(mx))]
+        domains = [each for mx in best for each in autoconfig_document.mx_domains(mx, registrable_domain(mx))]
         # The domain itself was asked already.
-        urls = autoconfig.mx_urls([each for each in domains if each != wanted.domain], wanted.address)
+        urls = autoconfig_document.mx_urls([each for each in domains if each != wanted.domain], wanted.address)
         hosted = await self._first(Source.AUTOCONFIG, urls, wanted) if urls else own
         # Use the message of the source that failed: another one would name the wrong host.
         return hosted if hosted.success or (hosted.failed and not own.failed) else own
 
     async def autoconfig_http(self, wanted: Wanted) -> Answered:
         """As `autoconfig`, without TLS: attackers in the network can change the document."""
-        urls = autoconfig.own_urls(wanted.domain, wanted.address, scheme="http")
+        urls = autoconfig_document.own_urls(wanted.domain, wanted.address, scheme="http")
         return await self._first(Source.AUTOCONFIG_HTTP, urls, wanted)
 
     async def ispdb(self, wanted: Wanted) -> Answered:
         """Ask Mozilla's database about the domain, and about the domain of its MX host."""
-        own = await self._first(Source.ISPDB, [autoconfig.ispdb_url(wanted.domain)], wanted)
+        own = await self._first(Source.ISPDB, [autoconfig_document.ispdb_url(wanted.domain)], wanted)
         if own.success:
             return own
         best = (await self._mx_hosts(wanted))[:1]
-        domains = [each for mx in best for each in autoconfig.mx_domains(mx, registrable_domain(mx))]
-        urls = [autoconfig.ispdb_url(each) for each in dict.fromkeys(domains) if each != wanted.domain]
+        domains = [each for mx in best for each in autoconfig_document.mx_domains(mx, registrable_domain(mx))]
+        urls = [autoconfig_document.ispdb_url(each) for each in dict.fromkeys(domains) if each != wanted.domain]
         hosted = await self._first(Source.ISPDB, urls, wanted) if urls else own
         return hosted if hosted.success else own
 
@@ -235,11 +235,11 @@ class Discoverer:
         return best or Answered(source, success=False, problem="there is nowhere to ask")
 
     async def _document(self, source: Source, url: str, wanted: Wanted) -> Answered:
-        document = await self._get(url, autoconfig.MAX_DOCUMENT, wanted)
+        document = await self._get(url, autoconfig_document.MAX_DOCUMENT, wanted)
         if isinstance(document, FetchError):
             return await self._unless_wild(_lost(source, url, document), url)
         try:
-            parse = partial(autoconfig.parse_document, document.body, source, wanted.domain, wanted.address)
+            parse = partial(autoconfig_document.parse_document, document.body, source, wanted.domain, wanted.address)
             offers = await computed(parse, "autoconfig")
         except DocumentError as error:
             # Some web sites answer every path with a page. This is not a broken document.

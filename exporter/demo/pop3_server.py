@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import ClassVar, Final
 
 from exporter.demo.post import Folder, Letter
-from exporter.demo.session import MAX_LINE, Session, decoded
+from exporter.demo.server_session import MAX_LINE, Session, decoded
 from exporter.demo.site import Greeting, Logins, Site
 from exporter.demo.wire import Wire
 

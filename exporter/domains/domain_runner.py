@@ -13,7 +13,7 @@ from typing import Protocol
 
 from exporter.config.configuration import Domain, Following
 from exporter.domains.assembly import discoverer, judge, settings_of
-from exporter.domains.discovery.discover import Discoverer
+from exporter.domains.discovery.discoverer import Discoverer
 from exporter.domains.discovery.following import Follower
 from exporter.domains.judge import Judge
 from exporter.domains.posture.memory import Memory
