@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 
 class Connection(Interface):
-    """The part of a stream that a visit uses; `exporter.net.replay.Replay` is another implementation."""
+    """The part of a stream that a visit uses."""
 
     @property
     def local_address(self) -> str: ...

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
-import threading
-from base64 import b64decode
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import cast
 
-import pytest
 from OpenSSL import SSL
-from structlog.testing import capture_logs
 
 from exporter.model import (
     CertificateProblem,
-    Credentials,
     Encryption,
     Endpoint,
-    Failure,
     FailureReason,
     IpFamily,
     Login,
-    LoginBackoff,
-    Mechanism,
     Phase,
     ProbeResult,
     Protocol,
@@ -35,17 +25,12 @@ from exporter.model import (
     TlsPolicy,
     Withheld,
 )
-from exporter.net.replay import Replay
 from exporter.net.resolve import ResolveError
 from exporter.net.stream import StreamError
-from exporter.net.tls import TlsSetupError
-from exporter.protocol.dialogue import ChannelBinding
 from exporter.visiting.connect import Connection, World
-from exporter.visiting.logins import Logins
-from exporter.visiting.visit import Visitor
 from tests import virtual_time
+from tests.replay import Replay
 from tests.visits import visitor
-
 
 SECRET = b"correct horse"
 LOGIN = Login("monitor", Secret(SECRET))
