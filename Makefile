@@ -30,7 +30,7 @@ help:
 	@echo "make bench   measure what is claimed about speed, beside others; half an hour, on a machine that does nothing else"
 	@echo "make soak    put the daemon under load for ten minutes, print the curve of its memory, and compare its counts; MINUTES=N"
 	@echo "make conformance LIMBO=FILE  hold the judgement of certificates to x509-limbo"
-	@echo "make dashboards  generate the Grafana dashboards, the alert rules and the chart's schema anew"
+	@echo "make dashboards  generate the dashboards, the alert rules, the chart's schema and the tables of docs/ anew"
 	@echo "make pictures    draw the dashboards and the pages for docs/; takes ten minutes, and needs npm, chromium and prometheus"
 	@echo "make site    build the documentation as a web site into build/site; any broken link is an error"
 	@echo "make address URL=https://...  change the project's address everywhere"
@@ -76,6 +76,8 @@ dashboards: $(DEVELOPMENT)
 	$(BIN)/python -m dashboards
 	$(BIN)/python -m dashboards --output=deploy/helm/mail-exporter/files
 	$(BIN)/python -m deploy.helm.generate
+	$(BIN)/python -m deploy.metrics_page > docs/metrics.md
+	$(BIN)/python -m deploy.providers_page > docs/providers.md
 
 pictures: $(DEVELOPMENT)
 	$(BIN)/python -m dashboards.preview
@@ -100,7 +102,7 @@ lock: $(DEVELOPMENT)
 
 # The suites that need no servers; with them, `coverage run -m pytest` counts the daemons that tests start, too.
 # What the parts that judge must be reached by is said here; the weekly workflow holds it.
-FLOW_JUDGES := alterations assignment authentication bounces dates headers hops judging ledger matching message mime places signature \
+FLOW_JUDGES := alterations assignment authentication bounces dates headers hops ledger matching message message_judging mime places signature \
 	spam_scores status_codes
 comma := ,
 JUDGES := exporter/protocol/*,exporter/certificates/*$(foreach each,$(FLOW_JUDGES),$(comma)exporter/flows/$(each).py)

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from deploy.providers_page import reference
 from exporter.config.configuration import Configuration
 from exporter.config.load import parse
-from exporter.config.providers import all_presets, find_preset, reference
+from exporter.config.providers import all_presets, find_preset
 from exporter.config.yaml_output import render
 from exporter.model import Encryption, Mechanism, Protocol, SecretKind
 

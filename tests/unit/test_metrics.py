@@ -5,11 +5,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from deploy.metrics_page import reference
 from exporter.metrics.blackbox import BLACKBOX_METRICS
 from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS, label_names
 from exporter.metrics.exporter_metrics import EXPORTER_METRICS
 from exporter.metrics.metric import Metric, MetricType, Unit
-from exporter.metrics.reference import reference
 from exporter.model import Label
 
 METRICS: tuple[Metric[Any], ...] = (*ENDPOINT_METRICS, *EXPORTER_METRICS)
@@ -17,7 +17,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 
 def test_the_document_is_current() -> None:
-    """If this fails: `python -m exporter.metrics.reference > docs/metrics.md`."""
+    """If this fails: `make dashboards`."""
     assert reference() == DOCUMENT.read_text(encoding="utf-8")
 
 

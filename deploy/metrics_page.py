@@ -1,7 +1,4 @@
-"""Writes docs/metrics.md from the rows of the metrics: `python -m exporter.metrics.reference > docs/metrics.md`.
-
-Text for people about what stands elsewhere; a test holds the committed file current.
-"""
+"""Writes docs/metrics.md, from the rows of the metrics, to standard output. A test holds the committed file current."""
 
 from __future__ import annotations
 
@@ -25,6 +22,7 @@ from exporter.model import (
     FailureReason,
     KeyType,
     Leg,
+    LongTask,
     Outcome,
     Phase,
     Removal,
@@ -36,7 +34,7 @@ from exporter.model import (
 _TEMPLATE = """\
 # Metrics
 
-<!-- Made by `python -m exporter.metrics.reference > docs/metrics.md`. Change the rows in exporter/metrics/ instead. -->
+<!-- Made by `make dashboards`. Change the rows in exporter/metrics/ instead. -->
 
 `GET /metrics` answers in Prometheus' text format 0.0.4 or in OpenMetrics 1.0, whichever the `Accept` header prefers,
 and compressed if `Accept-Encoding` names gzip. Both formats hold the same series. Times are Unix timestamps in seconds,
@@ -139,6 +137,7 @@ max by (domain, host, port, address, key_type) (mail_dane_tlsa_match) == 0
 {exporter_metrics}
 
 - `reason` is one of {skips}.
+- `task` is one of {tasks}.
 - `credentials` is the name of an entry in that section of the configuration. `outcome` is one of
   {outcomes}: the token endpoint
   gave a token, said no, could not answer, could not be asked, answered something else. The failures' sections say more:
@@ -179,6 +178,7 @@ def reference() -> str:
         reasons=len(FailureReason),
         errors=_series(CertificateProblem),
         skips=_series(SkipReason),
+        tasks=_series(LongTask),
         outcomes=_series(TokenOutcome),
         combinations=len(FailureReason) * len(Phase),
         limit=VALUE_LIMIT,
