@@ -37,7 +37,6 @@ from exporter.model.endpoints import (
     TlsPolicy,
     TlsVersion,
 )
-from exporter.model.errands import Errand
 from exporter.model.facts import Facts, MailboxFacts
 from exporter.model.labels import Label
 from exporter.model.logins import Credentials, Login, Mechanism, SecretKind, Withheld
@@ -94,7 +93,6 @@ __all__ = [
     "DomainReport",
     "Encryption",
     "Endpoint",
-    "Errand",
     "Expected",
     "Facts",
     "Failure",

@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Protocol as Interface
 from typing import TypeAlias
 
-from exporter.model.errands import Errand
 from exporter.model.logins import Credentials, Mechanism
 
 FIRST_PROBE_WITHIN = 60.0
@@ -229,17 +228,6 @@ class Endpoint:
     def first_within(self) -> float:
         """Seconds within which it is probed for the first time, however long its interval."""
         return FIRST_PROBE_WITHIN
-
-    @property
-    def errands(self) -> tuple[Errand, ...]:
-        """What its probes check after the login."""
-        wanted = {
-            Errand.RECIPIENT: self.rcpt_to is not None,
-            # A maildrop needs no name: a login by POP3 opens it.
-            Errand.MAILBOX: self.mailbox is not None or self.protocol is Protocol.POP3,
-            Errand.CAPABILITIES: bool(self.capabilities),
-        }
-        return tuple([errand for errand in Errand if wanted[errand]])
 
     @property
     def server_name(self) -> str:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
-from exporter.model import Endpoint, Errand, Login, Phase, Protocol, Withheld
+from exporter.model import Endpoint, Login, Phase, Protocol, Withheld
 from exporter.protocol.dialogue import Dialogue, Enter
 from exporter.protocol.errands.capabilities import expect_capabilities
 from exporter.protocol.errands.mailbox import look_at_mailbox, look_at_maildrop
@@ -22,13 +21,15 @@ from exporter.protocol.session import Client, Session, open_session
 
 @dataclass(frozen=True, slots=True)
 class ErrandRow:
-    """How each protocol does one errand.
+    """An errand that endpoints can ask for.
 
     Attributes:
+        wanted: Whether an endpoint asks for it.
         by: The dialogue of each protocol that supports it, for an endpoint.
         needs_login: Whether it is only done after a login.
     """
 
+    wanted: Callable[[Endpoint], bool]
     by: Mapping[Protocol, Callable[[Session, Endpoint], Dialogue[object]]]
     needs_login: bool = False
 
@@ -47,27 +48,27 @@ def _mailbox_by_pop3(session: Session, endpoint: Endpoint) -> Dialogue[object]:
     return facts
 
 
-ERRANDS: Final[Mapping[Errand, ErrandRow]] = MappingProxyType(
-    {
-        Errand.RECIPIENT: ErrandRow(
-            {
-                Protocol.SMTP: lambda session, endpoint: ask_about_recipient(
-                    session.client, endpoint.mail_from, endpoint.rcpt_to or "", endpoint.rcpt_expect
-                )
-            }
-        ),
-        Errand.MAILBOX: ErrandRow(
-            {
-                Protocol.IMAP: _mailbox_by_imap,
-                Protocol.POP3: _mailbox_by_pop3,
-            },
-            needs_login=True,
-        ),
-        Errand.CAPABILITIES: ErrandRow(
-            dict.fromkeys(Protocol, lambda session, endpoint: expect_capabilities(session, endpoint.capabilities))
-        ),
-    }
+ERRANDS: Final[tuple[ErrandRow, ...]] = (
+    ErrandRow(
+        lambda endpoint: endpoint.rcpt_to is not None,
+        {
+            Protocol.SMTP: lambda session, endpoint: ask_about_recipient(
+                session.client, endpoint.mail_from, endpoint.rcpt_to or "", endpoint.rcpt_expect
+            )
+        },
+    ),
+    ErrandRow(
+        # A maildrop needs no name: a login by POP3 opens it.
+        lambda endpoint: endpoint.mailbox is not None or endpoint.protocol is Protocol.POP3,
+        {Protocol.IMAP: _mailbox_by_imap, Protocol.POP3: _mailbox_by_pop3},
+        needs_login=True,
+    ),
+    ErrandRow(
+        lambda endpoint: bool(endpoint.capabilities),
+        dict.fromkeys(Protocol, lambda session, endpoint: expect_capabilities(session, endpoint.capabilities)),
+    ),
 )
+"""In the order in which a probe does them."""
 
 
 def converse(client: Client, endpoint: Endpoint, login: Login | Withheld | None) -> Dialogue[None]:
@@ -93,8 +94,8 @@ def run_errands(session: Session, endpoint: Endpoint) -> Dialogue[None]:
     """
     wanted = [
         row.by[endpoint.protocol]
-        for errand in endpoint.errands
-        if endpoint.protocol in (row := ERRANDS[errand]).by and (session.logged_in or not row.needs_login)
+        for row in ERRANDS
+        if endpoint.protocol in row.by and row.wanted(endpoint) and (session.logged_in or not row.needs_login)
     ]
     if wanted:
         yield Enter(Phase.CHECK)
