@@ -7,7 +7,6 @@ not used, because they would connect to unchecked addresses. Other modules parse
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from exporter.model import FailureReason, IpFamily, Resolution
 from exporter.net.detours import NO_DETOURS, Detours
+from exporter.net.http_failures import Broken, TooLargeError, explained, whole
 from exporter.net.resolve import ResolveError
 from exporter.net.system_names import normal_address
 from exporter.threads import computed
@@ -228,21 +228,13 @@ class Fetcher:
                     lost = Lost.UNREACHABLE if temporary else Lost.UNUSABLE
                     lost = Lost.NOT_FOUND if response.status in (404, 410) else lost
                     raise FetchError(lost, f"answers with HTTP {response.status}")
-                body = await _whole(response, limit)
+                body = await whole(response, limit)
                 expires = response.expires if isinstance(response, _Response) else None
                 return Document(url, body, response.content_type.lower(), expires)
         except ResolveError as error:
             raise _unresolved(error) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _explained(error) from None
-
-
-async def _whole(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    try:
-        await response.content.readexactly(limit + 1)
-    except asyncio.IncompleteReadError as end:
-        return end.partial
-    raise FetchError(Lost.UNUSABLE, f"answers with more than {limit} octets")
+            raise _failure(error) from None
 
 
 def _host(url: str) -> str:
@@ -266,30 +258,19 @@ def _unresolved(error: ResolveError) -> FetchError:
     return FetchError(lost, f"cannot be looked up: {error.detail}")
 
 
-def _explained(error: Exception) -> FetchError:
-    """The failure in our own words, because the text of an exception may come from the server."""
-    match error:
-        case aiohttp.ClientConnectorCertificateError():
-            why = getattr(error.certificate_error, "verify_message", "it does not fit")
-            return FetchError(Lost.CERTIFICATE, f"has an invalid certificate: {why}")
-        case aiohttp.ClientConnectorError():
-            cause: BaseException | None = error.os_error
-            while cause is not None and not isinstance(cause, ResolveError | FetchError):
-                cause = cause.__cause__ or cause.__context__
-            if isinstance(cause, FetchError):
-                return cause
-            if isinstance(cause, ResolveError):
-                return _unresolved(cause)
-            number = error.os_error.errno
-            return FetchError(
-                Lost.UNREACHABLE, f"cannot be reached{f': {os.strerror(number)}' if number and number > 0 else ''}"
-            )
-        case aiohttp.ClientSSLError():
-            return FetchError(Lost.UNREACHABLE, "does not speak TLS as we do")
-        case aiohttp.ServerDisconnectedError():
-            return FetchError(Lost.UNREACHABLE, "closes the connection without an answer")
-        case aiohttp.ClientPayloadError():
-            return FetchError(Lost.UNREACHABLE, "closes the connection in the middle of its answer")
-        case aiohttp.ClientResponseError():
-            return FetchError(Lost.UNUSABLE, "answers with something other than HTTP")
-    return FetchError(Lost.UNREACHABLE, "cannot be asked")
+def _failure(error: Exception) -> FetchError:
+    # aiohttp takes what our resolver raises for an error of its own.
+    cause: BaseException | None = error if isinstance(error, aiohttp.ClientConnectorError) else None
+    while cause is not None:
+        if isinstance(cause, FetchError):
+            return cause
+        if isinstance(cause, ResolveError):
+            return _unresolved(cause)
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, TooLargeError):
+        return FetchError(Lost.UNUSABLE, str(error))
+    broken, words = explained(error)
+    return FetchError(_LOST.get(broken, Lost.UNREACHABLE), words)
+
+
+_LOST = {Broken.CERTIFICATE: Lost.CERTIFICATE, Broken.NOT_HTTP: Lost.UNUSABLE}

@@ -5,22 +5,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import secrets
 import ssl
 import time
-from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
 from exporter.model import OAuth2Client, TokenOutcome
+from exporter.net.http_failures import Broken, TooLargeError, explained, whole
 from exporter.protocol.oauth2 import Material, TokenAnswer, TokenError, TokenRequest, token_answer, token_request
 from exporter.threads import in_own_thread
 
@@ -47,8 +45,10 @@ async def fetch_token(client: OAuth2Client, material: Material) -> TokenAnswer:
     request, context = await in_own_thread(partial(_prepared, client, material), "oauth2-files")
     try:
         return await _exchange(client.token_url, request, context)
+    except TooLargeError as error:
+        raise TokenError(TokenOutcome.INVALID, f"the token endpoint {error}") from None
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        outcome, words = _explained(error)
+        outcome, words = _lost(error)
         raise TokenError(outcome, f"the token endpoint {urlsplit(client.token_url).hostname} {words}") from None
 
 
@@ -88,16 +88,8 @@ async def _exchange(url: str, request: TokenRequest, context: ssl.SSLContext) ->
             url, data=request.body.reveal(), headers=headers, proxy=_proxy(url), allow_redirects=False
         ) as response,
     ):
-        body = await _whole(response)
+        body = await whole(response, MAX_ANSWER)
         return token_answer(response.status, response.headers.get("Retry-After"), body, request.hidden, time.time())
-
-
-async def _whole(response: aiohttp.ClientResponse) -> bytes:
-    try:
-        await response.content.readexactly(MAX_ANSWER + 1)
-    except asyncio.IncompleteReadError as end:
-        return end.partial
-    raise TokenError(TokenOutcome.INVALID, f"the token endpoint answers with more than {MAX_ANSWER} octets")
 
 
 def _proxy(url: str) -> str | None:
@@ -116,43 +108,11 @@ def _is_this_machine(host: str) -> bool:
         return host == "localhost"
 
 
-def _explained(error: Exception) -> tuple[TokenOutcome, str]:
-    """What went wrong, in our words, because an exception's text may come from the server."""
-    return next(
-        ((outcome, words(error)) for kind, outcome, words in _LOSSES if isinstance(error, kind)),
-        (TokenOutcome.UNREACHABLE, "cannot be asked"),
-    )
+def _lost(error: Exception) -> tuple[TokenOutcome, str]:
+    if isinstance(error, TimeoutError):
+        return TokenOutcome.UNREACHABLE, f"does not answer within {TIMEOUT:g} s"
+    broken, words = explained(error)
+    return TokenOutcome.INVALID if broken in _ANSWERED else TokenOutcome.UNREACHABLE, words
 
 
-def _because(error: Any) -> str:
-    number = error.os_error.errno
-    return f"cannot be reached: {os.strerror(number)}" if number and number > 0 else "cannot be reached"
-
-
-_LOSSES: Final[tuple[tuple[type[Exception], TokenOutcome, Callable[[Any], str]], ...]] = (
-    (TimeoutError, TokenOutcome.UNREACHABLE, lambda _: f"does not answer within {TIMEOUT:g} s"),
-    (
-        aiohttp.ClientConnectorCertificateError,
-        TokenOutcome.UNREACHABLE,
-        lambda error: (
-            f"has an invalid certificate: {getattr(error.certificate_error, 'verify_message', 'it does not fit')}"
-        ),
-    ),
-    (
-        aiohttp.ClientHttpProxyError,
-        TokenOutcome.UNREACHABLE,
-        lambda error: f"cannot be reached: the proxy answers HTTP {error.status}",
-    ),
-    (aiohttp.ClientConnectorDNSError, TokenOutcome.UNREACHABLE, lambda _: "cannot be found: its name has no address"),
-    (aiohttp.ClientConnectorSSLError, TokenOutcome.UNREACHABLE, lambda _: "does not speak TLS as we do"),
-    (aiohttp.ClientConnectorError, TokenOutcome.UNREACHABLE, _because),
-    (aiohttp.ServerDisconnectedError, TokenOutcome.UNREACHABLE, lambda _: "closes the connection without an answer"),
-    (aiohttp.ClientPayloadError, TokenOutcome.INVALID, lambda _: "closes the connection in the middle of its answer"),
-    (aiohttp.ClientResponseError, TokenOutcome.INVALID, lambda _: "answers with something other than HTTP"),
-    (
-        aiohttp.ClientOSError,
-        TokenOutcome.UNREACHABLE,
-        lambda error: f"cannot be asked: {error.strerror or 'the connection breaks'}",
-    ),
-)
-"""What each way to fail means, the narrower ones first."""
+_ANSWERED: Final = frozenset({Broken.CUT_SHORT, Broken.NOT_HTTP})
