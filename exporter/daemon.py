@@ -33,10 +33,7 @@ from exporter.model import (
     Endpoint,
     Flows,
     Limits,
-    LongTask,
     RosterChange,
-    SkipReason,
-    TokenOutcome,
 )
 from exporter.net.detours import NO_DETOURS, Detours
 from exporter.net.mail_exchangers import mail_exchangers
@@ -89,31 +86,6 @@ class Prepared:
     names: frozenset[str]
 
 
-class _StoreObserver:
-    """Reports schedule and token requests to the store."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def started(self, delay: float) -> None:
-        self._store.observe_start_delay(delay)
-
-    def failed(self, task: LongTask) -> None:
-        self._store.task_failed(task)
-
-    def skipped(self, reason: SkipReason) -> None:
-        self._store.skipped(reason)
-
-    def in_flight(self, count: int) -> None:
-        self._store.set_in_flight(count)
-
-    def token_requested(self, credentials: str, outcome: TokenOutcome) -> None:
-        self._store.token_requested(credentials, outcome)
-
-    def token_held(self, credentials: str, lifetime: float | None) -> None:
-        self._store.token_held(credentials, None if lifetime is None else time.time() + lifetime)
-
-
 class Daemon:
     """Probes on schedule and keeps the results, between `start` and `stop`."""
 
@@ -126,7 +98,6 @@ class Daemon:
             flows=FlowStates(time.time),
             lines_dropped=logs.dropped,
         )
-        observer = _StoreObserver(self.store)
         self.store.set_shard(shard.number, shard.total)
         self._configuration = configuration
         self._shard = shard
@@ -137,7 +108,7 @@ class Daemon:
         connect = partial(Stream.connect, watch=self._watch)
         through = partial(connect_through, watch=self._watch)
         self._contexts = TlsContexts()
-        self._logins = Logins(time.monotonic, configuration.login_backoff, observer)
+        self._logins = Logins(time.monotonic, configuration.login_backoff, self.store)
         self._resolver = Resolver(configuration.dns)
         world = World(self._resolver, self._contexts, connect=connect, connect_through=through, detours=detours)
         self.visitor = Visitor(world, self._logins)
@@ -145,7 +116,7 @@ class Daemon:
         self.domains = DomainDesk(self.visitor, self.store.domains, shard, self._discovered)
         self._flows: FlowRunner | None = None
         self._state_log = StateLog()
-        self._scheduler = Scheduler[Endpoint | Job](self._run, observer)
+        self._scheduler = Scheduler[Endpoint | Job](self._run, self.store)
         self._jobs: Mapping[Key, Job] = {}
         self._stops = Stops()
         self.housekeeping = Housekeeping(self._scheduler.is_quiet)

@@ -27,16 +27,16 @@ MAX_STARTS_A_TURN: Final = 16
 class Observer(Interface):
     """Is told about starts, skips and failures."""
 
-    def started(self, delay: float) -> None:
+    def observe_start_delay(self, seconds: float) -> None:
         """A probe starts this many seconds after it was due."""
 
     def skipped(self, reason: SkipReason) -> None:
         """A probe was due and is not started."""
 
-    def in_flight(self, count: int) -> None:
+    def set_in_flight(self, probes: int) -> None:
         """This many probes are running now."""
 
-    def failed(self, task: LongTask) -> None:
+    def task_failed(self, task: LongTask) -> None:
         """The schedule itself failed somewhere; it continues."""
 
 
@@ -178,7 +178,7 @@ class Scheduler(Generic[Item]):
         try:
             self._take_turns(now)
         except Exception as error:  # noqa: BLE001 - after any error, other endpoints still get their turns
-            report(LongTask.SCHEDULE, error, self._observer.failed)
+            report(LongTask.SCHEDULE, error, self._observer.task_failed)
         next_at = self._timetable.next_at()
         self._awaited = now if next_at is None else max(next_at, now)
         if next_at is not None:
@@ -224,21 +224,21 @@ class Scheduler(Generic[Item]):
 
     def _start(self, due: Due[Item], hosts: dict[str, _Host]) -> None:
         loop = asyncio.get_running_loop()
-        self._observer.started(max(loop.time() - due.at, 0.0))
+        self._observer.observe_start_delay(max(loop.time() - due.at, 0.0))
         for host in hosts.values():
             host.running += 1
         task = loop.create_task(self._run(due.item))
         self._running[due.item.key] = task
-        self._observer.in_flight(len(self._running))
+        self._observer.set_in_flight(len(self._running))
         task.add_done_callback(partial(self._ended, due.item, hosts))
 
     def _ended(self, item: Item, hosts: dict[str, _Host], task: asyncio.Task[None]) -> None:
         del self._running[item.key]
         if not task.cancelled() and isinstance(error := task.exception(), Exception):
-            report(LongTask.SCHEDULE, error, self._observer.failed)
+            report(LongTask.SCHEDULE, error, self._observer.task_failed)
         for name, host in hosts.items():
             self._leave(name, host)
-        self._observer.in_flight(len(self._running))
+        self._observer.set_in_flight(len(self._running))
         self._start_waiting()
 
     def _leave(self, name: str, host: _Host) -> None:

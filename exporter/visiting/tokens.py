@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from functools import partial
@@ -63,8 +64,8 @@ class TokenObserver(Interface):
 
     def token_requested(self, credentials: str, outcome: TokenOutcome) -> None: ...
 
-    def token_held(self, credentials: str, lifetime: float | None) -> None:
-        """The current token is valid for this many seconds; `None` if unknown, or if there is none."""
+    def token_held(self, credentials: str, expires_at: float | None) -> None:
+        """The current token expires at this Unix time; `None` if unknown, or if there is none."""
 
 
 class Unobserved:
@@ -72,7 +73,7 @@ class Unobserved:
 
     def token_requested(self, credentials: str, outcome: TokenOutcome) -> None: ...
 
-    def token_held(self, credentials: str, lifetime: float | None) -> None: ...
+    def token_held(self, credentials: str, expires_at: float | None) -> None: ...
 
 
 Fetch = Callable[[OAuth2Client, Material], Awaitable[TokenAnswer]]
@@ -147,7 +148,14 @@ class _Account:
 class Tokens:
     """The tokens of one process."""
 
-    def __init__(self, fetch: Fetch, clock: Callable[[], float], reader: SecretReader, observer: TokenObserver) -> None:
+    def __init__(
+        self,
+        fetch: Fetch,
+        clock: Callable[[], float],
+        reader: SecretReader,
+        observer: TokenObserver,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
         """Prepare to fetch tokens.
 
         Args:
@@ -155,9 +163,11 @@ class Tokens:
             clock: Monotonic seconds.
             reader: Reads the secrets of clients.
             observer: Is told the results of requests.
+            wall_clock: Unix time, for the observer.
         """
         self._fetch = fetch
         self._clock = clock
+        self._wall_clock = wall_clock
         self._reader = reader
         self._observer = observer
         self._accounts: dict[Credentials, _Account] = {}
@@ -277,7 +287,8 @@ class Tokens:
         account.token = Token(answer.access_token, self._answers, made_of, usable_until)
         account.refusal = None
         if not account.dropped:
-            self._observer.token_held(account.credentials.name, answer.lifetime)
+            expires_at = None if answer.lifetime is None else self._wall_clock() + answer.lifetime
+            self._observer.token_held(account.credentials.name, expires_at)
         account.plan(max(lifetime - min(RENEW_AHEAD, lifetime / 5), SOONEST), lambda: self._renew(account))
 
     def _failed(self, account: _Account, made_of: Secret, error: TokenError) -> None:

@@ -36,16 +36,16 @@ class Diary:
             self.under_way["all"] -= 1
             self.under_way[endpoint.host] -= 1
 
-    def started(self, delay: float) -> None:
-        self.delays.append(delay)
+    def observe_start_delay(self, seconds: float) -> None:
+        self.delays.append(seconds)
 
     def skipped(self, reason: SkipReason) -> None:
         self.skips[reason] += 1
 
-    def in_flight(self, count: int) -> None:
-        self.most["in flight"] = max(self.most["in flight"], count)
+    def set_in_flight(self, probes: int) -> None:
+        self.most["in flight"] = max(self.most["in flight"], probes)
 
-    def failed(self, task: LongTask) -> None:
+    def task_failed(self, task: LongTask) -> None:
         self.failures.append(task)
 
 

@@ -29,12 +29,12 @@ from exporter.model import (
     SkipReason,
     TlsPolicy,
 )
-from exporter.net.replay import Replay
 from exporter.schedule.scheduler import Scheduler
 from exporter.visiting.connect import World
 from exporter.visiting.logins import Logins
 from exporter.visiting.visit import Visitor
 from tests import virtual_time
+from tests.replay import Replay
 
 DAY = 24 * 3600
 
@@ -68,16 +68,16 @@ class Contexts:
 
 
 class Unobserved:
-    def started(self, delay: float) -> None:
+    def observe_start_delay(self, seconds: float) -> None:
         """Nothing."""
 
     def skipped(self, reason: SkipReason) -> None:
         """Nothing."""
 
-    def in_flight(self, count: int) -> None:
+    def set_in_flight(self, probes: int) -> None:
         """Nothing."""
 
-    def failed(self, task: LongTask) -> None:
+    def task_failed(self, task: LongTask) -> None:
         raise AssertionError(task)
 
 

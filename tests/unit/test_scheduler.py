@@ -197,8 +197,8 @@ def test_an_address_has_its_turns_whatever_the_others_do() -> None:
 
 def test_whatever_one_turn_meets_with_the_others_are_taken() -> None:
     class Broken(Diary):
-        def started(self, delay: float) -> None:
-            super().started(delay)
+        def observe_start_delay(self, seconds: float) -> None:
+            super().observe_start_delay(seconds)
             if len(self.delays) == 3:
                 raise MemoryError
 

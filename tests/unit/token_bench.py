@@ -75,9 +75,9 @@ class Observed:
     def token_requested(self, credentials: str, outcome: TokenOutcome) -> None:
         self.requests.append(f"{credentials} {outcome}")
 
-    def token_held(self, credentials: str, lifetime: float | None) -> None:
+    def token_held(self, credentials: str, expires_at: float | None) -> None:
         assert "contoso" == credentials
-        self.held.append(lifetime)
+        self.held.append(expires_at)
 
 
 class Bench:
@@ -90,7 +90,7 @@ class Bench:
         )
         self.credentials = Credentials("contoso", "u", oauth2=self.client)
         clock = asyncio.get_running_loop().time
-        self.tokens = Tokens(self.endpoint.fetch, clock, SecretReader(clock), self.observed)
+        self.tokens = Tokens(self.endpoint.fetch, clock, SecretReader(clock), self.observed, wall_clock=lambda: 0.0)
 
     async def ask(self) -> Token:
         material = await self.tokens.material(self.client)
