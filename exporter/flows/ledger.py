@@ -12,6 +12,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
+from cachetools import FIFOCache
+
 from exporter.flows import signature
 from exporter.flows.bounces import Bounce
 from exporter.flows.message_judging import Copy, judge
@@ -107,7 +109,7 @@ class Ledger:
         # So numbers are above those of an earlier run, unless it sent more than ten messages a second.
         self._sequence = int(begun_at * 10)
         self._in_flight: dict[Token, InFlight] = {}
-        self._arrived: dict[Token, bool] = {}
+        self._arrived: FIFOCache[Token, bool] = FIFOCache(MAX_REMEMBERED)
         """The tokens of judged messages, and whether the messages were removed."""
         self._began_at = begun_at
 
@@ -188,8 +190,6 @@ class Ledger:
         """
         self._in_flight.pop(entry.token, None)
         self._arrived[entry.token] = removing is not None
-        if len(self._arrived) > MAX_REMEMBERED:
-            del self._arrived[next(iter(self._arrived))]
         seen = entry.begun if entry.seen is None else entry.seen
         took = max(seen - entry.begun, 0.0)
         arrival, faults = judge(self.flow, entry.text, entry.copies, entry.token.sent_at, took)

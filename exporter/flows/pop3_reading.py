@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
+from cachetools import FIFOCache
+
 from exporter.flows.assignment import INBOX, Assignment
 from exporter.flows.bounces import may_be_bounce, read_bounce
 from exporter.flows.dates import date_of_arrival
 from exporter.flows.desk import Desk
 from exporter.flows.headers import Headers, read_headers
-from exporter.flows.message_judging import Copy
 from exporter.flows.ledger import InFlight, Ledger, Standing
 from exporter.flows.matching import matches
+from exporter.flows.message_judging import Copy
 from exporter.flows.mime import MAX_MESSAGE
 from exporter.model import Removal, Settled
 from exporter.protocol.errands.mailbox import look_at_maildrop
@@ -41,7 +43,7 @@ class Maildrop:
     """
 
     def __init__(self) -> None:
-        self.foreign: dict[str, None] = {}
+        self.foreign: FIFOCache[str, None] = FIFOCache(MAX_KNOWN)
         self.attempts: dict[str, int] = {}
         self.held: dict[str, tuple[Ledger, InFlight]] = {}
 
@@ -49,8 +51,6 @@ class Maildrop:
         """Remember a message that is not ours."""
         self.attempts.pop(uidl, None)
         self.foreign[uidl] = None
-        if len(self.foreign) > MAX_KNOWN:
-            del self.foreign[next(iter(self.foreign))]
 
     def gives_up_on(self, uidl: str) -> bool:
         """Whether a message was tried too often. Each call counts as an attempt."""

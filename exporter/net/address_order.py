@@ -12,6 +12,8 @@ import socket
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
+from cachetools import TTLCache
+
 ROUTE_LIFETIME = 60.0
 """Seconds for which an order is kept. A route that goes in the meantime costs a probe one failed connection."""
 
@@ -49,23 +51,17 @@ class AddressOrder:
             source_for: The local address that a connection to an address would come from; `None` if no route leads
                 there.
         """
-        self._clock = clock
         self._source_for = source_for
-        self._kept: dict[tuple[str, ...], tuple[float, tuple[str, ...]]] = {}
+        self._kept: TTLCache[tuple[str, ...], tuple[str, ...]] = TTLCache(MAX_KEPT, ROUTE_LIFETIME, timer=clock)
 
     def __call__(self, addresses: tuple[str, ...]) -> tuple[str, ...]:
         """The addresses in the order to try them. Addresses without a route are left out if there are others."""
         if len(addresses) < 2 or not any(":" in address for address in addresses):  # noqa: PLR2004 - one needs no order
             # The rules treat all IPv4 addresses alike. If one has no route, its connect says so.
             return addresses
-        now = self._clock()
-        kept = self._kept.get(addresses)
-        if kept is not None and now < kept[0]:
-            return kept[1]
-        if len(self._kept) >= MAX_KEPT:
-            self._kept.clear()
-        order = in_order(addresses, self._source_for)
-        self._kept[addresses] = now + ROUTE_LIFETIME, order
+        order = self._kept.get(addresses)
+        if order is None:
+            order = self._kept[addresses] = in_order(addresses, self._source_for)
         return order
 
 

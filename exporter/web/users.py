@@ -22,6 +22,8 @@ from ipaddress import IPv4Address, IPv6Network, ip_address
 from types import MappingProxyType
 from typing import Final
 
+from cachetools import FIFOCache
+
 MAX_PENDING: Final = 256
 """Logins that wait to be checked. One more replaces the oldest of the network with the most."""
 
@@ -109,8 +111,8 @@ class Users:
         self._hashes: Mapping[str, bytes] = MappingProxyType({})
         self._decoy = b""
         self._pepper = secrets.token_bytes(32)
-        self._right: dict[bytes, None] = {}
-        self._wrong: dict[bytes, None] = {}
+        self._right: FIFOCache[bytes, None] = FIFOCache(MAX_REMEMBERED)
+        self._wrong: FIFOCache[bytes, None] = FIFOCache(MAX_REMEMBERED)
         self._pending: dict[bytes, asyncio.Future[bool]] = {}
         self._line = _Line()
         self._judging: asyncio.Task[None] | None = None
@@ -186,10 +188,7 @@ class Users:
         loop = asyncio.get_running_loop()
         matches = await loop.run_in_executor(self._thread, _matches, login.password, login.hashed or self._decoy)
         admitted = matches and login.hashed is not None
-        remembered = self._right if admitted else self._wrong
-        while len(remembered) >= MAX_REMEMBERED:
-            del remembered[next(iter(remembered))]
-        remembered[login.digest] = None
+        (self._right if admitted else self._wrong)[login.digest] = None
         return admitted
 
 
