@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import os
 import socket
-import time
 from typing import Final, Self
 
 from OpenSSL import SSL
@@ -21,10 +18,11 @@ from OpenSSL import SSL
 from exporter.model import FailureReason, TlsFacts
 from exporter.net import tls
 from exporter.net.buffer import OverflowingError, ReceiveBuffer
+from exporter.net.establishing import establish
 from exporter.net.peer_clock import PeerClock
 from exporter.net.readiness import Readiness, Wait, Watch
 from exporter.net.records import Records
-from exporter.net.stamps import Arrivals, acknowledge_at_once, ask_for_stamps, connected
+from exporter.net.stamps import Arrivals, acknowledge_at_once
 from exporter.net.stream_errors import CLOSED, StreamError, not_connected, translated
 from exporter.protocol.dialogue import ChannelBinding, quoted
 
@@ -85,32 +83,14 @@ class Stream:
         stream = None
         try:
             stream = cls(sock, watch)
-            await stream._connect(address, port, source_address)
+            await establish(sock, stream._readiness, stream.peer_clock, (address, port), source_address)
+            stream.local_address = str(sock.getsockname()[0])
         except BaseException as failed:
             (stream or sock).close()
             if isinstance(failed, OSError):
                 raise not_connected(failed) from None
             raise
         return stream
-
-    async def _connect(self, address: str, port: int, source_address: str | None) -> None:
-        sock = self._socket
-        sock.setblocking(False)
-        # Commands are small and each waits for its reply: Nagle's delay would be measured as the server's.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if source_address is not None:
-            sock.bind((source_address, 0))
-        ask_for_stamps(sock)
-        begun = time.perf_counter()
-        error = sock.connect_ex((address, port))
-        if error == errno.EINPROGRESS:
-            await self._readiness.of(Wait.WRITE)
-            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if error:
-            raise OSError(error, os.strerror(error))
-        now = time.perf_counter()
-        self.peer_clock.noticed(now - connected(sock, now - begun))
-        self.local_address = str(sock.getsockname()[0])
 
     async def send(self, data: bytes) -> None:
         """Send all of it.
