@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Final
 
 from exporter.model import FailureReason, Phase, ProbeResult
@@ -33,10 +34,8 @@ class Spread:
     def of(cls, durations: Sequence[float]) -> Spread:
         """The spread of at least one duration."""
         ordered = sorted(durations)
-        middle, odd = divmod(len(ordered), 2)
-        median = ordered[middle] if odd else (ordered[middle - 1] + ordered[middle]) / 2
         rank = math.ceil(0.95 * len(ordered))
-        return cls(len(ordered), ordered[0], median, ordered[rank - 1], ordered[-1])
+        return cls(len(ordered), ordered[0], median(ordered), ordered[rank - 1], ordered[-1])
 
 
 @dataclass(frozen=True, slots=True)

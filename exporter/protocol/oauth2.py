@@ -142,16 +142,12 @@ def token_request(client: OAuth2Client, material: Material, now: float, nonce: s
     Raises:
         KeyUnusable: One of the secrets is not what it should be.
     """
-    parameters: dict[str, str] = {}
+    parameters = _assertions(client, material, now, nonce)
     authorization: Secret | None = None
     hidden = [secret for field in fields(material) if (secret := getattr(material, field.name)) is not None]
+    hidden += [Secret(signed.encode()) for signed in parameters.values()]
     if material.refresh_token is not None:
         parameters["refresh_token"] = _text(material.refresh_token, "refresh_token")
-    if material.service_account is not None:
-        parameters["assertion"] = _account_assertion(client, material.service_account, now)
-    elif material.private_key is not None:
-        parameters["client_assertion_type"] = CLIENT_ASSERTION_TYPE
-        parameters["client_assertion"] = _client_assertion(client, material, material.private_key, now, nonce)
     if material.client_secret is not None:
         secret = _text(material.client_secret, "client_secret")
         if client.authentication is OAuth2Authentication.BASIC:
@@ -161,13 +157,14 @@ def token_request(client: OAuth2Client, material: Material, now: float, nonce: s
             hidden.append(Secret(pair))
         else:
             parameters["client_secret"] = secret
+    if "client_assertion" in parameters:
+        parameters["client_assertion_type"] = CLIENT_ASSERTION_TYPE
     # RFC 6749 3.2.1, RFC 7521 4.2: a client names itself unless its authentication does.
     if client.client_id is not None and authorization is None:
         parameters["client_id"] = client.client_id
     # A service account's scope is among its claims.
     if client.scope is not None and client.grant is not OAuth2Grant.JWT_BEARER:
         parameters["scope"] = client.scope
-    hidden.extend(Secret(parameters[key].encode()) for key in ("assertion", "client_assertion") if key in parameters)
     # Imported here and below: a daemon without tokens is spared its 58 modules.
     from oauthlib.oauth2.rfc6749.parameters import prepare_token_request  # type: ignore[import-untyped] # noqa: PLC0415
 
@@ -210,13 +207,16 @@ def token_answer(
             raise TokenError(outcome, f"the token endpoint answers HTTP {status} without a token", wait) from None
         raise TokenError(_with_words(status, known["error"]), _explained(error, hidden), wait) from None
     token = parsed["access_token"]
-    # RFC 6749 7.1: a token of another type must not be used. The type is missing from some answers.
-    kind = known.get("token_type", "Bearer")
-    if kind.lower() != "bearer" or not re.fullmatch("[!-~]+", token):
+    if not _is_bearer(token, known):
         raise TokenError(TokenOutcome.INVALID, "the token endpoint gives something other than a bearer token", wait)
     renewed = known.get("refresh_token", "")
     refresh_token = Secret(renewed.encode()) if _REFRESH_TOKEN.fullmatch(renewed) else None
     return TokenAnswer(Secret(token.encode()), _lifetime(document), refresh_token)
+
+
+def _is_bearer(token: str, answer: Mapping[str, str]) -> bool:
+    """RFC 6749 7.1: a token of another type must not be used. The type is missing from some answers."""
+    return answer.get("token_type", "Bearer").lower() == "bearer" and re.fullmatch("[!-~]+", token) is not None
 
 
 def _text(secret: Secret, key: str) -> str:
@@ -224,6 +224,15 @@ def _text(secret: Secret, key: str) -> str:
         return secret.reveal().decode()
     except UnicodeDecodeError:
         raise KeyUnusable(f"{key} is not text in UTF-8, which is all that a form can carry") from None
+
+
+def _assertions(client: OAuth2Client, material: Material, now: float, nonce: str) -> dict[str, str]:
+    """What the client signs, if it has something to sign with, by its parameter."""
+    if material.service_account is not None:
+        return {"assertion": _account_assertion(client, material.service_account, now)}
+    if material.private_key is not None:
+        return {"client_assertion": _client_assertion(client, material, material.private_key, now, nonce)}
+    return {}
 
 
 def _client_assertion(client: OAuth2Client, material: Material, key: Secret, now: float, nonce: str) -> str:

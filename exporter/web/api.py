@@ -8,13 +8,15 @@ what is not known is null.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import fields
+from types import MappingProxyType
+from typing import Any, Final
 
 from exporter.metrics.endpoint_state import EndpointState, Health
 from exporter.metrics.history import KeptFailure
 from exporter.metrics.record import Record, unfold
-from exporter.model import CertificateFacts, Failure, MailboxFacts, ProbeResult, TlsFacts, TranscriptLine
+from exporter.model import CertificateFacts, Facts, Failure, MailboxFacts, ProbeResult, TlsFacts, TranscriptLine
 from exporter.web.survey import Expiry, Survey
 
 JsonObject = dict[str, Any]
@@ -61,6 +63,14 @@ def endpoint_detail(state: EndpointState, others: Sequence[EndpointState], now: 
         "addresses": [{"address": each.endpoint.only_address, "state": each.health} for each in others] or None,
         "last_probe": _detailed(state.latest, name),
         "last_failure": None if state.last_failed is None else _kept(state.last_failed, name),
+        **_past(state),
+    }
+    yield f"{json.dumps(answer, indent=1)}\n".encode()
+
+
+def _past(state: EndpointState) -> JsonObject:
+    history = state.history
+    return {
         "history": [
             {
                 "ended_at": attempt.ended_at,
@@ -71,25 +81,19 @@ def endpoint_detail(state: EndpointState, others: Sequence[EndpointState], now: 
             for attempt in state.attempts
         ],
         "failures_kept": [
-            {
-                "id": kept.id,
-                "ended_at": kept.ended_at,
-                "failure": _failure(kept.failure),
-            }
-            for kept in state.history.failures
+            {"id": kept.id, "ended_at": kept.ended_at, "failure": _failure(kept.failure)} for kept in history.failures
         ],
         "state_changes": [
             {"at": turn.at, "state": Health.UP if turn.reason is None else Health.FAILING}
             | {"reason": turn.reason, "phase": turn.phase}
-            for turn in state.history.turns
+            for turn in history.turns
         ],
         "server_changes": [
             {"at": change.at, "what": change.fact, "before": change.before, "after": change.after}
-            for change in state.history.changes
+            for change in history.changes
         ],
-        "half_hours": {"newest": state.history.timeline.newest, "runs": str(state.history.timeline)},
+        "half_hours": {"newest": history.timeline.newest, "runs": str(history.timeline)},
     }
-    yield f"{json.dumps(answer, indent=1)}\n".encode()
 
 
 def endpoint_summary(state: EndpointState) -> JsonObject:
@@ -144,10 +148,8 @@ def probe_document(result: ProbeResult) -> JsonObject:
     """A result with all that takes room; what `mail-exporter probe --json` prints is the same."""
     outcome = _outcome(result)
     if result.facts.tls is not None:
-        outcome["tls"]["chain"] = [_certificate(certificate) for certificate in result.facts.tls.chain]
-        outcome["tls"]["verified_chain"] = [
-            _certificate(certificate) for certificate in result.facts.tls.verified_chain
-        ]
+        outcome["tls"]["chain"] = [_written(certificate) for certificate in result.facts.tls.chain]
+        outcome["tls"]["verified_chain"] = [_written(certificate) for certificate in result.facts.tls.verified_chain]
     return {
         **outcome,
         "capabilities": None if result.facts.capabilities is None else list(result.facts.capabilities),
@@ -166,16 +168,31 @@ def _outcome(result: ProbeResult) -> JsonObject:
             {"phase": span.phase, "start_seconds": span.start, "duration_seconds": span.duration}
             for span in result.spans
         ],
-        "address": result.facts.address,
-        "tls": _tls(result.facts.tls),
-        "starttls_offered": result.facts.starttls_offered,
-        "auth_mechanism": result.facts.auth_mechanism,
-        "auth_success": result.facts.auth_success,
         "login_paused": result.login_paused,
-        "reply_codes": dict(result.facts.reply_codes or ()),
-        "size_limit_bytes": result.facts.size_limit,
-        "mailbox": _mailbox(result.facts.mailbox),
+        **_written(result.facts, without=_LARGE),
     }
+
+
+_LARGE: Final = frozenset({"capabilities"})
+"""Facts that lists leave out."""
+
+_UNITS: Final[Mapping[str, str]] = MappingProxyType(
+    {each: f"{each}_bytes" for each in ("size", "size_limit", "quota_used", "quota_limit")}
+)
+"""Names of fields that say their unit here."""
+
+
+def _written(facts: Facts | MailboxFacts | CertificateFacts, without: Collection[str] = ()) -> JsonObject:
+    """Each field under its own name, so that a new one needs nothing here."""
+    return {
+        _UNITS.get(field.name, field.name): _FORMS.get(field.name, _as_it_is)(getattr(facts, field.name))
+        for field in fields(facts)
+        if field.name not in without
+    }
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _failure(failure: Failure | None) -> JsonObject | None:
@@ -204,33 +221,14 @@ def _tls(tls: TlsFacts | None) -> JsonObject | None:
     }
 
 
-def _certificate(certificate: CertificateFacts) -> JsonObject:
-    return {
-        "subject": certificate.subject,
-        "issuer": certificate.issuer,
-        "serial": certificate.serial,
-        "not_before": certificate.not_before,
-        "not_after": certificate.not_after,
-        "names": list(certificate.names),
-        "fingerprint_sha256": certificate.fingerprint_sha256,
-        "public_key_sha256": certificate.public_key_sha256,
-        "key": certificate.key,
-        "signature": certificate.signature,
+_FORMS: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
+    {
+        "tls": _tls,
+        "mailbox": lambda mailbox: None if mailbox is None else _written(mailbox),
+        "reply_codes": lambda codes: dict(codes or ()),
     }
-
-
-def _mailbox(mailbox: MailboxFacts | None) -> JsonObject | None:
-    if mailbox is None:
-        return None
-    return {
-        "name": mailbox.name,
-        "messages": mailbox.messages,
-        "unseen": mailbox.unseen,
-        "size_bytes": mailbox.size,
-        "quota_used_bytes": mailbox.quota_used,
-        "quota_limit_bytes": mailbox.quota_limit,
-        "unreadable": mailbox.unreadable,
-    }
+)
+"""Fields that hold more than one value."""
 
 
 def _line(line: TranscriptLine) -> JsonObject:

@@ -73,30 +73,13 @@ def create_application(
     streamer = Streamer()
     pages = PageRoutes(store, clock, streamer)
     interface = _Interface(
-        store=store,
-        streamer=streamer,
-        ready=ready,
-        configuration=configuration,
-        process=process,
-        clock=clock,
+        store=store, streamer=streamer, ready=ready, configuration=configuration, process=process, clock=clock
     )
     application = web.Application(middlewares=[pages.explain])
     application.on_response_prepare.append(_secure)
     application.on_cleanup.append(interface.close)
     application.add_routes(
-        [
-            *pages.routes(),
-            web.get("/metrics", interface.metrics),
-            web.get("/api/v1/endpoints", interface.api_endpoints),
-            web.get("/api/v1/endpoint", interface.api_endpoint),
-            web.get("/api/v1/failure", interface.api_failure),
-            web.get("/api/v1/endpoints/{name:.+}/failures/{id}", interface.api_failure),
-            web.get("/api/v1/endpoints/{name:.+}", interface.api_endpoint),
-            web.get("/config", interface.configuration),
-            web.get("/-/healthy", interface.healthy),
-            web.get("/-/ready", interface.readiness),
-            web.post("/-/reload", _reloading(reload, origins)),
-        ]
+        [*pages.routes(), *interface.routes(), web.post("/-/reload", _reloading(reload, origins))],
     )
     return application
 
@@ -120,6 +103,19 @@ class _Interface:
         self._process = process
         self._clock = clock
         self._streamer = streamer
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/metrics", self.metrics),
+            web.get("/api/v1/endpoints", self.api_endpoints),
+            web.get("/api/v1/endpoint", self.api_endpoint),
+            web.get("/api/v1/failure", self.api_failure),
+            web.get("/api/v1/endpoints/{name:.+}/failures/{id}", self.api_failure),
+            web.get("/api/v1/endpoints/{name:.+}", self.api_endpoint),
+            web.get("/config", self.configuration),
+            web.get("/-/healthy", self.healthy),
+            web.get("/-/ready", self.readiness),
+        ]
 
     async def close(self, _: web.Application) -> None:
         self._streamer.close()

@@ -70,8 +70,16 @@ def mx_answer(records: Sequence[Mx], domain: str, *, ttl: float, secure: bool, i
                 Source.MX, success=False, problem="no MX record, and no address that could stand for it", ttl=ttl
             )
         records = [Mx(0, domain)]
-    notes = []
-    offers = []
+    offers, notes = _mx_offers(records, secure=secure)
+    problem = "; ".join(notes)
+    return Answered(
+        Source.MX, success=bool(offers), offers=tuple(offers), problem=problem, ttl=ttl, malformed=bool(notes)
+    )
+
+
+def _mx_offers(records: Iterable[Mx], *, secure: bool) -> tuple[list[Offer], list[str]]:
+    """The servers in the order of preference, and the problems of the records."""
+    offers, notes = [], []
     for record in sorted(records, key=lambda record: (record.preference, record.host)):
         host = host_of(record.host) if record.host else None
         if host is None:
@@ -91,10 +99,7 @@ def mx_answer(records: Sequence[Mx], domain: str, *, ttl: float, secure: bool, i
                     relay=True,
                 )
             )
-    problem = "; ".join(notes)
-    return Answered(
-        Source.MX, success=bool(offers), offers=tuple(offers), problem=problem, ttl=ttl, malformed=bool(notes)
-    )
+    return offers, notes
 
 
 def srv_offers(service: str, records: Iterable[Srv], *, secure: bool) -> tuple[list[Offer], list[str]]:
