@@ -9,30 +9,58 @@ from pathlib import Path
 import pytest
 
 from dashboards.boards.looks import PALE_PROTOCOL_COLORS, PHASE_COLORS, PROTOCOL_COLORS
+from exporter import model
 from exporter.certificates import failure_reason
+from exporter.cli.waterfall import DIRECTION_STYLES
+from exporter.config.credentials_section import _AUTHENTICATION
 from exporter.demo.servers import SESSIONS
+from exporter.domains.checks.spf import _MISTAKES
 from exporter.domains.judge import CHECKS
+from exporter.domains.posture.spf_evaluation import SpfMistake
+from exporter.metrics.endpoint_state import Health
 from exporter.model import (
+    Addresses,
+    AuthMethod,
+    AuthResult,
     CertificateProblem,
+    Direction,
     DomainCheck,
     DomainProblem,
     Encryption,
-    Errand,
     FailureReason,
+    IpFamily,
+    KeyType,
+    Label,
     Leg,
+    LongTask,
     Mechanism,
+    OAuth2Authentication,
+    OAuth2Grant,
+    OAuth2Provider,
     Outcome,
     Phase,
     Protocol,
+    ProxyScheme,
+    Reach,
+    Removal,
+    SecretKind,
     Sender,
     SkipReason,
     Source,
+    StapleStatus,
     TlsVersion,
+    TokenOutcome,
 )
 from exporter.net.contexts import VERSIONS
-from exporter.protocol.errands import ERRANDS
+from exporter.net.proxies import _PROTOCOLS
+from exporter.net.resolve import _TYPES
 from exporter.protocol.protocols import PROTOCOLS, with_key, with_mechanism
 from exporter.protocol.sasl import MECHANISMS
+from exporter.web.filters import SORTS
+from exporter.web.policy import ClientAuth
+from exporter.web.query import Sort
+from exporter.web.server_context import _VERIFY
+from exporter.web.survey import _SORTS
 from exporter.web.wording import HEALTH
 from tests.protocol.samples import endpoint
 
@@ -49,34 +77,69 @@ def explained(members: type[StrEnum], page: str, form: str = "`{}`") -> list[Str
 OF_PROTOCOLS = frozenset[Mechanism]().union(*(row.mechanisms for row in PROTOCOLS.values()))
 
 
-@pytest.mark.parametrize(
-    ("members", "table"),
-    [
-        (Protocol, PROTOCOLS),
-        (Protocol, SESSIONS),
-        (Protocol, PROTOCOL_COLORS),
-        (Protocol, PALE_PROTOCOL_COLORS),
-        (Protocol, ERRANDS[Errand.CAPABILITIES].by),
-        (Errand, ERRANDS),
-        (Phase, PHASE_COLORS),
-        (Phase, [phase for phase in Phase if f".phase-{phase} " in STYLE]),
-        (FailureReason, explained(FailureReason, "failures.md", "\n## {}\n")),
-        (SkipReason, explained(SkipReason, "operating.md", "\n| `{}` |")),
-        (Outcome, explained(Outcome, "mail-flow.md", "\n| `{}` |")),
-        (Leg, explained(Leg, "mail-flow.md")),
-        (DomainProblem, explained(DomainProblem, "domains.md", "\n### {}\n")),
-        (DomainCheck, explained(DomainCheck, "domains.md", "\n| `{}` |")),
-        (DomainCheck, CHECKS),
-        (Sender, explained(Sender, "domains.md", "\n| `{}` |")),
-        (Source, explained(Source, "domains.md", "\n| `{}` |")),
-        (Mechanism, {Mechanism.AUTO, *MECHANISMS, *OF_PROTOCOLS}),
-        (TlsVersion, VERSIONS),
-        (type(next(iter(HEALTH))), HEALTH),
-    ],
-    ids=lambda each: each.__name__ if isinstance(each, type) else "",
-)
-def test_every_member_has_its_row(members: type[Enum], table: Collection[Enum]) -> None:
+ROWS: list[tuple[type[Enum], Collection[object]]] = [
+    (Protocol, PROTOCOLS),
+    (Protocol, SESSIONS),
+    (Protocol, PROTOCOL_COLORS),
+    (Protocol, PALE_PROTOCOL_COLORS),
+    (Phase, PHASE_COLORS),
+    (Phase, [phase for phase in Phase if f".phase-{phase} " in STYLE]),
+    (FailureReason, explained(FailureReason, "failures.md", "\n## {}\n")),
+    (SkipReason, explained(SkipReason, "operating.md", "\n| `{}` |")),
+    (Outcome, explained(Outcome, "mail-flow.md", "\n| `{}` |")),
+    (Leg, explained(Leg, "mail-flow.md")),
+    (DomainProblem, explained(DomainProblem, "domains.md", "\n### {}\n")),
+    (DomainCheck, explained(DomainCheck, "domains.md", "\n| `{}` |")),
+    (DomainCheck, CHECKS),
+    (Sender, explained(Sender, "domains.md", "\n| `{}` |")),
+    (Source, explained(Source, "domains.md", "\n| `{}` |")),
+    (Mechanism, {Mechanism.AUTO, *MECHANISMS, *OF_PROTOCOLS}),
+    (TlsVersion, VERSIONS),
+    (TlsVersion, explained(TlsVersion, "configuration.md")),
+    (KeyType, explained(KeyType, "metrics.md")),
+    (Mechanism, explained(Mechanism, "configuration.md")),
+    (Encryption, explained(Encryption, "configuration.md")),
+    (IpFamily, explained(IpFamily, "configuration.md")),
+    (IpFamily, _TYPES),
+    (Addresses, explained(Addresses, "configuration.md")),
+    (ProxyScheme, _PROTOCOLS),
+    (ProxyScheme, explained(ProxyScheme, "configuration.md", "`{}://")),
+    (OAuth2Provider, explained(OAuth2Provider, "configuration.md")),
+    (OAuth2Provider, _AUTHENTICATION),
+    (OAuth2Authentication, explained(OAuth2Authentication, "configuration.md")),
+    (TokenOutcome, explained(TokenOutcome, "metrics.md")),
+    (LongTask, explained(LongTask, "metrics.md")),
+    (Removal, explained(Removal, "metrics.md")),
+    (AuthMethod, explained(AuthMethod, "metrics.md")),
+    (AuthResult, explained(AuthResult, "metrics.md")),
+    (CertificateProblem, explained(CertificateProblem, "metrics.md")),
+    (StapleStatus, explained(StapleStatus, "api.md")),
+    (Direction, DIRECTION_STYLES),
+    (Health, HEALTH),
+    (Sort, SORTS),
+    (Sort, _SORTS),
+    (ClientAuth, _VERIFY),
+    (SpfMistake, _MISTAKES),
+]
+
+WITHOUT_ROWS: dict[type[Enum], str] = {
+    Label: "test_metrics.py asks whether every label is one of a metric",
+    OAuth2Grant: "the value is what is sent",
+    Reach: "a problem has one",
+    SecretKind: "test_sasl.py logs in with each kind that a mechanism takes",
+}
+"""Closed sets of the model that no table is about, with the reason."""
+
+
+@pytest.mark.parametrize(("members", "table"), ROWS, ids=lambda each: each.__name__ if isinstance(each, type) else "")
+def test_every_member_has_its_row(members: type[Enum], table: Collection[object]) -> None:
     assert [] == [member for member in members if member not in table]
+
+
+def test_every_closed_set_of_the_model_is_asked_about() -> None:
+    closed = {each for each in vars(model).values() if isinstance(each, type) and issubclass(each, Enum)}
+
+    assert set() == closed - {members for members, _ in ROWS} - WITHOUT_ROWS.keys()
 
 
 @pytest.mark.parametrize("problem", CertificateProblem)
