@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 from pydantic.json_schema import GenerateJsonSchema
 
 from exporter.config.endpoint_schema import CredentialsSection, DefaultsSection, EndpointSection, ModuleSection
@@ -17,6 +17,7 @@ from exporter.config.schema_fields import (
     Address,
     AllowedTarget,
     Backoff,
+    ConnectionsAtOnce,
     DomainLabels,
     DomainName,
     FilePath,
@@ -35,6 +36,7 @@ from exporter.config.schema_fields import (
     OneDomainCheck,
     Patience,
     PlainText,
+    ProbesAtOnce,
     Promptness,
     Rhythm,
     Section,
@@ -71,30 +73,9 @@ class DnsSection(Section):
 class LimitsSection(Section):
     """Limits that protect this process and the servers that it probes."""
 
-    concurrent_probes: int | None = Field(
-        default=None,
-        ge=1,
-        le=10_000,
-        description="How many probes may run at once.",
-        examples=[64],
-        json_schema_extra={"default": 256},
-    )
-    connections_per_host: int | None = Field(
-        default=None,
-        ge=1,
-        le=1_000,
-        description="How many of them may talk to the same host.",
-        examples=[2],
-        json_schema_extra={"default": 4},
-    )
-    on_demand_probes: int | None = Field(
-        default=None,
-        ge=1,
-        le=1_000,
-        description="How many probes that /probe asks for may run at once.",
-        examples=[32],
-        json_schema_extra={"default": 16},
-    )
+    concurrent_probes: ProbesAtOnce | None = key("How many probes may run at once.", 64, 256)
+    connections_per_host: ConnectionsAtOnce | None = key("How many of them may talk to the same host.", 2, 4)
+    on_demand_probes: ConnectionsAtOnce | None = key("How many probes that /probe asks for may run at once.", 32, 16)
 
 
 class LoginBackoffSection(Section):

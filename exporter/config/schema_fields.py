@@ -141,7 +141,7 @@ class OneOf:
 
 
 @dataclass(frozen=True, slots=True)
-class InlineSecret:
+class SecretText:
     """Parses a secret in the configuration itself, under this key."""
 
     key: str
@@ -195,9 +195,9 @@ DomainLabels: TypeAlias = Annotated[
 ]
 FilePath: TypeAlias = Annotated[Path, Text(_path)]
 VariableName: TypeAlias = Annotated[str, Text(plain_text.variable_name, plain_text.VARIABLE_NAME)]
-InlinePassword: TypeAlias = Annotated[Secret, Text(InlineSecret("password"))]
-InlineClientSecret: TypeAlias = Annotated[Secret, Text(InlineSecret("client_secret"))]
-InlineRefreshToken: TypeAlias = Annotated[Secret, Text(InlineSecret("refresh_token"))]
+InlinePassword: TypeAlias = Annotated[Secret, Text(SecretText("password"))]
+InlineClientSecret: TypeAlias = Annotated[Secret, Text(SecretText("client_secret"))]
+InlineRefreshToken: TypeAlias = Annotated[Secret, Text(SecretText("refresh_token"))]
 TokenUrl: TypeAlias = Annotated[str, Text(plain_text.token_url, r"^https?://[^\s#@]+$")]
 Scope: TypeAlias = Annotated[str, Text(plain_text.scope, plain_text.SCOPE)]
 Tenant: TypeAlias = Annotated[str, Text(plain_text.tenant, plain_text.TENANT)]
@@ -208,7 +208,7 @@ ReversePath: TypeAlias = Annotated[str, Text(plain_text.reverse_path)]
 Capability: TypeAlias = Annotated[str, Text(plain_text.capability)]
 Fingerprint: TypeAlias = Annotated[str, Text(plain_text.fingerprint, plain_text.FINGERPRINT)]
 FlowAddress: TypeAlias = Annotated[str, Text(plain_text.flow_address)]
-InlineFlowKey: TypeAlias = Annotated[Secret, Text(InlineSecret("flow_key"))]
+InlineFlowKey: TypeAlias = Annotated[Secret, Text(SecretText("flow_key"))]
 Patience: TypeAlias = Annotated[float, Text(Duration(1, 7 * 24 * 3600, "1h"), PATTERN)]
 Promptness: TypeAlias = Annotated[float, Text(Duration(0.1, 7 * 24 * 3600, "2m"), PATTERN)]
 Rhythm: TypeAlias = Annotated[float, Text(Duration(1, 365 * 24 * 3600, "26h"), PATTERN)]
@@ -216,6 +216,8 @@ DomainName: TypeAlias = Annotated[str, Text(parse_domain, r"^[^\s/?#@]+$")]
 Selector: TypeAlias = Annotated[str, Text(parse_host)]
 Judging: TypeAlias = Annotated[float, Text(Duration(0.1, 600, "30s"), PATTERN)]
 ReplyCode: TypeAlias = Annotated[int, Field(ge=200, le=599)]
+ProbesAtOnce: TypeAlias = Annotated[int, Field(ge=1, le=10_000)]
+ConnectionsAtOnce: TypeAlias = Annotated[int, Field(ge=1, le=1_000)]
 
 OneProtocol: TypeAlias = Annotated[Protocol, BeforeValidator(OneOf(Protocol))]
 OneEncryption: TypeAlias = Annotated[Encryption, BeforeValidator(OneOf(Encryption))]

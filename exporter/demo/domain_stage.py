@@ -23,14 +23,14 @@ from exporter.config.configuration import Configuration, Domain, Following
 from exporter.config.values.allowed import AllowedTargets, parse_allowed
 from exporter.config.yaml_output import render
 from exporter.demo.authority import Authority, Issued, Validity, self_signed
-from exporter.demo.web_server import web_server
+from exporter.demo.dns_server import Zone, nameserver, zone
 from exporter.demo.domain_hosts import HEALTHY, HOSTS, LISTS, PACC_PATH, REVERSE, WEB_HOSTS, Host, Shown
 from exporter.demo.domain_scenes import DOMAIN_SCENES, INTERVAL
-from exporter.demo.dns_server import Zone, nameserver, zone
 from exporter.demo.post import PostOffice
 from exporter.demo.published_domains import DomainScene
 from exporter.demo.servers import LOOPBACK, closed_port, mail_server
 from exporter.demo.site import Quota, Site
+from exporter.demo.web_server import web_server
 from exporter.model import (
     DnsSettings,
     DomainCheck,

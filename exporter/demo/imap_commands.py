@@ -26,7 +26,7 @@ _LITERAL: Final = re.compile(rb" \{([0-9]{1,10})(\+?)\}$")
 _TAG: Final = re.compile(rb"[A-Za-z0-9.]{1,64}(?= |$)")
 
 
-class UnreadableError(Exception):
+class UnreadableCommandError(Exception):
     """The command is invalid; the next one may be valid.
 
     Attributes:
@@ -69,14 +69,14 @@ async def read_command(wire: Wire) -> Command:
         ClientGoneError: There is no next one.
         LineTooLongError: It does not end.
         TooMuchError: A literal is too large that the client sends without asking.
-        UnreadableError: It is not a command.
+        UnreadableCommandError: It is not a command.
     """
     line = await wire.read_line(MAX_LINE)
     found = _TAG.match(line)
     tag = found[0] if found else b"*"
     head = _HEAD.match(line)
     if head is None:
-        raise UnreadableError(tag, b"a tag and a command, please")
+        raise UnreadableCommandError(tag, b"a tag and a command, please")
     texts: list[bytes] = []
     items: tuple[bytes, ...] = ()
     rest = line[head.end() :]
@@ -93,7 +93,7 @@ async def read_command(wire: Wire) -> Command:
             return Command(tag, head[2].upper(), tuple(texts), items)
         texts.append(await _literal(wire, tag, size=int(announced[1]), waits=not announced[2]))
         rest = await wire.read_line(MAX_LINE)
-    raise UnreadableError(tag, b"too many literals")
+    raise UnreadableCommandError(tag, b"too many literals")
 
 
 def _arguments(text: bytes, tag: bytes) -> list[bytes | tuple[bytes, ...]]:
@@ -102,7 +102,7 @@ def _arguments(text: bytes, tag: bytes) -> list[bytes | tuple[bytes, ...]]:
     while position < len(text):
         argument = _ARGUMENT.match(text, position)
         if argument is None:
-            raise UnreadableError(tag, b"the arguments make no sense")
+            raise UnreadableCommandError(tag, b"the arguments make no sense")
         position = argument.end()
         if argument["items"] is not None:
             found.append(tuple(argument["items"].upper().split()))
@@ -117,7 +117,7 @@ async def _literal(wire: Wire, tag: bytes, *, size: int, waits: bool) -> bytes:
     """RFC 9051 section 4.3, and RFC 7888 for clients that do not wait."""
     if size > MAX_LITERAL:
         if waits:
-            raise UnreadableError(tag, b"that literal is too large")
+            raise UnreadableCommandError(tag, b"that literal is too large")
         raise TooMuchError
     if waits:
         await wire.send(b"+ go on\r\n")

@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import ClassVar, Final
 
-from exporter.demo.imap_commands import Command, TooMuchError, UnreadableError, read_command
+from exporter.demo.imap_commands import Command, TooMuchError, UnreadableCommandError, read_command
 from exporter.demo.imap_mailbox import NotUnderstoodError, OpenMailbox
 from exporter.demo.post import Folder
-from exporter.demo.server_session import MAX_LINE, Session, decoded
-from exporter.demo.site import Greeting, Logins, Site
+from exporter.demo.server_session import MAX_LINE, ServerSession, decoded
+from exporter.demo.site import Greeting, LoginService, Site
 from exporter.demo.wire import Wire
 
 
-class ImapSession(Session):
+class ImapSession(ServerSession):
     """One client's IMAP session.
 
     Attributes:
@@ -40,7 +40,7 @@ class ImapSession(Session):
     async def turn(self) -> None:
         try:
             command = await read_command(self.wire)
-        except UnreadableError as error:
+        except UnreadableCommandError as error:
             await self.wire.send(b"%s BAD %s\r\n" % (error.tag, error.problem))
             return
         except TooMuchError:
@@ -65,7 +65,7 @@ class ImapSession(Session):
 
     async def judge(self, command: Command, who: str | None) -> None:
         """Answer a login (RFC 5530 section 3 for the codes)."""
-        if self.site.behaviour.logins is Logins.UNAVAILABLE:
+        if self.site.behaviour.logins is LoginService.UNAVAILABLE:
             await self.finish(command, b"NO [UNAVAILABLE] passwords cannot be checked just now")
         elif who is not None:
             self.account = who

@@ -7,15 +7,15 @@ from types import MappingProxyType
 from typing import ClassVar, Final
 
 from exporter.demo.post import Folder, Letter
-from exporter.demo.server_session import MAX_LINE, Session, decoded
-from exporter.demo.site import Greeting, Logins, Site
+from exporter.demo.server_session import MAX_LINE, ServerSession, decoded
+from exporter.demo.site import Greeting, LoginService, Site
 from exporter.demo.wire import Wire
 
 MAX_DIGITS: Final = 9
 """The most that the number of a message has."""
 
 
-class Pop3Session(Session):
+class Pop3Session(ServerSession):
     """One client's POP3 session.
 
     Attributes:
@@ -62,7 +62,7 @@ class Pop3Session(Session):
 
     async def judge(self, who: str | None) -> None:
         """Answer a login (RFC 3206: AUTH is about the credentials, SYS/TEMP about the server)."""
-        if self.site.behaviour.logins is Logins.UNAVAILABLE:
+        if self.site.behaviour.logins is LoginService.UNAVAILABLE:
             await self.reply(b"-ERR [SYS/TEMP] passwords cannot be checked just now")
         elif who is not None:
             self._inbox = self.site.post.mailboxes(who)["INBOX"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
-from exporter.demo.site import Behaviour, Greeting, Logins, Quota, Upgrade
+from exporter.demo.site import Behaviour, Greeting, LoginService, Quota, Upgrade
 from exporter.model import Encryption, FailureReason, Phase, Protocol
 
 SERVER_NAME: Final = "mail.demo.example"
@@ -61,7 +61,7 @@ class Password(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ExpectedFailure:
     """How a probe fails."""
 
     reason: FailureReason
@@ -95,7 +95,7 @@ class Scene:
     shows: str
     protocol: Protocol
     encryption: Encryption
-    expected: Outcome | None = None
+    expected: ExpectedFailure | None = None
     behaviour: Behaviour = field(default_factory=Behaviour)
     certificate: CertificateKind = CertificateKind.GOOD
     password: Password = Password.RIGHT
@@ -166,7 +166,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         "the certificate expired yesterday",
         Protocol.POP3,
         Encryption.STARTTLS,
-        Outcome(FailureReason.TLS_CERTIFICATE_EXPIRED, Phase.TLS),
+        ExpectedFailure(FailureReason.TLS_CERTIFICATE_EXPIRED, Phase.TLS),
         certificate=CertificateKind.EXPIRED,
     ),
     Scene(
@@ -174,7 +174,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         "the certificate begins tomorrow",
         Protocol.SMTP,
         Encryption.TLS,
-        Outcome(FailureReason.TLS_CERTIFICATE_NOT_YET_VALID, Phase.TLS),
+        ExpectedFailure(FailureReason.TLS_CERTIFICATE_NOT_YET_VALID, Phase.TLS),
         certificate=CertificateKind.NOT_YET_VALID,
     ),
     Scene(
@@ -182,7 +182,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         f"the certificate is for {OTHER_NAME}",
         Protocol.IMAP,
         Encryption.TLS,
-        Outcome(FailureReason.TLS_NAME_MISMATCH, Phase.TLS),
+        ExpectedFailure(FailureReason.TLS_NAME_MISMATCH, Phase.TLS),
         certificate=CertificateKind.WRONG_NAME,
     ),
     Scene(
@@ -190,7 +190,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         "the server signed its certificate itself",
         Protocol.SMTP,
         Encryption.STARTTLS,
-        Outcome(FailureReason.TLS_UNTRUSTED, Phase.TLS),
+        ExpectedFailure(FailureReason.TLS_UNTRUSTED, Phase.TLS),
         certificate=CertificateKind.SELF_SIGNED,
     ),
     Scene(
@@ -198,7 +198,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         "an unknown authority signed the certificate",
         Protocol.POP3,
         Encryption.TLS,
-        Outcome(FailureReason.TLS_UNTRUSTED, Phase.TLS),
+        ExpectedFailure(FailureReason.TLS_UNTRUSTED, Phase.TLS),
         certificate=CertificateKind.UNKNOWN_AUTHORITY,
     ),
     # STARTTLS under attack: in none of these does the password leave.
@@ -207,7 +207,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         "an attacker on the way removed STARTTLS, to get the password in plain text",
         Protocol.SMTP,
         Encryption.STARTTLS,
-        Outcome(FailureReason.STARTTLS_NOT_OFFERED, Phase.STARTTLS),
+        ExpectedFailure(FailureReason.STARTTLS_NOT_OFFERED, Phase.STARTTLS),
         behaviour=Behaviour(upgrade=Upgrade.HIDDEN),
     ),
     Scene(
@@ -215,7 +215,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         "STARTTLS is announced, and refused",
         Protocol.IMAP,
         Encryption.STARTTLS,
-        Outcome(FailureReason.STARTTLS_REFUSED, Phase.STARTTLS),
+        ExpectedFailure(FailureReason.STARTTLS_REFUSED, Phase.STARTTLS),
         behaviour=Behaviour(upgrade=Upgrade.REFUSED),
     ),
     Scene(
@@ -223,7 +223,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         "an attacker on the way adds data before the handshake",
         Protocol.POP3,
         Encryption.STARTTLS,
-        Outcome(FailureReason.STARTTLS_INJECTION, Phase.STARTTLS),
+        ExpectedFailure(FailureReason.STARTTLS_INJECTION, Phase.STARTTLS),
         behaviour=Behaviour(upgrade=Upgrade.INJECTED),
     ),
     # Servers that turn us away, or are not there, or are not mail servers.
@@ -232,7 +232,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         "greets with 554",
         Protocol.SMTP,
         Encryption.STARTTLS,
-        Outcome(FailureReason.SERVER_REFUSED, Phase.GREETING),
+        ExpectedFailure(FailureReason.SERVER_REFUSED, Phase.GREETING),
         behaviour=Behaviour(greeting=Greeting.REFUSE),
     ),
     Scene(
@@ -240,7 +240,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         "greets with BYE",
         Protocol.IMAP,
         Encryption.TLS,
-        Outcome(FailureReason.SERVER_REFUSED, Phase.GREETING),
+        ExpectedFailure(FailureReason.SERVER_REFUSED, Phase.GREETING),
         behaviour=Behaviour(greeting=Greeting.REFUSE),
     ),
     Scene(
@@ -248,7 +248,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         "greets with -ERR",
         Protocol.POP3,
         Encryption.TLS,
-        Outcome(FailureReason.SERVER_REFUSED, Phase.GREETING),
+        ExpectedFailure(FailureReason.SERVER_REFUSED, Phase.GREETING),
         behaviour=Behaviour(greeting=Greeting.REFUSE),
     ),
     Scene(
@@ -256,7 +256,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         "greets with 421: come back later",
         Protocol.SMTP,
         Encryption.STARTTLS,
-        Outcome(FailureReason.SERVER_BUSY, Phase.GREETING),
+        ExpectedFailure(FailureReason.SERVER_BUSY, Phase.GREETING),
         behaviour=Behaviour(greeting=Greeting.BUSY),
     ),
     Scene(
@@ -264,7 +264,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         "no program listens at the port",
         Protocol.POP3,
         Encryption.TLS,
-        Outcome(FailureReason.CONNECT_REFUSED, Phase.CONNECT),
+        ExpectedFailure(FailureReason.CONNECT_REFUSED, Phase.CONNECT),
         listens=False,
     ),
     Scene(
@@ -272,7 +272,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         "accepts the connection and never sends anything",
         Protocol.IMAP,
         Encryption.STARTTLS,
-        Outcome(FailureReason.TIMEOUT, Phase.GREETING),
+        ExpectedFailure(FailureReason.TIMEOUT, Phase.GREETING),
         behaviour=Behaviour(greeting=Greeting.SILENCE),
         timeout=2.0,
     ),
@@ -281,7 +281,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         "closes the connection when it is asked to log in",
         Protocol.SMTP,
         Encryption.TLS,
-        Outcome(FailureReason.CONNECTION_CLOSED, Phase.AUTH),
+        ExpectedFailure(FailureReason.CONNECTION_CLOSED, Phase.AUTH),
         behaviour=Behaviour(hangs_up_on=b"AUTH"),
     ),
     Scene(
@@ -289,7 +289,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         "an SSH server answers instead of a mail server",
         Protocol.IMAP,
         Encryption.STARTTLS,
-        Outcome(FailureReason.PROTOCOL_ERROR, Phase.GREETING),
+        ExpectedFailure(FailureReason.PROTOCOL_ERROR, Phase.GREETING),
         behaviour=Behaviour(greeting=Greeting.GARBAGE),
     ),
     # Logins, mailboxes and recipients.
@@ -298,7 +298,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         "the password is wrong",
         Protocol.IMAP,
         Encryption.TLS,
-        Outcome(FailureReason.AUTH_REJECTED, Phase.AUTH),
+        ExpectedFailure(FailureReason.AUTH_REJECTED, Phase.AUTH),
         password=Password.WRONG,
     ),
     Scene(
@@ -306,7 +306,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         "the password is wrong",
         Protocol.POP3,
         Encryption.STARTTLS,
-        Outcome(FailureReason.AUTH_REJECTED, Phase.AUTH),
+        ExpectedFailure(FailureReason.AUTH_REJECTED, Phase.AUTH),
         password=Password.WRONG,
     ),
     Scene(
@@ -314,15 +314,15 @@ SCENES: Final[tuple[Scene, ...]] = (
         "the server cannot check passwords at the moment",
         Protocol.SMTP,
         Encryption.STARTTLS,
-        Outcome(FailureReason.AUTH_UNAVAILABLE, Phase.AUTH),
-        behaviour=Behaviour(logins=Logins.UNAVAILABLE),
+        ExpectedFailure(FailureReason.AUTH_UNAVAILABLE, Phase.AUTH),
+        behaviour=Behaviour(logins=LoginService.UNAVAILABLE),
     ),
     Scene(
         "missing-mailbox-imap",
         "the configured mailbox does not exist",
         Protocol.IMAP,
         Encryption.STARTTLS,
-        Outcome(FailureReason.MAILBOX_UNAVAILABLE, Phase.CHECK),
+        ExpectedFailure(FailureReason.MAILBOX_UNAVAILABLE, Phase.CHECK),
         mailbox="Archive",
     ),
     Scene(
@@ -330,7 +330,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         "the server does not accept mail for the recipient",
         Protocol.SMTP,
         Encryption.STARTTLS,
-        Outcome(FailureReason.RECIPIENT_REFUSED, Phase.CHECK),
+        ExpectedFailure(FailureReason.RECIPIENT_REFUSED, Phase.CHECK),
         password=Password.NONE,
         rcpt_to=UNKNOWN_RECIPIENT,
     ),
@@ -339,7 +339,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         "accepts mail from anybody to anybody: an open relay",
         Protocol.SMTP,
         Encryption.STARTTLS,
-        Outcome(FailureReason.RECIPIENT_ACCEPTED, Phase.CHECK),
+        ExpectedFailure(FailureReason.RECIPIENT_ACCEPTED, Phase.CHECK),
         behaviour=Behaviour(open_relay=True),
         password=Password.NONE,
         rcpt_to=FOREIGN_RECIPIENT,

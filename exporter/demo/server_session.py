@@ -22,7 +22,7 @@ ANOTHER_SERVICE: Final = b"SSH-2.0-OpenSSH_10.0\r\n"
 """The greeting of a server of another kind."""
 
 
-class Session(ABC):
+class ServerSession(ABC):
     """One client's conversation with one server.
 
     Attributes:

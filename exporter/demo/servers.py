@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from exporter.demo.imap_server import ImapSession
 from exporter.demo.pop3_server import Pop3Session
-from exporter.demo.server_session import Session
+from exporter.demo.server_session import ServerSession
 from exporter.demo.site import Site
 from exporter.demo.smtp_server import SmtpSession
 from exporter.demo.wire import ClientGoneError, Wire
@@ -27,7 +27,7 @@ MAX_CLIENTS: Final = 64
 MAX_SESSION: Final = 2 * 3600.0
 """Seconds until a client is dropped, whatever it is doing. A probe takes a moment; who waits for mail, an hour."""
 
-SESSIONS: Final[Mapping[Protocol, Callable[[Wire, Site], Session]]] = {
+SESSIONS: Final[Mapping[Protocol, Callable[[Wire, Site], ServerSession]]] = {
     Protocol.SMTP: SmtpSession,
     Protocol.IMAP: ImapSession,
     Protocol.POP3: Pop3Session,

@@ -41,7 +41,7 @@ class Upgrade(Enum):
     """Something is said in plain behind the consent, where a careless client takes it for said under TLS."""
 
 
-class Logins(Enum):
+class LoginService(Enum):
     """How logins behave."""
 
     CHECKED = auto()
@@ -65,7 +65,7 @@ class Behaviour:
     delay: float = 0.0
     greeting: Greeting = Greeting.WELCOME
     upgrade: Upgrade = Upgrade.OFFERED
-    logins: Logins = Logins.CHECKED
+    logins: LoginService = LoginService.CHECKED
     hangs_up_on: bytes | None = None
     open_relay: bool = False
     withholds: frozenset[bytes] = frozenset()

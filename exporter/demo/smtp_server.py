@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import ClassVar, Final
 
 from exporter.demo.post import MAX_MESSAGE
-from exporter.demo.server_session import MAX_LINE, Session, decoded
-from exporter.demo.site import Greeting, Logins, Site
+from exporter.demo.server_session import MAX_LINE, ServerSession, decoded
+from exporter.demo.site import Greeting, LoginService, Site
 from exporter.demo.wire import Wire
 
 _MAIL: Final = re.compile(rb"FROM: ?<([^<>\s]*)>((?: [!-~]+)*)", re.IGNORECASE)
@@ -19,7 +19,7 @@ MAX_RECIPIENTS: Final = 10
 _SIZE: Final = re.compile(rb" SIZE=([0-9]{1,20})(?: |$)", re.IGNORECASE)
 
 
-class SmtpSession(Session):
+class SmtpSession(ServerSession):
     """One client's SMTP session.
 
     Attributes:
@@ -130,7 +130,7 @@ async def auth(session: SmtpSession, argument: bytes) -> None:
         await session.reply(b"504 5.5.4 That mechanism is not known here")
     elif (good := await exchange(session, initial)) is None:
         await session.reply(b"501 5.5.2 Cancelled, or not base64")
-    elif session.site.behaviour.logins is Logins.UNAVAILABLE:
+    elif session.site.behaviour.logins is LoginService.UNAVAILABLE:
         await session.reply(b"454 4.7.0 Temporary authentication failure")
     elif good:
         session.logged_in = True

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
-from typing import Protocol as Interface
 
 import dns.rdatatype
 from dns.rdtypes.ANY.MX import MX
 
 from exporter.model import FailureReason
-from exporter.net.dns_query import Absent, Failed, Outcome, Records
-from exporter.net.resolve import ResolveError
+from exporter.net.dns_query import Absent, Failed, Records
+from exporter.net.resolve import ResolveError, Resolver
 
 MAX_HOSTS = 64
 
 
-class Asked(Interface):
-    """The part of a `Resolver` that is needed here."""
-
-    async def records(self, name: str, rdtype: dns.rdatatype.RdataType) -> Outcome:
-        """The records of one type at a name."""
-
-
-async def mail_exchangers(names: Asked, domain: str) -> tuple[str, ...]:
+async def mail_exchangers(names: Resolver, domain: str) -> tuple[str, ...]:
     """The hosts that accept mail for a domain, the most preferred first.
 
     Raises:

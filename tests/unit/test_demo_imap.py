@@ -12,7 +12,7 @@ import pytest
 from exporter.demo.imap_commands import MAX_LITERAL, MAX_LITERALS
 from exporter.demo.scenes import SERVER_NAME, Scene
 from exporter.demo.server_session import MAX_LINE
-from exporter.demo.site import Behaviour, Greeting, Logins, Upgrade
+from exporter.demo.site import Behaviour, Greeting, LoginService, Upgrade
 from exporter.demo.stage import PASSWORD as SECRET
 from exporter.demo.stage import RIGHT, demo_servers
 from exporter.model import Encryption, Protocol
@@ -157,7 +157,7 @@ async def test_words_can_be_injected_behind_the_consent_to_starttls() -> None:
 
 
 async def test_logins_can_be_unavailable() -> None:
-    behaviour = Behaviour(logins=Logins.UNAVAILABLE)
+    behaviour = Behaviour(logins=LoginService.UNAVAILABLE)
     async with demo_servers([scene(behaviour=behaviour)]) as [staged], connected(staged.endpoint.port) as client:
         await client.line()
         assert b"a NO [UNAVAILABLE] passwords cannot be checked just now" == await client.ask(LOGIN)

@@ -11,7 +11,7 @@ import pytest
 
 from exporter.demo.scenes import SERVER_NAME, Scene
 from exporter.demo.server_session import MAX_LINE
-from exporter.demo.site import Behaviour, Greeting, Logins, Upgrade
+from exporter.demo.site import Behaviour, Greeting, LoginService, Upgrade
 from exporter.demo.stage import PASSWORD as SECRET
 from exporter.demo.stage import RIGHT, demo_servers
 from exporter.model import Encryption, Protocol
@@ -135,7 +135,7 @@ async def test_words_can_be_injected_behind_the_consent_to_stls() -> None:
 
 
 async def test_logins_can_be_unavailable() -> None:
-    behaviour = Behaviour(logins=Logins.UNAVAILABLE)
+    behaviour = Behaviour(logins=LoginService.UNAVAILABLE)
     async with demo_servers([scene(behaviour=behaviour)]) as [staged], connected(staged.endpoint.port) as client:
         await client.line()
         expected = b"-ERR [SYS/TEMP] passwords cannot be checked just now"

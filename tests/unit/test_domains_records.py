@@ -14,7 +14,7 @@ from exporter.domains.posture.dns_list import NotAListingError, dnsbl_name, is_l
 from exporter.domains.posture.sts_policy import (
     InvalidError,
     Mode,
-    Policy,
+    StsPolicy,
     parse_policy,
     parse_sts_record,
     parse_tls_rpt,
@@ -52,7 +52,7 @@ class TestTags:
 
 class TestPolicy:
     def test_says_where_mail_may_go(self) -> None:
-        assert Policy(Mode.ENFORCE, ("mail.example.com", "*.example.net"), 604800) == parse_policy(GOOD)
+        assert StsPolicy(Mode.ENFORCE, ("mail.example.com", "*.example.net"), 604800) == parse_policy(GOOD)
         assert parse_policy(GOOD) == parse_policy(GOOD.replace(b"\r\n", b"\n"))
 
     @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ class TestPolicy:
         assert all(map(policy.lists, hosts))
 
     def test_of_mode_none_needs_no_hosts(self) -> None:
-        assert Policy(Mode.NONE, (), 86400) == parse_policy(b"version: STSv1\nmode: none\nmax_age: 86400")
+        assert StsPolicy(Mode.NONE, (), 86400) == parse_policy(b"version: STSv1\nmode: none\nmax_age: 86400")
 
 
 @pytest.mark.parametrize("text", ["v=STSv1; id=20260101;", "v=STSv1;id=a"])

@@ -17,7 +17,7 @@ from exporter.domains.posture.sts_policy import (
     SHORT_MAX_AGE,
     InvalidError,
     Mode,
-    Policy,
+    StsPolicy,
     parse_policy,
     parse_sts_record,
     parse_tls_rpt,
@@ -55,7 +55,7 @@ class PolicyFound:
     """
 
     id: str | None = None
-    policy: Policy | None = None
+    policy: StsPolicy | None = None
     expires: float | None = None
     wrong: tuple[tuple[DomainProblem, str], ...] = ()
     silent: bool = False
@@ -151,7 +151,7 @@ def _changed_without_id(here: Examination, found: PolicyFound) -> bool | None:
     return changed
 
 
-def _judge_policy(here: Examination, policy: Policy, expires: float | None) -> None:
+def _judge_policy(here: Examination, policy: StsPolicy, expires: float | None) -> None:
     if policy.mode is not Mode.ENFORCE:
         told = f"the policy has mode {policy.mode}: no mail is held back by it"
         here.report(DomainProblem.MTA_STS_NOT_ENFORCED, CHECK, told)
@@ -163,7 +163,7 @@ def _judge_policy(here: Examination, policy: Policy, expires: float | None) -> N
         here.report(DomainProblem.MTA_STS_POLICY_EXPIRES, CHECK, told)
 
 
-async def _judge_host(here: Examination, policy: Policy, host: Host) -> None:
+async def _judge_host(here: Examination, policy: StsPolicy, host: Host) -> None:
     if not policy.lists(host.name):
         told = f"{host.name} fits none of mx: {', '.join(policy.patterns[:5])}"
         here.report(DomainProblem.MTA_STS_MX_UNLISTED, CHECK, told)

@@ -12,7 +12,7 @@ from exporter.domains.checks.senders import senders
 from exporter.domains.lookups import Found, addresses, mx_records, pointers, texts
 from exporter.domains.posture.spf_evaluation import Ask, Judgement, SpfMistake, SpfResult, Told, check_host
 from exporter.domains.posture.spf_macros import Session
-from exporter.domains.posture.spf_record import Mechanism, SpfSyntaxError, is_spf, parse_spf
+from exporter.domains.posture.spf_record import SpfMechanism, SpfSyntaxError, is_spf, parse_spf
 from exporter.domains.tags import almost, shown
 from exporter.model import DomainCheck, DomainProblem
 
@@ -87,11 +87,11 @@ def _judge_record(here: Examination, records: list[str]) -> None:
     except SpfSyntaxError as error:
         here.report(DomainProblem.SPF_SYNTAX, CHECK, f"{here.domain}: {error}")
         return
-    last = next((term for term in record.terms if term.mechanism is Mechanism.ALL), None)
+    last = next((term for term in record.terms if term.mechanism is SpfMechanism.ALL), None)
     if last is None and not record.redirect:
         told = "the record ends without all or redirect: who is not listed is neither allowed nor forbidden"
         here.report(DomainProblem.SPF_WITHOUT_END, CHECK, told)
-    if any(term.mechanism is Mechanism.PTR for term in record.terms):
+    if any(term.mechanism is SpfMechanism.PTR for term in record.terms):
         told = "the mechanism ptr is slow, and receivers may ignore it (RFC 7208 section 5.5)"
         here.report(DomainProblem.SPF_USES_PTR, CHECK, told)
 

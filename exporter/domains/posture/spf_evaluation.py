@@ -14,8 +14,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from exporter.domains.posture.spf_macros import Session, expand, needs_validated_name, shortened
 from exporter.domains.posture.spf_record import (
     MAX_SHOWN,
-    Mechanism,
     Qualifier,
+    SpfMechanism,
     SpfRecord,
     SpfSyntaxError,
     Term,
@@ -189,27 +189,27 @@ class _Run:
     def matches(self, term: Term, domain: str) -> Generator[Ask, Told, bool]:
         """Whether a mechanism matches (section 5)."""
         address = self.session.address
-        if term.mechanism is Mechanism.ALL:
+        if term.mechanism is SpfMechanism.ALL:
             return True
         if term.network is not None:
             return address in term.network
         self.count_lookup(term.text[:MAX_SHOWN])
         target = (yield from self.expand(term.domain, domain)) if term.domain else domain
-        if term.mechanism is Mechanism.INCLUDE:
+        if term.mechanism is SpfMechanism.INCLUDE:
             return (yield from self.include(target, domain))
-        if term.mechanism is Mechanism.EXISTS:
+        if term.mechanism is SpfMechanism.EXISTS:
             return bool((yield from self.ask(target, "A")))
-        if term.mechanism is Mechanism.PTR:
+        if term.mechanism is SpfMechanism.PTR:
             names = yield from self.names_of_client(counts=True)
             return any(_is_below(name, target) for name in names)
         hosts: Iterable[str] = [target]
-        if term.mechanism is Mechanism.MX:
+        if term.mechanism is SpfMechanism.MX:
             hosts = yield from self.ask(target, "MX")
             if len(tuple(hosts)) > MAX_NAMES:
                 raise _PermError(SpfMistake.LOOKUPS, f"{target} has more than {MAX_NAMES} MX records")
         length = term.lengths[1 if isinstance(address, IPv6Address) else 0]
         for host in hosts:
-            addresses = yield from self.ask(host, _rdtype(address), counts=term.mechanism is Mechanism.A)
+            addresses = yield from self.ask(host, _rdtype(address), counts=term.mechanism is SpfMechanism.A)
             if any(address in ip_network(f"{each}/{length}", strict=False) for each in addresses):
                 return True
         return False

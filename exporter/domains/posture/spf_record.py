@@ -54,7 +54,7 @@ class Qualifier(StrEnum):
     NEUTRAL = "?"
 
 
-class Mechanism(StrEnum):
+class SpfMechanism(StrEnum):
     """The mechanisms (section 5)."""
 
     ALL = "all"
@@ -78,7 +78,7 @@ class Term:
     """
 
     text: str
-    mechanism: Mechanism
+    mechanism: SpfMechanism
     qualifier: Qualifier
     domain: str = ""
     network: IPv4Network | IPv6Network | None = None
@@ -142,19 +142,19 @@ def _modifier(name: str, value: str, word: str, known: dict[str, str]) -> None:
 def _term(word: str) -> Term:
     match = _MECHANISM.fullmatch(word)
     name = match[2].lower() if match else ""
-    if match is None or name not in set(Mechanism):
+    if match is None or name not in set(SpfMechanism):
         raise SpfSyntaxError(f"{word[:MAX_SHOWN]} is not a mechanism")
-    qualifier, mechanism, rest = Qualifier(match[1] or "+"), Mechanism(name), match[3]
-    if mechanism is Mechanism.ALL:
+    qualifier, mechanism, rest = Qualifier(match[1] or "+"), SpfMechanism(name), match[3]
+    if mechanism is SpfMechanism.ALL:
         if rest:
             raise SpfSyntaxError(f"{word[:MAX_SHOWN]}: nothing stands behind all")
         return Term(word, mechanism, qualifier)
-    if mechanism in (Mechanism.IP4, Mechanism.IP6):
+    if mechanism in (SpfMechanism.IP4, SpfMechanism.IP6):
         return Term(word, mechanism, qualifier, network=_network(mechanism, rest, word))
     lengths = WHOLE
-    if mechanism in (Mechanism.A, Mechanism.MX):
+    if mechanism in (SpfMechanism.A, SpfMechanism.MX):
         rest, lengths = _lengths(rest, word)
-    if mechanism in (Mechanism.INCLUDE, Mechanism.EXISTS) and not rest:
+    if mechanism in (SpfMechanism.INCLUDE, SpfMechanism.EXISTS) and not rest:
         raise SpfSyntaxError(f"{word[:MAX_SHOWN]} names no domain")
     if rest and not rest.startswith(":"):
         raise SpfSyntaxError(f"{word[:MAX_SHOWN]} is not well formed")
@@ -173,10 +173,10 @@ def _lengths(rest: str, word: str) -> tuple[str, tuple[int, int]]:
     return match[1], (four, six)
 
 
-def _network(mechanism: Mechanism, rest: str, word: str) -> IPv4Network | IPv6Network:
+def _network(mechanism: SpfMechanism, rest: str, word: str) -> IPv4Network | IPv6Network:
     match = _ADDRESS.fullmatch(rest)
     network = _as_network(rest[1:]) if match is not None else None
-    if match is None or network is None or network.version != (4 if mechanism is Mechanism.IP4 else 6):
+    if match is None or network is None or network.version != (4 if mechanism is SpfMechanism.IP4 else 6):
         raise SpfSyntaxError(f"{word[:MAX_SHOWN]} is not an address or a network of that kind")
     length = (match[2] or "")[1:]
     if len(length) > 1 and length.startswith("0"):

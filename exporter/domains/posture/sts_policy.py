@@ -37,7 +37,7 @@ class InvalidError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class StsPolicy:
     """A policy (section 3.2).
 
     Attributes:
@@ -75,7 +75,7 @@ def parse_sts_record(text: str) -> str:
     return tags["id"]
 
 
-def parse_policy(body: bytes) -> Policy:
+def parse_policy(body: bytes) -> StsPolicy:
     """Parse a policy.
 
     Raises:
@@ -103,7 +103,7 @@ def parse_policy(body: bytes) -> Policy:
     return _policy(fields, patterns)
 
 
-def _policy(fields: dict[str, str], patterns: list[str]) -> Policy:
+def _policy(fields: dict[str, str], patterns: list[str]) -> StsPolicy:
     if fields.get("version") != "STSv1":
         raise InvalidError("version: STSv1 is missing")
     if fields.get("mode") not in set(Mode):
@@ -117,7 +117,7 @@ def _policy(fields: dict[str, str], patterns: list[str]) -> Policy:
     for pattern in patterns:
         if not _PATTERN.fullmatch(pattern):
             raise InvalidError(f"mx {shown(pattern)} is not a host name, nor *. and a domain")
-    return Policy(mode, tuple(patterns), int(age))
+    return StsPolicy(mode, tuple(patterns), int(age))
 
 
 def tls_rpt_records(texts: Sequence[str]) -> list[str]:
