@@ -12,9 +12,9 @@ from exporter.flows.dates import internal_date
 from exporter.flows.desk import Desk, Ours
 from exporter.flows.headers import read_headers
 from exporter.flows.imap_mailboxes import ImapMailboxes
-from exporter.flows.message_judging import Copy
 from exporter.flows.ledger import InFlight, Ledger, Standing
 from exporter.flows.matching import matches
+from exporter.flows.message_judging import Copy
 from exporter.flows.places import Place
 from exporter.flows.signature import Token
 from exporter.model import Removal

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +11,10 @@ import yaml
 
 from dashboards.generate import GRAFANA_ALERTS, RULES, generate
 from dashboards.settings import EXPORTER_URL, Settings
-from deploy.helm.generate import generate as chart_schema
 from exporter import __version__
-from tests.deploy.kubernetes import Manifest, Tools, problems, tools
+from tests.deploy.chart import CASES, CHART, COPIES, EVERY_CASE, EVERYTHING, SINGLE, render
+from tests.deploy.kubernetes import Manifest, Tools, problems
 from tests.deploy.workloads import check_configuration, check_pod, check_scraping, check_selectors, of_kind, workload
-from tests.deploy.chart import CASES, CHART, COPIES, EVERYTHING, EVERY_CASE, SINGLE, render
-
 
 pytestmark = pytest.mark.timeout(600)
 """Seconds. Whichever test comes first waits, once on a machine, until helm and kubectl are fetched."""

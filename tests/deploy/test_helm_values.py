@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from dashboards.generate import GRAFANA_ALERTS, RULES, generate
-from dashboards.settings import EXPORTER_URL, Settings
 from deploy.helm.generate import generate as chart_schema
 from exporter import __version__
-from tests.deploy.kubernetes import Manifest, Tools, problems, tools
-from tests.deploy.workloads import check_configuration, check_pod, check_scraping, check_selectors, of_kind, workload
 from tests.deploy.chart import CHART, ONE_ENDPOINT, SINGLE, render
+from tests.deploy.kubernetes import Tools
+from tests.deploy.workloads import of_kind
 
 pytestmark = pytest.mark.timeout(600)
 """Seconds. Whichever test comes first waits, once on a machine, until helm and kubectl are fetched."""

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from exporter import __version__
-from tests.deploy.kubernetes import Manifest, Tools, problems, tools
+from tests.deploy.kubernetes import Manifest, Tools, problems
 from tests.deploy.workloads import (
     check_configuration,
     check_pod,

@@ -13,10 +13,10 @@ from exporter.domains.discovery.autoconfig_document import DocumentError, parse_
 from exporter.domains.discovery.pacc import digest_matches, parse_pacc
 from exporter.domains.posture.dkim_key import DkimError, dkim_records, parse_dkim
 from exporter.domains.posture.dmarc_policy import DmarcError, parse_dmarc
-from exporter.domains.posture.sts_policy import InvalidError, parse_policy, parse_sts_record, parse_tls_rpt
 from exporter.domains.posture.spf_evaluation import Ask, Told, check_host
 from exporter.domains.posture.spf_macros import Session
 from exporter.domains.posture.spf_record import SpfSyntaxError, parse_spf
+from exporter.domains.posture.sts_policy import InvalidError, parse_policy, parse_sts_record, parse_tls_rpt
 from exporter.domains.tags import having_version
 from exporter.model import Source
 

@@ -23,9 +23,9 @@ from exporter.flows.authentication import authentication_results
 from exporter.flows.bounces import read_bounce
 from exporter.flows.headers import decoded, read_headers
 from exporter.flows.hops import read_hops
+from exporter.flows.matching import matches
 from exporter.flows.message_judging import Copy
 from exporter.flows.message_judging import judge as judge_message
-from exporter.flows.matching import matches
 from exporter.flows.mime import UnreadableMessage, parts
 from exporter.flows.spam_scores import spam_scores
 from exporter.metrics.history_format import DamagedHistoryError, read_history

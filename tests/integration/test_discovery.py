@@ -5,31 +5,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from dns.rcode import SERVFAIL
 
 from exporter.config.load import parse
-from exporter.config.values.allowed import AllowedTargets, parse_allowed
-from exporter.domains.discovery.discoverer import SHORT, Discoverer, Discovery, Wanted
+from exporter.domains.discovery.discoverer import SHORT
 from exporter.domains.discovery.written import configuration, document
-from exporter.domains.lookups import Lookups
-from exporter.domains.target_rule import ONLY_PUBLIC, TargetRule
-from exporter.model import DnsSettings, Source
-from exporter.net.fetch import Document, Fetcher, FetchError, Lost, Objection
-from exporter.net.resolve import Resolver
-from tests.authority import Party, issue, key_pem, pem
+from exporter.domains.target_rule import ONLY_PUBLIC
+from exporter.model import Source
+from exporter.net.fetch import Document, FetchError, Lost
 from tests.servers import dns as servers
-from tests.servers.dns import Nameserver, nameserver
-from tests.servers.published import PATIENCE, Bench, DRIP, HANG, Web, bench
-
+from tests.servers.published import DRIP, HANG, PATIENCE, Bench, Web, bench
 
 XML = (
     '<clientConfig version="1.1"><emailProvider id="x"><incomingServer type="imap"><hostname>{0}</hostname>'

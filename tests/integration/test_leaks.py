@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from base64 import b64decode, b64encode, urlsafe_b64encode
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote, quote_from_bytes, quote_plus, unquote_plus
+from urllib.parse import quote, quote_from_bytes, quote_plus
 
 import pytest
 import yaml
@@ -24,13 +24,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from exporter.model import Mechanism, Protocol
 from tests.servers.authorisation import Answer, AuthorisationServer, Client, Request, authorisation
 from tests.servers.authority import Authority
-from tests.servers.dialects import Command, Server
 from tests.servers.exporter import Exporter, exporter_running, run_command
 from tests.servers.fetching import fetch
 from tests.servers.programs import LOOPBACK, free_ports, running, wait_until
-from tests.servers.scripted import FakeServer, Peer, Script, scripted, server_context
 from tests.servers.repeating import repeats, repeats_in_a_challenge, repeats_the_request
-
+from tests.servers.scripted import FakeServer, Script, scripted, server_context
 
 PASSWORD = 'pä55 "w/o+rd%21\\'
 WRONG = "wr0ng/pass+word?"

@@ -14,9 +14,9 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.servers.dns import Query, nameserver, records
-from tests.servers.nsd import nsd
 from tests.servers.exporter import Exporter, Metrics, exporter_running
 from tests.servers.fetching import Response, fetch
+from tests.servers.nsd import nsd
 from tests.servers.programs import LOOPBACK, REMOTE_LOOPBACK, scratch_directory
 
 ZONE = f"""\

@@ -47,8 +47,8 @@ FOLDERS = {
         ["protocol/test_*.py", "unit/test_starttls_situations.py"],
     ),
     "flows": Judges(
-        [f"flows/{name}.py" for name in ("alterations", "assignment", "authentication", "bounces", "hops", "judging")]
-        + [f"flows/{name}.py" for name in ("ledger", "matching", "spam_scores", "status_codes")],
+        [f"flows/{name}.py" for name in ("alterations", "assignment", "authentication", "bounces", "hops")]
+        + [f"flows/{name}.py" for name in ("ledger", "matching", "message_judging", "spam_scores", "status_codes")],
         ["unit/test_flow_*.py", "property/test_flow_properties.py"],
     ),
     "domains": Judges(

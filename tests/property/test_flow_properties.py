@@ -10,8 +10,8 @@ from exporter.flows.authentication import authentication_results
 from exporter.flows.bounces import read_bounce
 from exporter.flows.headers import decoded, read_headers
 from exporter.flows.hops import read_hops
-from exporter.flows.message_judging import Copy, judge
 from exporter.flows.matching import matches
+from exporter.flows.message_judging import Copy, judge
 from exporter.flows.mime import UnreadableMessage, parts
 from exporter.flows.signature import Token
 from exporter.flows.spam_scores import SCANNERS, spam_scores

@@ -1,26 +1,15 @@
 """A whole conversation with a server of any protocol, for tests."""
+
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
 
-from exporter.model import Encryption, Facts, FailureReason, Login, Mechanism, Phase, Withheld
-from exporter.protocol.dialogue import (
-    Enter,
-    LearningStep,
-    ReadExactly,
-    ReadLine,
-    RequireSecure,
-    Send,
-    ShowUnread,
-    StartTls,
-    TakeUnread,
-)
+from exporter.model import Encryption, Login, Withheld
 from exporter.protocol.errands import converse
-from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, learnt, play, whole
-from tests.protocol.samples import EVERY, IMAP, POP3, SMTP, Agreeable, login, tagged, untagged
-
+from tests.protocol.player import Cut, Played, play, whole
+from tests.protocol.samples import EVERY, Agreeable, login, tagged
 
 every_protocol = pytest.mark.parametrize("server", EVERY, ids=lambda server: server.protocol.value)
 

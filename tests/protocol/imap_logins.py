@@ -1,27 +1,14 @@
 """Logins by IMAP, for tests."""
+
 from __future__ import annotations
 
-from base64 import b64encode
-
-import pytest
-
-from exporter.model import Encryption, Facts, FailureReason, Login, Mechanism, Protocol
-from exporter.protocol.dialogue import MAX_LINE, printable
+from exporter.model import Encryption, Login, Protocol
 from exporter.protocol.imap import Imap
-from tests.protocol.player import Circumstances, Cut, Played, ScriptEndedError, every_cut, play, whole
-from tests.protocol.refused_logins import IMAP
+from tests.protocol.player import Cut, Played, play, whole
 from tests.protocol.samples import (
-    BEARER,
-    EXPLAINED,
-    EXPLANATION,
-    PASSWORD,
-    PLAIN,
-    USERNAME,
-    bearer,
     endpoint,
     login,
 )
-
 
 TAKEN = b"a1 OK Logged in\r\n"
 COMMAND = b"IMAP4rev1"

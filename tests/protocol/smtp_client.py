@@ -1,17 +1,13 @@
 """A client of SMTP, for tests."""
+
 from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from exporter.model import Encryption, Facts, FailureReason, Protocol
-from exporter.protocol.dialogue import MAX_REPLY_LINES, Forget, Replied
-from exporter.protocol.errands.recipient import ask_about_recipient
-from exporter.protocol.smtp import Reply, Smtp, command, read_reply, refusal
-from tests.protocol.player import Circumstances, Cut, Played, ScriptEndedError, every_cut, play, whole
-from tests.protocol.samples import endpoint, login
-
+from exporter.model import Encryption, Protocol
+from exporter.protocol.smtp import Smtp
+from tests.protocol.player import Cut, Played, play, whole
+from tests.protocol.samples import endpoint
 
 TRAILING = b"250 not asked for\r\n"
 

@@ -1,28 +1,14 @@
 """Logins by SMTP, for tests."""
+
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
-
-import pytest
-
-from exporter.model import Encryption, Facts, FailureReason, Login, Mechanism, Protocol, Secret, SecretKind
-from exporter.protocol.dialogue import Replied
+from exporter.model import Encryption, Login, Protocol
 from exporter.protocol.smtp import Smtp
-from tests.protocol.player import IN_CLEAR, Cut, Played, ScriptEndedError, every_cut, play, whole
-from tests.protocol.refused_logins import SMTP
+from tests.protocol.player import Cut, Played, play, whole
 from tests.protocol.samples import (
-    BEARER,
-    EXPLAINED,
-    EXPLANATION,
-    PASSWORD,
-    PLAIN,
-    TOKEN,
-    USERNAME,
-    bearer,
     endpoint,
     login,
 )
-
 
 TAKEN = b"235 2.7.0 Authentication successful\r\n"
 

@@ -1,19 +1,14 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from exporter import __version__
-from exporter.model import Encryption, Facts, FailureReason, MailboxFacts, Protocol
+from exporter.model import Facts, FailureReason, MailboxFacts, Protocol
 from exporter.protocol.dialogue import MAX_REPLY_LINES
 from exporter.protocol.errands.mailbox import look_at_mailbox
 from exporter.protocol.imap import Imap
-from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
-from tests.protocol.samples import endpoint, login
 from tests.protocol.imap_client import FIGURES, TRAILING, client
-
-
+from tests.protocol.player import Cut, ScriptEndedError, every_cut, play
+from tests.protocol.samples import endpoint, login
 
 
 class TestGreeting:

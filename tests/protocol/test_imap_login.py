@@ -4,11 +4,11 @@ from base64 import b64encode
 
 import pytest
 
-from exporter.model import Encryption, Facts, FailureReason, Login, Mechanism, Protocol
-from exporter.protocol.dialogue import MAX_LINE, printable
-from exporter.protocol.imap import Imap
-from tests.protocol.player import Circumstances, Cut, Played, ScriptEndedError, every_cut, play, whole
-from tests.protocol.refused_logins import IMAP
+from exporter.model import Facts, FailureReason, Mechanism
+from exporter.protocol.dialogue import MAX_LINE
+from tests.protocol.imap_client import TRAILING
+from tests.protocol.imap_logins import COMMAND, TAKEN, client, logged_in
+from tests.protocol.player import Cut, ScriptEndedError, every_cut, play
 from tests.protocol.samples import (
     BEARER,
     EXPLAINED,
@@ -17,13 +17,8 @@ from tests.protocol.samples import (
     PLAIN,
     USERNAME,
     bearer,
-    endpoint,
     login,
 )
-from tests.protocol.imap_logins import COMMAND, TAKEN, client, logged_in
-from tests.protocol.imap_client import TRAILING
-
-
 
 
 class TestMechanism:

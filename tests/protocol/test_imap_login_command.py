@@ -1,30 +1,20 @@
 """The LOGIN command of IMAP, and what servers say to a login that they refuse."""
-from __future__ import annotations
 
-from base64 import b64encode
+from __future__ import annotations
 
 import pytest
 
-from exporter.model import Encryption, Facts, FailureReason, Login, Mechanism, Protocol
-from exporter.protocol.dialogue import MAX_LINE, printable
-from exporter.protocol.imap import Imap
-from tests.protocol.player import Circumstances, Cut, Played, ScriptEndedError, every_cut, play, whole
+from exporter.model import Facts, FailureReason, Login, Mechanism
+from exporter.protocol.dialogue import printable
+from tests.protocol.imap_client import TRAILING
+from tests.protocol.imap_logins import COMMAND, TAKEN, client, logged_in
+from tests.protocol.player import Circumstances, Cut, every_cut, play
 from tests.protocol.refused_logins import IMAP
 from tests.protocol.samples import (
-    BEARER,
-    EXPLAINED,
-    EXPLANATION,
     PASSWORD,
-    PLAIN,
     USERNAME,
-    bearer,
-    endpoint,
     login,
 )
-from tests.protocol.imap_logins import COMMAND, TAKEN, client, logged_in
-from tests.protocol.imap_client import TRAILING
-
-
 
 
 class TestLoginCommand:

@@ -1,19 +1,15 @@
 """What comes of looking at a mailbox by IMAP."""
-from __future__ import annotations
 
-from typing import Any
+from __future__ import annotations
 
 import pytest
 
 from exporter import __version__
-from exporter.model import Encryption, Facts, FailureReason, MailboxFacts, Protocol
-from exporter.protocol.dialogue import MAX_REPLY_LINES
+from exporter.model import Facts, FailureReason, MailboxFacts
 from exporter.protocol.errands.mailbox import look_at_mailbox
-from exporter.protocol.imap import Imap
-from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
-from tests.protocol.samples import endpoint, login
 from tests.protocol.imap_client import FIGURES, TRAILING, client
-
+from tests.protocol.player import Cut, Played, every_cut, play, whole
+from tests.protocol.samples import login
 
 LOGGED_IN = b"a1 OK [CAPABILITY IMAP4rev1 QUOTA] welcome\r\n"
 EXAMINED = (

@@ -2,15 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.model import Encryption, Facts, FailureReason, MailboxFacts, Protocol
+from exporter.model import Encryption, Facts, FailureReason, MailboxFacts
 from exporter.protocol.dialogue import MAX_REPLY_LINES
 from exporter.protocol.errands.mailbox import look_at_maildrop
-from exporter.protocol.pop3 import Pop3, Response, command, read_lines, read_response
+from tests.protocol.player import Cut, ScriptEndedError, every_cut, play
 from tests.protocol.pop3_client import TRAILING, asked, client
-from tests.protocol.player import Circumstances, Cut, Played, ScriptEndedError, every_cut, play, whole
-from tests.protocol.samples import endpoint
-
-
 
 DOVECOT = b"+OK Dovecot (Debian) ready.\r\n"
 DOVECOT_APOP = b"+OK Dovecot (Debian) ready. <19e3.1.68b5a1c0.qjGq5bXZ0Wd@mail.example.com>\r\n"
@@ -42,8 +38,6 @@ GMAIL_CAPA = (
     b"X-GOOGLE-RICO\r\nSASL PLAIN XOAUTH2 OAUTHBEARER\r\n.\r\n"
 )
 NO_CAPA = b"-ERR Unknown command.\r\n"
-
-
 
 
 class TestGreeting:

@@ -6,8 +6,8 @@ import pytest
 
 from exporter.model import Encryption, Facts, FailureReason, Login, Mechanism, Protocol
 from exporter.protocol.pop3 import Pop3
-from tests.protocol.pop3_client import TRAILING
 from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play, whole
+from tests.protocol.pop3_client import TRAILING
 from tests.protocol.refused_logins import POP3
 from tests.protocol.samples import BEARER, EXPLAINED, EXPLANATION, PASSWORD, PLAIN, bearer, endpoint, login
 

@@ -1,17 +1,16 @@
 """Responses of POP3: how they are read, and what it is when none comes."""
+
 from __future__ import annotations
 
 import pytest
 
-from exporter.model import Encryption, Facts, FailureReason, MailboxFacts, Protocol
+from exporter.model import FailureReason, Protocol
 from exporter.protocol.dialogue import MAX_REPLY_LINES
 from exporter.protocol.errands.mailbox import look_at_maildrop
 from exporter.protocol.pop3 import Pop3, Response, command, read_lines, read_response
+from tests.protocol.player import Circumstances, Cut, every_cut, play
 from tests.protocol.pop3_client import TRAILING
-from tests.protocol.player import Circumstances, Cut, Played, ScriptEndedError, every_cut, play, whole
 from tests.protocol.samples import endpoint
-
-
 
 
 class TestResponse:

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from exporter.model import Encryption, Facts, FailureReason, Login, Mechanism, Phase, Withheld
+from exporter.model import Encryption, Facts, FailureReason, Mechanism, Phase, Withheld
 from exporter.protocol.dialogue import (
     Enter,
     LearningStep,
@@ -17,10 +15,9 @@ from exporter.protocol.dialogue import (
     TakeUnread,
 )
 from exporter.protocol.errands import converse
-from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, learnt, play, whole
-from tests.protocol.samples import EVERY, IMAP, POP3, SMTP, Agreeable, login, tagged, untagged
 from tests.protocol.conversations import conversed, every_protocol
-
+from tests.protocol.player import Cut, ScriptEndedError, every_cut, learnt, play
+from tests.protocol.samples import IMAP, POP3, SMTP, Agreeable, login, tagged, untagged
 
 PASSWORDS_REFUSED = {
     SMTP.protocol: b"535 5.7.8 no\r\n",

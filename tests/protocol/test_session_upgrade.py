@@ -1,27 +1,17 @@
 """The upgrade to TLS, in every protocol."""
-from __future__ import annotations
 
-from typing import Any
+from __future__ import annotations
 
 import pytest
 
-from exporter.model import Encryption, Facts, FailureReason, Login, Mechanism, Phase, Withheld
+from exporter.model import Encryption, Facts, FailureReason, Phase
 from exporter.protocol.dialogue import (
-    Enter,
-    LearningStep,
-    ReadExactly,
-    ReadLine,
     RequireSecure,
-    Send,
-    ShowUnread,
     StartTls,
-    TakeUnread,
 )
-from exporter.protocol.errands import converse
-from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, learnt, play, whole
-from tests.protocol.samples import EVERY, IMAP, POP3, SMTP, Agreeable, login, tagged, untagged
 from tests.protocol.conversations import conversed, every_protocol
-
+from tests.protocol.player import Cut, every_cut, learnt
+from tests.protocol.samples import IMAP, POP3, SMTP, Agreeable, untagged
 
 every_upgrade = pytest.mark.parametrize("encryption", [Encryption.STARTTLS, Encryption.OPPORTUNISTIC])
 

@@ -1,18 +1,12 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from exporter.model import Encryption, Facts, FailureReason, Protocol
-from exporter.protocol.dialogue import MAX_REPLY_LINES, Forget, Replied
+from exporter.model import Facts, FailureReason
+from exporter.protocol.dialogue import Forget, Replied
 from exporter.protocol.errands.recipient import ask_about_recipient
-from exporter.protocol.smtp import Reply, Smtp, command, read_reply, refusal
-from tests.protocol.player import Circumstances, Cut, Played, ScriptEndedError, every_cut, play, whole
-from tests.protocol.samples import endpoint, login
+from tests.protocol.player import Cut, Played, ScriptEndedError, every_cut, play
 from tests.protocol.smtp_client import TRAILING, asked, client
-
-
 
 POSTFIX = b"220 mail.example.com ESMTP Postfix (Debian/GNU)\r\n"
 POSTSCREEN = b"220-mail.example.com ESMTP Postfix\r\n220 mail.example.com ESMTP Postfix\r\n"

@@ -4,10 +4,9 @@ from base64 import b64decode, b64encode
 
 import pytest
 
-from exporter.model import Encryption, Facts, FailureReason, Login, Mechanism, Protocol, Secret, SecretKind
+from exporter.model import Facts, FailureReason, Login, Mechanism, Secret, SecretKind
 from exporter.protocol.dialogue import Replied
-from exporter.protocol.smtp import Smtp
-from tests.protocol.player import IN_CLEAR, Cut, Played, ScriptEndedError, every_cut, play, whole
+from tests.protocol.player import Cut, ScriptEndedError, every_cut
 from tests.protocol.refused_logins import SMTP
 from tests.protocol.samples import (
     BEARER,
@@ -18,13 +17,10 @@ from tests.protocol.samples import (
     TOKEN,
     USERNAME,
     bearer,
-    endpoint,
     login,
 )
 from tests.protocol.smtp_client import TRAILING
 from tests.protocol.smtp_logins import TAKEN, logged_in
-
-
 
 
 class TestMechanism:

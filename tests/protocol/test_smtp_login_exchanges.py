@@ -1,30 +1,18 @@
 """Logins by SMTP with challenges: CRAM-MD5, SCRAM, EXTERNAL, and exchanges that are cancelled."""
+
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from base64 import b64encode
 
 import pytest
 
-from exporter.model import Encryption, Facts, FailureReason, Login, Mechanism, Protocol, Secret, SecretKind
-from exporter.protocol.dialogue import Replied
-from exporter.protocol.smtp import Smtp
-from tests.protocol.player import IN_CLEAR, Cut, Played, ScriptEndedError, every_cut, play, whole
-from tests.protocol.refused_logins import SMTP
+from exporter.model import Facts, FailureReason, Login, Secret, SecretKind
+from tests.protocol.player import IN_CLEAR, Cut, every_cut, play
 from tests.protocol.samples import (
-    BEARER,
-    EXPLAINED,
-    EXPLANATION,
-    PASSWORD,
-    PLAIN,
-    TOKEN,
-    USERNAME,
-    bearer,
-    endpoint,
     login,
 )
 from tests.protocol.smtp_client import TRAILING
 from tests.protocol.smtp_logins import TAKEN, client, logged_in
-
 
 RANDOM = b64encode(IN_CLEAR.random)
 

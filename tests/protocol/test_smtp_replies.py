@@ -1,19 +1,16 @@
 """Replies of SMTP: how they are read, and what it is when none comes."""
-from __future__ import annotations
 
-from typing import Any
+from __future__ import annotations
 
 import pytest
 
-from exporter.model import Encryption, Facts, FailureReason, Protocol
-from exporter.protocol.dialogue import MAX_REPLY_LINES, Forget, Replied
+from exporter.model import FailureReason
+from exporter.protocol.dialogue import MAX_REPLY_LINES, Replied
 from exporter.protocol.errands.recipient import ask_about_recipient
-from exporter.protocol.smtp import Reply, Smtp, command, read_reply, refusal
-from tests.protocol.player import Circumstances, Cut, Played, ScriptEndedError, every_cut, play, whole
-from tests.protocol.samples import endpoint, login
+from exporter.protocol.smtp import Reply, command, read_reply, refusal
+from tests.protocol.player import Circumstances, Cut, every_cut, play
+from tests.protocol.samples import login
 from tests.protocol.smtp_client import TRAILING, asked, client
-
-
 
 
 class TestReply:

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import dns.edns
 import dns.exception
@@ -21,7 +20,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from tests.servers.programs import LOOPBACK, free_ports, program, running, unavailable
+from tests.servers.programs import LOOPBACK, unavailable
 
 
 @dataclass(frozen=True, slots=True)

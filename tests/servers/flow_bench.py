@@ -21,7 +21,7 @@ from exporter.demo.post import Folder, PostOffice, Route
 from exporter.demo.servers import LOOPBACK, SESSIONS, listening
 from exporter.demo.site import Behaviour, Quota, Site
 from exporter.demo.wire import Wire
-from exporter.flows import imap_reading, ledger, pace, reader, runner
+from exporter.flows import flow_runner, imap_reading, ledger, pace, reader
 from exporter.flows.flow_runner import FlowRunner
 from exporter.metrics.flow_state import FlowState, FlowStates
 from exporter.model import (
@@ -239,7 +239,7 @@ async def flow_bench(
     monkeypatch.setattr(reader, "LEAST_PAUSE_POP3", 0.1)
     monkeypatch.setattr(reader, "RETRY", 0.1)
     # Messages are sent when a test says so.
-    monkeypatch.setattr(runner, "FIRST_WITHIN", 86_400.0)
+    monkeypatch.setattr(flow_runner, "FIRST_WITHIN", 86_400.0)
     names = [f"{user}@{DOMAIN}" for user in users]
     usual = {"here": Route(names[0]), "there": Route(names[0]), "lost": Route(None)}
     post = PostOffice(NAME, DOMAIN, names, {**usual, **(routes or {})})

@@ -42,8 +42,8 @@ from exporter.visiting.connect import World
 from exporter.visiting.logins import Logins
 from exporter.visiting.visit import Visitor
 from exporter.web.domain_api import domain_document
-from tests.servers.nsd import NSD_CONF
 from tests.servers.mail_lab_servers import MailServer, WebServer, serve_mail, serve_web
+from tests.servers.nsd import NSD_CONF
 from tests.servers.programs import LOOPBACK
 
 NSD_PORT = 5300

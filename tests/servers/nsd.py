@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import dns.edns
@@ -19,8 +16,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from tests.servers.programs import LOOPBACK, free_ports, program, running, unavailable
-
+from tests.servers.programs import LOOPBACK, free_ports, program, running
 
 NSD_CONF = """\
 server:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import ssl
-from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,19 +12,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from exporter.config.load import parse
 from exporter.config.values.allowed import AllowedTargets, parse_allowed
-from exporter.domains.discovery.discoverer import SHORT, Discoverer, Discovery, Wanted
-from exporter.domains.discovery.written import configuration, document
+from exporter.domains.discovery.discoverer import Discoverer, Discovery, Wanted
 from exporter.domains.lookups import Lookups
-from exporter.domains.target_rule import ONLY_PUBLIC, TargetRule
+from exporter.domains.target_rule import TargetRule
 from exporter.model import DnsSettings, Source
 from exporter.net.fetch import Document, Fetcher, FetchError, Lost, Objection
 from exporter.net.resolve import Resolver
 from tests.authority import Party, issue, key_pem, pem
 from tests.servers import dns as servers
 from tests.servers.dns import Nameserver, nameserver
-
 
 ROOT = issue("Root", authority=True)
 LOOPBACK = TargetRule(AllowedTargets((parse_allowed("127.0.0.0/8"),)))

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from base64 import b64decode, b64encode, urlsafe_b64encode
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from urllib.parse import quote, quote_from_bytes, quote_plus, unquote_plus
-
-import pytest
-import yaml
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from urllib.parse import quote_from_bytes, unquote_plus
 
 from exporter.model import Mechanism, Protocol
-from tests.servers.authorisation import Answer, AuthorisationServer, Client, Request, authorisation
-from tests.servers.authority import Authority
+from tests.servers.authorisation import Answer, Request
 from tests.servers.dialects import Command, Server
-from tests.servers.exporter import Exporter, exporter_running, run_command
-from tests.servers.fetching import fetch
-from tests.servers.programs import LOOPBACK, free_ports, running, wait_until
-from tests.servers.scripted import FakeServer, Peer, Script, scripted, server_context
-
+from tests.servers.scripted import Peer, Script
 
 OFFERS: Mapping[Protocol, Callable[[str], tuple[bytes, ...]]] = {
     Protocol.SMTP: lambda mechanism: (f"AUTH {mechanism}".encode(), b"SIZE 1000"),

@@ -1,30 +1,12 @@
 """Pages as a browser takes them apart, for tests."""
+
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from html.parser import HTMLParser
 from urllib.parse import quote
 
-import pytest
-from yarl import URL
-
-from exporter.model import CertificateProblem, Direction, Endpoint, FailureReason, Phase, Protocol
-from exporter.web.pages import PAGE_LENGTH
-from tests.unit.results import (
-    ALL_PHASES,
-    CAPABILITIES,
-    DAY,
-    NOON,
-    certificate,
-    conversation,
-    endpoint,
-    failure,
-    success,
-    tls,
-)
-from tests.unit.web import Client, Surroundings, served, store_with
-
+from tests.unit.web import Client
 
 VOID = {"meta", "link", "input", "br", "img", "source"}
 CELLS = {"td", "th", "p", "li"}

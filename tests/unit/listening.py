@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import logging
-import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
 import trustme
 from aiohttp import web
 from cryptography import x509
-from structlog.testing import capture_logs
 
-from exporter.web import connection as connection_module
-from exporter.web import listener as listener_module
-from exporter.web import policy_file as policy_module
 from exporter.web.addresses import ListenAddress
-from exporter.web.listener import Listener
 from exporter.web.policy_file import PolicyFile
 from exporter.web.server import Server, serve
-
 
 HERE = "127.0.0.1"
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 
-import pytest
-from structlog.testing import capture_logs
-
-from exporter.config.values.secret_sources import FileSecret
 from exporter.model import (
     Credentials,
     Encryption,
@@ -27,12 +21,9 @@ from exporter.model import (
     ProbeResult,
     Protocol,
     Secret,
-    SecretKind,
-    TlsPolicy,
-    TokenOutcome,
     Withheld,
 )
-from exporter.protocol.oauth2 import Material, TokenAnswer, TokenError
+from exporter.protocol.oauth2 import Material, TokenAnswer
 from exporter.visiting.logins import Logins
 from exporter.visiting.reading import FRESH_FOR
 from tests.clock import Clock

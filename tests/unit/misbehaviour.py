@@ -2,52 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from base64 import b64encode
-from collections.abc import Callable
 from typing import Final
 
 import pytest
 
 from exporter.model import Protocol
-from tests.servers.authority import Authority
 from tests.servers.dialects import DIALECTS
-from tests.servers.misbehaving import (
-    ENDLESS,
-    IN_ANY_PROTOCOL,
-    announces_a_literal,
-    answers_late,
-    answers_with,
-    answers_with_the_wrong_tag,
-    answers_without_end,
-    behaves_well,
-    challenges_without_end,
-    closes_before_greeting,
-    closes_mid_greeting,
-    closes_mid_reply,
-    closes_on,
-    drips,
-    echoes_the_password,
-    ends_lines_with_bare_lf,
-    greets_byte_by_byte,
-    greets_in_two_parts,
-    greets_with_an_endless_line,
-    greets_with_binary_garbage,
-    greets_with_nuls,
-    mixes_reply_codes,
-    never_answers,
-    never_greets,
-    rejects_logins,
-    resets_before_greeting,
-    resets_mid_reply,
-    resets_on,
-    says_goodbye_on,
-    splits_replies,
-    talks_in_between,
-)
-from tests.servers.raw_client import RawClient, connected
-from tests.servers.scripted import Script, scripted, server_context
-
+from tests.servers.raw_client import connected
+from tests.servers.scripted import Script, scripted
 
 every_protocol = pytest.mark.parametrize("protocol", list(Protocol))
 

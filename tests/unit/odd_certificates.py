@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
-from pathlib import Path
 from typing import Final
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.ocsp import OCSPCertStatus
-from cryptography.x509.oid import ExtendedKeyUsageOID
-from OpenSSL import SSL, crypto
 
-from exporter.model import CertificateProblem as Problem
-from exporter.model import StapleStatus, TlsFacts, TlsPolicy
-from exporter.net.tls import TlsContexts, channel_binding
-from tests.authority import NOW, Party, Span, issue, key_pem, staple
+from tests.authority import Party, issue
 from tests.bending import (
     ISSUER,
     SERIAL,
     SUBJECT,
-    VALIDITY,
     VERSION,
     Change,
-    armoured,
     bent,
     common_name,
     element,
     replaced,
 )
 from tests.certificates import NAME
-from tests.handshakes import meeting, server_of
-
 
 ROOT: Final = issue("Root", authority=True)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 from collections.abc import Sequence
 
 import dns.edns
@@ -14,15 +13,11 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
-import pytest
 
-from exporter.net import dns_exchange, dns_wire
-from exporter.net.dns_query import MAX_NEGATIVE_TTL, MAX_TTL, Absent, Failed, Outcome, Records, ask
-from exporter.net.dns_wire import Answer
+from exporter.net.dns_query import Failed, Outcome, Records, ask
 from exporter.net.nameserver import Nameserver as Address
 from tests.servers import dns as servers
-from tests.servers.dns import Behaviour, Nameserver, Query, nameserver
-
+from tests.servers.dns import Nameserver, Query
 
 MAIL = "mail.example.test"
 GOOD = servers.records(f"{MAIL}. 300 IN A 192.0.2.1")

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import os
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from OpenSSL import SSL
@@ -19,18 +16,11 @@ from OpenSSL import SSL
 from exporter.model import FailureReason, TlsPolicy
 from exporter.net.stream import Stream, StreamError
 from exporter.net.tls import TlsContexts
-from tests.authority import Party, issue, pem, rsa_key
+from tests.authority import issue, pem
 from tests.certificates import NAME, world
 from tests.handshakes import server_context
 from tests.servers.hostile_tls import (
-    KEY_UPDATE,
-    TICKET,
     Act,
-    Session,
-    choosing_group,
-    flooding,
-    greeting_with_hello_requests,
-    reset,
     serving,
 )
 
@@ -40,6 +30,7 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> SSL.Context:
     file: Path = tmp_path_factory.mktemp("trust") / "authorities.pem"
     file.write_bytes(pem(*world().trusted))
     return TlsContexts().context(TlsPolicy(ca_file=file))
+
 
 LOOPBACK = "127.0.0.1"
 LIMIT = 8192

@@ -6,10 +6,8 @@ beside the chain, and as the trusted authority.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
 
 import pytest
 from cryptography import x509
@@ -21,23 +19,18 @@ from OpenSSL import SSL, crypto
 from exporter.model import CertificateProblem as Problem
 from exporter.model import StapleStatus, TlsFacts, TlsPolicy
 from exporter.net.tls import TlsContexts, channel_binding
-from tests.authority import NOW, Party, Span, issue, key_pem, staple
+from tests.authority import NOW, Span, issue, key_pem, staple
 from tests.bending import (
-    ISSUER,
-    SERIAL,
-    SUBJECT,
     VALIDITY,
     VERSION,
-    Change,
     armoured,
     bent,
-    common_name,
     element,
     replaced,
 )
 from tests.certificates import NAME
 from tests.handshakes import meeting, server_of
-from tests.unit.odd_certificates import Oddity, ROOT, below, each_oddity, general, key, unrecognised
+from tests.unit.odd_certificates import ROOT, Oddity, below, each_oddity, general, key, unrecognised
 
 
 def met(

@@ -22,13 +22,13 @@ from exporter.model import (
     TlsFacts,
     Withheld,
 )
-from exporter.net.replay import Replay
 from exporter.protocol.redaction import Redactor
 from exporter.visiting.clearing import REMEMBERED, KnownSecrets, cleared
 from exporter.visiting.connect import World
 from exporter.visiting.notes import Notes
 from exporter.visiting.visit import Visitor
 from tests import virtual_time
+from tests.replay import Replay
 from tests.unit.results import success, tls
 from tests.unit.scripted_visits import POP3_BYE, POP3_CAPA, POP3_GREETING, Contexts, Names, Network, pop3, tls_facts
 from tests.visits import Given

@@ -13,8 +13,8 @@ from exporter.config.load import parse
 from exporter.daemon import Daemon, Prepared
 from exporter.domains.checks.examination import Settings
 from exporter.domains.discovery.discoverer import Discoverer, Discovery, Wanted
-from exporter.domains.judge import Judge
 from exporter.domains.domain_runner import DomainRunner
+from exporter.domains.judge import Judge
 from exporter.flows.flow_runner import FlowRunner
 from exporter.metrics.domain_state import DomainStates, FollowedState
 from exporter.metrics.flow_state import FlowStates

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Set as AbstractSet
-from pathlib import Path
 from typing import Any
 
 import promql_parser
 import pytest
-from click.testing import CliRunner
 
 from dashboards.alerts.vocabulary import OF_AN_INSTANCE
 from dashboards.boards import BOARDS as MAKERS
-from dashboards.command import main
-from dashboards.generate import GRAFANA_ALERTS, RULES, generate
+from dashboards.generate import generate
 from dashboards.promql import FOREIGN_METRICS, Scope, labels_of
 from dashboards.settings import Settings
 from exporter.metrics.domain_rows import DOMAIN_METRICS, FOLLOWED_METRICS
@@ -26,7 +22,6 @@ from exporter.metrics.metric import Metric, MetricType
 from exporter.model import Phase
 from tests.dashboards.asked import (
     BOARDS,
-    GRAFANA_GROUPS,
     HERE,
     ROOT,
     RULE_GROUPS,
@@ -37,7 +32,6 @@ from tests.dashboards.asked import (
     panels,
     selectors,
 )
-
 
 METRICS: tuple[Metric[Any], ...] = (
     *ENDPOINT_METRICS,

@@ -4,40 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any
 
-import promql_parser
 import pytest
 from click.testing import CliRunner
 
-from dashboards.alerts.vocabulary import OF_AN_INSTANCE
-from dashboards.boards import BOARDS as MAKERS
 from dashboards.command import main
 from dashboards.generate import GRAFANA_ALERTS, RULES, generate
-from dashboards.promql import FOREIGN_METRICS, Scope, labels_of
 from dashboards.settings import Settings
-from exporter.metrics.domain_rows import DOMAIN_METRICS, FOLLOWED_METRICS
-from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
-from exporter.metrics.exporter_metrics import EXPORTER_METRICS
-from exporter.metrics.flow_rows import FLOW_METRICS
-from exporter.metrics.metric import Metric, MetricType
-from exporter.model import Phase
-from tests.dashboards.asked import (
-    BOARDS,
-    GRAFANA_GROUPS,
-    HERE,
-    ROOT,
-    RULE_GROUPS,
-    Asked,
-    everything,
-    nodes,
-    of_panels,
-    panels,
-    selectors,
-)
-
 
 # What users choose.
 

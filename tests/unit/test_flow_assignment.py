@@ -7,8 +7,8 @@ import pytest
 from exporter.flows import signature
 from exporter.flows.assignment import INBOX, Assignment
 from exporter.flows.desk import Desk
-from exporter.flows.message_judging import Copy
 from exporter.flows.ledger import GRACE, InFlight, Ledger
+from exporter.flows.message_judging import Copy
 from exporter.flows.places import WINDOW, Place
 from exporter.model import Awaited, Expected, Flow, Flows, Outcome, Receiving, Removal, Settled
 from tests.unit.flow_samples import FLOW, IMAP, KEY, NOW, arrived

@@ -6,8 +6,8 @@ import pytest
 
 from exporter.flows import signature
 from exporter.flows.bounces import Bounce
-from exporter.flows.message_judging import Copy
 from exporter.flows.ledger import GRACE, MAX_IN_FLIGHT, MAX_REMEMBERED, InFlight, Ledger, Moment, Standing
+from exporter.flows.message_judging import Copy
 from exporter.flows.signature import Token
 from exporter.model import Leg, Outcome, Settled
 from tests.unit.flow_samples import FLOW, KEY, NOW, arrived, sent

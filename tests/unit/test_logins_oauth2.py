@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,18 +12,11 @@ from structlog.testing import capture_logs
 from exporter.config.values.secret_sources import FileSecret
 from exporter.model import (
     Credentials,
-    Encryption,
-    Endpoint,
-    Facts,
-    Failure,
     FailureReason,
     Login,
     LoginBackoff,
     Mechanism,
     OAuth2Client,
-    OAuth2Provider,
-    Phase,
-    ProbeResult,
     Protocol,
     Secret,
     SecretKind,

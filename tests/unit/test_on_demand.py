@@ -26,7 +26,6 @@ from exporter.model import (
     SecretSource,
     TlsPolicy,
 )
-from exporter.net.replay import Replay
 from exporter.net.resolve import ResolveError
 from exporter.net.stream import StreamError
 from exporter.visiting.connect import Connection, World
@@ -34,6 +33,7 @@ from exporter.visiting.logins import Logins
 from exporter.visiting.on_demand import NotAllowedError, OnDemand, UnavailableError
 from exporter.visiting.visit import Visitor
 from tests import virtual_time
+from tests.replay import Replay
 
 GOOD = (b"+OK ready\r\n", b"+OK\r\nUSER\r\n.\r\n", b"+OK bye\r\n")
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import threading
 from collections.abc import Sequence
 
 import dns.edns
@@ -16,12 +14,9 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from exporter.net import dns_exchange, dns_wire
-from exporter.net.dns_query import MAX_NEGATIVE_TTL, MAX_TTL, Absent, Failed, Outcome, Records, ask
-from exporter.net.dns_wire import Answer
-from exporter.net.nameserver import Nameserver as Address
+from exporter.net import dns_exchange
 from tests.servers import dns as servers
-from tests.servers.dns import Behaviour, Nameserver, Query, nameserver
+from tests.servers.dns import Behaviour, Query, nameserver
 from tests.unit.questions import GOOD, MAIL, asked, detail, lame, nobody, texts
 
 

@@ -17,12 +17,12 @@ import dns.rrset
 import pytest
 
 from exporter.net import dns_exchange, dns_wire
-from exporter.net.dns_query import MAX_NEGATIVE_TTL, MAX_TTL, Absent, Failed, Outcome, Records, ask
+from exporter.net.dns_query import MAX_NEGATIVE_TTL, MAX_TTL, Absent, Records
 from exporter.net.dns_wire import Answer
 from exporter.net.nameserver import Nameserver as Address
 from tests.servers import dns as servers
-from tests.servers.dns import Behaviour, Nameserver, Query, nameserver
-from tests.unit.questions import GOOD, MAIL, asked, detail, lame, nobody, texts
+from tests.servers.dns import Behaviour, Query, nameserver
+from tests.unit.questions import GOOD, MAIL, asked, detail, nobody, texts
 
 
 async def test_records_come_in_the_order_of_the_answer_with_their_ttl() -> None:

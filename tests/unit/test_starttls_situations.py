@@ -9,8 +9,8 @@ import pytest
 from OpenSSL import SSL
 
 from exporter.model import Encryption, Endpoint, FailureReason, Login, Mechanism, Protocol, Secret, TlsFacts
-from exporter.net.replay import Replay
 from tests.protocol.starttls_situations import FIGURE, MARK, SERVERS, Situation, Turn, situations
+from tests.replay import Replay
 from tests.unit.scripted_visits import failed, pop3, probe, tls_facts
 
 PASSWORD: Final = b"a-password-that-must-not-leave"

@@ -8,8 +8,7 @@ import errno
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +16,15 @@ import pytest
 from OpenSSL import SSL
 
 from exporter.model import FailureReason, TlsPolicy
-from exporter.net.stream import Stream, StreamError
+from exporter.net.stream import Stream
 from exporter.net.tls import TlsContexts
-from tests.authority import Party, issue, pem, rsa_key
+from tests.authority import pem
 from tests.certificates import NAME, world
-from tests.handshakes import server_context
 from tests.servers.hostile_tls import (
-    KEY_UPDATE,
-    TICKET,
-    Act,
-    Session,
-    choosing_group,
-    flooding,
-    greeting_with_hello_requests,
     reset,
     serving,
 )
-from tests.unit.streams import LIMIT, LOOPBACK, let_it_be_read, connected, failure, server
+from tests.unit.streams import LIMIT, LOOPBACK, connected, failure, let_it_be_read, server
 
 
 @pytest.fixture(scope="module")

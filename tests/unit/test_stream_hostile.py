@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import os
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from OpenSSL import SSL
 
 from exporter.model import FailureReason, TlsPolicy
-from exporter.net.stream import Stream, StreamError
 from exporter.net.tls import TlsContexts
 from tests.authority import Party, issue, pem, rsa_key
 from tests.certificates import NAME, world
@@ -25,16 +21,12 @@ from tests.handshakes import server_context
 from tests.servers.hostile_tls import (
     KEY_UPDATE,
     TICKET,
-    Act,
     Session,
     choosing_group,
     flooding,
     greeting_with_hello_requests,
-    reset,
-    serving,
 )
 from tests.unit.streams import LIMIT, TLS12, TLS13, connected, failure, in_pieces, server
-
 
 DELAYED_ACKNOWLEDGEMENT = 0.04
 """Seconds (TCP_DELACK_MIN of the kernel)."""

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import ssl
-import subprocess
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,13 +9,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from OpenSSL import SSL, crypto
 
-from exporter.model import CertificateProblem as Problem
-from exporter.model import TlsFacts, TlsPolicy, TlsVersion
-from exporter.net import contexts as contexts_module
+from exporter.model import TlsPolicy
 from exporter.net.tls import TlsContexts, TlsSetupError
-from tests.clock import Clock
 from tests.authority import Party, issue, key_pem, pem
 from tests.certificates import NAME, world
+from tests.clock import Clock
 from tests.handshakes import meeting, server_context
 from tests.unit.rotating import replace
 

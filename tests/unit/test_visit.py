@@ -3,49 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 import threading
 from base64 import b64decode
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from typing import cast
+from dataclasses import replace
 
 import pytest
-from OpenSSL import SSL
 from structlog.testing import capture_logs
 
 from exporter.model import (
-    CertificateProblem,
     Credentials,
-    Encryption,
-    Endpoint,
     Failure,
     FailureReason,
-    IpFamily,
-    Login,
     LoginBackoff,
     Mechanism,
     Phase,
-    ProbeResult,
     Protocol,
-    Resolution,
     Secret,
-    TlsFacts,
-    TlsPolicy,
     Withheld,
 )
-from exporter.net.replay import Replay
-from exporter.net.resolve import ResolveError
 from exporter.net.stream import StreamError
-from exporter.net.tls import TlsSetupError
 from exporter.protocol.dialogue import ChannelBinding
-from exporter.visiting.connect import Connection, World
+from exporter.visiting.connect import World
 from exporter.visiting.logins import Logins
 from exporter.visiting.visit import Visitor
 from tests import virtual_time
+from tests.replay import Replay
+from tests.unit.scripted_visits import (
+    LOGIN,
+    POP3_BYE,
+    POP3_CAPA,
+    POP3_GREETING,
+    POP3_LOGGED_IN,
+    POP3_STAT,
+    SECRET,
+    Contexts,
+    Names,
+    Network,
+    Stalling,
+    failed,
+    pop3,
+    probe,
+    tls_facts,
+)
 from tests.visits import visitor
-from tests.unit.scripted_visits import Contexts, LOGIN, Names, Network, POP3_BYE, POP3_CAPA, POP3_GREETING, POP3_LOGGED_IN, POP3_STAT, SECRET, Stalling, failed, pop3, probe, tls_facts
 
 
 def test_a_probe_goes_through_its_phases_and_says_goodbye() -> None:

@@ -10,7 +10,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.model import Encryption, FailureReason, Phase
-from exporter.net.replay import Replay
 from exporter.net.stream import StreamError
 from exporter.protocol.dialogue import AwaitServer, Dialogue, DialogueError, Pause, ReadLine
 from exporter.protocol.errands.mailbox import look_at_maildrop
@@ -18,6 +17,7 @@ from exporter.protocol.pop3 import Pop3, command
 from exporter.visiting.connect import World
 from exporter.visiting.visit import Inside, Visited, Visitor
 from tests import virtual_time
+from tests.replay import Replay
 from tests.unit.scripted_visits import (
     LOGIN,
     POP3_BYE,

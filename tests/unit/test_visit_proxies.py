@@ -19,11 +19,11 @@ from exporter.model import (
     ProxyScheme,
     Resolution,
 )
-from exporter.net.replay import Replay
 from exporter.net.resolve import ResolveError
 from exporter.net.stream import StreamError
 from exporter.visiting.connect import Connection, Names, World
 from tests import virtual_time
+from tests.replay import Replay
 from tests.unit.scripted_visits import Contexts
 from tests.visits import visitor
 

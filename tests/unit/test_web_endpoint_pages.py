@@ -1,20 +1,17 @@
 """The page of an endpoint: what the last probe learnt, and where it ended."""
+
 from __future__ import annotations
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
-from urllib.parse import quote
 
 import pytest
-from yarl import URL
 
 from exporter.model import CertificateProblem, Direction, Endpoint, FailureReason, Phase, Protocol
-from exporter.web.pages import PAGE_LENGTH
+from tests.unit.html_pages import page_at, path_of
 from tests.unit.results import (
     ALL_PHASES,
     CAPABILITIES,
-    DAY,
     NOON,
     certificate,
     conversation,
@@ -23,9 +20,7 @@ from tests.unit.results import (
     success,
     tls,
 )
-from tests.unit.web import Client, Surroundings, served, store_with
-from tests.unit.html_pages import page_at, path_of
-
+from tests.unit.web import served, store_with
 
 NAME = "imaps://mail.example.com"
 

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from urllib.parse import quote
-
 import pytest
 
-from exporter.metrics.remembering import Remembered
 from exporter.metrics.store import Store
-from exporter.model import Direction, FailureReason, Phase, ProbeResult, RosterChange
+from exporter.model import FailureReason, Phase
+from tests.unit.html_pages import Page, page_at
 from tests.unit.results import (
-    ALL_PHASES,
     DAY,
     NOON,
-    SMTP_CONVERSATION,
     certificate,
-    conversation,
     endpoint,
     failure,
     success,
     tls,
 )
-from tests.unit.html_pages import Page, page_at
-from tests.unit.web import Surroundings, served, store_with
+from tests.unit.web import served, store_with
 
 
 def varied() -> Store:

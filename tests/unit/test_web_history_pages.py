@@ -10,9 +10,9 @@ import pytest
 from exporter.metrics.remembering import Remembered
 from exporter.metrics.store import Store
 from exporter.model import Direction, FailureReason, Phase, ProbeResult, RosterChange
+from tests.unit.html_pages import Page, page_at
 from tests.unit.results import (
     ALL_PHASES,
-    DAY,
     NOON,
     SMTP_CONVERSATION,
     certificate,
@@ -22,9 +22,7 @@ from tests.unit.results import (
     success,
     tls,
 )
-from tests.unit.html_pages import Page, page_at
 from tests.unit.web import Surroundings, served, store_with
-
 
 NAME = "imaps://mail.example.com"
 LINK = f"/endpoint?name={quote(NAME, safe='')}"

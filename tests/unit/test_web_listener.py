@@ -6,25 +6,13 @@ import asyncio
 import errno
 import logging
 import socket
-import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
-import trustme
-from aiohttp import web
-from cryptography import x509
 from structlog.testing import capture_logs
 
 from exporter.web import connection as connection_module
 from exporter.web import listener as listener_module
-from exporter.web import policy_file as policy_module
-from exporter.web.addresses import ListenAddress
 from exporter.web.listener import Listener
-from exporter.web.policy_file import PolicyFile
-from exporter.web.server import Server, serve
 from tests.unit.listening import REQUEST, serving
 
 

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import logging
-import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import trustme
-from aiohttp import web
-from cryptography import x509
 from structlog.testing import capture_logs
 
-from exporter.web import connection as connection_module
 from exporter.web import listener as listener_module
 from exporter.web import policy_file as policy_module
-from exporter.web.addresses import ListenAddress
 from exporter.web.listener import Listener
-from exporter.web.policy_file import PolicyFile
-from exporter.web.server import Server, serve
 from tests.unit.listening import HERE, Tls, serving
 
 
@@ -32,6 +21,8 @@ from tests.unit.listening import HERE, Tls, serving
 def two_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Listener.__init__
     monkeypatch.setattr(Listener, "__init__", lambda *rest, **named: made(*rest, **named | {"limit": 2}))
+
+
 SUITE = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
 
 

@@ -2,29 +2,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
-from urllib.parse import quote
 
 import pytest
 from yarl import URL
 
-from exporter.model import CertificateProblem, Direction, Endpoint, FailureReason, Phase, Protocol
+from exporter.model import CertificateProblem, FailureReason, Phase
 from exporter.web.pages import PAGE_LENGTH
+from tests.unit.html_pages import page_at, path_of
 from tests.unit.results import (
-    ALL_PHASES,
-    CAPABILITIES,
     DAY,
     NOON,
     certificate,
-    conversation,
     endpoint,
     failure,
     success,
     tls,
 )
-from tests.unit.web import Client, Surroundings, served, store_with
-from tests.unit.html_pages import page_at, path_of
-
+from tests.unit.web import Surroundings, served, store_with
 
 NAME = "imaps://mail.example.com"
 
