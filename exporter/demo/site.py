@@ -107,7 +107,7 @@ class Site:
 
     def admits(self, username: bytes, password: bytes) -> str | None:
         """Who that is; `None` if the password is not that user's."""
-        if self.behaviour.logins is Logins.CHANGED:
+        if self.behaviour.logins is LoginService.CHANGED:
             return None
         known = {name.encode(): secret.reveal() for name, secret in self.accounts.items()}
         # The comparison takes the same time for an unknown user: the habit of servers that are attacked.

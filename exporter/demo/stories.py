@@ -9,7 +9,7 @@ import math
 from typing import Final
 
 from exporter.demo.scenes import Act, CertificateKind, Password, Scene
-from exporter.demo.site import Behaviour, Greeting, Logins
+from exporter.demo.site import Behaviour, Greeting, LoginService
 from exporter.model import Encryption, Protocol
 
 STORIES: Final[tuple[Scene, ...]] = (
@@ -37,6 +37,6 @@ STORIES: Final[tuple[Scene, ...]] = (
         Protocol.POP3,
         Encryption.TLS,
         password=Password.FORMER,
-        acts=(Act(30.0), Act(math.inf, Behaviour(logins=Logins.CHANGED))),
+        acts=(Act(30.0), Act(math.inf, Behaviour(logins=LoginService.CHANGED))),
     ),
 )
