@@ -130,7 +130,7 @@ async def test_a_message_counts_at_the_mx_host_that_it_is_handed_to(monkeypatch:
         yield
         told.append(f"leaves {host}")
 
-    monkeypatch.setattr("exporter.flows.runner.send", send)
+    monkeypatch.setattr("exporter.flows.flow_runner.send", send)
     runner = FlowRunner(Visitor(cast("World", None), cast("Logins", None)), FlowStates(), mail_exchangers)
     flows = {flow.name: flow for flow in configuration(FLOWS).flows.flows}
     await runner.run(flows["by-mx"], connection)

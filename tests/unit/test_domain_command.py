@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from exporter.cli import discover, main
 from exporter.cli.terminal import output
-from exporter.domains.discovery.discover import Discovery
+from exporter.domains.discovery.discoverer import Discovery
 from exporter.domains.discovery.offers import Answered, Offer
 from exporter.model import Encryption, Protocol, Source
 

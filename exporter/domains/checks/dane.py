@@ -20,8 +20,8 @@ from exporter.domains.checks.pinning import (
 from exporter.domains.checks.withdrawal import authoritative, judge_presence, report_gone
 from exporter.domains.discovery.dns_records import SERVICES
 from exporter.domains.lookups import Security, srv_records
-from exporter.domains.posture.tlsa import KEY, SERVER, Tlsa, key_digest
 from exporter.domains.posture.memory import MAX_REMEMBERED
+from exporter.domains.posture.tlsa import KEY, SERVER, Tlsa, key_digest
 from exporter.model import DomainCheck, DomainProblem, KeyType, TlsaMatch
 
 CHECK = DomainCheck.DANE
