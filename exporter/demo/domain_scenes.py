@@ -15,9 +15,6 @@ from exporter.model import DomainProblem as Is
 INTERVAL: Final = 15.0
 """Seconds between two judgements of a domain."""
 
-NOT_SHOWN: Final = frozenset({Is.INTERNAL_ERROR, Is.NO_ROUTE, Is.DNSSEC_UNKNOWN, Is.DANE_UNKNOWN, Is.DANE_WITHDRAWN})
-"""Problems that need a bug, a machine without IPv6, a resolver that is not trusted, or an earlier state."""
-
 DOMAIN_SCENES: Final[tuple[DomainScene, ...]] = (
     *PUBLISHED_DOMAINS,
     DomainScene(

@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections.abc import Callable
+from functools import partial
 from typing import Final, Self
 
 from OpenSSL import SSL
@@ -125,12 +127,7 @@ class Stream:
         Raises:
             StreamError: The connection ended before it was complete, or it is longer than `limit` octets.
         """
-        try:
-            while (line := self._buffer.take_line(limit)) is None:
-                await self._receive()
-        except OverflowingError as overflow:
-            raise translated(overflow) from None
-        return line
+        return await self._taken(partial(self._buffer.take_line, limit))
 
     async def read_piece(self, limit: int) -> bytes:
         """The next line with its ending, or the first `limit` octets of a longer one.
@@ -138,12 +135,7 @@ class Stream:
         Raises:
             StreamError: The connection ended before it was complete.
         """
-        try:
-            while (piece := self._buffer.take_piece(limit)) is None:
-                await self._receive()
-        except OverflowingError as overflow:
-            raise translated(overflow) from None
-        return piece
+        return await self._taken(partial(self._buffer.take_piece, limit))
 
     async def read_exactly(self, size: int) -> bytes:
         """The next `size` octets.
@@ -151,12 +143,16 @@ class Stream:
         Raises:
             StreamError: The connection ended before they all came.
         """
+        return await self._taken(partial(self._buffer.take_exactly, size))
+
+    async def _taken(self, take: Callable[[], bytes | None]) -> bytes:
+        """What is taken from the buffer once enough of it has come."""
         try:
-            while (octets := self._buffer.take_exactly(size)) is None:
+            while (taken := take()) is None:
                 await self._receive()
         except OverflowingError as overflow:
             raise translated(overflow) from None
-        return octets
+        return taken
 
     def allow(self, octets: int) -> None:
         """Allow this many further octets in the conversation. The caller asks for them and limits them."""

@@ -10,15 +10,12 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL.SSL import X509VerificationCodes
 
-from exporter.certificates import Finding, Verdict, distinguished, examine, failure_reason, judge
+from exporter.certificates import Finding, Verdict, examine, failure_reason, judge
 from exporter.certificates.certificate import OVERHEAD
-from exporter.certificates.der import MalformedError
-from exporter.certificates.fields import take_apart
 from exporter.certificates.verification import DATES, NO_ISSUER, REPORTS, WEAKNESSES, Code
 from exporter.model import CertificateProblem as Problem
 from exporter.model import FailureReason as Reason
 from tests.authority import NOW, Party, Span, issue, rsa_key, signed_over, staple
-from tests.bending import bent, element
 from tests.certificates import NAME, world
 
 
@@ -327,52 +324,3 @@ def test_a_weakness_of_what_cannot_be_read_is_told_as_openssl_does() -> None:
     chain = examine([], [b"junk"], [Finding(Code.EE_KEY_TOO_SMALL, 0)], finished=True)
 
     assert Problem.WEAK_KEY in {fault.problem for fault in chain.faults}
-
-
-@pytest.mark.parametrize(
-    ("name", "written"), [("#x", "CN=\\#x"), (" x", "CN=\\ x"), ("x ", "CN=x\\ "), (" ", "CN=\\ ")]
-)
-def test_a_name_that_begins_oddly_is_escaped(name: str, written: str) -> None:
-    assert written == distinguished.shown(issue(name).certificate.subject.public_bytes())
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        [],
-        [(0x02, b"\1")] * 5,
-        [(0x04, b"\1"), *[(0x30, b"")] * 5],
-        [(0x02, b"\1"), *[(0x30, b"")] * 4, (0x04, b"")],
-    ],
-)
-def test_what_lacks_the_fields_of_a_certificate_is_none(fields: list[tuple[int, bytes]]) -> None:
-    signed = element(0x30, *(element(tag, content) for tag, content in fields))
-    with pytest.raises(MalformedError):
-        take_apart(element(0x30, signed, element(0x30), element(0x03, b"\0")))
-
-
-OID, TEXT = element(0x06, bytes.fromhex("551d0e")), element(0x04, b"\4\1x")
-
-
-def with_extensions(*extensions: bytes) -> bytes:
-    """A leaf below a root, with these extensions alone."""
-
-    def change(parts: list[bytes]) -> None:
-        parts[-1] = element(0xA3, element(0x30, *extensions))
-
-    root = issue("Root", authority=True)
-    return bent(issue(NAME, root, alternatives=[NAME]), root, change)
-
-
-def test_an_extension_of_another_form_does_not_hide_the_next_one() -> None:
-    odd, good = element(0x30, OID, element(0x05)), element(0x30, OID, TEXT)
-
-    assert b"\4\1x" == take_apart(with_extensions(odd, good)).extension(bytes.fromhex("551d0e"))
-
-
-def test_an_extension_that_occurs_twice_is_why_no_issuer_is_found() -> None:
-    leaf = with_extensions(element(0x30, OID, TEXT), element(0x30, OID, TEXT))
-    chain = examine([leaf], [leaf], [Finding(20, 0)], finished=True)
-
-    words = "the certificate has an extension twice, so OpenSSL seeks no issuer of it"
-    assert [(Problem.INVALID, words)] == [(fault.problem, fault.words) for fault in chain.faults]

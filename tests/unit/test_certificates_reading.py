@@ -13,9 +13,14 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import NameOID
 
-from exporter.certificates import certificate, distinguished, names, text
+from exporter.certificates import Finding, certificate, distinguished, examine, names, text
 from exporter.certificates.certificate import UnreadableError, read
+from exporter.certificates.der import MalformedError
+from exporter.certificates.fields import take_apart
+from exporter.model import CertificateProblem as Problem
 from tests.authority import NOW, Span, address, der, issue, pem, rsa_key
+from tests.bending import bent, element
+from tests.certificates import NAME
 
 OPENSSL = shutil.which("openssl")
 
@@ -147,3 +152,52 @@ def test_the_names_of_a_bundle_are_read_and_a_broken_bundle_has_none() -> None:
 
     assert {one.subject.public_bytes(), other.subject.public_bytes()} == certificate.subjects(pem(one, other))
     assert certificate.subjects(b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("name", "written"), [("#x", "CN=\\#x"), (" x", "CN=\\ x"), ("x ", "CN=x\\ "), (" ", "CN=\\ ")]
+)
+def test_a_name_that_begins_oddly_is_escaped(name: str, written: str) -> None:
+    assert written == distinguished.shown(issue(name).certificate.subject.public_bytes())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [],
+        [(0x02, b"\1")] * 5,
+        [(0x04, b"\1"), *[(0x30, b"")] * 5],
+        [(0x02, b"\1"), *[(0x30, b"")] * 4, (0x04, b"")],
+    ],
+)
+def test_what_lacks_the_fields_of_a_certificate_is_none(fields: list[tuple[int, bytes]]) -> None:
+    signed = element(0x30, *(element(tag, content) for tag, content in fields))
+    with pytest.raises(MalformedError):
+        take_apart(element(0x30, signed, element(0x30), element(0x03, b"\0")))
+
+
+OID, TEXT = element(0x06, bytes.fromhex("551d0e")), element(0x04, b"\4\1x")
+
+
+def with_extensions(*extensions: bytes) -> bytes:
+    """A leaf below a root, with these extensions alone."""
+
+    def change(parts: list[bytes]) -> None:
+        parts[-1] = element(0xA3, element(0x30, *extensions))
+
+    root = issue("Root", authority=True)
+    return bent(issue(NAME, root, alternatives=[NAME]), root, change)
+
+
+def test_an_extension_of_another_form_does_not_hide_the_next_one() -> None:
+    odd, good = element(0x30, OID, element(0x05)), element(0x30, OID, TEXT)
+
+    assert b"\4\1x" == take_apart(with_extensions(odd, good)).extension(bytes.fromhex("551d0e"))
+
+
+def test_an_extension_that_occurs_twice_is_why_no_issuer_is_found() -> None:
+    leaf = with_extensions(element(0x30, OID, TEXT), element(0x30, OID, TEXT))
+    chain = examine([leaf], [leaf], [Finding(20, 0)], finished=True)
+
+    words = "the certificate has an extension twice, so OpenSSL seeks no issuer of it"
+    assert [(Problem.INVALID, words)] == [(fault.problem, fault.words) for fault in chain.faults]
