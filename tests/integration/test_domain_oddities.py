@@ -10,7 +10,7 @@ from exporter.demo.dns_server import nameserver, zone
 from exporter.domains.checks.examination import Place, Settings, Shown
 from exporter.domains.judge import Judge
 from exporter.domains.lookups import Lookups
-from exporter.model import DnsSettings, DomainCheck, DomainProblem, KeyType
+from exporter.model import DnsSettings, DomainCheck, DomainProblem, FailureReason, KeyType, Phase
 from exporter.net.fetch import Fetcher
 from exporter.net.resolve import Resolver
 
@@ -20,18 +20,18 @@ KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 
 
 class NoTls:
-    """Servers that take connections, and offer nothing."""
+    """Servers that take connections, and offer nothing; those at 45.67.0.99 are down."""
 
     async def shake(
         self,
         place: Place,  # noqa: ARG002 - there is no TLS, whatever is asked for
-        address: str,  # noqa: ARG002 - likewise
+        address: str,
         *,
         server_name: str,  # noqa: ARG002 - likewise
         key_type: KeyType | None,  # noqa: ARG002 - likewise
         ca_file: Path | None,  # noqa: ARG002 - likewise
     ) -> Shown:
-        return Shown(None)
+        return Shown(FailureReason.TIMEOUT, Phase.CONNECT) if address == "45.67.0.99" else Shown(None)
 
 
 async def told(records: str, name: str, check: str, **settings: object) -> str:
@@ -85,6 +85,7 @@ async def test_mx(records: str, expected: str) -> None:
         ("_25._tcp.mx CNAME _25._tcp.mx", "!dane_lookup_failed"),
         (f"_25._tcp.mx CNAME other\nother TLSA 3 1 1 {ZEROS}", "!dane_without_starttls"),
         (f"*.mx TLSA 3 1 1 {ZEROS}\n*._tcp.mx TLSA 3 1 1 {ZEROS}", "!dane_without_starttls"),
+        (f"@ MX 20 down\ndown A 45.67.0.99\n_25._tcp.down TLSA 3 1 1 {ZEROS}", "?dane_partial"),
     ],
 )
 async def test_dane(records: str, expected: str) -> None:

@@ -42,7 +42,10 @@ async def check_dane(here: Examination) -> Mapping[str, Any]:
     every = [each for each, _, _ in found]
     if any(each.security is Security.UNKNOWN and not each.failure for each in every):
         here.report(DomainProblem.DANE_UNKNOWN, CHECK, UNKNOWN)
-    if not any(each.published or each.failure or each.insecure for each in every):
+    pins = [(host, place, each.base) for (host, place), each in zip(servers, every, strict=True) if each.usable]
+    unseen = bool(pins) and not any([await _is_reached(here, *each) for each in pins])
+    if unseen or not any(each.published or each.failure or each.insecure for each in every):
+        # If no server can be reached, there is nothing to compare the records with.
         here.nothing_published(CHECK)
     relays = every[: len(exchange.hosts)]
     bare = [
@@ -63,6 +66,10 @@ async def check_dane(here: Examination) -> Mapping[str, Any]:
         "matches": tuple(match for _, matches, _ in found for match in matches),
         "rollover_ready": {key: each for key, each in ready.items() if each is not None},
     }
+
+
+async def _is_reached(here: Examination, host: Host, place: Place, base: str) -> bool:
+    return any([(await here.shown(place, address, base)).reached for address in host.permitted])
 
 
 async def _offered(here: Examination) -> list[tuple[Host, Place]]:
