@@ -136,7 +136,7 @@ def _mta_sts(say: Vocabulary) -> Alert:
         stays=say.settings.keep_firing_for,
         summary=f"The MTA-STS policy of {DOMAIN} expires, was changed without its id, or is not kept",
         description=(
-            f"One of these is so for {DOMAIN}: the certificate that serves its MTA-STS policy expires within a week; "
+            f"One of these is true for {DOMAIN}: the certificate that serves its MTA-STS policy expires within a week; "
             "the policy was changed without its id; the policy cannot be fetched; an MX host does not comply with it. "
             f"Look at the exporter's page of the domain.{OWN_LABELS}"
         ),
@@ -154,9 +154,9 @@ def _spf(say: Vocabulary) -> Alert:
         expression=say.metric("mail_domain_problem_info", f'problem=~"{problems}"'),
         lasts=say.settings.down_for,
         stays=say.settings.keep_firing_for,
-        summary=f"The SPF record of {DOMAIN} counts for nothing: {{{{ $labels.problem }}}}",
+        summary=f"The SPF record of {DOMAIN} is invalid: {{{{ $labels.problem }}}}",
         description=(
-            f"Receivers take the SPF record of {DOMAIN} for an error: {{{{ $labels.problem }}}}. Mail of the domain is "
+            f"Receivers treat the SPF record of {DOMAIN} as an error: {{{{ $labels.problem }}}}. Mail of the domain is "
             f"then judged without it, and DMARC fails where DKIM does. Look at the last change of the record, or of a "
             f"record that it includes.{OWN_LABELS}"
         ),
@@ -233,7 +233,7 @@ def _stale(say: Vocabulary) -> Alert:
         summary=f"{DOMAIN} is not judged any more",
         description=(
             f"The last judgement of {DOMAIN} ended {{{{ $value | humanizeDuration }}}} ago, which is more than three "
-            f"of its intervals. What its figures say is old. Look at the exporter's log.{OWN_LABELS}"
+            f"of its intervals. Its figures are old. Look at the exporter's log.{OWN_LABELS}"
         ),
         dashboard="mail-domains",
         panel="Domains",

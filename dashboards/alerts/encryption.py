@@ -36,8 +36,8 @@ def _injection(say: Vocabulary) -> Alert:
         expression=say.counted(reason),
         summary=f"Somebody tampers with STARTTLS at {ENDPOINT}: {FAILURE}",
         description=(
-            f"In the last hour {ENDPOINT} sent unexpected data before the TLS handshake: {FAILURE}. Take "
-            "it for an attack on the way to the server until you know better. No password was sent. Probe from the "
+            f"In the last hour {ENDPOINT} sent unexpected data before the TLS handshake: {FAILURE}. Treat "
+            "it as an attack on the way to the server until you know better. No password was sent. Probe from the "
             "server's own network and compare: if it does not happen there, look at what is in between."
             f"{OWN_LABELS}"
         ),
@@ -59,9 +59,9 @@ def _starttls_gone(say: Vocabulary) -> Alert:
         severity=Severity.CRITICAL,
         expression=either(say.failing(reasons_of(name)), in_plain),
         lasts=say.settings.down_for,
-        summary=f"{ENDPOINT} is without STARTTLS: {FAILURE}",
+        summary=f"{ENDPOINT} does not upgrade to TLS: {FAILURE}",
         description=(
-            f"{ENDPOINT} does not upgrade to TLS: {FAILURE}. If it did yesterday, take it for an attack until you know "
+            f"{ENDPOINT} does not upgrade to TLS: {FAILURE}. If it did yesterday, treat it as an attack until you know "
             "better: mail and passwords of clients that do not insist go over the network in plain. Compare the "
             "capabilities on the exporter's page of the endpoint with what the server says on its own network."
             f"{OWN_LABELS}"
@@ -86,7 +86,7 @@ def _expired(say: Vocabulary) -> Alert:
             "{{ if gt $value 0.0 }} {{ $value | humanizeDuration }} ago{{ end }}"
         ),
         description=(
-            f"A certificate in the chain of {ENDPOINT} has ended, and mail clients refuse the server: "
+            f"A certificate in the chain of {ENDPOINT} has expired, and mail clients refuse the server: "
             "tls_certificate_expired in the phase tls. Compare what is served with what is on disk: mostly the file is "
             "new and the service was never reloaded."
         ),

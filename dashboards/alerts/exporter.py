@@ -46,9 +46,9 @@ def _absent(say: Vocabulary) -> Alert:
         # And if nothing is known of any, there is none.
         expression=f"{either(unreachable, vanished)}\nor on ()\nabsent({build})",
         lasts=say.settings.absent_for,
-        summary="mail-exporter{{ with $labels.instance }} at {{ . }}{{ end }} is gone: mail is not watched",
+        summary="mail-exporter{{ with $labels.instance }} at {{ . }}{{ end }} is gone: mail is not monitored",
         description=(
-            "Prometheus gets no figures from mail-exporter{{ with $labels.instance }} at {{ . }}{{ end }}"
+            "Prometheus gets no metrics from mail-exporter{{ with $labels.instance }} at {{ . }}{{ end }}"
             "{{ with $labels.job }} (job {{ . }}){{ end }}. Alerts on "
             "its endpoints have ended and will not fire, which does not mean recovery. Look at whether the process "
             "runs and what its log says last, then at Prometheus' page of targets for the reason."

@@ -111,7 +111,7 @@ def _root(body: bytes) -> Any:
         parser = import_module("defusedxml.ElementTree")
         forbidden: type[Exception] = import_module("defusedxml.common").DefusedXmlException
     except ModuleNotFoundError:
-        raise DocumentError("reading it needs more than is installed; run pip install defusedxml") from None
+        raise DocumentError("reading it needs a library that is not installed; run pip install defusedxml") from None
     try:
         root = parser.fromstring(body, forbid_dtd=True)
     except (parser.ParseError, forbidden, ValueError, LookupError) as error:
