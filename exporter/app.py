@@ -25,9 +25,9 @@ from exporter.sharding import ALONE, Shard
 from exporter.supervision import supervised
 from exporter.watching import Watcher
 from exporter.web.addresses import Place
+from exporter.web.external_site import EVERYWHERE, ExternalSite
 from exporter.web.server import Observers
 from exporter.web.server import serve as listen
-from exporter.web.site import EVERYWHERE, Site
 
 if TYPE_CHECKING:
     from exporter.web.policy_file import PolicyFile
@@ -59,7 +59,7 @@ async def serve(
     *,
     web_config: PolicyFile | None = None,
     history: HistoryFile | None = None,
-    site: Site = EVERYWHERE,
+    site: ExternalSite = EVERYWHERE,
     detours: Detours = NO_DETOURS,
 ) -> None:
     """Probe and answer HTTP until SIGTERM or SIGINT.

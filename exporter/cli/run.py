@@ -21,7 +21,7 @@ from exporter.config.files import STANDARD_INPUT, read_standard_input
 from exporter.config.reader_process import start_reader
 from exporter.imports import lean
 from exporter.web.addresses import ListenAddress
-from exporter.web.site import Site
+from exporter.web.external_site import ExternalSite
 
 if TYPE_CHECKING:
     from exporter.watching import Watcher
@@ -124,9 +124,9 @@ def _watcher(config_files: tuple[str, ...]) -> Watcher:
     return Watcher(config_files)
 
 
-def _site(external_url: str | None, route_prefix: str | None) -> Site:
+def _site(external_url: str | None, route_prefix: str | None) -> ExternalSite:
     try:
-        return Site.parse(external_url, route_prefix)
+        return ExternalSite.parse(external_url, route_prefix)
     except ValueError as error:
         flag = "--web.external-url" if route_prefix is None else "--web.external-url or --web.route-prefix"
         raise click.BadParameter(str(error), param_hint=flag) from None

@@ -27,7 +27,7 @@ from exporter.interpreter import settle, uncollected
 from exporter.sharding import Shard
 from exporter.watching import Watcher
 from exporter.web.addresses import ListenAddress, ListenError, inherited_sockets
-from exporter.web.site import Site
+from exporter.web.external_site import ExternalSite
 
 if TYPE_CHECKING:
     from exporter.web.policy_file import PolicyFile
@@ -55,7 +55,7 @@ def serve(
     files: Files,
     addresses: Sequence[ListenAddress],
     share: Shard,
-    site: Site,
+    site: ExternalSite,
     *,
     web_config_file: Path | None,
     history_file: Path | None,

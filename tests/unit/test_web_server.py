@@ -11,8 +11,8 @@ from aiohttp import ClientConnectionError, ClientSession, UnixConnector, web
 from exporter.web import addresses
 from exporter.web.addresses import ListenAddress, ListenError
 from exporter.web.application import create_application
+from exporter.web.external_site import ExternalSite
 from exporter.web.server import serve
-from exporter.web.site import Site
 from tests.unit.web import store_with
 
 
@@ -241,7 +241,7 @@ def test_a_socket_from_systemd_that_does_not_listen_is_refused(monkeypatch: pyte
 def test_an_external_url_and_a_route_prefix_mean_what_they_mean_to_prometheus(
     external: str | None, route: str | None, prefix: str, url: str | None
 ) -> None:
-    assert Site(url, prefix) == Site.parse(external, route)
+    assert ExternalSite(url, prefix) == ExternalSite.parse(external, route)
 
 
 @pytest.mark.parametrize(
@@ -249,13 +249,13 @@ def test_an_external_url_and_a_route_prefix_mean_what_they_mean_to_prometheus(
 )
 def test_what_is_no_external_url_is_refused(external: str) -> None:
     with pytest.raises(ValueError, match=re.escape(external[:20])):
-        Site.parse(external, None)
+        ExternalSite.parse(external, None)
 
 
 @pytest.mark.parametrize("route", ["/a//b", "/../a", "/a b", "/a?b", "/%2e"])
 def test_what_is_no_route_prefix_is_refused(route: str) -> None:
     with pytest.raises(ValueError, match=re.escape(repr(route))):
-        Site.parse(None, route)
+        ExternalSite.parse(None, route)
 
 
 async def test_a_browser_outside_the_prefix_gets_a_page_that_leads_inside() -> None:

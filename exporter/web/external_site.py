@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class ExternalSite:
     """The address of the interface for people.
 
     Attributes:
@@ -23,7 +23,7 @@ class Site:
     prefix: str = ""
 
     @classmethod
-    def parse(cls, external_url: str | None, route_prefix: str | None) -> Site:
+    def parse(cls, external_url: str | None, route_prefix: str | None) -> ExternalSite:
         """Reads what `--web.external-url` and `--web.route-prefix` take.
 
         Raises:
@@ -40,7 +40,7 @@ class Site:
         return () if self.url is None else (self.url,)
 
 
-EVERYWHERE: Final = Site()
+EVERYWHERE: Final = ExternalSite()
 """An unknown address."""
 
 
