@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from exporter.cli.loading import or_exit
 from exporter.config.configuration import Configuration
 from exporter.config.subprocess_loader import finish, load_in_subprocess
 from exporter.history_file import HistoryFile
-from exporter.interpreter import settle, uncollected
+from exporter.interpreter import uncollected
 from exporter.sharding import Shard
 from exporter.watching import Watcher
 from exporter.web.addresses import ListenAddress, ListenError, inherited_sockets
@@ -62,8 +63,8 @@ def serve(
     lifecycle: bool,
 ) -> None:
     """Be the daemon, with the configuration that the other process reads."""
-    # There is time for it now.
-    settle()
+    # Modules stay. To look for garbage among them would take a tenth of the start, and find 0.2 MiB.
+    gc.freeze()
     with uncollected():
         configuration = or_exit(partial(finish, reader, files.patterns[0], files.standard_input))
     _warn(configuration)
