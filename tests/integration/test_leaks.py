@@ -197,7 +197,7 @@ def collect(stage: Stage, log_format: str) -> dict[str, bytes]:
     with exporter_running(
         file, "--log.level=debug", f"--log.format={log_format}", "--web.enable-lifecycle"
     ) as exporter:
-        wait_until(lambda: probed(exporter, names, 3), what="each endpoint was probed three times", within=60)
+        wait_until(lambda: probed(exporter, names, 3), what="each endpoint was probed three times", within=240)
         seen = dict(shown_by(exporter, names))
         (server, *_) = stage.servers
         target = f"/probe?module=m&target={LOOPBACK}:{server.port}&debug=true"
@@ -243,7 +243,7 @@ def leaks(secrets: Mapping[str, str], seen: Mapping[str, bytes]) -> list[str]:
     ]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_no_secret_is_shown_anywhere(
     tmp_path: Path, authority: Authority, idp: AuthorisationServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -300,7 +300,7 @@ main(sys.argv[1:], prog_name="mail-exporter")
 """The product with two bugs, where passwords and client secrets are in all the frames that a traceback goes through."""
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_no_traceback_shows_a_secret(tmp_path: Path, authority: Authority, idp: AuthorisationServer) -> None:
     async with staged(tmp_path, authority, idp) as stage:
         file, log = tmp_path / "broken.yaml", tmp_path / "broken.log"
@@ -316,7 +316,7 @@ async def test_no_traceback_shows_a_secret(tmp_path: Path, authority: Authority,
         def run() -> bytes:
             command = [sys.executable, "-c", BROKEN, "run", *arguments]
             with running(command, log=log, ready=lambda: fetch(f"{url}/-/ready").status == 200):
-                wait_until(broke, what="both bugs have shown themselves")
+                wait_until(broke, what="both bugs have shown themselves", within=240)
             return log.read_bytes()
 
         told = await asyncio.to_thread(run)

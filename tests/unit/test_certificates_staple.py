@@ -90,9 +90,14 @@ def test_issuers_of_other_kinds_of_keys_are_understood(key: ed25519.Ed25519Priva
     assert StapleStatus.REVOKED == judged(staple(leaf, issuer, status=REVOKED), leaf, issuer).status
 
 
-def test_an_appointed_responder_counts_while_its_own_certificate_is_valid() -> None:
+@pytest.mark.parametrize("by_name", [True, False])
+def test_an_appointed_responder_counts_while_its_own_certificate_is_valid(*, by_name: bool) -> None:
     delegate = issue("Responder", ISSUER, usages=SIGNING, days=Span(-30, 1))
-    found = judged(staple(LEAF, ISSUER, responder=delegate, appointed=[delegate], status=REVOKED, days=Span(-1, 9)))
+    days = Span(-1, 9)
+    response = staple(
+        LEAF, ISSUER, responder=delegate, appointed=[delegate], by_name=by_name, status=REVOKED, days=days
+    )
+    found = judged(response)
 
     assert StapleStatus.REVOKED == found.status_at(NOW.timestamp())
     assert StapleStatus.INVALID == found.status_at(NOW.timestamp() + 2 * 86400)
