@@ -307,3 +307,15 @@ def test_notifications_are_heard_for_those_flows_that_name_a_reader(bench: Bench
     bench.give(bouncing=tuple(flows[:2]))
     assert [True, True, False] == [bench.work.hears_of(bench.ledger(flow)) for flow in flows]
     assert bench.work.hears_of(bench.ledger(FLOW))
+
+
+def test_a_message_is_awaited_in_a_mailbox_by_every_name_that_it_has() -> None:
+    bench = Bench()
+    by_use = replace(REPORT, receiving=Receiving(IMAP, ("\\Junk",)))
+    by_name = replace(REPORT, name="other", receiving=Receiving(IMAP, ("Junk",)))
+    bench.give(by_use, by_name)
+    bench.work.places["\\Junk"].also = ("Junk",)
+
+    assert [by_use, by_name] == bench.work.awaiting("\\Junk")
+    assert [by_name] == bench.work.awaiting("Junk")
+    assert [] == bench.work.awaiting("elsewhere")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from base64 import encodebytes
+
 import pytest
 
 from exporter.flows.bounces import Bounce, read_bounce
@@ -228,5 +230,15 @@ def test_what_is_not_a_failure_in_known_words_is_none(octets: bytes) -> None:
 def test_the_header_of_what_is_returned_is_enough_whatever_became_of_the_body(headers: bool) -> None:
     head = sent().partition(b"\r\n\r\n")[0]
     bounce = read_bounce(notification(enclosed=head + b"\r\n\r\nYour message is attached.\r\n", headers=headers), KEY)
+    assert bounce is not None
+    assert TOKEN == bounce.token
+
+
+def test_what_is_returned_may_be_encoded() -> None:
+    plain = notification(headers=True)
+    begin = plain.index(b"rfc822-headers\r\n\r\n") + len(b"rfc822-headers\r\n\r\n")
+    end = plain.index(b"\r\n--A1/mail--")
+    head = plain[: begin - 2] + b"Content-Transfer-Encoding: base64\r\n\r\n"
+    bounce = read_bounce(head + encodebytes(plain[begin:end]) + plain[end:], KEY)
     assert bounce is not None
     assert TOKEN == bounce.token
