@@ -221,7 +221,7 @@ def _table(panel: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _column(source: str, queries: int) -> str:
-    """What Perses calls a value: `value`, or `value #1` where there are several queries."""
+    """Perses' name of a value: `value`, or `value #1` if there are several queries."""
     if not source.startswith("Value"):
         return source
     letter = source.partition("#")[2]
@@ -241,7 +241,7 @@ def _thresholds(panel: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _mappings(panel: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What values are shown as. Where Grafana only colours them, nothing: Perses wants a text."""
+    """The mappings of values to texts. Mappings without a text are left out, because Perses requires one."""
     found: list[dict[str, Any]] = []
     for mapping in panel["fieldConfig"]["defaults"].get("mappings", []):
         options = mapping["options"]
@@ -276,4 +276,4 @@ _PLUGINS: Final = MappingProxyType(
         "table": _table,
     }
 )
-"""What draws each kind of panel."""
+"""The function that converts each kind of panel."""

@@ -19,7 +19,7 @@ from exporter.metrics.flow_rows import FLOW_LABELS, FLOW_METRICS, MX_LABEL
 from exporter.metrics.metric import ADDRESS_LABEL, ENDPOINT_LABELS, Metric, MetricType
 
 SCRAPE_LABELS: Final = frozenset({"job", "instance"})
-"""What Prometheus adds to every series."""
+"""The labels that Prometheus adds to every series."""
 
 FOREIGN_METRICS: Final = frozenset(
     {

@@ -168,7 +168,7 @@ def _telling_systemd(reload: Reload, daemon: Daemon) -> Reload:
 
 @asynccontextmanager
 async def _in_the_background(daemon: Daemon) -> AsyncIterator[None]:
-    """What goes on beside the probes, whatever happens to it."""
+    """Background work beside the probes, which is restarted after failures."""
     works = {LongTask.MEMORY: daemon.housekeeping.run, LongTask.WATCHDOG: sd_notify.keep_alive}
     tasks = [asyncio.create_task(supervised(task, work, daemon.store.task_failed)) for task, work in works.items()]
     try:

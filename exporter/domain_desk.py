@@ -48,7 +48,7 @@ class DomainDesk:
         self._memories.update({domain: read(document) for domain, document in documents.items()})
 
     def to_remember(self) -> dict[str, Any]:
-        """What to remember for a later process."""
+        """The state to keep for a later process."""
         return {domain: written(memory) for domain, memory in self._memories.items()}
 
     def configure(

@@ -15,7 +15,7 @@ DASHBOARD = "mail-flow"
 
 TIMES_SLOWER = 3
 LEAST_SECONDS = 10
-"""What is faster than this is not slow, whatever it was before."""
+"""Durations below this are never slow."""
 
 MANY_LEFT = 5
 

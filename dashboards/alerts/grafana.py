@@ -24,7 +24,7 @@ QUERY, FOUND, CONDITION = "A", "B", "C"
 """The steps of each rule: ask Prometheus, take each series that comes back for true, alert on that."""
 
 EXPRESSIONS: Final = "__expr__"
-"""What Grafana calls the data source of steps that it works out itself."""
+"""Grafana's name of the data source for steps that it computes itself."""
 
 PanelIds = Mapping[tuple[str, str], int]
 """The id of a panel by the dashboard's uid and the panel's title."""
@@ -45,7 +45,7 @@ def provisioning_file(settings: Settings, panels: PanelIds) -> str:
 
 
 def uid(alert: Alert, *, first: bool = True) -> str:
-    """What Grafana tells rules apart by: the name in lower case, with hyphens.
+    """The identifier of a rule in Grafana: its name in lower case, with hyphens.
 
     Args:
         alert: What the rule is about.

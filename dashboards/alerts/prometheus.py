@@ -38,7 +38,7 @@ def texts(alert: Alert, settings: Settings) -> dict[str, str]:
 
 
 def labels(alert: Alert, settings: Settings) -> dict[str, str]:
-    """What an alert is routed by, beside the labels of the series."""
+    """The labels of an alert besides those of its series. Alertmanager routes by them."""
     severity: str = getattr(settings, alert.severity)
     return {"severity": severity, **settings.extra_labels}
 

@@ -88,7 +88,7 @@ class Vocabulary:
 
     @property
     def scope(self) -> Scope:
-        """What every selector is narrowed by."""
+        """The matchers of every selector."""
         return Scope(everywhere=self.settings.selectors)
 
     def availability(self, window: Window) -> str:

@@ -20,7 +20,7 @@ MOST = 50
 
 
 def board(settings: Settings) -> Board:
-    """For who renews certificates, and for who decides which TLS is still good enough."""
+    """The dashboard for people who renew certificates or decide about versions of TLS."""
     of = scope_of_endpoints(settings)
     return Board(
         uid="mail-certificates",

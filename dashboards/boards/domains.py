@@ -32,7 +32,7 @@ DOMAIN_OF_ROW = "${__field.labels.domain:percentencode}"
 
 
 def board(settings: Settings) -> Board:
-    """For who runs the DNS of mail domains."""
+    """The dashboard for administrators of the DNS of mail domains."""
     of = scope_of_domains(settings)
     return Board(
         uid="mail-domains",

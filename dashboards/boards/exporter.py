@@ -25,7 +25,7 @@ from dashboards.settings import Settings
 
 
 def board(settings: Settings) -> Board:
-    """For who runs the exporter."""
+    """The dashboard for administrators of the exporter."""
     of = scope_of_exporters(settings)
     return Board(
         uid="mail-exporter",

@@ -26,7 +26,7 @@ FLOW = "${__field.labels.flow:percentencode}"
 
 
 def board(settings: Settings) -> Board:
-    """For who answers for mail from here to there."""
+    """The dashboard for people responsible for mail delivery."""
     of = scope_of_flows(settings)
     return Board(
         uid="mail-flow",

@@ -10,10 +10,10 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as model
 
 TAG: Final = "mail-exporter"
-"""What all dashboards are tagged with, so that each lists the others."""
+"""The tag of all dashboards. Each lists the others by it."""
 
 _KEPT: Final = "${datasource:queryparam}&${job:queryparam}&${__url_time_range}"
-"""What stays chosen on the way from one dashboard to another."""
+"""The variables that links pass to another dashboard."""
 
 _OF_ENDPOINT: Final = f"/d/mail-endpoint?{_KEPT}"
 EXPORTER: Final = "${exporter_url:raw}"

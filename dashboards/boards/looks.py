@@ -1,4 +1,4 @@
-"""What colours, mappings and thresholds mean, the same on every dashboard. Values only.
+"""The colours, mappings and thresholds of all dashboards. Values only.
 
 Green works, red does not, orange soon will not, yellow deserves a look, grey is unknown, blue is a figure without a
 judgement. The phases have hues of their own, those of the exporter's pages, and always in the order of a probe.
@@ -49,7 +49,7 @@ PALE_PROTOCOL_COLORS: Final = MappingProxyType({protocol: row.colours[1] for pro
 
 QUANTILE_COLORS: Final = ("super-light-blue", "blue", "dark-blue")
 QUANTILES: Final = (("median", 0.5), ("90th", 0.9), ("99th percentile", 0.99))
-"""What histograms are asked for, by legend; the colours stand above."""
+"""The quantiles of histograms by their legends. Their colours are above."""
 
 LEG_COLORS: Final[Mapping[Leg, str]] = MappingProxyType(
     {Leg.SUBMIT: "#d9894a", Leg.TRANSIT: "#4f86c6", Leg.RETRIEVE: "#3aa6b9", Leg.REMOVE: "#a98b76"}
@@ -64,13 +64,13 @@ OUTCOME_COLORS: Final[Mapping[Outcome, str]] = MappingProxyType(
 )
 
 OTHER: Final = ("blue", "purple", "#3aa6b9")
-"""For a few series of which none is better than the others."""
+"""Colours for a few series of equal importance."""
 
 UP: Final = model.ValueMappingResult(text="Up", color=GOOD, index=0)
 FAILING: Final = model.ValueMappingResult(text="Failing", color=BAD, index=1)
 
 Steps = tuple[tuple[float | None, str], ...]
-"""From which value on which colour; the first begins at `None`, below everything."""
+"""Pairs of a lowest value and its colour. The first value is `None`, which is below everything."""
 
 ANY: Final[Steps] = ((None, NEUTRAL),)
 NONE_IS_GOOD: Final[Steps] = ((None, GOOD), (1, BAD))
@@ -107,7 +107,7 @@ def value_range(low: float | None, high: float | None, result: model.ValueMappin
 
 
 def says(text: str | None, color: str, index: int = 0) -> model.ValueMappingResult:
-    """What a value is shown as; without a text, as itself in that colour."""
+    """How a value is shown. Without a text, the value itself is shown in this colour."""
     return model.ValueMappingResult(text=text, color=color, index=index)
 
 

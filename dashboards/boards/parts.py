@@ -32,10 +32,10 @@ P = TypeVar("P", timeseries.Panel, stat.Panel, table.Panel, statetimeline.Panel,
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a panel asks.
+    """A query of a panel.
 
     Attributes:
-        legend: What its series are called, with `{{label}}` for labels.
+        legend: The names of its series, with `{{label}}` for labels.
     """
 
     expression: str
@@ -44,12 +44,12 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What a panel says about itself.
+    """The texts of a panel.
 
     Attributes:
         title: Short enough to be read whole.
         description: What it shows and how to read it, for the "i" in the corner.
-        nothing: What it says when there is no data, because that means something.
+        nothing: The text if there is no data.
     """
 
     title: str
@@ -69,8 +69,8 @@ def begun(
 
     Args:
         panel: An empty one.
-        text: What it says about itself.
-        queries: What it asks.
+        text: Its texts.
+        queries: Its queries.
         instant: Ask for now, and not for the whole time that the dashboard shows.
         form: How it wants the answers.
     """
@@ -106,20 +106,20 @@ def by_last_value() -> dashboard.FieldColor:
 
 
 def shades() -> dashboard.FieldColor:
-    """For series of which none is better than the others."""
+    """Colours for series of equal importance."""
     return dashboard.FieldColor().mode(model.FieldColorModeId.SHADES).fixed_color(NEUTRAL)
 
 
 def palette() -> dashboard.FieldColor:
-    """For series that have to be told apart, and of which nobody knows how many there are."""
+    """Colours for an unknown number of series that must look different."""
     return dashboard.FieldColor().mode(model.FieldColorModeId.PALETTE_CLASSIC)
 
 
 def shades_of_red() -> dashboard.FieldColor:
-    """For several kinds of what does not work."""
+    """Colours for several kinds of failures."""
     return dashboard.FieldColor().mode(model.FieldColorModeId.SHADES).fixed_color("red")
 
 
 def neutral() -> dashboard.FieldColor:
-    """For a figure without a judgement."""
+    """A colour for a figure that is neither good nor bad."""
     return dashboard.FieldColor().mode(model.FieldColorModeId.FIXED).fixed_color(NEUTRAL)

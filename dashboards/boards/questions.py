@@ -1,4 +1,4 @@
-"""What more than one dashboard asks, in PromQL."""
+"""Queries of more than one dashboard, in PromQL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROWS: Final = 40
 """Rows of a timeline that one can still read."""
 
 OF_ENDPOINTS: Final = ("endpoint", "address")
-"""What endpoints are told apart by."""
+"""The labels that identify an endpoint."""
 
 NEVER: Final = 10_000_000_000
 """Seconds, in place of the time since a success that there never was: more than any, so that it is sorted last."""
@@ -155,7 +155,7 @@ def worst(least: str) -> str:
 
 
 def over_time(function: str, selector: str) -> str:
-    """What was least or most in the time shown, as seen from its end.
+    """The lowest or highest values in the shown time range, evaluated at its end.
 
     So a row is whole if it depends on this: what was before the first failure is there, too.
     """

@@ -1,4 +1,4 @@
-"""What people choose at the top of a dashboard, and how it narrows the queries."""
+"""The variables at the top of a dashboard, and the selectors that use them."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ OF_ENDPOINTS: Final = ('protocol=~"$protocol"', 'endpoint=~"$endpoint"')
 
 
 def scope_of_endpoints(settings: Settings) -> Scope:
-    """What selectors are narrowed by on dashboards of many endpoints."""
+    """The matchers of selectors on dashboards of many endpoints."""
     return Scope(_everywhere(settings), (*OF_ENDPOINTS, *(f'{label}=~"${label}"' for label in settings.labels)))
 
 
 def scope_of_one_endpoint(settings: Settings) -> Scope:
-    """What they are narrowed by on the dashboard of a single endpoint."""
+    """The matchers on the dashboard of a single endpoint."""
     return Scope(_everywhere(settings), ('endpoint="$endpoint"',))
 
 
 def scope_of_flows(settings: Settings) -> Scope:
-    """What they are narrowed by on the dashboard of mail flow."""
+    """The matchers on the dashboard of mail flow."""
     return Scope(_everywhere(settings), of_flows=('flow=~"$flow"',))
 
 
 def scope_of_exporters(settings: Settings) -> Scope:
-    """What they are narrowed by on the dashboard of the exporters themselves."""
+    """The matchers on the dashboard of the exporters themselves."""
     return Scope(_everywhere(settings))
 
 
@@ -66,7 +66,7 @@ def of_one_endpoint(settings: Settings) -> list[Variable]:
 
 
 def scope_of_domains(settings: Settings) -> Scope:
-    """What they are narrowed by on the dashboard of mail domains."""
+    """The matchers on the dashboard of mail domains."""
     return Scope((*_everywhere(settings), 'domain=~"$domain"'))
 
 

@@ -105,7 +105,7 @@ EMPTY: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the flags say."""
+    """The values of the flags."""
 
     output: Path
     endpoints: int

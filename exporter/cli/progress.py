@@ -61,7 +61,7 @@ class Progress:
             yield
 
     def rendered(self) -> RenderableType:
-        """What is going on now."""
+        """A description of the current work."""
         now = self._clock()
         lines = [
             Text.assemble(

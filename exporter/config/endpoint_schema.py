@@ -161,7 +161,7 @@ class TlsSection(Section):
 
 
 class ExpectSection(Section):
-    """What the server must offer, and be, for a probe to succeed."""
+    """What a probe expects of the server."""
 
     capabilities: list[Capability] | None = key(
         "Capabilities that must be among those of the last EHLO, CAPABILITY or CAPA, in any case.",
@@ -177,7 +177,7 @@ class ExpectSection(Section):
 
 
 class DefaultsSection(Section):
-    """What holds for every endpoint that does not say otherwise."""
+    """Keys that apply to every endpoint that does not set them."""
 
     protocol: OneProtocol | None = key("The protocol of endpoints that are written with host instead of url.", "imap")
     encryption: OneEncryption | None = key(

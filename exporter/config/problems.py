@@ -144,7 +144,7 @@ class Reading(Generic[T]):
     Attributes:
         value: `None` if there is none that could be used.
         problems: What makes the configuration unusable; there may be a value in spite of it, to judge other parts by.
-        warnings: What does not, but deserves a look.
+        warnings: Problems that do not make it unusable.
     """
 
     value: T | None

@@ -86,7 +86,7 @@ class LoginBackoffSection(Section):
 
 
 class FlowKeySection(Section):
-    """What marks the messages of flows as ours."""
+    """The key that marks the messages of flows as ours."""
 
     flow_key_file: FilePath | None = key(
         "A file with the key that signs the messages of flows, at least 16 octets that nobody can guess. Relative to "
@@ -136,7 +136,7 @@ class ReceiveSection(Section):
 
 
 class FlowExpectSection(Section):
-    """What a message has to be like."""
+    """What is expected of a message."""
 
     within: Promptness | None = key("It arrives in this time; give_up unless set.", "2m")
     mailbox: Mailbox | None = key("It arrives in this mailbox; the first of them unless set.", "INBOX")

@@ -77,7 +77,7 @@ class ImapSession(ServerSession):
         return super().greeting().replace(b"CAPABILITIES", self.capabilities())
 
     def capabilities(self) -> bytes:
-        """What can be done in the state the session is in."""
+        """The commands that are allowed in the session's state."""
         items = [b"IMAP4rev1", b"LITERAL+"]
         if self.offers_upgrade():
             items.append(b"STARTTLS")

@@ -28,7 +28,7 @@ class DomainScene:
     """One mail domain.
 
     Attributes:
-        shows: For people, in a few words.
+        shows: What the domain shows, in a few words.
         records: Its zone; empty for a domain that does not exist.
         expected: Every problem that is found, once it was judged twice.
         documents: Media type and text by host and path. `{turn}` stands for how often it was asked for.

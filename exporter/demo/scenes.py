@@ -70,7 +70,7 @@ class ExpectedFailure:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What a server is like for some seconds."""
+    """The behaviour of a server for some seconds."""
 
     lasts: float
     behaviour: Behaviour = field(default_factory=Behaviour)
@@ -83,12 +83,12 @@ class Scene:
 
     Attributes:
         name: The endpoint's name.
-        shows: For people, in a few words.
+        shows: What the scene shows, in a few words.
         expected: How every probe fails; `None` if every probe succeeds, or if that changes.
         listens: Whether there is a server at all.
         timeout: Seconds, as in `Endpoint`.
         mailbox: As in `Endpoint`, and so the two below.
-        acts: What the server is like instead, one after the other and over again; none if it does not change.
+        acts: Behaviours that follow each other in a cycle; empty if the server does not change.
     """
 
     name: str

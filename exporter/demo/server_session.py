@@ -61,7 +61,7 @@ class ServerSession(ABC):
         """Read one command and answer it."""
 
     def greeting(self) -> bytes:
-        """What the client hears first."""
+        """The greeting for the client."""
         return self._named(self.GREETINGS[self.site.behaviour.greeting])
 
     async def turned_away(self) -> None:

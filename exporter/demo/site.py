@@ -16,7 +16,7 @@ from exporter.model import Encryption, Secret
 
 
 class Greeting(Enum):
-    """What a client hears first."""
+    """The greeting of a server."""
 
     WELCOME = auto()
     REFUSE = auto()
@@ -106,7 +106,7 @@ class Site:
     behaviour: Behaviour = field(default_factory=Behaviour)
 
     def admits(self, username: bytes, password: bytes) -> str | None:
-        """Who that is; `None` if the password is not that user's."""
+        """The user with this password; `None` if the password is wrong."""
         if self.behaviour.logins is LoginService.CHANGED:
             return None
         known = {name.encode(): secret.reveal() for name, secret in self.accounts.items()}

@@ -190,7 +190,7 @@ def _flow(scene: FlowScene, endpoints: Mapping[str, Endpoint]) -> Flow:
 
 
 def credentials_of(scene: Scene) -> Credentials | None:
-    """Whom the daemon logs in as; `None` if it does not."""
+    """The user that the daemon logs in as; `None` without a login."""
     match scene.password:
         case Password.NONE:
             return None

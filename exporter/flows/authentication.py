@@ -75,7 +75,7 @@ def _read(value: str, authserv_id: str) -> dict[AuthMethod, AuthResult]:
 
 
 def _parts(value: str) -> list[str]:
-    """What stands between the semicolons of a field, without comments (RFC 5322 3.2.2), which may lie in each other."""
+    """The parts of a field between semicolons, without comments (RFC 5322 3.2.2), which may be nested."""
     parts, depth = [""], 0
     for piece in _PIECE.findall(value):
         if piece == "(":

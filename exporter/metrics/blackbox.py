@@ -18,7 +18,7 @@ from exporter.model import Phase, ProbeResult
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What somebody asked for.
+    """A requested probe.
 
     Attributes:
         results: One for each address that was probed; at least one.

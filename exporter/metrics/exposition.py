@@ -86,7 +86,7 @@ def expose_probe(states: tuple[EndpointState, ...], probed: Probed, form: Format
 
     Args:
         states: The states of the probed endpoints, with this one probe and no earlier ones.
-        probed: What came of it.
+        probed: Its result.
         form: How.
     """
     blackbox = _whole(BLACKBOX_METRICS, (probed,), form)

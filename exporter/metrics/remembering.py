@@ -30,7 +30,7 @@ class Remembered:
 
 
 def server_of(endpoint: Endpoint) -> str:
-    """What an endpoint is apart from its name."""
+    """The identity of an endpoint without its name."""
     return f"{endpoint.protocol} {endpoint.host} {endpoint.port} {endpoint.encryption}"
 
 

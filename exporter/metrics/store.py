@@ -25,7 +25,7 @@ from exporter.model import Endpoint, LongTask, ProbeResult, Protocol, RosterChan
 
 @dataclass(frozen=True, slots=True)
 class BuildInfo:
-    """What this exporter is made of: the versions as they call themselves."""
+    """The versions of this exporter and its parts."""
 
     version: str
     python_version: str

@@ -114,7 +114,7 @@ class Failed:
     """No nameserver gave an answer that can be used.
 
     Attributes:
-        detail: Who did what instead, in printable ASCII.
+        detail: Which server gave which answer, in printable ASCII.
         bogus: Whether a server said that the answer's signatures are wrong (RFC 8914 section 4.7 and its kin).
         unreadable: What a server answered that has records none of which can be read; `None` if none did.
     """

@@ -44,7 +44,7 @@ async def shake_hands(proxy: Proxy, sock: socket.socket, address: str, port: int
     """Ask a proxy to connect to an address. Returns the code of its refusal, or `None` after success.
 
     Args:
-        proxy: Whom it is about.
+        proxy: The proxy.
         sock: Connected to it, not blocking. Is closed if it fails.
         address: The server's, an IP address without brackets.
         port: The server's.

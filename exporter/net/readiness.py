@@ -117,7 +117,7 @@ class Readiness:
 
         Args:
             fd: The socket's number, because looking a socket up by itself takes ten times as long.
-            watch: Who reports it; the event loop by default.
+            watch: Reports it; the event loop by default.
         """
         self._fd = fd
         self._loop = asyncio.get_running_loop()

@@ -73,7 +73,7 @@ class Stream:
             address: Without brackets.
             port: Where to.
             source_address: This machine's, to connect from; `None` lets the system choose.
-            watch: Who reports the socket ready; the event loop by default.
+            watch: Reports that the socket is ready; the event loop by default.
 
         Raises:
             StreamError: The connection is refused, reset, unreachable, or not allowed by this machine.

@@ -17,7 +17,7 @@ from exporter.model import Facts, FailureReason, Login, Mechanism
 from exporter.protocol.dialogue import Dialogue, DialogueError, Learn, ProtocolError, Send, Step, quoted
 
 REDACTED: Final = "<redacted>"
-"""What a transcript shows in the place of a secret."""
+"""The text in transcripts instead of a secret."""
 
 PROMPTED: Final = frozenset({Mechanism.LOGIN})
 """Mechanisms whose challenges are words for people. Nobody looks at them, and some servers send them without base64."""
@@ -63,7 +63,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """What a server has against a login, said inside the exchange; the refusal itself is still to come.
+    """A server's reason against a login, sent inside the exchange before the refusal itself.
 
     Attributes:
         words: Without the secret, should the server repeat it.

@@ -49,7 +49,7 @@ BOUND: Final = frozenset({Mechanism.SCRAM_SHA_1_PLUS, Mechanism.SCRAM_SHA_256_PL
 """Those that bind the login to the TLS session."""
 
 DEFAULT_BINDING: Final[ChannelBinding] = "tls-exporter"
-"""What RFC 9266 section 3 makes the default under TLS 1.3."""
+"""The default binding under TLS 1.3 (RFC 9266 section 3)."""
 
 OTHER_BINDING: Final[ChannelBinding] = "tls-server-end-point"
 

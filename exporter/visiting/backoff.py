@@ -34,7 +34,7 @@ VOID_AFTER: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class LoginKey:
-    """What a server counts failed logins by."""
+    """The key by which a server counts failed logins."""
 
     username: str
     host: str

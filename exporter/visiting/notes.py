@@ -50,7 +50,7 @@ BUG: Final = "a bug of mail-exporter; its log has the traceback"
 NO_MEMORY: Final = "this machine has no memory left for mail-exporter"
 
 CUT: Final = "..."
-"""What stands where more was said."""
+"""The mark for lines that were left out."""
 
 _FACTS: Final = tuple([field.name for field in fields(Facts)])
 _read_facts: Final = attrgetter(*_FACTS)
@@ -234,7 +234,7 @@ class Notes:
         return cleared(result, self._redactor) if suspicious else result
 
     def _transcript(self, texts: Sequence[str]) -> tuple[TranscriptLine, ...]:
-        """What was said, in these words; at the end, whether more was."""
+        """The lines of the transcript, with a mark at the end if lines were left out."""
         said = zip(self._said, texts, strict=False)
         lines = [TranscriptLine(at, direction, text) for (at, direction, _), text in said]
         if len(self._said) > len(texts):

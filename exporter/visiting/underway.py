@@ -89,11 +89,11 @@ class Underway:
         return f"{detail}; {hint}" if hint else detail
 
     async def look_up(self) -> Resolution:
-        """From the name to its addresses."""
+        """Look up the addresses of the name."""
         return await look_up(self.endpoint, self._world.names, self.notes)
 
     async def arrive(self, address: str | None = None) -> None:
-        """From the name, or from an address, to a connection."""
+        """Connect to the name or the address."""
         addresses = (address,) if address is not None else to_try(self.endpoint, await self.look_up())
         stream = await connect_any(self.endpoint, addresses, self._world, self.notes, self.expires)
         self._stream = stream

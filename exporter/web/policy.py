@@ -67,7 +67,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    """What the file says.
+    """The settings of the file.
 
     Attributes:
         tls: `None` for plain HTTP.

@@ -152,7 +152,7 @@ class TlsServerSection(Section):
 
 
 class HttpServerSection(Section):
-    """What is told to every client."""
+    """The header fields of every answer."""
 
     http2: bool | None = key("Accepted without effect: the interface speaks HTTP/1.1.", True, True)
     headers: dict[HeaderName, HeaderValue] | None = key(

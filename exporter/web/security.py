@@ -58,7 +58,7 @@ class Security:
         self.replace(policy)
 
     def replace(self, policy: Policy) -> None:
-        """From now on this is in force."""
+        """Use this policy from now on."""
         self.policy = policy
         self._users.replace(policy.config.users)
         limit = policy.config.rate_limit

@@ -95,9 +95,9 @@ async def serve(
     Args:
         application: What to answer.
         places: Where to listen.
-        web_config: By what TLS, by whom and how often it may be used; `None` for plain HTTP and everybody.
-        prefix: What every path begins with, as `/mail`; empty for nothing.
-        observers: Who wants to know how it fares.
+        web_config: The settings of TLS, users and rates; `None` for plain HTTP without users.
+        prefix: The beginning of every path, such as `/mail`; may be empty.
+        observers: Functions that are told about the server's state.
 
     Raises:
         ListenError: One of the places cannot be had; then none is listened at.

@@ -119,7 +119,7 @@ class Users:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="bcrypt", initializer=_give_way)
 
     def replace(self, hashes: Mapping[str, bytes]) -> None:
-        """From now on these are the users."""
+        """Use these users from now on."""
         if hashes == self._hashes:
             return
         self._hashes = hashes

@@ -14,7 +14,7 @@ from exporter.metrics.endpoint_state import Health
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
 HEALTH: Final[Mapping[Health, str]] = {Health.FAILING: "failing", Health.WAITING: "not yet probed", Health.UP: "up"}
-"""What people call the states."""
+"""The names of the states for people."""
 
 _AGES = ((MINUTE, 1.0, "s"), (HOUR, MINUTE, "min"), (2 * DAY, HOUR, "h"), (float("inf"), DAY, "days"))
 """Up to which age to count in which unit."""

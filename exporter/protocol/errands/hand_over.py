@@ -16,7 +16,7 @@ _UNKNOWN_COMMAND: Final = frozenset({500, 502})
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What became of a message that was handed over.
+    """The result of submitting a message.
 
     Attributes:
         accepted: Whether the server has taken it: from now on it is responsible (RFC 5321 6.1).
@@ -35,7 +35,7 @@ def hand_over(smtp: Smtp, sender: str, recipient: str, octets: bytes) -> Dialogu
     Args:
         smtp: The session.
         sender: The reverse-path; empty for the null path.
-        recipient: Whom it is for.
+        recipient: The recipient's address.
         octets: The message.
 
     Raises:

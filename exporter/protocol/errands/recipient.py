@@ -15,7 +15,7 @@ def ask_about_recipient(smtp: Smtp, mail_from: str, rcpt_to: str, expected: Coll
     Args:
         smtp: The session.
         mail_from: The reverse-path; empty for the null path.
-        rcpt_to: Whom to ask about.
+        rcpt_to: The recipient to ask about.
         expected: Codes that RCPT must be answered with; empty if it must be accepted.
 
     Raises:
