@@ -68,4 +68,4 @@ def _tell(*assignments: str) -> None:
             sender.sendto(message, address)
     except OSError as error:
         # The daemon works without the notification; systemd logs what it misses.
-        log.warning("systemd cannot be told", state=assignments[0], error=str(error))
+        log.warning("cannot notify systemd", state=assignments[0], error=str(error))

@@ -54,5 +54,5 @@ async def supervised(
 
 
 def report(task: LongTask, error: Exception, failed: Callable[[LongTask], None]) -> None:
-    log.error("a task failed; it goes on", task=task.value, exc_info=error)
+    log.error("a task failed and is restarted", task=task.value, exc_info=error)
     failed(task)

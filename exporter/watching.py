@@ -77,7 +77,7 @@ class Watcher:
         except (OSError, RuntimeError) as error:
             # No descriptors or watches left, or a directory that is gone: what cannot be watched is looked at.
             if str(error) != self._trouble:
-                log.warning("cannot watch the configuration; looking at it instead", every=RETRY, problem=str(error))
+                log.warning("cannot watch the configuration; checking it at intervals", every=RETRY, problem=str(error))
             self._trouble = str(error)
         await asyncio.sleep(RETRY)
         yield

@@ -49,7 +49,7 @@ class LagMonitor:
         try:
             standstill = self._stops.beat()
             if standstill:
-                log.warning("this process stood still; what was under way is tried again", seconds=round(standstill, 1))
+                log.warning("this process stood still; its probes are tried again", seconds=round(standstill, 1))
             self._observe(max(now - due, 0.0))
         except Exception as error:  # noqa: BLE001 - see above
             report(LongTask.LAG, error, self._failed)

@@ -164,7 +164,7 @@ class Connection(web.RequestHandler):
     def _give_up(self) -> None:
         self._deadline = None
         if not self.busy:
-            log.debug("gave up on a client that does not ask", remote=self.peername)
+            log.debug("closed a client that sends no request", remote=self.peername)
             self.force_close()
 
     def _refuse(self) -> None:

@@ -110,11 +110,11 @@ class Streamer:
                         await self._send(response, slices, compressor, sending)
                     await response.write_eof()
             except TimeoutError:
-                log.warning("gave up on a client that does not read", path=request.path, remote=request.remote)
+                log.warning("closed a client that does not read", path=request.path, remote=request.remote)
                 sending.abort()
             except ConnectionError:
                 # It went away, or its place was given to another: that is not an error of ours.
-                log.debug("a client is gone before its answer", path=request.path, remote=request.remote)
+                log.debug("a client disconnected before its answer", path=request.path, remote=request.remote)
         return response
 
     async def _send(
@@ -152,7 +152,7 @@ class Streamer:
         now = asyncio.get_running_loop().time()
         slowest = min(self._bodies, key=lambda each: each.speed(now), default=None)
         if slowest is not None and slowest.speed(now) < LEAST_SPEED:
-            log.warning("gave the place of a client that reads slowly to another", remote=slowest.remote)
+            log.warning("closed a slow client to make room for another", remote=slowest.remote)
             slowest.abort()
 
     @asynccontextmanager

@@ -197,7 +197,7 @@ async def test_clients_that_trickle_lose_their_places_to_one_that_waits(monkeypa
 
         assert 200 == response.status
         assert body.count("mail_endpoint_info{") == len(names)
-        assert 0 < sum(line["event"].startswith("gave the place") for line in logs) < len(slow)
+        assert 0 < sum(line["event"].startswith("closed a slow client") for line in logs) < len(slow)
 
 
 async def test_a_client_that_resets_is_no_error_and_leaves_its_place(
