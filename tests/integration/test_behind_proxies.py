@@ -15,7 +15,8 @@ from tests.servers.fetching import Response, fetch
 from tests.servers.programs import LOOPBACK, free_ports, program, running, wait_until
 
 CONFIGURATION = """
-defaults: {interval: 1s, timeout: 900ms}
+# The last twenty failures are kept: a page that leads to one has to be followed within a minute.
+defaults: {interval: 3s, timeout: 900ms}
 endpoints:
   - {url: "imaps://127.0.0.1:1"}
   - {name: "a/b//../& c?d#e+f %2F=é", url: "smtp://127.0.0.1:1", credentials: me}
