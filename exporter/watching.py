@@ -17,7 +17,6 @@ from typing import Final, TypeAlias, TypeVar
 import structlog
 
 from exporter.config.files import MAX_FILE_BYTES, STANDARD_INPUT, find_files, is_pattern
-from exporter.config.problems import ConfigurationError
 from exporter.threads import in_own_thread
 
 RETRY: Final = 1.0
@@ -100,10 +99,9 @@ class Watcher:
     def _files(self) -> list[str]:
         found: set[str] = set()
         for pattern in self._patterns:
-            try:
-                found.update(find_files([pattern]))
-            except ConfigurationError:
-                found.add(pattern)  # it matches nothing now, and may do so later
+            files, problems = find_files([pattern])
+            # A pattern that matches nothing now may do so later.
+            found.update([pattern] if problems else files)
         return sorted(found)
 
     def _directories(self) -> frozenset[Path]:

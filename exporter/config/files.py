@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -23,15 +23,12 @@ STANDARD_INPUT_SHOWN: Final = "<stdin>"
 """Its name in messages."""
 
 
-def find_files(patterns: Iterable[str | Path]) -> Iterator[str]:
-    """The names of the files that the patterns match, in their order and each once.
+def find_files(patterns: Iterable[str | Path]) -> tuple[list[str], list[Problem]]:
+    """The names of the files that the patterns match, sorted and each once, and the problems of the patterns.
 
     Args:
         patterns: Names, `-` for standard input, or patterns with `*`, `?` and `[...]`, each of which stands for the
             files that match it now.
-
-    Raises:
-        ConfigurationError: A pattern matches nothing, or far too much.
     """
     found: set[str] = set()
     problems = []
@@ -42,10 +39,9 @@ def find_files(patterns: Iterable[str | Path]) -> Iterator[str]:
         if len(matching) > MAX_FILES:
             many = f"matches more than {MAX_FILES} files; write a narrower pattern"
             problems.append(Problem(pattern, WHOLE_FILE, many))
-        found |= matching
-    if problems:
-        raise ConfigurationError(problems)
-    yield from sorted(found)
+        else:
+            found |= matching
+    return sorted(found), problems
 
 
 def is_pattern(name: str) -> bool:

@@ -44,8 +44,8 @@ def load(*patterns: str | Path, standard_input: Callable[[], bytes] = read_stand
         ConfigurationError: It cannot be read, or something is wrong with it; all problems in one go.
     """
     documents: list[Document] = []
-    problems: list[Problem] = []
-    for file in find_files(patterns):
+    files, problems = find_files(patterns)
+    for file in files:
         try:
             name, text = read_named(file, standard_input)
             documents.append(read_document(text, name))

@@ -26,8 +26,8 @@ MAX_PATH = 1024
 _MAX_LOOKED_AT = 2048
 """Characters in which a user and password are looked for: more than a URL has."""
 
-WHOLE_FILE: Final = 0
-"""The line of a problem that is in no line: there is no such file, or it cannot be read."""
+WHOLE_FILE: Final = 1
+"""The line of a problem that is in no line: there is no such file, or it cannot be read. Editors want a number."""
 
 _USERINFO = re.compile(r"[^\s/@]*:[^@]*@")
 _BARE_KEY = re.compile(r"[\w.-]{1,60}")
@@ -39,7 +39,7 @@ class Problem:
 
     Attributes:
         file: The file's name as it was given.
-        line: Counted from 1, or `WHOLE_FILE`.
+        line: Counted from 1.
         message: What is wrong and what to write.
     """
 
@@ -48,13 +48,12 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return ":".join((*map(str, self.place.values()), f" {self.message}"))
+        return f"{self.file}:{self.line}: {self.message}"
 
     @property
     def place(self) -> dict[str, str | int]:
-        """The file and the line, if there is one, for the log."""
-        line = {} if self.line == WHOLE_FILE else {"line": self.line}
-        return {"file": self.file, **line}
+        """The file and the line, for the log."""
+        return {"file": self.file, "line": self.line}
 
 
 class ConfigurationError(ValueError):

@@ -39,11 +39,11 @@ def test_no_message_repeats_a_password() -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "nowhere.yaml"
-    assert [f"{file}: there is no such file; name a configuration file"] == problems_of(file)
+    assert [f"{file}:1: there is no such file; name a configuration file"] == problems_of(file)
 
 
 def test_a_directory_is_named(tmp_path: Path) -> None:
-    assert [f"{tmp_path}: is a directory; name a file in it"] == problems_of(tmp_path)
+    assert [f"{tmp_path}:1: is a directory; name a file in it"] == problems_of(tmp_path)
 
 
 def test_an_unreadable_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +53,7 @@ def test_an_unreadable_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)  # the user who runs the tests may be allowed to read everything
-    assert [f"{file}: cannot be read (Permission denied); name a file that this user may read"] == problems_of(file)
+    assert [f"{file}:1: cannot be read (Permission denied); name a file that this user may read"] == problems_of(file)
 
 
 def test_an_empty_file_is_answered_with_the_least_to_write(tmp_path: Path) -> None:
@@ -82,11 +82,11 @@ def test_a_file_that_is_too_large_is_not_read_to_its_end(tmp_path: Path) -> None
     file = tmp_path / "large.yaml"
     with file.open("wb") as large:
         large.truncate(MAX_FILE_BYTES + 1)
-    assert [f"{file}: is larger than {MAX_FILE_BYTES} bytes; name a configuration file"] == problems_of(file)
+    assert [f"{file}:1: is larger than {MAX_FILE_BYTES} bytes; name a configuration file"] == problems_of(file)
 
 
 def test_a_path_with_nul_is_a_problem_like_others() -> None:
-    assert ["a\0b: cannot be read (embedded null byte); name a file that this user may read"] == problems_of(
+    assert ["a\0b:1: cannot be read (embedded null byte); name a file that this user may read"] == problems_of(
         Path("a\0b")
     )
 

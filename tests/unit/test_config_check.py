@@ -55,7 +55,9 @@ def test_a_bad_file_does_not_keep_the_next_from_being_looked_at(bad: Path, tmp_p
     worse.write_text("endpoints: [{url: ftp://a}]\n")
     missing = tmp_path / "missing.yaml"
     assert [str(bad), str(worse)] == sorted({line.partition(":")[0] for line in run(bad, worse).stderr.splitlines()})
-    assert f"{missing}: there is no such file; name a configuration file\n" == run(missing, good_file(tmp_path)).stderr
+    assert (
+        f"{missing}:1: there is no such file; name a configuration file\n" == run(missing, good_file(tmp_path)).stderr
+    )
 
 
 def good_file(directory: Path) -> Path:
@@ -94,7 +96,7 @@ def test_a_client_certificate_that_only_openssl_reads_is_no_problem(tmp_path: Pa
 
 def test_a_missing_file_is_a_problem_and_no_wrong_usage(tmp_path: Path) -> None:
     result = run(tmp_path / "nowhere.yaml")
-    assert (1, f"{tmp_path}/nowhere.yaml: there is no such file; name a configuration file\n") == (
+    assert (1, f"{tmp_path}/nowhere.yaml:1: there is no such file; name a configuration file\n") == (
         result.exit_code,
         result.stderr,
     )

@@ -120,7 +120,7 @@ def test_patterns_that_match_nothing_are_problems(write: Write) -> None:
     write("a.yaml", "endpoints: [{url: imaps://h}]")
 
     message = "no file matches this pattern; name a configuration file"
-    assert [f"*.yml: {message}", f"nowhere/*: {message}"] == problems("nowhere/*", "a.yaml", "*.yml")
+    assert [f"*.yml:1: {message}", f"nowhere/*:1: {message}"] == problems("nowhere/*", "a.yaml", "*.yml")
 
 
 @pytest.mark.parametrize(
@@ -206,3 +206,11 @@ def test_a_password_that_a_comment_cuts_short_deserves_a_look(written: str, cut:
     message = "password: what follows # is a comment; write quotes around a password that holds it"
     assert [f"f:4: {message}"] * cut == found
     assert "def" not in "".join(found)
+
+
+def test_a_pattern_that_matches_nothing_does_not_hide_a_missing_file(write: Write) -> None:
+    write("a.yaml", "endpoints: [{url: imaps://h}]")
+
+    assert ["*.yml", "missing.yaml"] == [
+        problem.partition(":")[0] for problem in problems("*.yml", "a.yaml", "missing.yaml")
+    ]

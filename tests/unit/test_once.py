@@ -33,7 +33,7 @@ def test_the_same_value_twice_is_no_contradiction() -> None:
     result = CliRunner().invoke(run, [*GIVEN, "--log.level=error", "--log.level=error"])
 
     assert 1 == result.exit_code
-    assert "/nowhere.yaml: there is no such file" in result.output
+    assert "/nowhere.yaml:1: there is no such file" in result.output
 
 
 def test_standard_input_alone_cannot_be_watched() -> None:

@@ -140,7 +140,7 @@ async def test_anything_else_that_goes_wrong_is_a_failed_reload_and_the_next_one
     with capture_logs() as logs:
         problems = await source.reloader.reload()
 
-    assert [("configuration", 0)] == [(problem.file, problem.line) for problem in problems]
+    assert [("configuration", 1)] == [(problem.file, problem.line) for problem in problems]
     assert str(error) in problems[0].message
     assert source.failures == [problems]
     assert ["error"] == [line["log_level"] for line in logs]
