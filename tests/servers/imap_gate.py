@@ -33,7 +33,7 @@ class ImapGate:
         self._thread.start()
 
     def close(self) -> None:
-        """Let nobody in, and throw out who is."""
+        """Refuse new clients, and disconnect those that are connected."""
         self._closed = True
         for each in self._through:
             with contextlib.suppress(OSError):

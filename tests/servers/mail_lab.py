@@ -110,12 +110,12 @@ class Lab:
     _addresses: int = 0
 
     def address(self) -> str:
-        """One that nobody has yet."""
+        """An address that is not in use yet."""
         self._addresses += 1
         return f"45.67.{self._addresses >> 8}.{self._addresses & 255}"
 
     def address6(self) -> str:
-        """The same of IPv6."""
+        """An IPv6 address that is not in use yet."""
         self._addresses += 1
         return f"2a0d:5600::{self._addresses:x}"
 

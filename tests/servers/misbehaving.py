@@ -31,7 +31,7 @@ A_MOMENT: Final = 0.01
 """Seconds between two segments that must not be taken for one."""
 
 ENDLESS: Final = 64 * 1024 * 1024
-"""Octets after which even what has no end stops, should nobody else have stopped it."""
+"""The most octets of an endless answer, in case nothing else stops it."""
 
 
 # Nothing out of the ordinary.
@@ -125,7 +125,7 @@ def says_goodbye_on(protocol: Protocol, verb: bytes) -> Script:
 
 
 def never_greets() -> Script:
-    """Takes the connection and says nothing."""
+    """Accepts the connection and sends nothing."""
 
     async def script(_peer: Peer) -> None:
         """Nothing: the connection stays open until the client leaves."""

@@ -68,7 +68,7 @@ def nginx(directory: Path, verdict: str | None) -> Iterator[Nginx]:
 
 @contextmanager
 def _authentication(verdict: str | None, nobody: int) -> Iterator[int]:
-    """The port of the authentication script; one that nobody listens on if there is none."""
+    """The port of the authentication script; a closed port if there is none."""
     if verdict is None:
         yield nobody
         return

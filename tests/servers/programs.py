@@ -58,7 +58,7 @@ def program(name: str, *, package: str) -> str:
 
 
 def free_ports(count: int) -> tuple[int, ...]:
-    """Ports that nobody listens on at either loopback address."""
+    """Free ports at both loopback addresses."""
     held: list[socket.socket] = []
     ports: list[int] = []
     try:

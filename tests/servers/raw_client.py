@@ -69,7 +69,7 @@ class RawClient:
             return await self._reader.read()
 
     async def is_silent(self, seconds: float = 0.05) -> bool:
-        """Whether the server keeps the connection open and says nothing for a while."""
+        """Whether the server keeps the connection open and sends nothing for a while."""
         try:
             async with asyncio.timeout(seconds):
                 await self._reader.read(1)

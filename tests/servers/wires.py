@@ -166,7 +166,7 @@ class _Machine:
 
 
 def _open_tun() -> int:
-    """Open the device; made on the spot where nobody has, as in many containers."""
+    """Open the device. Many containers lack it, so it is made if necessary."""
     path = Path("/dev/net/tun")
     if path.exists():
         return os.open(path, os.O_RDWR | os.O_NONBLOCK)
