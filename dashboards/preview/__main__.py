@@ -83,8 +83,8 @@ FLAKY: Final = (
 PICTURED: Final = "north-imap"
 """The endpoint of the dashboard and of the page of one endpoint."""
 
-PAGES: Final = {"status-page": "/", "endpoint-page": f"/endpoint?name={quote(PICTURED, safe='')}"}
-"""The exporter's pages, by the name of the picture."""
+PAGES: Final = {"status-page": ("/", 900), "endpoint-page": (f"/endpoint?name={quote(PICTURED, safe='')}", 1500)}
+"""By the picture's name: the exporter's page, and how many pixels of it are drawn from the top."""
 
 EMPTY: Final = {
     "mail_probe_last_reply_code": "only SMTP has reply codes",
@@ -286,8 +286,8 @@ def _job(prometheus: str, exporter: str, wanted: Wanted) -> dict[str, Any]:
         for theme in THEMES
     ]
     pages = [
-        {"url": f"{exporter}{path}", **_picture(page, width, theme, wanted)}
-        for page, path in PAGES.items()
+        {"url": f"{exporter}{path}", "height": height, **_picture(page, width, theme, wanted)}
+        for page, (path, height) in PAGES.items()
         for width in wanted.widths
         for theme in THEMES
     ]

@@ -1,7 +1,7 @@
 // node draw.mjs JOB.json: draws dashboards against a live Prometheus, and pages. The job says which, how and where to:
 //   {"prometheus": URL, "scrape": 5, "from": "now-10m", "chromium": PATH,
 //    "pictures": [{"dashboard": FILE, "width": 1400, "theme": "dark", "variables": {"endpoint": NAME}, "to": FILE},
-//                 {"url": URL, "width": 1400, "theme": "dark", "to": FILE}]}
+//                 {"url": URL, "width": 1400, "height": 900, "theme": "dark", "to": FILE}]}
 // Prints a line of JSON for each picture: errors of the page, panels it cannot draw, queries without an answer.
 import { readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -88,14 +88,15 @@ await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
 const browser = await chromium.launch({ executablePath: job.chromium, args: BROWSER });
 try {
   for (const picture of job.pictures) {
-    const page = await browser.newPage({ viewport: { width: picture.width, height: 900 }, colorScheme: picture.theme });
+    const viewport = { width: picture.width, height: picture.height ?? 900 };
+    const page = await browser.newPage({ viewport, colorScheme: picture.theme });
     const problems = [];
     page.on('pageerror', (error) => problems.push(String(error)));
     page.on('response', (reply) => reply.status() >= 400 && problems.push(`${reply.status()} ${reply.url()}`));
     page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
     const report = picture.url ? await drawPage(page, picture) : await drawDashboard(page, picture);
     // A palette is enough for flat colours, and a fifth of the size.
-    await sharp(await page.screenshot({ fullPage: true })).png({ palette: true, effort: 10 }).toFile(picture.to);
+    await sharp(await page.screenshot({ fullPage: !picture.height })).png({ palette: true, effort: 10 }).toFile(picture.to);
     await page.close();
     console.log(JSON.stringify({ picture: picture.to, ...report, errors: [...problems, ...report.errors] }));
   }
