@@ -136,6 +136,7 @@ class Scheduler(Generic[Item]):
             except asyncio.CancelledError:
                 if not seat.cancelled():
                     self._leave(name, host)
+                    self._start_waiting()
                 raise
         try:
             yield
