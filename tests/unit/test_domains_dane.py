@@ -12,6 +12,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from exporter.domains.posture.tlsa import Tlsa, key_type, matches, weigh
 from exporter.model import KeyType
 from tests.authority import NOW, Party, Span, issue, rsa_key
+from tests.bending import SUBJECT, bent, common_name, replaced
+from tests.unit.odd_certificates import Oddity, each_oddity, key
 
 HOST = "mx.example.com"
 ROOT = issue("Root", authority=True)
@@ -19,6 +21,7 @@ MIDDLE = issue("Middle", ROOT, authority=True)
 LEAF = issue(HOST, MIDDLE, alternatives=[HOST])
 CHAIN = [LEAF.der, MIDDLE.der, ROOT.der]
 STRANGER = issue("Stranger", authority=True)
+SUBJECT_OF_NOBODY = common_name(0x0C, b"nobody.example")
 
 
 def spki(party: Party) -> bytes:
@@ -126,6 +129,20 @@ def test_under_an_authority_the_common_name_counts_only_without_dns_names() -> N
     for names, good in (((), True), ((HOST,), True), (("other.example",), False)):
         leaf = issue(HOST, MIDDLE, alternatives=names)
         assert good is fits(record(2, 0, 1, ROOT), [leaf.der, MIDDLE.der, ROOT.der])
+
+
+@each_oddity
+def test_an_odd_certificate_matches_or_not_and_raises_nothing(odd: Oddity) -> None:
+    leaf = odd.certificate(HOST, MIDDLE, key(), authority=False)
+    nameless = bent(issue(HOST, MIDDLE), MIDDLE, replaced(SUBJECT, odd.subject or SUBJECT_OF_NOBODY))
+    middle = odd.certificate("Middle", ROOT, key(), authority=True)
+
+    for selector, matching in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        pinned = record(2, selector, matching, ROOT)
+        assert not fits(pinned, [leaf, MIDDLE.der, ROOT.der])
+        assert not fits(pinned, [nameless, MIDDLE.der, ROOT.der])
+        # The leaf is not signed by the odd authority, whose key is another one.
+        assert not fits(pinned, [LEAF.der, middle, ROOT.der])
 
 
 def test_under_an_authority_a_certificate_has_to_be_for_servers() -> None:
