@@ -19,6 +19,9 @@ MAX_HOPS: Final = 100
 TOLERANCE: Final = 2.0
 """Seconds by which clocks of well-kept servers may differ. Received fields have whole seconds."""
 
+MAX_NESTED: Final = 4
+"""The most comments that stand in each other (RFC 5322 3.2.2)."""
+
 _COMMENT: Final = re.compile(r"\([^()]*\)")
 _BY: Final = re.compile(r"\bby\s+([^\s;()]{1,255})", re.IGNORECASE)
 _FROM: Final = re.compile(r"^from\s+([^\s;()]{1,255})", re.IGNORECASE)
@@ -35,8 +38,7 @@ def read_hops(headers: Headers, sent_at: float, took: float) -> tuple[Hop, ...]:
     hops: list[Hop] = []
     before: float | None = sent_at
     for written in reversed(headers.all("Received")[:MAX_HOPS]):
-        # Servers write what they like into comments.
-        value = _COMMENT.sub(" ", written)
+        value = _without_comments(written)
         at = _time(value)
         delay = None if at is None or before is None else at - before
         differs = delay is not None and not -TOLERANCE <= delay <= took + TOLERANCE
@@ -45,6 +47,13 @@ def read_hops(headers: Headers, sent_at: float, took: float) -> tuple[Hop, ...]:
         hops.append(Hop(by[1] if by else "", source[1] if source else "", at, shown, differs))
         before = at
     return tuple(hops)
+
+
+def _without_comments(written: str) -> str:
+    """A field without its comments, in which servers write what they like: "by", names, semicolons."""
+    for _ in range(MAX_NESTED):
+        written = _COMMENT.sub(" ", written)
+    return written
 
 
 def _time(value: str) -> float | None:

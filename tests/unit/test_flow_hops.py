@@ -65,6 +65,13 @@ def test_a_time_that_cannot_be_read_leaves_the_delays_beside_it_unknown(field: b
     assert 3 == len(hops)
 
 
+def test_what_servers_write_into_comments_is_not_read() -> None:
+    field = b"Received: from a.test (HELO by b.test (seen by (c.test; 1 Jan 2020))) (by d.test) by e.test (; now);"
+    message = field + b" Tue, 14 Nov 2023 22:13:24 +0000\r\n\r\n"
+    (hop,) = read_hops(read_headers(message), NOW, 5.0)
+    assert ("e.test", "a.test", NOW + 4) == (hop.by, hop.source, hop.at)
+
+
 def test_a_loop_is_cut() -> None:
     octets = b"Received: by x; Tue, 14 Nov 2023 22:13:24 +0000\r\n" * 400
     assert MAX_HOPS == len(read_hops(read_headers(octets), NOW, 5.0))
