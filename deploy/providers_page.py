@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
-from exporter.config.providers import Preset, Server, all_presets
+from exporter.config.providers import Preset, ProviderServer, all_presets
 from exporter.config.values.urls import shortest_url
 from exporter.model import Encryption, SecretKind
 
@@ -59,7 +59,7 @@ def _codes(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def _shown(server: Server) -> str:
+def _shown(server: ProviderServer) -> str:
     url = shortest_url(server.protocol, server.encryption, server.host, server.port)
     remarks = []
     if server.encryption is Encryption.OPPORTUNISTIC:

@@ -49,7 +49,7 @@ from exporter.schedule.roster import Roster
 from exporter.schedule.scheduler import Scheduler
 from exporter.schedule.state_log import StateLog
 from exporter.schedule.stops import Stops
-from exporter.schedule.timetable import Key
+from exporter.schedule.timetable import JobKey
 from exporter.sharding import Shard
 from exporter.visiting.connect import World
 from exporter.visiting.logins import Logins
@@ -117,7 +117,7 @@ class Daemon:
         self._flows: FlowRunner | None = None
         self._state_log = StateLog()
         self._scheduler = Scheduler[Endpoint | Job](self._run, self.store)
-        self._jobs: Mapping[Key, Job] = {}
+        self._jobs: Mapping[JobKey, Job] = {}
         self._stops = Stops()
         self.housekeeping = Housekeeping(self._scheduler.is_quiet)
         self._lag = LagMonitor(self.store.observe_lag, self._stops, self.store.task_failed)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from exporter.config.configuration import Domain, Following
-from exporter.domains.posture.memory import Memory, read, written
+from exporter.domains.posture.memory import DomainMemory, read, written
 from exporter.metrics.domain_state import DomainStates, Judged
 from exporter.model import Endpoint
 from exporter.net.resolve import Resolver
@@ -41,7 +41,7 @@ class DomainDesk:
         self._shard = shard
         self._tell = discovered
         self._runner: DomainRunner | None = None
-        self._memories: dict[str, Memory] = {}
+        self._memories: dict[str, DomainMemory] = {}
 
     def recall(self, documents: Mapping[str, Any]) -> None:
         """Load what an earlier process remembered of its domains. Call this before any domain is judged."""

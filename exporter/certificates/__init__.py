@@ -17,19 +17,19 @@ from __future__ import annotations
 from exporter.certificates.certificate import Certificate, UnreadableError, end_point, pem_blocks, read, subjects
 from exporter.certificates.chain import Chain, examine
 from exporter.certificates.effort import REFUSAL, Effort
-from exporter.certificates.judging import Verdict, failure_reason, judge
+from exporter.certificates.judging import ChainVerdict, failure_reason, judge
 from exporter.certificates.names import server_name_indication
 from exporter.certificates.pins import held_to
-from exporter.certificates.verification import Finding
+from exporter.certificates.verification import VerificationFinding
 
 __all__ = [
     "REFUSAL",
     "Certificate",
     "Chain",
+    "ChainVerdict",
     "Effort",
-    "Finding",
     "UnreadableError",
-    "Verdict",
+    "VerificationFinding",
     "end_point",
     "examine",
     "failure_reason",

@@ -13,7 +13,15 @@ from typing import Final, TypeAlias
 
 from exporter.certificates import certificate, text, trust
 from exporter.certificates.certificate import OVERHEAD, Certificate
-from exporter.certificates.verification import DATES, NO_ISSUER, REPORTS, UNEXPECTED, WEAKNESSES, Code, Finding
+from exporter.certificates.verification import (
+    DATES,
+    NO_ISSUER,
+    REPORTS,
+    UNEXPECTED,
+    WEAKNESSES,
+    Code,
+    VerificationFinding,
+)
 from exporter.model import CertificateFacts
 from exporter.model import CertificateProblem as Problem
 
@@ -31,7 +39,7 @@ Steps: TypeAlias = Sequence[Certificate | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ChainFault:
     """One problem of a chain.
 
     Attributes:
@@ -61,7 +69,7 @@ class Chain:
     path: tuple[CertificateFacts, ...]
     leaf: Certificate | None
     issuer: Certificate | None
-    faults: tuple[Fault, ...]
+    faults: tuple[ChainFault, ...]
     excluded: frozenset[str]
     valid_from: float
     valid_until: float
@@ -85,7 +93,7 @@ class Chain:
 def examine(
     presented: Sequence[bytes],
     path: Sequence[bytes],
-    findings: Collection[Finding],
+    findings: Collection[VerificationFinding],
     *,
     finished: bool,
     refusal: str | None = None,
@@ -107,11 +115,11 @@ def examine(
     faults = [*_broken_off(steps, findings, anchors), *_reported(steps, findings), *_noticed(steps, findings)]
     faults += _contradicted(steps, findings)
     if leaf is None:
-        faults.append(Fault(Problem.INVALID, "the server presented no certificate that can be read"))
+        faults.append(ChainFault(Problem.INVALID, "the server presented no certificate that can be read"))
     if not path or not finished:
-        faults.append(Fault(Problem.INVALID, refusal or "OpenSSL could not verify the chain"))
+        faults.append(ChainFault(Problem.INVALID, refusal or "OpenSSL could not verify the chain"))
     if not _is_in_order(presented, path):
-        faults.append(Fault(Problem.WRONG_ORDER, "the server does not send its chain in order"))
+        faults.append(ChainFault(Problem.WRONG_ORDER, "the server does not send its chain in order"))
     return Chain(
         presented=tuple(c.facts for c in map(_readable, presented[:MAX_SHOWN]) if c is not None),
         path=tuple(step.facts for step in known),
@@ -131,20 +139,22 @@ def _readable(der: bytes) -> Certificate | None:
         return None
 
 
-def _broken_off(steps: Steps, findings: Collection[Finding], anchors: Container[bytes]) -> Iterator[Fault]:
+def _broken_off(
+    steps: Steps, findings: Collection[VerificationFinding], anchors: Container[bytes]
+) -> Iterator[ChainFault]:
     """The problems if the issuer of the last certificate is unknown."""
     last = len(steps) - 1
     if steps and (end := steps[last]) and any(code in NO_ISSUER for code, _ in findings):
         if any(len(found) > 1 for found in end.fields().extensions.values()):
-            yield Fault(
+            yield ChainFault(
                 Problem.INVALID, f"{_whose(steps, last)} has an extension twice, so OpenSSL seeks no issuer of it"
             )
             return
         missing = trust.missing_issuer(end, anchors, is_leaf=last == 0, whose=_whose(steps, last))
-        yield from (Fault(problem, words) for problem, words in missing.items())
+        yield from (ChainFault(problem, words) for problem, words in missing.items())
 
 
-def _reported(steps: Steps, findings: Collection[Finding]) -> Iterator[Fault]:
+def _reported(steps: Steps, findings: Collection[VerificationFinding]) -> Iterator[ChainFault]:
     """OpenSSL's other findings."""
     for code, depth in findings:
         problem, words = REPORTS.get(code, UNEXPECTED)
@@ -156,36 +166,36 @@ def _reported(steps: Steps, findings: Collection[Finding]) -> Iterator[Fault]:
             continue  # who is not an authority does not serve the purpose of one, either
         if code == Code.INVALID_PURPOSE and depth == 0 and steps and steps[0] and steps[0].for_servers:
             continue  # only its keyUsage is unusual, such as an authority's: clients do not look at a server's
-        yield Fault(problem, words.format(whose=_whose(steps, depth), code=code))
+        yield ChainFault(problem, words.format(whose=_whose(steps, depth), code=code))
 
 
-def _noticed(steps: Steps, findings: Collection[Finding]) -> Iterator[Fault]:
+def _noticed(steps: Steps, findings: Collection[VerificationFinding]) -> Iterator[ChainFault]:
     """Problems that are found without OpenSSL."""
     unfinished = any(code in NO_ISSUER for code, _ in findings)
     for depth, step in enumerate(steps):
         whose = _whose(steps, depth)
         if step is None:
-            yield Fault(Problem.INVALID, f"{whose} cannot be read")
+            yield ChainFault(Problem.INVALID, f"{whose} cannot be read")
             continue
         if depth and step.fields().subject == NOBODY:
-            yield Fault(Problem.INVALID, "an issuing certificate has no subject")
+            yield ChainFault(Problem.INVALID, "an issuing certificate has no subject")
         if depth and step.constrained and not trust.constrains(step.fields()):
-            yield Fault(Problem.INVALID, f"{whose} has name constraints that are empty, or cannot be read")
+            yield ChainFault(Problem.INVALID, f"{whose} has name constraints that are empty, or cannot be read")
         if step.facts.not_before is None or step.facts.not_after is None:
-            yield Fault(Problem.INVALID, f"the dates of {whose} cannot be read")
+            yield ChainFault(Problem.INVALID, f"the dates of {whose} cannot be read")
         if _is_weak(step, Problem.WEAK_KEY):
-            yield Fault(Problem.WEAK_KEY, f"the key of {whose} is too weak ({step.facts.key})")
+            yield ChainFault(Problem.WEAK_KEY, f"the key of {whose} is too weak ({step.facts.key})")
         # The last is the trust anchor: trusted for being in the store, not for its signature (RFC 5280 6.1).
         if (depth < len(steps) - 1 or unfinished) and _is_weak(step, Problem.WEAK_SIGNATURE):
-            yield Fault(Problem.WEAK_SIGNATURE, f"the signature of {whose} is too weak ({step.facts.signature})")
+            yield ChainFault(Problem.WEAK_SIGNATURE, f"the signature of {whose} is too weak ({step.facts.signature})")
 
 
-def _contradicted(steps: Steps, findings: Collection[Finding]) -> Iterator[Fault]:
+def _contradicted(steps: Steps, findings: Collection[VerificationFinding]) -> Iterator[ChainFault]:
     """A root that names another key as its signer. OpenSSL accepts it only as a trust anchor."""
     root = steps[-1] if steps else None
     if root is not None and not any(code in NO_ISSUER for code, _ in findings) and trust.denies_itself(root.fields()):
         words = f"{_whose(steps, len(steps) - 1)} says that it was signed by another (authorityKeyIdentifier)"
-        yield Fault(Problem.INVALID, words)
+        yield ChainFault(Problem.INVALID, words)
 
 
 def _is_weak(step: Certificate | None, problem: Problem) -> bool:

@@ -14,7 +14,7 @@ from cachetools import LRUCache, cached
 
 from exporter.certificates import names, text
 from exporter.certificates.certificate import Certificate, alternatives
-from exporter.certificates.chain import LEAF, Chain, Fault, issuing
+from exporter.certificates.chain import LEAF, Chain, ChainFault, issuing
 from exporter.model import CertificateFacts, FailureReason, StapleStatus
 from exporter.model import CertificateProblem as Problem
 
@@ -40,7 +40,7 @@ IMPORTANCE: Final[Mapping[Problem, int]] = {problem: place for place, problem in
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ChainVerdict:
     """The problems of a chain for a name at a time.
 
     Attributes:
@@ -56,7 +56,7 @@ class Verdict:
     ocsp_next_update: float | None
 
 
-def judge(chain: Chain, server_name: str, stapled: bytes, now: float) -> Verdict:
+def judge(chain: Chain, server_name: str, stapled: bytes, now: float) -> ChainVerdict:
     """Find the problems of a chain.
 
     Args:
@@ -69,10 +69,10 @@ def judge(chain: Chain, server_name: str, stapled: bytes, now: float) -> Verdict
     if not chain.is_current(now):
         faults += _outdated(chain.path, now)
     if chain.leaf is not None and not _is_for(chain.leaf, server_name):
-        faults.append(Fault(Problem.NAME_MISMATCH, _names_in_words(chain.leaf, server_name)))
+        faults.append(ChainFault(Problem.NAME_MISMATCH, _names_in_words(chain.leaf, server_name)))
     if _is_excluded(server_name, chain.excluded):
         wanted = text.quoted(server_name)
-        faults.append(Fault(Problem.INVALID, f"an authority may not issue for {wanted} (nameConstraints)"))
+        faults.append(ChainFault(Problem.INVALID, f"an authority may not issue for {wanted} (nameConstraints)"))
     ocsp_status = ocsp_next_update = None
     if stapled:
         from exporter.certificates import staple  # noqa: PLC0415 - few servers staple, and it takes a megabyte
@@ -81,14 +81,14 @@ def judge(chain: Chain, server_name: str, stapled: bytes, now: float) -> Verdict
         ocsp_status, ocsp_next_update = response.status_at(now), response.next_update
         if ocsp_status is StapleStatus.REVOKED:
             since = f" on {text.moment(response.revoked_at)}" if response.revoked_at is not None else ""
-            faults.append(Fault(Problem.REVOKED, f"the authority revoked the certificate{since}"))
+            faults.append(ChainFault(Problem.REVOKED, f"the authority revoked the certificate{since}"))
     if chain.leaf is not None and chain.leaf.must_staple and ocsp_status in (None, StapleStatus.INVALID):
         sent = "sends none" if ocsp_status is None else "sends one that proves nothing"
         words = f"the certificate demands a stapled OCSP response (must-staple), and the server {sent}"
-        faults.append(Fault(Problem.STAPLE_MISSING, words))
+        faults.append(ChainFault(Problem.STAPLE_MISSING, words))
     faults.sort(key=lambda fault: IMPORTANCE[fault.problem])
     problems = tuple(dict.fromkeys(fault.problem for fault in faults))
-    return Verdict(problems, "; ".join(fault.words for fault in faults), ocsp_status, ocsp_next_update)
+    return ChainVerdict(problems, "; ".join(fault.words for fault in faults), ocsp_status, ocsp_next_update)
 
 
 def failure_reason(problems: Collection[Problem]) -> FailureReason:
@@ -100,13 +100,13 @@ def failure_reason(problems: Collection[Problem]) -> FailureReason:
     return REASONS[min((problem for problem in problems if problem.fails), key=IMPORTANCE.__getitem__)]
 
 
-def _outdated(path: Sequence[CertificateFacts], now: float) -> Iterator[Fault]:
+def _outdated(path: Sequence[CertificateFacts], now: float) -> Iterator[ChainFault]:
     for depth, facts in enumerate(path):
         whose = LEAF if depth == 0 else issuing(facts)
         if facts.not_after is not None and now >= facts.not_after + 1:
-            yield Fault(Problem.EXPIRED, f"{whose} expired on {text.moment(facts.not_after)}")
+            yield ChainFault(Problem.EXPIRED, f"{whose} expired on {text.moment(facts.not_after)}")
         elif facts.not_before is not None and now < facts.not_before:
-            yield Fault(Problem.NOT_YET_VALID, f"{whose} is not valid before {text.moment(facts.not_before)}")
+            yield ChainFault(Problem.NOT_YET_VALID, f"{whose} is not valid before {text.moment(facts.not_before)}")
 
 
 # The key is the fingerprint, so that the cache does not keep certificates in memory.

@@ -104,7 +104,7 @@ DSA_BITS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class CertificateKey:
     """A public key.
 
     Attributes:
@@ -120,7 +120,7 @@ class Key:
     effort: float = SLOW_CURVE
 
 
-def key_of(public_key: bytes) -> Key:
+def key_of(public_key: bytes) -> CertificateKey:
     """The key in a SubjectPublicKeyInfo.
 
     An unknown kind is shown by its number and is not called weak: OpenSSL judges it too.
@@ -138,30 +138,30 @@ def key_of(public_key: bytes) -> Key:
         if number == EC:
             return _curve(parameters[0].content if parameters[0].tag == OBJECT_IDENTIFIER else b"")
     except (ValueError, IndexError):
-        return Key(number, number)
+        return CertificateKey(number, number)
     if number in EDWARDS:
-        return Key(EDWARDS[number], EDWARDS[number].lower(), effort=FAST)
+        return CertificateKey(EDWARDS[number], EDWARDS[number].lower(), effort=FAST)
     name = SIGNATURES[number].name if number in SIGNATURES else number
-    return Key(name, name.lower())
+    return CertificateKey(name, name.lower())
 
 
-def _rsa(size: int, exponent: int) -> Key:
-    return Key(f"RSA {size}", "rsa", size < MIN_FACTORING_BITS, MULTIPLICATION * size**2 * exponent)
+def _rsa(size: int, exponent: int) -> CertificateKey:
+    return CertificateKey(f"RSA {size}", "rsa", size < MIN_FACTORING_BITS, MULTIPLICATION * size**2 * exponent)
 
 
-def _dsa(size: int) -> Key:
-    return Key(f"DSA {size}", "dsa", weak=True, effort=MULTIPLICATION * size**2 * DSA_BITS)
+def _dsa(size: int) -> CertificateKey:
+    return CertificateKey(f"DSA {size}", "dsa", weak=True, effort=MULTIPLICATION * size**2 * DSA_BITS)
 
 
-def _curve(identifier: bytes) -> Key:
+def _curve(identifier: bytes) -> CertificateKey:
     number = dotted(identifier) if identifier else "by explicit parameters"
     try:
         curve = ec.get_curve_for_oid(x509.ObjectIdentifier(number))()
     except (LookupError, ValueError):
-        return Key(f"EC {number}", "ecdsa")
+        return CertificateKey(f"EC {number}", "ecdsa")
     name = CURVES.get(curve.name, curve.name)
     effort = FAST if curve.name in FAST_CURVES else SLOW_CURVE * (curve.key_size / 521) ** 2
-    return Key(f"EC {name}", "ecdsa", curve.key_size < MIN_CURVE_BITS, effort)
+    return CertificateKey(f"EC {name}", "ecdsa", curve.key_size < MIN_CURVE_BITS, effort)
 
 
 def signature_of(algorithm: bytes) -> Signature:

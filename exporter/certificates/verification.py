@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from exporter.model import CertificateProblem as Problem
 
 
-class Finding(NamedTuple):
+class VerificationFinding(NamedTuple):
     """One report of OpenSSL's verification.
 
     Attributes:

@@ -15,7 +15,7 @@ from exporter.config.values.hosts import parse_domain
 from exporter.domains.assembly import discoverer
 from exporter.domains.discovery.discoverer import SHORT, Discovery, Wanted
 from exporter.domains.discovery.following import endpoints_of
-from exporter.domains.target_rule import TargetRule
+from exporter.domains.target_rule import DomainTargetRule
 from exporter.model import DnsSettings, Encryption, Endpoint, Protocol, Source
 from exporter.net.resolve import Resolver
 
@@ -49,7 +49,7 @@ class Subject:
 
     def wanted(self, sources: Sequence[Source] = ()) -> Wanted:
         own = self.following.sources if self.following is not None else ASKED
-        rule = TargetRule(None if self.following is None else self.following.allowed)
+        rule = DomainTargetRule(None if self.following is None else self.following.allowed)
         return Wanted(self.domain, tuple(sources) or own, self.address, rule, SHORT)
 
     def endpoints(self, discovery: Discovery) -> list[Endpoint]:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import Any
 
 from exporter.cli.statistics import Statistics
 from exporter.model import ProbeResult
-from exporter.web.api import probe_document
-
-JsonObject = dict[str, Any]
+from exporter.web.api import JsonObject, probe_document
 
 
 def schema() -> JsonObject:

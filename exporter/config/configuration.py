@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from exporter.config.problems import Problem
 from exporter.config.values.allowed import AllowedTargets, NamePattern
-from exporter.config.values.urls import Asked, parse_asked, shortest_url
+from exporter.config.values.urls import ProbeTarget, parse_asked, shortest_url
 from exporter.model import (
     Credentials,
     DnsSettings,
@@ -113,7 +113,7 @@ class Module:
         template = self.template
         if not target and not template.host:
             raise ValueError("is missing; write target=mail.example.com")
-        asked = parse_asked(target) if target else Asked(None, template.lookup_name, None)
+        asked = parse_asked(target) if target else ProbeTarget(None, template.lookup_name, None)
         scheme = asked.scheme
         if scheme is not None and (scheme.protocol, _at_once(scheme.encryption)) != (
             template.protocol,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from exporter.config.endpoint_target import Target
-from exporter.config.problems import Notes, quoted
+from exporter.config.problems import SectionNotes, quoted
 from exporter.config.sections import Layers
 from exporter.config.values.durations import format_duration
 from exporter.config.values.hosts import is_ipv4, is_ipv6
@@ -51,7 +51,7 @@ class Draft:
     protocols: frozenset[Protocol]
     credentials: Credentials | None
     policy: TlsPolicy
-    notes: Notes
+    notes: SectionNotes
 
     @property
     def spoken(self) -> str:
@@ -120,7 +120,7 @@ def timing(keys: Layers) -> tuple[float, float]:
     return interval, keys.value("timeout") or min(DEFAULT_TIMEOUT, interval)
 
 
-def check_timing(keys: Layers, notes: Notes) -> None:
+def check_timing(keys: Layers, notes: SectionNotes) -> None:
     """A timeout longer than the interval would let probes of one endpoint overlap."""
     interval, timeout = timing(keys)
     if timeout > interval and keys.usable("interval", "timeout"):

@@ -9,9 +9,9 @@ from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from exporter.config.document import Value, YamlMapping
+from exporter.config.document import YamlMapping, YamlValue
 from exporter.config.endpoint_schema import CredentialsSection, OAuth2Section
-from exporter.config.problems import Location, Notes, Places, Reading, directory
+from exporter.config.problems import Location, Places, Reading, SectionNotes, directory
 from exporter.config.secret_keys import Secrets
 from exporter.config.sections import Read, check_name, read_section
 from exporter.model import Credentials, Endpoint, OAuth2Authentication, OAuth2Client, OAuth2Provider
@@ -47,9 +47,9 @@ _OF_A_CLIENT = ("client_id", "client_secret", "authentication", "private_key", "
 """Keys that cannot be used together with a service account."""
 
 
-def read_credentials(value: Value, places: Places) -> Reading[dict[str, Credentials | None]]:
+def read_credentials(value: YamlValue, places: Places) -> Reading[dict[str, Credentials | None]]:
     """Reads all entries by their names. An entry with problems is `None`, and endpoints may still name it."""
-    notes = Notes()
+    notes = SectionNotes()
     entries: dict[str, Credentials | None] = {}
     if value is not None and not isinstance(value, YamlMapping):
         notes.problem(("credentials",), "must be a mapping of names to a username and a password_file each")
@@ -62,7 +62,7 @@ def read_credentials(value: Value, places: Places) -> Reading[dict[str, Credenti
 
 
 def check_for_secrets(
-    credentials: Iterable[Credentials | None], endpoints: Iterable[Endpoint | None], notes: Notes
+    credentials: Iterable[Credentials | None], endpoints: Iterable[Endpoint | None], notes: SectionNotes
 ) -> None:
     """Reports entries without a secret, unless all their endpoints log in with a client certificate."""
     users: dict[str, set[bool]] = {}
@@ -78,7 +78,7 @@ def check_for_secrets(
         notes.problem(("credentials", entry.name), message)
 
 
-def check_for_use(credentials: Iterable[str], used: Container[str], notes: Notes) -> None:
+def check_for_use(credentials: Iterable[str], used: Container[str], notes: SectionNotes) -> None:
     """Warns of unused entries, because they are usually mistakes."""
     for name in credentials:
         if name not in used:
@@ -86,8 +86,8 @@ def check_for_use(credentials: Iterable[str], used: Container[str], notes: Notes
             notes.warning(("credentials", name), doubt)
 
 
-def _entry(name: str, value: Value, at: Location, folder: Path) -> Reading[Credentials]:
-    notes = Notes()
+def _entry(name: str, value: YamlValue, at: Location, folder: Path) -> Reading[Credentials]:
+    notes = SectionNotes()
     read = notes.take(read_section(CredentialsSection, value, at))
     if read is None:
         return notes.reading(None)
@@ -100,7 +100,7 @@ def _entry(name: str, value: Value, at: Location, folder: Path) -> Reading[Crede
     return notes.value_or_problems(None if username is None else Credentials(name, username, password, oauth2))
 
 
-def _username(read: Read[CredentialsSection], at: Location, notes: Notes) -> str | None:
+def _username(read: Read[CredentialsSection], at: Location, notes: SectionNotes) -> str | None:
     username = read.section.username
     if username is None and ("username",) not in read.broken:
         notes.problem((*at, "username"), "is missing; write the user's name as the server knows it")
@@ -113,7 +113,7 @@ def _read_oauth2(
     """Reads the OAuth2 client of an entry of credentials; without a value if it is missing or invalid."""
     section, at = credentials.section.oauth2, (*at, "oauth2")
     if section is None:
-        notes = Notes()
+        notes = SectionNotes()
         if "oauth2" in credentials.section.model_fields_set:
             notes.problem(at, "has no value; write provider, client_id and client_secret_file below it")
         return notes.reading(None)
@@ -129,7 +129,7 @@ class _OAuth2Reader:
         self._broken = read.broken
         self._folder = folder
         self._at = at
-        self._notes = Notes()
+        self._notes = SectionNotes()
         self._secrets = Secrets(read, folder, at, self._notes)
 
     def client(self, username: str | None) -> Reading[OAuth2Client]:

@@ -60,7 +60,7 @@ _MENDS = MappingProxyType(
 """Messages of the parser, and the usual remedy."""
 
 
-class YamlMapping(dict[str, "Value"]):
+class YamlMapping(dict[str, "YamlValue"]):
     """A mapping, and the line of each key."""
 
     __slots__ = ("lines",)
@@ -69,13 +69,13 @@ class YamlMapping(dict[str, "Value"]):
         super().__init__()
         self.lines: dict[str, int] = {}
 
-    def set(self, key: str, value: Value, line: int) -> None:
+    def set(self, key: str, value: YamlValue, line: int) -> None:
         """Adds a key that begins at `line`."""
         self[key] = value
         self.lines[key] = line
 
 
-class YamlSequence(list["Value"]):
+class YamlSequence(list["YamlValue"]):
     """A sequence, and the line of each element."""
 
     __slots__ = ("lines",)
@@ -85,11 +85,11 @@ class YamlSequence(list["Value"]):
         self.lines: list[int] = []
 
 
-Value: TypeAlias = str | YamlMapping | YamlSequence | None
+YamlValue: TypeAlias = str | YamlMapping | YamlSequence | None
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class YamlDocument:
     """The content of a file.
 
     Attributes:
@@ -100,7 +100,7 @@ class Document:
     """
 
     name: str
-    root: Value
+    root: YamlValue
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
@@ -122,7 +122,7 @@ class Document:
         return line
 
 
-def read_document(text: str, file: str) -> Document:
+def read_document(text: str, file: str) -> YamlDocument:
     """Reads YAML.
 
     Raises:
@@ -141,7 +141,7 @@ def read_document(text: str, file: str) -> Document:
         last_line = max(1, text.count("\n") + (not text.endswith("\n")))
         problem = Problem(file, min(_line(error.problem_mark), last_line), _syntax(error))
         raise ConfigurationError([*composer.problems, problem]) from None
-    return Document(file, root, tuple(composer.problems), tuple(composer.warnings))
+    return YamlDocument(file, root, tuple(composer.problems), tuple(composer.warnings))
 
 
 class _Composer:
@@ -154,10 +154,10 @@ class _Composer:
         self._events = events
         self._file = file
         self._nodes = 0
-        self._anchors: dict[str, tuple[Value, int]] = {}
+        self._anchors: dict[str, tuple[YamlValue, int]] = {}
         self._keys: dict[str, str] = {}
 
-    def document(self) -> Value:
+    def document(self) -> YamlValue:
         """The first document; a second one is a problem."""
         next(self._events)  # the start of the stream
         if isinstance(next(self._events), yaml.StreamEndEvent):
@@ -169,11 +169,11 @@ class _Composer:
             self._complain(following, 'a second YAML document begins here; write one document, without "---"')
         return root
 
-    def _node(self, event: yaml.NodeEvent, depth: int) -> Value:
+    def _node(self, event: yaml.NodeEvent, depth: int) -> YamlValue:
         """The value that begins with `event`."""
         before = self._nodes
         self._count(event, 1)
-        value: Value
+        value: YamlValue
         match event:
             case yaml.AliasEvent():
                 return self._alias(event)
@@ -189,7 +189,7 @@ class _Composer:
             self._anchors[event.anchor] = (value, self._nodes - before)
         return value
 
-    def _alias(self, event: yaml.AliasEvent) -> Value:
+    def _alias(self, event: yaml.AliasEvent) -> YamlValue:
         """The value of an alias. Messages do not contain its name, because an unquoted password may begin with `*`."""
         if event.anchor not in self._anchors:
             self._complain(
@@ -248,7 +248,7 @@ class _Composer:
             message = f"{key}: what follows # is a comment; write quotes around a {key.replace('_', ' ')} that holds it"
             self.warnings.append(Problem(self._file, _line(event.end_mark), message))
 
-    def _merged(self, event: yaml.NodeEvent, value: Value) -> list[YamlMapping]:
+    def _merged(self, event: yaml.NodeEvent, value: YamlValue) -> list[YamlMapping]:
         """The mappings whose keys `<<` adds where they are not set, the first of them first."""
         sources = value if isinstance(value, YamlSequence) else [value]
         mappings = [source for source in sources if isinstance(source, YamlMapping)]

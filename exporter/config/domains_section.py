@@ -17,9 +17,9 @@ from exporter.config.configuration import (
     Domain,
     Following,
 )
-from exporter.config.document import Value, YamlSequence
+from exporter.config.document import YamlSequence, YamlValue
 from exporter.config.endpoint_target import Target
-from exporter.config.problems import Location, Notes, Places, Reading, directory, elsewhere, quoted
+from exporter.config.problems import Location, Places, Reading, SectionNotes, directory, elsewhere, quoted
 from exporter.config.schema import DomainSection
 from exporter.config.sections import Layers, Read, read_section
 from exporter.config.values.allowed import AllowedTargets, NamePattern
@@ -47,7 +47,7 @@ def read_following(keys: Layers, template: Callable[[Target], Endpoint]) -> Read
         keys: The entry with its defaults.
         template: Makes an endpoint from a target, with all other keys of the entry.
     """
-    notes, at = Notes(), keys.own.at
+    notes, at = SectionNotes(), keys.own.at
     for key in _SAID_BY_THE_DOMAIN:
         if keys.own.has(key) or keys.own.spoilt(key):
             notes.problem((*at, key), "is for one endpoint, and the domain beside it stands for many; leave it out")
@@ -77,16 +77,16 @@ def read_following(keys: Layers, template: Callable[[Target], Endpoint]) -> Read
     return notes.reading(following)
 
 
-def check_not_following(keys: Layers, notes: Notes) -> None:
+def check_not_following(keys: Layers, notes: SectionNotes) -> None:
     """Reports keys of domains in entries without `domain`."""
     for key in ONLY_FOR_DOMAINS:
         if keys.own.has(key) or keys.own.spoilt(key):
             notes.problem((*keys.own.at, key), "is for domain, which is not there; leave it out")
 
 
-def read_domains(value: Value, places: Places) -> Reading[tuple[Domain, ...]]:
+def read_domains(value: YamlValue, places: Places) -> Reading[tuple[Domain, ...]]:
     """Reads the section `domains`. Entries with problems are left out."""
-    notes = Notes()
+    notes = SectionNotes()
     if value is None:
         return notes.reading(())
     if not isinstance(value, YamlSequence):
@@ -115,8 +115,8 @@ def is_installed() -> bool:
     return find_spec("defusedxml") is not None
 
 
-def _domain(entry: Value, at: Location, folder: Path) -> Reading[Domain]:
-    notes = Notes()
+def _domain(entry: YamlValue, at: Location, folder: Path) -> Reading[Domain]:
+    notes = SectionNotes()
     read = notes.take(read_section(DomainSection, entry, at))
     if read is None:
         return notes.reading(None)
@@ -154,7 +154,7 @@ def _domain(entry: Value, at: Location, folder: Path) -> Reading[Domain]:
     return notes.reading(domain)
 
 
-def _checks(read: Read[DomainSection], at: Location, notes: Notes) -> tuple[DomainCheck, ...]:
+def _checks(read: Read[DomainSection], at: Location, notes: SectionNotes) -> tuple[DomainCheck, ...]:
     """The configured checks in the usual order. Without the key `checks`, all checks whose required keys are there."""
     section = read.section
     written = section.checks
@@ -179,7 +179,7 @@ def _allowed(entries: Any) -> AllowedTargets | None:
     return AllowedTargets(tuple(entries)) if entries else None
 
 
-def _patterns(entries: Any, at: Location, notes: Notes) -> tuple[NamePattern, ...]:
+def _patterns(entries: Any, at: Location, notes: SectionNotes) -> tuple[NamePattern, ...]:
     """Name patterns only, because an address does not identify a server's owner."""
     for entry in entries or ():
         if not isinstance(entry, NamePattern):

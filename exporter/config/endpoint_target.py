@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from exporter.config.problems import Notes, Reading
-from exporter.config.providers import Preset, Server, find_preset
+from exporter.config.problems import Reading, SectionNotes
+from exporter.config.providers import Preset, ProviderServer, find_preset
 from exporter.config.sections import Layers
 from exporter.config.values.urls import MailUrl, default_encryption, default_port, shortest_url
 from exporter.model import Encryption, Protocol
@@ -35,12 +35,12 @@ class Target:
     encryption: Encryption
     name: str
     preset: Preset | None = None
-    server: Server | None = None
+    server: ProviderServer | None = None
 
 
 def read_targets(keys: Layers) -> Reading[tuple[Target, ...]]:
     """The targets of an entry: one, or as many as a provider has; none if there are problems."""
-    notes = Notes()
+    notes = SectionNotes()
     _check_for_value(keys, notes, "name")
     if keys.own.has("provider") or keys.own.spoilt("provider"):
         return notes.reading(_from_preset(keys, notes))
@@ -50,13 +50,13 @@ def read_targets(keys: Layers) -> Reading[tuple[Target, ...]]:
     return notes.reading(() if target is None else (target,))
 
 
-def _check_for_value(keys: Layers, notes: Notes, *names: str) -> None:
+def _check_for_value(keys: Layers, notes: SectionNotes, *names: str) -> None:
     for name in names:
         if keys.own.has(name) and keys.own_value(name) is None:
             notes.problem((*keys.own.at, name), "has no value; write one, or leave it out")
 
 
-def _from_preset(keys: Layers, notes: Notes) -> tuple[Target, ...]:
+def _from_preset(keys: Layers, notes: SectionNotes) -> tuple[Target, ...]:
     at = keys.own.at
     for key in _SAID_BY_THE_PRESET:
         if keys.own.has(key) or keys.own.spoilt(key):
@@ -83,12 +83,12 @@ def _from_preset(keys: Layers, notes: Notes) -> tuple[Target, ...]:
     return tuple(_of_server(server, preset) for server in chosen)
 
 
-def _of_server(server: Server, preset: Preset) -> Target:
+def _of_server(server: ProviderServer, preset: Preset) -> Target:
     name = shortest_url(server.protocol, server.encryption, server.host, server.port)
     return Target(server.protocol, server.host, server.port, server.encryption, name, preset, server)
 
 
-def _read_target(keys: Layers, notes: Notes) -> Target | None:
+def _read_target(keys: Layers, notes: SectionNotes) -> Target | None:
     """The target of an entry that writes it out; `None` if it has problems."""
     _check_for_value(keys, notes, "url", "host", "port")
     if keys.own.has("url") or keys.own.spoilt("url"):
@@ -99,7 +99,7 @@ def _read_target(keys: Layers, notes: Notes) -> Target | None:
 
 def read_module_target(keys: Layers) -> Reading[Target]:
     """The target of a module. Its host is empty if requests have to name one."""
-    notes = Notes()
+    notes = SectionNotes()
     _check_for_value(keys, notes, "url", "port")
     if keys.own.has("url") or keys.own.spoilt("url"):
         _check_beside_url(keys, notes, "protocol and port")
@@ -120,13 +120,13 @@ def _of_parts(keys: Layers, protocol: Protocol, host: str) -> Target:
     return Target(protocol, host, port, encryption, shortest_url(protocol, encryption, host, port))
 
 
-def _check_beside_url(keys: Layers, notes: Notes, instead: str) -> None:
+def _check_beside_url(keys: Layers, notes: SectionNotes, instead: str) -> None:
     for key in _SAID_BY_THE_URL:
         if key in instead and (keys.own.has(key) or keys.own.spoilt(key)):
             notes.problem((*keys.own.at, key), f"the url beside it already says that; write either url, or {instead}")
 
 
-def _own_url(keys: Layers, notes: Notes) -> Target | None:
+def _own_url(keys: Layers, notes: SectionNotes) -> Target | None:
     url = keys.own_value("url")
     return None if url is None else _from_url(url, keys, notes)
 
@@ -137,7 +137,7 @@ def target_of(url: MailUrl) -> Target:
     return Target(scheme.protocol, url.host, url.port or scheme.port, scheme.encryption, str(url))
 
 
-def _from_url(url: MailUrl, keys: Layers, notes: Notes) -> Target:
+def _from_url(url: MailUrl, keys: Layers, notes: SectionNotes) -> Target:
     target = target_of(url)
     # Not that of the defaults: a scheme says more about this endpoint than they do.
     encryption = keys.own_value("encryption") or target.encryption
@@ -149,7 +149,7 @@ def _from_url(url: MailUrl, keys: Layers, notes: Notes) -> Target:
     return Target(target.protocol, target.host, target.port, encryption, target.name)
 
 
-def _from_fields(keys: Layers, notes: Notes) -> Target | None:
+def _from_fields(keys: Layers, notes: SectionNotes) -> Target | None:
     at = keys.own.at
     protocol, host = keys.value("protocol"), keys.value("host")
     if host is None and protocol is None and keys.usable(*_SAID_BY_THE_URL) and not keys.own.has("host"):

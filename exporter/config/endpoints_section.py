@@ -13,11 +13,11 @@ from typing import Any, Final, TypeVar
 
 from exporter.config.configuration import Following, Module
 from exporter.config.contradictions import CHECKS, Draft, check_timing, timing
-from exporter.config.document import Value, YamlMapping
+from exporter.config.document import YamlMapping, YamlValue
 from exporter.config.domains_section import check_not_following, read_following
 from exporter.config.endpoint_schema import DefaultsSection, EndpointSection, ModuleSection
 from exporter.config.endpoint_target import Target, read_module_target, read_targets, target_of
-from exporter.config.problems import Location, Notes, Places, Reading, did_you_mean, elsewhere, quoted
+from exporter.config.problems import Location, Places, Reading, SectionNotes, did_you_mean, elsewhere, quoted
 from exporter.config.sections import Layer, Layers, Read, check_name, read_section
 from exporter.config.tls_section import TlsPolicies
 from exporter.config.values.allowed import AllowedTargets, parse_allowed
@@ -58,7 +58,7 @@ class _Entry:
     keys: Layers
     credentials: Credentials | None
     policy: TlsPolicy
-    notes: Notes
+    notes: SectionNotes
 
 
 class EndpointReader:
@@ -83,13 +83,13 @@ class EndpointReader:
 
     def check_defaults(self) -> Reading[None]:
         """Checks the defaults, even if there are no endpoints."""
-        notes = Notes()
+        notes = SectionNotes()
         self._entry(Layers(Layer(None, self._defaults.at), self._defaults), notes)
         return notes.reading(None)
 
     def read(self, value: object, index: int) -> Reading[list[Endpoint]]:
         """Reads the entry at an index of the section into its endpoints; none if it has no valid target."""
-        at, notes = ("endpoints", index), Notes()
+        at, notes = ("endpoints", index), SectionNotes()
         read = notes.take(read_section(EndpointSection, value, at))
         if read is None:
             return notes.reading([])
@@ -105,7 +105,7 @@ class EndpointReader:
         protocols = frozenset(target.protocol for target in targets)
         return notes.reading([self._endpoint(entry, each, protocols, name=self._name(entry, each)) for each in targets])
 
-    def _entry(self, keys: Layers, notes: Notes) -> _Entry:
+    def _entry(self, keys: Layers, notes: SectionNotes) -> _Entry:
         check_timing(keys, notes)
         return _Entry(keys, self._login(keys, notes), self._policies.policy(keys.below("tls"), notes), notes)
 
@@ -125,7 +125,7 @@ class EndpointReader:
 
     def template(self, keys: Layers, name: str) -> Reading[Endpoint]:
         """The endpoint that a module uses as template; without a value if the module has no valid target."""
-        notes = Notes()
+        notes = SectionNotes()
         target = notes.take(read_module_target(keys))
         entry = _Entry(keys, self._login(keys, notes), self._policies.policy(keys.below("tls"), notes), notes)
         if target is None:
@@ -179,7 +179,7 @@ class EndpointReader:
         self._names.setdefault(name, place)
         return name
 
-    def _login(self, keys: Layers, notes: Notes) -> Credentials | None:
+    def _login(self, keys: Layers, notes: SectionNotes) -> Credentials | None:
         """The credentials that the entry names; `None` if there are none."""
         name = keys.value("credentials")
         if name is None:
@@ -219,9 +219,11 @@ _SCHEDULED: Final = MappingProxyType(
 _NAME_THEM = "write allowed_targets, such as [mail.example.com, 192.0.2.0/24]"
 
 
-def read_modules(value: Value, reader: EndpointReader, defaults: Read[DefaultsSection]) -> Reading[dict[str, Module]]:
+def read_modules(
+    value: YamlValue, reader: EndpointReader, defaults: Read[DefaultsSection]
+) -> Reading[dict[str, Module]]:
     """Reads all modules, by their names. Modules with problems are left out."""
-    notes = Notes()
+    notes = SectionNotes()
     if value is not None and not isinstance(value, YamlMapping):
         wanted = "must be a mapping of names to a url each; write for example imaps: {url: imaps://}"
         notes.problem(("modules",), wanted)
@@ -237,9 +239,9 @@ def _inherited(defaults: Read[DefaultsSection]) -> Layer:
     return Layer(DefaultsSection.model_construct(set(kept), **kept), ("defaults",), broken)
 
 
-def _module(name: str, value: Value, reader: EndpointReader, inherited: Layer) -> Reading[Module]:
+def _module(name: str, value: YamlValue, reader: EndpointReader, inherited: Layer) -> Reading[Module]:
     at: Location = ("modules", name)
-    notes = Notes()
+    notes = SectionNotes()
     check_name(name, at, notes)
     if isinstance(value, YamlMapping) and "prober" in value:
         message = "is a module of blackbox_exporter; docs/from-blackbox-exporter.md shows what to write instead"
@@ -257,7 +259,7 @@ def _module(name: str, value: Value, reader: EndpointReader, inherited: Layer) -
     return notes.reading(Module(name, template, _allowed(read, template, at, notes)))
 
 
-def _allowed(read: Read[ModuleSection], template: Endpoint, at: Location, notes: Notes) -> AllowedTargets | None:
+def _allowed(read: Read[ModuleSection], template: Endpoint, at: Location, notes: SectionNotes) -> AllowedTargets | None:
     """The allowed targets of a module; by default only its own host, if it has one."""
     entries = tuple(read.section.allowed_targets or ())
     written = "allowed_targets" in read.section.model_fields_set
@@ -275,7 +277,7 @@ def _allowed(read: Read[ModuleSection], template: Endpoint, at: Location, notes:
     return AllowedTargets((parse_allowed(template.host),)) if template.host else None
 
 
-def _check_binding(shown: str, allowed: AllowedTargets, at: Location, notes: Notes) -> None:
+def _check_binding(shown: str, allowed: AllowedTargets, at: Location, notes: SectionNotes) -> None:
     """Credentials must only be sent to hosts that the configuration names."""
     if not allowed.entries:
         notes.problem(at, f"anyone who can reach /probe could have {shown} sent to any server; {_NAME_THEM}")

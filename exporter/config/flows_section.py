@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from exporter.config.document import YamlMapping, YamlSequence
 from exporter.config.endpoint_schema import DefaultsSection
-from exporter.config.problems import Location, Notes, Places, Reading, did_you_mean, directory, elsewhere, quoted
+from exporter.config.problems import Location, Places, Reading, SectionNotes, did_you_mean, directory, elsewhere, quoted
 from exporter.config.schema import FlowKeySection, FlowSection, ReceiveSection
 from exporter.config.secret_keys import Secrets
 from exporter.config.sections import Read, read_section
@@ -66,7 +66,7 @@ def read_flows(
         defaults: The defaults, some of which also apply to visits to MX hosts.
         places: The places of the file's values.
     """
-    notes = Notes()
+    notes = SectionNotes()
     key = notes.take(_read_key(root, places))
     value = root.get("flows")
     if value is not None and not isinstance(value, YamlSequence):
@@ -81,7 +81,7 @@ def read_flows(
 
 
 def _read_key(root: YamlMapping, places: Places) -> Reading[SecretSource]:
-    notes = Notes()
+    notes = SectionNotes()
     written = {key: root[key] for key in FlowKeySection.model_fields if key in root}
     read = notes.take(read_section(FlowKeySection, written, ()))
     if read is None:
@@ -103,7 +103,7 @@ class _Keys:
     section: Any
     at: Location
     broken: frozenset[Location]
-    notes: Notes
+    notes: SectionNotes
 
     def value(self, key: str) -> Any:
         return None if self.section is None else getattr(self.section, _FIELDS.get(key, key))
@@ -140,7 +140,7 @@ class _FlowReader:
 
     def read(self, value: object, index: int) -> Reading[Flow]:
         """Reads the flow at an index of the section."""
-        at, notes = ("flows", index), Notes()
+        at, notes = ("flows", index), SectionNotes()
         read = notes.take(read_section(FlowSection, value, at))
         if read is None:
             return notes.reading(None)

@@ -13,13 +13,13 @@ from typing import Any
 
 from exporter.config.configuration import Configuration
 from exporter.config.credentials_section import check_for_secrets, check_for_use, read_credentials
-from exporter.config.document import Document, Value, YamlMapping, YamlSequence, read_document
+from exporter.config.document import YamlDocument, YamlMapping, YamlSequence, YamlValue, read_document
 from exporter.config.domains_section import read_domains
 from exporter.config.endpoint_schema import DefaultsSection
 from exporter.config.endpoints_section import EndpointReader, read_modules
 from exporter.config.files import find_files, read_named, read_standard_input
 from exporter.config.flows_section import read_flows
-from exporter.config.problems import ConfigurationError, Location, Notes, Problem, Reading, key_path
+from exporter.config.problems import ConfigurationError, Location, Problem, Reading, SectionNotes, key_path
 from exporter.config.schema import SUBJECTS, DnsSection, FileSection, LimitsSection, LoginBackoffSection
 from exporter.config.schema_fields import Section
 from exporter.config.sections import Read, S, read_section, unknown_key
@@ -43,7 +43,7 @@ def load(*patterns: str | Path, standard_input: Callable[[], bytes] = read_stand
     Raises:
         ConfigurationError: It cannot be read, or something is wrong with it; all problems in one go.
     """
-    documents: list[Document] = []
+    documents: list[YamlDocument] = []
     files, problems = find_files(patterns)
     for file in files:
         try:
@@ -65,7 +65,7 @@ def parse(text: str, name: str) -> Configuration:
     return _put_together([read_document(text, name)])
 
 
-def _put_together(documents: Sequence[Document]) -> Configuration:
+def _put_together(documents: Sequence[YamlDocument]) -> Configuration:
     pieces = Pieces(documents)
     reading = _configuration(pieces, tuple(document.name for document in documents))
     problems = [*pieces.problems, *(note.problem(pieces) for note in reading.problems)]
@@ -77,7 +77,7 @@ def _put_together(documents: Sequence[Document]) -> Configuration:
 
 def _configuration(pieces: Pieces, files: tuple[str, ...]) -> Reading[Configuration]:
     """Reads every section. Warnings are left to be put into it."""
-    root, notes = pieces.root, Notes()
+    root, notes = pieces.root, SectionNotes()
     named = [key for key in root if key in SUBJECTS]
     if named and "endpoints" not in named and not any(root[key] for key in named):
         notes.problem((named[0],), f"is empty, so nothing is probed; write at least {MINIMUM}")
@@ -112,14 +112,14 @@ def _configuration(pieces: Pieces, files: tuple[str, ...]) -> Reading[Configurat
     return notes.reading(configuration)
 
 
-def _section(model: type[S], root: YamlMapping, key: str, notes: Notes) -> Read[S]:
+def _section(model: type[S], root: YamlMapping, key: str, notes: SectionNotes) -> Read[S]:
     """The section under a key of the top; empty if it is absent or unusable."""
     value = root.get(key)
     read = None if value is None else notes.take(read_section(model, value, (key,)))
     return read or Read(model(), frozenset())
 
 
-def _login_backoff(section: LoginBackoffSection, notes: Notes) -> LoginBackoff:
+def _login_backoff(section: LoginBackoffSection, notes: SectionNotes) -> LoginBackoff:
     """If only one of the two is configured, the other is adapted to it."""
     initial, maximum, default = section.initial, section.max, LoginBackoff()
     if initial is not None and maximum is not None and maximum < initial:
@@ -129,7 +129,7 @@ def _login_backoff(section: LoginBackoffSection, notes: Notes) -> LoginBackoff:
     return LoginBackoff(initial or min(default.initial, longest), longest)
 
 
-def _endpoints(root: YamlMapping, notes: Notes) -> YamlSequence | tuple[Value, ...]:
+def _endpoints(root: YamlMapping, notes: SectionNotes) -> YamlSequence | tuple[YamlValue, ...]:
     value = root.get("endpoints")
     if isinstance(value, YamlSequence):
         if not value and not any(root.get(key) for key in SUBJECTS):
@@ -155,7 +155,7 @@ class Pieces:
         problems: What is wrong with each, and what they contradict each other in.
     """
 
-    def __init__(self, documents: Sequence[Document]) -> None:
+    def __init__(self, documents: Sequence[YamlDocument]) -> None:
         """Put documents together; at least one."""
         self._first = documents[0].name
         # Where lists and mappings of the top are made of several files, each of their elements has a file of its own.
@@ -172,9 +172,9 @@ class Pieces:
 
     def line(self, location: Location) -> int:
         """The line of that value, or of the last on the way to it that exists."""
-        return Document(self._first, self.root).line(location)
+        return YamlDocument(self._first, self.root).line(location)
 
-    def _add(self, document: Document) -> None:
+    def _add(self, document: YamlDocument) -> None:
         if not isinstance(document.root, YamlMapping):
             if document.root is not None:
                 message = "the configuration must be a mapping of keys to values at its top"
@@ -184,7 +184,7 @@ class Pieces:
             if not key.startswith(_IGNORED):
                 self._section(key, value, document.name, document.root.lines[key])
 
-    def _section(self, key: str, value: Value, file: str, line: int) -> None:
+    def _section(self, key: str, value: YamlValue, file: str, line: int) -> None:
         before = self.root.get(key)
         match before, value:
             case None, _:
@@ -215,7 +215,7 @@ class Pieces:
         self.problems.append(Problem(file, line, message))
 
 
-def _copy(value: Value) -> Value:
+def _copy(value: YamlValue) -> YamlValue:
     """A mapping or sequence of its own, to which more is added: an alias may stand for the written one elsewhere."""
     copy: YamlMapping | YamlSequence
     match value:

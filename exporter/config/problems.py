@@ -151,7 +151,7 @@ class Reading(Generic[T]):
     warnings: tuple[Note, ...] = ()
 
 
-class Notes:
+class SectionNotes:
     """The messages about the part that is being read."""
 
     def __init__(self) -> None:

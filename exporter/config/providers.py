@@ -28,7 +28,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ProviderServer:
     """A provider's server for one protocol.
 
     Attributes:
@@ -58,7 +58,7 @@ class Preset:
     title: str
     also: tuple[str, ...]
     domains: tuple[str, ...]
-    servers: tuple[Server, ...]
+    servers: tuple[ProviderServer, ...]
 
 
 def find_preset(name: str) -> Preset:
@@ -108,8 +108,8 @@ def _preset(name: str, asked: str) -> Preset:
     return Preset(name, entry["title"], tuple(entry.get("also", ())), domains, servers)
 
 
-def _server(entry: Mapping[str, Any], domain: str) -> Server:
+def _server(entry: Mapping[str, Any], domain: str) -> ProviderServer:
     url = parse_url(entry["url"].replace(_ANY_DOMAIN, domain))
     encryption = Encryption(entry["encryption"]) if "encryption" in entry else url.scheme.encryption
     logins = frozenset(_LOGINS[each] for each in entry.get("logins", ("password",)))
-    return Server(url.scheme.protocol, url.host, url.port or url.scheme.port, encryption, logins)
+    return ProviderServer(url.scheme.protocol, url.host, url.port or url.scheme.port, encryption, logins)

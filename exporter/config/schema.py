@@ -30,7 +30,7 @@ from exporter.config.schema_fields import (
     LookupTimeout,
     Mailbox,
     Name,
-    Nameserver,
+    NameserverAddress,
     OneAuthMethod,
     OneAuthResult,
     OneDomainCheck,
@@ -52,7 +52,7 @@ SUBJECTS = ("endpoints", "modules", "flows", "domains")
 class DnsSection(Section):
     """How names are looked up."""
 
-    nameservers: list[Nameserver] | None = key(
+    nameservers: list[NameserverAddress] | None = key(
         "Addresses of DNS servers, with the port if it is not 53; the system's unless set.",
         ["192.0.2.53", "127.0.0.1:5353"],
         [],

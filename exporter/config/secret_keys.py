@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from exporter.config.problems import MAX_PATH, Location, Notes, quoted
+from exporter.config.problems import MAX_PATH, Location, SectionNotes, quoted
 from exporter.config.schema_fields import Section
 from exporter.config.sections import Read
 from exporter.config.values.secret_sources import EnvSecret, FileSecret, InlineSecret
@@ -33,7 +33,7 @@ FLOW_KEY = "flow_key"
 class Secrets:
     """The secrets of one section of the file."""
 
-    def __init__(self, read: Read[Any], folder: Path, at: Location, notes: Notes) -> None:
+    def __init__(self, read: Read[Any], folder: Path, at: Location, notes: SectionNotes) -> None:
         self._section: Section = read.section
         self._broken = read.broken
         self._folder = folder

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from exporter.config.endpoint_schema import CredentialsSection, DefaultsSection, EndpointSection
-from exporter.config.problems import Location, Notes, Reading, did_you_mean
+from exporter.config.problems import Location, Reading, SectionNotes, did_you_mean
 from exporter.config.schema import FileSection
 from exporter.config.schema_fields import Section
 from exporter.config.values import plain_text
@@ -64,7 +64,7 @@ class Read(Generic[S]):
 
 def read_section(model: type[S], value: object, at: Location) -> Reading[Read[S]]:
     """Reads the section at a place of the document; without a value if it is not a mapping."""
-    notes = Notes()
+    notes = SectionNotes()
     try:
         return notes.reading(Read(model.model_validate(value), frozenset()))
     except ValidationError as error:
@@ -78,7 +78,7 @@ def read_section(model: type[S], value: object, at: Location) -> Reading[Read[S]
     return notes.reading(Read(model.model_validate(_without(value, broken)), frozenset(broken)))
 
 
-def check_name(name: str, at: Location, notes: Notes) -> None:
+def check_name(name: str, at: Location, notes: SectionNotes) -> None:
     """Checks the name of an entry, for sections whose keys are names."""
     try:
         plain_text.name(name)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from exporter.config.problems import Location, Notes, Places, directory
+from exporter.config.problems import Location, Places, SectionNotes, directory
 from exporter.config.sections import Layers
 from exporter.model import TlsPolicy
 
 _FILES = ("ca_file", "client_cert_file", "client_key_file")
 
-Complaint: TypeAlias = tuple[str, str, Callable[[Notes, Location, str], None]]
+_WrongType: TypeAlias = tuple[str, str, Callable[[SectionNotes, Location, str], None]]
 """A key, the message about it, and the method that reports it as a problem or a warning."""
 
 
@@ -24,9 +24,9 @@ class TlsPolicies:
 
     def __init__(self, places: Places) -> None:
         self._places = places
-        self._known: dict[TlsPolicy, tuple[TlsPolicy, tuple[Complaint, ...]]] = {}
+        self._known: dict[TlsPolicy, tuple[TlsPolicy, tuple[_WrongType, ...]]] = {}
 
-    def policy(self, tls: Layers, notes: Notes) -> TlsPolicy:
+    def policy(self, tls: Layers, notes: SectionNotes) -> TlsPolicy:
         """The policy of one endpoint. Problems are added to `notes`."""
         values = tls.values()
         values |= {key: directory(self._places, tls.place(key)) / values[key] for key in _FILES if key in values}
@@ -43,7 +43,7 @@ class TlsPolicies:
         return policy
 
 
-def _complaints(policy: TlsPolicy) -> Iterator[Complaint]:
+def _complaints(policy: TlsPolicy) -> Iterator[_WrongType]:
     if policy.ca_file is policy.client_cert_file is policy.client_key_file is None:
         return
     from exporter.config.pem_files import check_authorities, check_client  # noqa: PLC0415 - it says why
@@ -51,13 +51,13 @@ def _complaints(policy: TlsPolicy) -> Iterator[Complaint]:
     if policy.ca_file is not None:
         try:
             if doubt := check_authorities(policy.ca_file):
-                yield "ca_file", doubt, Notes.warning
+                yield "ca_file", doubt, SectionNotes.warning
         except ValueError as error:
-            yield "ca_file", str(error), Notes.problem
+            yield "ca_file", str(error), SectionNotes.problem
     if policy.client_cert_file is not None:
         try:
             check_client(policy.client_cert_file, policy.client_key_file or policy.client_cert_file)
         except ValueError as error:
-            yield "client_cert_file", str(error), Notes.problem
+            yield "client_cert_file", str(error), SectionNotes.problem
     elif policy.client_key_file is not None:
-        yield "client_key_file", "is of no use alone; write client_cert_file beside it", Notes.problem
+        yield "client_key_file", "is of no use alone; write client_cert_file beside it", SectionNotes.problem

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Authority:
         self.certificate = builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
         """In PEM, for clients that trust it."""
 
-    def issue(self, names: Sequence[str], validity: Validity, key: Key | None = None) -> Issued:
+    def issue(self, names: Sequence[str], validity: Validity, key: SigningKey | None = None) -> Issued:
         """A certificate for a server.
 
         Args:
@@ -95,7 +95,7 @@ def self_signed(names: Sequence[str], validity: Validity) -> Issued:
     return _issued(builder.sign(key, hashes.SHA256()), key)
 
 
-def _server_certificate(key: Key, names: Sequence[str], validity: Validity) -> x509.CertificateBuilder:
+def _server_certificate(key: SigningKey, names: Sequence[str], validity: Validity) -> x509.CertificateBuilder:
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     return (
         _builder(key, _common_name(names[0]), validity)
@@ -107,7 +107,7 @@ def _server_certificate(key: Key, names: Sequence[str], validity: Validity) -> x
     )
 
 
-def _builder(key: Key, subject: x509.Name, validity: Validity) -> x509.CertificateBuilder:
+def _builder(key: SigningKey, subject: x509.Name, validity: Validity) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -143,7 +143,7 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _issued(certificate: x509.Certificate, key: Key) -> Issued:
+def _issued(certificate: x509.Certificate, key: SigningKey) -> Issued:
     return Issued(
         certificate=certificate.public_bytes(serialization.Encoding.PEM),
         key=key.private_bytes(

@@ -14,7 +14,7 @@ from exporter.model import Encryption, Protocol
 HEALTHY: Final = "healthy.example"
 
 
-class Shown(Enum):
+class ShownCertificates(Enum):
     """The certificates that a server presents. The demo's authority signs all except the last two kinds."""
 
     GOOD = auto()
@@ -28,7 +28,7 @@ class Shown(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class DemoHost:
     """A mail server.
 
     Attributes:
@@ -37,7 +37,7 @@ class Host:
     """
 
     address: str
-    shows: Shown = Shown.GOOD
+    shows: ShownCertificates = ShownCertificates.GOOD
     protocol: Protocol = Protocol.SMTP
     port: int = 25
     encryption: Encryption = Encryption.STARTTLS
@@ -49,23 +49,30 @@ GOOD, BOTH, DUE, SELF_SIGNED, PLAIN, REFUSING, CLOSED, SILENT, NAMELESS = (f"127
 USERS, USERS_SELF_SIGNED = "127.25.0.20", "127.25.0.21"
 WEB, WEB_DUE, WEB_SELF_SIGNED, WEB_CLOSED = (f"127.25.1.{n}" for n in range(1, 5))
 
-HOSTS: Final[tuple[Host, ...]] = (
-    Host(GOOD),
-    Host(BOTH, Shown.BOTH, helo="mx.both.example"),
-    Host(DUE, Shown.DUE, helo="mx.warnings.example"),
-    Host(SELF_SIGNED, Shown.SELF_SIGNED),
-    Host(PLAIN, behaviour=Behaviour(upgrade=Upgrade.HIDDEN), helo="plain.example"),
-    Host(REFUSING, behaviour=Behaviour(greeting=Greeting.REFUSE)),
-    Host(CLOSED, Shown.NOTHING),
-    Host(SILENT, behaviour=Behaviour(greeting=Greeting.SILENCE)),
-    Host(NAMELESS, helo="localhost.localdomain"),
-    Host(USERS, protocol=Protocol.IMAP, port=993, encryption=Encryption.TLS),
-    Host(USERS, port=465, encryption=Encryption.TLS),
-    Host(USERS_SELF_SIGNED, Shown.SELF_SIGNED, protocol=Protocol.IMAP, port=993, encryption=Encryption.TLS),
+HOSTS: Final[tuple[DemoHost, ...]] = (
+    DemoHost(GOOD),
+    DemoHost(BOTH, ShownCertificates.BOTH, helo="mx.both.example"),
+    DemoHost(DUE, ShownCertificates.DUE, helo="mx.warnings.example"),
+    DemoHost(SELF_SIGNED, ShownCertificates.SELF_SIGNED),
+    DemoHost(PLAIN, behaviour=Behaviour(upgrade=Upgrade.HIDDEN), helo="plain.example"),
+    DemoHost(REFUSING, behaviour=Behaviour(greeting=Greeting.REFUSE)),
+    DemoHost(CLOSED, ShownCertificates.NOTHING),
+    DemoHost(SILENT, behaviour=Behaviour(greeting=Greeting.SILENCE)),
+    DemoHost(NAMELESS, helo="localhost.localdomain"),
+    DemoHost(USERS, protocol=Protocol.IMAP, port=993, encryption=Encryption.TLS),
+    DemoHost(USERS, port=465, encryption=Encryption.TLS),
+    DemoHost(
+        USERS_SELF_SIGNED, ShownCertificates.SELF_SIGNED, protocol=Protocol.IMAP, port=993, encryption=Encryption.TLS
+    ),
 )
 
-WEB_HOSTS: Final[Mapping[str, Shown]] = MappingProxyType(
-    {WEB: Shown.GOOD, WEB_DUE: Shown.DUE, WEB_SELF_SIGNED: Shown.SELF_SIGNED, WEB_CLOSED: Shown.NOTHING}
+WEB_HOSTS: Final[Mapping[str, ShownCertificates]] = MappingProxyType(
+    {
+        WEB: ShownCertificates.GOOD,
+        WEB_DUE: ShownCertificates.DUE,
+        WEB_SELF_SIGNED: ShownCertificates.SELF_SIGNED,
+        WEB_CLOSED: ShownCertificates.NOTHING,
+    }
 )
 
 REVERSE: Final = (

@@ -24,7 +24,7 @@ from exporter.config.values.allowed import AllowedTargets, parse_allowed
 from exporter.config.yaml_output import render
 from exporter.demo.authority import Authority, Issued, Validity, self_signed
 from exporter.demo.dns_server import Zone, nameserver, zone
-from exporter.demo.domain_hosts import HEALTHY, HOSTS, LISTS, PACC_PATH, REVERSE, WEB_HOSTS, Host, Shown
+from exporter.demo.domain_hosts import HEALTHY, HOSTS, LISTS, PACC_PATH, REVERSE, WEB_HOSTS, DemoHost, ShownCertificates
 from exporter.demo.domain_scenes import DOMAIN_SCENES, INTERVAL
 from exporter.demo.post import PostOffice
 from exporter.demo.published_domains import DomainScene
@@ -75,7 +75,7 @@ class Papers:
     """
 
     ca_file: Path
-    contexts: Mapping[Shown, ssl.SSLContext]
+    contexts: Mapping[ShownCertificates, ssl.SSLContext]
     words: Mapping[str, str]
 
 
@@ -103,9 +103,9 @@ async def demo_domains(scenes: Sequence[DomainScene] = DOMAIN_SCENES) -> AsyncIt
         yield staged
 
 
-async def _started(stack: AsyncExitStack, host: Host, papers: Papers) -> int:
+async def _started(stack: AsyncExitStack, host: DemoHost, papers: Papers) -> int:
     """Start a mail server, and return its port."""
-    if host.shows is Shown.NOTHING:
+    if host.shows is ShownCertificates.NOTHING:
         return stack.enter_context(closed_port())
     site = Site(
         name=host.helo,
@@ -119,8 +119,8 @@ async def _started(stack: AsyncExitStack, host: Host, papers: Papers) -> int:
     return await stack.enter_async_context(mail_server(host.protocol, lambda: site))
 
 
-async def _web(stack: AsyncExitStack, shown: Shown, scenes: Sequence[DomainScene], papers: Papers) -> int:
-    if shown is Shown.NOTHING:
+async def _web(stack: AsyncExitStack, shown: ShownCertificates, scenes: Sequence[DomainScene], papers: Papers) -> int:
+    if shown is ShownCertificates.NOTHING:
         return stack.enter_context(closed_port())
     documents = {place: text for scene in scenes for place, text in scene.documents.items()}
     return await stack.enter_async_context(web_server(documents, papers.contexts[shown], LOOPBACK))
@@ -188,13 +188,13 @@ def _papers(directory: Path, now: datetime) -> Papers:
     names = [each for scene in DOMAIN_SCENES for each in (scene.name, f"*.{scene.name}")]
     validity = Validity(now - DAY, now + 60 * DAY)
     issued = {
-        Shown.GOOD: (authority.issue(names, validity),),
-        Shown.BOTH: (
+        ShownCertificates.GOOD: (authority.issue(names, validity),),
+        ShownCertificates.BOTH: (
             authority.issue(names, validity),
             authority.issue(names, validity, rsa.generate_private_key(65537, 2048)),
         ),
-        Shown.DUE: (authority.issue(names, Validity(now - 85 * DAY, now + 5 * DAY)),),
-        Shown.SELF_SIGNED: (self_signed(names, validity),),
+        ShownCertificates.DUE: (authority.issue(names, Validity(now - 85 * DAY, now + 5 * DAY)),),
+        ShownCertificates.SELF_SIGNED: (self_signed(names, validity),),
     }
     contexts = {shown: _context(directory / f"{shown.name.lower()}.pem", each) for shown, each in issued.items()}
     return Papers(ca_file, contexts, _words({shown: each[0] for shown, each in issued.items()}))
@@ -210,17 +210,17 @@ def _context(path: Path, issued: Sequence[Issued]) -> ssl.SSLContext:
     return context
 
 
-def _words(issued: Mapping[Shown, Issued]) -> dict[str, str]:
+def _words(issued: Mapping[ShownCertificates, Issued]) -> dict[str, str]:
     """The values of records that depend on keys and documents."""
     ed25519_key = ed25519.Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     documents = {place: text for scene in DOMAIN_SCENES for place, (_, text) in scene.documents.items()}
     document = documents[f"ua-auto-config.{HEALTHY}", PACC_PATH]
     return {
-        "good": _key_digest(issued[Shown.GOOD]),
-        "ecdsa_of_both": _key_digest(issued[Shown.BOTH]),
-        "due": _key_digest(issued[Shown.DUE]),
-        "due_certificate": _certificate_digest(issued[Shown.DUE]),
-        "self_signed": _key_digest(issued[Shown.SELF_SIGNED]),
+        "good": _key_digest(issued[ShownCertificates.GOOD]),
+        "ecdsa_of_both": _key_digest(issued[ShownCertificates.BOTH]),
+        "due": _key_digest(issued[ShownCertificates.DUE]),
+        "due_certificate": _certificate_digest(issued[ShownCertificates.DUE]),
+        "self_signed": _key_digest(issued[ShownCertificates.SELF_SIGNED]),
         "next": hashlib.sha256(b"the next key").hexdigest(),
         "ed25519": b64encode(ed25519_key).decode(),
         "rsa1024": _rsa(1024),

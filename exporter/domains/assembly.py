@@ -10,8 +10,8 @@ from exporter.domains.discovery.discoverer import Discoverer
 from exporter.domains.hands import VisitingHands
 from exporter.domains.judge import Judge
 from exporter.domains.lookups import Lookups
-from exporter.domains.posture.memory import Memory
-from exporter.domains.target_rule import TargetRule
+from exporter.domains.posture.memory import DomainMemory
+from exporter.domains.target_rule import DomainTargetRule
 from exporter.net.detours import NO_DETOURS, Detours
 from exporter.net.fetch import Fetcher
 from exporter.net.resolve import Resolver
@@ -23,7 +23,7 @@ def discoverer(names: Resolver, detours: Detours = NO_DETOURS, ca_file: Path | N
     return Discoverer(Lookups(names), Fetcher(names, ca_file=ca_file, detours=detours))
 
 
-def judge(names: Resolver, visitor: Visitor, memories: dict[str, Memory] | None = None) -> Judge:
+def judge(names: Resolver, visitor: Visitor, memories: dict[str, DomainMemory] | None = None) -> Judge:
     """A judge that uses this resolver, this visitor, and these memories of earlier judgements."""
 
     def fetcher(settings: Settings) -> Fetcher:
@@ -40,7 +40,7 @@ def settings_of(domain: Domain) -> Settings:
         dkim_selectors=domain.dkim_selectors,
         senders=domain.senders,
         dnsbl=domain.dnsbl,
-        rule=TargetRule(domain.allowed),
+        rule=DomainTargetRule(domain.allowed),
         ca_file=domain.ca_file,
         timeout=domain.timeout,
     )

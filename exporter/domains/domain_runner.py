@@ -16,7 +16,7 @@ from exporter.domains.assembly import discoverer, judge, settings_of
 from exporter.domains.discovery.discoverer import Discoverer
 from exporter.domains.discovery.following import Follower
 from exporter.domains.judge import Judge
-from exporter.domains.posture.memory import Memory
+from exporter.domains.posture.memory import DomainMemory
 from exporter.metrics.domain_state import FollowedState
 from exporter.model import DomainReport, Endpoint
 from exporter.net.resolve import Resolver
@@ -40,7 +40,7 @@ class DomainRunner:
         visitor: Visitor,
         keeper: Keeper,
         found: Callable[[str, tuple[Endpoint, ...]], None],
-        memories: dict[str, Memory],
+        memories: dict[str, DomainMemory],
     ) -> None:
         """Prepare without domains.
 

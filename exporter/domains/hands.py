@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from exporter.domains.checks.examination import Place, Shown
+from exporter.domains.checks.examination import HandshakeResult, MailService
 from exporter.model import Direction, Endpoint, KeyType, ProbeResult, Protocol, TlsPolicy
 from exporter.visiting.visit import Visitor
 
@@ -22,8 +22,8 @@ class VisitingHands:
         self._visitor = visitor
 
     async def shake(
-        self, place: Place, address: str, *, server_name: str, key_type: KeyType | None, ca_file: Path | None
-    ) -> Shown:
+        self, place: MailService, address: str, *, server_name: str, key_type: KeyType | None, ca_file: Path | None
+    ) -> HandshakeResult:
         """Connect, do the handshake, and end the session."""
         endpoint = Endpoint(
             name=f"{place.host} port {place.port}",
@@ -37,7 +37,7 @@ class VisitingHands:
         visited = await self._visitor.shake_hands(endpoint, at=address)
         result, failure, tls = visited.result, visited.result.failure, visited.result.facts.tls
         leaf = tls.chain[0] if tls is not None and tls.chain else None
-        return Shown(
+        return HandshakeResult(
             reason=None if failure is None else failure.reason,
             phase=None if failure is None else failure.phase,
             detail="" if failure is None else f"{failure.reason} ({failure.phase}): {failure.detail}",

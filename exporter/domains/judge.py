@@ -26,7 +26,7 @@ from exporter.domains.checks.mx import check_mx
 from exporter.domains.checks.reverse_dns import check_reverse_dns
 from exporter.domains.checks.spf import check_spf
 from exporter.domains.lookups import Lookups
-from exporter.domains.posture.memory import Memory
+from exporter.domains.posture.memory import DomainMemory
 from exporter.model import DomainCheck, DomainProblem, DomainReport
 from exporter.net.address_order import routed_source
 from exporter.net.fetch import Fetcher
@@ -64,7 +64,7 @@ class Judge:
         fetcher: Callable[[Settings], Fetcher],
         hands: Hands,
         *,
-        memories: dict[str, Memory] | None = None,
+        memories: dict[str, DomainMemory] | None = None,
         clock: Callable[[], float] = time.time,
         has_route: Callable[[str], bool] = lambda address: routed_source(address) is not None,
     ) -> None:
@@ -73,7 +73,7 @@ class Judge:
         self._hands = hands
         self._clock = clock
         self._has_route = has_route
-        self.memories: dict[str, Memory] = {} if memories is None else memories
+        self.memories: dict[str, DomainMemory] = {} if memories is None else memories
 
     def forget(self, domain: str) -> None:
         """Forget a domain that is no longer judged."""
@@ -92,7 +92,7 @@ class Judge:
             self._lookups,
             self._fetcher(settings),
             self._hands,
-            self.memories.setdefault(settings.name, Memory()),
+            self.memories.setdefault(settings.name, DomainMemory()),
             self._clock(),
             self._has_route,
             connection,

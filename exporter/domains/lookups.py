@@ -22,7 +22,7 @@ from dns.rdtypes.IN.SRV import SRV
 from exporter.domains.discovery.dns_records import Mx, Srv
 from exporter.domains.posture.tlsa import Tlsa
 from exporter.model import IpFamily, Resolution
-from exporter.net.dns_query import Absent, Failed, Outcome, Records
+from exporter.net.dns_query import Absent, Failed, QueryOutcome, RecordSet
 
 MAX_RECORDS = 100
 """The most records of one answer that are read. Postfix reads as many."""
@@ -31,7 +31,7 @@ MAX_TEXTS = 1000
 """The most TXT records. Large organizations have a hundred at their domain, most of them to prove that it is theirs."""
 
 
-class Security(StrEnum):
+class DnssecStatus(StrEnum):
     """The DNSSEC status of an answer (RFC 4035 section 4.3)."""
 
     SECURE = "secure"
@@ -58,7 +58,7 @@ class Found:
     rdatas: tuple[Any, ...] = ()
     name: str = ""
     ttl: float = 0.0
-    security: Security = Security.UNKNOWN
+    security: DnssecStatus = DnssecStatus.UNKNOWN
     exists: bool = True
     unreadable: int = 0
     failure: str = ""
@@ -66,28 +66,30 @@ class Found:
     @property
     def secure(self) -> bool:
         """Whether the answer was validated."""
-        return self.security is Security.SECURE
+        return self.security is DnssecStatus.SECURE
 
 
-class Names(Protocol):
+class RecordResolver(Protocol):
     """The part of a `Resolver` that is needed here."""
 
     async def resolve(self, host: str, family: IpFamily) -> Resolution: ...
 
-    async def records(self, name: str, rdtype: dns.rdatatype.RdataType, *, checking_disabled: bool = False) -> Outcome:
+    async def records(
+        self, name: str, rdtype: dns.rdatatype.RdataType, *, checking_disabled: bool = False
+    ) -> QueryOutcome:
         """The records of one type at an absolute name."""
 
-    async def validates(self, outcome: Outcome) -> bool:
+    async def validates(self, outcome: QueryOutcome) -> bool:
         """Whether a server's statement that an answer is authentic can be trusted."""
 
-    async def records_at(self, name: str, rdtype: dns.rdatatype.RdataType, addresses: Sequence[str]) -> Outcome:
+    async def records_at(self, name: str, rdtype: dns.rdatatype.RdataType, addresses: Sequence[str]) -> QueryOutcome:
         """The records that the name servers at these addresses have."""
 
 
 class Lookups:
     """Asks DNS, and interprets the answers."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: RecordResolver) -> None:
         self._names = names
 
     async def find(self, name: str, rdtype: str) -> Found:
@@ -96,7 +98,7 @@ class Lookups:
         outcome = await self._names.records(name, kind)
         name = name.lower().removesuffix(".")
         match outcome:
-            case Records():
+            case RecordSet():
                 security = await self._security(outcome, authentic=outcome.authentic)
                 rdatas = outcome.rdatas[: MAX_TEXTS if kind == dns.rdatatype.TXT else MAX_RECORDS]
                 return Found(rdatas, outcome.name, outcome.ttl, security, unreadable=outcome.unreadable)
@@ -110,12 +112,12 @@ class Lookups:
         outcome = await self._names.records_at(name, dns.rdatatype.from_text(rdtype), addresses)
         if isinstance(outcome, Failed) or not outcome.authoritative:
             return None
-        return Found(outcome.rdatas[:MAX_RECORDS] if isinstance(outcome, Records) else (), outcome.name, outcome.ttl)
+        return Found(outcome.rdatas[:MAX_RECORDS] if isinstance(outcome, RecordSet) else (), outcome.name, outcome.ttl)
 
-    async def _security(self, outcome: Outcome, *, authentic: bool) -> Security:
+    async def _security(self, outcome: QueryOutcome, *, authentic: bool) -> DnssecStatus:
         if not await self._names.validates(outcome):
-            return Security.UNKNOWN
-        return Security.SECURE if authentic else Security.INSECURE
+            return DnssecStatus.UNKNOWN
+        return DnssecStatus.SECURE if authentic else DnssecStatus.INSECURE
 
     async def _failed(self, failed: Failed, name: str, kind: dns.rdatatype.RdataType) -> Found:
         """Find out why a lookup failed.
@@ -130,7 +132,7 @@ class Lookups:
         if not bogus and "SERVFAIL" in failed.detail:
             unchecked = await self._names.records(name, kind, checking_disabled=True)
             bogus = not isinstance(unchecked, Failed) and await self._names.validates(unchecked)
-        return Found((), name, security=Security.BOGUS if bogus else Security.UNKNOWN, failure=failed.detail)
+        return Found((), name, security=DnssecStatus.BOGUS if bogus else DnssecStatus.UNKNOWN, failure=failed.detail)
 
 
 def texts(found: Found) -> list[str]:

@@ -9,7 +9,7 @@ from exporter.config.values.allowed import AllowedTargets, NamePattern, leads_to
 
 
 @dataclass(frozen=True, slots=True)
-class TargetRule:
+class DomainTargetRule:
     """The rule for one domain.
 
     Attributes:
@@ -51,4 +51,4 @@ class TargetRule:
         return named.objection_to_addresses(host, (address,)) is None
 
 
-ONLY_PUBLIC = TargetRule()
+ONLY_PUBLIC = DomainTargetRule()

@@ -7,7 +7,7 @@ from typing import Final
 
 from exporter.flows.desk import Desk
 from exporter.flows.ledger import Ledger, Moment
-from exporter.flows.places import WINDOW, Place
+from exporter.flows.watched_mailboxes import WINDOW, WatchedMailbox
 from exporter.model import Endpoint, Flow
 
 INBOX: Final = "INBOX"
@@ -27,7 +27,7 @@ class Assignment:
 
     def __init__(self, endpoint: Endpoint, desk: Desk) -> None:
         self.endpoint = endpoint
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, WatchedMailbox] = {}
         self.reads_bounces = False
         self.changed = False
         self.absent: set[str] = set()
@@ -49,10 +49,10 @@ class Assignment:
         """
         names = [name for flow in flows for name in flow.receiving.mailboxes]
         names += [INBOX] if bouncing else []
-        places = {name: self.places.get(name) or Place(name) for name in dict.fromkeys(names)}
+        places = {name: self.places.get(name) or WatchedMailbox(name) for name in dict.fromkeys(names)}
         self.changed = self.changed or endpoint != self.endpoint or places.keys() != self.places.keys()
         if endpoint != self.endpoint:
-            places = {name: Place(name) for name in places}
+            places = {name: WatchedMailbox(name) for name in places}
         gone = {flow.name for flow in self._flows} - {flow.name for flow in flows}
         for name in gone:
             self._newest.pop(name, None)
@@ -96,7 +96,7 @@ class Assignment:
             sending is None or sending.bounces is None or any(each.name == ledger.flow.name for each in self._bouncing)
         )
 
-    def primary(self) -> Place | None:
+    def primary(self) -> WatchedMailbox | None:
         """The mailbox in which mail is expected; `None` if there are no mailboxes."""
         for flow in self._flows:
             if flow.sending is not None and flow.expected.mailbox in self.places:
@@ -134,7 +134,7 @@ class Assignment:
         """Whether all mailboxes must be read now: before a message counts as lost, or as the only copy."""
         return any(ledger.overdue(now) or any(ledger.ripe(entry, now) for entry in ledger) for ledger in self.ledgers())
 
-    def forget_copies(self, place: Place) -> None:
+    def forget_copies(self, place: WatchedMailbox) -> None:
         """Forget copies in this mailbox, because its UIDs are invalid. The copies will be found again."""
         for ledger in self.ledgers():
             for entry in ledger:
@@ -153,7 +153,7 @@ class Assignment:
             and (found_too or self._to_search.get((flow.name, mailbox), 1) > 0)
         ]
 
-    def windows(self, flow: Flow, place: Place, most: int) -> Iterator[tuple[int, int]]:
+    def windows(self, flow: Flow, place: WatchedMailbox, most: int) -> Iterator[tuple[int, int]]:
         """Yields ranges of messages to search for the flow's awaited message, the newest first, at most this many."""
         key = flow.name, place.name
         for _ in range(most):
@@ -169,7 +169,7 @@ class Assignment:
             self._to_search[key] = 0
             self._desk.observer.newest(flow.name, self._newest.get(flow.name))
 
-    def found(self, flow: Flow, place: Place) -> None:
+    def found(self, flow: Flow, place: WatchedMailbox) -> None:
         """Stop searching older messages of the mailbox, because the flow's newest message was found."""
         self._to_search[flow.name, place.name] = 0
 

@@ -13,7 +13,7 @@ from typing import Final
 from exporter.flows import signature, status_codes
 from exporter.flows.headers import Headers, read_headers, text
 from exporter.flows.mime import DELIVERY_STATUS, REPORT, UnreadableMessage, parts
-from exporter.flows.signature import Token
+from exporter.flows.signature import MessageToken
 from exporter.model import Secret
 
 MAX_WORDS: Final = 300
@@ -48,7 +48,7 @@ class Bounce:
         words: The remote server's text; empty if the notification has none.
     """
 
-    token: Token
+    token: MessageToken
     action: str
     reason: str
     words: str
@@ -117,7 +117,7 @@ def _read_text(octets: bytes, key: Secret) -> Bounce | None:
     return Bounce(token, "failed", status_codes.reason(code), words[:MAX_WORDS])
 
 
-def _read_report(content: bytes, token: Token) -> Bounce:
+def _read_report(content: bytes, token: MessageToken) -> Bounce:
     """RFC 3464 2.1: a report has a block about the message, then one for each recipient. We have one recipient."""
     fields = read_headers(content.replace(b"\n\n", b"\n")).fields
     told = dict(reversed(fields))  # the first field of a name wins

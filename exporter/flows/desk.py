@@ -18,7 +18,7 @@ from exporter.flows.headers import Headers
 from exporter.flows.ledger import Ledger, Moment
 from exporter.flows.matching import addresses
 from exporter.flows.message import HEADER, SUBJECT
-from exporter.flows.signature import Token
+from exporter.flows.signature import MessageToken
 from exporter.model import MIN_FLOW_KEY, Flow, Flows, Outcome, Removal, Secret, SecretSource, Settled
 from exporter.threads import in_own_thread
 
@@ -35,7 +35,7 @@ KEY_WITHIN: Final = 10.0
 _OWN_LINE: Final = rb"(?m)^[ \t]*%s[ \t]*\r?$"
 
 
-class Observer(Interface):
+class FlowObserver(Interface):
     """Receives what flows find."""
 
     def settled(self, settled: Settled) -> None:
@@ -67,7 +67,7 @@ class Ours:
         stripped: Whether only the body has the token.
     """
 
-    token: Token
+    token: MessageToken
     text: str
     stripped: bool = False
 
@@ -83,7 +83,7 @@ class Desk:
 
     def __init__(
         self,
-        observer: Observer,
+        observer: FlowObserver,
         *,
         run: str = "",
         clock: Callable[[], float] = time.monotonic,
@@ -135,11 +135,11 @@ class Desk:
         wanted = set(names)
         return iter([ledger for (name, _), ledger in self._ledgers.items() if name in wanted])
 
-    def owner(self, token: Token) -> Ledger | None:
+    def owner(self, token: MessageToken) -> Ledger | None:
         """The ledger that a token belongs to; `None` if no flow has it."""
         return self._by_mark.get(token.mark)
 
-    def abandoned_in(self, token: Token) -> float:
+    def abandoned_in(self, token: MessageToken) -> float:
         """Seconds until a message may be removed that no flow looks for in its mailbox; 0 if it may be now."""
         if self._run:
             # The message may belong to the daemon, which runs at the same time.
@@ -206,7 +206,7 @@ class Desk:
             return None
         return Ours(token, text, stripped=True)
 
-    def text_of(self, token: Token) -> str:
+    def text_of(self, token: MessageToken) -> str:
         return "" if self.key is None else signature.sign(token, self.key)
 
     def now(self) -> Moment:

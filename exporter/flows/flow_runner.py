@@ -11,8 +11,8 @@ from typing import Final, TypeAlias
 
 import structlog
 
-from exporter.flows.desk import Desk, Observer
-from exporter.flows.reader import Reader
+from exporter.flows.desk import Desk, FlowObserver
+from exporter.flows.reader import MailboxReader
 from exporter.flows.sending import send
 from exporter.model import Endpoint, FailureReason, Flow, Flows, Outcome, Protocol, Proxy
 from exporter.schedule.job import Connections, Job, uncounted
@@ -35,7 +35,7 @@ _Login: TypeAlias = tuple[Protocol, str, int, str, str, Proxy | None]
 class FlowRunner:
     """Runs all flows of a process."""
 
-    def __init__(self, visitor: Visitor, observer: Observer, exchangers: Exchangers, run: str = "") -> None:
+    def __init__(self, visitor: Visitor, observer: FlowObserver, exchangers: Exchangers, run: str = "") -> None:
         """Prepare to run flows.
 
         Args:
@@ -47,7 +47,7 @@ class FlowRunner:
         self.desk = Desk(observer, run=run)
         self._visitor = visitor
         self._exchangers = exchangers
-        self._readers: dict[_Login, Reader] = {}
+        self._readers: dict[_Login, MailboxReader] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._flows: dict[str, Flow] = {}
         self._held: set[tuple[str, str]] = set()
@@ -74,7 +74,7 @@ class FlowRunner:
             reader = self._readers.get(login)
             begins = reader is None
             if reader is None:
-                reader = self._readers[login] = Reader(endpoint, self.desk, self._visitor)
+                reader = self._readers[login] = MailboxReader(endpoint, self.desk, self._visitor)
             reader.configure(endpoint, tuple(receiving.get(login, ())), tuple(bouncing.get(login, ())))
             if begins:
                 reader.start()
@@ -149,7 +149,7 @@ class FlowRunner:
             for reader in readers:
                 reader.sent()
 
-    def _concerned(self, flow: Flow) -> list[Reader]:
+    def _concerned(self, flow: Flow) -> list[MailboxReader]:
         logins = [_login(flow.receiving.endpoint)]
         if flow.sending is not None and flow.sending.bounces is not None:
             logins.append(_login(flow.sending.bounces))
@@ -173,7 +173,7 @@ class FlowRunner:
         settled = ledger.not_submitted(entry, Outcome.SEND_FAILED, reason=reason, detail=str(error), now=now)
         self.desk.settle(ledger, settled)
 
-    def _dismiss(self, reader: Reader) -> None:
+    def _dismiss(self, reader: MailboxReader) -> None:
         """Stop a reader that is not needed any more, without waiting for it."""
         reader.stop()
         task = asyncio.create_task(reader.ended())

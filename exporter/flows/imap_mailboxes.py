@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from exporter.flows.assignment import Assignment
 from exporter.flows.desk import Desk
-from exporter.flows.places import Place
+from exporter.flows.watched_mailboxes import WatchedMailbox
 from exporter.model import FailureReason
 from exporter.protocol.dialogue import Dialogue, DialogueError
 from exporter.protocol.errands import find
@@ -55,7 +55,7 @@ class ImapMailboxes:
         self._work = work
         self._desk = desk
         self._trash: bytes | None = None
-        self._open: Place | None = None
+        self._open: WatchedMailbox | None = None
 
     async def run(self, errand: Callable[[Any], Dialogue[T]]) -> T:
         """Run an errand within the endpoint's timeout."""
@@ -73,7 +73,7 @@ class ImapMailboxes:
         client = self._here.session.client
         self.has_idle = offers_idle(client)
         primary = self._work.primary()
-        found: dict[bytes, Place] = {}
+        found: dict[bytes, WatchedMailbox] = {}
         for place in sorted(self._work.places.values(), key=lambda place: place is not primary):
             special = place.name.startswith("\\")
             place.written = uses.get(place.name.lower()) if special else client.mailbox(place.name)
@@ -85,13 +85,13 @@ class ImapMailboxes:
                 # Otherwise each message in it would count twice.
                 same.also, place.written = (*same.also, place.name), None
 
-    def _lacks(self, place: Place) -> None:
+    def _lacks(self, place: WatchedMailbox) -> None:
         """Note that a mailbox does not exist. It is an error only for the mailbox in which mail is expected."""
         self._work.absent.add(place.name)
         if place is self._work.primary():
             raise DialogueError(FailureReason.MAILBOX_UNAVAILABLE, f"there is no mailbox {place.name}")
 
-    async def go_to(self, place: Place) -> bool:
+    async def go_to(self, place: WatchedMailbox) -> bool:
         """Open a mailbox, unless it is open already; whether it exists."""
         if self._open is place:
             return True
@@ -108,7 +108,7 @@ class ImapMailboxes:
             self._work.forget_copies(place)
         return True
 
-    def is_open(self, place: Place) -> bool:
+    def is_open(self, place: WatchedMailbox) -> bool:
         return self._open is place
 
     async def search(self, among: bytes, criteria: Sequence[bytes]) -> tuple[int, ...] | None:
@@ -125,7 +125,7 @@ class ImapMailboxes:
         messages = b"%d:%d" % (max(1, last - NEWEST + 1), last)
         return await self.run(lambda imap: find.fetch_fields(imap, messages, FIELDS))
 
-    async def remove(self, place: Place, uids: Sequence[int]) -> bool:
+    async def remove(self, place: WatchedMailbox, uids: Sequence[int]) -> bool:
         """Remove messages of ours; whether they are gone. A refusal is reported by the flow, and the visit goes on."""
         if not await self.go_to(place):
             return False

@@ -18,7 +18,7 @@ from exporter.flows.imap_taking import ImapTaking
 from exporter.flows.ledger import GRACE, Moment
 from exporter.flows.matching import literal, matches
 from exporter.flows.pace import LEAST_PAUSE, Pace
-from exporter.flows.places import WINDOW, Place
+from exporter.flows.watched_mailboxes import WINDOW, WatchedMailbox
 from exporter.model import FailureReason, Flow
 from exporter.protocol import imap_command
 from exporter.protocol.dialogue import DialogueError
@@ -102,7 +102,7 @@ class ImapReading:
         if everywhere:
             self._full_look = now
 
-    async def _look(self, place: Place) -> None:
+    async def _look(self, place: WatchedMailbox) -> None:
         """Look at all new messages of a mailbox, and at one window of older ones."""
         if self._mailboxes.is_open(place):
             count = await self._mailboxes.run(ask_for_news)
@@ -119,7 +119,7 @@ class ImapReading:
         for flow in self._work.awaiting(place.name):
             await self._find_awaited(place, flow)
 
-    async def _take_new(self, place: Place, seen: float) -> None:
+    async def _take_new(self, place: WatchedMailbox, seen: float) -> None:
         self._taking.begin(bodies=True)
         first = place.next_uid
         # The count may be outdated, and an empty mailbox has no sequence numbers. UIDs alone are always right.
@@ -152,7 +152,7 @@ class ImapReading:
         reports = await self._mailboxes.search(among, (REPORTS,)) if self._work.reads_bounces else None
         return sorted({*marked, *(reports or ())[-FEW:], *new[-FEW:]})
 
-    async def _sweep(self, place: Place, first: int, last: int, seen: float) -> None:
+    async def _sweep(self, place: WatchedMailbox, first: int, last: int, seen: float) -> None:
         """Look for leftovers of earlier runs among the messages with these numbers."""
         self._taking.begin(bodies=False)
         among = b"%d:%d" % (first, last)
@@ -166,7 +166,7 @@ class ImapReading:
             if each.uid < place.next_uid:
                 await self._taking.take(place, each, seen)
 
-    async def _find_awaited(self, place: Place, flow: Flow) -> None:
+    async def _find_awaited(self, place: WatchedMailbox, flow: Flow) -> None:
         """Search for the newest message that a flow awaits, among those from before the first look."""
         if flow.awaited is None:
             return

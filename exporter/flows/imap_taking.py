@@ -15,8 +15,8 @@ from exporter.flows.imap_mailboxes import ImapMailboxes
 from exporter.flows.ledger import InFlight, Ledger, Standing
 from exporter.flows.matching import matches
 from exporter.flows.message_judging import Copy
-from exporter.flows.places import Place
-from exporter.flows.signature import Token
+from exporter.flows.signature import MessageToken
+from exporter.flows.watched_mailboxes import WatchedMailbox
 from exporter.model import Removal
 from exporter.protocol.errands import find
 from exporter.protocol.errands.find import Fetched
@@ -45,7 +45,7 @@ class ImapTaking:
         """Begin another look; `bodies` says whether it may search bodies for tokens."""
         self._bodies = MAX_BODIES if bodies else 0
 
-    async def take(self, place: Place, fetched: Fetched, seen: float) -> None:
+    async def take(self, place: WatchedMailbox, fetched: Fetched, seen: float) -> None:
         """Find out what a message is, and handle it. Other people's messages are left unchanged."""
         headers = read_headers(fetched.content)
         ours = self._desk.recognise(headers)
@@ -63,7 +63,7 @@ class ImapTaking:
             await self._take_bounce(place, fetched.uid)
         place.fetched(fetched.uid)
 
-    async def _take_ours(self, place: Place, fetched: Fetched, ours: Ours, seen: float) -> None:
+    async def _take_ours(self, place: WatchedMailbox, fetched: Fetched, ours: Ours, seen: float) -> None:
         now = self._desk.now()
         ledger = self._desk.owner(ours.token)
         if ledger is None or not self._work.awaits(ledger):
@@ -84,7 +84,9 @@ class ImapTaking:
         else:
             await self._clear(place, fetched.uid, ledger, Removal.LEFTOVER)
 
-    async def _take_awaited(self, place: Place, uid: int, ledger: Ledger, entry: InFlight, seen: float) -> None:
+    async def _take_awaited(
+        self, place: WatchedMailbox, uid: int, ledger: Ledger, entry: InFlight, seen: float
+    ) -> None:
         begun = self._desk.now().at
         whole = await self._mailboxes.run(lambda imap: find.fetch_message(imap, uid))
         if whole is None:
@@ -95,7 +97,7 @@ class ImapTaking:
         place.held.setdefault(entry.token, []).append(uid)
         self._desk.count(ledger)
 
-    async def _take_bounce(self, place: Place, uid: int) -> None:
+    async def _take_bounce(self, place: WatchedMailbox, uid: int) -> None:
         whole = await self._mailboxes.run(lambda imap: find.fetch_message(imap, uid))
         if whole is None or self._desk.key is None:
             return
@@ -109,7 +111,7 @@ class ImapTaking:
         await self._clear(place, uid, ledger, Removal.BOUNCE)
         self._desk.settle(ledger, ledger.bounced(bounce, self._desk.text_of(bounce.token), self._desk.now()))
 
-    async def _remove_if_abandoned(self, place: Place, uid: int, token: Token) -> None:
+    async def _remove_if_abandoned(self, place: WatchedMailbox, uid: int, token: MessageToken) -> None:
         """Remove a message that no flow looks for here, after another reader or process had the time to find it."""
         seconds = self._desk.abandoned_in(token)
         if seconds <= 0:
@@ -118,14 +120,14 @@ class ImapTaking:
             place.unowned = self._desk.generation
             place.sweep_again(self._desk.now().at + seconds)
 
-    async def _clear(self, place: Place, uid: int, ledger: Ledger, kind: Removal) -> None:
+    async def _clear(self, place: WatchedMailbox, uid: int, ledger: Ledger, kind: Removal) -> None:
         """Remove one message that is not awaited any more, and report it."""
         if await self._mailboxes.remove(place, (uid,)):
             self._desk.observer.removed(ledger.flow.name, ledger.mx, kind)
 
     async def settle(self, ripe: Sequence[tuple[Ledger, InFlight]]) -> None:
         """Remove messages, then count them. In this order, an interruption cannot make a message count twice."""
-        begun, gone = self._desk.now().at, set[Token]()
+        begun, gone = self._desk.now().at, set[MessageToken]()
         owners = {entry.token: ledger for ledger, entry in ripe}
         places = [place for place in self._work.places.values() if not owners.keys().isdisjoint(place.held)]
         try:
@@ -148,7 +150,7 @@ class ImapTaking:
                     removing = now.at - begun if entry.token in gone else None
                     self._desk.settle(ledger, ledger.arrived(entry, now, removing))
 
-    async def _still_there(self, place: Place, held: Mapping[int, Token]) -> list[int]:
+    async def _still_there(self, place: WatchedMailbox, held: Mapping[int, MessageToken]) -> list[int]:
         """The UIDs that still belong to these messages. They may have changed if the mailbox was opened again."""
         if not held or not await self._mailboxes.go_to(place):
             return []

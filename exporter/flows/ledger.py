@@ -17,8 +17,8 @@ from cachetools import FIFOCache
 from exporter.flows import signature
 from exporter.flows.bounces import Bounce
 from exporter.flows.message_judging import Copy, judge
-from exporter.flows.signature import Token
-from exporter.model import BLAMED, Fault, Flow, Leg, Outcome, Settled
+from exporter.flows.signature import MessageToken
+from exporter.model import BLAMED, Flow, Leg, MessageFault, Outcome, Settled
 
 MAX_IN_FLIGHT: Final = 10
 """While more messages are in flight, no more are sent, because they would add to a backlog."""
@@ -69,7 +69,7 @@ class InFlight:
         copies: The copies that were fetched.
     """
 
-    token: Token
+    token: MessageToken
     text: str
     begun: float
     submitted: float | None = None
@@ -108,8 +108,8 @@ class Ledger:
         self.mark = signature.mark(flow.name, mx, run)
         # So numbers are above those of an earlier run, unless it sent more than ten messages a second.
         self._sequence = int(begun_at * 10)
-        self._in_flight: dict[Token, InFlight] = {}
-        self._arrived: FIFOCache[Token, bool] = FIFOCache(MAX_REMEMBERED)
+        self._in_flight: dict[MessageToken, InFlight] = {}
+        self._arrived: FIFOCache[MessageToken, bool] = FIFOCache(MAX_REMEMBERED)
         """The tokens of judged messages, and whether the messages were removed."""
         self._began_at = begun_at
 
@@ -123,12 +123,12 @@ class Ledger:
     def may_send(self) -> bool:
         return len(self._in_flight) <= MAX_IN_FLIGHT
 
-    def next_token(self, now: Moment) -> Token:
+    def next_token(self, now: Moment) -> MessageToken:
         """The token of the next message, which is sent now."""
         self._sequence += 1
-        return Token(self.mark, self._sequence, round(now.wall * 1000) / 1000)
+        return MessageToken(self.mark, self._sequence, round(now.wall * 1000) / 1000)
 
-    def begin(self, token: Token, text: str, now: Moment) -> InFlight:
+    def begin(self, token: MessageToken, text: str, now: Moment) -> InFlight:
         """Note that the submission of a message begins."""
         entry = InFlight(token, text, now.at)
         self._in_flight[token] = entry
@@ -148,7 +148,7 @@ class Ledger:
         self._in_flight.pop(entry.token, None)
         return self._settled(entry, outcome, reason, detail, now, legs={Leg.SUBMIT: now.at - entry.begun})
 
-    def standing(self, token: Token, text: str, now: Moment) -> tuple[Standing, InFlight | None]:
+    def standing(self, token: MessageToken, text: str, now: Moment) -> tuple[Standing, InFlight | None]:
         """Classify a message that was found; with its entry if it is awaited."""
         entry = self._in_flight.get(token)
         if entry is not None:
@@ -204,12 +204,12 @@ class Ledger:
         settled = self._settled(entry, outcome, "", detail, now, legs=legs)
         return replace(settled, took=took, arrival=arrival, faults=tuple(faults))
 
-    def copied(self, token: Token, text: str, mailbox: str, now: Moment) -> Settled:
+    def copied(self, token: MessageToken, text: str, mailbox: str, now: Moment) -> Settled:
         """Settle a late copy of a message that was already settled: the outcome is `duplicate`."""
         entry = InFlight(token, text, 0.0)
         detail = f"another copy arrived in {mailbox}, {now.wall - token.sent_at:.0f} s after the message was sent"
         settled = self._settled(entry, Outcome.DUPLICATE, "", detail, now, legs={})
-        return replace(settled, faults=(Fault(Outcome.DUPLICATE, detail),))
+        return replace(settled, faults=(MessageFault(Outcome.DUPLICATE, detail),))
 
     def bounced(self, bounce: Bounce, text: str, now: Moment) -> Settled | None:
         """Settle a message as `bounced`; `None` if the notification is not final, or the message is not awaited."""

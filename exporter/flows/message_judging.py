@@ -11,7 +11,7 @@ from exporter.flows.authentication import authentication_results
 from exporter.flows.headers import read_headers
 from exporter.flows.hops import read_hops
 from exporter.flows.spam_scores import spam_scores
-from exporter.model import Arrival, Expected, Fault, Flow, Outcome
+from exporter.model import Arrival, Expected, Flow, MessageFault, Outcome
 
 PRECEDENCE: Final = (
     Outcome.JUNK,
@@ -39,7 +39,9 @@ class Copy:
     octets: bytes
 
 
-def judge(flow: Flow, token: str, copies: Sequence[Copy], sent_at: float, took: float) -> tuple[Arrival, list[Fault]]:
+def judge(
+    flow: Flow, token: str, copies: Sequence[Copy], sent_at: float, took: float
+) -> tuple[Arrival, list[MessageFault]]:
     """The facts of a message that arrived, and its faults, the worst first.
 
     Args:
@@ -58,20 +60,20 @@ def judge(flow: Flow, token: str, copies: Sequence[Copy], sent_at: float, took: 
         authentication=authentication_results(headers, flow.receiving.authserv_id),
         spam_scores=spam_scores(headers),
     )
-    faults: list[Fault] = []
+    faults: list[MessageFault] = []
     if copy.mailbox != expected.mailbox:
-        faults.append(Fault(Outcome.JUNK, f"it arrived in {copy.mailbox} instead of {expected.mailbox}"))
+        faults.append(MessageFault(Outcome.JUNK, f"it arrived in {copy.mailbox} instead of {expected.mailbox}"))
     if len(copies) > 1:
         places = ", ".join(each.mailbox for each in copies[:MAX_SHOWN])
-        faults.append(Fault(Outcome.DUPLICATE, f"{len(copies)} copies arrived: in {places}"))
+        faults.append(MessageFault(Outcome.DUPLICATE, f"{len(copies)} copies arrived: in {places}"))
     changed = alteration(copy.octets, token, headers)
     if changed is not None:
-        faults.append(Fault(Outcome.ALTERED, changed))
+        faults.append(MessageFault(Outcome.ALTERED, changed))
     unauthenticated = _authentication_fault(arrival, expected, flow.receiving.authserv_id)
     if unauthenticated is not None:
-        faults.append(Fault(Outcome.UNAUTHENTICATED, unauthenticated))
+        faults.append(MessageFault(Outcome.UNAUTHENTICATED, unauthenticated))
     if expected.within is not None and took > expected.within:
-        faults.append(Fault(Outcome.LATE, f"it took {took:.1f} s, and {expected.within:g} s are expected"))
+        faults.append(MessageFault(Outcome.LATE, f"it took {took:.1f} s, and {expected.within:g} s are expected"))
     return arrival, sorted(faults, key=lambda fault: PRECEDENCE.index(fault.outcome))
 
 

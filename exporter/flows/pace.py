@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from exporter.flows.assignment import Assignment
-from exporter.flows.places import Place
+from exporter.flows.watched_mailboxes import WatchedMailbox
 
 CLOSELY: Final = 15.0
 """Seconds after sending in which the server is polled even if it supports IDLE: Dovecot reports half a second late."""
@@ -55,12 +55,12 @@ class Pace:
     def arrive(self) -> None:
         self._came_at = self._clock()
 
-    def next_look(self, work: Assignment, place: Place, *, idles: bool) -> float:
+    def next_look(self, work: Assignment, place: WatchedMailbox, *, idles: bool) -> float:
         """When to look at a mailbox again, in monotonic seconds. `idles` says whether the server supports IDLE."""
         now = self._clock()
         return max(min(self._next_look(work, place, now, idles=idles), place.sweep_at), now)
 
-    def _next_look(self, work: Assignment, place: Place, now: float, *, idles: bool) -> float:
+    def _next_look(self, work: Assignment, place: WatchedMailbox, now: float, *, idles: bool) -> float:
         if place.to_sweep > 0:
             return now
         age = work.age_of_youngest(now)

@@ -31,7 +31,7 @@ STAY_AT_MOST: Final = 24 * 3600.0
 log = structlog.get_logger()
 
 
-class Reader:
+class MailboxReader:
     """Reads the mailboxes of one login.
 
     Attributes:

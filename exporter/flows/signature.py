@@ -36,7 +36,7 @@ _TOKEN: Final = re.compile(rb"(?<![0-9A-Za-z])[A-Za-z2-7]{%d}(?![0-9A-Za-z])" % 
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class MessageToken:
     """The content of a token.
 
     Attributes:
@@ -55,7 +55,7 @@ def mark(flow: str, mx: str = "", run: str = "") -> bytes:
     return hashlib.sha256(f"{flow}\0{mx}\0{run}".encode()).digest()[:_MARK]
 
 
-def sign(token: Token, key: Secret) -> str:
+def sign(token: MessageToken, key: Secret) -> str:
     """The token as text: lower-case letters and digits."""
     payload = (
         bytes([VERSION])
@@ -66,7 +66,7 @@ def sign(token: Token, key: Secret) -> str:
     return b32encode(payload + _code(payload, key)).decode().lower()
 
 
-def verify(text: str, key: Secret) -> Token | None:
+def verify(text: str, key: Secret) -> MessageToken | None:
     """The content of a token; `None` if its signature is not valid."""
     try:
         octets = b32decode(text.upper())
@@ -77,10 +77,10 @@ def verify(text: str, key: Secret) -> Token | None:
     if len(octets) != _PAYLOAD + _MAC or not hmac.compare_digest(code, _code(payload, key)) or payload[0] != VERSION:
         return None
     sequence = int.from_bytes(payload[1 + _MARK : -_TIME])
-    return Token(payload[1 : 1 + _MARK], sequence, int.from_bytes(payload[-_TIME:]) / 1000)
+    return MessageToken(payload[1 : 1 + _MARK], sequence, int.from_bytes(payload[-_TIME:]) / 1000)
 
 
-def find(text: bytes, key: Secret) -> Token | None:
+def find(text: bytes, key: Secret) -> MessageToken | None:
     """The first validly signed token in a text; `None` if there is none."""
     for number, found in enumerate(_TOKEN.finditer(text)):
         if number == MAX_CANDIDATES:

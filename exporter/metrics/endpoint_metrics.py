@@ -14,7 +14,7 @@ from exporter.metrics.metric import (
     GAUGE,
     HISTOGRAM,
     Metric,
-    Reader,
+    SampleReader,
     Samples,
     count,
     flag,
@@ -29,7 +29,7 @@ from exporter.metrics.tls_metrics import TLS_METRICS
 from exporter.model import Encryption, FailureReason, Label, MailboxFacts, Phase
 
 
-def of_record(read: Callable[[Record], str | None]) -> Reader[EndpointState]:
+def of_record(read: Callable[[Record], str | None]) -> SampleReader[EndpointState]:
     """One series for each endpoint, once it was probed."""
 
     def write(name: str, states: Sequence[EndpointState]) -> str:
@@ -44,7 +44,7 @@ def of_record(read: Callable[[Record], str | None]) -> Reader[EndpointState]:
     return write
 
 
-def prepared(read: Callable[[Record], str]) -> Reader[EndpointState]:
+def prepared(read: Callable[[Record], str]) -> SampleReader[EndpointState]:
     """Lines that were written when the probe ended. Only each `MARK` is replaced now."""
 
     def write(name: str, states: Sequence[EndpointState]) -> str:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from exporter.metrics.histogram import PROBE_BUCKETS, Histogram
-from exporter.metrics.history import FLAPPING, NO_HISTORY, Attempt, History, KeptFailure
+from exporter.metrics.history import FLAPPING, NO_HISTORY, History, KeptFailure, PastProbe
 from exporter.metrics.label_text import label_pairs
 from exporter.metrics.metric import ADDRESS_LABEL, ENDPOINT_LABELS
 from exporter.metrics.record import Record, Shared, fold
@@ -59,7 +59,7 @@ class EndpointState:
         return Health.FAILING if self.latest.failure else Health.UP
 
     @property
-    def attempts(self) -> tuple[Attempt, ...]:
+    def attempts(self) -> tuple[PastProbe, ...]:
         """Its history, the oldest probe first."""
         return self.history.attempts
 

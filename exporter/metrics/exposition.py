@@ -22,7 +22,7 @@ from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
 from exporter.metrics.endpoint_state import EndpointState
 from exporter.metrics.exporter_metrics import EXPORTER_METRICS
 from exporter.metrics.flow_rows import FLOW_METRICS
-from exporter.metrics.metric import Metric, MetricType, Of, Reader
+from exporter.metrics.metric import Metric, MetricType, Of, SampleReader
 from exporter.metrics.store import Snapshot
 
 SLICE_SIZE = 64 * 1024
@@ -123,7 +123,7 @@ def _whole(metrics: Sequence[Metric[Of]], owners: Sequence[Of], form: Format) ->
     )
 
 
-def _reader(metric: Metric[Of], form: Format) -> Reader[Of]:
+def _reader(metric: Metric[Of], form: Format) -> SampleReader[Of]:
     return metric.exemplars if form is Format.OPENMETRICS and metric.exemplars is not None else metric.read
 
 

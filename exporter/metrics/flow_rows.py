@@ -12,7 +12,7 @@ from exporter.metrics.metric import (
     GAUGE,
     HISTOGRAM,
     Metric,
-    Reader,
+    SampleReader,
     Samples,
     count,
     flag,
@@ -31,7 +31,7 @@ MX_LABEL = "mx"
 """An additional label of flows that send to MX hosts."""
 
 
-def _of_sending(read: Reader[FlowState]) -> Reader[FlowState]:
+def _of_sending(read: SampleReader[FlowState]) -> SampleReader[FlowState]:
     """Read only flows that send."""
     return lambda name, states: read(name, [state for state in states if state.sends])
 

@@ -49,7 +49,7 @@ _TURN: Final = Struct("=dBB")
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class PastProbe:
     """One probe, as the history remembers it.
 
     Attributes:
@@ -181,10 +181,10 @@ class History:
         )
 
     @property
-    def attempts(self) -> tuple[Attempt, ...]:
+    def attempts(self) -> tuple[PastProbe, ...]:
         """The last probes, the oldest first."""
         return tuple(
-            Attempt(at, duration, *_outcome(reason, phase))
+            PastProbe(at, duration, *_outcome(reason, phase))
             for at, duration, reason, phase in _ATTEMPT.iter_unpack(self.packed_attempts)
         )
 

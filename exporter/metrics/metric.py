@@ -33,7 +33,7 @@ class Labelled(Interface):
 Of = TypeVar("Of")
 Owner = TypeVar("Owner", bound=Labelled)
 
-Reader: TypeAlias = Callable[[str, Sequence[Of]], str]
+SampleReader: TypeAlias = Callable[[str, Sequence[Of]], str]
 """Writes the lines of a metric, given its name and the objects that may have it."""
 
 
@@ -79,9 +79,9 @@ class Metric(Generic[Of]):
     name: str
     type: MetricType
     help: str
-    read: Reader[Of]
+    read: SampleReader[Of]
     labels: tuple[str, ...] = ()
-    exemplars: Reader[Of] | None = None
+    exemplars: SampleReader[Of] | None = None
     of_schedule: bool = False
 
     @property
@@ -98,7 +98,7 @@ class Metric(Generic[Of]):
 COUNTER, GAUGE, HISTOGRAM = MetricType.COUNTER, MetricType.GAUGE, MetricType.HISTOGRAM
 
 
-def one(read: Callable[[Owner], str | None]) -> Reader[Owner]:
+def one(read: Callable[[Owner], str | None]) -> SampleReader[Owner]:
     """One series for each owner, with only the owner's labels."""
 
     def write(name: str, owners: Sequence[Owner]) -> str:
@@ -109,7 +109,7 @@ def one(read: Callable[[Owner], str | None]) -> Reader[Owner]:
     return write
 
 
-def several(read: Callable[[Owner], Samples]) -> Reader[Owner]:
+def several(read: Callable[[Owner], Samples]) -> SampleReader[Owner]:
     """Any number of series for each owner, with further labels."""
 
     def write(name: str, owners: Sequence[Owner]) -> str:
@@ -120,7 +120,7 @@ def several(read: Callable[[Owner], Samples]) -> Reader[Owner]:
     return write
 
 
-def further(read: Callable[[Owner], Samples]) -> Reader[Owner]:
+def further(read: Callable[[Owner], Samples]) -> SampleReader[Owner]:
     """Any number of series for each owner, with or without further labels."""
 
     def write(name: str, owners: Sequence[Owner]) -> str:
@@ -140,7 +140,7 @@ def sample(value: str | None) -> Samples:
     return () if value is None else (("", value),)
 
 
-def spread(bounds: tuple[float, ...], read: Callable[[Owner], Histogram]) -> Reader[Owner]:
+def spread(bounds: tuple[float, ...], read: Callable[[Owner], Histogram]) -> SampleReader[Owner]:
     """A histogram for each owner. It has many lines, so the text between labels and values is prepared once."""
     buckets = [f'{_NAME}_bucket{{%s,le="{bound}"}} %d\n' for bound in _written(bounds)]
     template = "".join([*buckets, f"{_NAME}_sum{{%s}} %s\n", f"{_NAME}_count{{%s}} %d\n"])
@@ -160,12 +160,12 @@ def spread(bounds: tuple[float, ...], read: Callable[[Owner], Histogram]) -> Rea
     return write
 
 
-def alone(read: Callable[[Of], str | None]) -> Reader[Of]:
+def alone(read: Callable[[Of], str | None]) -> SampleReader[Of]:
     """A single series without labels."""
     return labelled(lambda of: sample(read(of)))
 
 
-def labelled(read: Callable[[Of], Samples]) -> Reader[Of]:
+def labelled(read: Callable[[Of], Samples]) -> SampleReader[Of]:
     """Any number of series, without the labels of an owner."""
 
     def write(name: str, owners: Sequence[Of]) -> str:
@@ -175,7 +175,7 @@ def labelled(read: Callable[[Of], Samples]) -> Reader[Of]:
     return write
 
 
-def bare(read: Callable[[Of], Histogram]) -> Reader[Of]:
+def bare(read: Callable[[Of], Histogram]) -> SampleReader[Of]:
     """A single histogram without labels."""
 
     def write(name: str, owners: Sequence[Of]) -> str:

@@ -34,7 +34,7 @@ def server_of(endpoint: Endpoint) -> str:
     return f"{endpoint.protocol} {endpoint.host} {endpoint.port} {endpoint.encryption}"
 
 
-class Memory:
+class EndpointMemory:
     """Keeps what was remembered of endpoints that did not come back yet: addresses come with a host's first probe."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ from exporter.metrics.endpoint_state import EndpointState, advance, series_label
 from exporter.metrics.flow_state import FlowState, FlowStates
 from exporter.metrics.histogram import DELAY_BUCKETS, SCRAPE_BUCKETS, Histogram
 from exporter.metrics.record import Shared
-from exporter.metrics.remembering import Memory, Remembered, server_of
+from exporter.metrics.remembering import EndpointMemory, Remembered, server_of
 from exporter.model import Endpoint, LongTask, ProbeResult, Protocol, RosterChange, Series, SkipReason, TokenOutcome
 
 
@@ -127,7 +127,7 @@ class Store:
         self._lines_dropped = lines_dropped
         self._states: dict[Series, EndpointState] = {}
         self._shared = Shared()
-        self._memory = Memory()
+        self._memory = EndpointMemory()
         # These change with every probe, and become part of the exporter's state when somebody looks at it.
         self._start_delay = Histogram.empty(DELAY_BUCKETS)
         self._in_flight = 0

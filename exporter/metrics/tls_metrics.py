@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 from exporter.metrics.endpoint_state import EndpointState
 from exporter.metrics.label_text import foreign, label_pairs
-from exporter.metrics.metric import GAUGE, Metric, Reader, Samples, flag, several, timestamp
+from exporter.metrics.metric import GAUGE, Metric, SampleReader, Samples, flag, several, timestamp
 from exporter.model import CertificateProblem, TlsFacts
 
 
-def of_tls(read: Callable[[TlsFacts], str | None]) -> Reader[EndpointState]:
+def of_tls(read: Callable[[TlsFacts], str | None]) -> SampleReader[EndpointState]:
     """One series for each endpoint whose last probe completed a handshake."""
 
     def write(name: str, states: Sequence[EndpointState]) -> str:

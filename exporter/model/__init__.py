@@ -9,12 +9,13 @@ Import with `from exporter.model import ...` only. The files are private to this
 from __future__ import annotations
 
 from exporter.model.certificates import CertificateFacts, CertificateProblem, StapleStatus, TlsFacts
+from exporter.model.credentials import Credentials, Login, Mechanism, SecretKind, Withheld
 from exporter.model.domains import (
     Delivery,
     DomainCheck,
+    DomainFinding,
     DomainProblem,
     DomainReport,
-    Finding,
     PolicyFacts,
     Reach,
     Sender,
@@ -39,7 +40,6 @@ from exporter.model.endpoints import (
 )
 from exporter.model.facts import Facts, MailboxFacts
 from exporter.model.labels import Label
-from exporter.model.logins import Credentials, Login, Mechanism, SecretKind, Withheld
 from exporter.model.mail_flow import (
     BLAMED,
     MIN_FLOW_KEY,
@@ -48,17 +48,18 @@ from exporter.model.mail_flow import (
     AuthResult,
     Awaited,
     Expected,
-    Fault,
     Flow,
     Flows,
     Hop,
     Leg,
+    MessageFault,
     Outcome,
     Receiving,
     Removal,
     Sending,
     Settled,
 )
+from exporter.model.oauth2_clients import OAuth2Authentication, OAuth2Client, OAuth2Grant, OAuth2Provider, TokenOutcome
 from exporter.model.phases import FailureReason, LongTask, Phase, SkipReason
 from exporter.model.results import (
     PAUSING,
@@ -71,7 +72,6 @@ from exporter.model.results import (
 )
 from exporter.model.secrets import Secret, SecretSource
 from exporter.model.settings import DnsSettings, Limits, LoginBackoff
-from exporter.model.tokens import OAuth2Authentication, OAuth2Client, OAuth2Grant, OAuth2Provider, TokenOutcome
 
 __all__ = [
     "BLAMED",
@@ -89,6 +89,7 @@ __all__ = [
     "Direction",
     "DnsSettings",
     "DomainCheck",
+    "DomainFinding",
     "DomainProblem",
     "DomainReport",
     "Encryption",
@@ -97,8 +98,6 @@ __all__ = [
     "Facts",
     "Failure",
     "FailureReason",
-    "Fault",
-    "Finding",
     "Flow",
     "Flows",
     "Hop",
@@ -112,6 +111,7 @@ __all__ = [
     "LongTask",
     "MailboxFacts",
     "Mechanism",
+    "MessageFault",
     "OAuth2Authentication",
     "OAuth2Client",
     "OAuth2Grant",

@@ -164,7 +164,7 @@ class DomainProblem(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DomainFinding:
     """One problem that was found.
 
     Attributes:
@@ -259,7 +259,7 @@ class DomainReport:
     checked_at: float
     duration: float
     success: Mapping[DomainCheck, bool | None]
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[DomainFinding, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
     mx_records: int | None = None
     matches: tuple[TlsaMatch, ...] = ()

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Protocol as Interface
 from typing import TypeAlias
 
-from exporter.model.logins import Credentials, Mechanism
+from exporter.model.credentials import Credentials, Mechanism
 
 FIRST_PROBE_WITHIN = 60.0
 """Seconds: people who start the program want to see that a configuration works, and ten thousand endpoints still start

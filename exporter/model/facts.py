@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from exporter.model.certificates import TlsFacts
-from exporter.model.logins import Mechanism
+from exporter.model.credentials import Mechanism
 from exporter.model.phases import Phase
 
 

@@ -224,7 +224,7 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class MessageFault:
     """One problem of a message that arrived.
 
     Attributes:
@@ -289,7 +289,7 @@ class Settled:
     legs: Mapping[Leg, float] = field(default_factory=lambda: MappingProxyType({}))
     took: float | None = None
     arrival: Arrival | None = None
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[MessageFault, ...] = ()
 
 
 MIN_FLOW_KEY = 16

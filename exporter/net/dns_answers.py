@@ -15,7 +15,7 @@ import dns.name
 import dns.rdatatype
 from cachetools import LRUCache
 
-from exporter.net.dns_query import Absent, Failed, Outcome, Records, ask
+from exporter.net.dns_query import Absent, Failed, QueryOutcome, RecordSet, ask
 from exporter.net.nameserver import Nameserver
 
 GRACE = 1.0
@@ -37,7 +37,7 @@ Question = tuple[str, dns.rdatatype.RdataType]
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    outcome: Records | Absent
+    outcome: RecordSet | Absent
     expires: float
 
 
@@ -45,7 +45,7 @@ class _Kept:
 class _Asking:
     """A running question, and how many wait for its answer."""
 
-    task: asyncio.Task[Outcome]
+    task: asyncio.Task[QueryOutcome]
     waiting: int = 0
 
 
@@ -62,14 +62,14 @@ class Answers:
         self._kept: LRUCache[Question, _Kept] = LRUCache(MAX_KEPT)
         self._asking: dict[Question, _Asking] = {}
 
-    async def ask(self, questions: Sequence[Question], deadline: float) -> list[Outcome]:
+    async def ask(self, questions: Sequence[Question], deadline: float) -> list[QueryOutcome]:
         """Asks at the same time what is not known, and returns the answers in the order of the questions.
 
         Args:
             questions: Different ones.
             deadline: When to give up, on the loop's clock.
         """
-        outcomes: dict[Question, Outcome] = {}
+        outcomes: dict[Question, QueryOutcome] = {}
         for question in questions:
             kept = self._known(question)
             if kept is not None:
@@ -87,7 +87,7 @@ class Answers:
             until = deadline + LATE
             waiting = set(tasks)
             while waiting:
-                if any(isinstance(outcome, Records) for outcome in outcomes.values()):
+                if any(isinstance(outcome, RecordSet) for outcome in outcomes.values()):
                     until = min(until, loop.time() + GRACE)
                 done, waiting = await asyncio.wait(
                     waiting, timeout=max(until - loop.time(), 0), return_when=asyncio.FIRST_COMPLETED
@@ -98,12 +98,12 @@ class Answers:
         late = Failed(f"no answer within {round(budget, 1):g} s")
         return [outcomes.get(question, late) for question in questions]
 
-    async def ask_unchecked(self, question: Question, deadline: float) -> Outcome:
+    async def ask_unchecked(self, question: Question, deadline: float) -> QueryOutcome:
         """The answer without the server's validation (RFC 4035 section 3.2.2). It is neither kept nor shared."""
         name, rdtype = question
         return await ask(absolute_name(name), rdtype, self.nameservers, deadline, checking_disabled=True)
 
-    def _known(self, question: Question) -> Records | Absent | None:
+    def _known(self, question: Question) -> RecordSet | Absent | None:
         """The answer to a question, if one is known and has not expired."""
         kept = self._kept.get(question)
         if kept is None:
@@ -114,7 +114,7 @@ class Answers:
         return kept.outcome
 
     @contextmanager
-    def _asked(self, question: Question, deadline: float) -> Iterator[asyncio.Task[Outcome]]:
+    def _asked(self, question: Question, deadline: float) -> Iterator[asyncio.Task[QueryOutcome]]:
         """Ask the question while somebody is in this block, and cancel it after that.
 
         The deadline of anyone who asked first counts for all. The task may be waited for by `asyncio.wait`, and not be
@@ -134,16 +134,16 @@ class Answers:
                 asking.task.cancel()
                 self._forget(question, asking.task)
 
-    async def _ask(self, question: Question, deadline: float) -> Outcome:
+    async def _ask(self, question: Question, deadline: float) -> QueryOutcome:
         name, rdtype = question
         # The TTL counts from before the question, so that an answer is never reused for longer than it says.
         asked_at = self._clock()
         outcome = await ask(absolute_name(name), rdtype, self.nameservers, deadline)
-        if isinstance(outcome, Records | Absent) and outcome.ttl > 0:
+        if isinstance(outcome, RecordSet | Absent) and outcome.ttl > 0:
             self._kept[question] = _Kept(outcome, asked_at + outcome.ttl)
         return outcome
 
-    def _forget(self, question: Question, task: asyncio.Task[Outcome]) -> None:
+    def _forget(self, question: Question, task: asyncio.Task[QueryOutcome]) -> None:
         """Let the next caller ask again, unless somebody already does."""
         asking = self._asking.get(question)
         if asking is not None and asking.task is task:

@@ -57,7 +57,7 @@ _BOGUS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
+class RecordSet:
     """The records asked for.
 
     Attributes:
@@ -93,7 +93,7 @@ class Absent:
         exists: Whether the name has records of other kinds.
         ttl: Seconds for which this may be reused.
         server: Who says so.
-        authentic: As of `Records`.
+        authentic: As of `RecordSet`.
         authoritative: Likewise.
         asked_at: Likewise.
         answered_at: Likewise.
@@ -121,10 +121,10 @@ class Failed:
 
     detail: str
     bogus: bool = field(default=False, compare=False)
-    unreadable: Records | None = field(default=None, compare=False)
+    unreadable: RecordSet | None = field(default=None, compare=False)
 
 
-Outcome = Records | Absent | Failed
+QueryOutcome = RecordSet | Absent | Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ async def ask(
     deadline: float,
     *,
     checking_disabled: bool = False,
-) -> Outcome:
+) -> QueryOutcome:
     """Asks until there is an answer, following aliases.
 
     Args:
@@ -161,7 +161,7 @@ async def ask(
             case _Alias():
                 target, ttl = verdict.target, min(ttl, verdict.ttl)
                 authentic = authentic and verdict.authentic
-            case Records() | Absent():
+            case RecordSet() | Absent():
                 asked_at, answered_at = stamps.asked_at or 0.0, stamps.answered_at or 0.0
                 return replace(
                     verdict,
@@ -183,7 +183,7 @@ async def _ask_in_turn(
     servers: Sequence[Nameserver],
     deadline: float,
     stamps: Stamps,
-) -> Outcome | _Alias:
+) -> QueryOutcome | _Alias:
     """Asks the servers in turn. A server that timed out is asked again and again, one that failed once more.
 
     The C library does so too, also with a single server. One that answers otherwise, wrongly, is not asked again.
@@ -232,12 +232,12 @@ class _ServerFailed(BadAnswer):
 class _Unreadable(BadAnswer):
     """None of the records can be read."""
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: RecordSet) -> None:
         super().__init__("answered with records that cannot be read")
         self.records = records
 
 
-def judge(answer: Answer, server: Nameserver) -> Records | Absent | _Alias:
+def judge(answer: Answer, server: Nameserver) -> RecordSet | Absent | _Alias:
     """Says what an answer means.
 
     Raises:
@@ -259,9 +259,9 @@ def judge(answer: Answer, server: Nameserver) -> Records | Absent | _Alias:
     ttl = float(chain.minimum_ttl)
     if chain.answer is not None:
         name = shown(chain.canonical_name)
-        return Records(tuple(chain.answer), min(ttl, MAX_TTL), server, authentic, name, answer.unreadable, own)
+        return RecordSet(tuple(chain.answer), min(ttl, MAX_TTL), server, authentic, name, answer.unreadable, own)
     if answer.unreadable:
-        raise _Unreadable(Records((), 0.0, server, authentic, shown(chain.canonical_name), answer.unreadable, own))
+        raise _Unreadable(RecordSet((), 0.0, server, authentic, shown(chain.canonical_name), answer.unreadable, own))
     negative_ttl = _negative_ttl(response, chain.canonical_name)
     if rcode == dns.rcode.NOERROR and negative_ttl is None:
         if chain.cnames:

@@ -13,16 +13,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from exporter.model import FailureReason, IpFamily, Resolution
+from exporter.model import FailureReason, IpFamily
 from exporter.net.detours import NO_DETOURS, Detours
 from exporter.net.http_failures import Broken, TooLargeError, explained, whole
-from exporter.net.resolve import ResolveError
+from exporter.net.resolve import AddressResolver, ResolveError
 from exporter.net.system_names import normal_address
 from exporter.threads import computed
 
@@ -39,12 +39,6 @@ _SERVER_ERROR = 500
 
 Objection = Callable[[str, Sequence[str]], str | None]
 """Returns the objection to connecting to a host at these addresses; `None` if there is none."""
-
-
-class Names(Protocol):
-    """The part of a `Resolver` that is needed here."""
-
-    async def resolve(self, host: str, family: IpFamily) -> Resolution: ...
 
 
 class Lost(StrEnum):
@@ -74,7 +68,7 @@ class FetchError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class FetchedDocument:
     """A fetched document.
 
     Attributes:
@@ -105,7 +99,7 @@ class _Response(aiohttp.ClientResponse):
 class _JudgedNames(AbstractResolver):
     """Our resolver, adapted for aiohttp. It checks the addresses."""
 
-    def __init__(self, names: Names, objection: Objection, detours: Detours) -> None:
+    def __init__(self, names: AddressResolver, objection: Objection, detours: Detours) -> None:
         self._names = names
         self._objection = objection
         self._detours = detours
@@ -144,7 +138,7 @@ _FAMILIES = {
 class Fetcher:
     """Fetches documents, each with its own connection."""
 
-    def __init__(self, names: Names, *, ca_file: Path | None = None, detours: Detours = NO_DETOURS) -> None:
+    def __init__(self, names: AddressResolver, *, ca_file: Path | None = None, detours: Detours = NO_DETOURS) -> None:
         self._names = names
         self._ca_file = ca_file
         self._detours = detours
@@ -152,7 +146,7 @@ class Fetcher:
 
     async def get(
         self, url: str, objection: Objection, *, limit: int, within: float, redirects: int = MAX_REDIRECTS
-    ) -> Document:
+    ) -> FetchedDocument:
         """Fetch one document.
 
         Args:
@@ -187,11 +181,11 @@ class Fetcher:
 
     async def _follow(
         self, url: str, objection: Objection, context: ssl.SSLContext, limit: int, redirects: int
-    ) -> Document:
+    ) -> FetchedDocument:
         secure = url.lower().startswith("https:")
         for _ in range(redirects + 1):
             found = await self._ask(url, objection, context, limit)
-            if isinstance(found, Document):
+            if isinstance(found, FetchedDocument):
                 return found
             url = urljoin(url, found)
             if secure and not url.lower().startswith("https:"):
@@ -200,7 +194,7 @@ class Fetcher:
             Lost.UNUSABLE, f"redirects more than {redirects} times" if redirects else "redirects elsewhere"
         )
 
-    async def _ask(self, url: str, objection: Objection, context: ssl.SSLContext, limit: int) -> Document | str:
+    async def _ask(self, url: str, objection: Objection, context: ssl.SSLContext, limit: int) -> FetchedDocument | str:
         """The document, or the target of a redirection."""
         host = _host(url)
         if normal_address(host) is not None and (told := objection(host, (host,))) is not None:
@@ -230,7 +224,7 @@ class Fetcher:
                     raise FetchError(lost, f"answers with HTTP {response.status}")
                 body = await whole(response, limit)
                 expires = response.expires if isinstance(response, _Response) else None
-                return Document(url, body, response.content_type.lower(), expires)
+                return FetchedDocument(url, body, response.content_type.lower(), expires)
         except ResolveError as error:
             raise _unresolved(error) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:

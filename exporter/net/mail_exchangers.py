@@ -8,7 +8,7 @@ import dns.rdatatype
 from dns.rdtypes.ANY.MX import MX
 
 from exporter.model import FailureReason
-from exporter.net.dns_query import Absent, Failed, Records
+from exporter.net.dns_query import Absent, Failed, RecordSet
 from exporter.net.resolve import ResolveError, Resolver
 
 MAX_HOSTS = 64
@@ -29,11 +29,11 @@ async def mail_exchangers(names: Resolver, domain: str) -> tuple[str, ...]:
             return (domain,)
         case Absent():
             raise ResolveError(FailureReason.DNS_NOT_FOUND, f"{domain} does not exist")
-        case Records():
+        case RecordSet():
             return _in_order(outcome, domain)
 
 
-def _in_order(records: Records, domain: str) -> tuple[str, ...]:
+def _in_order(records: RecordSet, domain: str) -> tuple[str, ...]:
     found: list[Any] = [rdata for rdata in records.rdatas if isinstance(rdata, MX)]
     ordered = sorted((rdata.preference, rdata.exchange.to_text(omit_final_dot=True).lower()) for rdata in found)
     hosts = tuple(dict.fromkeys(host for _, host in ordered))

@@ -19,7 +19,7 @@ from typing import Final
 from cachetools import LRUCache
 from OpenSSL import SSL, crypto
 
-from exporter.certificates import REFUSAL, Chain, Effort, Finding, examine
+from exporter.certificates import REFUSAL, Chain, Effort, VerificationFinding, examine
 
 REMEMBERED: Final = 64 * 1024 * 1024
 """Octets of chains that are kept for one trust store: those of some 8,000 endpoints that share nothing. It takes an
@@ -71,7 +71,7 @@ class Recorder:
         self._presented: list[bytes] | None = None
         self._digest = b""
         self._known: Chain | None = None
-        self._findings: list[Finding] = []
+        self._findings: list[VerificationFinding] = []
         self._finished = False
         self._effort = Effort()
         self._refused = False
@@ -86,7 +86,7 @@ class Recorder:
         if self._known is not None:
             return False
         if not accepted:
-            self._findings.append(Finding(code, depth))
+            self._findings.append(VerificationFinding(code, depth))
             return True
         # The signatures are gone through from the trust anchor down: the leaf comes last, and then name constraints.
         if not self._effort.allows(_der(certificate)) or (depth == 0 and not self._effort.allows_constraints()):

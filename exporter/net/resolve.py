@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
+from typing import Protocol, cast
 
 import dns.rdatatype
 from dns.rdtypes.IN.A import A
@@ -26,7 +26,7 @@ from dns.rdtypes.IN.AAAA import AAAA
 from exporter.model import DnsSettings, FailureReason, IpFamily, Resolution
 from exporter.net.address_order import AddressOrder, routed_source
 from exporter.net.dns_answers import Answers, absolute_name
-from exporter.net.dns_query import Absent, Failed, Outcome, Records, ask
+from exporter.net.dns_query import Absent, Failed, QueryOutcome, RecordSet, ask
 from exporter.net.nameserver import Nameserver
 from exporter.net.system_names import HOSTS, RESOLV_CONF, SystemNameFiles, SystemNames, normal_address
 
@@ -71,6 +71,12 @@ class ResolveError(OSError):
         self.reason = reason
         self.detail = detail
         self.waited = waited
+
+
+class AddressResolver(Protocol):
+    """What looks up the addresses of a host."""
+
+    async def resolve(self, host: str, family: IpFamily) -> Resolution: ...
 
 
 class Resolver:
@@ -140,7 +146,9 @@ class Resolver:
             local = tuple(address for address in _LOOPBACK if _is_of(family, address))
         return Resolution(self._order(local)) if local else await self._from_dns(name, host, family, names)
 
-    async def records(self, name: str, rdtype: dns.rdatatype.RdataType, *, checking_disabled: bool = False) -> Outcome:
+    async def records(
+        self, name: str, rdtype: dns.rdatatype.RdataType, *, checking_disabled: bool = False
+    ) -> QueryOutcome:
         """The records of a kind that DNS has for a name, which is absolute.
 
         Args:
@@ -161,7 +169,7 @@ class Resolver:
         (outcome,) = await answers.ask([(name, rdtype)], deadline)
         return outcome
 
-    async def records_at(self, name: str, rdtype: dns.rdatatype.RdataType, addresses: Sequence[str]) -> Outcome:
+    async def records_at(self, name: str, rdtype: dns.rdatatype.RdataType, addresses: Sequence[str]) -> QueryOutcome:
         """The records of an absolute name that servers at these addresses have; neither kept nor shared.
 
         They are name servers of a zone, which answer for it and for nothing else.
@@ -173,7 +181,7 @@ class Resolver:
         deadline = asyncio.get_running_loop().time() + min(self._settings.timeout, SERVERS_TIMEOUT)
         return await ask(absolute_name(name), rdtype, servers, deadline)
 
-    async def validates(self, outcome: Outcome) -> bool:
+    async def validates(self, outcome: QueryOutcome) -> bool:
         """Whether a server's statement that an answer is authentic can be trusted.
 
         AD counts from this machine, from a resolv.conf with `trust-ad`, and where the settings say so.
@@ -186,7 +194,7 @@ class Resolver:
 
     async def _from_dns(self, name: str, host: str, family: IpFamily, names: SystemNames) -> Resolution:
         answers = self._answers_of(names)
-        begun, heard = time.perf_counter(), list[Outcome]()
+        begun, heard = time.perf_counter(), list[QueryOutcome]()
         deadline = asyncio.get_running_loop().time() + self._settings.timeout
         absences: list[Absent] = []
         for candidate in self._candidates(name, host, names):
@@ -270,11 +278,11 @@ def _is_of(family: IpFamily, address: str) -> bool:
     return family is IpFamily.ANY or (family is IpFamily.IPV6) is (":" in address)
 
 
-def _addresses(outcomes: Sequence[Outcome], family: IpFamily) -> tuple[str, ...]:
+def _addresses(outcomes: Sequence[QueryOutcome], family: IpFamily) -> tuple[str, ...]:
     """The addresses in all the answers, each once. A mapped IPv4 address in an AAAA record counts as IPv4."""
     found: dict[str, None] = {}
     for outcome in outcomes:
-        if isinstance(outcome, Records):
+        if isinstance(outcome, RecordSet):
             for rdata in outcome.rdatas:
                 address = cast("A | AAAA", rdata).address
                 if address.startswith("::ffff:"):
@@ -284,7 +292,7 @@ def _addresses(outcomes: Sequence[Outcome], family: IpFamily) -> tuple[str, ...]
     return tuple(found)[:MAX_ADDRESSES]
 
 
-def _waited(outcomes: Sequence[Outcome], begun: float) -> float | None:
+def _waited(outcomes: Sequence[QueryOutcome], begun: float) -> float | None:
     """Seconds from the first question's leaving to the last answer's coming, without what we did before and after.
 
     Args:
@@ -298,7 +306,7 @@ def _waited(outcomes: Sequence[Outcome], begun: float) -> float | None:
     return max(answered for _, answered in fresh) - min(asked for asked, _ in fresh)
 
 
-def _absence(outcomes: Sequence[Outcome], name: str) -> Absent | None:
+def _absence(outcomes: Sequence[QueryOutcome], name: str) -> Absent | None:
     """The best evidence that a name has no addresses; `None` if a failure leaves that open."""
     absences = [outcome for outcome in outcomes if isinstance(outcome, Absent)]
     for absence in absences:
@@ -309,7 +317,7 @@ def _absence(outcomes: Sequence[Outcome], name: str) -> Absent | None:
         match outcome:
             case Failed():
                 return None
-            case Records():
+            case RecordSet():
                 absences.append(Absent(name, exists=True, ttl=0.0, server=outcome.server))
     return absences[0]
 

@@ -23,9 +23,9 @@ from exporter.net.buffer import OverflowingError, ReceiveBuffer
 from exporter.net.establishing import establish
 from exporter.net.peer_clock import PeerClock
 from exporter.net.readiness import Readiness, Wait, Watch
-from exporter.net.records import Records
 from exporter.net.stamps import Arrivals, acknowledge_at_once
 from exporter.net.stream_errors import CLOSED, StreamError, not_connected, translated
+from exporter.net.tls_records import TlsRecords
 from exporter.protocol.dialogue import ChannelBinding, quoted
 
 __all__ = ["Stream", "StreamError"]
@@ -57,7 +57,7 @@ class Stream:
         self.arrivals = Arrivals(sock)
         self._readiness = Readiness(sock.fileno(), watch)
         self._buffer = ReceiveBuffer()
-        self._tls: Records | None = None
+        self._tls: TlsRecords | None = None
         self._comes_in_pieces = False
         """Whether the server may send more without an answer from us, after a mere acknowledgement."""
         self._end: StreamError | None = None
@@ -197,7 +197,7 @@ class Stream:
             StreamError: The handshake failed.
         """
         connection = tls.begin(context, server_name)
-        records = Records(connection)
+        records = TlsRecords(connection)
         self._comes_in_pieces = True
         try:
             await self._shake_hands(records)
@@ -210,11 +210,11 @@ class Stream:
         self._keep(b"")
         return facts
 
-    async def _shake_hands(self, records: Records) -> None:
+    async def _shake_hands(self, records: TlsRecords) -> None:
         while not await self._advance(records):
             records.feed_handshake(await self._arrival())
 
-    async def _advance(self, records: Records) -> bool:
+    async def _advance(self, records: TlsRecords) -> bool:
         """Continue the handshake and send our side of it. Returns whether it is complete."""
         try:
             is_over = await records.advance_in_thread() if records.is_expensive else records.advance()
@@ -229,7 +229,7 @@ class Stream:
             raise await self._refusal(records, error) from None
         return is_over
 
-    async def _refusal(self, records: Records, error: OSError) -> StreamError:
+    async def _refusal(self, records: TlsRecords, error: OSError) -> StreamError:
         """Why our side of a handshake could not be sent: the server's alert, or else the system's error."""
         try:
             while octets := await self._arrival(wait=False):

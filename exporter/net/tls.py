@@ -1,6 +1,6 @@
 """TLS to a mail server: begin a handshake, and say afterwards what it showed.
 
-Contexts are made in `contexts`, the stream drives the handshake through `records`; what it shows is written down in
+Contexts are made in `contexts`, the stream drives the handshake through `tls_records`; what it shows is written down in
 `recording` and judged in `exporter.certificates`. Nothing here waits, and nothing here decides whether a probe fails.
 """
 
@@ -26,7 +26,7 @@ EXPORTER_LENGTH: Final = 32
 
 
 def begin(context: SSL.Context, server_name: str) -> SSL.Connection:
-    """A connection that is ready for `do_handshake`, and has no socket: see `Records`.
+    """A connection that is ready for `do_handshake`, and has no socket: see `TlsRecords`.
 
     Args:
         context: From `TlsContexts`.

@@ -1,6 +1,6 @@
 """One request to a token endpoint: octets there and back, over verified TLS and within bounds.
 
-`exporter.protocol.oauth2` builds requests and parses answers. `exporter.visiting.tokens` decides when to ask.
+`exporter.protocol.oauth2` builds requests and parses answers. `exporter.visiting.access_tokens` decides when to ask.
 """
 
 from __future__ import annotations

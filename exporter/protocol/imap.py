@@ -32,7 +32,7 @@ from exporter.protocol.imap_response import (
     Condition,
     Continuation,
     Data,
-    Response,
+    ImapResponse,
     Status,
     read_response,
 )
@@ -40,7 +40,7 @@ from exporter.protocol.sasl_exchange import REDACTED, Exchange
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class CommandResult:
     """All that answers one command.
 
     Attributes:
@@ -161,7 +161,7 @@ class Imap:
         yield Send(tag + b" LOGOUT")
         reply = yield from self.read(tag)
         # RFC 9051 6.1.3: BYE, and then the tagged response.
-        if isinstance(reply, Reply) and reply.end.condition is Condition.BYE:
+        if isinstance(reply, CommandResult) and reply.end.condition is Condition.BYE:
             yield from self.read(tag)
 
     def announced(self) -> frozenset[str]:
@@ -175,7 +175,7 @@ class Imap:
         """The capabilities; letter case means nothing in them (RFC 9051 9), and there are no spaces within one."""
         return " ".join(self.capabilities or ()).upper().split()
 
-    def _take_capabilities(self, response: Response) -> None:
+    def _take_capabilities(self, response: ImapResponse) -> None:
         """RFC 9051 7.1, 7.2.2: they come as data or as the code of a status, asked for or not."""
         match response:
             case Data(name="CAPABILITY"):
@@ -228,7 +228,7 @@ class Imap:
         yield Learn(Facts(auth_mechanism=Mechanism.LOGIN, auth_success=False))
         yield Send(lines[0], f"{verb.decode()} {REDACTED}")
         for line in lines[1:]:
-            if waits and isinstance(answer := (yield from self.read(tag)), Reply):
+            if waits and isinstance(answer := (yield from self.read(tag)), CommandResult):
                 if answer.end.condition is Condition.OK:
                     raise ProtocolError(f"the login is taken before it was sent, with {answer.end}")
                 return answer.end
@@ -254,7 +254,7 @@ class Imap:
         self._unanswered.add(tag)
         return tag
 
-    def command(self, line: bytes) -> Dialogue[Reply]:
+    def command(self, line: bytes) -> Dialogue[CommandResult]:
         """Send a command and read its answer, in a state in which the server should not hang up."""
         yield from self._expect_silence()
         tag = self.new_tag()
@@ -264,7 +264,7 @@ class Imap:
             raise refusal(FailureReason.CONNECTION_CLOSED, "the server ends the session with", reply.end)
         return reply
 
-    def ask(self, line: bytes) -> Dialogue[Reply | None]:
+    def ask(self, line: bytes) -> Dialogue[CommandResult | None]:
         """As `command`, for optional commands: returns nothing if the answer is malformed.
 
         What is left of that, answers a command that was given up.
@@ -296,14 +296,14 @@ class Imap:
         if not unread.startswith(UNTAGGED) and unread.split(b" ", 1)[0] not in self._unanswered:
             raise ProtocolError(f"the server says what nobody asked for: {quoted(unread.rstrip())}")
 
-    def read_reply(self, tag: bytes) -> Dialogue[Reply]:
+    def read_reply(self, tag: bytes) -> Dialogue[CommandResult]:
         """Read until the command ends. Nothing more is sent for it."""
         reply = yield from self.read(tag)
         if isinstance(reply, Continuation):
             raise ProtocolError(f"the server asks to go on where nothing is left to say: {reply}")
         return reply
 
-    def read(self, tag: bytes) -> Dialogue[Reply | Continuation]:
+    def read(self, tag: bytes) -> Dialogue[CommandResult | Continuation]:
         """Read until the command ends, or the server asks for its next part."""
         data: list[Data] = []
         notices: list[Status] = []
@@ -318,7 +318,7 @@ class Imap:
                 response.condition is Condition.BYE and not (yield ShowUnread()).startswith(tag + b" ")
             ):
                 self._unanswered.discard(tag)
-                return Reply(response, tuple(data), tuple(notices))
+                return CommandResult(response, tuple(data), tuple(notices))
             elif response.tag in self._unanswered:
                 # The late answer to an abandoned command.
                 self._unanswered.remove(response.tag)

@@ -33,7 +33,7 @@ STORAGE_UNIT: Final = 1024
 
 UNTAGGED: Final = b"*"
 
-Value: TypeAlias = "bytes | tuple[Value, ...] | None"
+ImapValue: TypeAlias = "bytes | tuple[ImapValue, ...] | None"
 """An atom, a number or a string as its octets; a list; `None` for NIL."""
 
 _STATUS: Final = re.compile(
@@ -119,7 +119,7 @@ class Data:
     number: int | None
     fragments: tuple[bytes, ...]
 
-    def values(self) -> tuple[Value, ...]:
+    def values(self) -> tuple[ImapValue, ...]:
         """What follows the name, parsed.
 
         Raises:
@@ -134,10 +134,10 @@ class Data:
         return quoted(b"* " + number + self.name.encode() + b" " + b"".join(self.fragments))
 
 
-Response: TypeAlias = Status | Continuation | Data
+ImapResponse: TypeAlias = Status | Continuation | Data
 
 
-def read_response() -> Dialogue[Response]:
+def read_response() -> Dialogue[ImapResponse]:
     """Read one response, with its literals."""
     line = (yield ReadLine()).rstrip(BLANK)
     if found := _STATUS.fullmatch(line):
@@ -176,13 +176,13 @@ def _read_fragments(line: bytes, *, of_content: bool) -> Dialogue[tuple[bytes, .
     return tuple(fragments)
 
 
-def parse_values(fragments: tuple[bytes, ...]) -> tuple[Value, ...]:
+def parse_values(fragments: tuple[bytes, ...]) -> tuple[ImapValue, ...]:
     """The values that a response's fragments spell.
 
     Raises:
         ProtocolError: They are malformed.
     """
-    lists: list[list[Value]] = [[]]
+    lists: list[list[ImapValue]] = [[]]
     for token in _tokens(fragments):
         if token is _Bracket.OPEN:
             if len(lists) > MAX_DEPTH:
@@ -252,7 +252,7 @@ def storage_quota(data: Data) -> tuple[int, int] | None:
     return None
 
 
-def _items(data: Data) -> tuple[Value, ...]:
+def _items(data: Data) -> tuple[ImapValue, ...]:
     """What is in the list behind a name. Some servers write names of several words without quotes."""
     for value in data.values():
         if isinstance(value, tuple):
@@ -260,5 +260,5 @@ def _items(data: Data) -> tuple[Value, ...]:
     raise ProtocolError(f"a list is missing in {data}")
 
 
-def _number(value: Value) -> int | None:
+def _number(value: ImapValue) -> int | None:
     return int(value) if isinstance(value, bytes) and _NUMBER.fullmatch(value) else None

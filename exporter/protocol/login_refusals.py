@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from exporter.model import FailureReason
-from exporter.protocol.refusal_patterns import MAX_JUDGED, Row, compiled, match, row
+from exporter.protocol.refusal_patterns import MAX_JUDGED, PatternRow, compiled, match, row
 
 TEMPORARY: Final = frozenset({"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "TEMPFAIL"})
 """IMAP's response codes of a server that would do what it is asked, at another time or if it were well (RFC 5530, and
@@ -30,12 +30,12 @@ class Codes:
         rough: Codes that servers use for many things, so the text is checked first.
     """
 
-    exact: tuple[Row, ...]
-    rough: tuple[Row, ...]
+    exact: tuple[PatternRow, ...]
+    rough: tuple[PatternRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class LoginRefusal:
     """Why a login was refused.
 
     Attributes:
@@ -118,7 +118,7 @@ POP3: Final = Codes(
 """By the response code or the words behind `-ERR`."""
 
 
-def judge(codes: Codes, words: bytes) -> Verdict:
+def judge(codes: Codes, words: bytes) -> LoginRefusal:
     """Why a login was refused.
 
     Args:
@@ -133,15 +133,15 @@ def judge(codes: Codes, words: bytes) -> Verdict:
     said = (*wording.SWITCHED_OFF, *wording.NOT_THIS_WAY, *codes.exact, *wording.ABOUT_THE_ACCOUNT, *wording.OUTAGE)
     certain = match(said, judged)
     if (reason := certain or match(wording.TROUBLE_INSIDE, trouble)) is not None:
-        return Verdict(reason)
+        return LoginRefusal(reason)
     by_code, by_words = match(codes.rough, judged), match(wording.CREDENTIALS, judged)
     reason = by_code or by_words or FailureReason.AUTH_UNAVAILABLE
     if match(wording.TROUBLE_AROUND, trouble) is not None:
         # "Failed login from this host" and "login failed, mailbox locked" look alike.
-        return Verdict(FailureReason.AUTH_UNAVAILABLE, unclear=FailureReason.AUTH_REJECTED in (by_code, by_words))
+        return LoginRefusal(FailureReason.AUTH_UNAVAILABLE, unclear=FailureReason.AUTH_REJECTED in (by_code, by_words))
     # The code may say "later" and the words "wrong password", or neither says anything.
     unclear = reason is FailureReason.AUTH_UNAVAILABLE and (by_code is None or by_words is not None)
-    return Verdict(reason, unclear=unclear)
+    return LoginRefusal(reason, unclear=unclear)
 
 
 def says_busy(words: bytes) -> bool:

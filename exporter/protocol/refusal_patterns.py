@@ -9,19 +9,19 @@ from typing import Final, TypeAlias
 
 from exporter.model import FailureReason
 
-Row: TypeAlias = tuple[bytes, FailureReason]
+PatternRow: TypeAlias = tuple[bytes, FailureReason]
 """The pattern of what is found in a refusal, and what that means."""
 
 MAX_JUDGED: Final = 512
 """Octets of a refusal that are looked at, in 4 ms at most. Those that the tables know have 300 at most."""
 
 
-def row(reason: FailureReason, *patterns: bytes) -> Row:
+def row(reason: FailureReason, *patterns: bytes) -> PatternRow:
     """One meaning, and all ways to say it. Letter case makes no difference."""
     return any_of(*patterns), reason
 
 
-def match(table: Iterable[Row], words: bytes) -> FailureReason | None:
+def match(table: Iterable[PatternRow], words: bytes) -> FailureReason | None:
     """The meaning of the first matching row; `None` if no row matches."""
     return next((reason for pattern, reason in table if compiled(pattern).search(words)), None)
 

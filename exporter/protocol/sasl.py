@@ -12,10 +12,10 @@ from typing import Final
 from exporter.model import Endpoint, FailureReason, Login, Mechanism
 from exporter.protocol import sasl_mechanisms
 from exporter.protocol.dialogue import DialogueError
-from exporter.protocol.sasl_exchange import Attempt, Exchange, Mechanics
+from exporter.protocol.sasl_exchange import Exchange, Mechanics, SaslAttempt
 from exporter.protocol.sasl_scram import scram
 
-MECHANISMS: Final[Mapping[Mechanism, Callable[[Attempt], Mechanics]]] = {
+MECHANISMS: Final[Mapping[Mechanism, Callable[[SaslAttempt], Mechanics]]] = {
     Mechanism.SCRAM_SHA_256_PLUS: scram,
     Mechanism.SCRAM_SHA_1_PLUS: scram,
     Mechanism.SCRAM_SHA_256: scram,
@@ -78,7 +78,7 @@ def choose(
 
 def exchange(mechanism: Mechanism, login: Login, endpoint: Endpoint) -> Exchange:
     """A run of a mechanism that was chosen from what the server offers."""
-    attempt = Attempt(mechanism, login, endpoint.host, endpoint.port)
+    attempt = SaslAttempt(mechanism, login, endpoint.host, endpoint.port)
     return Exchange(mechanism, MECHANISMS[mechanism](attempt))
 
 

@@ -24,7 +24,7 @@ PROMPTED: Final = frozenset({Mechanism.LOGIN})
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class SaslAttempt:
     """The input of a mechanism.
 
     Attributes:

@@ -11,7 +11,7 @@ import re
 from functools import partial
 from typing import Final
 
-from exporter.protocol.sasl_exchange import REDACTED, Attempt, Complaint, Mechanics, Respond
+from exporter.protocol.sasl_exchange import REDACTED, Complaint, Mechanics, Respond, SaslAttempt
 
 KVSEP: Final = b"\1"
 """What separates key from key in both mechanisms that carry a token (RFC 7628 3.1)."""
@@ -20,7 +20,7 @@ _TOKEN: Final = re.compile(rb"[!-~]+")
 _BREAKS: Final = re.compile(rb"[\0\1\r\n]")
 
 
-def plain(attempt: Attempt) -> Mechanics:
+def plain(attempt: SaslAttempt) -> Mechanics:
     """PLAIN (RFC 4616). Name and password go out as they are: section 2 leaves preparing them to the server."""
     # RFC 4616 section 2: NUL separates the parts, so that none of them can hold one.
     attempt.refuse_nul(attempt.name, attempt.secret)
@@ -28,7 +28,7 @@ def plain(attempt: Attempt) -> Mechanics:
     yield Respond(b"\0" + attempt.name + b"\0" + attempt.secret, final=True)
 
 
-def login(attempt: Attempt) -> Mechanics:
+def login(attempt: SaslAttempt) -> Mechanics:
     """LOGIN (draft-murchison-sasl-login): the first prompt wants the name and the second the password.
 
     The prompts themselves are free text, and are not looked at.
@@ -38,7 +38,7 @@ def login(attempt: Attempt) -> Mechanics:
     yield Respond(attempt.secret, final=True)
 
 
-def cram_md5(attempt: Attempt) -> Mechanics:
+def cram_md5(attempt: SaslAttempt) -> Mechanics:
     """CRAM-MD5 (RFC 2195): the name, and the challenge keyed with the password."""
     challenge = yield Respond(None)
     # Not for security: nothing is built on MD5 here that a server did not ask for, and FIPS modes would refuse it.
@@ -46,13 +46,13 @@ def cram_md5(attempt: Attempt) -> Mechanics:
     yield Respond(attempt.name + b" " + digest.hexdigest().encode(), final=True)
 
 
-def external(attempt: Attempt) -> Mechanics:
+def external(attempt: SaslAttempt) -> Mechanics:
     """EXTERNAL (RFC 4422 appendix A): whom the certificate is to act as; empty leaves that to the server."""
     attempt.refuse_nul(attempt.name)
     yield Respond(attempt.name, final=True)
 
 
-def xoauth2(attempt: Attempt) -> Mechanics:
+def xoauth2(attempt: SaslAttempt) -> Mechanics:
     """XOAUTH2 (Google's and Microsoft's documentation; there is no RFC)."""
     _refuse_breaks(attempt)
     challenge = yield Respond(
@@ -62,7 +62,7 @@ def xoauth2(attempt: Attempt) -> Mechanics:
     yield Respond(b"", complaint=_complaint(attempt, challenge))
 
 
-def oauthbearer(attempt: Attempt) -> Mechanics:
+def oauthbearer(attempt: SaslAttempt) -> Mechanics:
     """OAUTHBEARER (RFC 7628)."""
     _refuse_breaks(attempt)
     # RFC 7628 3.1: the header of RFC 5801 without channel binding, and each pair with a separator behind it.
@@ -78,7 +78,7 @@ def saslname(name: bytes) -> bytes:
     return name.replace(b"=", b"=3D").replace(b",", b"=2C")
 
 
-def _refuse_breaks(attempt: Attempt) -> None:
+def _refuse_breaks(attempt: SaslAttempt) -> None:
     """Make sure that neither the name nor the token breaks out of its place in the message."""
     if _BREAKS.search(attempt.name):
         raise attempt.refuse("the username holds a control character")
@@ -87,6 +87,6 @@ def _refuse_breaks(attempt: Attempt) -> None:
         raise attempt.refuse("the access token is empty or contains characters other than printable ASCII")
 
 
-def _complaint(attempt: Attempt, challenge: bytes) -> Complaint:
+def _complaint(attempt: SaslAttempt, challenge: bytes) -> Complaint:
     """The JSON with which servers explain themselves (RFC 7628 3.2.2). People read it as it is."""
     return Complaint(challenge.replace(attempt.secret, REDACTED.encode()))

@@ -25,7 +25,7 @@ from exporter.protocol.dialogue import (
     Step,
     quoted,
 )
-from exporter.protocol.sasl_exchange import Attempt, Complaint, Mechanics, Respond, decoded_challenge
+from exporter.protocol.sasl_exchange import Complaint, Mechanics, Respond, SaslAttempt, decoded_challenge
 from exporter.protocol.sasl_mechanisms import saslname
 from exporter.protocol.sasl_prep import prepared
 
@@ -72,7 +72,7 @@ _SERVER_FIRST: Final = re.compile(rb"r=([!-+\--~]+),s=([A-Za-z0-9+/=]*),i=([1-9]
 _SERVER_ERROR: Final = re.compile(rb"e=([^,]*)")
 
 
-def scram(attempt: Attempt) -> Mechanics:
+def scram(attempt: SaslAttempt) -> Mechanics:
     """RFC 5802 sections 3 and 5. Name and password are prepared by SASLprep, as section 5.1 wants."""
     digest = DIGESTS[attempt.mechanism]
     attempt.refuse_nul(attempt.name)
@@ -102,7 +102,7 @@ def scram(attempt: Attempt) -> Mechanics:
     yield Respond(b"", final=True)
 
 
-def _bind(attempt: Attempt) -> Generator[Step, bytes, tuple[bytes, bytes]]:
+def _bind(attempt: SaslAttempt) -> Generator[Step, bytes, tuple[bytes, bytes]]:
     """The header and the data of a bound login: it is for those who ask for a -PLUS mechanism by name.
 
     Nothing tells which bindings a server knows. Under TLS 1.3 there is one default (RFC 9266); under TLS 1.2 most mail

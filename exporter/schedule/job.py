@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from exporter.schedule.timetable import Key
+from exporter.schedule.timetable import JobKey
 
 LOOKS: Final = "\0looks"
 JUDGEMENTS: Final = "\0judgements"
@@ -40,7 +40,7 @@ class Job:
         first_within: Seconds within which the first run starts.
     """
 
-    key: Key
+    key: JobKey
     interval: float
     run: Callable[[Connections], Awaitable[None]]
     hosts: tuple[str, ...] = ()

@@ -17,14 +17,14 @@ from typing import Protocol as Interface
 from exporter.model import Limits, LongTask, SkipReason
 from exporter.schedule.job import LANES
 from exporter.schedule.stops import STANDSTILL
-from exporter.schedule.timetable import Due, Item, Key, Timetable
+from exporter.schedule.timetable import Due, Item, JobKey, Timetable
 from exporter.supervision import report
 
 MAX_STARTS_A_TURN: Final = 16
 """The most runs that one turn of the event loop may start. Each one delays other tasks by about 0.1 ms."""
 
 
-class Observer(Interface):
+class ScheduleObserver(Interface):
     """Is told about starts, skips and failures."""
 
     def observe_start_delay(self, seconds: float) -> None:
@@ -58,7 +58,7 @@ class _Host:
     """The connections to one host: how many there are, and who waits: items that are due, and jobs that run."""
 
     running: int = 0
-    queue: deque[Key | asyncio.Future[None]] = field(default_factory=deque)
+    queue: deque[JobKey | asyncio.Future[None]] = field(default_factory=deque)
 
     def give(self, seat: asyncio.Future[None]) -> bool:
         """Count the connection of a job that waits, and let it go on; whether it still waits."""
@@ -72,7 +72,7 @@ class _Host:
 class Scheduler(Generic[Item]):
     """Runs items on schedule, from the first `exchange` until `stop`."""
 
-    def __init__(self, run: Callable[[Item], Coroutine[None, None, None]], observer: Observer) -> None:
+    def __init__(self, run: Callable[[Item], Coroutine[None, None, None]], observer: ScheduleObserver) -> None:
         """Prepare a schedule without items.
 
         Args:
@@ -86,10 +86,10 @@ class Scheduler(Generic[Item]):
         self._timer: asyncio.TimerHandle | None = None
         self._awaited = 0.0
         self._stopped = False
-        self._running: dict[Key, asyncio.Task[None]] = {}
+        self._running: dict[JobKey, asyncio.Task[None]] = {}
         # Each waiting item is in one queue: its host's, or the common one.
-        self._waiting: dict[Key, _Waiting[Item]] = {}
-        self._queue: deque[Key] = deque()
+        self._waiting: dict[JobKey, _Waiting[Item]] = {}
+        self._queue: deque[JobKey] = deque()
         self._hosts: dict[str, _Host] = {}
 
     def limit(self, limits: Limits) -> None:
@@ -112,7 +112,7 @@ class Scheduler(Generic[Item]):
         self._begin_again([item.key for item in come if item.key in self._waiting])
         self._tick()
 
-    def _begin_again(self, keys: Iterable[Key]) -> None:
+    def _begin_again(self, keys: Iterable[JobKey]) -> None:
         """Decide again for these waiting items whether they start or wait."""
         waiting = [self._waiting.pop(key) for key in keys]
         for entry in waiting:
@@ -161,7 +161,7 @@ class Scheduler(Generic[Item]):
             await asyncio.wait(self._running.values(), timeout=timeout)
         return not self._running
 
-    async def cancel(self, keys: Container[Key] | None = None) -> None:
+    async def cancel(self, keys: Container[JobKey] | None = None) -> None:
         """Cancel all running items, or those with these keys."""
         tasks = [task for key, task in self._running.items() if keys is None or key in keys]
         for task in tasks:

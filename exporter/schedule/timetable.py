@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 from typing import Protocol as Interface
 
-Key: TypeAlias = tuple[str, str]
+JobKey: TypeAlias = tuple[str, str]
 """The unique key of an item."""
 
 
@@ -17,7 +17,7 @@ class Scheduled(Interface):
     """An item that the schedule can run. A run must end without being cancelled."""
 
     @property
-    def key(self) -> Key:
+    def key(self) -> JobKey:
         """Its unique key. For an endpoint, this is its name, and its address if it has only one."""
 
     @property
@@ -58,12 +58,12 @@ class Timetable(Generic[Item]):
     """
 
     def __init__(self) -> None:
-        self._items: dict[Key, Item] = {}
-        self._next: dict[Key, float] = {}
+        self._items: dict[JobKey, Item] = {}
+        self._next: dict[JobKey, float] = {}
         # It may also have outdated entries, which differ from `_next`.
-        self._heap: list[tuple[float, Key]] = []
+        self._heap: list[tuple[float, JobKey]] = []
 
-    def item(self, key: Key) -> Item | None:
+    def item(self, key: JobKey) -> Item | None:
         """The item of this key, if there still is one."""
         return self._items.get(key)
 

@@ -60,7 +60,7 @@ class Rejection:
 
 
 @dataclass(slots=True)
-class _Account:
+class _LoginState:
     """The state of one login with one secret.
 
     Attributes:
@@ -101,7 +101,7 @@ class Rejections:
     def __init__(self, backoff: LoginBackoff) -> None:
         self.backoff = backoff
         self._key = secrets.token_bytes(32)
-        self._accounts: dict[LoginKey, _Account] = {}
+        self._accounts: dict[LoginKey, _LoginState] = {}
 
     def ask(self, key: LoginKey, series: Series, secret: Secret, now: float) -> Rejection | None:
         """Whether a login may be tried now: `None` if it may, or the refusal that blocks it.
@@ -187,12 +187,12 @@ class Rejections:
         rejection = None if account is None else account.against(series)
         return 0.0 if rejection is None else max(rejection.retry_at - now, 0.0)
 
-    def _account(self, key: LoginKey, secret: Secret) -> _Account:
+    def _account(self, key: LoginKey, secret: Secret) -> _LoginState:
         """The state of a login with this secret; empty for a new secret."""
         mark = hashlib.blake2b(secret.reveal(), key=self._key).digest()
         account = self._accounts.get(key)
         if account is None or account.mark != mark:
-            account = self._accounts[key] = _Account(mark)
+            account = self._accounts[key] = _LoginState(mark)
         return account
 
     def _delay(self, failure: Failure, before: Rejection | None, *, grows: bool) -> float:

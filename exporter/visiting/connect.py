@@ -31,16 +31,16 @@ from exporter.model import (
 from exporter.net.detours import NO_DETOURS, Detours
 from exporter.net.peer_clock import PeerClock
 from exporter.net.proxies import connect_through
-from exporter.net.resolve import ResolveError
+from exporter.net.resolve import AddressResolver, ResolveError
 from exporter.net.stream import Stream, StreamError
 from exporter.net.tls import TlsSetupError
 from exporter.protocol.dialogue import ChannelBinding
-from exporter.visiting.notes import BUG, Notes
+from exporter.visiting.notes import BUG, ProbeNotes
 
 log = structlog.get_logger()
 
 
-class Connection(Interface):
+class MailConnection(Interface):
     """The part of a stream that a visit uses."""
 
     @property
@@ -86,12 +86,6 @@ class Connection(Interface):
     def close(self) -> None: ...
 
 
-class Names(Interface):
-    """The part of a resolver that a visit uses."""
-
-    async def resolve(self, host: str, family: IpFamily) -> Resolution: ...
-
-
 @runtime_checkable
 class AsksNameservers(Interface):
     """A resolver that knows its nameservers."""
@@ -126,13 +120,13 @@ class World:
         detours: Where the servers of a running demo listen.
     """
 
-    names: Names
+    names: AddressResolver
     contexts: Contexts
     wall_clock: Callable[[], float] = time.time
     clock: Callable[[], float] = time.perf_counter
-    connect: Callable[[str, int, str | None], Awaitable[Connection]] = Stream.connect
-    connect_through: Callable[[Proxy, str, str, int, str | None], Awaitable[Connection]] = connect_through
-    proxy_names: Names | None = None
+    connect: Callable[[str, int, str | None], Awaitable[MailConnection]] = Stream.connect
+    connect_through: Callable[[Proxy, str, str, int, str | None], Awaitable[MailConnection]] = connect_through
+    proxy_names: AddressResolver | None = None
     detours: Detours = field(default_factory=lambda: NO_DETOURS)
 
 
@@ -167,7 +161,7 @@ async def tls_context(endpoint: Endpoint, contexts: Contexts) -> SSL.Context | N
         return NoContext(FailureReason.INTERNAL_ERROR, BUG)
 
 
-async def look_up(endpoint: Endpoint, names: Names, notes: Notes) -> Resolution:
+async def look_up(endpoint: Endpoint, names: AddressResolver, notes: ProbeNotes) -> Resolution:
     """From the endpoint's name to its addresses: the first phase.
 
     Raises:
@@ -218,8 +212,8 @@ def to_try(endpoint: Endpoint, resolution: Resolution) -> tuple[str, ...]:
 
 
 async def connect_any(
-    endpoint: Endpoint, addresses: tuple[str, ...], world: World, notes: Notes, expires: float
-) -> Connection:
+    endpoint: Endpoint, addresses: tuple[str, ...], world: World, notes: ProbeNotes, expires: float
+) -> MailConnection:
     """Try the addresses in order until one connects, each for its share of the time that is left.
 
     Through a proxy, each is tried through each of the proxy's own addresses.
@@ -259,7 +253,7 @@ async def connect_any(
     raise ResolveError(FailureReason.DNS_NOT_FOUND, f"{endpoint.host} has no address")
 
 
-def _connecting(endpoint: Endpoint, address: str, hop: str, world: World) -> Awaitable[Connection]:
+def _connecting(endpoint: Endpoint, address: str, hop: str, world: World) -> Awaitable[MailConnection]:
     proxy, port, source = endpoint.proxy, endpoint.port, endpoint.source_address
     if proxy is None:
         there, port = world.detours.get((address, port), (address, port))
@@ -285,7 +279,7 @@ async def _hops(endpoint: Endpoint, world: World) -> tuple[str, ...]:
         raise StreamError(FailureReason.CONNECT_FAILED, told) from None
 
 
-async def _within(seconds: float, connecting: Awaitable[Connection]) -> Connection:
+async def _within(seconds: float, connecting: Awaitable[MailConnection]) -> MailConnection:
     async with asyncio.timeout(seconds):
         return await connecting
 

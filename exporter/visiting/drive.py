@@ -41,9 +41,9 @@ from exporter.protocol.dialogue import (
     StartTls,
     TakeUnread,
 )
-from exporter.visiting.connect import Connection, NoContext
+from exporter.visiting.connect import MailConnection, NoContext
 from exporter.visiting.keys import DerivedKeys
-from exporter.visiting.notes import Notes
+from exporter.visiting.notes import ProbeNotes
 
 T = TypeVar("T")
 
@@ -56,10 +56,10 @@ class Driver:
 
     def __init__(
         self,
-        stream: Connection,
+        stream: MailConnection,
         endpoint: Endpoint,
         login: Login | Withheld | None,
-        notes: Notes,
+        notes: ProbeNotes,
         *,
         context: SSL.Context | NoContext | None,
         keys: DerivedKeys,

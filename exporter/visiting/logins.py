@@ -1,7 +1,7 @@
 """Logins for probes: reads secrets and tokens when they are needed, and pauses rejected logins.
 
-All of it happens before the first timed phase. Reading is `reading`, tokens are `tokens`, and when a rejected login is
-tried again is `backoff`.
+All of it happens before the first timed phase. Secrets are read in `reading`, tokens are in `access_tokens`, and when a
+rejected login is tried again is in `backoff`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from exporter.model import (
 )
 from exporter.net.token_endpoint import fetch_token
 from exporter.protocol.oauth2 import TokenError
+from exporter.visiting.access_tokens import AccessToken, Fetch, TokenObserver, Tokens, Unobserved
 from exporter.visiting.backoff import LoginKey, Rejections, login_key
 from exporter.visiting.notes import BUG
 from exporter.visiting.reading import SecretReader
-from exporter.visiting.tokens import Fetch, Token, TokenObserver, Tokens, Unobserved
 
 log = structlog.get_logger()
 
@@ -46,7 +46,7 @@ class _Attempt(Login):
     """
 
     behind: Secret = Secret(b"")  # noqa: RUF009 - a secret does not change
-    token: Token | None = None
+    token: AccessToken | None = None
 
 
 class Logins:

@@ -63,7 +63,7 @@ _LINE_FEED: Final = b"\0\xff\0"
 """Stands for a line feed within a line while lines are looked at together. No server says this."""
 
 
-class Notes:
+class ProbeNotes:
     """The notes of one probe."""
 
     def __init__(

@@ -25,8 +25,8 @@ from exporter.model import (
     ProbeResult,
     Resolution,
 )
-from exporter.net.resolve import ResolveError
-from exporter.visiting.connect import AsksNameservers, Names
+from exporter.net.resolve import AddressResolver, ResolveError
+from exporter.visiting.connect import AsksNameservers
 from exporter.visiting.visit import Visitor
 
 SHARE: Final = 0.5
@@ -46,7 +46,7 @@ class UnavailableError(Exception):
 class _AllowedNames:
     """Looks a name up once, so that the probe connects to the same addresses that were checked."""
 
-    def __init__(self, names: Names, allowed: AllowedTargets) -> None:
+    def __init__(self, names: AddressResolver, allowed: AllowedTargets) -> None:
         self._names = names
         self._allowed = allowed
         self.objection: str | None = None

@@ -15,10 +15,10 @@ from exporter.net.stream import StreamError
 from exporter.protocol.dialogue import Dialogue, DialogueError, quoted
 from exporter.protocol.protocols import PROTOCOLS
 from exporter.protocol.session import Client
-from exporter.visiting.connect import AsksNameservers, Connection, NoContext, World, connect_any, look_up, to_try
+from exporter.visiting.connect import AsksNameservers, MailConnection, NoContext, World, connect_any, look_up, to_try
 from exporter.visiting.drive import Driver
 from exporter.visiting.keys import DerivedKeys
-from exporter.visiting.notes import Notes
+from exporter.visiting.notes import ProbeNotes
 from exporter.visiting.target_hint import target_hint
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class Underway:
         self,
         endpoint: Endpoint,
         login: Login | Withheld | None,
-        notes: Notes,
+        notes: ProbeNotes,
         world: World,
         *,
         context: SSL.Context | NoContext | None,
@@ -64,7 +64,7 @@ class Underway:
         self._world = world
         self._context = context
         self._keys = keys
-        self._stream: Connection | None = None
+        self._stream: MailConnection | None = None
 
     def extend(self, seconds: float) -> None:
         """Give the visit this many seconds from now on."""

@@ -15,21 +15,20 @@ from typing import Any, Final, Generic, TypeVar
 import structlog
 
 from exporter.model import Endpoint, FailureReason, Login, Phase, ProbeResult, Withheld
-from exporter.net.resolve import ResolveError
+from exporter.net.resolve import AddressResolver, ResolveError
 from exporter.net.stream import StreamError
 from exporter.protocol.dialogue import Dialogue, DialogueError
 from exporter.protocol.errands import converse
 from exporter.protocol.session import Session, open_session, shake_hands
 from exporter.visiting.clearing import KnownSecrets
 from exporter.visiting.connect import (
-    Names,
     World,
     tls_context,
 )
 from exporter.visiting.drive import Driver
 from exporter.visiting.keys import DerivedKeys
 from exporter.visiting.logins import Logins
-from exporter.visiting.notes import BUG, NO_MEMORY, Notes
+from exporter.visiting.notes import BUG, NO_MEMORY, ProbeNotes
 from exporter.visiting.underway import Underway
 
 T = TypeVar("T")
@@ -107,7 +106,7 @@ class Visitor:
         self._deadlines: set[asyncio.Timeout] = set()
 
     async def probe(
-        self, endpoint: Endpoint, *, names: Names | None = None, expires: float | None = None
+        self, endpoint: Endpoint, *, names: AddressResolver | None = None, expires: float | None = None
     ) -> ProbeResult:
         """Visit with the endpoint's errands. Only raises if it is cancelled.
 
@@ -125,7 +124,7 @@ class Visitor:
         return (await self._log_in(endpoint, course, names, expires)).result
 
     async def look_up(
-        self, endpoint: Endpoint, *, names: Names | None = None, expires: float | None = None
+        self, endpoint: Endpoint, *, names: AddressResolver | None = None, expires: float | None = None
     ) -> ProbeResult:
         """Only look up where the endpoint's name leads to: a probe that ends after its first phase."""
         return (await self._visit(_within(endpoint, expires), None, Underway.look_up, names)).result
@@ -187,7 +186,7 @@ class Visitor:
         self,
         endpoint: Endpoint,
         course: Callable[[Underway], Awaitable[T]],
-        names: Names | None = None,
+        names: AddressResolver | None = None,
         expires: float | None = None,
     ) -> Visited[T]:
         """Visit with a login, and always report the login's result."""
@@ -220,7 +219,7 @@ class Visitor:
         endpoint: Endpoint,
         login: Login | Withheld | None,
         course: Callable[[Underway], Awaitable[T]],
-        names: Names | None = None,
+        names: AddressResolver | None = None,
     ) -> Visited[T]:
         """Everything but the login: turns every outcome into a result."""
         world = self.world if names is None else replace(self.world, names=names, proxy_names=self.world.names)
@@ -228,7 +227,7 @@ class Visitor:
         known = self._known
         secret = login.secret if isinstance(login, Login) else None
         redactor = known.of(endpoint.host) if secret is None else known.sent(endpoint.host, secret)
-        notes = Notes(endpoint.name, world.wall_clock(), world.clock, redactor, self._entered)
+        notes = ProbeNotes(endpoint.name, world.wall_clock(), world.clock, redactor, self._entered)
         notes.only_address = endpoint.only_address
         visit = Underway(endpoint, login, notes, world, context=context, keys=self._keys)
         value: T | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
 from types import MappingProxyType
 from typing import Final
@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 
 from exporter.metrics.exposition import expose
 from exporter.metrics.store import Store
+from exporter.reloading import Reload
 from exporter.web import query
 from exporter.web.api import endpoint_detail, endpoint_list, failure_detail
 from exporter.web.negotiation import preferred_format
@@ -26,8 +27,6 @@ from exporter.web.origin import is_own
 from exporter.web.page_routes import PageRoutes
 from exporter.web.streaming import Streamer
 from exporter.web.survey import survey
-
-Reload = Callable[[], Awaitable[Sequence[object]]]
 
 JSON = "application/json; charset=utf-8"
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from exporter.metrics.history import Attempt
+from exporter.metrics.history import PastProbe
 from exporter.model import Leg, Phase, ProbeResult, Span
 from exporter.web.wording import count, duration, moment
 
@@ -142,7 +142,7 @@ class Column:
     text: str
 
 
-def columns(attempts: Sequence[Attempt], places: int) -> list[Column]:
+def columns(attempts: Sequence[PastProbe], places: int) -> list[Column]:
     """The history, the latest at the right end of so many places.
 
     The slower a successful probe, the higher; a failed one takes the whole height, since the time until it failed says

@@ -39,7 +39,7 @@ _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection
 log = structlog.get_logger()
 
 
-class Connection(web.RequestHandler):
+class HttpConnection(web.RequestHandler):
     """A connection, from before its TLS handshake until it is lost.
 
     Attributes:
@@ -49,7 +49,7 @@ class Connection(web.RequestHandler):
 
     __slots__ = ("_deadline", "_head", "_idle", "_lost", "_opened", "_tls_handshake", "busy", "since")
 
-    def __init__(self, server: web.Server, *, lost: Callable[[Connection], None], idle: Callable[[], None]) -> None:
+    def __init__(self, server: web.Server, *, lost: Callable[[HttpConnection], None], idle: Callable[[], None]) -> None:
         """Make one that is not open yet.
 
         Args:
@@ -178,7 +178,7 @@ class Connection(web.RequestHandler):
 async def tell_connection(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Lets the connection of a request know when it is busy, and answers without exceptions."""
     connection = request.protocol
-    if not isinstance(connection, Connection):
+    if not isinstance(connection, HttpConnection):
         return await handler(request)
     connection.begin()
     try:

@@ -52,7 +52,7 @@ _ELSEWHERE: Final = re.compile(r"[a-z]+:", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class DocumentationPage:
     """A page of the documentation; the body is HTML."""
 
     name: str
@@ -71,19 +71,19 @@ class Documentation:
         """
         directory = directory or documentation_directory()
         self._sources = dict(_sources(directory))
-        self._made: dict[str, Document] = {}
+        self._made: dict[str, DocumentationPage] = {}
         pictures = directory.joinpath("images")
         self._pictures = {file.name: file for file in pictures.iterdir()} if pictures.is_dir() else {}
         known = [name for name in CONTENTS if name in self._sources]
         others = sorted(self._sources.keys() - CONTENTS.keys())
         self.contents: Sequence[tuple[str, str]] = [(name, self._title(name)) for name in (*known, *others)]
 
-    def document(self, name: str) -> Document | None:
+    def document(self, name: str) -> DocumentationPage | None:
         """A page; `None` if there is no such page. It takes some hundredths of a second the first time."""
         if name not in self._sources:
             return None
         if name not in self._made:
-            self._made[name] = Document(name, self._title(name), self._rendered(self._sources[name]))
+            self._made[name] = DocumentationPage(name, self._title(name), self._rendered(self._sources[name]))
         return self._made[name]
 
     def picture(self, name: str) -> bytes | None:

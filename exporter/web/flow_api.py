@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from exporter.metrics.flow_state import FlowState
 from exporter.model import Arrival, Outcome, Settled
-
-JsonObject = dict[str, Any]
+from exporter.web.api import JsonObject
 
 
 def flow_list(states: Sequence[FlowState], now: float) -> bytes:

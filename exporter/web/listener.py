@@ -18,7 +18,7 @@ from aiohttp import web
 
 from exporter.model import LongTask
 from exporter.supervision import supervised
-from exporter.web.connection import Connection
+from exporter.web.connection import HttpConnection
 
 MAX_CONNECTIONS: Final = 512
 """Several Prometheus servers that scrape hundreds of targets by /probe, and some people; and half of the file
@@ -67,7 +67,7 @@ class Listener:
         self._context = context
         self._limit = limit
         self._failed = failed
-        self._connections: set[Connection] = set()
+        self._connections: set[HttpConnection] = set()
         self._changed = asyncio.Event()
         self._accepting: list[asyncio.Task[None]] = []
         self._handshakes: set[asyncio.Task[None]] = set()
@@ -129,14 +129,14 @@ class Listener:
             await self._changed.wait()
 
     def _open(self, accepted: socket.socket, remote: str) -> None:
-        connection = Connection(self._server, lost=self._lost, idle=self._changed.set)
+        connection = HttpConnection(self._server, lost=self._lost, idle=self._changed.set)
         self._connections.add(connection)
         task = asyncio.get_running_loop().create_task(self._establish(connection, accepted, remote))
         connection.opened_by(task)
         self._handshakes.add(task)
         task.add_done_callback(self._handshakes.discard)
 
-    async def _establish(self, connection: Connection, accepted: socket.socket, remote: str) -> None:
+    async def _establish(self, connection: HttpConnection, accepted: socket.socket, remote: str) -> None:
         loop, context = asyncio.get_running_loop(), self._context()
         try:
             if context is None:
@@ -159,7 +159,7 @@ class Listener:
             self._lost(connection)
             raise
 
-    def _lost(self, connection: Connection) -> None:
+    def _lost(self, connection: HttpConnection) -> None:
         self._connections.discard(connection)
         self._changed.set()
 

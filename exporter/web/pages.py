@@ -17,14 +17,14 @@ from exporter.metrics.changes import changed_since
 from exporter.metrics.domain_state import DomainState, FollowedState
 from exporter.metrics.endpoint_state import EndpointState, Health
 from exporter.metrics.flow_state import MAX_HISTORY, FlowState
-from exporter.metrics.history import ATTEMPTS_KEPT, Attempt, KeptFailure, Turn
+from exporter.metrics.history import ATTEMPTS_KEPT, KeptFailure, PastProbe, Turn
 from exporter.metrics.label_text import escaped
 from exporter.metrics.record import unfold
 from exporter.metrics.store import Snapshot
 from exporter.model import CertificateFacts, Failure, ProbeResult, TlsFacts
 from exporter.web import links, roundup, wording
 from exporter.web.charts import HISTORY_HEIGHT, Bar, Strip, columns, stack, strip, waterfall, way
-from exporter.web.documentation import Document
+from exporter.web.documentation import DocumentationPage
 from exporter.web.filters import choices
 from exporter.web.ninety_days import ninety_days
 from exporter.web.page import Page
@@ -45,7 +45,7 @@ URGENCY: Final = tuple(Health)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StatusRow:
     """A line of the status page.
 
     Attributes:
@@ -224,7 +224,7 @@ class Pages:
             json=links.json_link(links.domain_link(state.name)),
         )
 
-    def document(self, page: Page, document: Document, contents: Sequence[tuple[str, str]]) -> Iterator[bytes]:
+    def document(self, page: Page, document: DocumentationPage, contents: Sequence[tuple[str, str]]) -> Iterator[bytes]:
         """A page of the documentation, and the names and titles of all."""
         return self._renderer.render("docs.html", page=page, document=document, contents=contents)
 
@@ -233,13 +233,13 @@ class Pages:
         return self._renderer.render("error.html", page=page, status=status, reason=reason, text=text)
 
 
-def _rows(shown: Sequence[EndpointState], selection: Selection) -> Iterator[Row]:
+def _rows(shown: Sequence[EndpointState], selection: Selection) -> Iterator[StatusRow]:
     last: str | None = None
     for state in shown:
         group = state.endpoint.labels.get(selection.group, "") if selection.group else None
         latest = state.latest
         result = None if latest is None else unfold(latest, state.endpoint.name, transcript=False)
-        yield Row(
+        yield StatusRow(
             state=state,
             result=result,
             bars=() if result is None else stack(result.spans),
@@ -276,7 +276,7 @@ def _page_numbers(current: int, total: int) -> list[int | None]:
     return numbers
 
 
-def _axis(attempts: Sequence[Attempt]) -> list[float]:
+def _axis(attempts: Sequence[PastProbe]) -> list[float]:
     """The ends of some probes at equal distances in the picture of them."""
     step = (len(attempts) - 1) / (AXIS_MARKS - 1)
     places = sorted({round(mark * step) for mark in range(AXIS_MARKS)}) if attempts else []

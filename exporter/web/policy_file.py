@@ -15,9 +15,9 @@ from typing import Final
 
 import structlog
 
-from exporter.config.document import Document, YamlMapping, read_document
+from exporter.config.document import YamlDocument, YamlMapping, read_document
 from exporter.config.files import read_text
-from exporter.config.problems import ConfigurationError, Note, Notes, Problem, Reading, quoted
+from exporter.config.problems import ConfigurationError, Note, Problem, Reading, SectionNotes, quoted
 from exporter.config.sections import read_section
 from exporter.file_version import FileVersion, file_version
 from exporter.threads import in_own_thread
@@ -30,7 +30,7 @@ CHECK_INTERVAL: Final = 1.0
 
 log = structlog.get_logger()
 
-Signature = tuple[FileVersion | None, ...]
+FileVersions = tuple[FileVersion | None, ...]
 """Identifies the versions of files; `None` for a missing file."""
 
 
@@ -49,7 +49,7 @@ class PolicyFile:
         """
         self._path = path
         self._named: tuple[Path, ...] = ()
-        self._seen: Signature = ()
+        self._seen: FileVersions = ()
         self.policy = self._load()
 
     async def follow(self, changed: Callable[[Policy], None], reloaded: Callable[[bool], None]) -> None:
@@ -126,7 +126,7 @@ def _version(file: Path) -> FileVersion | None:
         return None
 
 
-def read_web_config(path: Path) -> tuple[WebConfig, Document]:
+def read_web_config(path: Path) -> tuple[WebConfig, YamlDocument]:
     """Reads a file, but not those that it names.
 
     Returns:
@@ -143,9 +143,9 @@ def read_web_config(path: Path) -> tuple[WebConfig, Document]:
     return reading.value, document
 
 
-def _web_config(document: Document, directory: Path) -> Reading[WebConfig]:
+def _web_config(document: YamlDocument, directory: Path) -> Reading[WebConfig]:
     """`directory` is absolute, but with its symlinks: a mounted Secret is replaced by turning one."""
-    notes = Notes()
+    notes = SectionNotes()
     root = YamlMapping() if document.root is None else document.root
     if not isinstance(root, YamlMapping):
         notes.problem((), "a web configuration must be a mapping of keys to values at its top")
@@ -164,7 +164,7 @@ def _web_config(document: Document, directory: Path) -> Reading[WebConfig]:
     return notes.reading(config)
 
 
-def _tls(section: TlsServerSection | None, directory: Path, notes: Notes) -> TlsSettings | None:
+def _tls(section: TlsServerSection | None, directory: Path, notes: SectionNotes) -> TlsSettings | None:
     """`None` where nothing is written: then it is plain HTTP."""
     if section is None or not section.model_fields_set:
         return None
@@ -198,7 +198,7 @@ def _tls(section: TlsServerSection | None, directory: Path, notes: Notes) -> Tls
     return settings
 
 
-def _headers(section: HttpServerSection | None, notes: Notes) -> Mapping[str, str]:
+def _headers(section: HttpServerSection | None, notes: SectionNotes) -> Mapping[str, str]:
     written = {} if section is None else dict(section.headers or {})
     for name, value in written.items():
         if value and HEADERS[name] and value not in HEADERS[name]:
@@ -207,7 +207,7 @@ def _headers(section: HttpServerSection | None, notes: Notes) -> Mapping[str, st
     return MappingProxyType({name: value for name, value in written.items() if value})
 
 
-def _rate_limit(section: RateLimitSection | None, notes: Notes) -> RateLimit | None:
+def _rate_limit(section: RateLimitSection | None, notes: SectionNotes) -> RateLimit | None:
     if section is None or not section.interval:
         return None
     if not section.burst:

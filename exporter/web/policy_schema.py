@@ -124,7 +124,7 @@ HeaderName: TypeAlias = Annotated[str, Text(_Choice({name: name for name in HEAD
 HeaderValue: TypeAlias = Annotated[str, Text(_header_value)]
 User: TypeAlias = Annotated[str, Text(_user)]
 Hash: TypeAlias = Annotated[bytes, Text(_hash)]
-Interval: TypeAlias = Annotated[float, Text(_go_duration)]
+GoDuration: TypeAlias = Annotated[float, Text(_go_duration)]
 Burst: TypeAlias = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
@@ -163,7 +163,7 @@ class HttpServerSection(Section):
 class RateLimitSection(Section):
     """How often all clients together may ask."""
 
-    interval: Interval | None = key("Time until one more request may be made.", "1s", "0")
+    interval: GoDuration | None = key("Time until one more request may be made.", "1s", "0")
     burst: Burst | None = key("Requests that may be made at once.", 20, 0)
 
 

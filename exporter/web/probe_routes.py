@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ProbeRequest:
     """A parsed request.
 
     Attributes:
@@ -104,7 +104,7 @@ class _Probing:
             return web.Response(text="".join(lines), headers={hdrs.CONTENT_TYPE: TEXT})
         return web.Response(body=_exposed(asked.endpoint, probed, form), headers={hdrs.CONTENT_TYPE: form.value})
 
-    def _asked(self, query: Mapping[str, str]) -> Asked:
+    def _asked(self, query: Mapping[str, str]) -> ProbeRequest:
         """Parse a query.
 
         Raises:
@@ -128,13 +128,13 @@ class _Probing:
             endpoint = module.endpoint(query.get("target", ""))
         except ValueError as error:
             raise _bad(f"target: {error}") from None
-        return Asked(endpoint, module.allowed, "".join(render_module(module)), name)
+        return ProbeRequest(endpoint, module.allowed, "".join(render_module(module)), name)
 
-    def _configured(self, name: str) -> Asked:
+    def _configured(self, name: str) -> ProbeRequest:
         endpoint = self._endpoint(name)
         if endpoint is None:
             raise web.HTTPNotFound(text=f"No endpoint named {quoted(name)}.\n")
-        return Asked(endpoint, None, "".join(render_endpoint(endpoint)))
+        return ProbeRequest(endpoint, None, "".join(render_endpoint(endpoint)))
 
 
 def _bad(complaint: str) -> web.HTTPBadRequest:
@@ -166,7 +166,7 @@ def _exposed(endpoint: Endpoint, probed: Probed, form: Format) -> bytes:
     return expose_probe(states, probed, form)
 
 
-def _explained(asked: Asked, probed: Probed, within: float, took: float) -> Iterator[str]:
+def _explained(asked: ProbeRequest, probed: Probed, within: float, took: float) -> Iterator[str]:
     """All about a probe, for people."""
     by = f"by module {asked.module}" if asked.module else "as configured"
     yield f"Probe of {asked.endpoint.name} {by}, answered after {took:.3f} s of {within:g} s\n"

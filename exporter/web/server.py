@@ -42,7 +42,7 @@ class Observers:
     reloaded: Callable[[bool], None] = lambda _: None
 
 
-class Server:
+class WebInterface:
     """The interface while it is served."""
 
     def __init__(
@@ -89,7 +89,7 @@ async def serve(
     web_config: PolicyFile | None = None,
     prefix: str = "",
     observers: Observers | None = None,
-) -> Server:
+) -> WebInterface:
     """Serves the interface.
 
     Args:
@@ -117,7 +117,7 @@ async def serve(
         runner.server.request_factory = take_off(prefix, runner.server.request_factory)
     listener = Listener(runner.server, lambda: security.policy.context, failed=told.failed)
     listener.start([each for one in listening for each in one.sockets])
-    server = Server(runner, listener, security, listening, prefix)
+    server = WebInterface(runner, listener, security, listening, prefix)
     if web_config is not None:
         server.follow(web_config, told)
     return server

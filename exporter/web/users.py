@@ -48,7 +48,7 @@ class BusyError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Login:
+class _PendingLogin:
     """A login that waits to be checked."""
 
     digest: bytes
@@ -65,10 +65,10 @@ class _Line:
     """
 
     def __init__(self) -> None:
-        self._networks: dict[str, list[_Login]] = {}
+        self._networks: dict[str, list[_PendingLogin]] = {}
         self._length = 0
 
-    def add(self, network: str, login: _Login) -> _Login | None:
+    def add(self, network: str, login: _PendingLogin) -> _PendingLogin | None:
         """Add a waiting login. Returns the one that has to go, if there are too many."""
         self._networks.setdefault(network, []).append(login)
         self._length += 1
@@ -77,7 +77,7 @@ class _Line:
         most = max(self._networks, key=lambda each: len(self._networks[each]))
         return self._take(most, 0)
 
-    def next(self) -> _Login | None:
+    def next(self) -> _PendingLogin | None:
         """Remove and return the next login; `None` if none waits."""
         if not self._networks:
             return None
@@ -88,14 +88,14 @@ class _Line:
             self._networks[network] = self._networks.pop(network)
         return login
 
-    def clear(self) -> list[_Login]:
+    def clear(self) -> list[_PendingLogin]:
         """Remove and return all waiting logins."""
         waiting = [login for logins in self._networks.values() for login in logins]
         self._networks.clear()
         self._length = 0
         return waiting
 
-    def _take(self, network: str, index: int) -> _Login:
+    def _take(self, network: str, index: int) -> _PendingLogin:
         logins = self._networks[network]
         self._length -= 1
         login = logins.pop(index)
@@ -157,11 +157,11 @@ class Users:
         if digest in self._wrong:
             return False
         if digest not in self._pending:
-            self._queue(_Login(digest, hashed, password, asyncio.get_running_loop().create_future()), remote)
+            self._queue(_PendingLogin(digest, hashed, password, asyncio.get_running_loop().create_future()), remote)
         # Others may wait for the same check: a cancelled caller must not cancel it for them.
         return await asyncio.shield(self._pending[digest])
 
-    def _queue(self, login: _Login, remote: str | None) -> None:
+    def _queue(self, login: _PendingLogin, remote: str | None) -> None:
         self._pending[login.digest] = login.judged
         login.judged.add_done_callback(lambda judged: self._forget(login.digest, judged))
         dropped = self._line.add(_network(remote), login)
@@ -184,7 +184,7 @@ class Users:
             else:
                 login.judged.set_result(admitted)
 
-    async def _judge(self, login: _Login) -> bool:
+    async def _judge(self, login: _PendingLogin) -> bool:
         loop = asyncio.get_running_loop()
         matches = await loop.run_in_executor(self._thread, _matches, login.password, login.hashed or self._decoy)
         admitted = matches and login.hashed is not None

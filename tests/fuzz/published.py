@@ -14,7 +14,7 @@ from exporter.domains.discovery.pacc import digest_matches, parse_pacc
 from exporter.domains.posture.dkim_key import DkimError, dkim_records, parse_dkim
 from exporter.domains.posture.dmarc_policy import DmarcError, parse_dmarc
 from exporter.domains.posture.spf_evaluation import Ask, Told, check_host
-from exporter.domains.posture.spf_macros import Session
+from exporter.domains.posture.spf_macros import SenderIdentity
 from exporter.domains.posture.spf_record import SpfSyntaxError, parse_spf
 from exporter.domains.posture.sts_policy import InvalidError, parse_policy, parse_sts_record, parse_tls_rpt
 from exporter.domains.tags import having_version
@@ -98,7 +98,7 @@ def text_record(octets: bytes) -> None:
 def spf_evaluation(octets: bytes) -> None:
     """Each line is the next answer to a question for a record; addresses are always the same."""
     answers = octets.split(b"\n")
-    run = check_host(Session(ip_address("192.0.2.1"), "a@example.com", "mx.example.com"), "example.com")
+    run = check_host(SenderIdentity(ip_address("192.0.2.1"), "a@example.com", "mx.example.com"), "example.com")
     told: Told | None = None
     with suppress(StopIteration):
         for number in range(MOST_QUESTIONS):

@@ -17,7 +17,7 @@ from exporter.domains.discovery.discoverer import SHORT
 from exporter.domains.discovery.written import configuration, document
 from exporter.domains.target_rule import ONLY_PUBLIC
 from exporter.model import Source
-from exporter.net.fetch import Document, FetchError, Lost
+from exporter.net.fetch import FetchedDocument, FetchError, Lost
 from tests.servers import dns as servers
 from tests.servers.published import DRIP, HANG, PATIENCE, Bench, Web, bench
 
@@ -125,7 +125,7 @@ async def test_a_host_that_is_there_for_documents_alone_is_missed_when_it_fails(
 async def test_a_host_that_does_not_exist_is_not_missed_when_time_is_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def late(*_: object, **__: object) -> Document:
+    async def late(*_: object, **__: object) -> FetchedDocument:
         raise FetchError(Lost.UNREACHABLE, "did not answer within 1 s")
 
     async with bench(tmp_path, [], ["d.test"], Web()) as here:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from exporter.demo.dns_server import nameserver, zone
-from exporter.domains.checks.examination import Place, Settings, Shown
+from exporter.domains.checks.examination import HandshakeResult, MailService, Settings
 from exporter.domains.judge import Judge
 from exporter.domains.lookups import Lookups
 from exporter.model import DnsSettings, DomainCheck, DomainProblem, FailureReason, KeyType, Phase
@@ -24,14 +24,16 @@ class NoTls:
 
     async def shake(
         self,
-        place: Place,  # noqa: ARG002 - there is no TLS, whatever is asked for
+        place: MailService,  # noqa: ARG002 - there is no TLS, whatever is asked for
         address: str,
         *,
         server_name: str,  # noqa: ARG002 - likewise
         key_type: KeyType | None,  # noqa: ARG002 - likewise
         ca_file: Path | None,  # noqa: ARG002 - likewise
-    ) -> Shown:
-        return Shown(FailureReason.TIMEOUT, Phase.CONNECT) if address == "45.67.0.99" else Shown(None)
+    ) -> HandshakeResult:
+        return (
+            HandshakeResult(FailureReason.TIMEOUT, Phase.CONNECT) if address == "45.67.0.99" else HandshakeResult(None)
+        )
 
 
 async def told(records: str, name: str, check: str, **settings: object) -> str:

@@ -23,7 +23,7 @@ import pytest
 import yaml
 
 from exporter.flows import message, signature
-from exporter.flows.signature import Token
+from exporter.flows.signature import MessageToken
 from exporter.model import Secret
 from tests.servers import mail_filter as treat
 from tests.servers.exporter import COMMAND, Exporter, exporter_running
@@ -87,7 +87,7 @@ def imitations(folder: Path) -> None:
     pattern = message.build(sample, "crowd0", f"sender@{DOMAIN}", f"crowd@{DOMAIN}", now).octets
     pattern = pattern[: pattern.index(b"\r\n\r\n") + 100]
     for number in range(FOREIGN):
-        token = Token(signature.mark(f"crowd{number % SHARING}"), number, now - number)
+        token = MessageToken(signature.mark(f"crowd{number % SHARING}"), number, now - number)
         octets = pattern.replace(sample.encode(), signature.sign(token, forger).encode())
         if number % 10 == 0:
             genuine = signature.sign(token, key)

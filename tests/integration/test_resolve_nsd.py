@@ -11,7 +11,7 @@ import pytest
 
 from exporter.model import DnsSettings, FailureReason, IpFamily
 from exporter.net.dns_answers import Answers
-from exporter.net.dns_query import Records
+from exporter.net.dns_query import RecordSet
 from exporter.net.nameserver import Nameserver
 from exporter.net.resolve import MAX_ADDRESSES, ResolveError, Resolver
 from tests.servers.nsd import nsd
@@ -147,6 +147,6 @@ async def test_other_kinds_of_records_can_be_asked_for(
     answers = Answers([Nameserver(*server)], asyncio.get_running_loop().time)
     deadline = asyncio.get_running_loop().time() + 5
     (outcome,) = await answers.ask([(name, dns.rdatatype.from_text(rdtype))], deadline)
-    assert isinstance(outcome, Records)
+    assert isinstance(outcome, RecordSet)
     assert [text] == [rdata.to_text() for rdata in outcome.rdatas]
     assert 300.0 == outcome.ttl

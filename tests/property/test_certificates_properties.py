@@ -12,7 +12,7 @@ from OpenSSL import crypto
 
 from exporter.certificates import (
     Chain,
-    Finding,
+    VerificationFinding,
     certificate,
     examine,
     judge,
@@ -35,7 +35,7 @@ PATH: Final = (LEAF.der, ROOT.der)
 RESPONSE: Final = authority.staple(LEAF, ROOT)
 
 codes = st.one_of(st.sampled_from(Code), st.integers(1, 120))
-findings = st.lists(st.builds(Finding, codes, st.integers(0, 5)), max_size=6)
+findings = st.lists(st.builds(VerificationFinding, codes, st.integers(0, 5)), max_size=6)
 hosts = st.one_of(
     st.text(max_size=80), st.text(string.ascii_lowercase + "-.*1234567890:", max_size=40), st.ip_addresses().map(str)
 )
@@ -78,7 +78,7 @@ chains = st.builds(
 )
 
 
-OF_NO_INTEREST = Finding(Code.INVALID_PURPOSE, 0)
+OF_NO_INTEREST = VerificationFinding(Code.INVALID_PURPOSE, 0)
 """OpenSSL's word on the leaf's keyUsage, whose extendedKeyUsage is good here."""
 
 
@@ -93,7 +93,7 @@ def test_a_judgement_is_made_of_anything(chain: Chain, name: str, now: float) ->
 
 
 @given(findings.filter(lambda found: any(code not in DATES for code, _ in found)))
-def test_a_chain_that_openssl_has_anything_against_is_never_verified(found: list[Finding]) -> None:
+def test_a_chain_that_openssl_has_anything_against_is_never_verified(found: list[VerificationFinding]) -> None:
     found = [each for each in found if each != OF_NO_INTEREST]
     verdict = judge(examine(PATH, PATH, found, finished=True), NAME, b"", NOW.timestamp())
 
@@ -101,7 +101,7 @@ def test_a_chain_that_openssl_has_anything_against_is_never_verified(found: list
 
 
 @given(findings, st.booleans())
-def test_only_a_chain_without_any_fault_is_sound(found: list[Finding], finished: bool) -> None:
+def test_only_a_chain_without_any_fault_is_sound(found: list[VerificationFinding], finished: bool) -> None:
     clean = finished and all(code in DATES or (code, depth) == OF_NO_INTEREST for code, depth in found)
 
     assert clean == examine(PATH, PATH, found, finished=finished).sound

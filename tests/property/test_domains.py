@@ -16,7 +16,7 @@ from exporter.domains.discovery.pacc import digest_matches, parse_pacc
 from exporter.domains.posture.dkim_key import DkimError, parse_dkim
 from exporter.domains.posture.dmarc_policy import DmarcError, parse_dmarc
 from exporter.domains.posture.spf_evaluation import Ask, Told, check_host
-from exporter.domains.posture.spf_macros import Session
+from exporter.domains.posture.spf_macros import SenderIdentity
 from exporter.domains.posture.spf_record import SpfSyntaxError, parse_spf
 from exporter.domains.posture.sts_policy import InvalidError, parse_policy, parse_sts_record, parse_tls_rpt
 from exporter.domains.posture.tlsa import Tlsa, matches
@@ -139,7 +139,7 @@ def test_any_record_is_compared_with_any_chain(
 
 @given(answers=st.lists(st.lists(TEXTS, max_size=3), min_size=1, max_size=5), host=st.ip_addresses())
 def test_spf_ends_whatever_dns_says(answers: list[list[str]], host: object) -> None:
-    run = check_host(Session(ip_address(str(host)), "a@example.com", "mx.example.com"), "example.com")
+    run = check_host(SenderIdentity(ip_address(str(host)), "a@example.com", "mx.example.com"), "example.com")
     told: Told | None = None
     for number in range(400):
         try:

@@ -13,7 +13,7 @@ from exporter.flows.hops import read_hops
 from exporter.flows.matching import matches
 from exporter.flows.message_judging import Copy, judge
 from exporter.flows.mime import UnreadableMessage, parts
-from exporter.flows.signature import Token
+from exporter.flows.signature import MessageToken
 from exporter.flows.spam_scores import SCANNERS, spam_scores
 from exporter.flows.status_codes import reason
 from exporter.model import Awaited, Secret
@@ -125,5 +125,5 @@ def test_no_text_is_signed_by_chance(text: bytes) -> None:
     key=st.binary(min_size=16, max_size=64),
 )
 def test_every_token_comes_back(mark: bytes, sequence: int, milliseconds: int, key: bytes) -> None:
-    token = Token(mark, sequence, milliseconds / 1000)
+    token = MessageToken(mark, sequence, milliseconds / 1000)
     assert token == signature.verify(signature.sign(token, Secret(key)), Secret(key))

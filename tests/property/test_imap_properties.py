@@ -19,8 +19,8 @@ from exporter.protocol.imap_response import (
     MAX_DEPTH,
     Continuation,
     Data,
+    ImapValue,
     Status,
-    Value,
     mailbox_status,
     parse_values,
     read_response,
@@ -172,7 +172,7 @@ def _spell_all(items: Sequence[object], fragments: list[bytes]) -> None:
         _spell(item, fragments)
 
 
-def _plain(value: object) -> Value:
+def _plain(value: object) -> ImapValue:
     if isinstance(value, list):
         return tuple(_plain(item) for item in value)
     return None if value is None else cast("tuple[str, bytes]", value)[1]

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from exporter.model import DnsSettings, FailureReason, IpFamily
 from exporter.net import dns_answers
 from exporter.net.address_order import in_order
-from exporter.net.dns_query import MAX_NEGATIVE_TTL, MAX_TTL, Absent, Failed, Outcome, Records, _Alias, judge
+from exporter.net.dns_query import MAX_NEGATIVE_TTL, MAX_TTL, Absent, Failed, QueryOutcome, RecordSet, _Alias, judge
 from exporter.net.dns_wire import BadAnswer, read_answer
 from exporter.net.nameserver import Nameserver
 from exporter.net.resolve import ResolveError, Resolver
@@ -64,7 +64,7 @@ def mutated() -> st.SearchStrategy[bytes]:
     return st.builds(mutate, changes, st.just(len(SAMPLE)) | st.integers(0, len(SAMPLE)), st.just(b"") | st.binary())
 
 
-def read(wire: bytes) -> Records | Absent | _Alias | BadAnswer:
+def read(wire: bytes) -> RecordSet | Absent | _Alias | BadAnswer:
     """What is made of an answer to `QUERY`."""
     assert isinstance(QUERY, dns.message.QueryMessage)
     try:
@@ -78,7 +78,7 @@ def check_answer(wire: bytes) -> None:
     match read(wire):
         case BadAnswer() as error:
             assert is_one_line_of_ascii(str(error))
-        case Records(rdatas, ttl, _):
+        case RecordSet(rdatas, ttl, _):
             assert rdatas
             assert all(rdata.rdtype == dns.rdatatype.A for rdata in rdatas)
             assert 0 <= ttl <= MAX_TTL
@@ -96,7 +96,7 @@ def is_one_line_of_ascii(text: str) -> bool:
 
 def test_the_sample_is_an_answer() -> None:
     verdict = read(SAMPLE)
-    assert isinstance(verdict, Records)
+    assert isinstance(verdict, RecordSet)
     assert ["192.0.2.1"] == [rdata.to_text() for rdata in verdict.rdatas]
 
 
@@ -168,14 +168,14 @@ def test_an_order_has_the_routed_addresses_or_all_if_there_is_no_route(
     assert ordered == in_order(ordered, sources.__getitem__), "ordering twice changes nothing"
 
 
-def outcomes(name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> st.SearchStrategy[Outcome]:
+def outcomes(name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> st.SearchStrategy[QueryOutcome]:
     """All that nameservers can have to say about a name."""
     if rdtype == dns.rdatatype.A:
         addresses = st.ip_addresses(v=4).map(str)
     else:
         addresses = st.ip_addresses(v=6).map(str) | st.ip_addresses(v=4).map("::ffff:{}".format)
     found = st.lists(addresses, min_size=1, max_size=3).map(
-        lambda texts: Records(tuple(dns.rrset.from_text(name, 60, "IN", rdtype, *texts)), 60.0, SERVER)
+        lambda texts: RecordSet(tuple(dns.rrset.from_text(name, 60, "IN", rdtype, *texts)), 60.0, SERVER)
     )
     text = name.to_text(omit_final_dot=True)
     absent = st.booleans().map(lambda exists: Absent(text, exists=exists, ttl=5.0, server=SERVER))
@@ -194,7 +194,9 @@ def outcomes(name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> st.SearchS
 def test_a_lookup_gives_addresses_of_the_family_or_a_resolve_error(
     host: str, family: IpFamily, search: list[str], data: st.DataObject
 ) -> None:
-    async def answer(name: dns.name.Name, rdtype: dns.rdatatype.RdataType, servers: object, deadline: float) -> Outcome:
+    async def answer(
+        name: dns.name.Name, rdtype: dns.rdatatype.RdataType, servers: object, deadline: float
+    ) -> QueryOutcome:
         assert name.is_absolute()
         assert servers == (SERVER,)
         assert deadline > 0

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable
 
 from exporter.model import Mechanism
 from exporter.protocol.dialogue import Conceal, DeriveKey, GiveChannelBinding, GiveRandom
-from exporter.protocol.sasl_exchange import Attempt, Mechanics, Respond
+from exporter.protocol.sasl_exchange import Mechanics, Respond, SaslAttempt
 from tests.protocol.player import IN_CLEAR, Circumstances
 from tests.protocol.samples import login
 
 
-def attempt(mechanism: Mechanism, username: str, secret: bytes) -> Attempt:
+def attempt(mechanism: Mechanism, username: str, secret: bytes) -> SaslAttempt:
     """An attempt at server.example.com, port 143."""
-    return Attempt(mechanism, login(mechanism, username=username, password=secret), "server.example.com", 143)
+    return SaslAttempt(mechanism, login(mechanism, username=username, password=secret), "server.example.com", 143)
 
 
 def said(

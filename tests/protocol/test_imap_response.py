@@ -9,9 +9,9 @@ from exporter.protocol.imap_response import (
     Condition,
     Continuation,
     Data,
-    Response,
+    ImapResponse,
+    ImapValue,
     Status,
-    Value,
     mailbox_status,
     parse_values,
     read_response,
@@ -68,7 +68,9 @@ class TestFraming:
             (b"* X {3+}\r\n", Data("X", None, (b"{3+}",))),
         ],
     )  # fmt: skip
-    def test_a_response_is_read_to_its_end_and_no_further(self, script: bytes, response: Response, cut: Cut) -> None:
+    def test_a_response_is_read_to_its_end_and_no_further(
+        self, script: bytes, response: ImapResponse, cut: Cut
+    ) -> None:
         played = play(read_response(), script + TRAILING, cut)
 
         assert response == played.value
@@ -177,7 +179,7 @@ class TestValues:
         ],
     )  # fmt: skip
     def test_are_atoms_strings_literals_and_lists(
-        self, fragments: tuple[bytes, ...], values: tuple[Value, ...]
+        self, fragments: tuple[bytes, ...], values: tuple[ImapValue, ...]
     ) -> None:
         assert values == Data("X", None, fragments).values()
 
@@ -200,7 +202,7 @@ class TestValues:
             parse_values((text,))
 
     def test_lists_within_lists_have_an_end(self) -> None:
-        deepest: Value = (b"x",)
+        deepest: ImapValue = (b"x",)
         for _ in range(MAX_DEPTH - 1):
             deepest = (deepest,)
 

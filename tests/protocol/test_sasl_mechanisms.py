@@ -8,10 +8,10 @@ import pytest
 from exporter.model import FailureReason, Mechanism
 from exporter.protocol import sasl_mechanisms
 from exporter.protocol.dialogue import DialogueError
-from exporter.protocol.sasl_exchange import Attempt, Complaint, Mechanics, Respond
+from exporter.protocol.sasl_exchange import Complaint, Mechanics, Respond, SaslAttempt
 from tests.protocol.mechanics import attempt, said
 
-Make = Callable[[Attempt], Mechanics]
+Make = Callable[[SaslAttempt], Mechanics]
 
 TOKEN = b"vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg=="
 """Of RFC 7628 section 4.1."""

@@ -14,9 +14,9 @@ from exporter.model import (
     Awaited,
     Delivery,
     DomainCheck,
+    DomainFinding,
     DomainProblem,
     DomainReport,
-    Finding,
     Flow,
     Hop,
     KeyType,
@@ -103,10 +103,10 @@ def judge(domains: DomainStates, now: float) -> None:
                 }
             ),
             findings=(
-                Finding(
+                DomainFinding(
                     DomainCheck.DANE, DomainProblem.DANE_MISMATCH, f"no record matches what mx1.{LONG_DOMAIN} serves"
                 ),
-                Finding(DomainCheck.SPF, DomainProblem.SPF_SYNTAX, f'"{"include:spf.example.com " * 9}~al"'),
+                DomainFinding(DomainCheck.SPF, DomainProblem.SPF_SYNTAX, f'"{"include:spf.example.com " * 9}~al"'),
             ),
             deliveries=tuple(
                 Delivery(

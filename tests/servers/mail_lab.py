@@ -35,7 +35,7 @@ from exporter.domains import hands
 from exporter.domains.assembly import judge, settings_of
 from exporter.domains.judge import Judge
 from exporter.model import DnsSettings, DomainCheck, LoginBackoff
-from exporter.net.dns_query import Records
+from exporter.net.dns_query import RecordSet
 from exporter.net.resolve import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.visiting.connect import World
@@ -279,7 +279,7 @@ async def withdrawn(lab: Lab, nsd: asyncio.subprocess.Process) -> dict[str, Any]
     async with asyncio.timeout(20):
         while True:
             told = await names.records_at("_25._tcp.mx.withdrawn.lab", dns.rdatatype.TLSA, [AT_HOME])
-            if isinstance(told, Records) and len(told.rdatas) == 1:
+            if isinstance(told, RecordSet) and len(told.rdatas) == 1:
                 break
             await asyncio.sleep(0.05)
     domain = next(each for each in lab.domains if each.name == "withdrawn.lab")

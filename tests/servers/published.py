@@ -15,16 +15,16 @@ import pytest
 from exporter.config.values.allowed import AllowedTargets, parse_allowed
 from exporter.domains.discovery.discoverer import Discoverer, Discovery, Wanted
 from exporter.domains.lookups import Lookups
-from exporter.domains.target_rule import TargetRule
+from exporter.domains.target_rule import DomainTargetRule
 from exporter.model import DnsSettings, Source
-from exporter.net.fetch import Document, Fetcher, FetchError, Lost, Objection
+from exporter.net.fetch import FetchedDocument, Fetcher, FetchError, Lost, Objection
 from exporter.net.resolve import Resolver
 from tests.authority import Party, issue, key_pem, pem
 from tests.servers import dns as servers
 from tests.servers.dns import Nameserver, nameserver
 
 ROOT = issue("Root", authority=True)
-LOOPBACK = TargetRule(AllowedTargets((parse_allowed("127.0.0.0/8"),)))
+LOOPBACK = DomainTargetRule(AllowedTargets((parse_allowed("127.0.0.0/8"),)))
 PATIENCE = 30.0
 """Seconds for answers that come: a busy machine is not a wrong answer."""
 
@@ -78,7 +78,9 @@ class Rerouted(Fetcher):
         super().__init__(names, ca_file=ca_file)
         self._port = port
 
-    async def get(self, url: str, objection: Objection, *, limit: int, within: float, redirects: int = 3) -> Document:
+    async def get(
+        self, url: str, objection: Objection, *, limit: int, within: float, redirects: int = 3
+    ) -> FetchedDocument:
         """As the base class."""
         parts = urlsplit(url)
         placed = url.replace(parts.netloc, f"{parts.netloc}:{self._port}", 1) if parts.port is None else url
@@ -96,10 +98,10 @@ class Bench:
         wanted = Wanted(domain, sources or tuple(Source), **{"rule": LOOPBACK, "patience": PATIENCE, **more})  # type: ignore[arg-type] # of `Wanted`
         return await Discoverer(Lookups(self.resolver), self.fetcher).discover(wanted)
 
-    async def get(self, url: str, rule: TargetRule = LOOPBACK, **more: object) -> Document:
+    async def get(self, url: str, rule: DomainTargetRule = LOOPBACK, **more: object) -> FetchedDocument:
         return await self.fetcher.get(url, rule.objection, **{"limit": 10_000, "within": PATIENCE, **more})  # type: ignore[arg-type] # of `Fetcher.get`
 
-    async def lost(self, url: str, rule: TargetRule = LOOPBACK, **more: object) -> Lost:
+    async def lost(self, url: str, rule: DomainTargetRule = LOOPBACK, **more: object) -> Lost:
         with pytest.raises(FetchError) as caught:
             await self.get(url, rule, **more)
         assert caught.value.detail.isprintable()

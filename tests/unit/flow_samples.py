@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.flows import message, signature
-from exporter.flows.signature import Token
+from exporter.flows.signature import MessageToken
 from exporter.model import (
     Credentials,
     Encryption,
@@ -27,7 +27,7 @@ FLOW = Flow(
     Sending("me@example.com", "you@example.net", SUBMISSION),
     Expected(within=120.0),
 )
-TOKEN = Token(signature.mark("there"), 7, NOW)
+TOKEN = MessageToken(signature.mark("there"), 7, NOW)
 TEXT = signature.sign(TOKEN, KEY)
 
 RECEIVED = (

@@ -15,7 +15,7 @@ from cryptography import x509
 
 from exporter.web.addresses import ListenAddress
 from exporter.web.policy_file import PolicyFile
-from exporter.web.server import Server, serve
+from exporter.web.server import WebInterface, serve
 
 HERE = "127.0.0.1"
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -133,7 +133,7 @@ class Served:
     """The server, and clients of it."""
 
     answers: Answers
-    server: Server
+    server: WebInterface
     stack: AsyncExitStack
 
     async def connect(self, tls: ssl.SSLContext | None = None) -> Client:

@@ -14,7 +14,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from exporter.net.dns_query import Failed, Outcome, Records, ask
+from exporter.net.dns_query import Failed, QueryOutcome, RecordSet, ask
 from exporter.net.nameserver import Nameserver as Address
 from tests.servers import dns as servers
 from tests.servers.dns import Nameserver, Query
@@ -23,18 +23,18 @@ MAIL = "mail.example.test"
 GOOD = servers.records(f"{MAIL}. 300 IN A 192.0.2.1")
 
 
-async def asked(*of: Nameserver, name: str = MAIL, rdtype: str = "A", within: float = 5.0) -> Outcome:
+async def asked(*of: Nameserver, name: str = MAIL, rdtype: str = "A", within: float = 5.0) -> QueryOutcome:
     deadline = asyncio.get_running_loop().time() + within
     addresses = [Address(*server.address) for server in of]
     return await ask(dns.name.from_text(name), dns.rdatatype.from_text(rdtype), addresses, deadline)
 
 
-def texts(outcome: Outcome) -> list[str]:
-    assert isinstance(outcome, Records), outcome
+def texts(outcome: QueryOutcome) -> list[str]:
+    assert isinstance(outcome, RecordSet), outcome
     return [rdata.to_text() for rdata in outcome.rdatas]
 
 
-def detail(outcome: Outcome) -> str:
+def detail(outcome: QueryOutcome) -> str:
     assert isinstance(outcome, Failed), outcome
     return outcome.detail
 

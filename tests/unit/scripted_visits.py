@@ -27,7 +27,7 @@ from exporter.model import (
 )
 from exporter.net.resolve import ResolveError
 from exporter.net.stream import StreamError
-from exporter.visiting.connect import Connection, World
+from exporter.visiting.connect import MailConnection, World
 from tests import virtual_time
 from tests.replay import Replay
 from tests.visits import visitor
@@ -92,7 +92,7 @@ class Network:
     servers: dict[str, Replay | StreamError | None]
     tried: list[str] = field(default_factory=list)
 
-    async def connect(self, address: str, port: int, source_address: str | None) -> Connection:
+    async def connect(self, address: str, port: int, source_address: str | None) -> MailConnection:
         assert 995 == port
         assert source_address is None
         self.tried.append(address)

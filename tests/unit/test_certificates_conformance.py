@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import dsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from exporter.certificates import Verdict as Judgement
+from exporter.certificates import ChainVerdict as Judgement
 from exporter.certificates import examine, judge, strength
-from exporter.certificates.verification import Code, Finding
+from exporter.certificates.verification import Code, VerificationFinding
 from exporter.model import CertificateProblem as Problem
 from tests.authority import NOW, Party, Span, issue, key_pem, pem
 from tests.bending import SUBJECT, armoured, bent, element, replaced
@@ -170,7 +170,7 @@ def test_another_purpose_is_told_by_openssl_alone() -> None:
 
 
 def judgement(path: list[bytes], *findings: tuple[int, int]) -> Judgement:
-    chain = examine(path, path, [Finding(*each) for each in findings], finished=True)
+    chain = examine(path, path, [VerificationFinding(*each) for each in findings], finished=True)
     return judge(chain, NAME, b"", NOW.timestamp())
 
 

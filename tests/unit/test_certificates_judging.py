@@ -10,7 +10,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL.SSL import X509VerificationCodes
 
-from exporter.certificates import Finding, Verdict, examine, failure_reason, judge
+from exporter.certificates import ChainVerdict, VerificationFinding, examine, failure_reason, judge
 from exporter.certificates.certificate import OVERHEAD
 from exporter.certificates.verification import DATES, NO_ISSUER, REPORTS, WEAKNESSES, Code
 from exporter.model import CertificateProblem as Problem
@@ -26,14 +26,14 @@ def verdict(
     name: str = NAME,
     at: float = 0.0,
     finished: bool = True,
-) -> Verdict:
+) -> ChainVerdict:
     """The judgement, by default of a path that was presented just so.
 
     Args:
         at: Seconds from now.
     """
     sent = [party.der for party in path if presented is None] + [party.der for party in presented or ()]
-    found = [Finding(*finding) for finding in findings]
+    found = [VerificationFinding(*finding) for finding in findings]
     chain = examine(sent, [party.der for party in path], found, finished=finished)
     return judge(chain, name, b"", NOW.timestamp() + at)
 
@@ -44,7 +44,7 @@ def path() -> list[Party]:
 
 
 def test_nothing_wrong_is_nothing_said(path: list[Party]) -> None:
-    assert Verdict((), "", None, None) == verdict(path)
+    assert ChainVerdict((), "", None, None) == verdict(path)
 
 
 @pytest.mark.parametrize("code", sorted(set(Code) - DATES - WEAKNESSES))
@@ -321,6 +321,6 @@ def test_a_chain_takes_up_what_all_of_it_does(path: list[Party]) -> None:
 
 
 def test_a_weakness_of_what_cannot_be_read_is_told_as_openssl_does() -> None:
-    chain = examine([], [b"junk"], [Finding(Code.EE_KEY_TOO_SMALL, 0)], finished=True)
+    chain = examine([], [b"junk"], [VerificationFinding(Code.EE_KEY_TOO_SMALL, 0)], finished=True)
 
     assert Problem.WEAK_KEY in {fault.problem for fault in chain.faults}

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import NameOID
 
-from exporter.certificates import Finding, certificate, distinguished, examine, names, text
+from exporter.certificates import VerificationFinding, certificate, distinguished, examine, names, text
 from exporter.certificates.certificate import UnreadableError, read
 from exporter.certificates.der import MalformedError
 from exporter.certificates.fields import take_apart
@@ -197,7 +197,7 @@ def test_an_extension_of_another_form_does_not_hide_the_next_one() -> None:
 
 def test_an_extension_that_occurs_twice_is_why_no_issuer_is_found() -> None:
     leaf = with_extensions(element(0x30, OID, TEXT), element(0x30, OID, TEXT))
-    chain = examine([leaf], [leaf], [Finding(20, 0)], finished=True)
+    chain = examine([leaf], [leaf], [VerificationFinding(20, 0)], finished=True)
 
     words = "the certificate has an extension twice, so OpenSSL seeks no issuer of it"
     assert [(Problem.INVALID, words)] == [(fault.problem, fault.words) for fault in chain.faults]

@@ -6,7 +6,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID, ObjectIdentifier
 
-from exporter.certificates import Finding, examine, trust
+from exporter.certificates import VerificationFinding, examine, trust
 from exporter.certificates.fields import take_apart
 from exporter.certificates.verification import Code
 from exporter.model import CertificateProblem as Problem
@@ -40,7 +40,7 @@ def told(*extensions: x509.ExtensionType, above: bool = False, anchors: frozense
         "Last", stranger, alternatives=[NAME], authority=above, extensions=[(each, False) for each in extensions]
     )
     path = [issue(NAME, last, alternatives=[NAME]), last] if above else [last]
-    found = [Finding(Code.UNABLE_TO_GET_ISSUER_CERT_LOCALLY, len(path) - 1)]
+    found = [VerificationFinding(Code.UNABLE_TO_GET_ISSUER_CERT_LOCALLY, len(path) - 1)]
     chain = examine([each.der for each in path], [each.der for each in path], found, finished=True, anchors=anchors)
     return {fault.problem for fault in chain.faults}
 

@@ -25,7 +25,7 @@ from exporter.model import (
 from exporter.protocol.redaction import Redactor
 from exporter.visiting.clearing import REMEMBERED, KnownSecrets, cleared
 from exporter.visiting.connect import World
-from exporter.visiting.notes import Notes
+from exporter.visiting.notes import ProbeNotes
 from exporter.visiting.visit import Visitor
 from tests import virtual_time
 from tests.replay import Replay
@@ -161,7 +161,7 @@ def test_a_server_that_repeats_a_secret_in_a_later_visit_is_not_heard() -> None:
 
 def subject_shown(facts: TlsFacts, redactor: Redactor) -> str:
     """Of the first certificate, in the result of a visit that saw these."""
-    notes = Notes("e", 1.7e9, lambda: 0.0, redactor)
+    notes = ProbeNotes("e", 1.7e9, lambda: 0.0, redactor)
     notes.learn(Facts(tls=replace(facts)))
     shown = notes.result().facts.tls
     return "" if shown is None else shown.chain[0].subject

@@ -11,7 +11,7 @@ import dns.name
 import dns.rdatatype
 import pytest
 
-from exporter.net.dns_query import Failed, Outcome, Records, ask
+from exporter.net.dns_query import Failed, QueryOutcome, RecordSet, ask
 from exporter.net.dns_wire import BadAnswer, read_answer
 from exporter.net.nameserver import Nameserver as Address
 from tests.servers import dns as servers
@@ -102,7 +102,7 @@ def malformed(*records: bytes) -> servers.Behaviour:
     return behave
 
 
-async def asked(server: Nameserver) -> Outcome:
+async def asked(server: Nameserver) -> QueryOutcome:
     deadline = asyncio.get_running_loop().time() + 5
     return await ask(dns.name.from_text(NAME), TLSA, [Address(*server.address)], deadline)
 
@@ -110,7 +110,7 @@ async def asked(server: Nameserver) -> Outcome:
 async def test_what_could_be_read_is_told_with_how_much_could_not() -> None:
     async with nameserver(malformed(record(SHORT), record(GOOD), record(b""))) as server:
         found = await asked(server)
-    assert isinstance(found, Records)
+    assert isinstance(found, RecordSet)
     assert (1, 2) == (len(found.rdatas), found.unreadable)
 
 
@@ -132,5 +132,5 @@ async def test_it_is_told_whether_the_server_has_validated_the_answer(authentic:
 
     async with nameserver(behave) as server:
         found = await asked(server)
-    assert isinstance(found, Records)
+    assert isinstance(found, RecordSet)
     assert authentic is found.authentic

@@ -20,7 +20,7 @@ from exporter.domains.discovery.pacc import digest_matches, parse_pacc
 from exporter.domains.discovery.presets import preset_answer
 from exporter.domains.discovery.written import configuration
 from exporter.domains.registrable import registrable_domain, same_owner
-from exporter.domains.target_rule import TargetRule
+from exporter.domains.target_rule import DomainTargetRule
 from exporter.model import Encryption, Protocol, Source
 
 PROVIDERS = json.loads((Path(__file__).parents[1] / "data/mail-providers.json").read_text())
@@ -309,8 +309,8 @@ def test_who_owns_a_name(one: str, other: str, same: bool) -> None:
     assert same is same_owner(one, other)
 
 
-def rule(*allowed: str) -> TargetRule:
-    return TargetRule(AllowedTargets(tuple(map(parse_allowed, allowed))) if allowed else None)
+def rule(*allowed: str) -> DomainTargetRule:
+    return DomainTargetRule(AllowedTargets(tuple(map(parse_allowed, allowed))) if allowed else None)
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from exporter.domains.checks.examination import Place, Settings, Shown
+from exporter.domains.checks.examination import HandshakeResult, MailService, Settings
 from exporter.domains.judge import Judge
 from exporter.domains.lookups import Lookups
-from exporter.domains.posture.memory import MAX_REMEMBERED, Memory, read, written
+from exporter.domains.posture.memory import MAX_REMEMBERED, DomainMemory, read, written
 from exporter.domains.target_rule import ONLY_PUBLIC
 from exporter.model import DomainCheck, DomainProblem, DomainReport, IpFamily, KeyType, Resolution, Sender
-from exporter.net.dns_query import Absent, Failed, Outcome, Records
+from exporter.net.dns_query import Absent, Failed, QueryOutcome, RecordSet
 from exporter.net.fetch import Fetcher
 from exporter.net.nameserver import Nameserver
 from tests.authority import NOW, Party, Span, issue
@@ -66,19 +66,19 @@ class World:
             self.records if (name, rdtype) == ("_25._tcp.mx.example.com", "TLSA") else self.zone.get((name, rdtype), [])
         )
 
-    async def validates(self, outcome: Outcome) -> bool:
+    async def validates(self, outcome: QueryOutcome) -> bool:
         return outcome is not None
 
     async def shake(
-        self, place: Place, address: str, *, server_name: str, key_type: KeyType | None, ca_file: Path | None
-    ) -> Shown:
+        self, place: MailService, address: str, *, server_name: str, key_type: KeyType | None, ca_file: Path | None
+    ) -> HandshakeResult:
         assert ("mx.example.com", "45.67.0.1", "mx.example.com", None) == (place.host, address, server_name, ca_file)
         party = self.served if key_type in (None, KeyType.ECDSA) else self.other
         if party is None:
-            return Shown(None)
+            return HandshakeResult(None)
         end = party.certificate.not_valid_after_utc.timestamp()
         begin = party.certificate.not_valid_before_utc.timestamp()
-        return Shown(None, chain=(party.der,), not_before=begin, not_after=end)
+        return HandshakeResult(None, chain=(party.der,), not_before=begin, not_after=end)
 
 
 class Names:
@@ -88,15 +88,17 @@ class Names:
         self._world = world
         self.resolve, self.validates = world.resolve, world.validates
 
-    async def records(self, name: str, rdtype: dns.rdatatype.RdataType, *, checking_disabled: bool = False) -> Outcome:
+    async def records(
+        self, name: str, rdtype: dns.rdatatype.RdataType, *, checking_disabled: bool = False
+    ) -> QueryOutcome:
         assert not checking_disabled
         texts = await self._world.records_of(name, dns.rdatatype.to_text(rdtype))
         if not texts:
             return Absent(name, exists=True, ttl=1.0, server=HERE, authentic=True)
         rdatas = tuple(dns.rdata.from_text(dns.rdataclass.IN, rdtype, text) for text in texts)
-        return Records(rdatas, 1.0, HERE, authentic=True, name=name)
+        return RecordSet(rdatas, 1.0, HERE, authentic=True, name=name)
 
-    async def records_at(self, name: str, rdtype: dns.rdatatype.RdataType, addresses: Sequence[str]) -> Outcome:
+    async def records_at(self, name: str, rdtype: dns.rdatatype.RdataType, addresses: Sequence[str]) -> QueryOutcome:
         assert (name, rdtype, ["45.67.0.53"]) == ("_25._tcp.mx.example.com", dns.rdatatype.TLSA, [*addresses])
         texts = self._world.at_home
         if texts is None:
@@ -104,10 +106,10 @@ class Names:
         if not texts:
             return Absent(name, exists=False, ttl=1.0, server=HERE, authoritative=True)
         rdatas = tuple(dns.rdata.from_text(dns.rdataclass.IN, rdtype, text) for text in texts)
-        return Records(rdatas, 1.0, HERE, name=name, authoritative=True)
+        return RecordSet(rdatas, 1.0, HERE, name=name, authoritative=True)
 
 
-def judge_of(world: World, at: float = 0.0, memories: dict[str, Memory] | None = None) -> Judge:
+def judge_of(world: World, at: float = 0.0, memories: dict[str, DomainMemory] | None = None) -> Judge:
     def nothing(_: Settings) -> Fetcher:
         return Fetcher(Names(world))
 
@@ -175,7 +177,7 @@ async def test_who_withdraws_the_old_record_first_is_warned_while_caches_know_it
 async def test_who_withdraws_everything_first_is_warned_before_another_record_breaks_it() -> None:
     world = World([tlsa(OLD)], OLD)
     now = -20 * 86400.0
-    memories: dict[str, Memory] = {}
+    memories: dict[str, DomainMemory] = {}
     assert (True, False, set()) == await told(judge_of(world, now, memories))
     world.records = []
     assert (True, None, {DomainProblem.DANE_WITHDRAWN}) == await told(judge_of(world, now + 60, memories))
@@ -201,7 +203,7 @@ async def test_in_the_right_order_the_zones_own_servers_say_nothing_wrong() -> N
 
 
 async def test_a_key_that_a_renewal_has_kept_is_expected_to_be_kept_again() -> None:
-    memories: dict[str, Memory] = {}
+    memories: dict[str, DomainMemory] = {}
     world = World([tlsa(OLD)], OLD)
     assert {DomainProblem.DANE_RENEWAL_UNPREPARED} == (await told(judge_of(world, 10 * 86400.0, memories)))[2]
     world.served = issue("mx.example.com", alternatives=["mx.example.com"], key=OLD.key, days=Span(20, 110))
@@ -220,10 +222,10 @@ async def test_a_key_of_another_kind_is_judged_too() -> None:
 
 
 async def test_a_domain_that_changes_all_the_time_fills_no_memory() -> None:
-    memories: dict[str, Memory] = {}
+    memories: dict[str, DomainMemory] = {}
     world = World([], OLD)
     for number in range(3):
-        memories.setdefault("example.com", Memory()).matched |= {
+        memories.setdefault("example.com", DomainMemory()).matched |= {
             ("mx.example.com", 25, 3, 1, 1, bytes([number, other])) for other in range(200)
         }
         world.records = [tlsa(OLD)]
@@ -232,7 +234,7 @@ async def test_a_domain_that_changes_all_the_time_fills_no_memory() -> None:
 
 
 async def test_what_is_remembered_survives_a_restart() -> None:
-    memories: dict[str, Memory] = {}
+    memories: dict[str, DomainMemory] = {}
     world = World([tlsa(OLD), tlsa(NEW)], OLD)
     assert True is (await told(judge_of(world, -20 * 86400.0, memories)))[1]
     world.served = NEW
@@ -243,9 +245,9 @@ async def test_what_is_remembered_survives_a_restart() -> None:
     assert False is (await told(judge_of(world, -20 * 86400.0, again)))[1]
 
 
-@pytest.mark.parametrize("document", [{}, {"matched": 3}, {**written(Memory()), "served": [["a", "b", "zz", 1]]}])
+@pytest.mark.parametrize("document", [{}, {"matched": 3}, {**written(DomainMemory()), "served": [["a", "b", "zz", 1]]}])
 def test_a_memory_that_makes_no_sense_is_none(document: dict[str, Any]) -> None:
-    assert Memory() == read(document)
+    assert DomainMemory() == read(document)
 
 
 async def test_a_prepared_renewal_is_no_matter_for_a_warning() -> None:

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 import pytest
 
 from exporter.domains.posture.spf_evaluation import Judgement, SpfResult, Told, _can_be_asked, check_host
-from exporter.domains.posture.spf_macros import MAX_DOMAIN, Session, shortened
+from exporter.domains.posture.spf_macros import MAX_DOMAIN, SenderIdentity, shortened
 from exporter.domains.posture.spf_record import MAX_RECORD, SpfSyntaxError, parse_spf
 
 
@@ -54,7 +54,7 @@ def test_a_name_that_is_too_long_keeps_as_many_labels_as_fit(label: str, more: i
 
 def told(record: str, **answers: Sequence[str]) -> Judgement:
     """What comes of a record for 192.0.2.1, by answers to questions of each type."""
-    run = check_host(Session(ip_address("192.0.2.1"), "a@example.com", "mx.example.com"), "example.com")
+    run = check_host(SenderIdentity(ip_address("192.0.2.1"), "a@example.com", "mx.example.com"), "example.com")
     ask = next(run)
     try:
         while True:
@@ -89,7 +89,7 @@ def test_ten_hosts_of_mx_are_asked_for_and_no_more(count: int, result: SpfResult
 def test_the_name_of_the_client_is_the_domain_before_those_below_it() -> None:
     """Section 7.3: the macro p."""
     names = ["other.test", "a.example.com", "EXAMPLE.com", "b.example.com"]
-    run = check_host(Session(ip_address("192.0.2.1"), "a@example.com", "mx.example.com"), "example.com")
+    run = check_host(SenderIdentity(ip_address("192.0.2.1"), "a@example.com", "mx.example.com"), "example.com")
     ask, asked = next(run), []
     while ask.name != "end.example.com":
         asked.append(ask)

@@ -9,7 +9,7 @@ from exporter.flows.assignment import INBOX, Assignment
 from exporter.flows.desk import Desk
 from exporter.flows.ledger import GRACE, InFlight, Ledger
 from exporter.flows.message_judging import Copy
-from exporter.flows.places import WINDOW, Place
+from exporter.flows.watched_mailboxes import WINDOW, WatchedMailbox
 from exporter.model import Awaited, Expected, Flow, Flows, Outcome, Receiving, Removal, Settled
 from tests.unit.flow_samples import FLOW, IMAP, KEY, NOW, arrived
 
@@ -165,7 +165,7 @@ class TestStanding:
         assert not bench.work.is_sweeping()
 
     @staticmethod
-    def name_of(place: Place | None) -> str | None:
+    def name_of(place: WatchedMailbox | None) -> str | None:
         return None if place is None else place.name
 
 
@@ -207,7 +207,7 @@ class TestInFlight:
         twice, once = bench.sent(), bench.sent()
         for entry, mailbox in ((twice, INBOX), (twice, "\\Junk"), (once, INBOX)):
             bench.found(entry, mailbox)
-        bench.work.forget_copies(Place(INBOX))
+        bench.work.forget_copies(WatchedMailbox(INBOX))
         assert (["\\Junk"], 1000.0) == ([copy.mailbox for copy in twice.copies], twice.seen)
         assert ([], None) == (once.copies, once.seen)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from exporter.flows import message, signature
-from exporter.flows.signature import Token
+from exporter.flows.signature import MessageToken
 from exporter.model import Outcome, Protocol, Secret
 from tests.servers.flow_bench import KEY, Bench, flow_bench, until
 
@@ -25,7 +25,7 @@ async def bench(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
 
 def ours(key: Secret = KEY, flow: str = "here") -> tuple[str, bytes]:
     """A token, and the message with it."""
-    text = signature.sign(Token(signature.mark(flow), 7, time.time()), key)
+    text = signature.sign(MessageToken(signature.mark(flow), 7, time.time()), key)
     return text, message.build(text, flow, "me@bench.example", "here@bench.example", time.time()).octets
 
 

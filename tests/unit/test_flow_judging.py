@@ -3,14 +3,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from exporter.flows.message_judging import Copy, judge
-from exporter.model import AuthMethod, AuthResult, Expected, Fault, Flow, Outcome
+from exporter.model import AuthMethod, AuthResult, Expected, Flow, MessageFault, Outcome
 from tests.unit.flow_samples import FLOW, NOW, TEXT, arrived
 from tests.unit.test_flow_authentication import GMAIL
 
 PINNED = replace(FLOW, receiving=replace(FLOW.receiving, authserv_id="mx.google.com"))
 
 
-def faults(*copies: Copy, flow: Flow = FLOW, took: float = 5.0) -> list[Fault]:
+def faults(*copies: Copy, flow: Flow = FLOW, took: float = 5.0) -> list[MessageFault]:
     return judge(flow, TEXT, copies, NOW, took)[1]
 
 
@@ -27,7 +27,7 @@ def test_what_came_as_it_should_has_no_fault() -> None:
 
 
 def test_it_is_late_where_it_took_longer_than_expected() -> None:
-    assert [Fault(Outcome.LATE, "it took 120.5 s, and 120 s are expected")] == faults(
+    assert [MessageFault(Outcome.LATE, "it took 120.5 s, and 120 s are expected")] == faults(
         Copy("INBOX", arrived()), took=120.5
     )
     assert [] == faults(Copy("INBOX", arrived()), took=120.0)
@@ -36,18 +36,18 @@ def test_it_is_late_where_it_took_longer_than_expected() -> None:
 
 
 def test_it_is_junk_in_another_mailbox() -> None:
-    assert [Fault(Outcome.JUNK, "it arrived in \\Junk instead of INBOX")] == faults(Copy("\\Junk", arrived()))
+    assert [MessageFault(Outcome.JUNK, "it arrived in \\Junk instead of INBOX")] == faults(Copy("\\Junk", arrived()))
 
 
 def test_it_is_a_duplicate_with_another_copy_and_the_expected_mailbox_counts() -> None:
     found = faults(Copy("\\Junk", arrived()), Copy("INBOX", arrived()))
-    assert [Fault(Outcome.DUPLICATE, "2 copies arrived: in \\Junk, INBOX")] == found
+    assert [MessageFault(Outcome.DUPLICATE, "2 copies arrived: in \\Junk, INBOX")] == found
 
 
 def test_it_is_unauthenticated_where_a_result_is_another_or_missing() -> None:
     expected = Expected(auth={AuthMethod.DKIM: AuthResult.PASS, AuthMethod.SPF: AuthResult.PASS})
     flow = replace(PINNED, expected=expected)
-    assert [Fault(Outcome.UNAUTHENTICATED, "spf is softfail instead of pass")] == faults(
+    assert [MessageFault(Outcome.UNAUTHENTICATED, "spf is softfail instead of pass")] == faults(
         Copy("INBOX", arrived(GMAIL.rstrip())), flow=flow
     )
     assert ["mx.google.com says nothing of dkim; mx.google.com says nothing of spf"] == [

@@ -8,7 +8,7 @@ from exporter.flows import signature
 from exporter.flows.bounces import Bounce
 from exporter.flows.ledger import GRACE, MAX_IN_FLIGHT, MAX_REMEMBERED, InFlight, Ledger, Moment, Standing
 from exporter.flows.message_judging import Copy
-from exporter.flows.signature import Token
+from exporter.flows.signature import MessageToken
 from exporter.model import Leg, Outcome, Settled
 from tests.unit.flow_samples import FLOW, KEY, NOW, arrived, sent
 
@@ -150,8 +150,8 @@ def test_of_a_message_of_an_earlier_run_the_submission_is_unknown(ledger: Ledger
     assert {} == lost.legs
 
 
-def earlier(seconds: float) -> Token:
-    return Token(signature.mark(FLOW.name), 5, NOW - seconds)
+def earlier(seconds: float) -> MessageToken:
+    return MessageToken(signature.mark(FLOW.name), 5, NOW - seconds)
 
 
 def test_a_message_of_an_earlier_run_is_taken_in_when_it_is_found(ledger: Ledger) -> None:

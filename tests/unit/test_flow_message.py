@@ -31,12 +31,12 @@ def test_the_body_is_of_a_known_length() -> None:
     outgoing = message.build(TEXT, "there", "me@example.com", "you@example.net", NOW)
     body = outgoing.octets.partition(b"\r\n\r\n")[2]
     assert message.body(TEXT) == body
-    other = signature.sign(signature.Token(TOKEN.mark, 8, NOW + 60), KEY)
+    other = signature.sign(signature.MessageToken(TOKEN.mark, 8, NOW + 60), KEY)
     assert len(body) == len(message.body(other))
 
 
 def test_no_two_messages_have_the_same_text() -> None:
-    texts = {signature.sign(signature.Token(TOKEN.mark, number, NOW), KEY) for number in range(100)}
+    texts = {signature.sign(signature.MessageToken(TOKEN.mark, number, NOW), KEY) for number in range(100)}
     assert 100 == len({message.body(text).replace(text.encode(), b"") for text in texts})
 
 

@@ -14,10 +14,10 @@ from exporter.model import (
     AuthMethod,
     AuthResult,
     Awaited,
-    Fault,
     Flow,
     Hop,
     Leg,
+    MessageFault,
     Outcome,
     Receiving,
     Removal,
@@ -48,7 +48,16 @@ DELIVERED = Settled(
     ),
 )
 BOUNCED = Settled(
-    "there", "", TEXT, Outcome.BOUNCED, Leg.TRANSIT, "5.1.1", "550 no", NOW, NOW + 9, faults=(Fault(Outcome.JUNK, "x"),)
+    "there",
+    "",
+    TEXT,
+    Outcome.BOUNCED,
+    Leg.TRANSIT,
+    "5.1.1",
+    "550 no",
+    NOW,
+    NOW + 9,
+    faults=(MessageFault(Outcome.JUNK, "x"),),
 )
 
 

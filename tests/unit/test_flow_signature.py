@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from exporter.flows import signature
-from exporter.flows.signature import TOKEN_LENGTH, Token
+from exporter.flows.signature import TOKEN_LENGTH, MessageToken
 from exporter.model import Secret
 
 KEY = Secret(b"0123456789abcdef")
 OTHER_KEY = Secret(b"0123456789abcdeg")
-TOKEN = Token(signature.mark("office-to-gmail"), 17_000_000_001, 1_700_000_000.123)
+TOKEN = MessageToken(signature.mark("office-to-gmail"), 17_000_000_001, 1_700_000_000.123)
 
 
 def test_a_token_says_what_was_signed() -> None:

@@ -12,8 +12,8 @@ from exporter.metrics.history import (
     MAX_KEPT_TRANSCRIPT,
     NO_HISTORY,
     TURNS_KEPT,
-    Attempt,
     History,
+    PastProbe,
     Turn,
     failure_id,
 )
@@ -74,7 +74,7 @@ def to_the_microsecond(result: ProbeResult) -> ProbeResult:
 def test_a_history_tells_when_how_long_and_why() -> None:
     history = past([up(0), failure(*REJECTED, started_at=NOON, duration=0.5)])
 
-    assert (Attempt(NOON + 0.25, 0.25, None, None), Attempt(NOON + 0.5, 0.5, *REJECTED)) == history.attempts
+    assert (PastProbe(NOON + 0.25, 0.25, None, None), PastProbe(NOON + 0.5, 0.5, *REJECTED)) == history.attempts
 
 
 def test_a_history_forgets_the_oldest_probes() -> None:

@@ -10,7 +10,7 @@ from exporter.model import Direction, Facts, Failure, FailureReason, Login, Mech
 from exporter.net.buffer import MAX_CONVERSATION
 from exporter.protocol.dialogue import MAX_QUOTE, Replied, quoted
 from exporter.protocol.imap_command import quote
-from exporter.visiting.notes import MAX_TRANSCRIPT_LINES, MAX_TRANSCRIPT_TEXT, Notes
+from exporter.visiting.notes import MAX_TRANSCRIPT_LINES, MAX_TRANSCRIPT_TEXT, ProbeNotes
 from tests.clock import Clock
 
 PASSWORD = b"hunter2 & co"
@@ -22,15 +22,15 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def notes(clock: Clock) -> Notes:
-    return Notes("an endpoint", 1.7e9, clock)
+def notes(clock: Clock) -> ProbeNotes:
+    return ProbeNotes("an endpoint", 1.7e9, clock)
 
 
-def texts(notes: Notes) -> list[str]:
+def texts(notes: ProbeNotes) -> list[str]:
     return [line.text for line in notes.result().transcript]
 
 
-def test_phases_are_stamped_with_their_start_and_duration(notes: Notes, clock: Clock) -> None:
+def test_phases_are_stamped_with_their_start_and_duration(notes: ProbeNotes, clock: Clock) -> None:
     notes.enter(Phase.DNS)
     clock.now += 0.25
     notes.enter(Phase.CONNECT)
@@ -42,7 +42,7 @@ def test_phases_are_stamped_with_their_start_and_duration(notes: Notes, clock: C
     assert (1.7e9, 0.75, 1.7e9 + 0.75) == (result.started_at, result.duration, result.ended_at)
 
 
-def test_a_probe_begins_with_its_first_phase(notes: Notes, clock: Clock) -> None:
+def test_a_probe_begins_with_its_first_phase(notes: ProbeNotes, clock: Clock) -> None:
     clock.now += 0.125
     notes.enter(Phase.DNS)
     clock.now += 0.25
@@ -52,7 +52,7 @@ def test_a_probe_begins_with_its_first_phase(notes: Notes, clock: Clock) -> None
     assert 0.25 == result.duration
 
 
-def test_a_phase_that_comes_twice_is_added_up(notes: Notes, clock: Clock) -> None:
+def test_a_phase_that_comes_twice_is_added_up(notes: ProbeNotes, clock: Clock) -> None:
     for phase, takes in ((Phase.CAPABILITY, 0.25), (Phase.TLS, 1.0), (Phase.CAPABILITY, 0.5)):
         notes.enter(phase)
         clock.now += takes
@@ -60,7 +60,7 @@ def test_a_phase_that_comes_twice_is_added_up(notes: Notes, clock: Clock) -> Non
     assert {Phase.CAPABILITY: 0.75, Phase.TLS: 1.0} == notes.result().phase_durations
 
 
-def test_what_was_our_turn_is_not_counted(notes: Notes, clock: Clock) -> None:
+def test_what_was_our_turn_is_not_counted(notes: ProbeNotes, clock: Clock) -> None:
     class PeerClock:
         ours = 0.0
 
@@ -81,7 +81,7 @@ def test_what_was_our_turn_is_not_counted(notes: Notes, clock: Clock) -> None:
     assert [1.75] == [line.at for line in result.transcript]
 
 
-def test_the_time_of_day_when_a_probe_ended_is_when_it_really_did(notes: Notes, clock: Clock) -> None:
+def test_the_time_of_day_when_a_probe_ended_is_when_it_really_did(notes: ProbeNotes, clock: Clock) -> None:
     class PeerClock:
         def behind(self) -> float:
             return 0.75
@@ -101,7 +101,9 @@ def test_the_time_of_day_when_a_probe_ended_is_when_it_really_did(notes: Notes, 
 
 
 @pytest.mark.parametrize(("said", "counted"), [(0.25, 0.25), (0.0, 0.0), (2.0, 1.0)])
-def test_a_phase_that_is_known_to_have_been_shorter_is(notes: Notes, clock: Clock, said: float, counted: float) -> None:
+def test_a_phase_that_is_known_to_have_been_shorter_is(
+    notes: ProbeNotes, clock: Clock, said: float, counted: float
+) -> None:
     notes.enter(Phase.DNS)
     clock.now += 1.0
     notes.took(said)
@@ -111,7 +113,7 @@ def test_a_phase_that_is_known_to_have_been_shorter_is(notes: Notes, clock: Cloc
     assert (Span(Phase.DNS, 0.0, counted), Span(Phase.CONNECT, counted, 0.5)) == notes.result().spans
 
 
-def test_the_first_failure_counts_and_the_rest_is_in_the_transcript(notes: Notes) -> None:
+def test_the_first_failure_counts_and_the_rest_is_in_the_transcript(notes: ProbeNotes) -> None:
     notes.enter(Phase.AUTH)
     notes.fail(FailureReason.AUTH_REJECTED, "no")
     notes.enter(Phase.QUIT)
@@ -122,24 +124,24 @@ def test_the_first_failure_counts_and_the_rest_is_in_the_transcript(notes: Notes
     assert ["auth_rejected: no", "timeout: too late"] == [line.text for line in result.transcript]
 
 
-def test_a_login_that_was_tried_and_not_taken_is_a_failed_one(notes: Notes) -> None:
+def test_a_login_that_was_tried_and_not_taken_is_a_failed_one(notes: ProbeNotes) -> None:
     notes.learn(Facts(auth_mechanism=Mechanism.PLAIN, auth_success=False))
 
     assert (Mechanism.PLAIN, False) == (notes.result().facts.auth_mechanism, notes.result().facts.auth_success)
 
 
-def test_a_login_that_was_not_tried_is_neither_success_nor_failure(notes: Notes) -> None:
+def test_a_login_that_was_not_tried_is_neither_success_nor_failure(notes: ProbeNotes) -> None:
     assert (None, None) == (notes.result().facts.auth_mechanism, notes.result().facts.auth_success)
 
 
-def test_a_login_that_was_taken_is_a_success(notes: Notes) -> None:
+def test_a_login_that_was_taken_is_a_success(notes: ProbeNotes) -> None:
     notes.learn(Facts(auth_mechanism=Mechanism.LOGIN, auth_success=False))
     notes.learn(Facts(auth_success=True))
 
     assert notes.result().facts.auth_success is True
 
 
-def test_reply_codes_belong_to_the_phase_they_came_in(notes: Notes) -> None:
+def test_reply_codes_belong_to_the_phase_they_came_in(notes: ProbeNotes) -> None:
     notes.enter(Phase.GREETING)
     notes.take_in(Replied(220))
     notes.enter(Phase.CAPABILITY)
@@ -157,7 +159,7 @@ def test_reply_codes_belong_to_the_phase_they_came_in(notes: Notes) -> None:
         b64encode(b"\0user\0" + PASSWORD),
     ],
 )
-def test_a_secret_that_the_server_repeats_is_blotted_out_everywhere(notes: Notes, echo: bytes) -> None:
+def test_a_secret_that_the_server_repeats_is_blotted_out_everywhere(notes: ProbeNotes, echo: bytes) -> None:
     notes.hide(Login("user", Secret(PASSWORD)))
     notes.sent(b"AUTH PLAIN " + b64encode(b"\0user\0" + PASSWORD), "AUTH PLAIN <redacted>")
 
@@ -175,21 +177,21 @@ def test_a_secret_that_the_server_repeats_is_blotted_out_everywhere(notes: Notes
     assert "hunter2" not in everything
 
 
-def test_a_line_with_a_secret_is_kept_by_its_stand_in(notes: Notes) -> None:
+def test_a_line_with_a_secret_is_kept_by_its_stand_in(notes: ProbeNotes) -> None:
     notes.sent(b"PASS " + PASSWORD, "PASS <redacted>")
 
     assert ["PASS <redacted>"] == texts(notes)
 
 
 @pytest.mark.parametrize("announcement", [b"{120}", b"{4096+}"])
-def test_the_framing_of_a_literal_is_no_secret(notes: Notes, announcement: bytes) -> None:
+def test_the_framing_of_a_literal_is_no_secret(notes: ProbeNotes, announcement: bytes) -> None:
     notes.sent(b'a1 LOGIN "user" ' + announcement, "a1 LOGIN <redacted>")
 
     assert b"* LIST () " + announcement == notes.without_secrets(b"* LIST () " + announcement)
 
 
 @pytest.mark.parametrize("before", [b"{", b"{}", b'{"', b'{"token":"'])
-def test_a_secret_within_something_in_base64_is_not_shown(notes: Notes, before: bytes) -> None:
+def test_a_secret_within_something_in_base64_is_not_shown(notes: ProbeNotes, before: bytes) -> None:
     notes.hide(Login("user", Secret(b"ya29.a-token-of-some-length"), kind=SecretKind.TOKEN))
     said = b"334 " + b64encode(before + b'ya29.a-token-of-some-length"}')
 
@@ -214,7 +216,7 @@ def test_a_secret_within_something_in_base64_is_not_shown(notes: Notes, before: 
     ],
 )
 def test_a_secret_is_not_shown_in_the_form_that_it_was_sent_or_quoted_in(
-    notes: Notes, password: bytes, shown: str
+    notes: ProbeNotes, password: bytes, shown: str
 ) -> None:
     notes.hide(Login("user", Secret(password)))
     said = quoted(b"unknown: LOGIN user " + (quote(password) or password))
@@ -225,7 +227,7 @@ def test_a_secret_is_not_shown_in_the_form_that_it_was_sent_or_quoted_in(
     assert shown not in repr(notes.result())
 
 
-def test_the_beginning_of_a_secret_is_not_shown_where_a_quote_was_cut(notes: Notes) -> None:
+def test_the_beginning_of_a_secret_is_not_shown_where_a_quote_was_cut(notes: ProbeNotes) -> None:
     notes.hide(Login("user", Secret(PASSWORD)))
     credentials = b64encode(b"\0user\0" + PASSWORD)
     notes.sent(b"AUTH PLAIN " + credentials, "AUTH PLAIN <redacted>")
@@ -237,7 +239,7 @@ def test_the_beginning_of_a_secret_is_not_shown_where_a_quote_was_cut(notes: Not
     assert failure.detail.endswith(' <redacted>...", in a line')
 
 
-def test_what_is_to_be_concealed_is_read_and_not_shown(notes: Notes) -> None:
+def test_what_is_to_be_concealed_is_read_and_not_shown(notes: ProbeNotes) -> None:
     notes.conceal(b"dj1wcm9vZg==")
 
     assert b"334 dj1wcm9vZg==" == notes.without_secrets(b"334 dj1wcm9vZg==")
@@ -250,20 +252,20 @@ def test_what_is_to_be_concealed_is_read_and_not_shown(notes: Notes) -> None:
     assert ["334 <redacted>", "protocol_error: not <redacted>"] == texts(notes)
 
 
-def test_a_login_without_a_secret_hides_nothing(notes: Notes) -> None:
+def test_a_login_without_a_secret_hides_nothing(notes: ProbeNotes) -> None:
     notes.hide(Login("user", Secret(b""), kind=SecretKind.CERTIFICATE))
     notes.received(b"+OK welcome, user")
 
     assert ["+OK welcome, user"] == texts(notes)
 
 
-def test_hostile_octets_are_shown_as_one_printable_line(notes: Notes) -> None:
+def test_hostile_octets_are_shown_as_one_printable_line(notes: ProbeNotes) -> None:
     notes.received(b"250 \x1b[2J\x00\r\xff ok")
 
     assert ["250 \\x1b[2J\\x00\\x0d\\xff ok"] == texts(notes)
 
 
-def test_a_chatty_server_does_not_fill_the_memory(notes: Notes) -> None:
+def test_a_chatty_server_does_not_fill_the_memory(notes: ProbeNotes) -> None:
     for _ in range(10_000):
         notes.received(b"x" * 8000)
 
@@ -272,7 +274,7 @@ def test_a_chatty_server_does_not_fill_the_memory(notes: Notes) -> None:
     assert Direction.NOTE is notes.result().transcript[-1].direction
 
 
-def test_the_transcript_says_who_said_what_and_when(notes: Notes, clock: Clock) -> None:
+def test_the_transcript_says_who_said_what_and_when(notes: ProbeNotes, clock: Clock) -> None:
     notes.note("connected")
     clock.now += 1.5
     notes.received(b"+OK")
@@ -284,7 +286,7 @@ def test_the_transcript_says_who_said_what_and_when(notes: Notes, clock: Clock) 
 
 
 @pytest.mark.parametrize("line", [b'250-x..."'.ljust(8000, b"y"), b'..."' * 2000, PASSWORD * 600])
-def test_a_server_cannot_make_the_search_for_secrets_take_long(notes: Notes, line: bytes) -> None:
+def test_a_server_cannot_make_the_search_for_secrets_take_long(notes: ProbeNotes, line: bytes) -> None:
     notes.hide(Login("user", Secret(PASSWORD)))
     for _ in range(MAX_CONVERSATION // len(line)):
         notes.received(line)

@@ -28,7 +28,7 @@ from exporter.model import (
 )
 from exporter.net.resolve import ResolveError
 from exporter.net.stream import StreamError
-from exporter.visiting.connect import Connection, World
+from exporter.visiting.connect import MailConnection, World
 from exporter.visiting.logins import Logins
 from exporter.visiting.on_demand import NotAllowedError, OnDemand, UnavailableError
 from exporter.visiting.visit import Visitor
@@ -78,7 +78,7 @@ class Network:
     silent_for: float = 0.0
     connected_to: list[str] = field(default_factory=list)
 
-    async def connect(self, address: str, port: int, source_address: str | None) -> Connection:
+    async def connect(self, address: str, port: int, source_address: str | None) -> MailConnection:
         assert (110, None) == (port, source_address)
         self.connected_to.append(address)
         if self.silent_for:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -33,6 +34,8 @@ SOURCES = sorted(
     for file in (ROOT / folder).rglob("*.py")
     if "node_modules" not in file.parts
 )
+
+PACKAGE = {file: ast.parse(file.read_text()) for file in SOURCES if file.is_relative_to(ROOT / "exporter")}
 
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -244,6 +247,29 @@ def test_every_silenced_complaint_has_its_reason() -> None:
     ]
 
     assert [] == unreasoned
+
+
+def defined(statement: ast.stmt) -> str:
+    """The class or type alias that a statement of a module defines; empty if it defines none."""
+    match statement:
+        case ast.ClassDef(name=name) | ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id="TypeAlias")):
+            return name
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Subscript() | ast.BinOp()):
+            return name
+    return ""
+
+
+def test_no_two_classes_share_a_name() -> None:
+    """Type aliases count as well."""
+    names = Counter(filter(None, (defined(statement) for module in PACKAGE.values() for statement in module.body)))
+
+    assert [] == [name for name, count in names.items() if count > 1 and not name.isupper()]
+
+
+def test_no_two_files_share_a_name() -> None:
+    names = Counter(file.name for file in PACKAGE if file.name != "__init__.py")
+
+    assert [] == [name for name, count in names.items() if count > 1]
 
 
 def test_every_problem_of_a_domain_has_its_section_and_no_other_does() -> None:

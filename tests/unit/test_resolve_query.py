@@ -17,7 +17,7 @@ import dns.rrset
 import pytest
 
 from exporter.net import dns_exchange, dns_wire
-from exporter.net.dns_query import MAX_NEGATIVE_TTL, MAX_TTL, Absent, Records
+from exporter.net.dns_query import MAX_NEGATIVE_TTL, MAX_TTL, Absent, RecordSet
 from exporter.net.dns_wire import Answer
 from exporter.net.nameserver import Nameserver as Address
 from tests.servers import dns as servers
@@ -30,7 +30,7 @@ async def test_records_come_in_the_order_of_the_answer_with_their_ttl() -> None:
     async with nameserver(servers.records(*lines)) as server:
         outcome = await asked(server)
         assert ["192.0.2.7", "192.0.2.3"] == texts(outcome)
-        assert isinstance(outcome, Records)
+        assert isinstance(outcome, RecordSet)
         assert 300.0 == outcome.ttl
         assert Address(*server.address) == outcome.server
         assert server.asked == [(MAIL, "A")]
@@ -160,7 +160,7 @@ async def test_a_chain_of_aliases_lasts_as_long_as_its_shortest_ttl() -> None:
     )
     async with nameserver(servers.records(*lines)) as server:
         outcome = await asked(server)
-        assert isinstance(outcome, Records)
+        assert isinstance(outcome, RecordSet)
         assert 20.0 == outcome.ttl
 
 
@@ -182,7 +182,7 @@ async def test_an_alias_that_an_answer_leaves_open_is_asked_for() -> None:
     async with nameserver(bare(servers.records(*lines))) as server:
         outcome = await asked(server)
         assert ["192.0.2.1"] == texts(outcome)
-        assert isinstance(outcome, Records)
+        assert isinstance(outcome, RecordSet)
         assert 60.0 == outcome.ttl
         assert server.asked == [(MAIL, "A"), ("mx.example.net", "A")]
 
@@ -240,5 +240,5 @@ async def test_an_absence_without_soa_is_not_kept() -> None:
 async def test_an_answer_is_not_kept_for_days() -> None:
     async with nameserver(servers.records(f"{MAIL}. 604800 IN A 192.0.2.1")) as server:
         outcome = await asked(server)
-        assert isinstance(outcome, Records)
+        assert isinstance(outcome, RecordSet)
         assert outcome.ttl == MAX_TTL

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from exporter.domains.posture.spf_evaluation import Ask, Judgement, Told, check_host
-from exporter.domains.posture.spf_macros import Session
+from exporter.domains.posture.spf_macros import SenderIdentity
 
 SUITE = Path(__file__).parents[1] / "data/spf/rfc7208-tests.yml"
 
@@ -75,7 +75,7 @@ def evaluate(zones: Zones, case: Mapping[str, Any]) -> Judgement:
         sender = f"postmaster@{domain}" if not sender else f"postmaster@{sender}"
     elif sender.startswith("@"):
         sender = f"postmaster{sender}"
-    run = check_host(Session(ipaddress.ip_address(case["host"]), sender, helo), domain, now=0.0)
+    run = check_host(SenderIdentity(ipaddress.ip_address(case["host"]), sender, helo), domain, now=0.0)
     return finished(run, zones)
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from exporter.model import Secret
 from exporter.protocol.oauth2 import Material
+from exporter.visiting.access_tokens import IDLE, UNKNOWN_LIFETIME
 from exporter.visiting.reading import FRESH_FOR
-from exporter.visiting.tokens import IDLE, UNKNOWN_LIFETIME
 from tests.unit.token_bench import DOWN, REFUSED, Bench, in_virtual_time, now
 
 

@@ -19,9 +19,9 @@ from exporter.model import (
     ProxyScheme,
     Resolution,
 )
-from exporter.net.resolve import ResolveError
+from exporter.net.resolve import AddressResolver, ResolveError
 from exporter.net.stream import StreamError
-from exporter.visiting.connect import Connection, Names, World
+from exporter.visiting.connect import MailConnection, World
 from tests import virtual_time
 from tests.replay import Replay
 from tests.unit.scripted_visits import Contexts
@@ -55,10 +55,10 @@ class Network:
     failures: dict[str, StreamError | None] = field(default_factory=dict)
     ways: list[tuple[str, str, int, str | None]] = field(default_factory=list)
 
-    async def directly(self, *way: object) -> Connection:
+    async def directly(self, *way: object) -> MailConnection:
         raise AssertionError(f"{way} is connected to without the proxy")
 
-    async def through(self, proxy: Proxy, hop: str, address: str, port: int, source: str | None) -> Connection:
+    async def through(self, proxy: Proxy, hop: str, address: str, port: int, source: str | None) -> MailConnection:
         assert proxy == PROXY
         self.ways.append((hop, address, port, source))
         await asyncio.sleep(1)
@@ -72,7 +72,7 @@ class Network:
 
 
 def probe(
-    network: Network, names: Known, endpoint: Endpoint = ENDPOINT, *, restricted: Names | None = None
+    network: Network, names: Known, endpoint: Endpoint = ENDPOINT, *, restricted: AddressResolver | None = None
 ) -> ProbeResult:
     async def scenario() -> ProbeResult:
         clock = asyncio.get_running_loop().time

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from exporter.metrics.history import Attempt
+from exporter.metrics.history import PastProbe
 from exporter.model import FailureReason, Leg, Phase, ProbeResult, Span
 from exporter.web.charts import HISTORY_HEIGHT, LOWEST, SCALE, columns, stack, strip, waterfall, way
 from tests.unit.results import ALL_PHASES, NOON, failure, spans, success
@@ -76,9 +76,9 @@ def test_the_legs_of_a_message_follow_each_other_in_their_order() -> None:
 
 def test_the_slowest_success_and_every_failure_take_the_whole_height() -> None:
     attempts = [
-        Attempt(NOON, 0.2, None, None),
-        Attempt(NOON + 60, 0.1, None, None),
-        Attempt(NOON + 120, 0.001, FailureReason.CONNECT_REFUSED, Phase.CONNECT),
+        PastProbe(NOON, 0.2, None, None),
+        PastProbe(NOON + 60, 0.1, None, None),
+        PastProbe(NOON + 120, 0.001, FailureReason.CONNECT_REFUSED, Phase.CONNECT),
     ]
 
     drawn = columns(attempts, places=5)
@@ -91,6 +91,6 @@ def test_the_slowest_success_and_every_failure_take_the_whole_height() -> None:
 
 
 def test_a_probe_that_took_next_to_nothing_can_still_be_seen() -> None:
-    drawn = columns([Attempt(NOON, 10.0, None, None), Attempt(NOON, 0.0, None, None)], places=2)
+    drawn = columns([PastProbe(NOON, 10.0, None, None), PastProbe(NOON, 0.0, None, None)], places=2)
 
     assert LOWEST == drawn[1].height

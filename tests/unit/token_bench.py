@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 
 from exporter.model import Credentials, OAuth2Client, OAuth2Provider, Secret, TokenOutcome
 from exporter.protocol.oauth2 import Material, TokenAnswer, TokenError
+from exporter.visiting.access_tokens import AccessToken, Tokens
 from exporter.visiting.reading import SecretReader
-from exporter.visiting.tokens import Token, Tokens
 from tests import virtual_time
 
 
@@ -92,7 +92,7 @@ class Bench:
         clock = asyncio.get_running_loop().time
         self.tokens = Tokens(self.endpoint.fetch, clock, SecretReader(clock), self.observed, wall_clock=lambda: 0.0)
 
-    async def ask(self) -> Token:
+    async def ask(self) -> AccessToken:
         material = await self.tokens.material(self.client)
         return await self.tokens.token(self.credentials, self.client, material.fingerprint())
 

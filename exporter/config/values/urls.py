@@ -48,7 +48,7 @@ class MailUrl:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ProbeTarget:
     """A target that somebody asks to be probed.
 
     Attributes:
@@ -62,7 +62,7 @@ class Asked:
     port: int | None
 
 
-def parse_asked(text: str) -> Asked:
+def parse_asked(text: str) -> ProbeTarget:
     """Parses a URL, a host, or a host and port: `mail.example.com:993`, `[2001:db8::1]:993`, `2001:db8::1`.
 
     Raises:
@@ -70,10 +70,10 @@ def parse_asked(text: str) -> Asked:
     """
     if "://" in text or "@" in text:
         url = parse_url(text)
-        return Asked(url.scheme, url.host, url.port)
+        return ProbeTarget(url.scheme, url.host, url.port)
     parts = _AUTHORITY.fullmatch(text)
     host, port = (text, None) if parts is None else parts.groups()
-    return Asked(None, parse_target_host(host), _port(port, "leave it out for the usual one"))
+    return ProbeTarget(None, parse_target_host(host), _port(port, "leave it out for the usual one"))
 
 
 def parse_module_url(text: str) -> MailUrl:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from exporter.certificates.text import moment
-from exporter.domains.checks.examination import Examination, Place
+from exporter.domains.checks.examination import Examination, MailService
 from exporter.domains.checks.mta_sts import SOON
 from exporter.domains.discovery.agreement import agrees
 from exporter.domains.discovery.discoverer import Discoverer, Discovery, Wanted
@@ -102,7 +102,7 @@ async def _judge_server(here: Examination, offer: Offer) -> None:
         here.report(DomainProblem.AUTOCONFIG_SERVER_FAILS, CHECK, f"{offer.name} has no address")
     if offer.encryption is Encryption.NONE:
         return
-    place = Place(offer.host, offer.port, offer.protocol, offer.encryption)
+    place = MailService(offer.host, offer.port, offer.protocol, offer.encryption)
     for address in host.permitted:
         shown = await here.shown(place, address, offer.host)
         if not shown.chain:

@@ -8,7 +8,7 @@ from typing import Any
 
 from exporter.certificates.text import moment
 from exporter.domains.checks.dnssec import UNKNOWN
-from exporter.domains.checks.examination import Examination, Host, Place, relay
+from exporter.domains.checks.examination import Examination, MailHost, MailService, relay
 from exporter.domains.checks.pinning import (
     Pinned,
     Presented,
@@ -19,7 +19,7 @@ from exporter.domains.checks.pinning import (
 )
 from exporter.domains.checks.withdrawal import authoritative, judge_presence, report_gone
 from exporter.domains.discovery.dns_records import SERVICES
-from exporter.domains.lookups import Security, srv_records
+from exporter.domains.lookups import DnssecStatus, srv_records
 from exporter.domains.posture.memory import MAX_REMEMBERED
 from exporter.domains.posture.tlsa import KEY, SERVER, Tlsa, key_digest
 from exporter.model import DomainCheck, DomainProblem, KeyType, TlsaMatch
@@ -40,7 +40,7 @@ async def check_dane(here: Examination) -> Mapping[str, Any]:
     servers += await _offered(here)
     found = await asyncio.gather(*(_judged(here, host, place, mx=place.port == 25) for host, place in servers))  # noqa: PLR2004 - SMTP's
     every = [each for each, _, _ in found]
-    if any(each.security is Security.UNKNOWN and not each.failure for each in every):
+    if any(each.security is DnssecStatus.UNKNOWN and not each.failure for each in every):
         here.report(DomainProblem.DANE_UNKNOWN, CHECK, UNKNOWN)
     pins = [(host, place, each.base) for (host, place), each in zip(servers, every, strict=True) if each.usable]
     unseen = bool(pins) and not any([await _is_reached(here, *each) for each in pins])
@@ -56,7 +56,7 @@ async def check_dane(here: Examination) -> Mapping[str, Any]:
     if bare and any(each.published for each in relays) and not any(each.failure for each in relays):
         told = f"MX hosts without TLSA records that count, beside others that have some: {', '.join(bare)}"
         here.report(DomainProblem.DANE_PARTIAL, CHECK, told)
-    if any(each.published for each in relays) and exchange.found.security is Security.INSECURE:
+    if any(each.published for each in relays) and exchange.found.security is DnssecStatus.INSECURE:
         told = (
             f"the MX records of {here.domain} are not signed: DANE protects the hosts that they name, not their choice"
         )
@@ -68,24 +68,24 @@ async def check_dane(here: Examination) -> Mapping[str, Any]:
     }
 
 
-async def _is_reached(here: Examination, host: Host, place: Place, base: str) -> bool:
+async def _is_reached(here: Examination, host: MailHost, place: MailService, base: str) -> bool:
     return any([(await here.shown(place, address, base)).reached for address in host.permitted])
 
 
-async def _offered(here: Examination) -> list[tuple[Host, Place]]:
+async def _offered(here: Examination) -> list[tuple[MailHost, MailService]]:
     """The servers for the domain's users."""
     found = await asyncio.gather(*(here.find(f"{service}._tcp.{here.domain}", "SRV") for service in SERVICES))
-    places: dict[Place, None] = {}
+    places: dict[MailService, None] = {}
     for (protocol, encryption), each in zip(SERVICES.values(), found, strict=True):
         for record in srv_records(each):
             if record.host and record.port:
-                places[Place(record.host, record.port, protocol, encryption)] = None
+                places[MailService(record.host, record.port, protocol, encryption)] = None
     hosts = await asyncio.gather(*(here.host(place.host) for place in places))
     return list(zip(hosts, places, strict=True))
 
 
 async def _judged(
-    here: Examination, host: Host, place: Place, *, mx: bool
+    here: Examination, host: MailHost, place: MailService, *, mx: bool
 ) -> tuple[Pinned, list[TlsaMatch], bool | None]:
     """The records of one server, which of them match, and whether it is ready for another key."""
     pins = await pinned(here, host, place.port)
@@ -197,7 +197,9 @@ async def _outdone(here: Examination, pins: Pinned, shown: Presented, names: tup
     return [record for each in every for record in each.outdone]
 
 
-def _remember(here: Examination, place: Place, pins: Pinned, in_use: set[Tlsa], shown: Sequence[Presented]) -> None:
+def _remember(
+    here: Examination, place: MailService, pins: Pinned, in_use: set[Tlsa], shown: Sequence[Presented]
+) -> None:
     memory, digests = here.memory, _keys(shown)
     if len(memory.matched) + len(memory.served) + len(memory.withdrawn) > MAX_REMEMBERED:
         # Keep only what is published and served by this server.
@@ -214,22 +216,22 @@ def _keys(shown: Sequence[Presented]) -> set[bytes]:
     return {digest for digest in digests if digest is not None}
 
 
-def _keeps_its_key(here: Examination, place: Place, shown: Presented, begin: float) -> bool:
+def _keeps_its_key(here: Examination, place: MailService, shown: Presented, begin: float) -> bool:
     """Whether the key is older than the certificate. Then the last renewal kept it, and the next one will, too."""
     digest = key_digest(shown.shown.chain)
     return digest is not None and here.memory.served.get((place.host, place.port, digest), begin) < begin
 
 
-def _is_ready(here: Examination, place: Place, pins: Pinned, in_use: set[Tlsa]) -> bool:
+def _is_ready(here: Examination, place: MailService, pins: Pinned, in_use: set[Tlsa]) -> bool:
     """Whether a record is for a future key: one that was never served."""
     return any(record not in in_use and _key(place, record) not in here.memory.matched for record in pins.usable)
 
 
-def _key(place: Place, record: Tlsa) -> tuple[str, int, int, int, int, bytes]:
+def _key(place: MailService, record: Tlsa) -> tuple[str, int, int, int, int, bytes]:
     return place.host, place.port, record.usage, record.selector, record.matching, record.data
 
 
-def _judge_renewal(here: Examination, place: Place, in_use: set[Tlsa], shown: Sequence[Presented]) -> None:
+def _judge_renewal(here: Examination, place: MailService, in_use: set[Tlsa], shown: Sequence[Presented]) -> None:
     """Report a certificate that is due for renewal while all records are for the current one."""
     if any(record.usage != SERVER for record in in_use):
         return  # the authority stays the same

@@ -11,11 +11,11 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from exporter.domains.checks.examination import Examination, Host, Shown, relay
+from exporter.domains.checks.examination import Examination, HandshakeResult, MailHost, relay
 from exporter.domains.checks.mta_sts import policy_of
 from exporter.domains.checks.pinning import pinned, presented, reference_names, weighed
 from exporter.domains.discovery.dns_records import SMTP_PORT
-from exporter.domains.lookups import Security
+from exporter.domains.lookups import DnssecStatus
 from exporter.domains.posture.sts_policy import Mode
 from exporter.model import Delivery, Sender
 
@@ -32,7 +32,7 @@ async def sum_up(here: Examination) -> Mapping[str, Any]:
     return {"deliveries": tuple(row for each in rows for row in each)}
 
 
-async def _rows(here: Examination, host: Host, address: str) -> list[Delivery]:
+async def _rows(here: Examination, host: MailHost, address: str) -> list[Delivery]:
     shown = await here.shown(relay(host.name), address, host.name)
     verdicts = {Sender.OPPORTUNISTIC: _opportunistic(shown)}
     if not shown.reached or not shown.speaks:
@@ -45,7 +45,7 @@ async def _rows(here: Examination, host: Host, address: str) -> list[Delivery]:
     return [Delivery(host.name, address, sender, *verdicts[sender]) for sender in Sender if sender in verdicts]
 
 
-def _opportunistic(shown: Shown) -> tuple[bool, str]:
+def _opportunistic(shown: HandshakeResult) -> tuple[bool, str]:
     if not shown.reached:
         return False, f"cannot be connected to: {shown.detail}"
     if not shown.speaks:
@@ -55,7 +55,7 @@ def _opportunistic(shown: Shown) -> tuple[bool, str]:
     return True, f"takes mail, in plain: {shown.detail}"
 
 
-async def _mta_sts(here: Examination, host: Host, shown: Shown) -> tuple[bool, str]:
+async def _mta_sts(here: Examination, host: MailHost, shown: HandshakeResult) -> tuple[bool, str]:
     policy = (await policy_of(here)).policy
     if policy is None or policy.mode is not Mode.ENFORCE:
         able, detail = _opportunistic(shown)
@@ -69,12 +69,12 @@ async def _mta_sts(here: Examination, host: Host, shown: Shown) -> tuple[bool, s
     return True, "keeps to the MTA-STS policy"
 
 
-async def _dane(here: Examination, host: Host, address: str) -> tuple[bool, str] | None:
+async def _dane(here: Examination, host: MailHost, address: str) -> tuple[bool, str] | None:
     """`None` if no trusted resolver validates DNSSEC."""
     pins = await pinned(here, host, SMTP_PORT)
     if pins.failure:
         return False, f"the TLSA records cannot be looked up, and mail is held back: {pins.failure}"
-    if pins.security is Security.UNKNOWN:
+    if pins.security is DnssecStatus.UNKNOWN:
         return None
     place = relay(host.name)
     if not pins.published:

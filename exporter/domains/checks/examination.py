@@ -15,15 +15,15 @@ from typing import Any, Protocol, TypeVar, cast
 from exporter.domains.discovery.discoverer import Discoverer, Discovery
 from exporter.domains.discovery.dns_records import SMTP_PORT, Mx, is_null_mx
 from exporter.domains.lookups import Found, Lookups, addresses, mx_records
-from exporter.domains.posture.memory import Memory
-from exporter.domains.target_rule import TargetRule
+from exporter.domains.posture.memory import DomainMemory
+from exporter.domains.target_rule import DomainTargetRule
 from exporter.model import (
     CertificateProblem,
     DomainCheck,
+    DomainFinding,
     DomainProblem,
     Encryption,
     FailureReason,
-    Finding,
     KeyType,
     Phase,
     Reach,
@@ -58,13 +58,13 @@ class Settings:
     dkim_selectors: tuple[str, ...] = ()
     senders: tuple[str, ...] = ()
     dnsbl: tuple[str, ...] = ()
-    rule: TargetRule = field(default_factory=TargetRule)
+    rule: DomainTargetRule = field(default_factory=DomainTargetRule)
     ca_file: Path | None = None
     timeout: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MailService:
     """A server, and how to connect to it."""
 
     host: str
@@ -74,7 +74,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class HandshakeResult:
     """What a server did at one address, up to the TLS handshake.
 
     Attributes:
@@ -114,13 +114,13 @@ class Hands(Protocol):
     """Does TLS handshakes with servers."""
 
     async def shake(
-        self, place: Place, address: str, *, server_name: str, key_type: KeyType | None, ca_file: Path | None
-    ) -> Shown:
+        self, place: MailService, address: str, *, server_name: str, key_type: KeyType | None, ca_file: Path | None
+    ) -> HandshakeResult:
         """Connect, do the handshake, and end the session. If `key_type` is set, offer only TLS 1.2 suites for it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class MailHost:
     """A host with its addresses.
 
     Attributes:
@@ -171,7 +171,7 @@ class MailExchange:
     found: Found
     records: tuple[Mx, ...]
     implicit: bool
-    hosts: tuple[Host, ...]
+    hosts: tuple[MailHost, ...]
 
 
 @dataclass
@@ -182,11 +182,11 @@ class Examination:
     lookups: Lookups
     fetcher: Fetcher
     hands: Hands
-    memory: Memory
+    memory: DomainMemory
     now: float
     has_route: Callable[[str], bool]
     connection: Connections = uncounted
-    findings: dict[DomainCheck, list[Finding]] = field(default_factory=dict)
+    findings: dict[DomainCheck, list[DomainFinding]] = field(default_factory=dict)
     silent: set[DomainCheck] = field(default_factory=set)
     _shared: dict[Hashable, asyncio.Task[Any]] = field(default_factory=dict)
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
@@ -196,7 +196,7 @@ class Examination:
         return self.settings.name
 
     def report(self, problem: DomainProblem, check: DomainCheck, detail: str) -> None:
-        finding, known = Finding(check, problem, detail), self.findings.setdefault(check, [])
+        finding, known = DomainFinding(check, problem, detail), self.findings.setdefault(check, [])
         if finding not in known:
             known.append(finding)
 
@@ -236,11 +236,13 @@ class Examination:
         """The MX hosts of the domain."""
         return await self.shared("mx", self._exchange)
 
-    async def host(self, name: str, preference: int = 0) -> Host:
+    async def host(self, name: str, preference: int = 0) -> MailHost:
         return await self.shared(("host", name), lambda: self._host(name, preference))
 
-    async def shown(self, place: Place, address: str, server_name: str, key_type: KeyType | None = None) -> Shown:
-        async def shake() -> Shown:
+    async def shown(
+        self, place: MailService, address: str, server_name: str, key_type: KeyType | None = None
+    ) -> HandshakeResult:
+        async def shake() -> HandshakeResult:
             async with self.connection(place.host), self._room:
                 return await self.hands.shake(
                     place, address, server_name=server_name, key_type=key_type, ca_file=self.settings.ca_file
@@ -267,12 +269,12 @@ class Examination:
             hosts = []
         return MailExchange(found, tuple(records), implicit, tuple(hosts))
 
-    async def _host(self, name: str, preference: int) -> Host:
+    async def _host(self, name: str, preference: int) -> MailHost:
         found = await asyncio.gather(*(self.find(name, kind) for kind in ("AAAA", "A")))
         known = [address for each in found for address in addresses(each)[:MAX_ADDRESSES]]
         permitted = self.settings.rule.permitted(name, known)
         routed = tuple(address for address in permitted if self.has_route(address))
-        return Host(
+        return MailHost(
             name,
             preference,
             tuple(found),
@@ -282,9 +284,9 @@ class Examination:
         )
 
 
-def relay(host: str) -> Place:
+def relay(host: str) -> MailService:
     """An MX host, connected to as other mail servers do."""
-    return Place(host, SMTP_PORT, MailProtocol.SMTP, Encryption.STARTTLS)
+    return MailService(host, SMTP_PORT, MailProtocol.SMTP, Encryption.STARTTLS)
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:

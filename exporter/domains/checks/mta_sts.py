@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exporter.certificates.text import moment
-from exporter.domains.checks.examination import Examination, Host, relay
+from exporter.domains.checks.examination import Examination, MailHost, relay
 from exporter.domains.lookups import texts
 from exporter.domains.posture.memory import MAX_REMEMBERED
 from exporter.domains.posture.sts_policy import (
@@ -163,7 +163,7 @@ def _judge_policy(here: Examination, policy: StsPolicy, expires: float | None) -
         here.report(DomainProblem.MTA_STS_POLICY_EXPIRES, CHECK, told)
 
 
-async def _judge_host(here: Examination, policy: StsPolicy, host: Host) -> None:
+async def _judge_host(here: Examination, policy: StsPolicy, host: MailHost) -> None:
     if not policy.lists(host.name):
         told = f"{host.name} fits none of mx: {', '.join(policy.patterns[:5])}"
         here.report(DomainProblem.MTA_STS_MX_UNLISTED, CHECK, told)

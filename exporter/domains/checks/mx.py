@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from exporter.domains.checks.examination import Examination, Host, MailExchange, Shown, relay
+from exporter.domains.checks.examination import Examination, HandshakeResult, MailExchange, MailHost, relay
 from exporter.domains.discovery.dns_records import is_null_mx
 from exporter.domains.discovery.offers import is_address
 from exporter.model import DomainCheck, DomainProblem, FailureReason
@@ -48,7 +48,7 @@ def _judge_records(here: Examination, exchange: MailExchange) -> None:
         _judge_host(here, host, named=not exchange.implicit)
 
 
-def _judge_host(here: Examination, host: Host, *, named: bool) -> None:
+def _judge_host(here: Examination, host: MailHost, *, named: bool) -> None:
     if is_address(host.name):
         here.report(DomainProblem.MX_IS_ADDRESS, CHECK, f"an MX record names the address {host.name}")
     elif host.failure:
@@ -61,12 +61,14 @@ def _judge_host(here: Examination, host: Host, *, named: bool) -> None:
         here.report(DomainProblem.TARGET_NOT_ALLOWED, CHECK, here.settings.rule.refusal(host.name, address))
 
 
-async def _shown(here: Examination, host: Host) -> list[tuple[Host, str, Shown]]:
+async def _shown(here: Examination, host: MailHost) -> list[tuple[MailHost, str, HandshakeResult]]:
     shown = await asyncio.gather(*(here.shown(relay(host.name), each, host.name) for each in host.permitted))
     return [(host, address, each) for address, each in zip(host.permitted, shown, strict=True)]
 
 
-def _judge_servers(here: Examination, exchange: MailExchange, shown: list[tuple[Host, str, Shown]]) -> None:
+def _judge_servers(
+    here: Examination, exchange: MailExchange, shown: list[tuple[MailHost, str, HandshakeResult]]
+) -> None:
     unreached = [(host, address, each) for host, address, each in shown if not each.reached]
     if shown and len(unreached) == len(shown):
         host, address, each = unreached[0]

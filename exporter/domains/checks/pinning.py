@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from exporter.domains.checks.examination import Examination, Host, Place, Shown
-from exporter.domains.lookups import Security, tlsa_records
+from exporter.domains.checks.examination import Examination, HandshakeResult, MailHost, MailService
+from exporter.domains.lookups import DnssecStatus, tlsa_records
 from exporter.domains.posture.tlsa import Tlsa, Weighed, key_type, weigh
 from exporter.model import KeyType
 from exporter.threads import computed
@@ -33,7 +33,7 @@ class Pinned:
         failure: Why the records are unknown. Senders then keep mail in their queue (RFC 7672 section 2.1.2).
     """
 
-    security: Security
+    security: DnssecStatus
     base: str
     usable: tuple[Tlsa, ...] = ()
     unusable: tuple[str, ...] = ()
@@ -51,24 +51,24 @@ class Pinned:
 class Presented:
     """What one address presented: with all kinds of keys allowed, and for each kind of key."""
 
-    host: Host
-    place: Place
+    host: MailHost
+    place: MailService
     address: str
-    shown: Shown
-    by_kind: tuple[tuple[KeyType, Shown], ...]
+    shown: HandshakeResult
+    by_kind: tuple[tuple[KeyType, HandshakeResult], ...]
 
 
-async def pinned(here: Examination, host: Host, port: int) -> Pinned:
+async def pinned(here: Examination, host: MailHost, port: int) -> Pinned:
     """The TLSA records of a host and port."""
     return await here.shared(("pinned", host.name, port), lambda: _pinned(here, host, port))
 
 
-async def _pinned(here: Examination, host: Host, port: int) -> Pinned:
+async def _pinned(here: Examination, host: MailHost, port: int) -> Pinned:
     answers = [each for each in host.found if not each.failure]
-    if any(each.security is Security.UNKNOWN for each in answers):
-        return Pinned(Security.UNKNOWN, host.name)
+    if any(each.security is DnssecStatus.UNKNOWN for each in answers):
+        return Pinned(DnssecStatus.UNKNOWN, host.name)
     if not any(each.rdatas for each in answers):
-        return Pinned(Security.INSECURE, host.name)
+        return Pinned(DnssecStatus.INSECURE, host.name)
     bases = [host.alias_of, host.name] if host.alias_of else [host.name]
     if not host.secure:
         # RFC 7672 section 2.2.2: the alias itself may be signed, although its target is not.
@@ -82,7 +82,7 @@ async def _pinned(here: Examination, host: Host, port: int) -> Pinned:
         if (found.rdatas or found.unreadable) and found.secure:
             records = tlsa_records(found)
             return Pinned(
-                Security.SECURE,
+                DnssecStatus.SECURE,
                 base,
                 usable=tuple(each for each in records if each.fault is None),
                 unusable=tuple(f"{each}: {each.fault}" for each in records if each.fault is not None),
@@ -92,10 +92,10 @@ async def _pinned(here: Examination, host: Host, port: int) -> Pinned:
     if not bases:
         found = await here.find(f"_{port}._tcp.{host.name}", "TLSA")
         insecure = bool(found.rdatas)
-    return Pinned(Security.SECURE if bases else Security.INSECURE, host.name, insecure=insecure)
+    return Pinned(DnssecStatus.SECURE if bases else DnssecStatus.INSECURE, host.name, insecure=insecure)
 
 
-async def presented(here: Examination, host: Host, place: Place, address: str, server_name: str) -> Presented:
+async def presented(here: Examination, host: MailHost, place: MailService, address: str, server_name: str) -> Presented:
     """Do two handshakes with one address: a normal one, and one for the other kind of key."""
     shown = await here.shown(place, address, server_name)
     kind = key_type(shown.chain)
@@ -107,18 +107,20 @@ async def presented(here: Examination, host: Host, place: Place, address: str, s
     return Presented(host, place, address, shown, tuple(by_kind))
 
 
-async def all_presented(here: Examination, host: Host, place: Place, server_name: str) -> list[Presented]:
+async def all_presented(here: Examination, host: MailHost, place: MailService, server_name: str) -> list[Presented]:
     """As `presented`, for every address of a host."""
     return await asyncio.gather(*(presented(here, host, place, each, server_name) for each in host.permitted))
 
 
-async def weighed(here: Examination, records: Sequence[Tlsa], shown: Shown, names: tuple[str, ...]) -> Weighed:
+async def weighed(
+    here: Examination, records: Sequence[Tlsa], shown: HandshakeResult, names: tuple[str, ...]
+) -> Weighed:
     """As `weigh`. It is done once for each chain and in a thread: a hundred records may take a quarter of a second."""
     work = partial(weigh, tuple(records), shown.chain, names, here.now)
     return await here.shared(("weighed", *work.args), lambda: computed(work, "dane"))
 
 
-async def reference_names(here: Examination, host: Host, base: str, *, mx: bool) -> tuple[str, ...]:
+async def reference_names(here: Examination, host: MailHost, base: str, *, mx: bool) -> tuple[str, ...]:
     """The names that a certificate may have with usage 2 (RFC 7672 section 3.2.2, RFC 7673 section 4.1).
 
     As in Postfix, the domain's own name counts also if its MX records are not signed. The name of an MX host that is an

@@ -11,7 +11,7 @@ from exporter.domains.checks.examination import Examination
 from exporter.domains.checks.senders import senders
 from exporter.domains.lookups import Found, addresses, mx_records, pointers, texts
 from exporter.domains.posture.spf_evaluation import Ask, Judgement, SpfMistake, SpfResult, Told, check_host
-from exporter.domains.posture.spf_macros import Session
+from exporter.domains.posture.spf_macros import SenderIdentity
 from exporter.domains.posture.spf_record import SpfMechanism, SpfSyntaxError, is_spf, parse_spf
 from exporter.domains.tags import almost, shown
 from exporter.model import DomainCheck, DomainProblem
@@ -98,7 +98,9 @@ def _judge_record(here: Examination, records: list[str]) -> None:
 
 async def evaluate(here: Examination, address: str) -> Judgement:
     """Whether this address may send for the domain, with our own lookups."""
-    run = check_host(Session(ip_address(address), f"postmaster@{here.domain}", here.domain), here.domain, here.now)
+    run = check_host(
+        SenderIdentity(ip_address(address), f"postmaster@{here.domain}", here.domain), here.domain, here.now
+    )
     try:
         ask = next(run)
         for _ in range(MAX_QUESTIONS):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from exporter.domains.checks.examination import Examination, Place
+from exporter.domains.checks.examination import Examination, MailService
 from exporter.domains.lookups import name_servers, tlsa_records
 from exporter.domains.posture.tlsa import Tlsa
 from exporter.model import DomainCheck, DomainProblem
@@ -46,7 +46,7 @@ async def _servers(here: Examination, host: str) -> list[str]:
     return []
 
 
-def judge_presence(here: Examination, place: Place, *, published: bool, known: bool) -> None:
+def judge_presence(here: Examination, place: MailService, *, published: bool, known: bool) -> None:
     """Report a server that has no records now, but had matching ones before."""
     if published:
         here.memory.withdrawn.pop((place.host, place.port), None)
@@ -58,7 +58,7 @@ def judge_presence(here: Examination, place: Place, *, published: bool, known: b
         here.report(DomainProblem.DANE_WITHDRAWN, DomainCheck.DANE, f"{told}, and new ones may match nothing")
 
 
-def report_gone(here: Examination, place: Place, gone: Iterable[Tlsa]) -> None:
+def report_gone(here: Examination, place: MailService, gone: Iterable[Tlsa]) -> None:
     """Report records that match, but that only caches still have."""
     records = "; ".join(map(str, gone))
     told = f"{place.host} port {place.port}: the zone's name servers no longer have {records}, whose key is served"

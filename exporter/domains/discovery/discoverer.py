@@ -19,9 +19,9 @@ from exporter.domains.discovery.offers import Answered, Discovered, Offer, merge
 from exporter.domains.discovery.presets import preset_answer
 from exporter.domains.lookups import Found, Lookups, addresses, mx_records, srv_records, texts
 from exporter.domains.registrable import registrable_domain
-from exporter.domains.target_rule import ONLY_PUBLIC, TargetRule
+from exporter.domains.target_rule import ONLY_PUBLIC, DomainTargetRule
 from exporter.model import Source
-from exporter.net.fetch import Document, Fetcher, FetchError, Lost
+from exporter.net.fetch import FetchedDocument, Fetcher, FetchError, Lost
 from exporter.threads import computed
 
 SHORT = 1.3
@@ -50,7 +50,7 @@ class Wanted:
     domain: str
     sources: tuple[Source, ...]
     address: str | None = None
-    rule: TargetRule = ONLY_PUBLIC
+    rule: DomainTargetRule = ONLY_PUBLIC
     patience: float = LONG
 
 
@@ -262,7 +262,7 @@ class Discoverer:
             return replace(answer, malformed=False, unreachable=False)
         return replace(answer, wildcard=ours == others)
 
-    async def _get(self, url: str, limit: int, wanted: Wanted) -> Document | FetchError:
+    async def _get(self, url: str, limit: int, wanted: Wanted) -> FetchedDocument | FetchError:
         try:
             return await self._fetcher.get(url, wanted.rule.objection, limit=limit, within=wanted.patience)
         except FetchError as error:

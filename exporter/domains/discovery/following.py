@@ -16,7 +16,7 @@ from exporter.config.configuration import Following
 from exporter.domains.discovery.discoverer import Discoverer, Discovery, Wanted
 from exporter.domains.discovery.offers import MAX_OFFERS, Answered, Discovered
 from exporter.domains.registrable import same_owner
-from exporter.domains.target_rule import TargetRule
+from exporter.domains.target_rule import DomainTargetRule
 from exporter.metrics.domain_state import FollowedState
 from exporter.model import Endpoint, Source
 
@@ -58,7 +58,7 @@ class Follower:
         if self._clock() < self._not_before - EARLY:
             return None
         following = self.following
-        wanted = Wanted(following.domain, following.sources, rule=TargetRule(following.allowed))
+        wanted = Wanted(following.domain, following.sources, rule=DomainTargetRule(following.allowed))
         discovery = await discoverer.discover(wanted)
         if self.following != following:
             return None
@@ -121,7 +121,7 @@ def endpoints_of(following: Following, found: Iterable[Discovered]) -> Iterable[
             tls=tls,
             absolute=True,
             priority=offer.priority,
-            targets=TargetRule(following.allowed),
+            targets=DomainTargetRule(following.allowed),
             remark=remark,
         )
 

@@ -57,7 +57,7 @@ class DmarcRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TreeWalkStep:
     """One name of a walk, and the DMARC records there."""
 
     domain: str
@@ -73,7 +73,7 @@ class Walk:
         failed: The name whose lookup failed; empty if none failed.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[TreeWalkStep, ...]
     failed: str = ""
 
     @property
@@ -87,7 +87,7 @@ class Walk:
                 return _one_below(domain, self.steps[0].domain)
         return valid[-1][0] if valid else self.steps[0].domain
 
-    def applying(self) -> Step | None:
+    def applying(self) -> TreeWalkStep | None:
         """The records that apply (section 4.10.1): the domain's, else its organization's, else its public suffix's."""
         own = self.steps[0]
         if own.records:
@@ -100,13 +100,13 @@ class Walk:
 
 def walk(domain: str) -> Generator[str, Sequence[str] | None, Walk]:
     """Section 4.10. Yields names whose TXT records the caller looks up and sends; `None` if the lookup failed."""
-    steps: list[Step] = []
+    steps: list[TreeWalkStep] = []
     name = domain.lower().removesuffix(".")
     while name:
         texts = yield f"_dmarc.{name}"
         if texts is None:
-            return Walk((*steps, Step(name, ())), name)
-        step = Step(name, tuple(having_version(texts, "DMARC1")))
+            return Walk((*steps, TreeWalkStep(name, ())), name)
+        step = TreeWalkStep(name, tuple(having_version(texts, "DMARC1")))
         steps.append(step)
         tags = _tags(step)
         if tags is not None and tags.get("psd") in ("y", "n"):
@@ -191,7 +191,7 @@ def _report_domains(tags: dict[str, str], faults: list[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _tags(step: Step) -> dict[str, str] | None:
+def _tags(step: TreeWalkStep) -> dict[str, str] | None:
     """The tags of the record; `None` unless there is exactly one."""
     return _readable(step.records[0].lower())[0] if len(step.records) == 1 else None
 

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass
-class Memory:
+class DomainMemory:
     """What is remembered of one domain.
 
     Attributes:
@@ -29,7 +29,7 @@ MAX_REMEMBERED = 256
 """The most entries that are kept of one domain, so that frequent changes do not fill the memory."""
 
 
-def written(memory: Memory) -> dict[str, Any]:
+def written(memory: DomainMemory) -> dict[str, Any]:
     """A memory in the form of JSON."""
     return {
         "policies": memory.policies,
@@ -39,10 +39,10 @@ def written(memory: Memory) -> dict[str, Any]:
     }
 
 
-def read(document: Mapping[str, Any]) -> Memory:
+def read(document: Mapping[str, Any]) -> DomainMemory:
     """The memory that `written` has written; an empty one if the document is invalid."""
     try:
-        return Memory(
+        return DomainMemory(
             {str(key): str(digest) for key, digest in document["policies"].items()},
             {
                 (str(host), int(port), int(usage), int(selector), int(matching), bytes.fromhex(data))
@@ -52,4 +52,4 @@ def read(document: Mapping[str, Any]) -> Memory:
             {(str(host), int(port)): float(at) for host, port, at in document["withdrawn"]},
         )
     except (KeyError, TypeError, ValueError, AttributeError):
-        return Memory()
+        return DomainMemory()

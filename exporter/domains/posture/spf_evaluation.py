@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from exporter.domains.posture.spf_macros import Session, expand, needs_validated_name, shortened
+from exporter.domains.posture.spf_macros import SenderIdentity, expand, needs_validated_name, shortened
 from exporter.domains.posture.spf_record import (
     MAX_SHOWN,
     Qualifier,
@@ -117,7 +117,7 @@ class _TempError(Exception):
     pass
 
 
-def check_host(session: Session, domain: str, now: float = 0.0) -> Generator[Ask, Told, Judgement]:
+def check_host(session: SenderIdentity, domain: str, now: float = 0.0) -> Generator[Ask, Told, Judgement]:
     """Evaluate SPF for a mail, as the function of this name in section 4 does.
 
     Args:
@@ -127,7 +127,7 @@ def check_host(session: Session, domain: str, now: float = 0.0) -> Generator[Ask
     """
     mapped = session.address.ipv4_mapped if isinstance(session.address, IPv6Address) else None
     if mapped is not None:
-        session = Session(mapped, session.sender, session.helo, session.receiver)
+        session = SenderIdentity(mapped, session.sender, session.helo, session.receiver)
     run = _Run(session, now)
     try:
         run.judgement.result = yield from run.check(domain)
@@ -143,7 +143,7 @@ def check_host(session: Session, domain: str, now: float = 0.0) -> Generator[Ask
 class _Run:
     """One evaluation, with its counts of look-ups."""
 
-    session: Session
+    session: SenderIdentity
     now: float
     judgement: Judgement = field(default_factory=Judgement)
     validated: dict[str, str] = field(default_factory=dict)

@@ -15,7 +15,7 @@ _LITERAL = {"%": "%", "_": " ", "-": "%20"}
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class SenderIdentity:
     """The facts of the mail that is judged.
 
     Attributes:
@@ -39,7 +39,7 @@ def needs_validated_name(text: str) -> bool:
     return "%{p" in text.lower()
 
 
-def expand(text: str, domain: str, session: Session, validated: str, now: float) -> str:
+def expand(text: str, domain: str, session: SenderIdentity, validated: str, now: float) -> str:
     """The text with its macros replaced.
 
     Args:
@@ -75,7 +75,7 @@ def shortened(domain: str) -> str:
     return domain[dot + 1 :] if dot >= 0 else domain.rpartition(".")[2]
 
 
-def _value(letter: str, domain: str, session: Session, validated: str, now: float) -> str:
+def _value(letter: str, domain: str, session: SenderIdentity, validated: str, now: float) -> str:
     local, _, sender_domain = session.sender.rpartition("@")
     six = isinstance(session.address, IPv6Address)
     values = {

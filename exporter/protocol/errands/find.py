@@ -15,7 +15,7 @@ from exporter.model import FailureReason
 from exporter.protocol.dialogue import Dialogue, printable
 from exporter.protocol.imap import Imap
 from exporter.protocol.imap_refusal import refusal
-from exporter.protocol.imap_response import Condition, Data, Value
+from exporter.protocol.imap_response import Condition, Data, ImapValue
 
 MAX_FIELDS: Final = 2048
 """Octets of chosen fields that are fetched."""
@@ -150,11 +150,11 @@ def _read(data: Data) -> Fetched | None:
     )
 
 
-def _told(data: Data) -> dict[bytes, Value]:
+def _told(data: Data) -> dict[bytes, ImapValue]:
     """What a FETCH response tells, by item. The names of items may hold lists, so values go by what stands before."""
     values = data.values()
     items = values[0] if len(values) == 1 else None
-    told: dict[bytes, Value] = {}
+    told: dict[bytes, ImapValue] = {}
     for before, value in pairwise(items if isinstance(items, tuple) else ()):
         if not isinstance(before, bytes):
             continue
@@ -167,5 +167,5 @@ def _told(data: Data) -> dict[bytes, Value]:
     return told
 
 
-def _figure(value: Value) -> int | None:
+def _figure(value: ImapValue) -> int | None:
     return int(value) if isinstance(value, bytes) and _DIGITS.fullmatch(value) else None

@@ -7,7 +7,7 @@ from typing import Final
 
 from exporter.model import FailureReason
 from exporter.protocol.dialogue import AwaitServer, Dialogue, ProtocolError, Send
-from exporter.protocol.imap import Imap, Reply
+from exporter.protocol.imap import CommandResult, Imap
 from exporter.protocol.imap_refusal import refusal
 from exporter.protocol.imap_response import UNTAGGED, Condition, Continuation, Data, Status, read_response
 
@@ -34,7 +34,7 @@ def idle(imap: Imap, patience: Callable[[], float]) -> Dialogue[int | None]:
     tag = imap.new_tag()
     yield Send(tag + b" IDLE")
     begun = yield from imap.read(tag)
-    if isinstance(begun, Reply):
+    if isinstance(begun, CommandResult):
         raise refusal(FailureReason.COMMAND_REFUSED, "IDLE is answered with", begun.end)
     news: int | None = None
     told = 0
@@ -59,7 +59,7 @@ def ask_for_news(imap: Imap) -> Dialogue[int | None]:
     return _count(reply)
 
 
-def _count(reply: Reply) -> int | None:
+def _count(reply: CommandResult) -> int | None:
     return next((data.number for data in reversed(reply.named("EXISTS"))), None)
 
 

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 from exporter.model import Facts, FailureReason, MailboxFacts
 from exporter.protocol import pop3
 from exporter.protocol.dialogue import Dialogue, Learn, ProtocolError
-from exporter.protocol.imap import Imap, Reply
+from exporter.protocol.imap import CommandResult, Imap
 from exporter.protocol.imap_refusal import refusal
 from exporter.protocol.imap_response import Condition, Data, mailbox_status, storage_quota
 
@@ -74,7 +74,7 @@ def _with_quota(imap: Imap, mailbox: bytes, facts: MailboxFacts) -> Dialogue[Mai
     return facts
 
 
-def _read(parse: Callable[[Data], T | None], reply: Reply | None, name: str) -> list[T]:
+def _read(parse: Callable[[Data], T | None], reply: CommandResult | None, name: str) -> list[T]:
     """What the answers to an optional question say. One that is malformed or absurd costs the figure, not the probe."""
     read = []
     for data in islice(reply.named(name) if reply else (), MAX_TOLD):

@@ -9,7 +9,7 @@ from typing import Final
 from exporter.model import FailureReason
 from exporter.protocol import imap_command
 from exporter.protocol.dialogue import Dialogue, ProtocolError
-from exporter.protocol.imap import Imap, Reply
+from exporter.protocol.imap import CommandResult, Imap
 from exporter.protocol.imap_refusal import refusal
 from exporter.protocol.imap_response import Condition
 
@@ -90,7 +90,7 @@ def special_uses(imap: Imap) -> Dialogue[Mapping[str, bytes]]:
     return found
 
 
-def _code(reply: Reply, name: str) -> int | None:
+def _code(reply: CommandResult, name: str) -> int | None:
     for status in reply.notices:
         if status.code == name and status.argument.isdigit() and len(status.argument) <= 20:
             return int(status.argument)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from exporter.flows.signature import Token
+from exporter.flows.signature import MessageToken
 from exporter.model import Flow
 from exporter.protocol.errands.mailboxes import Opened
 
@@ -16,7 +16,7 @@ MAX_ATTEMPTS = 2
 
 
 @dataclass(slots=True)
-class Place:
+class WatchedMailbox:
     """A mailbox that is read.
 
     Attributes:
@@ -45,7 +45,7 @@ class Place:
     next_look: float = 0.0
     looked: float = float("-inf")
     attempts: dict[int, int] = field(default_factory=dict)
-    held: dict[Token, list[int]] = field(default_factory=dict)
+    held: dict[MessageToken, list[int]] = field(default_factory=dict)
     sweep_at: float = float("inf")
     unowned: int | None = None
 

@@ -45,17 +45,17 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryDelays:
     """The delays after failed token requests: seconds, doubled up to the maximum."""
 
     initial: float
     maximum: float
 
 
-REFUSED: Final = Patience(60.0, LONGEST_WAIT)
+REFUSED: Final = RetryDelays(60.0, LONGEST_WAIT)
 """After a refusal, which lasts until somebody changes something. A changed secret is tried at once."""
 
-FAILED: Final = Patience(5.0, 300.0)
+FAILED: Final = RetryDelays(5.0, 300.0)
 """After a failed connection or an outage."""
 
 
@@ -80,7 +80,7 @@ Fetch = Callable[[OAuth2Client, Material], Awaitable[TokenAnswer]]
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class AccessToken:
     """An access token.
 
     Attributes:
@@ -107,13 +107,13 @@ class _Refusal:
 
     error: TokenError
     made_of: Secret
-    patience: Patience
+    patience: RetryDelays
     delay: float
     retry_at: float
 
 
 @dataclass(slots=True)
-class _Account:
+class _CredentialsState:
     """The state of one entry of the credentials.
 
     Attributes:
@@ -125,7 +125,7 @@ class _Account:
 
     credentials: Credentials
     client: OAuth2Client
-    token: Token | None = None
+    token: AccessToken | None = None
     refusal: _Refusal | None = None
     timer: asyncio.TimerHandle | None = None
     asked_at: float = 0.0
@@ -170,7 +170,7 @@ class Tokens:
         self._wall_clock = wall_clock
         self._reader = reader
         self._observer = observer
-        self._accounts: dict[Credentials, _Account] = {}
+        self._accounts: dict[Credentials, _CredentialsState] = {}
         self._requests = SingleFlight[int, None]()
         self._kept: frozenset[Credentials] | None = None
         self._answers = 0
@@ -187,7 +187,7 @@ class Tokens:
         certificate = None if public is None else await self._reader.read(public, public=True)
         return Material(read[0], read[1], read[2], certificate, read[3])
 
-    async def token(self, credentials: Credentials, client: OAuth2Client, made_of: Secret) -> Token:
+    async def token(self, credentials: Credentials, client: OAuth2Client, made_of: Secret) -> AccessToken:
         """A token that is still valid for a while.
 
         Args:
@@ -200,7 +200,9 @@ class Tokens:
         """
         account = self._accounts.get(credentials)
         if account is None:
-            account = _Account(credentials, client, dropped=self._kept is not None and credentials not in self._kept)
+            account = _CredentialsState(
+                credentials, client, dropped=self._kept is not None and credentials not in self._kept
+            )
             self._accounts[credentials] = account
         now = account.asked_at = self._clock()
         before, refusal = account.token, account.refusal
@@ -220,7 +222,7 @@ class Tokens:
         left = max(refusal.retry_at - self._clock(), 0.0)
         raise TokenError(refusal.error.outcome, f"{refusal.error.detail}; asked again in {left:.0f} s")
 
-    def rejected(self, credentials: Credentials, token: Token) -> None:
+    def rejected(self, credentials: Credentials, token: AccessToken) -> None:
         """A mail server rejected a token. It is not used any more, and the next one is fetched."""
         account = self._accounts.get(credentials)
         if account is not None and account.token is token:
@@ -241,15 +243,15 @@ class Tokens:
         self.keep(())
         await self._requests.close()
 
-    def _request(self, account: _Account) -> asyncio.Future[None]:
+    def _request(self, account: _CredentialsState) -> asyncio.Future[None]:
         """The running request, or a new one."""
         return self._requests.begin(id(account), partial(self._ask, account))
 
-    def _renew(self, account: _Account) -> None:
+    def _renew(self, account: _CredentialsState) -> None:
         if self._clock() - account.asked_at < IDLE:
             self._request(account)
 
-    async def _ask(self, account: _Account) -> None:
+    async def _ask(self, account: _CredentialsState) -> None:
         """Make one request, and store the result in the account."""
         began = self._clock()
         try:
@@ -276,22 +278,22 @@ class Tokens:
                 account.exchanged = (material.refresh_token, answer.refresh_token)
             self._taken(account, made_of, answer, began)
 
-    def _requested(self, account: _Account, outcome: TokenOutcome) -> None:
+    def _requested(self, account: _CredentialsState, outcome: TokenOutcome) -> None:
         if not account.dropped:
             self._observer.token_requested(account.credentials.name, outcome)
 
-    def _taken(self, account: _Account, made_of: Secret, answer: TokenAnswer, began: float) -> None:
+    def _taken(self, account: _CredentialsState, made_of: Secret, answer: TokenAnswer, began: float) -> None:
         lifetime = UNKNOWN_LIFETIME if answer.lifetime is None else answer.lifetime
         self._answers += 1
         usable_until = began + lifetime - min(SPARE, lifetime / 10)
-        account.token = Token(answer.access_token, self._answers, made_of, usable_until)
+        account.token = AccessToken(answer.access_token, self._answers, made_of, usable_until)
         account.refusal = None
         if not account.dropped:
             expires_at = None if answer.lifetime is None else self._wall_clock() + answer.lifetime
             self._observer.token_held(account.credentials.name, expires_at)
         account.plan(max(lifetime - min(RENEW_AHEAD, lifetime / 5), SOONEST), lambda: self._renew(account))
 
-    def _failed(self, account: _Account, made_of: Secret, error: TokenError) -> None:
+    def _failed(self, account: _CredentialsState, made_of: Secret, error: TokenError) -> None:
         patience = REFUSED if error.outcome is TokenOutcome.REFUSED else FAILED
         before, delay = account.refusal, patience.initial
         if before is not None and before.made_of == made_of and before.patience is patience:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from exporter.model.oauth2_clients import OAuth2Client
 from exporter.model.phases import FailureReason
 from exporter.model.secrets import Secret, SecretSource
-from exporter.model.tokens import OAuth2Client
 
 
 class SecretKind(StrEnum):

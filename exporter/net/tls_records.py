@@ -35,7 +35,7 @@ QUICK_PRIME: Final = 2048
 """Up to this many bits of a Diffie-Hellman group, the handshake takes a few milliseconds."""
 
 
-class Records:
+class TlsRecords:
     """One session, from its handshake on.
 
     Args:
