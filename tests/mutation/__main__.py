@@ -61,24 +61,29 @@ FOLDERS = {
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("--sample", type=int, default=0, help="so many changes of each folder, drawn from all; 0: all")
+    parser.add_argument("--again", type=Path, metavar="FILE", help="only the changes that an earlier run wrote to FILE")
     parser.add_argument("folder", nargs="*", choices=[*FOLDERS, []], help="all, if none is named")
     arguments = parser.parse_args()
     unexplained = 0
     for folder in arguments.folder or FOLDERS:
-        unexplained += _try(folder, arguments.sample)
+        every = list(_changes(FOLDERS[folder]))
+        if arguments.again:
+            written = arguments.again.read_text().splitlines()
+            chosen = [each for each in every if any(line.endswith(_told(*each)) for line in written)]
+        else:
+            count = min(arguments.sample or len(every), len(every))
+            chosen = random.Random(18).sample(every, count)  # noqa: S311 - the same each time
+        unexplained += _try(folder, chosen, len(every))
     return 1 if unexplained else 0
 
 
-def _try(folder: str, sample: int) -> int:
-    """Try the changes of a folder; how many were not noticed without a reason, or have a void one."""
-    judges = FOLDERS[folder]
-    every = list(_changes(judges))
-    drawn = random.Random(18).sample(every, min(sample or len(every), len(every)))  # noqa: S311 - the same each time
-    tests = [str(file.relative_to(ROOT)) for pattern in judges.tests for file in sorted((ROOT / "tests").glob(pattern))]
+def _try(folder: str, chosen: Sequence[tuple[str, Mutant]], of: int) -> int:
+    """Try these changes of a folder; how many were not noticed without a reason, or have a void one."""
+    files = [file for pattern in FOLDERS[folder].tests for file in sorted((ROOT / "tests").glob(pattern))]
     survived = explained = void = 0
     with tempfile.TemporaryDirectory(prefix="mutation-") as directory:
-        reach = measured(tests, Path(directory))
-        for module, mutant in drawn:
+        reach = measured([str(file.relative_to(ROOT)) for file in files], Path(directory))
+        for module, mutant in chosen:
             source = (ROOT / module).read_text()
             noticing = reach.noticing(ROOT / module, mutant.lines)
             noticed = bool(noticing) and notices(ROOT / module, mutant.tree(source), noticing, reach)
@@ -87,14 +92,18 @@ def _try(folder: str, sample: int) -> int:
                 word = "void reason" if noticed else "survived" if noticing else "unreached"
                 void += noticed
                 survived += not noticed
-                _say(f"{word}  {module}:{min(mutant.lines)} {mutant.scope}  {mutant.before}  ->  {mutant.after}")
+                _say(f"{word} at line {min(mutant.lines)}: {_told(module, mutant)}")
             explained += is_known and not noticed
-    noticed_ = len(drawn) - survived - explained
+    noticed_ = len(chosen) - survived - explained
     _say(
-        f"{folder}: {len(drawn)} of {len(every)} changes tried, {noticed_} noticed, {explained} unnoticed for a "
+        f"{folder}: {len(chosen)} of {of} changes tried, {noticed_} noticed, {explained} unnoticed for a "
         f"reason, {survived} for none; {void} reasons void"
     )
     return survived + void
+
+
+def _told(module: str, mutant: Mutant) -> str:
+    return f"{module} {mutant.scope}  {mutant.before}  ->  {mutant.after}"
 
 
 def _changes(judges: Judges) -> Iterator[tuple[str, Mutant]]:
