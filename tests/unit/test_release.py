@@ -62,6 +62,13 @@ def test_nothing_is_published_before_every_test_passed() -> None:
     assert all("test" in before(name) for name in release if name != "test")
 
 
+def test_a_release_does_not_wait_for_itself() -> None:
+    # A workflow that another calls has the caller's name; in the caller's group, GitHub cancels both as a deadlock.
+    groups = [yaml.safe_load(workflow.read_text())["concurrency"]["group"] for workflow in WORKFLOWS]
+
+    assert [f"{workflow.stem}-${{{{ github.ref }}}}" for workflow in WORKFLOWS] == groups
+
+
 def test_no_password_is_kept_for_publishing() -> None:
     release = (ROOT / ".github" / "workflows" / "release.yml").read_text()
 
