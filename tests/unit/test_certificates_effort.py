@@ -161,16 +161,30 @@ def test_malformed_constraints_count_as_many_and_break_nothing(constraints: byte
     assert effort.allows_constraints()
 
 
-def test_so_much_that_cannot_be_counted_is_too_much() -> None:
-    broken = x509.UnrecognizedExtension(x509.NameConstraints.oid, b"\x30\x84\xff\xff\xff\xff" + b"\0" * 9000)
-    names = x509.UnrecognizedExtension(SUBJECT_ALTERNATIVE_NAME, b"\x30\x84\xff\xff\xff\xff" + b"\0" * 9000)
+def test_what_follows_both_kinds_of_constraints_is_not_counted() -> None:
+    kinds = element(0x30, element(0xA0), element(0xA1), element(0xA2, element(0x30) * 5000))
+    bound = x509.UnrecognizedExtension(x509.NameConstraints.oid, kinds)
+    authority = issue("Authority", authority=True, extensions=[(bound, True)])
+    leaf = issue("leaf", authority, alternatives=[f"n{number:04}" for number in range(1024)])
+    effort = Effort()
+
+    assert all(effort.allows(each.der) for each in (authority, leaf))
+    assert effort.allows_constraints()
+
+
+@pytest.mark.parametrize(("octets", "allowed"), [(2046, True), (2048, False)])
+def test_so_much_that_cannot_be_counted_is_too_much(octets: int, allowed: bool) -> None:
+    """With 4,096 octets of constraints, 2,046 octets of names make 2**20 comparisons at most."""
+    endless = b"\x30\x84\xff\xff\xff\xff"
+    broken = x509.UnrecognizedExtension(x509.NameConstraints.oid, endless.ljust(4096, b"\0"))
+    names = x509.UnrecognizedExtension(SUBJECT_ALTERNATIVE_NAME, endless.ljust(octets, b"\0"))
     authority = issue("Authority", authority=True, extensions=[(broken, True)])
     leaf = issue("leaf", authority, extensions=[(names, False)])
     effort = Effort()
 
     assert effort.allows(authority.der)
     assert effort.allows(leaf.der)
-    assert not effort.allows_constraints()
+    assert allowed is effort.allows_constraints()
 
 
 def test_what_cannot_be_read_is_left_to_others() -> None:

@@ -130,12 +130,15 @@ def test_an_expired_issuer_is_named(path: list[Party]) -> None:
     assert found.detail.startswith('the issuing certificate "CN=Old" expired on ')
 
 
-def test_below_an_expired_issuer_a_certificate_in_its_last_second_is_not_called_expired() -> None:
+def test_below_an_expired_issuer_a_certificate_is_valid_from_its_first_second_to_its_last() -> None:
     old = issue("Old", world().root, authority=True, days=Span(-9, -1))
     leaf = issue(NAME, old, alternatives=[NAME], days=Span(-9, 0))
 
     assert ["issuing certificate"] == [words[4:23] for words in verdict([leaf, old, world().root]).detail.split("; ")]
     assert 2 == len(verdict([leaf, old, world().root], at=1.0).detail.split("; "))
+    new = issue(NAME, old, alternatives=[NAME], days=Span(0, 9))
+    assert (Problem.EXPIRED,) == verdict([new, old, world().root]).problems
+    assert (Problem.EXPIRED, Problem.NOT_YET_VALID) == verdict([new, old, world().root], at=-1.0).problems
 
 
 def test_the_anchor_may_be_signed_as_it_likes_but_its_key_counts() -> None:
@@ -310,6 +313,9 @@ def test_a_path_is_valid_while_all_of_it_is(begin: float, end: float) -> None:
     problem = Problem.NOT_YET_VALID if begin > 0 else Problem.EXPIRED
 
     assert (problem,) == verdict([leaf, middle, world().root]).problems
+    chain = examine([], [each.der for each in (leaf, middle)], (), finished=True)
+    first, last = NOW.timestamp() + 86400 * begin, NOW.timestamp() + 86400 * end
+    assert [False, True, True, False] == [chain.is_current(at) for at in (first - 1, first, last, last + 1)]
 
 
 def test_a_chain_takes_up_what_all_of_it_does(path: list[Party]) -> None:

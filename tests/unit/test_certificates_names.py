@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography import x509
 
-from exporter.certificates.names import matches, server_name_indication
+from exporter.certificates.names import matches, of_host, server_name_indication, shown
 from tests.authority import address
 from tests.bending import element
 
@@ -80,6 +80,13 @@ def test_a_certificate_without_identifiers_is_for_nobody() -> None:
     assert not matches(b"", "xn--bcher-kva.example.com")
 
 
+def test_only_the_first_list_of_names_is_one() -> None:
+    first, second = presenting("mail.example.com"), presenting("example.org")
+
+    assert ["mail.example.com"] == [shown(each) for each in of_host(first + second)]
+    assert not matches(first + second, "example.org")
+
+
 def test_a_useless_identifier_does_not_spoil_the_others() -> None:
     found = presenting("*", "192.0.2.1", "mail.example.com", address("192.0.2.7"))
 
@@ -117,3 +124,8 @@ def test_what_follows_a_name_without_a_length_of_its_own_cannot_be_found() -> No
 
     assert matches(element(0x30, shorter, longer, wanted), "mail.example.com")
     assert not matches(element(0x30, b"\x82\x80" + b"x" * 0x80, wanted), "mail.example.com")
+
+
+def test_a_name_of_a_kind_with_a_large_number_is_passed_over() -> None:
+    """The number of a tag may take octets of its own (X.690 8.1.2.4), which are no length."""
+    assert matches(element(0x30, b"\x9f\x02\x03abc", element(0x82, b"mail.example.com")), "mail.example.com")

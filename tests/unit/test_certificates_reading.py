@@ -196,7 +196,8 @@ def test_an_extension_of_another_form_does_not_hide_the_next_one() -> None:
 
 
 def test_an_extension_that_occurs_twice_is_why_no_issuer_is_found() -> None:
-    leaf = with_extensions(element(0x30, OID, TEXT), element(0x30, OID, TEXT))
+    once = element(0x30, element(0x06, bytes.fromhex("551d0f")), TEXT)
+    leaf = with_extensions(once, element(0x30, OID, TEXT), element(0x30, OID, TEXT))
     chain = examine([leaf], [leaf], [VerificationFinding(20, 0)], finished=True)
 
     words = "the certificate has an extension twice, so OpenSSL seeks no issuer of it"

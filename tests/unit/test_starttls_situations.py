@@ -8,8 +8,8 @@ from typing import Final
 import pytest
 from OpenSSL import SSL
 
-from exporter.model import Encryption, Endpoint, FailureReason, Login, Mechanism, Protocol, Secret, TlsFacts
-from tests.protocol.starttls_situations import FIGURE, MARK, SERVERS, Situation, Turn, situations
+from exporter.model import Encryption, Endpoint, FailureReason, Login, Mechanism, Phase, Protocol, Secret, TlsFacts
+from tests.protocol.starttls_situations import FIGURE, MARK, NOT_OFFERED, SERVERS, Situation, Turn, situations
 from tests.replay import Replay
 from tests.unit.scripted_visits import failed, pop3, probe, tls_facts
 
@@ -78,7 +78,11 @@ def test_a_situation_gives_nothing_away_and_makes_nobody_believe_it(
     # Is the reason the right one? Who would go on without TLS says that the login was kept back.
     if encryption is Encryption.STARTTLS:
         assert situation.outcome == (None if result.failure is None else failed(result))
-    elif situation.outcome is not None and situation.outcome[0] is not FailureReason.STARTTLS_NOT_OFFERED:
+    elif situation.outcome == NOT_OFFERED:
+        preauth = b"preauth" in situation.said.lower()
+        kept_back, waits = (FailureReason.AUTH_INSECURE, Phase.AUTH), (FailureReason.CONNECTION_CLOSED, Phase.CHECK)
+        assert (waits if preauth else kept_back) == failed(result)
+    elif situation.outcome is not None:
         assert situation.outcome == failed(result)
     # Is anything believed that was injected?
     after_tls = (
