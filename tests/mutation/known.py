@@ -31,6 +31,18 @@ KNOWN: Final[Mapping[tuple[str, str, str, str], str]] = {
         "True",
     ): "What `hashlib` is told a digest is for matters under FIPS alone; the identifiers of OCSP are by SHA-1.",
     (
+        "exporter/certificates/staple.py",
+        "read",
+        "leaf is None or issuer is None",
+        "leaf is None and issuer is None",
+    ): "One that is missing has no fields, and any error makes the response invalid as well.",
+    (
+        "exporter/certificates/staple.py",
+        "_candidates",
+        "b''",
+        "not b''",
+    ): "Without the extension either one is an error, and the candidate is passed over.",
+    (
         "exporter/certificates/trust.py",
         "constrains",
         "1",

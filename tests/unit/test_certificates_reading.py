@@ -64,6 +64,7 @@ def test_a_serial_number_has_whole_octets(number: int, shown: str) -> None:
         (rsa_key(2048, "leaf").public_key(), "RSA 2048", False),
         (rsa_key(1024, "leaf").public_key(), "RSA 1024", True),
         (dsa.generate_private_key(1024).public_key(), "DSA 1024", True),  # noqa: S505 - the weakness is the point
+        (ec.generate_private_key(ec.SECP224R1()).public_key(), "EC P-224", False),
         (ec.generate_private_key(ec.SECP256R1()).public_key(), "EC P-256", False),
         (ec.generate_private_key(ec.SECP521R1()).public_key(), "EC P-521", False),
         (ec.generate_private_key(ec.SECP256K1()).public_key(), "EC secp256k1", False),

@@ -97,7 +97,7 @@ def test_dns_names_alone_are_excluded_by_name() -> None:
 def test_what_stands_behind_an_excluded_name_is_not_excluded() -> None:
     """RFC 5280 4.2.1.10: behind the base there may be numbers, and nothing that says a name."""
     subtree = element(0x30, element(0x82, b"a.test"), element(0x82, b"b.test"))
-    constraints = element(0x30, element(0xA1, subtree))
+    constraints = element(0x30, element(0xA1, subtree)) + element(0x30, element(0xA1, element(0x30, b"\x82\x01c")))
     odd = x509.UnrecognizedExtension(x509.NameConstraints.oid, constraints)
 
     assert ["a.test"] == trust.excluded(take_apart(issue("Authority", authority=True, extensions=[(odd, True)]).der))
