@@ -150,12 +150,14 @@ def test_the_anchor_may_be_signed_as_it_likes_but_its_key_counts() -> None:
     assert 'the key of the issuing certificate "CN=Weak Root" is too weak (RSA 1024)' == found.detail
 
 
-def test_the_signature_of_the_anchor_is_no_matter_and_that_of_the_last_of_a_broken_path_is() -> None:
+def test_the_signature_of_the_anchor_is_no_matter_and_every_other_is() -> None:
     root = issue("Old Root", authority=True, key=rsa_key(2048, "old root"))
     middle = issue("Middle", root, authority=True)
     leaf = issue(NAME, root, alternatives=[NAME])
 
     assert () == verdict([leaf, signed_over(root, root, "sha1")]).problems
+    below = [issue(NAME, middle, alternatives=[NAME]), signed_over(middle, root, "sha1"), root]
+    assert (Problem.WEAK_SIGNATURE,) == verdict(below).problems
     found = verdict([issue(NAME, middle, alternatives=[NAME]), signed_over(middle, root, "sha1")], (20, 1))
     assert (Problem.UNKNOWN_AUTHORITY, Problem.WEAK_SIGNATURE) == found.problems
 
@@ -302,6 +304,7 @@ def test_an_unusual_key_usage_of_a_server_is_no_matter_if_it_is_for_servers(path
     client = issue(NAME, world().root, alternatives=[NAME], usages=[ExtendedKeyUsageOID.CLIENT_AUTH])
 
     assert () == verdict(path, (Code.INVALID_PURPOSE, 0)).problems
+    assert () == verdict(path[:1], (Code.INVALID_PURPOSE, 0)).problems
     assert (Problem.WRONG_PURPOSE,) == verdict(path, (Code.INVALID_PURPOSE, 1)).problems
     assert (Problem.WRONG_PURPOSE,) == verdict([client, world().root], (Code.INVALID_PURPOSE, 0)).problems
 
