@@ -46,14 +46,19 @@ def path_of(count: int, root: Party, key: rsa.RSAPrivateKey | None = None, *, co
     return [issue("leaf", path[-1], alternatives=[NAME, *others]), *reversed(path[1:])]
 
 
-@pytest.mark.parametrize(("names", "allowed"), [(1023, True), (1024, False)])
-def test_as_many_comparisons_are_allowed_as_openssl_allows_for_one_authority(names: int, allowed: bool) -> None:
+@pytest.mark.parametrize(
+    ("between", "names", "allowed"), [(0, 1023, True), (0, 1024, False), (1, 1022, True), (1, 1023, False)]
+)
+def test_as_many_comparisons_are_allowed_as_openssl_allows_for_one_authority(
+    between: int, names: int, allowed: bool
+) -> None:
     """2**20, and 1,024 constraints here: each name counts, and the subject of each certificate is one more."""
     excluded = [x509.DNSName(f"z{number:04}") for number in range(1024)]
     root = issue("Root", authority=True, extensions=[(x509.NameConstraints(None, excluded), True)])
-    leaf = issue("leaf", root, alternatives=[f"n{number:04}" for number in range(names)])
+    above = [root, *[issue("Between", root, authority=True) for _ in range(between)]]
+    leaf = issue("leaf", above[-1], alternatives=[f"n{number:04}" for number in range(names)])
     effort = Effort()
-    assert all(effort.allows(each.der) for each in (root, leaf))
+    assert all(effort.allows(each.der) for each in (*above, leaf))
     assert allowed is effort.allows_constraints()
 
 
