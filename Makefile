@@ -28,7 +28,7 @@ help:
 	@echo "make lint    only lint and type check"
 	@echo "make format  put the code in order"
 	@echo "make bench   measure what is claimed about speed, beside others; half an hour, on a machine that does nothing else"
-	@echo "make soak    put the daemon under load for ten minutes, print the curve of its memory, and compare its counts; MINUTES=N"
+	@echo "make soak    put the daemon under load for half an hour, print the curve of its memory, and compare its counts; MINUTES=N"
 	@echo "make conformance LIMBO=FILE  hold the judgement of certificates to x509-limbo"
 	@echo "make dashboards  generate the dashboards, the alert rules, the chart's schema and the tables of docs/ anew"
 	@echo "make pictures    draw the dashboards and the pages for docs/; takes ten minutes, and needs npm, chromium and prometheus"
@@ -68,7 +68,7 @@ conformance: $(DEVELOPMENT)
 	$(BIN)/python -W ignore -m tests.conformance.limbo $(LIMBO)
 
 # Exits with 1 if memory grows after the warm-up, or if the counts differ from those of the servers.
-MINUTES ?= 10
+MINUTES ?= 30
 soak: $(DEVELOPMENT)
 	$(BIN)/python -m tests.soak --minutes $(MINUTES)
 

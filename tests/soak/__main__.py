@@ -241,7 +241,7 @@ EXPECTED = frozenset(
 def main() -> None:
     """Run, print, and exit with 1 if anything is not as it should be."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--minutes", type=float, default=30.0)
     minutes: float = parser.parse_args().minutes
     with tempfile.TemporaryDirectory(prefix="mail-exporter-soak-") as directory:
         run = asyncio.run(soak(minutes * 60, Path(directory)))
