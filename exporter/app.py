@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,15 +81,31 @@ async def serve(
     favour_the_loop()
     raise_limit()
     asked_to_stop = _asked_to_stop()
-    daemon = Daemon(configuration, shard, detours)
+    with closing(Daemon(configuration, shard, detours)) as daemon:
+        async with _running(daemon, places, reloading, web_config=web_config, history=history, site=site) as urls:
+            announce(urls)
+            sd_notify.ready(daemon.status)
+            await asked_to_stop.wait()
+            sd_notify.stopping()
+            log.info("stopping")
+
+
+@asynccontextmanager
+async def _running(
+    daemon: Daemon,
+    places: Sequence[Place],
+    reloading: Reloading | None,
+    *,
+    web_config: PolicyFile | None,
+    history: HistoryFile | None,
+    site: ExternalSite,
+) -> AsyncIterator[Sequence[str]]:
+    """All parts, started in their order and stopped in the opposite one. Yields the URLs of the status page."""
+    if history is not None:
+        daemon.store.recall(history.load())
+        daemon.domains.recall(history.domains)
     async with AsyncExitStack() as stack:
-        stack.callback(daemon.close)
-        if history is not None:
-            daemon.store.recall(history.load())
-            daemon.domains.recall(history.domains)
-        reload = None
-        if reloading is not None:
-            reload = await stack.enter_async_context(_reload(reloading, daemon))
+        reload = None if reloading is None else await stack.enter_async_context(_reload(reloading, daemon))
         server = await listen(
             daemon.application(reload if reloading is not None and reloading.by_request else None, site.origins),
             places,
@@ -102,11 +118,7 @@ async def serve(
         if reloading is not None and reload is not None:
             await stack.enter_async_context(reload_when_asked(reload, reloading.watcher, daemon.store.task_failed))
         await stack.enter_async_context(_in_the_background(daemon))
-        announce(server.urls)
-        sd_notify.ready(daemon.status)
-        await asked_to_stop.wait()
-        sd_notify.stopping()
-        log.info("stopping")
+        yield server.urls
 
 
 def _asked_to_stop() -> asyncio.Event:

@@ -93,15 +93,13 @@ def run(
 
     SIGHUP reloads the configuration: whole, or not at all.
     """
-    if watch and {*config_files} == {STANDARD_INPUT}:
-        raise click.UsageError("--config.watch: standard input cannot change; give --config.file a file to watch")
     share = chosen_shard(shard, total_shards)
     site = _site(external_url, route_prefix)
     logs.configure(logs.LogLevel(log_level), logs.LogFormat(log_format))
-    # What came from standard input stays what it was, however often it is read again.
-    standard_input = read_standard_input() if STANDARD_INPUT in config_files else b""
     # Before the files are read, so that no change after that is missed.
     watcher = _watcher(config_files) if watch else None
+    # What came from standard input stays what it was, however often it is read again.
+    standard_input = read_standard_input() if STANDARD_INPUT in config_files else b""
     reader = start_reader(*config_files)
     # Meanwhile the other process reads the configuration: this takes as long.
     with lean():
@@ -119,6 +117,8 @@ def run(
 
 
 def _watcher(config_files: tuple[str, ...]) -> Watcher:
+    if {*config_files} == {STANDARD_INPUT}:
+        raise click.UsageError("--config.watch: standard input cannot change; give --config.file a file to watch")
     from exporter.watching import Watcher  # noqa: PLC0415 - few watch, and the other process should start soon
 
     return Watcher(config_files)

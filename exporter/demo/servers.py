@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from exporter.demo.imap_server import ImapSession
 from exporter.demo.pop3_server import Pop3Session
@@ -70,34 +70,18 @@ async def listening(
         host: The address.
         port: 0 for one that is free.
     """
-    sessions: dict[asyncio.Task[None], W] = {}
-    over = asyncio.Event()
-
-    def accepted(client: W) -> None:
-        if over.is_set() or len(sessions) >= MAX_CLIENTS:
-            client.transport.abort()
-            return
-        session = asyncio.create_task(_session(serve, client))
-        sessions[session] = client
-        session.add_done_callback(sessions.pop)
+    sessions = _Sessions(serve)
 
     def connection() -> W:
-        client = wire(lambda: accepted(client))
+        client = wire(lambda: sessions.accept(client))
         return client
 
     server = await asyncio.get_running_loop().create_server(connection, host, port)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
-        over.set()
         server.close()
-        remaining = dict(sessions)
-        for session in remaining:
-            session.cancel()
-        await asyncio.gather(*remaining, return_exceptions=True)
-        for client in remaining.values():
-            # A session that was cancelled before its first step has not closed anything.
-            await client.abort()
+        await sessions.end()
         await server.wait_closed()
 
 
@@ -109,11 +93,38 @@ def closed_port() -> Iterator[int]:
         yield reserved.getsockname()[1]
 
 
-async def _session(serve: Callable[[W], Awaitable[None]], client: W) -> None:
-    try:
-        with suppress(ClientGoneError, TimeoutError):
-            async with asyncio.timeout(MAX_SESSION):
-                await serve(client)
-                await client.hang_up()
-    finally:
-        await client.abort()
+class _Sessions(Generic[W]):
+    """The sessions of one server."""
+
+    def __init__(self, serve: Callable[[W], Awaitable[None]]) -> None:
+        self._serve = serve
+        self._clients: dict[asyncio.Task[None], W] = {}
+        self._over = False
+
+    def accept(self, client: W) -> None:
+        if self._over or len(self._clients) >= MAX_CLIENTS:
+            client.transport.abort()
+            return
+        session = asyncio.create_task(self._run(client))
+        self._clients[session] = client
+        session.add_done_callback(self._clients.pop)
+
+    async def end(self) -> None:
+        """End all of them, and accept no more."""
+        self._over = True
+        remaining = dict(self._clients)
+        for session in remaining:
+            session.cancel()
+        await asyncio.gather(*remaining, return_exceptions=True)
+        for client in remaining.values():
+            # A session that was cancelled before its first step has not closed anything.
+            await client.abort()
+
+    async def _run(self, client: W) -> None:
+        try:
+            with suppress(ClientGoneError, TimeoutError):
+                async with asyncio.timeout(MAX_SESSION):
+                    await self._serve(client)
+                    await client.hang_up()
+        finally:
+            await client.abort()

@@ -6,7 +6,6 @@ The body depends only on the token. So a message that arrives can be compared wi
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -34,21 +33,8 @@ _TEXT: Final = (
 """Words of five letters, so that the text always has the same length."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A message to submit.
-
-    Attributes:
-        octets: The whole message. Its lines end with CRLF.
-        message_id: The Message-ID with its angle brackets.
-    """
-
-    octets: bytes
-    message_id: str
-
-
-def build(token: str, flow: str, sender: str, recipient: str, sent_at: float) -> Outgoing:
-    """Build the message with this token.
+def build(token: str, flow: str, sender: str, recipient: str, sent_at: float) -> bytes:
+    """Build the message with this token. Its lines end with CRLF.
 
     Args:
         token: The token as text, from `signature.sign`.
@@ -63,8 +49,7 @@ def build(token: str, flow: str, sender: str, recipient: str, sent_at: float) ->
     message["To"] = _address(recipient)
     message["Subject"] = f"{SUBJECT}{flow}, may be deleted"
     message["Date"] = format_datetime(datetime.fromtimestamp(sent_at, UTC))
-    message_id = f"<{token}@{_domain(sender)}>"
-    message["Message-ID"] = message_id
+    message["Message-ID"] = f"<{token}@{_domain(sender)}>"
     message[HEADER] = token
     # RFC 3834 section 5: this prevents vacation replies. Exchange needs the header field below for that.
     message["Auto-Submitted"] = "auto-generated"
@@ -72,7 +57,7 @@ def build(token: str, flow: str, sender: str, recipient: str, sent_at: float) ->
     message["Feedback-ID"] = f"{hashlib.sha256(flow.encode()).hexdigest()[:16]}:flow:mail-exporter"
     # ASCII in short lines, so that no server needs to encode it again.
     message.set_content(body(token).decode("ascii").replace("\r\n", "\n"), charset="us-ascii", cte="7bit")
-    return Outgoing(message.as_bytes(), message_id)
+    return message.as_bytes()
 
 
 def body(token: str) -> bytes:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from exporter.flows import message, signature, status_codes
 from exporter.flows.desk import Desk
 from exporter.flows.ledger import InFlight, Ledger
-from exporter.model import Endpoint, FailureReason, Flow, Outcome, Phase
+from exporter.model import Endpoint, FailureReason, Flow, Outcome, Phase, Secret, Sending
 from exporter.protocol.errands.hand_over import Submission, hand_over
 from exporter.visiting.visit import Inside, Visited, Visitor
 
 
 async def send(flow: Flow, endpoint: Endpoint, ledger: Ledger, desk: Desk, visitor: Visitor) -> InFlight | None:
-    """Send one message. Raises nothing except cancellation.
+    """Send one message, and return it if the server accepted it. Raises nothing except cancellation.
 
     Args:
         flow: A flow that sends.
@@ -19,9 +19,6 @@ async def send(flow: Flow, endpoint: Endpoint, ledger: Ledger, desk: Desk, visit
         ledger: Keeps the message.
         desk: Receives the outcome if the server does not accept the message.
         visitor: Carries out the visit.
-
-    Returns:
-        The message if the server accepted it, else `None`.
     """
     sending = flow.sending
     if sending is None:
@@ -31,15 +28,10 @@ async def send(flow: Flow, endpoint: Endpoint, ledger: Ledger, desk: Desk, visit
     except OSError as error:
         _fail_without_key(ledger, desk, str(error))
         return None
-    now = desk.now()
-    token = ledger.next_token(now)
-    text = signature.sign(token, key)
-    outgoing = message.build(text, flow.name, sending.sender, sending.recipient, token.sent_at)
-    entry = ledger.begin(token, text, now)
-    desk.count(ledger)
+    octets, entry = _begin(flow.name, sending, ledger, desk, key)
 
     async def inside(here: Inside) -> Submission:
-        submission = await here.run(lambda smtp: hand_over(smtp, sending.sender, sending.recipient, outgoing.octets))
+        submission = await here.run(lambda smtp: hand_over(smtp, sending.sender, sending.recipient, octets))
         if submission.accepted:
             # The leg ends with the reply, not with the logout.
             ledger.submitted(entry, desk.now(), str(submission.reply))
@@ -56,6 +48,17 @@ async def send(flow: Flow, endpoint: Endpoint, ledger: Ledger, desk: Desk, visit
     outcome, reason, detail = _judge(visited)
     desk.settle(ledger, ledger.not_submitted(entry, outcome, reason=reason, detail=detail, now=desk.now()))
     return None
+
+
+def _begin(name: str, sending: Sending, ledger: Ledger, desk: Desk, key: Secret) -> tuple[bytes, InFlight]:
+    """Make the flow's next message, and enter it in the ledger."""
+    now = desk.now()
+    token = ledger.next_token(now)
+    text = signature.sign(token, key)
+    octets = message.build(text, name, sending.sender, sending.recipient, token.sent_at)
+    entry = ledger.begin(token, text, now)
+    desk.count(ledger)
+    return octets, entry
 
 
 def _fail_without_key(ledger: Ledger, desk: Desk, detail: str) -> None:

@@ -192,33 +192,53 @@ async def _ask_in_turn(
     budget = deadline - loop.time()
     # Short enough that each server is asked within the budget, however small that is.
     patience = min(FIRST_PATIENCE, budget / (len(servers) + 1))
-    complaints: dict[Nameserver, str] = {}
-    bogus, unreadable = False, None
-    hopeful, forgiven = list(servers), set[Nameserver]()
-    while hopeful:
-        for server in tuple(hopeful):
+    asked = _Servers(servers, budget)
+    while asked.hopeful:
+        for server in tuple(asked.hopeful):
             left = deadline - loop.time()
             if left <= 0:
-                hopeful.clear()
-                break
+                return asked.failed()
             try:
                 return judge(await exchange(name, rdtype, server, min(patience, left), stamps), server)
-            except TimeoutError as error:
-                complaints[server] = str(error) or f"did not answer within {round(budget, 1):g} s"
             except BadAnswer as error:
-                complaints[server] = str(error)
-                bogus = bogus or isinstance(error, _Bogus)
-                unreadable = error.records if isinstance(error, _Unreadable) else unreadable
-                if isinstance(error, _ServerFailed) and server not in forgiven:
-                    forgiven.add(server)
-                else:
-                    hopeful.remove(server)
+                asked.answered_badly(server, error)
             except OSError as error:
-                complaints[server] = f"cannot be asked: {_reason(error)}"
-                hopeful.remove(server)
+                asked.did_not_answer(server, error)
         patience *= 2
-    told = [f"{server} {complaint}" for server, complaint in complaints.items()]
-    return Failed("; ".join(told) or "no time was left to ask", bogus, unreadable)
+    return asked.failed()
+
+
+class _Servers:
+    """The servers that one question is put to: which are worth asking again, and what the others did wrong."""
+
+    def __init__(self, servers: Sequence[Nameserver], budget: float) -> None:
+        self.hopeful = list(servers)
+        self._budget = budget
+        self._forgiven: set[Nameserver] = set()
+        self._complaints: dict[Nameserver, str] = {}
+        self._bogus = False
+        self._unreadable: RecordSet | None = None
+
+    def answered_badly(self, server: Nameserver, error: BadAnswer) -> None:
+        self._complaints[server] = str(error)
+        self._bogus = self._bogus or isinstance(error, _Bogus)
+        if isinstance(error, _Unreadable):
+            self._unreadable = error.records
+        if isinstance(error, _ServerFailed) and server not in self._forgiven:
+            self._forgiven.add(server)
+        else:
+            self.hopeful.remove(server)
+
+    def did_not_answer(self, server: Nameserver, error: OSError) -> None:
+        if isinstance(error, TimeoutError):
+            self._complaints[server] = str(error) or f"did not answer within {round(self._budget, 1):g} s"
+        else:
+            self._complaints[server] = f"cannot be asked: {_reason(error)}"
+            self.hopeful.remove(server)
+
+    def failed(self) -> Failed:
+        told = [f"{server} {complaint}" for server, complaint in self._complaints.items()]
+        return Failed("; ".join(told) or "no time was left to ask", self._bogus, self._unreadable)
 
 
 class _Bogus(BadAnswer):
@@ -246,9 +266,7 @@ def judge(answer: Answer, server: Nameserver) -> RecordSet | Absent | _Alias:
     response = answer.message
     rcode = response.rcode()
     if rcode not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
-        failed = _ServerFailed if rcode == dns.rcode.SERVFAIL else BadAnswer
-        kind = _Bogus if _is_bogus(response) else failed
-        raise kind(f"answered {dns.rcode.to_text(rcode)}{_extended_error(response)}")
+        raise _error(response)
     authentic, own = bool(response.flags & dns.flags.AD), bool(response.flags & dns.flags.AA)
     try:
         chain = response.resolve_chaining()
@@ -278,6 +296,13 @@ def judge(answer: Answer, server: Nameserver) -> RecordSet | Absent | _Alias:
         authentic=authentic,
         authoritative=own,
     )
+
+
+def _error(response: dns.message.QueryMessage) -> BadAnswer:
+    rcode = response.rcode()
+    failed = _ServerFailed if rcode == dns.rcode.SERVFAIL else BadAnswer
+    kind = _Bogus if _is_bogus(response) else failed
+    return kind(f"answered {dns.rcode.to_text(rcode)}{_extended_error(response)}")
 
 
 def shown(name: dns.name.Name) -> str:

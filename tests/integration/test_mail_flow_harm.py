@@ -84,7 +84,7 @@ def imitations(folder: Path) -> None:
     forger, key = Secret(b"somebody else's flow key"), Secret(b"the flow key of the tests")
     now = time.time()
     sample = "x" * signature.TOKEN_LENGTH
-    pattern = message.build(sample, "crowd0", f"sender@{DOMAIN}", f"crowd@{DOMAIN}", now).octets
+    pattern = message.build(sample, "crowd0", f"sender@{DOMAIN}", f"crowd@{DOMAIN}", now)
     pattern = pattern[: pattern.index(b"\r\n\r\n") + 100]
     for number in range(FOREIGN):
         token = MessageToken(signature.mark(f"crowd{number % SHARING}"), number, now - number)

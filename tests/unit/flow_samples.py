@@ -41,7 +41,7 @@ RECEIVED = (
 
 def sent(text: str = TEXT, sender: str = "me@example.com", recipient: str = "you@example.net") -> bytes:
     """The message as it is handed in."""
-    return message.build(text, "there", sender, recipient, NOW).octets
+    return message.build(text, "there", sender, recipient, NOW)
 
 
 def arrived(*fields: bytes, octets: bytes | None = None) -> bytes:

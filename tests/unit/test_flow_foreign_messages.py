@@ -26,7 +26,7 @@ async def bench(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
 def ours(key: Secret = KEY, flow: str = "here") -> tuple[str, bytes]:
     """A token, and the message with it."""
     text = signature.sign(MessageToken(signature.mark(flow), 7, time.time()), key)
-    return text, message.build(text, flow, "me@bench.example", "here@bench.example", time.time()).octets
+    return text, message.build(text, flow, "me@bench.example", "here@bench.example", time.time())
 
 
 def forged() -> bytes:

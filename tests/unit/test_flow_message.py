@@ -28,8 +28,7 @@ def test_the_header_says_what_it_is_and_wants_no_reply() -> None:
 
 
 def test_the_body_is_of_a_known_length() -> None:
-    outgoing = message.build(TEXT, "there", "me@example.com", "you@example.net", NOW)
-    body = outgoing.octets.partition(b"\r\n\r\n")[2]
+    body = message.build(TEXT, "there", "me@example.com", "you@example.net", NOW).partition(b"\r\n\r\n")[2]
     assert message.body(TEXT) == body
     other = signature.sign(signature.MessageToken(TOKEN.mark, 8, NOW + 60), KEY)
     assert len(body) == len(message.body(other))
@@ -49,7 +48,7 @@ def test_every_line_is_short_ascii_and_one_begins_with_a_dot() -> None:
 
 @pytest.mark.parametrize("flow", ["büro → gmail", "x" * 200, "ü" * 200, "a\tb", 'quotes " and \\', "=?utf-8?q?x?="])
 def test_any_name_of_a_flow_fits_into_the_subject(flow: str) -> None:
-    octets = message.build(TEXT, flow, "me@example.com", "you@example.net", NOW).octets
+    octets = message.build(TEXT, flow, "me@example.com", "you@example.net", NOW)
     assert octets.partition(b"\r\n\r\n")[0].isascii()
     subject = str(email.message_from_bytes(octets, policy=default)["Subject"])
     assert subject.startswith("mail-exporter probe of flow ")

@@ -272,6 +272,22 @@ def test_no_two_files_share_a_name() -> None:
     assert [] == [name for name, count in names.items() if count > 1]
 
 
+def test_no_file_is_longer_than_350_lines_and_no_function_than_40() -> None:
+    functions = [
+        (file, node)
+        for file, module in PACKAGE.items()
+        for node in ast.walk(module)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+
+    assert [] == [file.name for file in PACKAGE if len(file.read_text().splitlines()) > 350]
+    assert [] == [f"{file.name}: {each.name}" for file, each in functions if lines_of(each) > 40]
+
+
+def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (function.end_lineno or function.lineno) - function.lineno + 1
+
+
 def test_every_problem_of_a_domain_has_its_section_and_no_other_does() -> None:
     page = (ROOT / "docs" / "domains.md").read_text()
     headings = re.findall(r"^### ([a-z_]+)$", page.partition("## Problems")[2], re.MULTILINE)

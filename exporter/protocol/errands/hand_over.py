@@ -43,10 +43,7 @@ def hand_over(smtp: Smtp, sender: str, recipient: str, octets: bytes) -> Dialogu
             the protocol.
     """
     offered = keywords(smtp.capabilities or ())
-    # RFC 5321 2.3.7: CR and LF only together. Sent apart, some servers would see two messages.
-    content = _LINE_END.sub(b"\r\n", octets)
-    if not content.endswith(b"\r\n"):
-        content += b"\r\n"
+    content = _in_lines(octets)
     parameters = _parameters(offered, sender + recipient, content)
     reply = yield from command(f"MAIL FROM:<{sender}>{parameters}".encode())
     smtp.left_open = b"RSET"
@@ -70,6 +67,12 @@ def hand_over(smtp: Smtp, sender: str, recipient: str, octets: bytes) -> Dialogu
     if reply.code // 100 == 2:
         return Submission(accepted=True, stage="the message", reply=reply)
     return Submission(accepted=False, stage="the message", reply=_refused("the message", reply))
+
+
+def _in_lines(octets: bytes) -> bytes:
+    """RFC 5321 2.3.7: CR and LF only together. Sent apart, some servers would see two messages."""
+    content = _LINE_END.sub(b"\r\n", octets)
+    return content if content.endswith(b"\r\n") else content + b"\r\n"
 
 
 def _parameters(offered: dict[str, list[str]], addresses: str, content: bytes) -> str:
