@@ -29,14 +29,7 @@ async def supervised(
     *,
     pause: float = FIRST_PAUSE,
 ) -> None:
-    """Do work until it returns or is cancelled. Restart it after every failure.
-
-    Args:
-        task: Its name in the log and the metrics.
-        work: Starts the work.
-        failed: Is called after every failure.
-        pause: Seconds before it begins again for the first time.
-    """
+    """Do work until it returns or is cancelled. Restart it after every failure, at first after `pause` seconds."""
     loop = asyncio.get_running_loop()
     wait = pause
     while True:

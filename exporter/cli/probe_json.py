@@ -22,13 +22,7 @@ def probed(result: ProbeResult) -> JsonObject:
 
 
 def not_tried(target: str | None, why: str, problems: Sequence[str]) -> JsonObject:
-    """A target that could not be probed.
-
-    Args:
-        target: The target; `None` if it is about all of them.
-        why: `usage`, `configuration` or `bug`.
-        problems: For people.
-    """
+    """A target that could not be probed, or all of them. `why` is `usage`, `configuration` or `bug`."""
     return {"type": "not_tried", "target": target, "why": why, "problems": list(problems)}
 
 

@@ -41,10 +41,7 @@ def load_in_subprocess(*patterns: str | Path, standard_input: bytes = b"") -> Co
 def finish(started: subprocess.Popen[bytes], file: str, standard_input: bytes) -> Configuration:
     """What comes of a reader that was started.
 
-    Args:
-        started: The process.
-        file: What to call the file if it says nothing.
-        standard_input: What came from there.
+    `file` is what to call the file if it says nothing.
 
     Raises:
         ConfigurationError: See `load_in_subprocess`.

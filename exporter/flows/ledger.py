@@ -163,14 +163,7 @@ class Ledger:
         return Standing.AWAITED, entry
 
     def found(self, entry: InFlight, copy: Copy, seen: float, retrieved: float) -> None:
-        """Note a copy of a message that was found and fetched.
-
-        Args:
-            entry: The message.
-            copy: The copy.
-            seen: When it was readable.
-            retrieved: Seconds that fetching took.
-        """
+        """Note a copy of a message that was readable at a time, and took some seconds to fetch."""
         if entry.seen is None:
             entry.seen = seen
             entry.retrieved = retrieved
@@ -183,10 +176,7 @@ class Ledger:
     def arrived(self, entry: InFlight, now: Moment, removing: float | None) -> Settled:
         """Judge a message that was found and settle it.
 
-        Args:
-            entry: The message. At least one copy of it was fetched.
-            now: When it was removed.
-            removing: Seconds that removing it took; `None` if it could not be removed.
+        At least one copy of it was fetched. Removing it took so many seconds; `None` if it could not be removed.
         """
         self._in_flight.pop(entry.token, None)
         self._arrived[entry.token] = removing is not None
@@ -227,10 +217,7 @@ class Ledger:
     def give_up(self, now: Moment, failure: tuple[str, str] | None) -> list[Settled]:
         """Settle messages that did not arrive in time.
 
-        Args:
-            now: The time of the look.
-            failure: Reason and detail if the mailbox could not be read. `None` if it was read just now, so that missing
-                messages are lost.
+        Without a failure of reading the mailbox, missing messages are lost.
         """
         settled: list[Settled] = []
         for entry in [each for each in self._in_flight.values() if self._is_overdue(each, now)]:

@@ -11,14 +11,9 @@ from exporter.visiting.visit import Inside, Visited, Visitor
 
 
 async def send(flow: Flow, endpoint: Endpoint, ledger: Ledger, desk: Desk, visitor: Visitor) -> InFlight | None:
-    """Send one message, and return it if the server accepted it. Raises nothing except cancellation.
+    """Send one message to the flow's server or one of its MX hosts, and return it if the server accepted it.
 
-    Args:
-        flow: A flow that sends.
-        endpoint: The server to visit: the flow's, or one of its MX hosts.
-        ledger: Keeps the message.
-        desk: Receives the outcome if the server does not accept the message.
-        visitor: Carries out the visit.
+    Raises nothing except cancellation.
     """
     sending = flow.sending
     if sending is None:

@@ -60,12 +60,7 @@ def process_collectors() -> CollectorRegistry:
 
 
 def expose(snapshot: Snapshot, form: Format, process: CollectorRegistry | None = None) -> Iterator[bytes]:
-    """All of `/metrics`.
-
-    Args:
-        snapshot: The moment to show.
-        form: How.
-        process: Metrics to add that are not the store's; `None` for none.
+    """All of `/metrics`, with the process' own metrics if there are any.
 
     Yields:
         Slices, the next of which is made when it is asked for. One may be empty.
@@ -82,13 +77,7 @@ def expose(snapshot: Snapshot, form: Format, process: CollectorRegistry | None =
 
 
 def expose_probe(states: tuple[EndpointState, ...], probed: Probed, form: Format) -> bytes:
-    """All of what `/probe` answers.
-
-    Args:
-        states: The states of the probed endpoints, with this one probe and no earlier ones.
-        probed: Its result.
-        form: How.
-    """
+    """All of what `/probe` answers. The states have this one probe and no earlier ones."""
     blackbox = _whole(BLACKBOX_METRICS, (probed,), form)
     end = _END if form is Format.OPENMETRICS else ""
     return b"".join([blackbox.encode(), *_endpoints(states, form, _PROBE_METRICS), end.encode()])

@@ -294,11 +294,7 @@ class Store:
     ) -> None:
         """Says how loading the configuration went, the first time included.
 
-        Args:
-            successful: Whether it is in force now.
-            at: Unix timestamp.
-            problems: What is wrong with it, for people.
-            files: The files that it was read from, if it is in force.
+        It is in force now if it was `successful`.
         """
         reloaded_at = at if successful else self._exporter.reloaded_at
         self._exporter = replace(

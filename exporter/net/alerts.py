@@ -55,11 +55,7 @@ UNREADABLE: Final[Mapping[str, str]] = {
 
 
 def handshake_failure(error: Exception) -> str:
-    """Say in one line why a handshake failed.
-
-    Args:
-        error: What pyOpenSSL raised.
-    """
+    """Say in one line why a handshake failed with an error of pyOpenSSL."""
     match error:
         case SSL.ZeroReturnError():
             return "the server ended the TLS session"

@@ -63,11 +63,9 @@ class Answers:
         self._asking: dict[Question, _Asking] = {}
 
     async def ask(self, questions: Sequence[Question], deadline: float) -> list[QueryOutcome]:
-        """Asks at the same time what is not known, and returns the answers in the order of the questions.
+        """Asks different questions at the same time, unless the answer is known. The answers are in the same order.
 
-        Args:
-            questions: Different ones.
-            deadline: When to give up, on the loop's clock.
+        The deadline is on the loop's clock.
         """
         outcomes: dict[Question, QueryOutcome] = {}
         for question in questions:

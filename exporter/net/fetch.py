@@ -147,14 +147,9 @@ class Fetcher:
     async def get(
         self, url: str, objection: Objection, *, limit: int, within: float, redirects: int = MAX_REDIRECTS
     ) -> FetchedDocument:
-        """Fetch one document.
+        """Fetch one document of at most so many octets, by http or https.
 
-        Args:
-            url: A URL with the scheme http or https.
-            objection: Decides where we may connect to.
-            limit: The most octets of the document.
-            within: Seconds for everything, including redirections.
-            redirects: The most redirections that are followed.
+        `objection` decides where we may connect to. The time is for everything, redirections included.
 
         Raises:
             FetchError: There is no document.

@@ -115,9 +115,7 @@ class Readiness:
     def __init__(self, fd: int, watch: Watch | None = None) -> None:
         """Prepare without waiting for anything.
 
-        Args:
-            fd: The socket's number, because looking a socket up by itself takes ten times as long.
-            watch: Reports it; the event loop by default.
+        Looking a socket up by itself instead of its number takes ten times as long.
         """
         self._fd = fd
         self._loop = asyncio.get_running_loop()

@@ -133,11 +133,7 @@ class TokenError(Exception):
 def token_request(client: OAuth2Client, material: Material, now: float, nonce: str) -> TokenRequest:
     """What to ask the token endpoint.
 
-    Args:
-        client: The client and its grant.
-        material: Its secrets.
-        now: Unix time.
-        nonce: Text that nobody has used before.
+    Nobody has used the nonce before.
 
     Raises:
         KeyUnusable: One of the secrets is not what it should be.
@@ -177,12 +173,7 @@ def token_answer(
 ) -> TokenAnswer:
     """What the token endpoint's answer says.
 
-    Args:
-        status: Of HTTP.
-        retry_after: The header of that name.
-        body: All of it.
-        hidden: Secrets that the error must not show.
-        now: Unix time.
+    The error does not show the hidden secrets.
 
     Raises:
         TokenError: It refuses, or has no token.

@@ -126,10 +126,9 @@ class ProbeNotes:
             self._entered(self._endpoint, phase)
 
     def took(self, seconds: float | None) -> None:
-        """Set the server's time in the current phase. Anything longer is our own time and does not count.
+        """Set the server's time in the current phase.
 
-        Args:
-            seconds: `None` if unknown: then all of it counts.
+        Anything longer is our own time and does not count. If it is unknown, all of it counts.
         """
         if seconds is not None:
             self._origin += max(self._now() - self._phase_start - seconds, 0.0)

@@ -108,13 +108,10 @@ class Visitor:
     async def probe(
         self, endpoint: Endpoint, *, names: AddressResolver | None = None, expires: float | None = None
     ) -> ProbeResult:
-        """Visit with the endpoint's errands. Only raises if it is cancelled.
+        """Visit with the endpoint's errands.
 
-        Args:
-            endpoint: What to probe.
-            names: Looks the name up instead of the world's.
-            expires: When the answer, including the login, is due, in loop time; `None` if only the endpoint's timeout
-                counts.
+        Only raises if it is cancelled. `expires` is when the answer is due in loop time, the login included. `names`
+        looks names up instead of the world's.
         """
 
         async def course(visit: Underway) -> None:
@@ -161,11 +158,9 @@ class Visitor:
         return await self._log_in(endpoint if within is None else replace(endpoint, timeout=within), course)
 
     async def shake_hands(self, endpoint: Endpoint, *, at: str | None = None) -> Visited[None]:
-        """Visit up to the handshake, without a login. Only raises if it is cancelled.
+        """Visit up to the handshake, without a login.
 
-        Args:
-            endpoint: The server and its TLS policy.
-            at: The address to connect to, without looking the name up; `None` for where the name leads.
+        Only raises if it is cancelled. `at` is the address to connect to, without looking the name up.
         """
 
         async def course(visit: Underway) -> None:

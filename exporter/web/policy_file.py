@@ -55,9 +55,7 @@ class PolicyFile:
     async def follow(self, changed: Callable[[Policy], None], reloaded: Callable[[bool], None]) -> None:
         """Looks for changes, forever.
 
-        Args:
-            changed: Is called with every new policy.
-            reloaded: Is called after every change with whether it could be used.
+        `changed` is called with every new policy, `reloaded` after every change with whether it could be used.
         """
         while True:
             await asyncio.sleep(CHECK_INTERVAL)

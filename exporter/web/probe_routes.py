@@ -54,13 +54,7 @@ class ProbeRequest:
 def probe_routes(
     on_demand: OnDemand, modules: Callable[[], Mapping[str, Module]], endpoint: Callable[[str], Endpoint | None]
 ) -> list[web.RouteDef]:
-    """The routes.
-
-    Args:
-        on_demand: Makes the probes.
-        modules: Those in force, by name.
-        endpoint: Finds the configured endpoint of a name; `None` if it does not exist.
-    """
+    """The routes. `endpoint` finds the configured endpoint of a name."""
     probing = _Probing(on_demand, modules, endpoint)
     # Not for HEAD: to say how long the answer is, it would have to probe.
     return [web.get("/probe", probing.answer, allow_head=False)]

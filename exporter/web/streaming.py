@@ -83,12 +83,9 @@ class Streamer:
             await asyncio.sleep(0)
 
     async def respond(self, request: web.Request, slices: Iterator[bytes], content_type: str) -> web.StreamResponse:
-        """Sends a body.
+        """Sends a body; making each slice of it may take a millisecond or two.
 
-        Args:
-            request: What to answer. HEAD gets the same headers, and no slice is made.
-            slices: The body; the making of each may take a millisecond or two.
-            content_type: As in the header.
+        HEAD gets the same headers, and no slice is made.
 
         Returns:
             The response, which has been sent.

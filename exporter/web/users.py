@@ -138,12 +138,9 @@ class Users:
         return bool(self._hashes)
 
     async def admit(self, name: str, password: bytes, remote: str | None = None) -> bool:
-        """Whether this is the password of a user. The check takes as long if there is no such user.
+        """Whether this is the password of a user.
 
-        Args:
-            name: The user's.
-            password: The password to check.
-            remote: The client's address; `None` if unknown.
+        The check takes as long if there is no such user.
 
         Raises:
             BusyError: Too many logins are waiting.

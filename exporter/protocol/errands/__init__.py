@@ -74,10 +74,7 @@ ERRANDS: Final[tuple[ErrandRow, ...]] = (
 def converse(client: Client, endpoint: Endpoint, login: Login | Withheld | None) -> Dialogue[None]:
     """The whole conversation of a probe except the goodbye, which also follows a failure.
 
-    Args:
-        client: The client's side of the endpoint's protocol.
-        endpoint: What is asked for.
-        login: `None` to look without logging in.
+    Without a login it only looks.
 
     Raises:
         DialogueError: The server refused, or broke the protocol, or is not what the endpoint asks for.

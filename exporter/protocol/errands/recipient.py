@@ -12,11 +12,7 @@ from exporter.protocol.smtp import Reply, Smtp, command, refusal
 def ask_about_recipient(smtp: Smtp, mail_from: str, rcpt_to: str, expected: Collection[int] = ()) -> Dialogue[Reply]:
     """Begin a transaction as if there were mail for somebody, and go no further.
 
-    Args:
-        smtp: The session.
-        mail_from: The reverse-path; empty for the null path.
-        rcpt_to: The recipient to ask about.
-        expected: Codes that RCPT must be answered with; empty if it must be accepted.
+    RCPT must be accepted, or answered with an expected code. `mail_from` is empty for the null path.
 
     Raises:
         DialogueError: It is not answered as it should be.

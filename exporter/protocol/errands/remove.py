@@ -15,10 +15,7 @@ from exporter.protocol.imap_response import Condition
 def remove(imap: Imap, messages: Collection[int], trash: bytes | None) -> Dialogue[bool]:
     """Remove messages from the open mailbox; whether they are gone, or only marked as deleted.
 
-    Args:
-        imap: The session, with the mailbox opened to remove.
-        messages: UIDs, of messages that were looked at in this session.
-        trash: The name of the mailbox for deleted messages; `None` if there is none.
+    They were looked at in this session. `trash` is the mailbox for deleted messages.
 
     Raises:
         DialogueError: The server refuses.
