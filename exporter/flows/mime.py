@@ -19,15 +19,6 @@ MAX_FIELD: Final = 2048
 MAX_PARTS: Final = 50
 """The most parts of a message. Ours have one, and delivery status notifications have three."""
 
-MAX_BLOCKS: Final = 200
-"""The most blocks of fields in a delivery status notification. It has one for each recipient, and we have one."""
-
-DELIVERY_STATUS: Final = "message/delivery-status"
-"""The type of the part that says what became of a message (RFC 3464)."""
-
-REPORT: Final = re.compile(rb"message/(?:global-)?delivery-status", re.IGNORECASE)
-"""The same as it is written, also where addresses are international (RFC 6533)."""
-
 _BOUNDARY: Final = b"boundary"
 
 _CONTENT_FIELD: Final = re.compile(
@@ -46,6 +37,16 @@ class UnreadableMessage(ValueError):
     """A message cannot be parsed. The text says why, for people."""
 
 
+class _Kept(Message):
+    """A message whose enclosed messages and reports stay whole, because the parser cannot decode what it takes apart.
+
+    RFC 2046 5.2.1 and RFC 3464 2.1 allow no encoding for them, and some servers encode them in base64.
+    """
+
+    def get_content_type(self) -> str:
+        return re.sub("^message/", "kept/", super().get_content_type())
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One part that contains no other parts.
@@ -60,7 +61,7 @@ class Part:
 
 
 def parts(octets: bytes) -> tuple[Part, ...]:
-    """The parts of a message that have content, in their order, including parts of enclosed messages: at least one.
+    """The parts of a message that have content, in their order: at least one. An enclosed message is one part.
 
     Raises:
         UnreadableMessage: The message is malformed, or exceeds a limit.
@@ -72,12 +73,8 @@ def parts(octets: bytes) -> tuple[Part, ...]:
         raise UnreadableMessage(f"more than {MAX_PARTS} parts")
     if any(len(field[0]) > MAX_FIELD for field in _CONTENT_FIELD.finditer(octets)):
         raise UnreadableMessage(f"a field about its content has more than {MAX_FIELD} octets")
-    # The parser knows only one of the two types, and creates a message for each block of a notification.
-    octets = REPORT.sub(DELIVERY_STATUS.encode(), octets)
-    if DELIVERY_STATUS.encode() in octets and octets.replace(b"\r", b"").count(b"\n\n") > MAX_BLOCKS:
-        raise UnreadableMessage(f"more than {MAX_BLOCKS} blocks")
     try:
-        found = tuple(_leaves(email.message_from_bytes(octets, policy=compat32)))
+        found = tuple(_leaves(email.message_from_bytes(octets, _Kept, policy=compat32)))
     except UnreadableMessage:
         raise
     except (ValueError, LookupError, AttributeError, TypeError, AssertionError, RecursionError) as error:
@@ -89,20 +86,11 @@ def _leaves(message: Message) -> Iterator[Part]:
     for number, part in enumerate(message.walk()):
         if number >= MAX_PARTS:
             raise UnreadableMessage(f"more than {MAX_PARTS} parts")
-        content_type = part.get_content_type()
-        if not _TYPE.fullmatch(content_type):
-            content_type = UNREADABLE_TYPE
-        if content_type == DELIVERY_STATUS:
-            # The parser creates a message for each block of fields. Bounces are easier to parse from text.
-            yield Part(
-                content_type, b"\n".join(_block(each) for each in part.get_payload() if isinstance(each, Message))
-            )
-        elif not part.is_multipart():
+        content_type = Message.get_content_type(part)
+        if not part.is_multipart():
             payload = part.get_payload(decode=True)
-            yield Part(content_type, payload if isinstance(payload, bytes) else b"")
-
-
-def _block(fields: Message) -> bytes:
-    """The fields of one block as text, not decoded."""
-    lines = (f"{name}: {value}\n" for name, value in fields.items())
-    return "".join(lines).encode("utf-8", "replace")
+            known = _TYPE.fullmatch(content_type) is not None
+            yield Part(
+                content_type if known else UNREADABLE_TYPE,
+                payload if isinstance(payload, bytes) else b"",
+            )

@@ -91,6 +91,10 @@ def bounce(octets: bytes) -> object:
     return read_bounce(b"Content-Type: multipart/report; boundary=a\r\n" + octets, KEY)
 
 
+def postmaster(octets: bytes) -> object:
+    return read_bounce(b"From: postmaster@example.net\r\n\r\n" + octets, KEY)
+
+
 def literal(octets: bytes) -> object:
     return parse_values((octets,))
 
@@ -137,6 +141,9 @@ EXPENSIVE: list[tuple[Callable[[bytes], object], bytes]] = [
     (parts, b"Content-Type: message/rfc822\r\n\r\n" * (MUCH // 32)),
     (parts, b"Content-Type: message/rfc822\r\n\r\n" * 49 + b"\n" * MUCH),
     (parts, b"Content-Type: message/delivery-status\r\n\r\n" + b"a: b\r\n\r\n" * (MUCH // 8)),
+    (postmaster, b"\n---" + b" " * MUCH + b"\ncopy of"),
+    (postmaster, b"permanent error\n" + b"5.1.1 " * (MUCH // 6) + b"\n--- copy of"),
+    (bounce, b"\r\n--a\r\nContent-Type: message/delivery-status\r\n\r\n" + b"\n \t" * (MUCH // 3) + b"\r\n--a--\r\n"),
     (bounce, b"\r\n--a\r\nContent-Type: message/delivery-status\r\n\r\n" + b"a: b\n" * (MUCH // 5) + b"\r\n--a--\r\n"),
     (awaited, b"From: " + b"(a " * 300 + b"a@b.c\r\n\r\n"),
     (awaited, b"From: " + b"<" * MUCH + b"\r\n\r\n"),

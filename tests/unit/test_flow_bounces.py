@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 from base64 import encodebytes
+from quopri import encodestring
 
 import pytest
 
-from exporter.flows.bounces import Bounce, read_bounce
-from exporter.flows.mime import MAX_BLOCKS
+from exporter.flows.bounces import MAX_BLOCKS, Bounce, read_bounce
 from exporter.model import Secret
 from tests.unit.flow_samples import KEY, TEXT, TOKEN, sent
 
@@ -99,7 +99,6 @@ def test_a_token_outside_what_is_returned_makes_no_notification() -> None:
         notification()[:700],
         notification().replace(b"message/delivery-status", b"text/plain"),
         notification() + b"x" * 70_000,
-        notification().replace(b"Action:", b"A: b\r\n\r\n" * MAX_BLOCKS + b"Action:"),
         b"Subject: Re: probe\r\nIn-Reply-To: <" + TEXT.encode() + b"@example.com>\r\n\r\nThank you.\r\n",
     ],
 )
@@ -183,6 +182,48 @@ def by_qmail(words: bytes = b"Remote host said: 554 5.7.1 Service unavailable; c
     )
 
 
+def by_opensmtpd(status: bytes = b"5.0.0", *, mime: bool = True) -> bytes:
+    """OpenSMTPD has the remote server's words only in the part for people; before 5.4.4 there was no other part."""
+    people = (
+        b"    Hi!\r\n\r\n    This is the MAILER-DAEMON, please DO NOT REPLY to this email.\r\n\r\n"
+        b"    An error has occurred while attempting to deliver a message for\r\n"
+        b"    the following list of recipients:\r\n\r\nyou@example.net: 550 5.1.1 no such user\r\n\r\n"
+        b"    Below is a copy of the original message:\r\n\r\n"
+    )
+    head = b"Subject: Delivery status notification: failed\r\nFrom: Mailer Daemon <MAILER-DAEMON@mail.example.com>\r\n"
+    if not mime:
+        return head + b"\r\n" + people + sent()
+    return (
+        head + b'Content-Type: multipart/mixed;boundary="7/mail"\r\n\r\n--7/mail\r\nContent-Type: text/plain\r\n\r\n'
+        + people + b"--7/mail\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mail.example.com\r\n"
+        b"\r\nFinal-Recipient: rfc822; you@example.net\r\nAction: failed\r\nStatus: " + status + b"\r\n\r\n"
+        b"--7/mail\r\nContent-Type: text/rfc822-headers\r\n\r\n" + sent() + b"\r\n--7/mail--\r\n"
+    )  # fmt: skip
+
+
+def by_gmx() -> bytes:
+    """GMX, IONOS and others of one house."""
+    return (
+        b"From: MAILER-DAEMON@mail.example.com\r\nSubject: Mail delivery failed: returning message to sender\r\n\r\n"
+        b"A message that you sent could not be delivered to one or more of\r\n"
+        b"its recipients. This is a permanent error. The following address\r\nfailed:\r\n\r\n"
+        b'"you@example.net":\r\nSMTP error from remote server after RCPT command:\r\nhost: mx.example.net\r\n'
+        b"5.2.2 <you@example.net>... Mailbox Full\r\n\r\n"
+        b"--- The header of the original message is following. ---\r\n\r\n" + sent()
+    )
+
+
+def by_dragonfly(end: bytes = b"Message headers follow.") -> bytes:
+    """The DragonFly Mail Agent, which FreeBSD uses since 14."""
+    return (
+        b"From: MAILER-DAEMON <>\r\nSubject: Mail delivery failed\r\n\r\n"
+        b"This is the DragonFly Mail Agent v0.13 at mail.example.com.\r\n\r\n"
+        b"There was an error delivering your mail to <you@example.net>.\r\n\r\n"
+        b"mx.example.net [192.0.2.1] did not like our RCPT TO:\r\n550 5.1.1 no such user\r\n\r\n"
+        + end + b"\r\n\r\n" + sent()
+    )  # fmt: skip
+
+
 def by_postfix_in_utf8() -> bytes:
     """Postfix where an address is international (RFC 6533)."""
     kind = b"Content-Type: message/global-delivery-status\r\nContent-Transfer-Encoding: 8bit"
@@ -204,8 +245,33 @@ def by_postfix_in_utf8() -> bytes:
         (by_old_exim(), "5.1.1", "550 5.1.1 <you@example.net>: user unknown"),
         (by_qmail(), "5.7.1", "554 5.7.1 Service unavailable"),
         (by_qmail(b"Sorry, I couldn't find any host named example.net. (#5.1.2)"), "5.1.2", "Sorry, I couldn't"),
+        (by_qmail(b"Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)"), "4.4.1", "Sorry, I wasn't"),
+        (by_opensmtpd(), "5.1.1", "550 5.1.1 no such user"),
+        (by_opensmtpd(b"5.7.1"), "5.7.1", "550 5.1.1 no such user"),
+        (by_opensmtpd(mime=False), "5.1.1", "550 5.1.1 no such user"),
+        (by_gmx(), "5.2.2", "5.2.2 <you@example.net>... Mailbox Full"),
+        (by_dragonfly(), "5.1.1", "550 5.1.1 no such user"),
+        (by_dragonfly(b"Original message follows."), "5.1.1", "550 5.1.1 no such user"),
     ],
-    ids=["utf-8", "comment", "untyped", "mixed", "exchange", "gmail", "exim", "old exim", "qmail", "qmail itself"],
+    ids=[
+        "utf-8",
+        "comment",
+        "untyped",
+        "mixed",
+        "exchange",
+        "gmail",
+        "exim",
+        "old exim",
+        "qmail",
+        "qmail itself",
+        "qmail late",
+        "opensmtpd",
+        "opensmtpd exact",
+        "old opensmtpd",
+        "gmx",
+        "dragonfly",
+        "dragonfly whole",
+    ],
 )
 def test_every_server_has_its_own_way_to_return_a_message(octets: bytes, reason: str, words: str) -> None:
     bounce = read_bounce(octets, KEY)
@@ -220,6 +286,7 @@ def test_every_server_has_its_own_way_to_return_a_message(octets: bytes, reason:
         by_qmail().replace(b"MAILER-DAEMON@", b"somebody@"),
         by_qmail().replace(b"--- Below this line is a copy", b"--- Below this line is nothing"),
         by_qmail().replace(TEXT.encode(), b"x" * len(TEXT)),
+        by_opensmtpd(mime=False).replace(b"An error has occurred", b"A message is delayed for more than 4 hours"),
     ],
 )
 def test_what_is_not_a_failure_in_known_words_is_none(octets: bytes) -> None:
@@ -234,11 +301,39 @@ def test_the_header_of_what_is_returned_is_enough_whatever_became_of_the_body(he
     assert TOKEN == bounce.token
 
 
-def test_what_is_returned_may_be_encoded() -> None:
-    plain = notification(headers=True)
-    begin = plain.index(b"rfc822-headers\r\n\r\n") + len(b"rfc822-headers\r\n\r\n")
-    end = plain.index(b"\r\n--A1/mail--")
-    head = plain[: begin - 2] + b"Content-Transfer-Encoding: base64\r\n\r\n"
-    bounce = read_bounce(head + encodebytes(plain[begin:end]) + plain[end:], KEY)
+def encode(octets: bytes, kind: bytes, how: str) -> bytes:
+    """The notification with its part of this type encoded, which RFC 2046 and RFC 3464 forbid."""
+    before, _, rest = octets.partition(b"Content-Type: " + kind + b"\r\n\r\n")
+    content, _, after = rest.partition(b"\r\n--A1/mail")
+    code = encodebytes if how == "base64" else encodestring
+    field = b"Content-Type: " + kind + b"\r\nContent-Transfer-Encoding: " + how.encode() + b"\r\n\r\n"
+    return before + field + code(content) + b"\r\n--A1/mail" + after
+
+
+@pytest.mark.parametrize("how", ["base64", "quoted-printable"])
+@pytest.mark.parametrize("headers", [False, True])
+def test_each_part_may_be_encoded(how: str, headers: bool) -> None:
+    kind = b"text/rfc822-headers" if headers else b"message/rfc822"
+    octets = encode(encode(notification(headers=headers), kind, how), b"message/delivery-status", how)
+    assert read_bounce(notification(headers=headers), KEY) == read_bounce(octets, KEY)
+    assert read_bounce(octets, KEY) is not None
+
+
+@pytest.mark.parametrize("how", ["base64", "quoted-printable"])
+def test_text_for_people_may_be_encoded(how: str) -> None:
+    head, _, body = by_qmail().partition(b"\r\n\r\n")
+    code = encodebytes if how == "base64" else encodestring
+    fields = b"\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: " + how.encode()
+    assert read_bounce(by_qmail(), KEY) == read_bounce(head + fields + b"\r\n\r\n" + code(body), KEY)
+
+
+def test_an_alias_of_several_recipients_fails_if_one_of_them_does() -> None:
+    expanded = b"Final-Recipient: rfc822; all@example.net\r\nAction: expanded\r\nStatus: 2.0.0\r\n\r\n"
+    octets = notification().replace(b"Final-Recipient:", expanded + b"Final-Recipient:", 1)
+    assert read_bounce(notification(), KEY) == read_bounce(octets, KEY)
+
+
+def test_a_flood_of_blocks_costs_only_itself() -> None:
+    bounce = read_bounce(notification().replace(b"Final-R", b"A: b\r\n\r\n" * MAX_BLOCKS + b"Final-R"), KEY)
     assert bounce is not None
-    assert TOKEN == bounce.token
+    assert not bounce.settles
