@@ -62,9 +62,16 @@ class ImapMailboxes:
         seconds = self._here.endpoint.timeout
         try:
             async with asyncio.timeout(seconds):
-                return await self._here.run(errand)
+                value = await self._here.run(errand)
         except TimeoutError:
             raise DialogueError(FailureReason.TIMEOUT, f"no reply within {seconds:g} s", in_step=False) from None
+        self._count()
+        return value
+
+    def _count(self) -> None:
+        """Note how many messages there are: others add and remove some at any time."""
+        if self._open is not None:
+            self._open.exists = self._here.session.client.messages
 
     async def find_mailboxes(self) -> None:
         """Find the server's names for all mailboxes, also for special uses (RFC 6154)."""
@@ -96,10 +103,10 @@ class ImapMailboxes:
         if self._open is place:
             return True
         written = place.written or b""
+        self._open = None
         opened = await self.run(lambda imap: open_mailbox(imap, written, to_remove=self._work.removes))
         if opened is None:
             # RFC 9051 6.3.2: no mailbox is open after a failed SELECT.
-            self._open = None
             place.written = None
             self._lacks(place)
             return False
@@ -140,8 +147,8 @@ class ImapMailboxes:
         self._work.held_up("")
         return gone
 
-    async def idle(self, patience: Callable[[], float]) -> int | None:
-        """Wait in IDLE. The timeout does not apply to the waiting, but to the server's answers."""
+    async def idle(self, patience: Callable[[], float]) -> bool:
+        """Wait in IDLE; whether mail may have come. The timeout only applies to the server's answers."""
         seconds = self._here.endpoint.timeout
         loop = asyncio.get_running_loop()
 
@@ -152,8 +159,10 @@ class ImapMailboxes:
 
         try:
             async with asyncio.timeout(seconds) as deadline:
-                return await self._here.run(lambda imap: idle(imap, wait_on))
+                came = await self._here.run(lambda imap: idle(imap, wait_on))
         except TimeoutError:
             raise DialogueError(
                 FailureReason.TIMEOUT, f"no reply to IDLE within {seconds:g} s", in_step=False
             ) from None
+        self._count()
+        return came

@@ -97,8 +97,7 @@ class ImapReading:
     async def _look(self, place: WatchedMailbox) -> None:
         """Look at all new messages of a mailbox, and at one window of older ones."""
         if self._mailboxes.is_open(place):
-            count = await self._mailboxes.run(ask_for_news)
-            place.exists = place.exists if count is None else count
+            await self._mailboxes.run(ask_for_news)
         elif not await self._mailboxes.go_to(place):
             return
         seen = self._desk.now().at
@@ -214,9 +213,7 @@ class ImapReading:
         ):
             if not await self._mailboxes.go_to(primary) or primary.next_look <= self._desk.now().at:
                 return
-            count = await self._mailboxes.idle(lambda: self._pace.patience(until))
-            if count is not None:
-                primary.exists = count
+            if await self._mailboxes.idle(lambda: self._pace.patience(until)):
                 primary.next_look = 0.0
         else:
             # The sender wakes the reader before and after it sends.

@@ -58,13 +58,18 @@ class CommandResult:
 
 
 class Imap:
-    """The client's side of one IMAP connection; see `exporter.protocol.session.Client` for the methods."""
+    """The client's side of one IMAP connection; see `exporter.protocol.session.Client` for the methods.
+
+    Attributes:
+        messages: How many messages the open mailbox has, by all that the server has said.
+    """
 
     farewell: Final = re.compile(rb"\* BYE\b[^\r\n]*\r?\n", re.IGNORECASE)
     last_words: bytes = b""
 
     def __init__(self, endpoint: Endpoint, client_name: str) -> None:  # noqa: ARG002 - IMAP clients give no name
         self.capabilities: tuple[str, ...] | None = None
+        self.messages = 0
         self._endpoint = endpoint
         self._preauthenticated = False
         self._capabilities_are_old = False
@@ -174,6 +179,16 @@ class Imap:
     def _capitals(self) -> list[str]:
         """The capabilities; letter case means nothing in them (RFC 9051 9), and there are no spaces within one."""
         return " ".join(self.capabilities or ()).upper().split()
+
+    def heed(self, response: ImapResponse) -> None:
+        """Note what a server may tell at any time: its capabilities, and messages that come and go."""
+        self._take_capabilities(response)
+        match response:
+            case Data(name="EXISTS", number=int(number)):
+                self.messages = number
+            case Data(name="EXPUNGE"):
+                # RFC 9051 7.5.1: the count is one less, and the server need not say so.
+                self.messages = max(self.messages - 1, 0)
 
     def _take_capabilities(self, response: ImapResponse) -> None:
         """RFC 9051 7.1, 7.2.2: they come as data or as the code of a status, asked for or not."""
@@ -309,7 +324,7 @@ class Imap:
         notices: list[Status] = []
         for _ in range(MAX_REPLY_LINES):
             response = yield from read_response()
-            self._take_capabilities(response)
+            self.heed(response)
             if isinstance(response, Continuation):
                 return response
             if isinstance(response, Data):

@@ -109,6 +109,20 @@ def test_a_search_gives_uids_in_their_order(cut: Cut) -> None:
     assert (5, 7, 9) == played.value
 
 
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        (b'(TAG "a1") UID ALL 9,5:7', (5, 6, 7, 9)),
+        (b'(TAG "a1") UID MIN 3 all 7:5', (5, 6, 7)),
+        (b'(TAG "a1") UID', ()),
+        (b'(TAG "a1") UID ALL 1:4294967295', None),
+        (b'(TAG "a1") UID ALL :,,9:', (9,)),
+    ],
+)
+def test_imap4rev2_answers_a_search_with_ranges(answer: bytes, found: tuple[int, ...] | None) -> None:
+    assert found == play(search(client(), b"ALL"), b"* ESEARCH " + answer + b"\r\na1 OK done\r\n").value
+
+
 @pytest.mark.parametrize("answer", [b"NO no", b"BAD what", b"NO [CANNOT] no"])
 def test_a_server_that_cannot_search_says_so(answer: bytes) -> None:
     assert play(search(client(), b"ALL"), b"a1 " + answer + b"\r\n").value is None
@@ -192,14 +206,15 @@ def test_idle_is_offered_by_a_word_of_its_own(capabilities: bytes, *, offered: b
 @every_cut
 def test_idle_ends_when_mail_comes(cut: Cut) -> None:
     script = b"+ idling\r\n* OK Still here\r\n* 4 EXPUNGE\r\n* 13 EXISTS\r\n* 1 RECENT\r\na1 OK done\r\n"
-    played = play(idle(client(), lambda: 5.0), script, cut)
-    assert ([b"a1 IDLE", b"DONE"], 13) == (played.sent, played.value)
+    imap = client()
+    played = play(idle(imap, lambda: 5.0), script, cut)
+    assert ([b"a1 IDLE", b"DONE"], True, 13) == (played.sent, played.value, imap.messages)
 
 
 def test_idle_ends_when_the_time_is_over() -> None:
     patience = iter([5.0, 0.0])
     played = play(idle(client(), lambda: next(patience)), b"+ idling\r\n* OK Still here\r\na1 OK done\r\n")
-    assert ([b"a1 IDLE", b"DONE"], None) == (played.sent, played.value)
+    assert ([b"a1 IDLE", b"DONE"], False) == (played.sent, played.value)
 
 
 @pytest.mark.parametrize(
@@ -219,10 +234,22 @@ def test_a_server_that_refuses_or_leaves_during_idle_is_a_failure(script: bytes,
     assert reason is played.error.reason
 
 
-@pytest.mark.parametrize(("answer", "news"), [(b"", None), (b"* 13 EXISTS\r\n", 13), (b"* 1 RECENT\r\n", None)])
-def test_noop_tells_of_mail(answer: bytes, news: int | None) -> None:
-    played = play(ask_for_news(client()), answer + b"a1 OK done\r\n")
-    assert ([b"a1 NOOP"], news) == (played.sent, played.value)
+@pytest.mark.parametrize(
+    ("answer", "messages"),
+    [
+        (b"", 5),
+        (b"* 13 EXISTS\r\n", 13),
+        (b"* 1 RECENT\r\n", 5),
+        (b"* 4 EXPUNGE\r\n* 4 EXPUNGE\r\n", 3),
+        (b"* 6 EXISTS\r\n* 1 EXPUNGE\r\n", 5),
+        (b"* 1 EXPUNGE\r\n" * 9, 0),
+    ],
+)
+def test_noop_tells_of_messages_that_come_and_go(answer: bytes, messages: int) -> None:
+    imap = client()
+    imap.messages = 5
+    played = play(ask_for_news(imap), answer + b"a1 OK done\r\n")
+    assert ([b"a1 NOOP"], messages) == (played.sent, imap.messages)
 
 
 MARK = rb"UID STORE 7,9 +FLAGS.SILENT (\Deleted)"

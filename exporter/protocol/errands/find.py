@@ -23,6 +23,10 @@ MAX_FIELDS: Final = 2048
 MAX_PART: Final = 65536
 """Octets of a message that are fetched at most."""
 
+MAX_FOUND: Final = 10_000
+"""Messages of one range that a search may name. No search here is about that many."""
+
+_ALL: Final = re.compile(rb"\bALL ([0-9:,]+)", re.IGNORECASE)
 _PARTIAL: Final = re.compile(rb".*\](?:<[0-9]+>)?", re.DOTALL)
 _CONTENT: Final = b"BODY[]"
 _ITEMS: Final = frozenset({b"UID", b"RFC822.SIZE", b"INTERNALDATE", b"FLAGS"})
@@ -64,7 +68,21 @@ def search(imap: Imap, among: bytes, *criteria: bytes) -> Dialogue[tuple[int, ..
     found: set[int] = set()
     for data in reply.named("SEARCH"):
         found.update(int(word) for word in data.fragments[0].split() if _DIGITS.fullmatch(word))
+    # RFC 9051 7.3.4: IMAP4rev2 answers with ESEARCH only.
+    for data in reply.named("ESEARCH"):
+        for low, high in _ranges(data.fragments[0]):
+            if high - low > MAX_FOUND or len(found) > MAX_FOUND:
+                return None
+            found.update(range(low, high + 1))
     return tuple(sorted(found))
+
+
+def _ranges(answer: bytes) -> list[tuple[int, int]]:
+    """The messages that an ESEARCH response names after ALL, each range with its lower end first."""
+    written = _ALL.search(answer)
+    ends = [part.split(b":") for part in written[1].split(b",")] if written is not None else []
+    numbers = [sorted(int(end) for end in pair if _DIGITS.fullmatch(end)) for pair in ends]
+    return [(pair[0], pair[-1]) for pair in numbers if pair]
 
 
 def has_field(name: str) -> bytes:

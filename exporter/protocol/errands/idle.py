@@ -20,8 +20,8 @@ def offers_idle(imap: Imap) -> bool:
     return not imap.announced().isdisjoint({"IDLE", "IMAP4REV2"})
 
 
-def idle(imap: Imap, patience: Callable[[], float]) -> Dialogue[int | None]:
-    """Wait until mail may have come to the open mailbox. How many messages there are; `None` if none came.
+def idle(imap: Imap, patience: Callable[[], float]) -> Dialogue[bool]:
+    """Wait until mail may have come to the open mailbox; whether it has. `Imap.messages` says how many there are.
 
     Args:
         imap: The session.
@@ -36,38 +36,33 @@ def idle(imap: Imap, patience: Callable[[], float]) -> Dialogue[int | None]:
     begun = yield from imap.read(tag)
     if isinstance(begun, CommandResult):
         raise refusal(FailureReason.COMMAND_REFUSED, "IDLE is answered with", begun.end)
-    news: int | None = None
-    told = 0
-    while news is None and told < MAX_NEWS and (seconds := patience()) > 0:
+    told, came = 0, False
+    while not came and told < MAX_NEWS and (seconds := patience()) > 0:
         if (yield AwaitServer(seconds)):
-            news = yield from _take_news()
+            came = yield from _take_news(imap)
             told += 1
     yield Send(b"DONE")
     reply = yield from imap.read_reply(tag)
     if reply.end.condition is not Condition.OK:
         raise refusal(FailureReason.COMMAND_REFUSED, "IDLE ends with", reply.end)
-    return _count(reply) or news
+    return came or bool(reply.named("EXISTS"))
 
 
-def ask_for_news(imap: Imap) -> Dialogue[int | None]:
-    """How many messages there are, if that has changed; NOOP, because some servers show nothing new before it.
+def ask_for_news(imap: Imap) -> Dialogue[None]:
+    """Let the server tell how many messages there are. NOOP, because some servers show nothing new before it.
 
     Raises:
         DialogueError: The server hangs up.
     """
-    reply = yield from imap.command(b"NOOP")
-    return _count(reply)
+    yield from imap.command(b"NOOP")
 
 
-def _count(reply: CommandResult) -> int | None:
-    return next((data.number for data in reversed(reply.named("EXISTS"))), None)
-
-
-def _take_news() -> Dialogue[int | None]:
+def _take_news(imap: Imap) -> Dialogue[bool]:
     response = yield from read_response()
+    imap.heed(response)
     match response:
-        case Data(name="EXISTS", number=number):
-            return number
+        case Data(name="EXISTS"):
+            return True
         case Status(condition=Condition.BYE):
             raise refusal(FailureReason.CONNECTION_CLOSED, "the server ends IDLE with", response)
         case Status(tag=tag) if tag != UNTAGGED:
@@ -75,4 +70,4 @@ def _take_news() -> Dialogue[int | None]:
         case Continuation():
             raise ProtocolError(f"the server asks to go on during IDLE: {response}")
     # RFC 2177 lets a server say "* OK Still here".
-    return None
+    return False

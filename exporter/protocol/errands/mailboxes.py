@@ -48,13 +48,14 @@ def open_mailbox(imap: Imap, name: bytes, *, to_remove: bool) -> Dialogue[Opened
     """
     yield from imap.introduce()
     verb = b"SELECT" if to_remove else b"EXAMINE"
+    imap.messages = 0
     reply = yield from imap.command(verb + b" " + name)
     if reply.end.condition is not Condition.OK:
         if reply.end.code in ABSENT or b"doesn't exist" in reply.end.words.lower():
             return None
         raise refusal(FailureReason.MAILBOX_UNAVAILABLE, f"{verb.decode()} is answered with", reply.end)
     return Opened(
-        exists=next((data.number or 0 for data in reply.named("EXISTS")), 0),
+        exists=imap.messages,
         uid_validity=_code(reply, "UIDVALIDITY"),
         uid_next=_code(reply, "UIDNEXT"),
         read_only=not to_remove or reply.end.code == "READ-ONLY",
