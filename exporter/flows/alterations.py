@@ -1,4 +1,4 @@
-"""Compares the body of a received message with the sent one, and describes the difference.
+"""Compares the body and the subject of a received message with those that were sent, and describes the difference.
 
 Another transfer encoding is not an alteration: RFC 5321 lets servers encode, and the decoded text is the same.
 """
@@ -9,11 +9,14 @@ import re
 from typing import Final
 
 from exporter.flows import message
-from exporter.flows.headers import Headers, text
+from exporter.flows.headers import Headers, decoded, text
 from exporter.flows.mime import Part, UnreadableMessage, parts
 
 MAX_SHOWN: Final = 40
 """The most octets of a difference to show."""
+
+MAX_SUBJECT: Final = 100
+"""The most characters of another subject to show. What servers add stands at its beginning."""
 
 _LINE_END: Final = re.compile(rb"\r?\n")
 
@@ -37,6 +40,14 @@ def alteration(octets: bytes, token: str, headers: Headers) -> str | None:
     if plain is None:
         return f"the body is {found[0].content_type} instead of text/plain"
     return _difference(sent, _canonical(plain.content))
+
+
+def new_subject(headers: Headers, flow: str) -> str | None:
+    """How the subject differs from the sent one, for people; `None` if it does not. Folding does not count."""
+    found = decoded(headers.first("Subject") or "")
+    if "".join(found.split()) == "".join(message.subject(flow).split()):
+        return None
+    return f'the subject is "{found[:MAX_SUBJECT]}"' if found else "the subject was removed"
 
 
 def _canonical(content: bytes) -> bytes:

@@ -38,28 +38,32 @@ _RESULT: Final = re.compile(r"\s*([a-z][a-z0-9-]*)\s*(?:/\s*[0-9]+\s*)?=\s*([a-z
 
 def authentication_results(headers: Headers, authserv_id: str | None) -> Mapping[AuthMethod, AuthResult]:
     """The results that the server with this authserv-id gives, by method."""
-    results: dict[AuthMethod, AuthResult] = {}
+    results: dict[AuthMethod, AuthResult | None] = {}
     if authserv_id is None:
-        return results
+        return {}
     left = MAX_PARSED
     for value in headers.all("Authentication-Results")[:MAX_FIELDS]:
         # Checked first, because parsing the fields of other servers would cost time. RFC 8601 2.5: case is ignored.
-        if authserv_id.casefold() not in value[:MAX_BEGIN].casefold() or len(value) > left:
+        if authserv_id.casefold() not in value[:MAX_BEGIN].casefold():
             continue
         left -= len(value)
+        if left < 0:
+            # Those below may be forged, and this one may be the server's own.
+            break
         for method, result in _read(value, authserv_id).items():
-            # The server puts its own field above those that the message already had.
+            # The server puts its own field above those that the message already had. An unknown word counts, too: a
+            # forged field below must not stand for it.
             results.setdefault(method, result)
-    return dict(sorted(results.items()))
+    return {method: result for method, result in sorted(results.items()) if result is not None}
 
 
-def _read(value: str, authserv_id: str) -> dict[AuthMethod, AuthResult]:
-    """The results of one field; empty if another server wrote it."""
+def _read(value: str, authserv_id: str) -> dict[AuthMethod, AuthResult | None]:
+    """The results of one field, `None` for unknown words; empty if another server wrote it."""
     begin, *parts = _parts(value)
     server = _SERVER.fullmatch(begin.strip())
     if server is None or (server[1] or server[2] or "").casefold() != authserv_id.casefold():
         return {}
-    results: dict[AuthMethod, AuthResult] = {}
+    results: dict[AuthMethod, AuthResult | None] = {}
     # RFC 7208 2.4: SPF of the sender counts; SPF of HELO only counts if there is no result for the sender.
     for part in sorted(parts, key=_is_about_helo):
         found = _RESULT.match(part)
@@ -69,7 +73,7 @@ def _read(value: str, authserv_id: str) -> dict[AuthMethod, AuthResult]:
         result = _RESULTS.get(word) or _OLD_NAMES.get(word)
         # One valid signature is enough (RFC 6376 6.1).
         good = method is AuthMethod.DKIM and result is AuthResult.PASS
-        if method is not None and result is not None and (good or method not in results):
+        if method is not None and (good or method not in results):
             results[method] = result
     return results
 

@@ -100,7 +100,7 @@ class Ledger:
         Args:
             flow: The flow.
             mx: The MX host; empty if there is none.
-            begun_at: Now, as a Unix timestamp. Earlier messages were sent by an earlier run.
+            begun_at: Now, as a Unix timestamp.
             run: Identifies the messages of a single run; empty if messages of earlier runs count, too.
         """
         self.flow = flow
@@ -109,8 +109,8 @@ class Ledger:
         # So numbers are above those of an earlier run, unless it sent more than ten messages a second.
         self._sequence = int(begun_at * 10)
         self._in_flight: dict[MessageToken, InFlight] = {}
-        self._arrived: FIFOCache[MessageToken, bool] = FIFOCache(MAX_REMEMBERED)
-        """The tokens of judged messages, and whether the messages were removed."""
+        self._ended: FIFOCache[MessageToken, Standing] = FIFOCache(MAX_REMEMBERED)
+        """What messages that are no longer in flight are if they are found."""
         self._began_at = begun_at
 
     def __len__(self) -> int:
@@ -141,11 +141,11 @@ class Ledger:
 
     def forget(self, entry: InFlight) -> None:
         """Drop a message whose submission was interrupted, so that its fate is unknown."""
-        self._in_flight.pop(entry.token, None)
+        self._end(entry)
 
     def not_submitted(self, entry: InFlight, outcome: Outcome, *, reason: str, detail: str, now: Moment) -> Settled:
         """Settle a message that the server did not accept. If it arrives anyway, it is a leftover."""
-        self._in_flight.pop(entry.token, None)
+        self._end(entry)
         return self._settled(entry, outcome, reason, detail, now, legs={Leg.SUBMIT: now.at - entry.begun})
 
     def standing(self, token: MessageToken, text: str, now: Moment) -> tuple[Standing, InFlight | None]:
@@ -153,8 +153,9 @@ class Ledger:
         entry = self._in_flight.get(token)
         if entry is not None:
             return Standing.AWAITED, entry
-        if token in self._arrived:
-            return Standing.COPY if self._arrived[token] else Standing.LEFTOVER, None
+        ended = self._ended.get(token)
+        if ended is not None:
+            return ended, None
         age = now.wall - token.sent_at
         if token.sent_at >= self._began_at or age > self.flow.give_up:
             return Standing.LEFTOVER, None
@@ -178,8 +179,7 @@ class Ledger:
 
         At least one copy of it was fetched. Removing it took so many seconds; `None` if it could not be removed.
         """
-        self._in_flight.pop(entry.token, None)
-        self._arrived[entry.token] = removing is not None
+        self._end(entry, Standing.LEFTOVER if removing is None else Standing.COPY)
         seen = entry.begun if entry.seen is None else entry.seen
         took = max(seen - entry.begun, 0.0)
         arrival, faults = judge(self.flow, entry.text, entry.copies, entry.token.sent_at, took)
@@ -206,7 +206,7 @@ class Ledger:
         standing, entry = self.standing(bounce.token, text, now)
         if standing is not Standing.AWAITED or entry is None or entry.copies or not bounce.settles:
             return None
-        self._in_flight.pop(entry.token, None)
+        self._end(entry)
         legs = {} if entry.submitted is None else {Leg.SUBMIT: entry.submitted - entry.begun}
         return self._settled(entry, Outcome.BOUNCED, bounce.reason, bounce.words, now, legs=legs)
 
@@ -223,7 +223,7 @@ class Ledger:
         for entry in [each for each in self._in_flight.values() if self._is_overdue(each, now)]:
             if failure is None and entry.copies:
                 continue
-            del self._in_flight[entry.token]
+            self._end(entry)
             legs = {} if entry.submitted is None else {Leg.SUBMIT: entry.submitted - entry.begun}
             if failure is None:
                 detail = f"it was not found within {self.flow.give_up:g} s, and the mailbox can be read"
@@ -235,6 +235,10 @@ class Ledger:
                 reason, detail = failure
                 settled.append(self._settled(entry, Outcome.RECEIVE_FAILED, reason, detail, now, legs=legs))
         return settled
+
+    def _end(self, entry: InFlight, standing: Standing = Standing.LEFTOVER) -> None:
+        self._in_flight.pop(entry.token, None)
+        self._ended[entry.token] = standing
 
     def _is_overdue(self, entry: InFlight, now: Moment) -> bool:
         return entry.on_its_way and now.at >= entry.begun + self.flow.give_up

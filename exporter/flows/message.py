@@ -39,7 +39,7 @@ def build(token: str, flow: str, sender: str, recipient: str, sent_at: float) ->
     message = EmailMessage(policy=(SMTPUTF8 if international else SMTP).clone(max_line_length=MAX_LINE))
     message["From"] = _address(sender)
     message["To"] = _address(recipient)
-    message["Subject"] = f"{SUBJECT}{flow}, may be deleted"
+    message["Subject"] = subject(flow)
     message["Date"] = format_datetime(datetime.fromtimestamp(sent_at, UTC))
     message["Message-ID"] = f"<{token}@{_domain(sender)}>"
     message[HEADER] = token
@@ -50,6 +50,11 @@ def build(token: str, flow: str, sender: str, recipient: str, sent_at: float) ->
     # ASCII in short lines, so that no server needs to encode it again.
     message.set_content(body(token).decode("ascii").replace("\r\n", "\n"), charset="us-ascii", cte="7bit")
     return message.as_bytes()
+
+
+def subject(flow: str) -> str:
+    """The subject of a flow's messages."""
+    return f"{SUBJECT}{flow}, may be deleted"
 
 
 def body(token: str) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from exporter.flows.alterations import alteration
+from exporter.flows.alterations import alteration, new_subject
 from exporter.flows.authentication import authentication_results
 from exporter.flows.headers import read_headers
 from exporter.flows.hops import read_hops
@@ -62,9 +62,9 @@ def judge(
     if len(copies) > 1:
         places = ", ".join(each.mailbox for each in copies[:MAX_SHOWN])
         faults.append(MessageFault(Outcome.DUPLICATE, f"{len(copies)} copies arrived: in {places}"))
-    changed = alteration(copy.octets, token, headers)
-    if changed is not None:
-        faults.append(MessageFault(Outcome.ALTERED, changed))
+    changes = alteration(copy.octets, token, headers), new_subject(headers, flow.name)
+    if any(changes):
+        faults.append(MessageFault(Outcome.ALTERED, "; ".join(each for each in changes if each)))
     unauthenticated = _authentication_fault(arrival, expected, flow.receiving.authserv_id)
     if unauthenticated is not None:
         faults.append(MessageFault(Outcome.UNAUTHENTICATED, unauthenticated))

@@ -9,7 +9,7 @@ from cachetools import FIFOCache
 from exporter.flows.assignment import INBOX, Assignment
 from exporter.flows.bounces import may_be_bounce, read_bounce
 from exporter.flows.dates import date_of_arrival
-from exporter.flows.desk import Desk
+from exporter.flows.desk import Desk, Ours
 from exporter.flows.headers import Headers, read_headers
 from exporter.flows.ledger import InFlight, Ledger, Standing
 from exporter.flows.matching import matches
@@ -84,7 +84,7 @@ class Pop3Reading:
         for flow in self._work.awaiting(INBOX):
             # All messages that can be read were read, so mark the search as complete.
             list(self._work.windows(flow, self._work.places[INBOX], 1))
-        ripe = self._judge_what_is_ripe()
+        ripe = await self._judge_what_is_ripe()
         await self._remove_what_is_doomed(ripe)
         for ledger in self._work.ledgers():
             for settled in ledger.give_up(now, None):
@@ -96,9 +96,7 @@ class Pop3Reading:
             return
         header = await self._here.run(lambda pop3: fetch_header(pop3, each.number))
         headers = read_headers(header)
-        ours = self._desk.recognise(headers) if self._work.removes else None
-        if ours is None and self._work.has_in_flight() and self._desk.may_be_stripped(headers):
-            ours = self._desk.recognise_body((await self._fetch(each.number) or b"").partition(b"\r\n\r\n")[2])
+        ours = await self._recognise(each.number, headers) if self._work.removes else None
         if ours is None:
             await self._take_other(each, headers)
             return
@@ -136,13 +134,19 @@ class Pop3Reading:
         settled = ledger.bounced(bounce, self._desk.text_of(bounce.token), self._desk.now())
         self._doomed.append((each.number, ledger, Removal.BOUNCE, settled))
 
+    async def _recognise(self, number: int, headers: Headers) -> Ours | None:
+        ours = self._desk.recognise(headers)
+        if ours is None and self._work.has_in_flight() and self._desk.may_be_stripped(headers):
+            ours = self._desk.recognise_body((await self._fetch(number) or b"").partition(b"\r\n\r\n")[2])
+        return ours
+
     async def _fetch(self, number: int) -> bytes | None:
         """Fetch a message; `None` if it is too large."""
         if await self._here.run(lambda pop3: size_of(pop3, number)) > MAX_MESSAGE:
             return None
         return await self._here.run(lambda pop3: fetch_whole(pop3, number))
 
-    def _judge_what_is_ripe(self) -> list[tuple[Ledger, InFlight]]:
+    async def _judge_what_is_ripe(self) -> list[tuple[Ledger, InFlight]]:
         """Mark all copies of ripe messages for removal. Missing copies were removed by somebody else."""
         ripe: dict[int, tuple[Ledger, InFlight]] = {}
         now = self._desk.now()
@@ -151,9 +155,16 @@ class Pop3Reading:
                 continue
             del self._maildrop.held[uidl]
             ripe[id(entry)] = ledger, entry
-            if uidl in self._numbers:
-                self._doomed.append((self._numbers[uidl], ledger, Removal.OWN, None))
+            number = self._numbers.get(uidl)
+            if number is not None and await self._is_still(entry, number):
+                self._doomed.append((number, ledger, Removal.OWN, None))
         return list(ripe.values())
+
+    async def _is_still(self, entry: InFlight, number: int) -> bool:
+        """Whether a message is still the one that was found. Some servers give a UIDL to another message later."""
+        header = await self._here.run(lambda pop3: fetch_header(pop3, number))
+        ours = await self._recognise(number, read_headers(header))
+        return ours is not None and ours.token == entry.token
 
     async def _remove_what_is_doomed(self, ripe: list[tuple[Ledger, InFlight]]) -> None:
         """Remove messages, then count them. In this order, an interruption cannot make a message count twice."""

@@ -12,7 +12,7 @@ REGISTERED: Final = MappingProxyType({0: 0, 1: 10, 2: 4, 3: 6, 4: 7, 5: 6, 6: 10
 MAX_BEFORE: Final = 64
 """The code must be within this many characters. It follows the reply code."""
 
-_CODE: Final = re.compile(r"(?<![0-9.])([245])\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9.])")
+_CODE: Final = re.compile(r"(?<![0-9.])([245])\.([0-9]{1,3})\.([0-9]{1,3})(?!\.?[0-9])")
 
 
 def reason(text: str, reply_code: int | None = None) -> str:

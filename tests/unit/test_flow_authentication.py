@@ -50,6 +50,12 @@ def test_a_forged_field_below_the_servers_own_does_not_count() -> None:
     assert AuthResult.FAIL == results(genuine + b"Received: x\r\n" + GMAIL)[AuthMethod.DKIM]
 
 
+@pytest.mark.parametrize("top", [b"dkim=banana", b"dkim=banana; spf=pass", b"dkim=fail reason=" + b"x" * MAX_PARSED])
+def test_a_field_of_the_server_that_cannot_be_read_hides_forged_ones_below(top: bytes) -> None:
+    octets = b"Authentication-Results: mx.google.com; " + top + b"\r\n" + GMAIL
+    assert AuthMethod.DKIM not in results(octets)
+
+
 def test_several_fields_of_the_server_are_added_up() -> None:
     fields = b"Authentication-Results: a.test; spf=pass\r\nAuthentication-Results: a.test; dkim=none\r\n"
     assert {AuthMethod.DKIM: AuthResult.NONE, AuthMethod.SPF: AuthResult.PASS} == results(fields, "a.test")

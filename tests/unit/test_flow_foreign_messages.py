@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -14,6 +15,7 @@ from exporter.model import Outcome, Protocol, Secret
 from tests.servers.flow_bench import KEY, Bench, flow_bench, until
 
 FROM_ME = b"From: me@bench.example\r\n"
+PRECIOUS = b"Subject: precious\r\n\r\nbody\r\n"
 SUBJECT = b"Subject: mail-exporter probe of flow here, may be deleted\r\n"
 
 
@@ -132,7 +134,7 @@ async def test_a_mailbox_whose_uids_mean_other_messages_now_loses_none_of_them(b
             uid = next(iter(folder.letters))
             swapped.append(uid)
             mine = folder.letters.pop(uid)
-            folder.letters[uid] = type(mine)(uid, b"Subject: precious\r\n\r\nbody\r\n", mine.arrived)
+            folder.letters[uid] = type(mine)(uid, PRECIOUS, mine.arrived)
         return answer
 
     swapped: list[int] = []
@@ -141,9 +143,26 @@ async def test_a_mailbox_whose_uids_mean_other_messages_now_loses_none_of_them(b
     await until(lambda: any(b" IDLE" in line for line in bench.commands(Protocol.IMAP)))
     await begun.run(flow)
     await until(lambda: told.all)
-    assert [b"Subject: precious\r\n\r\nbody\r\n"] == [letter.octets for letter in folder.letters.values()]
+    assert [PRECIOUS] == [letter.octets for letter in folder.letters.values()]
     assert [set()] == [letter.flags for letter in folder.letters.values()]
     assert [] == told.gone
+
+
+async def test_a_pop3_server_that_gives_a_name_to_another_message_loses_none(bench: Bench) -> None:
+    """Some servers take the message's number for its UIDL. Here somebody removes ours, and another takes its place."""
+    folder = bench.folder()
+
+    def renames(line: bytes, answer: bytes) -> bytes:
+        if line.startswith(b"RETR"):
+            folder.letters.clear()
+            folder.add(PRECIOUS)
+        return re.sub(rb"demo\d+", b"1", answer) if line.startswith(b"UIDL") else answer
+
+    bench.bends[Protocol.POP3] = renames
+    begun, told = bench.begin(flow := bench.flow(by=Protocol.POP3))
+    await begun.run(flow)
+    await until(lambda: told.all)
+    assert ([PRECIOUS], []) == ([letter.octets for letter in folder.letters.values()], told.gone)
 
 
 async def test_a_mailbox_with_a_new_uidvalidity_is_read_anew_and_its_message_is_no_duplicate(bench: Bench) -> None:

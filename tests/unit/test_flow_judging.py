@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from exporter.flows.message_judging import Copy, judge
 from exporter.model import AuthMethod, AuthResult, Expected, Flow, MessageFault, Outcome
 from tests.unit.flow_samples import FLOW, NOW, TEXT, arrived
@@ -24,6 +26,29 @@ def test_what_came_as_it_should_has_no_fault() -> None:
         arrival.authentication,
         arrival.spam_scores,
     )
+
+
+@pytest.mark.parametrize(
+    ("subject", "told"),
+    [
+        (
+            b"[EXTERNAL] mail-exporter probe",
+            'the subject is "[EXTERNAL] mail-exporter probe of flow there, may be deleted"',
+        ),
+        (b"=?utf-8?q?mail-exporter?= probe", None),
+        (b"mail-exporter\r\n probe", None),
+    ],
+)
+def test_another_subject_is_an_alteration_and_another_form_is_none(subject: bytes, told: str | None) -> None:
+    found = faults(Copy("INBOX", arrived().replace(b"mail-exporter probe", subject)))
+    assert [told] * (told is not None) == [fault.detail for fault in found]
+
+
+def test_a_removed_subject_is_told_beside_other_changes() -> None:
+    found = faults(Copy("INBOX", arrived().replace(b"Subject:", b"X-Old:") + b"-- footer\r\n"))
+    assert ['10 octets were added at the end: "-- footer\\n"; the subject was removed'] == [
+        each.detail for each in found
+    ]
 
 
 def test_it_is_late_where_it_took_longer_than_expected() -> None:

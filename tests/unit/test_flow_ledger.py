@@ -145,6 +145,8 @@ def test_of_a_message_of_an_earlier_run_the_submission_is_unknown(ledger: Ledger
     settled = ledger.bounced(Bounce(token, "failed", "5.1.1", "550 no"), signature.sign(token, KEY), at(0))
     assert settled is not None
     assert {} == settled.legs
+    assert ledger.bounced(Bounce(token, "failed", "5.1.1", "550 no"), settled.token, at(0)) is None
+    token = earlier(59)
     ledger.standing(token, signature.sign(token, KEY), at(1))
     (lost,) = ledger.give_up(at(GIVE_UP), None)
     assert {} == lost.legs
@@ -166,6 +168,13 @@ def test_a_message_of_an_earlier_run_is_taken_in_when_it_is_found(ledger: Ledger
     assert (Outcome.DELIVERED, 70.0) == (settled.outcome, settled.took)
     assert Leg.TRANSIT not in settled.legs
     assert Standing.COPY is ledger.standing(token, text, at(30))[0]
+
+
+def test_a_clock_that_is_set_back_does_not_make_an_own_message_one_of_an_earlier_run(ledger: Ledger) -> None:
+    token = ledger.next_token(Moment(1001.0, NOW - 600))
+    entry = ledger.begin(token, signature.sign(token, KEY), Moment(1001.0, NOW - 600))
+    ledger.not_submitted(entry, Outcome.REFUSED, reason="5.0.0", detail="", now=at(2))
+    assert Standing.LEFTOVER is ledger.standing(token, entry.text, Moment(1003.0, NOW - 598))[0]
 
 
 def test_what_an_earlier_run_gave_up_is_a_leftover(ledger: Ledger) -> None:
@@ -195,7 +204,7 @@ def test_memory_is_bounded(ledger: Ledger) -> None:
         entry = handed_in(ledger, number)
         ledger.found(entry, copy(entry), seen=at(number).at, retrieved=0)
         ledger.arrived(entry, at(number), None)
-    assert MAX_REMEMBERED == len(ledger._arrived)
+    assert MAX_REMEMBERED == len(ledger._ended)
 
 
 def test_a_flow_may_change_while_its_messages_are_in_flight(ledger: Ledger) -> None:

@@ -27,6 +27,8 @@ from exporter.flows.status_codes import reason
         ("x" * 60 + " 4.7.1", 450, "4.0.0"),
         ("554 5.7.30 REQUIRETLS needed", 554, "5.7.30"),
         ("4.7.0.1", 451, "4.0.0"),
+        ("550 5.1.1.", 550, "5.1.1"),
+        ("450 4.7.1. Greylisted", 450, "4.7.1"),
     ],
 )
 def test_the_code_is_one_of_the_registry_or_its_class(words: str, code: int | None, expected: str) -> None:
