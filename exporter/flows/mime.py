@@ -37,7 +37,7 @@ class UnreadableMessage(ValueError):
     """A message cannot be parsed. The text says why, for people."""
 
 
-class _Kept(Message):
+class _UndividedMessage(Message):
     """A message whose enclosed messages and reports stay whole, because the parser cannot decode what it takes apart.
 
     RFC 2046 5.2.1 and RFC 3464 2.1 allow no encoding for them, and some servers encode them in base64.
@@ -74,7 +74,7 @@ def parts(octets: bytes) -> tuple[Part, ...]:
     if any(len(field[0]) > MAX_FIELD for field in _CONTENT_FIELD.finditer(octets)):
         raise UnreadableMessage(f"a field about its content has more than {MAX_FIELD} octets")
     try:
-        found = tuple(_leaves(email.message_from_bytes(octets, _Kept, policy=compat32)))
+        found = tuple(_leaves(email.message_from_bytes(octets, _UndividedMessage, policy=compat32)))
     except UnreadableMessage:
         raise
     except (ValueError, LookupError, AttributeError, TypeError, AssertionError, RecursionError) as error:
