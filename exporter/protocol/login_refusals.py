@@ -21,6 +21,13 @@ TEMPORARY: Final = frozenset({"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "TEM
 the last from Yahoo)."""
 
 
+_UNLESS_FAILED: Final = (
+    rb"(?!.{0,120}\b(?:(?:re-?)?auth\w{0,12}|log ?[io]n|sign ?in|credentials|password)(?: (?:has|have|was|is))?"
+    rb" (?:fail\w{0,5}|denied|rejected|refused|unsuccessful|incorrect|invalid|wrong)\b)"
+)
+"""Servers use codes of another meaning for a wrong password, too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Codes:
     """What a protocol's codes say.
@@ -53,7 +60,7 @@ SMTP: Final = Codes(
             # RFC 4954 section 6: the server has to see the password in plain once, which this mechanism cannot do.
             rb"\A432 4\.7\.12\b",
             # RFC 4954 section 4, RFC 5321 4.2.4: 504 does not know the mechanism, 502 and 503 (Postfix) not even AUTH.
-            rb"\A50[234]",
+            rb"\A50[234]" + _UNLESS_FAILED,
             # RFC 4954 section 6, RFC 3207 section 4, RFC 5248: not over a connection that is not encrypted.
             rb"\A(?:523|538)",
         ),
@@ -66,7 +73,7 @@ SMTP: Final = Codes(
         # RFC 4954 section 6: the server wants a stronger mechanism, or TLS. Some say 530 of a wrong password, too.
         row(FailureReason.AUTH_MECHANISM_NOT_OFFERED, rb"\A534|\A530(?!.{0,60}(?:fail|invalid|incorrect|wrong|\bbad))"),
         # RFC 5321 4.3.2: the line was not understood, so nothing is said about the login.
-        row(FailureReason.COMMAND_REFUSED, rb"\A50[01]"),
+        row(FailureReason.COMMAND_REFUSED, rb"\A50[01]" + _UNLESS_FAILED),
         # RFC 4954 section 6; RFC 3463 3.8: security and policy. After AUTH there is nothing else to apply it to.
         row(FailureReason.AUTH_REJECTED, rb"\A(?:525|535)", rb"\A5[0-9]{2} 5\.7\.[0-9]"),
     ),
@@ -88,8 +95,8 @@ IMAP: Final = Codes(
     ),
     rough=(
         # RFC 9051 7.1.3: the command was not understood, so nothing is said about the login.
-        row(FailureReason.COMMAND_REFUSED, rb"\ABAD\b"),
-        row(FailureReason.CONNECTION_CLOSED, rb"\ABYE\b"),
+        row(FailureReason.COMMAND_REFUSED, rb"\ABAD\b" + _UNLESS_FAILED),
+        row(FailureReason.CONNECTION_CLOSED, rb"\ABYE\b" + _UNLESS_FAILED),
     ),
 )
 """By the condition and the response code (RFC 5530) of what ends LOGIN or AUTHENTICATE."""
@@ -128,7 +135,9 @@ def judge(codes: Codes, words: bytes) -> LoginRefusal:
     said = (*wording.SWITCHED_OFF, *wording.NOT_THIS_WAY, *codes.exact, *wording.ABOUT_THE_ACCOUNT, *wording.OUTAGE)
     certain = match(said, judged)
     if (reason := certain or match(wording.TROUBLE_INSIDE, trouble)) is not None:
-        return LoginRefusal(reason)
+        # A code that says "later", with words that say "wrong password".
+        at_odds = reason is FailureReason.AUTH_UNAVAILABLE and match(wording.ABOUT_THE_ACCOUNT, judged) is not None
+        return LoginRefusal(reason, unclear=at_odds)
     by_code, by_words = match(codes.rough, judged), match(wording.CREDENTIALS, judged)
     reason = by_code or by_words or FailureReason.AUTH_UNAVAILABLE
     if match(wording.TROUBLE_AROUND, trouble) is not None:

@@ -47,8 +47,13 @@ _CANNOT: Final = rb"(?:can(?:no|')t|could ?n[o']t|cannot|unable to)"
 _WRONG: Final = rb"(?:incorrect|invalid|wrong|bad|unknown)"
 
 SWITCHED_OFF: Final = (
-    # Exchange Online has one enhanced code for a wrong password and for a login that is switched off.
-    row(FailureReason.AUTH_REJECTED, rb"5\.7\.139 .{0,200}credentials were incorrect"),
+    # Exchange Online has one enhanced code for the password, for the account and for a login that is switched off.
+    row(
+        FailureReason.AUTH_REJECTED,
+        rb"5\.7\.139 .{0,200}(?:credentials were incorrect|account (?:is )?(?:locked|disabled|has an issue)|expired)",
+    ),
+    # Exchange Online: the server of the user's own organization does not answer.
+    row(FailureReason.AUTH_UNAVAILABLE, rb"5\.7\.139 .{0,200}federated STS"),
     # Yandex and QQ do not say which of the two it is, and a wrong password must not be tried with every probe.
     row(FailureReason.AUTH_REJECTED, rb"(?:credentials|password|failure|incorrect)[^.]{0,40} or " + _SERVICE),
     row(
@@ -126,7 +131,7 @@ ABOUT_THE_ACCOUNT: Final = (
         # Gmail: a person has to say first that it was them.
         rb"log ?in (?:via|with) your web browser|Web login required",
         # Yahoo, iCloud, cPanel, Kerio: every further try makes it last longer.
-        rb"too many (?:\w{1,20} ){0,2}(?:bad|fail|invalid|unsuccessful|incorrect|wrong)|too many login failures",
+        rb"too many (?:\w{1,20} ){0,2}(?:bad|fail\w{0,4}|invalid|unsuccessful|incorrect|wrong)(?! command| recipient)",
         rb"too many (?:log ?in|auth\w{0,12}) (?:error|fail)",
         rb"maximum (?:\w{1,20} ){0,3}attempts|attempts (?:\w{1,20} ){0,3}exceeded|exceeded (?:\w{1,20} ){0,5}attempts",
         rb"(?:account|user|login) (?:\S{1,20} ){0,3}(?:locked (?:out|due|for)|suspended|deactivated|blocked|banned)",

@@ -34,7 +34,7 @@ MAX_COMMAND: Final = 255
 BUSY: Final = ("IN-USE", "LOGIN-DELAY", "SYS/TEMP")
 """Response codes that ask to come back later (RFC 2449 section 8.1, RFC 3206 section 4)."""
 
-_STATUS: Final = re.compile(rb"(\+OK|-ERR)\b ?(.*)", re.DOTALL)
+_STATUS: Final = re.compile(rb"(\+OK|-ERR)\b[ \t]*(.*)", re.DOTALL)
 _RESPONSE_CODE: Final = re.compile(rb"\[([^\[\]]{1,64})\]")
 _CHALLENGE: Final = re.compile(rb"\+(?: (.*))?", re.DOTALL)
 _TIMESTAMP: Final = re.compile(rb"<[!-;=?A-~]+@[!-;=?A-~]+>")

@@ -35,7 +35,7 @@ GOODBYE: Final = b"421"
 
 _AUTH: Final = re.compile("^AUTH=", re.IGNORECASE)
 # RFC 5321 4.2 has printable ASCII, RFC 6531 3.7.4 adds UTF-8, and servers add what they like. It decides nothing.
-_LINE: Final = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
+_LINE: Final = re.compile(rb"([2-5][0-9]{2})(?:([ \t-])(.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,18 @@ class Reply:
 
     def __str__(self) -> str:
         return quoted(self.words)
+
+
+class GoodbyeError(DialogueError):
+    """The server closes the connection with this reply.
+
+    Attributes:
+        reply: Its code is 421.
+    """
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(FailureReason.SERVER_BUSY, f"the server closes the connection with {reply}", in_step=False)
+        self.reply = reply
 
 
 class Smtp:
@@ -109,7 +121,10 @@ class Smtp:
         offered = self._keywords.get("AUTH", ())
         mechanism = sasl.choose(login, offered, encrypted=encrypted)
         exchange = sasl.exchange(mechanism, login, self._endpoint)
-        reply = yield from self._authenticate(exchange)
+        try:
+            reply = yield from self._authenticate(exchange)
+        except GoodbyeError as goodbye:
+            raise _login_goodbye(goodbye) from None
         if reply.code != 235:
             raise exchange.explained(_login_refusal(reply))
         yield Learn(Facts(auth_success=True))
@@ -165,9 +180,7 @@ def read_reply() -> Dialogue[Reply]:
             yield Replied(int(code))
             reply = Reply(int(code), tuple(lines))
             if code == GOODBYE:
-                raise DialogueError(
-                    FailureReason.SERVER_BUSY, f"the server closes the connection with {reply}", in_step=False
-                )
+                raise GoodbyeError(reply)
             return reply
         if len(lines) >= MAX_REPLY_LINES:
             raise ResponseTooLargeError(f"a reply of more than {MAX_REPLY_LINES} lines")
@@ -211,3 +224,12 @@ def _login_refusal(reply: Reply) -> DialogueError:
         return ProtocolError(f"AUTH is answered with {reply}")
     verdict = login_refusals.judge(login_refusals.SMTP, reply.words)
     return DialogueError(verdict.reason, f"AUTH is answered with {reply}", unclear=verdict.unclear)
+
+
+def _login_goodbye(goodbye: GoodbyeError) -> DialogueError:
+    """A server that closes the connection is busy, or it had enough of wrong passwords."""
+    refusal_of_login = _login_refusal(goodbye.reply)
+    if refusal_of_login.reason is not FailureReason.AUTH_REJECTED and not refusal_of_login.unclear:
+        return goodbye
+    refusal_of_login.in_step = False
+    return refusal_of_login

@@ -114,6 +114,12 @@ class ProbeNotes:
         """The current phase; the first one before any began."""
         return self._phase or Phase.DNS
 
+    @property
+    def heard_last(self) -> bytes:
+        """The line of the server that nothing has followed yet; empty if something has."""
+        _, direction, line = self._said[-1] if self._said else (0.0, Direction.NOTE, b"")
+        return line if direction is Direction.SERVER and isinstance(line, bytes) else b""
+
     def enter(self, phase: Phase) -> None:
         """A phase begins, and the one before it ends. A probe begins with its first."""
         if self._phase is None and not self._spans:

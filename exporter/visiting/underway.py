@@ -71,8 +71,18 @@ class Underway:
         self.expires = asyncio.get_running_loop().time() + seconds
         self.deadline.reschedule(self.expires)
 
-    def asked(self) -> str:
-        """Names the proxy if its reply was awaited, and not the mail server's."""
+    def waited(self) -> str:
+        """What did not come in time, with what the server said last if that was not all of it."""
+        waited = f"no reply within {self.endpoint.timeout:g} s{self._asked()}"
+        if self._stream is None or self.notes.phase is Phase.TLS:
+            return waited
+        if begun := self._stream.unread():
+            return f"{waited}; the server began to say {quoted(begun)}"
+        last = self.notes.heard_last
+        return f"{waited}; the server last said {quoted(last)}" if last else waited
+
+    def _asked(self) -> str:
+        """Names the proxy or the nameservers if their reply was awaited, and not the mail server's."""
         names, proxy = self._world.names, self.endpoint.proxy
         if self.notes.phase is Phase.CONNECT and proxy is not None:
             return f" by way of the proxy {proxy}"

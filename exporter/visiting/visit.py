@@ -251,8 +251,7 @@ class Visitor:
             async with deadline:
                 return await course(visit)
         except TimeoutError:
-            waited = f"no reply within {visit.endpoint.timeout:g} s{visit.asked()}"
-            visit.notes.fail(FailureReason.TIMEOUT, visit.hinted(FailureReason.TIMEOUT, waited))
+            visit.notes.fail(FailureReason.TIMEOUT, visit.hinted(FailureReason.TIMEOUT, visit.waited()))
         except DialogueError as error:
             detail = visit.hinted(error.reason, error.detail)
             visit.notes.fail(error.reason, detail, error.phase, unclear=error.unclear)

@@ -81,6 +81,13 @@ SMTP: Final[Refusals] = {
         b"535 Authentication failed, please check your mail server settings",
         b"535 5.7.8 Error: authentication failed: server rejected credentials",
         b"550 5.7.1 IP blocked due to too many failed logins",
+        b"535 5.7.139 Authentication unsuccessful, account locked. Contact your administrator.",  # Exchange Online
+        b"535 5.7.139 Authentication unsuccessful, account has an issue. Contact your administrator.",
+        # Codes of another meaning.
+        b"421 Too many auth failures, try again later",  # Oracle
+        b"421 4.3.0 Too many authentication errors, disconnecting.",  # Stalwart
+        b"501 5.7.0 Authentication failed",
+        b"503 5.7.0 Authentication failed",
     ),
     FailureReason.AUTH_UNAVAILABLE: (
         b"454 4.7.0 Temporary authentication failure: Connection lost to authentication server",  # Postfix
@@ -98,6 +105,8 @@ SMTP: Final[Refusals] = {
         b"451 4.3.2 Internal server error",  # nginx
         b"535 Internal error",
         b"554 5.3.0 Unable to connect to the LDAP server",
+        b"535 5.7.139 Authentication unsuccessful, federated STS service was unreachable.",  # Exchange Online
+        b"535 5.7.139 Authentication unsuccessful, the federated STS URL does not support HTTPS.",
         b"535 Authentication failed: Unable to connect to OWA at https://exchange.example/owa/, status code 503",
         b"550 5.7.1 Service unavailable, database is down",
         b"554 5.5.4 Too many connections",
@@ -149,6 +158,7 @@ SMTP: Final[Refusals] = {
     FailureReason.SERVER_BUSY: (
         b"421 4.7.0 mail.example.com Error: too many errors",  # Postfix
         b"421 4.7.66 TLS 1.0 and 1.1 are not supported.",  # Exchange Online
+        b"421 Too many invalid commands",  # hMailServer
     ),
     FailureReason.PROTOCOL_ERROR: (b"250 is not a reply to AUTH", b"354 is not a reply to AUTH", b"a reply?"),
 }
@@ -226,6 +236,9 @@ IMAP: Final[Refusals] = {
         b"NO Error: login failed for node 3",
         b"NO This mailbox has been deactivated",
         b"NO login locked after 5 attempts",
+        # Conditions of another meaning.
+        b"BAD Authentication failed",
+        b"BAD LOGIN failed",
     ),
     FailureReason.AUTH_UNAVAILABLE: (
         b"NO [UNAVAILABLE] Temporary authentication failure. [mx1:2026-09-01 10:00:00]",  # Dovecot

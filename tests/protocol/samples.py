@@ -108,11 +108,11 @@ SMTP: Final = Agreeable(
     go_ahead=b"220 2.0.0 Ready to start TLS\r\n",
     encrypted=b"250-mail.example.com\r\n250-SIZE 2000\r\n250 AUTH PLAIN LOGIN\r\n",
     welcome=b"235 2.7.0 Authentication successful\r\n",
-    checked=b"250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n",
+    checked=b"250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n250 2.0.0 Ok\r\n",
     ask=b"EHLO probe.example.com",
     upgrade=b"STARTTLS",
     login=b"AUTH PLAIN " + PLAIN,
-    checks=(b"MAIL FROM:<>", b"RCPT TO:<postmaster@example.com>"),
+    checks=(b"MAIL FROM:<>", b"RCPT TO:<postmaster@example.com>", b"RSET"),
 )
 
 POP3: Final = Agreeable(

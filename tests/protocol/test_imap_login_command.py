@@ -121,6 +121,8 @@ class TestRefusal:
             (b"* BYE dropping connection for user (throttled)", FailureReason.AUTH_UNAVAILABLE),
             (b"* BYE [ALERT] Fatal error: Account's mailbox directory is not owned", FailureReason.AUTH_UNAVAILABLE),
             (b"* BYE [AUTHENTICATIONFAILED] and do not come back", FailureReason.AUTH_REJECTED),
+            (b"* BYE Autologout; authentication failed", FailureReason.AUTH_REJECTED),
+            (b"* BYE Disconnected (auth failed, 3 attempts)", FailureReason.AUTH_REJECTED),
             (b"* BYE [UNAVAILABLE] later", FailureReason.AUTH_UNAVAILABLE),
             (b"* BYE Maximum number of connections exceeded", FailureReason.AUTH_UNAVAILABLE),
         ],

@@ -218,6 +218,7 @@ class TestMaildrop:
             (b"+OK 000 000\r\n", 0, 0),
             (b"+OK 1 2 messages of more than was asked\r\n", 1, 2),
             (b"+OK 7  1234 \r\n", 7, 1234),
+            (b"+OK \t7\t1234\r\n", 7, 1234),
             (b"+OK 999999999999999999 999999999999999999\r\n", 999999999999999999, 999999999999999999),
             # Whether the maildrop opens is the question; a figure is lost by itself.
             (b"+OK 2\r\n", 2, None),

@@ -21,7 +21,7 @@ class TestResponse:
             (b"+OK", Response(positive=True, text=b""), ""),
             (b"+OK ", Response(positive=True, text=b""), ""),
             (b"+OK 2 320", Response(positive=True, text=b"2 320"), ""),
-            (b"+OK\tready", Response(positive=True, text=b"\tready"), ""),
+            (b"+OK\tready", Response(positive=True, text=b"ready"), ""),
             (b"-ERR", Response(positive=False, text=b""), ""),
             (b"-ERR: no such command", Response(positive=False, text=b": no such command"), ""),
             (b"-ERR [IN-USE] locked", Response(False, b"[IN-USE] locked"), "IN-USE"),

@@ -38,7 +38,7 @@ EXIM_EHLO = (
 
 
 def checked(script: bytes, expected: tuple[int, ...] = ()) -> Played:
-    return play(ask_about_recipient(client(), "", "postmaster@example.com", expected), script)
+    return play(ask_about_recipient(client(), "", "postmaster@example.com", expected), script + b"250 reset\r\n")
 
 
 class TestGreeting:
@@ -92,7 +92,7 @@ class TestCapabilities:
             (b"250-mail.example.com\r\n250-SIZE many\r\n250 HELP\r\n", {"SIZE many"}, None, False),
             (b"250-mail.example.com\r\n250-\r\n250-  \r\n250-STARTTLS \r\n250 \r\n", {"STARTTLS"}, None, True),
             (
-                b"250-mail.example.com\r\r\n250-STARTTLS\r\r\n250 AUTH\t  PLAIN \r\r\n",
+                b"250-mail.example.com\r\r\n250-STARTTLS\r\r\n250\tAUTH\t  PLAIN \r\r\n",
                 {"STARTTLS", "AUTH PLAIN"},
                 None,
                 True,
@@ -200,13 +200,33 @@ class TestRecipient:
         smtp = client()
         asking = ask_about_recipient(smtp, "probe@example.com", "postmaster@example.com")
 
-        played = play(asking, b"250 Ok\r\n" + reply + b"\r\n" + TRAILING)
-        goodbye = play(smtp.quit(), b"250 2.0.0 Ok\r\n221 2.0.0 Bye\r\n")
+        played = play(asking, b"250 Ok\r\n" + reply + b"\r\n250 2.0.0 Ok\r\n" + TRAILING)
+        goodbye = play(smtp.quit(), b"221 2.0.0 Bye\r\n")
 
         assert played.error is None
-        assert [b"MAIL FROM:<probe@example.com>", b"RCPT TO:<postmaster@example.com>"] == played.sent
+        assert [b"MAIL FROM:<probe@example.com>", b"RCPT TO:<postmaster@example.com>", b"RSET"] == played.sent
+        assert Replied(int(reply[:3])) == played.learnt[-1]
         assert TRAILING == played.unread
-        assert [b"RSET", b"QUIT"] == goodbye.sent
+        assert [b"QUIT"] == goodbye.sent
+
+    @pytest.mark.parametrize("expected", [(), (550, 554)])
+    @pytest.mark.parametrize(
+        "script",
+        [
+            b"250 Ok\r\n250 Ok\r\n550 no\r\n",  # MAIL or EHLO is answered twice, and RCPT by 550
+            b"250 Ok\r\n250 Ok\r\n450 4.2.0 Greylisted\r\n",
+            b"250 Ok\r\n252 Ok\r\n554 5.7.1 Relay access denied\r\n",
+        ],
+    )
+    def test_is_not_accepted_by_an_answer_that_was_left_over(self, script: bytes, expected: tuple[int, ...]) -> None:
+        played = checked(script, expected)
+
+        assert (None, FailureReason.PROTOCOL_ERROR) == played.failure
+        assert str(played.error).startswith("a command was answered twice: RCPT seems to be answered with")
+
+    @pytest.mark.parametrize("unknown", [b"500 what?", b"502 5.5.1 not implemented", b"503 not now"])
+    def test_is_accepted_by_a_server_that_knows_no_reset(self, unknown: bytes) -> None:
+        assert checked(b"250 Ok\r\n250 Ok\r\n" + unknown + b"\r\n").error is None
 
     def test_is_asked_about_for_the_null_path(self) -> None:
         assert b"MAIL FROM:<>" == checked(b"250 Ok\r\n250 Ok\r\n").sent[0]
@@ -230,7 +250,7 @@ class TestRecipient:
         assert played.error.in_step
 
     def test_a_server_that_hangs_up_on_a_refused_recipient_has_refused_it(self) -> None:
-        # Exim's `drop`: there is no answer to RSET, which is why it belongs to the goodbye.
+        # Exim's `drop`: there is no answer to RSET, which is why it belongs to the goodbye then.
         assert (None, FailureReason.RECIPIENT_REFUSED) == checked(b"250 Ok\r\n550 relay not permitted\r\n").failure
 
     @pytest.mark.parametrize(

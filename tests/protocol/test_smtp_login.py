@@ -222,6 +222,7 @@ def test_a_refused_login_has_the_reason_that_the_server_means(refusal: bytes, re
         (b"535 no", False),
         # The code says one thing and the words another, or the words say two things.
         (b"454 4.7.0 Authentication failed", True),
+        (b"421 4.7.0 Authentication failed", True),
         (b"535 login failed, mailbox is locked", True),
         (b"535 5.7.8 Error: authentication failed: Connection lost to authentication server", False),
         (b"454 4.7.0 Temporary authentication failure: mailbox locked", False),

@@ -187,6 +187,24 @@ def test_a_server_that_stalls_is_a_timeout_in_its_phase(
     assert server.closed
 
 
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ([], "no reply within 7 s"),
+        ([b"+OK PO"], 'no reply within 7 s; the server began to say "+OK PO"'),
+        ([b"+OK POP3\r"], 'no reply within 7 s; the server began to say "+OK POP3\\x0d"'),
+        ([POP3_GREETING], "no reply within 7 s"),
+        ([POP3_GREETING, b"+OK\r\nUSER\r\nTOP\r\n"], 'no reply within 7 s; the server last said "TOP"'),
+        ([POP3_GREETING, b"+OK\r\nUSER\r\nTO"], 'no reply within 7 s; the server began to say "TO"'),
+    ],
+)
+def test_a_timeout_quotes_what_the_server_said_of_an_unfinished_reply(script: list[bytes], says: str) -> None:
+    result, _ = probe(pop3(timeout=7.0), Stalling(script))
+
+    assert result.failure is not None
+    assert says == result.failure.detail
+
+
 def test_a_withheld_login_is_a_failure_after_everything_else_was_probed() -> None:
     withheld = Withheld(FailureReason.SECRET_UNREADABLE, "credentials monitor: gone")
 

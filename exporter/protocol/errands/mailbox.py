@@ -24,7 +24,7 @@ MAX_TOLD: Final = 8
 MAX_PARSED: Final = 4096
 """Octets of one that is taken apart; all together take 10 ms at most. A STATUS has a hundred."""
 
-_DROP_LISTING: Final = re.compile(rb"([0-9]{1,18})(?: +([0-9]{1,18}))?(?: .*)?", re.DOTALL)
+_DROP_LISTING: Final = re.compile(rb"([0-9]{1,18})(?:[ \t]+([0-9]{1,18}))?(?:[ \t].*)?", re.DOTALL)
 
 
 def look_at_mailbox(imap: Imap, name: str) -> Dialogue[MailboxFacts]:

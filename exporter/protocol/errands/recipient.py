@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
 from exporter.model import FailureReason
-from exporter.protocol.dialogue import Dialogue, DialogueError, ProtocolError
+from exporter.protocol.dialogue import Dialogue, DialogueError, ProtocolError, Replied
 from exporter.protocol.smtp import Reply, Smtp, command, refusal
+
+UNKNOWN_COMMAND: Final = range(500, 505)
+"""RFC 5321 4.2.4: codes of a server that does not understand or know a command, or not at this time."""
 
 
 def ask_about_recipient(smtp: Smtp, mail_from: str, rcpt_to: str, expected: Collection[int] = ()) -> Dialogue[Reply]:
@@ -20,12 +24,29 @@ def ask_about_recipient(smtp: Smtp, mail_from: str, rcpt_to: str, expected: Coll
     reply = yield from command(f"MAIL FROM:<{mail_from}>".encode())
     if reply.code != 250:
         raise refusal(FailureReason.COMMAND_REFUSED, "MAIL is answered with", reply)
-    # RFC 5321 4.1.1.5: RSET drops the transaction; there was no DATA, so nothing was sent. It belongs to the
-    # goodbye: some servers hang up on a recipient they refuse, and the refusal is what was asked for.
+    # RFC 5321 4.1.1.5: RSET drops the transaction; there was no DATA, so nothing was sent. After a refusal it belongs
+    # to the goodbye: some servers hang up on a recipient they refuse, and the refusal is what was asked for.
     smtp.left_open = b"RSET"
     reply = yield from command(f"RCPT TO:<{rcpt_to}>".encode())
+    if 200 <= reply.code < 300:
+        yield from _confirm(smtp, reply)
     _judge(reply, expected)
     return reply
+
+
+def _confirm(smtp: Smtp, acceptance: Reply) -> Dialogue[None]:
+    """Make sure that an acceptance answers RCPT, and not an earlier command that was answered twice.
+
+    RFC 5321 4.1.1.5: RSET is not refused, unless the server does not know it. An answer that refuses anything else is
+    the one to RCPT, which is one command behind.
+    """
+    smtp.left_open = None
+    reply = yield from command(b"RSET")
+    yield Replied(acceptance.code)
+    if reply.code >= 400 and reply.code not in UNKNOWN_COMMAND:
+        raise ProtocolError(
+            f"a command was answered twice: RCPT seems to be answered with {acceptance}, and RSET with {reply}"
+        )
 
 
 def _judge(reply: Reply, expected: Collection[int]) -> None:
