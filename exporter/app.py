@@ -64,7 +64,16 @@ async def serve(
 ) -> None:
     """Probe and answer HTTP until SIGTERM or SIGINT.
 
-    `announce` is called with the URLs of the status page when it is served.
+    Args:
+        configuration: The configuration.
+        places: Where to listen.
+        announce: Is called with the URLs of the status page when it is served.
+        reloading: Where a new configuration comes from; `None` where there is none.
+        shard: Which of the configuration's endpoints to probe.
+        site: Where people find the interface.
+        web_config: TLS and users of the HTTP interface; `None` for no TLS and no login.
+        history: The history file; `None` to keep no history over restarts.
+        detours: Where the servers of a demo listen.
 
     Raises:
         ListenError: One of the addresses cannot be used; nothing was probed.

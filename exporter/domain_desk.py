@@ -28,6 +28,14 @@ class DomainDesk:
         shard: Shard,
         discovered: Callable[[str, tuple[Endpoint, ...]], None],
     ) -> None:
+        """Prepare to have no domains.
+
+        Args:
+            visitor: Does the handshakes.
+            states: Stores the results.
+            shard: Decides which endpoints and domains this process is responsible for.
+            discovered: Receives a followed domain's key and this process's share of its endpoints, after each look.
+        """
         self._visitor = visitor
         self._states = states
         self._shard = shard

@@ -50,6 +50,12 @@ class HistoryFile:
     """
 
     def __init__(self, path: Path, every: float = SAVE_EVERY) -> None:
+        """Prepare to keep histories.
+
+        Args:
+            path: Need not exist yet; a symbolic link is followed.
+            every: Seconds between two writes.
+        """
         self._path = Path(os.path.realpath(path))
         self._name = str(path)
         self._every = every
@@ -99,9 +105,12 @@ class HistoryFile:
         failed: Callable[[LongTask], None] = lambda _: None,
         of_domains: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
-        """Write regularly from now on what these return, the first one for a Unix time.
+        """Write regularly from now on.
 
-        `failed` is called after an unexpected error; writing continues.
+        Args:
+            histories: Returns what to write, given the Unix time.
+            failed: Is called after an unexpected error; writing continues.
+            of_domains: What is remembered of mail domains, by their names.
         """
         self._histories, self._of_domains = histories, of_domains
         if self._usable:

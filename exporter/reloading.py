@@ -98,7 +98,13 @@ class Reloader(Generic[C]):
 async def reload_when_asked(
     reload: Reload, watcher: Watcher | None, failed: Callable[[LongTask], None]
 ) -> AsyncIterator[None]:
-    """Reload on SIGHUP, and when a watched file changes. `failed` is called when watching failed; it continues."""
+    """Reload on SIGHUP, and when a watched file changes.
+
+    Args:
+        reload: Does it.
+        watcher: Reports changes; `None` to watch nothing.
+        failed: Is called when watching failed; it continues.
+    """
     loop = asyncio.get_running_loop()
     tasks: set[asyncio.Task[None]] = set()
 

@@ -28,7 +28,8 @@ log = structlog.get_logger()
 def ready(status: str) -> None:
     """The daemon serves, with the configuration that is in force from now on: at its start, and after each reload.
 
-    The status is one line for `systemctl status`.
+    Args:
+        status: One line for `systemctl status`.
     """
     _tell("READY=1", f"STATUS={status}")
 

@@ -29,7 +29,14 @@ async def supervised(
     *,
     pause: float = FIRST_PAUSE,
 ) -> None:
-    """Do work until it returns or is cancelled. Restart it after every failure, at first after `pause` seconds."""
+    """Do work until it returns or is cancelled. Restart it after every failure.
+
+    Args:
+        task: Its name in the log and the metrics.
+        work: Starts the work.
+        failed: Is called after every failure.
+        pause: Seconds before it begins again for the first time.
+    """
     loop = asyncio.get_running_loop()
     wait = pause
     while True:

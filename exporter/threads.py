@@ -29,9 +29,11 @@ _running: set[threading.Thread] = set()
 
 
 def in_own_thread(work: Callable[[], T], name: str) -> asyncio.Future[T]:
-    """Start a piece of work that may block in its own thread.
+    """Start a piece of work in its own thread. The future gets its result or exception.
 
-    The future gets its result or exception. The thread's name is for people who inspect the process.
+    Args:
+        work: A function that may block.
+        name: The thread's name, for people who inspect the process.
 
     Raises:
         OSError: The system has no more threads.
@@ -42,7 +44,9 @@ def in_own_thread(work: Callable[[], T], name: str) -> asyncio.Future[T]:
 async def computed(work: Callable[[], T], name: str) -> T:
     """Do a computation in a thread, or in the event loop if the system has no thread.
 
-    For work that may block, use `in_own_thread`.
+    Args:
+        work: A computation. For work that may block, use `in_own_thread`.
+        name: The thread's name.
     """
     try:
         under_way = in_own_thread(work, name)

@@ -38,7 +38,11 @@ class Watcher:
     """Watches files, from the moment it is made: a change between that and the first look is noticed too."""
 
     def __init__(self, patterns: Iterable[str | Path]) -> None:
-        """Record the current content of the files, which need not exist yet."""
+        """Record the current content of the files.
+
+        Args:
+            patterns: As `find_files` takes them. The files need not exist yet.
+        """
         self._patterns = [str(pattern) for pattern in patterns if str(pattern) != STANDARD_INPUT]
         self._known = self._look()
         self._trouble: str | None = None

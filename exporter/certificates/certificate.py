@@ -229,7 +229,11 @@ def _is_for_servers(fields: Fields) -> bool:
 
 
 def _serial(number: bytes) -> str:
-    """As `openssl x509 -serial` prints an INTEGER, in lower case: whole octets, a minus before the negative ones."""
+    """As `openssl x509 -serial` prints it, in lower case: whole octets, a minus before the negative ones.
+
+    Args:
+        number: The content of an INTEGER.
+    """
     value = int.from_bytes(number[: MAX_SERIAL + 1], signed=True)
     digits = f"{abs(value):x}"
     shown = "-" * (value < 0) + "0" * (len(digits) % 2) + digits

@@ -47,7 +47,11 @@ MEANINGFUL: Final = '\\"+,;<>'
 
 
 def shown(name: bytes) -> str:
-    """A name (DER, with its header) in RFC 4514 form, printable and short."""
+    """A name in RFC 4514 form, printable and short.
+
+    Args:
+        name: DER, with its header.
+    """
     relatives = [relative for whole in some(name, 1) for relative in some(whole.content, MAX_ATTRIBUTES)]
     parts = ["+".join(_attribute(each.content) for each in some(one.content, MAX_ATTRIBUTES)) for one in relatives]
     return text.shortened(text.printable(",".join(reversed(parts))), text.MAX_SHOWN)

@@ -57,7 +57,14 @@ class ChainVerdict:
 
 
 def judge(chain: Chain, server_name: str, stapled: bytes, now: float) -> ChainVerdict:
-    """Find the problems of a chain for a DNS name or an IP address. `stapled` is empty if no OCSP response came."""
+    """Find the problems of a chain.
+
+    Args:
+        chain: From `examine`.
+        server_name: The DNS name or IP address that the certificate has to be for.
+        stapled: The OCSP response that came with it; empty if none did.
+        now: Unix time.
+    """
     faults = list(chain.faults)
     if not chain.is_current(now):
         faults += _outdated(chain.path, now)

@@ -37,7 +37,11 @@ MAX_HEX: Final = 32
 
 
 def of_host(alternatives: bytes) -> list[Element]:
-    """The DNS names and IP addresses of a subjectAltName, up to a limit and as far as they can be parsed."""
+    """The DNS names and IP addresses in their order, up to a limit and as far as they can be parsed.
+
+    Args:
+        alternatives: A subjectAltName, DER; empty if there is none.
+    """
     names = [name for whole in some(alternatives, 1) for name in some(whole.content, MAX_LISTED)]
     return [name for name in names if name.tag in (DNS_NAME, IP_ADDRESS)]
 
@@ -56,7 +60,12 @@ def shown(name: Element) -> str:
 
 
 def matches(alternatives: bytes, name: str) -> bool:
-    """Whether a certificate with this subjectAltName, which may be empty, is for a DNS name or an IP address."""
+    """Whether a certificate is for the name, which is a DNS name or an IP address.
+
+    Args:
+        alternatives: Its subjectAltName, DER; empty if it has none.
+        name: The name that it should be for.
+    """
     identity = _identity(name)
     match identity:
         case IPAddress_ID():

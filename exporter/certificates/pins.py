@@ -13,7 +13,12 @@ from exporter.model import CertificateProblem, TlsFacts
 
 
 def held_to(tls: TlsFacts, fingerprints: Collection[str]) -> TlsFacts:
-    """The facts, with the problem `FINGERPRINT_MISMATCH` if neither the certificate nor its key has such a SHA-256."""
+    """The facts, with `FINGERPRINT_MISMATCH` among the problems if it is one.
+
+    Args:
+        tls: What the handshake showed.
+        fingerprints: SHA-256 of certificates or of public keys, in lower-case hexadecimal; one has to match.
+    """
     leaf = tls.chain[0] if tls.chain else None
     if leaf is not None and not {leaf.fingerprint_sha256, leaf.public_key_sha256}.isdisjoint(fingerprints):
         return tls

@@ -18,7 +18,11 @@ ANSWERS_WITHIN: Final = 0.2
 
 
 def documentation_root(external: str | None) -> str:
-    """The URL to put before a path of `links`. `external` is the external URL of the exporter's pages."""
+    """The URL to put before a path of `links`.
+
+    Args:
+        external: The external URL of the exporter's pages; `None` if not given.
+    """
     if external is not None:
         return external.rstrip("/") + "/"
     host, port = USUAL
@@ -38,7 +42,12 @@ def _is_ours(host: str, port: int) -> bool:
 
 
 def reason_url(reason: FailureReason, root: str) -> str:
-    """Where a reason is explained: below the root, or in the package's file if that is empty."""
+    """Where a reason is explained.
+
+    Args:
+        reason: The reason.
+        root: The result of `documentation_root`. If it is empty, the URL is of the file in the package.
+    """
     if root:
         return root + reason_link(reason)
     return f"{Path(str(documentation_directory())).resolve().as_uri()}/failures.md#{reason}"

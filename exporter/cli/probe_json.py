@@ -22,7 +22,13 @@ def probed(result: ProbeResult) -> JsonObject:
 
 
 def not_tried(target: str | None, why: str, problems: Sequence[str]) -> JsonObject:
-    """A target that could not be probed, or all of them. `why` is `usage`, `configuration` or `bug`."""
+    """A target that could not be probed.
+
+    Args:
+        target: The target; `None` if it is about all of them.
+        why: `usage`, `configuration` or `bug`.
+        problems: For people.
+    """
     return {"type": "not_tried", "target": target, "why": why, "problems": list(problems)}
 
 

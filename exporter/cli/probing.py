@@ -48,6 +48,13 @@ async def probe_rounds(
     """Probe all endpoints, round by round.
 
     A login that is rejected is paused, as it would be in the daemon: not even many rounds can lock an account.
+
+    Args:
+        endpoints: What to probe.
+        dns: How to look names up.
+        rounds: How often.
+        progress: Is told what is going on.
+        done: Is given each result when it is there.
     """
     world = World(Resolver(dns), TlsContexts(), detours=detours())
     visitor = Visitor(world, Logins(time.monotonic, LoginBackoff()), progress.entered)

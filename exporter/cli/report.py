@@ -39,7 +39,14 @@ def print_side_by_side(console: Console, results: Sequence[ProbeResult]) -> None
 def print_failures(
     console: Console, results: Iterable[ProbeResult], url: Mapping[FailureReason, str], *, named: bool
 ) -> None:
-    """Print which targets failed, why, and where to read on. The targets are `named` if there are several."""
+    """Print which targets failed, why, and where to read on.
+
+    Args:
+        console: Where.
+        results: Those that failed.
+        url: Where each reason is explained.
+        named: Whether there are several targets, so that each has to be named.
+    """
     failed = [(result.endpoint, result.failure) for result in results if result.failure is not None]
     if not failed:
         return

@@ -50,10 +50,13 @@ def room(console: Console, rows: Iterable[Sequence[str | Text]]) -> int:
 def print_rows(
     console: Console, rows: Sequence[Sequence[str | Text]], *, right: Collection[int] = (), before: str = ""
 ) -> None:
-    """Print rows in columns.
+    """Print rows in columns. The last column is folded where the screen ends, and nothing is ever cut off.
 
-    The last column is folded where the screen ends, and nothing is ever cut off. The columns `right` are aligned at
-    their right, and every line begins with `before`.
+    Args:
+        console: Where.
+        rows: As many cells each; the last may have several lines.
+        right: The columns that are aligned at their right.
+        before: The beginning of every line, such as the sign of a comment.
     """
     heads = [row[:-1] for row in rows]
     spread = widths(heads)

@@ -100,11 +100,12 @@ class Module:
     allowed: AllowedTargets | None
 
     def endpoint(self, target: str) -> Endpoint:
-        """The endpoint for a URL, a host, or a host and port; without a target, the module's own.
-
-        It is named by its shortest URL.
+        """The endpoint for a target, named by its shortest URL.
 
         This does not check whether it is allowed.
+
+        Args:
+            target: A URL, a host, or a host and port; empty for the module's own.
 
         Raises:
             ValueError: It is not a target, or not one for this module; the message says what to write.

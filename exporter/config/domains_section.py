@@ -43,7 +43,9 @@ _KEYS_OF_CHECKS: Mapping[DomainCheck, str] = MappingProxyType(
 def read_following(keys: Layers, template: Callable[[Target], Endpoint]) -> Reading[Following]:
     """Reads an entry with `domain`; without a value if the domain is invalid.
 
-    `template` makes endpoints with the entry's other keys.
+    Args:
+        keys: The entry with its defaults.
+        template: Makes an endpoint from a target, with all other keys of the entry.
     """
     notes, at = SectionNotes(), keys.own.at
     for key in _SAID_BY_THE_DOMAIN:

@@ -24,9 +24,11 @@ STANDARD_INPUT_SHOWN: Final = "<stdin>"
 
 
 def find_files(patterns: Iterable[str | Path]) -> tuple[list[str], list[Problem]]:
-    """The names of the files that the patterns match now, sorted and each once, and the problems of the patterns.
+    """The names of the files that the patterns match, sorted and each once, and the problems of the patterns.
 
-    `-` is standard input.
+    Args:
+        patterns: Names, `-` for standard input, or patterns with `*`, `?` and `[...]`, each of which stands for the
+            files that match it now.
     """
     found: set[str] = set()
     problems = []

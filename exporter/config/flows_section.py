@@ -58,7 +58,14 @@ _FIELDS: Final = MappingProxyType({"from": "sender"})
 def read_flows(
     root: YamlMapping, endpoints: Sequence[Endpoint], defaults: Read[DefaultsSection], places: Places
 ) -> Reading[Flows]:
-    """Reads all flows. Flows with problems are left out. Some of the defaults also apply to visits to MX hosts."""
+    """Reads all flows. Flows with problems are left out.
+
+    Args:
+        root: The whole file.
+        endpoints: The endpoints that flows may name.
+        defaults: The defaults, some of which also apply to visits to MX hosts.
+        places: The places of the file's values.
+    """
     notes = SectionNotes()
     key = notes.take(_read_key(root, places))
     value = root.get("flows")

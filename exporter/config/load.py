@@ -34,7 +34,11 @@ _IGNORED = "x-"
 
 
 def load(*patterns: str | Path, standard_input: Callable[[], bytes] = read_standard_input) -> Configuration:
-    """Reads a configuration, and the certificate files that it names. `-` is standard input.
+    """Reads a configuration, and the certificate files that it names.
+
+    Args:
+        patterns: Its files: names, `-`, or patterns such as `conf.d/*.yaml`.
+        standard_input: What comes from there.
 
     Raises:
         ConfigurationError: It cannot be read, or something is wrong with it; all problems in one go.

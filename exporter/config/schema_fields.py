@@ -60,7 +60,11 @@ from exporter.model import (
 def key(meaning: str, example: Any, default: Any = None, *, alias: str | None = None) -> Any:
     """Defines a key of the file, with its text in the reference.
 
-    The example and the default are as written in the file. The key is called `alias` there if Python reserves the word.
+    Args:
+        meaning: The description.
+        example: An example value, as written in the file.
+        default: The value that applies without the key, as written in the file.
+        alias: The key in the file, if Python reserves that word.
     """
     return Field(
         default=None, description=meaning, examples=[example], json_schema_extra={"default": default}, alias=alias

@@ -140,6 +140,11 @@ def _example(model: type[Section], at: Location, place: Location) -> str | None:
     """How to write the key at a place of a section, on one line; `None` if no example is known.
 
     For a whole section, it shows the key at the top of the file.
+
+    Args:
+        model: The section's schema.
+        at: The place of the section; empty if the section is the whole file.
+        place: The place of the key, relative to the section.
     """
     key, fields = (str(at[0]), FileSection.model_fields) if at else ("", written_keys(model))
     for depth, part in enumerate(place):

@@ -41,7 +41,10 @@ def load_in_subprocess(*patterns: str | Path, standard_input: bytes = b"") -> Co
 def finish(started: subprocess.Popen[bytes], file: str, standard_input: bytes) -> Configuration:
     """What comes of a reader that was started.
 
-    `file` is what to call the file if it says nothing.
+    Args:
+        started: The process.
+        file: What to call the file if it says nothing.
+        standard_input: What came from there.
 
     Raises:
         ConfigurationError: See `load_in_subprocess`.

@@ -54,6 +54,12 @@ class Authority:
     """Signs server certificates."""
 
     def __init__(self, name: str, now: datetime) -> None:
+        """Make the authority's own key and certificate.
+
+        Args:
+            name: Its common name.
+            now: The time it is; the certificate began a year before, so that it can sign expired ones too.
+        """
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _common_name(name)
         identifier = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
@@ -69,7 +75,13 @@ class Authority:
         """In PEM, for clients that trust it."""
 
     def issue(self, names: Sequence[str], validity: Validity, key: SigningKey | None = None) -> Issued:
-        """A certificate for a server. The first name is the common name too."""
+        """A certificate for a server.
+
+        Args:
+            names: DNS names and IP addresses; the first is the common name too.
+            validity: Its validity.
+            key: Its key; a new one on P-256 unless given.
+        """
         key = key or ec.generate_private_key(ec.SECP256R1())
         builder = _server_certificate(key, names, validity).issuer_name(self._name)
         builder = builder.add_extension(self._identifier, critical=False)

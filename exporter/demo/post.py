@@ -113,6 +113,14 @@ class PostOffice:
     def __init__(
         self, name: str, domain: str, accounts: Iterable[str], routes: Mapping[str, Route] | None = None
     ) -> None:
+        """Open it.
+
+        Args:
+            name: The server's name, for Received.
+            domain: The part of addresses behind the `@`.
+            accounts: Who has mailboxes; each is an address too.
+            routes: What becomes of mail for further addresses, by what stands before the `@`.
+        """
         self.domain = domain
         self._name = name
         self._accounts = {account: _mailboxes() for account in accounts}
@@ -131,7 +139,11 @@ class PostOffice:
     def take(self, sender: str, recipients: Sequence[str], octets: bytes, helo: str) -> str:
         """Take a message, and deliver it once its time has come; gives its number, for the reply.
 
-        Mail to other domains goes nowhere.
+        Args:
+            sender: The reverse-path; empty for a notification.
+            recipients: Addresses; those that are not in the domain are taken and go nowhere.
+            octets: The message, with CRLF.
+            helo: What the client calls itself.
         """
         number = f"{next(self._numbers):08X}"
         received = f"Received: from {helo} by {self._name} with ESMTPS id {number}; {formatdate()}\r\n"

@@ -37,7 +37,14 @@ SESSIONS: Final[Mapping[Protocol, Callable[[Wire, Site], ServerSession]]] = {
 def mail_server(
     protocol: Protocol, site: Callable[[], Site], host: str = LOOPBACK, port: int = 0
 ) -> AbstractAsyncContextManager[int]:
-    """A mail server for the time of the context, which is like `site` for a client that comes now; gives its port."""
+    """A mail server, from entry to exit; gives its port.
+
+    Args:
+        protocol: What it speaks.
+        site: What it is like for a client that comes now.
+        host: The address.
+        port: 0 for one that is free.
+    """
 
     async def serve(wire: Wire) -> None:
         await SESSIONS[protocol](wire, site()).run()
@@ -54,10 +61,14 @@ async def listening(
 ) -> AsyncIterator[int]:
     """Listen, by default on a free port of loopback, from entry to exit, and serve each client in a task of its own.
 
-    When `serve` returns, the connection is closed in an orderly way.
-
     A client that goes away is nothing to talk about, and `ClientGoneError` is dropped here. Any other exception is a
     bug of the server, and ends that one session; asyncio reports it.
+
+    Args:
+        serve: What to do with a client. When it returns, the connection is closed in an orderly way.
+        wire: `Wire`, or something that makes one with a delay or of another kind.
+        host: The address.
+        port: 0 for one that is free.
     """
     sessions = _Sessions(serve)
 

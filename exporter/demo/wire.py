@@ -39,6 +39,12 @@ class Wire(asyncio.Protocol):
     """
 
     def __init__(self, accepted: Callable[[], None], delay: float = 0.0) -> None:
+        """Wait for the connection.
+
+        Args:
+            accepted: Called once the connection is there.
+            delay: Seconds to wait before each thing sent and before the handshake.
+        """
         self.encrypted = False
         self._accepted = accepted
         self._delay = delay
@@ -89,7 +95,8 @@ class Wire(asyncio.Protocol):
     async def read_line(self, limit: int) -> bytes:
         """The next line, without its ending.
 
-        Its line feed does not count towards the limit.
+        Args:
+            limit: How many octets it may have, the line feed not counted.
 
         Raises:
             ClientGoneError: There will be none.

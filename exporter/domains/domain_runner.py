@@ -42,6 +42,14 @@ class DomainRunner:
         found: Callable[[str, tuple[Endpoint, ...]], None],
         memories: dict[str, DomainMemory],
     ) -> None:
+        """Prepare without domains.
+
+        Args:
+            visitor: Does the handshakes.
+            keeper: Receives the results.
+            found: Receives the endpoints of a domain after each look.
+            memories: The memory of each domain. Judgements update it.
+        """
         self._memories = memories
         self._visitor = visitor
         self._keeper = keeper

@@ -80,9 +80,11 @@ class Judge:
         self.memories.pop(domain, None)
 
     async def judge(self, settings: Settings, connection: Connections = uncounted) -> DomainReport:
-        """Judge a domain now.
+        """Judge a domain now. Only cancellation raises an exception.
 
-        Only cancellation raises an exception. `connection` counts the connections to its mail servers.
+        Args:
+            settings: The domain and its checks.
+            connection: Counts the connections to its mail servers.
         """
         begun = time.perf_counter()
         here = Examination(

@@ -22,9 +22,12 @@ _LINE_END: Final = re.compile(rb"\r?\n")
 
 
 def alteration(octets: bytes, token: str, headers: Headers) -> str | None:
-    """How a message differs from the one sent with a token, for people; `None` if it does not.
+    """How a message differs from the sent one, for people; `None` if it does not.
 
-    Only a part of it may have been fetched.
+    Args:
+        octets: The received message, or the part of it that was fetched.
+        token: The token that it was sent with.
+        headers: The header of the message.
     """
     if (headers.first(message.HEADER) or "").strip().lower() != token:
         return f"the header {message.HEADER} was removed or changed"

@@ -40,7 +40,13 @@ class Assignment:
         self._troubled = False
 
     def configure(self, endpoint: Endpoint, flows: tuple[Flow, ...], bouncing: tuple[Flow, ...]) -> None:
-        """Use these flows from now on. Messages of `flows` arrive here, and notifications about those of `bouncing`."""
+        """Use these flows from now on.
+
+        Args:
+            endpoint: The endpoint to visit.
+            flows: The flows whose messages arrive here.
+            bouncing: The flows whose delivery status notifications arrive here.
+        """
         names = [name for flow in flows for name in flow.receiving.mailboxes]
         names += [INBOX] if bouncing else []
         places = {name: self.places.get(name) or WatchedMailbox(name) for name in dict.fromkeys(names)}

@@ -36,6 +36,14 @@ class FlowRunner:
     """Runs all flows of a process."""
 
     def __init__(self, visitor: Visitor, observer: FlowObserver, exchangers: Exchangers, run: str = "") -> None:
+        """Prepare to run flows.
+
+        Args:
+            visitor: Carries out visits.
+            observer: Receives what flows find.
+            exchangers: Finds the MX hosts of a domain.
+            run: Identifies a single run, because a daemon may run at the same time; empty for the daemon.
+        """
         self.desk = Desk(observer, run=run)
         self._visitor = visitor
         self._exchangers = exchangers

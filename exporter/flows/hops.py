@@ -28,7 +28,13 @@ _FROM: Final = re.compile(r"^from\s+([^\s;()]{1,255})", re.IGNORECASE)
 
 
 def read_hops(headers: Headers, sent_at: float, took: float) -> tuple[Hop, ...]:
-    """The servers that the message went through, the first one first. Both times are by our clock."""
+    """The servers that the message went through, the first one first.
+
+    Args:
+        headers: The header of the message.
+        sent_at: When its submission began, as a Unix timestamp by our clock.
+        took: Seconds until it could be read, by our clock.
+    """
     hops: list[Hop] = []
     before: float | None = sent_at
     for written in reversed(headers.all("Received")[:MAX_HOPS]):

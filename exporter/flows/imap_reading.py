@@ -49,6 +49,14 @@ class ImapReading:
     """One visit, from the login to the logout."""
 
     def __init__(self, here: Inside, work: Assignment, desk: Desk, pace: Pace) -> None:
+        """Prepare to read.
+
+        Args:
+            here: The visit.
+            work: The mailboxes and flows to read for. It may change during the visit.
+            desk: The state of all flows.
+            pace: Decides when to look and when to leave.
+        """
         self._mailboxes = ImapMailboxes(here, work, desk)
         self._taking = ImapTaking(self._mailboxes, work, desk)
         self._work = work

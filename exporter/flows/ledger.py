@@ -164,7 +164,14 @@ class Ledger:
         return Standing.AWAITED, entry
 
     def found(self, entry: InFlight, copy: Copy, seen: float, retrieved: float) -> None:
-        """Note a copy of a message that was readable at a time, and took some seconds to fetch."""
+        """Note a copy of a message that was found and fetched.
+
+        Args:
+            entry: The message.
+            copy: The copy.
+            seen: When it was readable.
+            retrieved: Seconds that fetching took.
+        """
         if entry.seen is None:
             entry.seen = seen
             entry.retrieved = retrieved
@@ -177,7 +184,10 @@ class Ledger:
     def arrived(self, entry: InFlight, now: Moment, removing: float | None) -> Settled:
         """Judge a message that was found and settle it.
 
-        At least one copy of it was fetched. Removing it took so many seconds; `None` if it could not be removed.
+        Args:
+            entry: The message. At least one copy of it was fetched.
+            now: When it was removed.
+            removing: Seconds that removing it took; `None` if it could not be removed.
         """
         self._end(entry, Standing.LEFTOVER if removing is None else Standing.COPY)
         seen = entry.begun if entry.seen is None else entry.seen
@@ -217,7 +227,10 @@ class Ledger:
     def give_up(self, now: Moment, failure: tuple[str, str] | None) -> list[Settled]:
         """Settle messages that did not arrive in time.
 
-        Without a failure of reading the mailbox, missing messages are lost.
+        Args:
+            now: The time of the look.
+            failure: Reason and detail if the mailbox could not be read. `None` if it was read just now, so that missing
+                messages are lost.
         """
         settled: list[Settled] = []
         for entry in [each for each in self._in_flight.values() if self._is_overdue(each, now)]:

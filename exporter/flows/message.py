@@ -34,7 +34,15 @@ _TEXT: Final = (
 
 
 def build(token: str, flow: str, sender: str, recipient: str, sent_at: float) -> bytes:
-    """Build the message with this token. Its lines end with CRLF. The flow's name is for people."""
+    """Build the message with this token. Its lines end with CRLF.
+
+    Args:
+        token: The token as text, from `signature.sign`.
+        flow: The flow's name, for people.
+        sender: The sender's address.
+        recipient: The recipient's address.
+        sent_at: The time of sending, as a Unix timestamp.
+    """
     international = not (sender + recipient).isascii()
     message = EmailMessage(policy=(SMTPUTF8 if international else SMTP).clone(max_line_length=MAX_LINE))
     message["From"] = _address(sender)

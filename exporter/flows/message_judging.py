@@ -44,8 +44,12 @@ def judge(
 ) -> tuple[Arrival, list[MessageFault]]:
     """The facts of a message that arrived, and its faults, the worst first.
 
-    There is at least one copy. The one in the expected mailbox is judged, else the first. The message could be read so
-    many seconds after its submission began.
+    Args:
+        flow: The flow that it belongs to.
+        token: The token that it was sent with.
+        copies: At least one copy. The copy in the expected mailbox is judged, else the first.
+        sent_at: When its submission began, as a Unix timestamp.
+        took: Seconds from the submission until it could be read.
     """
     expected = flow.expected
     copy = next((each for each in copies if each.mailbox == expected.mailbox), copies[0])

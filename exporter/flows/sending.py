@@ -11,9 +11,14 @@ from exporter.visiting.visit import Inside, Visited, Visitor
 
 
 async def send(flow: Flow, endpoint: Endpoint, ledger: Ledger, desk: Desk, visitor: Visitor) -> InFlight | None:
-    """Send one message to the flow's server or one of its MX hosts, and return it if the server accepted it.
+    """Send one message, and return it if the server accepted it. Raises nothing except cancellation.
 
-    Raises nothing except cancellation.
+    Args:
+        flow: A flow that sends.
+        endpoint: The server to visit: the flow's, or one of its MX hosts.
+        ledger: Keeps the message.
+        desk: Receives the outcome if the server does not accept the message.
+        visitor: Carries out the visit.
     """
     sending = flow.sending
     if sending is None:

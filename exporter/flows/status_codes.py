@@ -18,7 +18,9 @@ _CODE: Final = re.compile(r"(?<![0-9.])([245])\.([0-9]{1,3})\.([0-9]{1,3})(?!\.?
 def reason(text: str, reply_code: int | None = None) -> str:
     """The enhanced status code at the beginning of a server's text, or the general code of its class.
 
-    The reply code serves for texts without one.
+    Args:
+        text: The text, such as `550 5.1.1 no such user`, or the code alone.
+        reply_code: The SMTP reply code, for texts without an enhanced code.
 
     Returns:
         A code such as `5.1.1`; one like `5.0.0` if the text has no registered code.

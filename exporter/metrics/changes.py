@@ -57,7 +57,10 @@ def changed_since(good: Record | None, latest: Record) -> list[Change]:
 def newly_found(good: Record | None, tls: TlsFacts | None, record: Record) -> list[Change]:
     """The changes that a probe found, for facts that do not depend on how far it came.
 
-    `tls` is what the last handshake before showed.
+    Args:
+        good: The last good one before.
+        tls: What the last handshake before showed.
+        record: The probe.
     """
     changes = [] if record.facts.tls is tls else _of_session(tls, record.facts.tls)
     if good is not None and record.failure is None:

@@ -60,7 +60,12 @@ def process_collectors() -> CollectorRegistry:
 
 
 def expose(snapshot: Snapshot, form: Format, process: CollectorRegistry | None = None) -> Iterator[bytes]:
-    """All of `/metrics`, with the process' own metrics if there are any.
+    """All of `/metrics`.
+
+    Args:
+        snapshot: The moment to show.
+        form: How.
+        process: Metrics to add that are not the store's; `None` for none.
 
     Yields:
         Slices, the next of which is made when it is asked for. One may be empty.
@@ -77,7 +82,13 @@ def expose(snapshot: Snapshot, form: Format, process: CollectorRegistry | None =
 
 
 def expose_probe(states: tuple[EndpointState, ...], probed: Probed, form: Format) -> bytes:
-    """All of what `/probe` answers. The states have this one probe and no earlier ones."""
+    """All of what `/probe` answers.
+
+    Args:
+        states: The states of the probed endpoints, with this one probe and no earlier ones.
+        probed: Its result.
+        form: How.
+    """
     blackbox = _whole(BLACKBOX_METRICS, (probed,), form)
     end = _END if form is Format.OPENMETRICS else ""
     return b"".join([blackbox.encode(), *_endpoints(states, form, _PROBE_METRICS), end.encode()])

@@ -37,7 +37,9 @@ def write_history(
 ) -> Iterator[str]:
     """The lines of the file, each with its line feed.
 
-    The domains stand in the first line, which earlier versions read past.
+    Args:
+        remembered: What is known of endpoints.
+        of_domains: What is remembered of mail domains; stands in the first line, which earlier versions read past.
     """
     digest, count = hashlib.sha256(), 0
     yield json.dumps({"format": FORMAT} | ({"domains": dict(of_domains)} if of_domains else {})) + "\n"

@@ -132,7 +132,13 @@ class Record:
 
 
 def fold(result: ProbeResult, previous: Record | None, shared: Shared) -> Record:
-    """Pack a result. The previous record usually has equal values, and so may other endpoints'."""
+    """Pack a result.
+
+    Args:
+        result: The result of a probe.
+        previous: The previous record of the endpoint, which usually has equal values.
+        shared: Has the equal values of other endpoints.
+    """
     facts = _kept_facts(result.facts, None if previous is None else previous.facts, shared)
     return Record(
         started_at=result.started_at,
@@ -151,7 +157,13 @@ def fold(result: ProbeResult, previous: Record | None, shared: Shared) -> Record
 
 
 def unfold(record: Record, endpoint: str, *, transcript: bool = True) -> ProbeResult:
-    """Unpack a result. Only digits of times are lost. The transcript takes longer than everything else."""
+    """Unpack a result. Only digits of times are lost.
+
+    Args:
+        record: The packed result.
+        endpoint: The endpoint's name.
+        transcript: Whether to unpack the transcript too, which takes longer than everything else.
+    """
     return ProbeResult(
         endpoint=endpoint,
         started_at=record.started_at,

@@ -294,7 +294,11 @@ class Store:
     ) -> None:
         """Says how loading the configuration went, the first time included.
 
-        It is in force now if it was `successful`.
+        Args:
+            successful: Whether it is in force now.
+            at: Unix timestamp.
+            problems: What is wrong with it, for people.
+            files: The files that it was read from, if it is in force.
         """
         reloaded_at = at if successful else self._exporter.reloaded_at
         self._exporter = replace(

@@ -56,7 +56,12 @@ class Timeline:
     newest: int = 0
 
     def noted(self, at: float, *, failed: bool) -> Timeline:
-        """Returns the timeline with one more probe. It may have ended in the past, after the clock was set back."""
+        """Returns the timeline with one more probe.
+
+        Args:
+            at: When the probe ended, as a Unix timestamp. It may be in the past, after the clock was set back.
+            failed: Whether the probe failed.
+        """
         slot = int(at // SLOT_SECONDS)
         bit = Slot.BAD if failed else Slot.GOOD
         if not self.bits:

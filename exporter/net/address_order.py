@@ -44,6 +44,13 @@ class AddressOrder:
     """Sorts addresses, and remembers each order for a while."""
 
     def __init__(self, clock: Callable[[], float], source_for: Callable[[str], str | None]) -> None:
+        """Prepare to sort.
+
+        Args:
+            clock: Monotonic seconds.
+            source_for: The local address that a connection to an address would come from; `None` if no route leads
+                there.
+        """
         self._source_for = source_for
         self._kept: TTLCache[tuple[str, ...], tuple[str, ...]] = TTLCache(MAX_KEPT, ROUTE_LIFETIME, timer=clock)
 

@@ -55,7 +55,11 @@ UNREADABLE: Final[Mapping[str, str]] = {
 
 
 def handshake_failure(error: Exception) -> str:
-    """Say in one line why a handshake failed with an error of pyOpenSSL."""
+    """Say in one line why a handshake failed.
+
+    Args:
+        error: What pyOpenSSL raised.
+    """
     match error:
         case SSL.ZeroReturnError():
             return "the server ended the TLS session"

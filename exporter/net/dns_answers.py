@@ -63,9 +63,11 @@ class Answers:
         self._asking: dict[Question, _Asking] = {}
 
     async def ask(self, questions: Sequence[Question], deadline: float) -> list[QueryOutcome]:
-        """Asks different questions at the same time, unless the answer is known. The answers are in the same order.
+        """Asks at the same time what is not known, and returns the answers in the order of the questions.
 
-        The deadline is on the loop's clock.
+        Args:
+            questions: Different ones.
+            deadline: When to give up, on the loop's clock.
         """
         outcomes: dict[Question, QueryOutcome] = {}
         for question in questions:

@@ -80,7 +80,12 @@ async def exchange(
 ) -> Answer:
     """Asks once, and returns whatever answer comes, error codes included.
 
-    `patience` is for each of the answers this may take. The stamps are also set if the exchange fails.
+    Args:
+        name: Absolute.
+        rdtype: The kind of records.
+        server: The server to ask.
+        patience: Seconds to wait for each of the answers this may take.
+        stamps: The stamps of the question; also set if the exchange fails.
 
     Raises:
         TimeoutError: No usable answer in time; the message is a `BadAnswer`'s if unusable ones came.

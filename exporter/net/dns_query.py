@@ -144,9 +144,14 @@ async def ask(
     *,
     checking_disabled: bool = False,
 ) -> QueryOutcome:
-    """Asks until there is an answer, following aliases, of the servers in order of preference.
+    """Asks until there is an answer, following aliases.
 
-    The name is absolute, the type none of the meta types, and the deadline on the loop's clock.
+    Args:
+        name: Absolute.
+        rdtype: The kind of records; none of the meta types.
+        servers: In order of preference; at least one.
+        deadline: When to give up, on the loop's clock.
+        checking_disabled: Ask for what the server has found to be wrong, too.
     """
     ttl, authentic, stamps = MAX_TTL, True, Stamps(checking_disabled=checking_disabled)
     target = name

@@ -22,9 +22,14 @@ async def establish(
     server: tuple[str, int],
     source_address: str | None,
 ) -> None:
-    """Connect a new TCP socket, which does not block afterwards.
+    """Connect a socket.
 
-    `peer_clock` is told when the connection was there.
+    Args:
+        sock: A new TCP socket. It does not block afterwards.
+        readiness: Whether the socket is ready.
+        peer_clock: Is told when the connection was there.
+        server: An IP address without brackets, and a port.
+        source_address: This machine's; `None` lets the system choose.
 
     Raises:
         OSError: The connection is refused, reset, unreachable, or not allowed by this machine.

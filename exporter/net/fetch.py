@@ -147,9 +147,14 @@ class Fetcher:
     async def get(
         self, url: str, objection: Objection, *, limit: int, within: float, redirects: int = MAX_REDIRECTS
     ) -> FetchedDocument:
-        """Fetch one document of at most so many octets, by http or https.
+        """Fetch one document.
 
-        `objection` decides where we may connect to. The time is for everything, redirections included.
+        Args:
+            url: A URL with the scheme http or https.
+            objection: Decides where we may connect to.
+            limit: The most octets of the document.
+            within: Seconds for everything, including redirections.
+            redirects: The most redirections that are followed.
 
         Raises:
             FetchError: There is no document.

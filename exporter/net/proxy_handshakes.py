@@ -41,9 +41,13 @@ class _Ready(Handshake):
 
 
 async def shake_hands(proxy: Proxy, sock: socket.socket, address: str, port: int) -> int | None:
-    """Ask a proxy to connect to an IP address.
+    """Ask a proxy to connect to an address. Returns the code of its refusal, or `None` after success.
 
-    Returns the code of its refusal, or `None` after success. The socket is closed if this fails.
+    Args:
+        proxy: The proxy.
+        sock: Connected to it, not blocking. Is closed if it fails.
+        address: The server's, an IP address without brackets.
+        port: The server's.
 
     Raises:
         NonsenseError: The proxy breaks its protocol, closes the connection, or wants a login.

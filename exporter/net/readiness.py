@@ -115,7 +115,9 @@ class Readiness:
     def __init__(self, fd: int, watch: Watch | None = None) -> None:
         """Prepare without waiting for anything.
 
-        Looking a socket up by itself instead of its number takes ten times as long.
+        Args:
+            fd: The socket's number, because looking a socket up by itself takes ten times as long.
+            watch: Reports it; the event loop by default.
         """
         self._fd = fd
         self._loop = asyncio.get_running_loop()

@@ -149,9 +149,12 @@ class Resolver:
     async def records(
         self, name: str, rdtype: dns.rdatatype.RdataType, *, checking_disabled: bool = False
     ) -> QueryOutcome:
-        """The records of a kind (no meta type) that DNS has for an absolute name, with or without the final dot.
+        """The records of a kind that DNS has for a name, which is absolute.
 
-        Without checking, a validating server tells what it has found to be wrong, too; that answer is not kept.
+        Args:
+            name: With or without the final dot.
+            rdtype: None of the meta types.
+            checking_disabled: Ask a validating server for what it has found to be wrong, too; the answer is not kept.
         """
         name = name.lower().removesuffix(".")
         if not _is_askable(name):
@@ -292,7 +295,9 @@ def _addresses(outcomes: Sequence[QueryOutcome], family: IpFamily) -> tuple[str,
 def _waited(outcomes: Sequence[QueryOutcome], begun: float) -> float | None:
     """Seconds from the first question's leaving to the last answer's coming, without what we did before and after.
 
-    Questions that others asked earlier count from `begun` on.
+    Args:
+        outcomes: The outcomes of all questions.
+        begun: When the name was begun to be looked up: what others asked before is not waited for since then.
     """
     times = [(outcome.asked_at, outcome.answered_at) for outcome in outcomes if not isinstance(outcome, Failed)]
     fresh = [(max(asked, begun), answered) for asked, answered in times if answered > begun]

@@ -143,7 +143,12 @@ def clock_offset() -> float:
 
 
 def connected(sock: socket.socket, took: float) -> float:
-    """The age in seconds of a new connection that was asked for `took` seconds ago; 0 if unknown."""
+    """The age of a connection in seconds; 0 if unknown.
+
+    Args:
+        sock: Just connected.
+        took: Seconds since it was asked for.
+    """
     try:
         told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _CONNECTED.size)
         round_trip, repeated = _CONNECTED.unpack(told)

@@ -186,9 +186,12 @@ class Stream:
         return unread
 
     async def start_tls(self, context: SSL.Context, server_name: str, now: float) -> TlsFacts:
-        """Start TLS, even with an invalid certificate, and return what the handshake showed, judged at a Unix time.
+        """Start TLS, even with an invalid certificate, and return what the handshake showed.
 
-        The server's name goes into SNI, too.
+        Args:
+            context: From `tls.TlsContexts`.
+            server_name: The name the certificate has to be for, and that SNI names.
+            now: Unix time to judge the certificate at.
 
         Raises:
             StreamError: The handshake failed.

@@ -28,7 +28,9 @@ EXPORTER_LENGTH: Final = 32
 def begin(context: SSL.Context, server_name: str) -> SSL.Connection:
     """A connection that is ready for `do_handshake`, and has no socket: see `TlsRecords`.
 
-    SNI has the server's name if it is a DNS name.
+    Args:
+        context: From `TlsContexts`.
+        server_name: Sent in SNI if it is a DNS name.
     """
     connection = SSL.Connection(context, None)
     connection.set_connect_state()
@@ -41,7 +43,13 @@ def begin(context: SSL.Context, server_name: str) -> SSL.Connection:
 
 
 def facts(connection: SSL.Connection, server_name: str, now: float) -> TlsFacts:
-    """What the handshake showed, with the judgement of the certificate for a DNS name or IP address at a Unix time."""
+    """What the handshake showed, with the judgement of the certificate.
+
+    Args:
+        connection: From `begin`.
+        server_name: The DNS name or IP address that the certificate has to be for.
+        now: Unix time to judge it at.
+    """
     recorder: Recorder = connection.get_app_data()
     chain = recorder.chain(connection)
     verdict = judge(chain, server_name, recorder.staple, now)

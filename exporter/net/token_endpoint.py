@@ -30,7 +30,11 @@ MAX_ANSWER: Final = 64 * 1024
 
 
 async def fetch_token(client: OAuth2Client, material: Material) -> TokenAnswer:
-    """Ask for a client's token, with its secrets.
+    """Ask for a token.
+
+    Args:
+        client: Who asks, where and for what.
+        material: Its secrets.
 
     Raises:
         KeyUnusable: One of the secrets is not what it should be; nobody was asked.

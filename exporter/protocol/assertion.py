@@ -40,7 +40,11 @@ def assertion(
 ) -> bytes:
     """Sign claims; returns the assertion.
 
-    The header tells the server which key to verify with. A key on the curve P-256 leaves no choice of algorithm.
+    Args:
+        claims: The claims.
+        header: Header fields that tell the server which key to verify with.
+        private_key: In PEM, not encrypted.
+        of_rsa: The algorithm for an RSA key. For a key on the curve P-256 there is only one algorithm.
 
     Raises:
         KeyUnusable: The key cannot be read, or is of another kind.
@@ -55,7 +59,9 @@ def assertion(
 def thumbprint(certificate: bytes, private_key: bytes) -> str:
     """The thumbprint by which a server finds a certificate (RFC 7515 4.1.8, `x5t#S256`).
 
-    One of the two files may be newer than the other, so the key is compared.
+    Args:
+        certificate: In PEM; a chain begins with it.
+        private_key: The key that it must belong to. One of the two files may be newer than the other.
 
     Raises:
         KeyUnusable: It is not a certificate, or belongs to another key.

@@ -40,10 +40,12 @@ def mailbox(name: str, *, in_utf8: bool) -> bytes:
 
 
 def lines(command: bytes, arguments: tuple[bytes, ...], *, unasked: int) -> tuple[list[bytes], bool]:
-    """A command (its tag and name) with strings for its arguments, cut where a literal begins (RFC 9051 4.3, RFC 7888).
+    """A command with strings for its arguments, cut where a literal begins (RFC 9051 4.3, RFC 7888).
 
-    Arguments have no NUL, which has no place in IMAP. The server takes literals of `unasked` octets without being asked
-    first.
+    Args:
+        command: The tag and the command's name.
+        arguments: Any octets but NUL, which has no place in IMAP.
+        unasked: Octets of the largest literal that the server takes without being asked first.
 
     Returns:
         The lines, and whether the server has to ask for each one after the first. A literal may hold line ends.

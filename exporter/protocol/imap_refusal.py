@@ -15,7 +15,14 @@ def refusal(
     *,
     farewell: FailureReason = FailureReason.CONNECTION_CLOSED,
 ) -> DialogueError:
-    """The failure that a refused command is: `permanent`, unless the server asks to come back later or hangs up."""
+    """The failure that a refused command is.
+
+    Args:
+        permanent: The reason, unless the server asks to come back later or hangs up.
+        context: The first words of the detail.
+        status: What the server said.
+        farewell: The reason if the server closes the connection, after any command.
+    """
     busy = status.code in login_refusals.TEMPORARY
     greets = farewell is FailureReason.SERVER_REFUSED
     if (status.tag != UNTAGGED or greets) and status.code in {"", "ALERT"}:

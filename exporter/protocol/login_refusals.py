@@ -126,7 +126,12 @@ POP3: Final = Codes(
 
 
 def judge(codes: Codes, words: bytes) -> LoginRefusal:
-    """Why a login was refused, by what the server said from the code on."""
+    """Why a login was refused.
+
+    Args:
+        codes: The protocol's tables.
+        words: What the server said, from the code on.
+    """
     from exporter.protocol import login_wording as wording  # noqa: PLC0415 - it says why
 
     # The name of a user or of a host may be made of any words.

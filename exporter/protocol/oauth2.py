@@ -133,7 +133,11 @@ class TokenError(Exception):
 def token_request(client: OAuth2Client, material: Material, now: float, nonce: str) -> TokenRequest:
     """What to ask the token endpoint.
 
-    Nobody has used the nonce before.
+    Args:
+        client: The client and its grant.
+        material: Its secrets.
+        now: Unix time.
+        nonce: Text that nobody has used before.
 
     Raises:
         KeyUnusable: One of the secrets is not what it should be.
@@ -173,7 +177,12 @@ def token_answer(
 ) -> TokenAnswer:
     """What the token endpoint's answer says.
 
-    The error does not show the hidden secrets.
+    Args:
+        status: Of HTTP.
+        retry_after: The header of that name.
+        body: All of it.
+        hidden: Secrets that the error must not show.
+        now: Unix time.
 
     Raises:
         TokenError: It refuses, or has no token.

@@ -50,9 +50,14 @@ PREFERENCE_IN_CLEAR: Final = (*_SCRAM, *_MD5, *_PLAIN, *_OTHERS)
 def choose(
     login: Login, offered: Collection[str], own: Collection[Mechanism] = (), *, encrypted: bool, remark: str = ""
 ) -> Mechanism:
-    """The mechanism to log in with: one that the server offers, or a command that the protocol has besides.
+    """The mechanism to log in with.
 
-    `remark` is added to the failure's detail.
+    Args:
+        login: What there is to log in with, and which mechanism is wanted.
+        offered: The names of SASL mechanisms, as the server announces them.
+        own: The commands that the protocol has besides, and the server lets one use.
+        encrypted: Whether nobody can read along.
+        remark: What else the failure's detail says, should there be one.
 
     Raises:
         DialogueError: None fits.

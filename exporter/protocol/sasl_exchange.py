@@ -105,9 +105,11 @@ class Exchange:
         self._complaint: Complaint | None = None
 
     def begin(self, verb: str, room: int) -> Dialogue[None]:
-        """Send the command that begins it, with the initial response if that fits into a line of `room` octets.
+        """Send the command that begins it, with the initial response if there is one and it fits.
 
-        `verb` stands before the mechanism's name.
+        Args:
+            verb: What stands before the mechanism's name.
+            room: Octets that the line may have with its CRLF; 0 if it may not have an initial response.
 
         Raises:
             DialogueError: The mechanism cannot carry this login. Nothing was sent.
@@ -123,7 +125,10 @@ class Exchange:
             yield Send(line)
 
     def respond(self, challenge: bytes) -> Dialogue[None]:
-        """Answer a challenge, which is in base64 unless the mechanism is `PROMPTED`.
+        """Answer a challenge.
+
+        Args:
+            challenge: As it came, in base64 unless the mechanism is `PROMPTED`.
 
         Raises:
             DialogueError: The challenge is not one that the mechanism allows here. The server still waits for a

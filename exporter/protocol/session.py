@@ -60,7 +60,11 @@ class Client(Interface):
         """Log in, over an encrypted connection or not."""
 
     def refresh_capabilities(self, *, all_of_them: bool = False) -> Dialogue[None]:
-        """Ask again what the server can do, if it may announce more after the login, or has announced a part of it."""
+        """Ask again what the server can do, if it may announce other things since the login.
+
+        Args:
+            all_of_them: Ask also if what was announced may be part of it.
+        """
 
     def quit(self) -> Dialogue[None]:
         """Say goodbye and wait for the answer."""
@@ -88,7 +92,12 @@ class Session:
 
 
 def open_session(client: Client, endpoint: Endpoint, login: Login | Withheld | None) -> Dialogue[Session]:
-    """From the greeting to the login, if there is one.
+    """From the greeting to the login.
+
+    Args:
+        client: The client's side of the endpoint's protocol.
+        endpoint: What is asked for.
+        login: `None` to look without logging in.
 
     Raises:
         DialogueError: The server refused, broke the protocol, or does not offer what the endpoint requires.

@@ -22,6 +22,13 @@ class LagMonitor:
     """Sets timers in the event loop, and reports how late each one runs."""
 
     def __init__(self, observe: Callable[[float], None], stops: Stops, failed: Callable[[LongTask], None]) -> None:
+        """Prepare to measure.
+
+        Args:
+            observe: Is told the lag, in seconds.
+            stops: Is told that the process is running.
+            failed: Is told of errors.
+        """
         self._observe = observe
         self._failed = failed
         self._stops = stops

@@ -31,11 +31,13 @@ class Roster:
     def configure(
         self, endpoints: Iterable[Endpoint], found: Mapping[str, Sequence[Endpoint]] = NOTHING_FOUND
     ) -> RosterChange:
-        """Replace the configured endpoints.
-
-        The result's `all` has all endpoints to visit, those in the file first, then each source's.
+        """Replace the configured endpoints. The result's `all` has all endpoints to visit, in order.
 
         Known addresses of a host are kept, unless the new endpoint needs others.
+
+        Args:
+            endpoints: The endpoints in the configuration file.
+            found: The endpoints of each source. They come after those in the file, in this order.
         """
         self._written = tuple(endpoints)
         self._found = {source: tuple(each) for source, each in found.items()}
@@ -58,6 +60,10 @@ class Roster:
 
     def take(self, endpoint: Endpoint, result: ProbeResult) -> tuple[ProbeResult | None, RosterChange | None]:
         """Record the addresses that a visit found for its endpoint.
+
+        Args:
+            endpoint: The endpoint that was visited.
+            result: The result of the visit.
 
         Returns:
             The result to store, or `None` if its endpoint was removed or changed; and the change, or `None`.

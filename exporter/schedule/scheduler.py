@@ -73,6 +73,12 @@ class Scheduler(Generic[Item]):
     """Runs items on schedule, from the first `exchange` until `stop`."""
 
     def __init__(self, run: Callable[[Item], Coroutine[None, None, None]], observer: ScheduleObserver) -> None:
+        """Prepare a schedule without items.
+
+        Args:
+            run: Runs one item. It must end.
+            observer: Is told about starts, skips and failures.
+        """
         self._run = run
         self._observer = observer
         self._limits = Limits()

@@ -22,6 +22,11 @@ class Stops:
     """Knows when this process stood still, from regular calls of `beat`."""
 
     def __init__(self, clock: Callable[[], float] = boot_time) -> None:
+        """Start now.
+
+        Args:
+            clock: Seconds that also pass while the process stands still.
+        """
         self._clock = clock
         self._beat = clock()
         self._last_end: float | None = None

@@ -188,7 +188,12 @@ class Tokens:
         return Material(read[0], read[1], read[2], certificate, read[3])
 
     async def token(self, credentials: Credentials, client: OAuth2Client, made_of: Secret) -> AccessToken:
-        """A client's token that is still valid for a while, made of the secrets as they are now.
+        """A token that is still valid for a while.
+
+        Args:
+            credentials: The name of the credentials.
+            client: The client that requests it.
+            made_of: The fingerprint of the client's secrets as they are now.
 
         Raises:
             TokenError: There is no token; the detail says when the next request is made.

@@ -107,6 +107,12 @@ class Rejections:
         """Whether a login may be tried now: `None` if it may, or the refusal that blocks it.
 
         A caller that gets `None` must report the result by `rejected`, `accepted` or `undecided`.
+
+        Args:
+            key: The login.
+            series: The endpoint.
+            secret: The secret of the login.
+            now: Monotonic seconds.
         """
         account = self._account(key, secret)
         account.asking[series] = now

@@ -59,6 +59,14 @@ class Logins:
         observer: TokenObserver | None = None,
         fetch: Fetch = fetch_token,
     ) -> None:
+        """Prepare to log in.
+
+        Args:
+            clock: Monotonic seconds.
+            backoff: How long rejected logins are left alone.
+            observer: Is told about token requests.
+            fetch: Asks a token endpoint.
+        """
         self._clock = clock
         self._reader = SecretReader(clock)
         self._rejections = Rejections(backoff)
@@ -78,7 +86,13 @@ class Logins:
             return Withheld(FailureReason.INTERNAL_ERROR, BUG)
 
     def learn(self, endpoint: Endpoint, login: Login | Withheld | None, result: ProbeResult | None) -> None:
-        """Record the result of a login that `for_probe` gave. It is `None` if the visit did not end."""
+        """Record the result of a login.
+
+        Args:
+            endpoint: The endpoint.
+            login: What `for_probe` gave.
+            result: `None` if the visit did not end.
+        """
         key = login_key(endpoint)
         if key is None or not isinstance(login, Login):
             return

@@ -132,9 +132,10 @@ class ProbeNotes:
             self._entered(self._endpoint, phase)
 
     def took(self, seconds: float | None) -> None:
-        """Set the server's time in the current phase.
+        """Set the server's time in the current phase. Anything longer is our own time and does not count.
 
-        Anything longer is our own time and does not count. If it is unknown, all of it counts.
+        Args:
+            seconds: `None` if unknown: then all of it counts.
         """
         if seconds is not None:
             self._origin += max(self._now() - self._phase_start - seconds, 0.0)

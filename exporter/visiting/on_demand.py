@@ -91,7 +91,10 @@ class OnDemand:
     ) -> tuple[ProbeResult, ...]:
         """Probe once; if so configured, once for each address.
 
-        An answer is due within the time, whatever the endpoint's own timeout is. `allowed` restricts the addresses.
+        Args:
+            endpoint: What to probe.
+            allowed: The addresses that it may have; `None` for any.
+            within: Seconds until an answer is due, the endpoint's own timeout all the same.
 
         Raises:
             NotAllowedError: The target is not allowed, or an address that it leads to is not.

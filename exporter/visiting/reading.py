@@ -31,6 +31,11 @@ class SecretReader:
     """Reads the secrets of one process."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
+        """Prepare to read.
+
+        Args:
+            clock: Monotonic seconds.
+        """
         self._clock = clock
         # In the order of their times.
         self._reads: dict[SecretSource, tuple[float, asyncio.Future[tuple[Secret, bool]]]] = {}
@@ -40,7 +45,9 @@ class SecretReader:
     async def read(self, source: SecretSource, *, public: bool = False) -> Secret:
         """The secret as it is now.
 
-        A certificate, for instance, is `public`.
+        Args:
+            source: The secret's source.
+            public: Whether it is not secret, such as a certificate.
 
         Raises:
             OSError: It cannot be read, or it is empty; the message names the source.

@@ -32,7 +32,14 @@ _BEGINNINGS: Final[tuple[tuple[re.Pattern[str], Protocol | str], ...]] = (
 
 
 def target_hint(endpoint: Endpoint, phase: Phase, reason: FailureReason, detail: str) -> str:
-    """What to write instead of what failed; empty without a hint. The detail has the server's words in quotes."""
+    """What to write instead; empty without a hint.
+
+    Args:
+        endpoint: What was probed.
+        phase: Where that failed.
+        reason: Why.
+        detail: What went wrong, with the server's words in quotes.
+    """
     at_once = endpoint.encryption is Encryption.TLS
     if phase is not Phase.GREETING and not (at_once and phase is Phase.TLS):
         return ""

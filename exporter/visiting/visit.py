@@ -108,10 +108,13 @@ class Visitor:
     async def probe(
         self, endpoint: Endpoint, *, names: AddressResolver | None = None, expires: float | None = None
     ) -> ProbeResult:
-        """Visit with the endpoint's errands.
+        """Visit with the endpoint's errands. Only raises if it is cancelled.
 
-        Only raises if it is cancelled. `expires` is when the answer is due in loop time, the login included. `names`
-        looks names up instead of the world's.
+        Args:
+            endpoint: What to probe.
+            names: Looks the name up instead of the world's.
+            expires: When the answer, including the login, is due, in loop time; `None` if only the endpoint's timeout
+                counts.
         """
 
         async def course(visit: Underway) -> None:
@@ -158,9 +161,11 @@ class Visitor:
         return await self._log_in(endpoint if within is None else replace(endpoint, timeout=within), course)
 
     async def shake_hands(self, endpoint: Endpoint, *, at: str | None = None) -> Visited[None]:
-        """Visit up to the handshake, without a login.
+        """Visit up to the handshake, without a login. Only raises if it is cancelled.
 
-        Only raises if it is cancelled. `at` is the address to connect to, without looking the name up.
+        Args:
+            endpoint: The server and its TLS policy.
+            at: The address to connect to, without looking the name up; `None` for where the name leads.
         """
 
         async def course(visit: Underway) -> None:

@@ -122,7 +122,8 @@ async def listen_at(places: Sequence[Place]) -> list[Listening]:
 def inherited_sockets(environment: MutableMapping[str, str]) -> list[socket.socket]:
     """The sockets that systemd hands over (sd_listen_fds(3)); none if it does not.
 
-    Its variables are removed from the environment, because child processes must not see them.
+    Args:
+        environment: The variables of systemd are removed from it, because child processes must not see them.
 
     Raises:
         ListenError: One of them is not a stream socket that listens.

@@ -51,7 +51,10 @@ def _expiry(expiry: Expiry) -> JsonObject:
 def endpoint_detail(state: EndpointState, others: Sequence[EndpointState], now: float) -> Iterator[bytes]:
     """The answer to `/api/v1/endpoints/NAME`, in one slice.
 
-    `others` are all addresses of the endpoint, where each has a state.
+    Args:
+        state: What is asked for.
+        others: All the addresses of the endpoint, where each has a state.
+        now: Unix timestamp.
     """
     name = state.endpoint.name
     answer = {

@@ -109,7 +109,13 @@ class Strip:
 
 
 def strip(failures: Sequence[bool], places: int, noun: str = "probe") -> Strip:
-    """The last probes in a line, the latest at the right end of so many places. `noun` is the word for them."""
+    """The last probes in a line, the latest at the right end of so many places.
+
+    Args:
+        failures: Whether each one failed, the latest last.
+        places: How many there is room for.
+        noun: The word for them.
+    """
     paths: dict[bool, list[str]] = {False: [], True: []}
     x = places - len(failures)
     for failed, run in groupby(failures):

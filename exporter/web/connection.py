@@ -50,6 +50,13 @@ class HttpConnection(web.RequestHandler):
     __slots__ = ("_deadline", "_head", "_idle", "_lost", "_opened", "_tls_handshake", "busy", "since")
 
     def __init__(self, server: web.Server, *, lost: Callable[[HttpConnection], None], idle: Callable[[], None]) -> None:
+        """Make one that is not open yet.
+
+        Args:
+            server: Whose requests these are.
+            lost: Is called when the connection is lost.
+            idle: Is called when no request is being answered any more.
+        """
         loop = asyncio.get_running_loop()
         super().__init__(
             server,

@@ -64,6 +64,11 @@ class Documentation:
     """All pages of it."""
 
     def __init__(self, directory: Traversable | None = None) -> None:
+        """Look which pages there are.
+
+        Args:
+            directory: Where they are; by default, where the package has them.
+        """
         directory = directory or documentation_directory()
         self._sources = dict(_sources(directory))
         self._made: dict[str, DocumentationPage] = {}

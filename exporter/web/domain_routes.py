@@ -15,6 +15,13 @@ JSON = "application/json"
 
 
 def domain_routes(domains: DomainStates, clock: Callable[[], float] = time.time) -> list[web.RouteDef]:
+    """The routes.
+
+    Args:
+        domains: What to show.
+        clock: The time as a Unix timestamp.
+    """
+
     async def api_domains(_: web.Request) -> web.Response:
         return _json(domain_list(*domains.snapshot(), clock()))
 

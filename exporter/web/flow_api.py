@@ -20,7 +20,12 @@ def flow_list(states: Sequence[FlowState], now: float) -> bytes:
 
 
 def flow_detail(states: Sequence[FlowState], now: float) -> bytes:
-    """The answer to `/api/v1/flows/NAME`, from the state of the flow, or of each of its MX hosts."""
+    """The answer to `/api/v1/flows/NAME`.
+
+    Args:
+        states: The state of the flow, or of each of its MX hosts; at least one.
+        now: Unix timestamp.
+    """
     whole = {**_what(states[0]), "mx_hosts": [state.mx for state in states if state.mx] or None}
     hosts = [{**flow_summary(state), "history": [message(each) for each in state.history]} for state in states]
     return _encoded({"generated_at": now, **whole, "ways": hosts})

@@ -14,6 +14,13 @@ JSON = "application/json"
 
 
 def flow_routes(flows: FlowStates, clock: Callable[[], float]) -> list[web.RouteDef]:
+    """The routes.
+
+    Args:
+        flows: What to show.
+        clock: The time as a Unix timestamp.
+    """
+
     async def api_flows(_: web.Request) -> web.Response:
         return _json(flow_list(flows.snapshot(), clock()))
 

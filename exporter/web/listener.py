@@ -55,6 +55,14 @@ class Listener:
         limit: int = MAX_CONNECTIONS,
         failed: Callable[[LongTask], None] = lambda _: None,
     ) -> None:
+        """Prepare to accept.
+
+        Args:
+            server: Answers the requests.
+            context: The TLS context for the next connection; `None` for plain HTTP.
+            limit: How many connections there may be.
+            failed: Is called after an unexpected error; accepting continues.
+        """
         self._server = server
         self._context = context
         self._limit = limit

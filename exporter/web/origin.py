@@ -13,6 +13,10 @@ def is_own(request: web.Request, origins: Collection[str]) -> bool:
 
     Browsers send `Sec-Fetch-Site`, but not over plain HTTP. With POST they always send `Origin` (the Fetch standard,
     "append a request Origin header"). Other programs send neither.
+
+    Args:
+        request: A request that changes something.
+        origins: Of our own pages, beside what the request's Host says.
     """
     if request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
         return False

@@ -37,6 +37,13 @@ class PageRoutes:
     """The handlers of the pages, and what they need."""
 
     def __init__(self, store: Store, clock: Callable[[], float], streamer: Streamer) -> None:
+        """Prepare to show pages.
+
+        Args:
+            store: What to show.
+            clock: The time as a Unix timestamp.
+            streamer: Sends them.
+        """
         self._store = store
         self._clock = clock
         self._streamer = streamer

@@ -89,7 +89,15 @@ class Pages:
     def status(
         self, page: Page, survey: Survey, moment: Snapshot, selection: Selection, number: int
     ) -> Iterator[bytes]:
-        """The list of the selected endpoints: one page of it, counted from 1. A page beyond the last shows none."""
+        """The list of endpoints.
+
+        Args:
+            page: What every page needs.
+            survey: All endpoints, and the selected ones.
+            moment: The snapshot of the survey.
+            selection: The requested filters.
+            number: Which page of them, counted from 1; one beyond the last shows none.
+        """
         start = (number - 1) * PAGE_LENGTH
         shown = survey.selected[start : start + PAGE_LENGTH]
         total = -(-len(survey.selected) // PAGE_LENGTH)
@@ -118,7 +126,12 @@ class Pages:
         return self._renderer.render("flows.html", page=page, rows=rows, counted=counted)
 
     def flow(self, page: Page, states: Sequence[FlowState]) -> Iterator[bytes]:
-        """All about one flow, or each of its MX hosts."""
+        """All about one flow.
+
+        Args:
+            page: What every page needs.
+            states: The state of the flow, or of each of its MX hosts; at least one.
+        """
         ways = [(state, _messages(state), [] if state.latest is None else way(state.latest.legs)) for state in states]
         flow = states[0].flow
         json = links.json_link(links.flow_link(flow.name))
@@ -126,7 +139,13 @@ class Pages:
         return self._renderer.render("flow.html", page=page, flow=flow, failing=failing, ways=ways, json=json)
 
     def endpoint(self, page: Page, state: EndpointState, others: Sequence[EndpointState] = ()) -> Iterator[bytes]:
-        """All about one endpoint, or one of its addresses. `others` are all of its addresses, where each has a page."""
+        """All about one endpoint, or one of its addresses.
+
+        Args:
+            page: What every page needs.
+            state: What to show.
+            others: All of its addresses, where each has a page.
+        """
         endpoint, history, attempts = state.endpoint, state.history, state.attempts
         result = None if state.latest is None else unfold(state.latest, endpoint.name)
         kept = history.last_failed

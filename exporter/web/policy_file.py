@@ -55,7 +55,9 @@ class PolicyFile:
     async def follow(self, changed: Callable[[Policy], None], reloaded: Callable[[bool], None]) -> None:
         """Looks for changes, forever.
 
-        `changed` is called with every new policy, `reloaded` after every change with whether it could be used.
+        Args:
+            changed: Is called with every new policy.
+            reloaded: Is called after every change with whether it could be used.
         """
         while True:
             await asyncio.sleep(CHECK_INTERVAL)

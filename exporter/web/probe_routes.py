@@ -54,7 +54,13 @@ class ProbeRequest:
 def probe_routes(
     on_demand: OnDemand, modules: Callable[[], Mapping[str, Module]], endpoint: Callable[[str], Endpoint | None]
 ) -> list[web.RouteDef]:
-    """The routes. `endpoint` finds the configured endpoint of a name."""
+    """The routes.
+
+    Args:
+        on_demand: Makes the probes.
+        modules: Those in force, by name.
+        endpoint: Finds the configured endpoint of a name; `None` if it does not exist.
+    """
     probing = _Probing(on_demand, modules, endpoint)
     # Not for HEAD: to say how long the answer is, it would have to probe.
     return [web.get("/probe", probing.answer, allow_head=False)]

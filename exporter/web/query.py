@@ -129,7 +129,11 @@ def page_number(request: web.Request) -> int:
 
 
 def asked_name(request: web.Request, kind: str = "endpoint") -> str:
-    """The name of an endpoint, a flow or a domain that a path or a query gives.
+    """The name that a path or a query gives.
+
+    Args:
+        request: The request.
+        kind: What has the name: an endpoint, a flow or a domain.
 
     Raises:
         web.HTTPBadRequest: Neither has one.

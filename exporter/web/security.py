@@ -46,6 +46,12 @@ class Security:
     """Protects an interface by the policy in force."""
 
     def __init__(self, policy: Policy, clock: Callable[[], float]) -> None:
+        """Prepare to let requests pass.
+
+        Args:
+            policy: In force until it is replaced.
+            clock: Monotonic seconds.
+        """
         self._clock = clock
         self._bucket: TokenBucket | None = None
         self._users = Users()

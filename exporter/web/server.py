@@ -92,7 +92,12 @@ async def serve(
 ) -> WebInterface:
     """Serves the interface.
 
-    Every path begins with the prefix, such as `/mail`.
+    Args:
+        application: What to answer.
+        places: Where to listen.
+        web_config: The settings of TLS, users and rates; `None` for plain HTTP without users.
+        prefix: The beginning of every path, such as `/mail`; may be empty.
+        observers: Functions that are told about the server's state.
 
     Raises:
         ListenError: One of the places cannot be had; then none is listened at.

@@ -83,9 +83,12 @@ class Streamer:
             await asyncio.sleep(0)
 
     async def respond(self, request: web.Request, slices: Iterator[bytes], content_type: str) -> web.StreamResponse:
-        """Sends a body; making each slice of it may take a millisecond or two.
+        """Sends a body.
 
-        HEAD gets the same headers, and no slice is made.
+        Args:
+            request: What to answer. HEAD gets the same headers, and no slice is made.
+            slices: The body; the making of each may take a millisecond or two.
+            content_type: As in the header.
 
         Returns:
             The response, which has been sent.

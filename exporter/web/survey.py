@@ -83,7 +83,14 @@ class Survey:
 
 
 async def survey(snapshot: Snapshot, selection: Selection, now: float, give_way: GiveWay) -> Survey:
-    """Looks over all endpoints of a moment. `give_way` is called between two pieces of work, and may let others run."""
+    """Looks over all endpoints of a moment.
+
+    Args:
+        snapshot: The moment.
+        selection: The filters.
+        now: The time of the snapshot, a Unix timestamp.
+        give_way: Is called between two pieces of work, and may let others run.
+    """
     found = Survey()
     reasons: dict[FailureReason, int] = {}
     sorted_chunks: list[list[Keyed]] = []

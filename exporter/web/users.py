@@ -138,9 +138,12 @@ class Users:
         return bool(self._hashes)
 
     async def admit(self, name: str, password: bytes, remote: str | None = None) -> bool:
-        """Whether this is the password of a user.
+        """Whether this is the password of a user. The check takes as long if there is no such user.
 
-        The check takes as long if there is no such user.
+        Args:
+            name: The user's.
+            password: The password to check.
+            remote: The client's address; `None` if unknown.
 
         Raises:
             BusyError: Too many logins are waiting.

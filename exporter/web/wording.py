@@ -97,7 +97,10 @@ def iso(at: float) -> str:
 def clock(at: float, now: float, every: float = MINUTE) -> str:
     """A Unix timestamp as shortly as it is clear: `02:41` within a day, else `28 Nov 02:41`, in UTC.
 
-    Where such moments are less than a minute apart (`every`), it has seconds too.
+    Args:
+        at: The timestamp.
+        now: Likewise.
+        every: Seconds from one such moment to the next: within a minute, `02:41:07` tells them apart.
     """
     try:
         moment = datetime.fromtimestamp(at, UTC)

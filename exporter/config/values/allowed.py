@@ -147,7 +147,11 @@ class AllowedTargets:
         return next((network for network in self._networks if network.prefixlen == 0), None)
 
     def objection(self, host: str) -> str | None:
-        """Why a name or an address is not allowed, before it is looked up; `None` if it is allowed so far."""
+        """Why a target is not allowed, before its name is looked up; `None` if it is allowed so far.
+
+        Args:
+            host: A name or an address, as `hosts.parse_host` returns it.
+        """
         if _address(host) is not None:
             return self.objection_to_addresses(host, (host,))
         if self._patterns and not any(pattern.matches(host) for pattern in self._patterns):

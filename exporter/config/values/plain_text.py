@@ -104,7 +104,12 @@ def variable_name(text: str) -> str:
 
 
 def secret(text: str, key: str) -> str:
-    """Checks a secret in the configuration itself. A `$` is allowed, unless the whole text looks like a variable."""
+    """Checks a secret in the configuration itself. A `$` is allowed, unless the whole text looks like a variable.
+
+    Args:
+        text: The secret.
+        key: Its key. There are also keys with the suffixes `_file` and `_env`.
+    """
     noun = key.replace("_", " ")
     if _WHOLE_VARIABLE.fullmatch(text):
         raise ValueError(

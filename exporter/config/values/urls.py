@@ -121,10 +121,13 @@ def parse_url(text: str, *, host_may_lack: bool = False) -> MailUrl:
 
 
 def _host_and_port(authority: str, *, bracketed: str, numbered: str, outside: str) -> tuple[str, int | None]:
-    """Splits the authority of a URL into host and port, as written.
+    """Splits the authority of a URL into host and port, as written. The host may be empty.
 
-    The host may be empty. `bracketed` is an example with an IPv6 address, `numbered` a message about a port that is no
-    number, `outside` advice about one out of range.
+    Args:
+        authority: The text between the slashes.
+        bracketed: The example for a message about an IPv6 address without brackets.
+        numbered: The message about a malformed port.
+        outside: The advice in a message about a port that is out of range.
     """
     parts = _AUTHORITY.fullmatch(authority)
     if parts is None:

@@ -43,7 +43,10 @@ class DocumentError(ValueError):
 def own_urls(domain: str, address: str | None, *, scheme: str = "https") -> list[str]:
     """The URLs at the domain itself, in the draft's order.
 
-    A mail address is sent along, and servers may answer for this user.
+    Args:
+        domain: The domain of the mail addresses.
+        address: A mail address that a person gave. It is sent along, and servers may answer for this user.
+        scheme: `http` for the source that trusts the network.
     """
     base = f"{scheme}://autoconfig.{domain}{PATH}"
     urls = [f"{base}?emailaddress={quote(address, safe='@')}"] if address else []
@@ -79,7 +82,11 @@ def ispdb_url(domain: str) -> str:
 def parse_document(body: bytes, source: Source, domain: str, address: str | None) -> tuple[Offer, ...]:
     """The servers of a document, in its order.
 
-    The domain and the address replace its placeholders in hosts.
+    Args:
+        body: The document as it was served.
+        source: The source of the document.
+        domain: Replaces its placeholder in hosts.
+        address: Replaces its placeholders in hosts.
 
     Raises:
         DocumentError: This is not such a document, or it has no server that can be probed.

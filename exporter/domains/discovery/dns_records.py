@@ -54,8 +54,13 @@ def is_null_mx(records: Sequence[Mx]) -> bool:
 def mx_answer(records: Sequence[Mx], domain: str, *, ttl: float, secure: bool, implicit: bool = False) -> Answered:
     """The answer of the source MX.
 
-    `implicit` says that the domain has addresses itself. Without MX records it is then its own MX host (RFC 5321
-    section 5.1).
+    Args:
+        records: The records; empty if there are none.
+        domain: The domain of the records.
+        ttl: The TTL of the answer.
+        secure: Whether the answer was validated.
+        implicit: Whether the domain has addresses itself. Without MX records it is then its own MX host (RFC 5321
+            section 5.1).
     """
     if is_null_mx(records):
         return Answered(Source.MX, success=True, problem="the domain takes no mail (null MX, RFC 7505)", ttl=ttl)

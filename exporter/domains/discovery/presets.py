@@ -11,7 +11,12 @@ from exporter.model import Source
 
 
 def preset_answer(domain: str, mx_hosts: Sequence[str]) -> Answered:
-    """The servers of the domain's provider, which its MX hosts may show."""
+    """The servers of the domain's provider.
+
+    Args:
+        domain: The domain of the mail addresses.
+        mx_hosts: Its MX hosts, the most preferred first.
+    """
     for name in (domain, *_names(mx_hosts)):
         preset = _find(name)
         if preset is not None:

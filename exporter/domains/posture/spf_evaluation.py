@@ -120,7 +120,10 @@ class _TempError(Exception):
 def check_host(session: SenderIdentity, domain: str, now: float = 0.0) -> Generator[Ask, Told, Judgement]:
     """Evaluate SPF for a mail, as the function of this name in section 4 does.
 
-    An IPv4-mapped IPv6 address counts as an IPv4 address.
+    Args:
+        session: The mail. An IPv4-mapped IPv6 address counts as an IPv4 address.
+        domain: The sender's domain.
+        now: Unix time, for macros of explanations.
     """
     mapped = session.address.ipv4_mapped if isinstance(session.address, IPv6Address) else None
     if mapped is not None:

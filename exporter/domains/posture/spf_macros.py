@@ -40,7 +40,15 @@ def needs_validated_name(text: str) -> bool:
 
 
 def expand(text: str, domain: str, session: SenderIdentity, validated: str, now: float) -> str:
-    """The text with its macros replaced. `domain` is checked at the moment, and `validated` is the value of `%{p}`."""
+    """The text with its macros replaced.
+
+    Args:
+        text: Text with macros, from a parsed record.
+        domain: The domain that is being checked.
+        session: The mail.
+        validated: The value of `%{p}`.
+        now: Unix time.
+    """
 
     def replaced(match: re.Match[str]) -> str:
         if match[5]:

@@ -95,9 +95,15 @@ class Weighed(NamedTuple):
 
 
 def weigh(records: Sequence[Tlsa], chain: Sequence[bytes], reference: Collection[str], now: float) -> Weighed:
-    """Which records match, and which of these count: the arguments are those of `matches`.
+    """Which records match, and which of these count.
 
     RFC 7671 section 9: of the digests with the same usage and selector, only the strongest count.
+
+    Args:
+        records: All usable records of the server.
+        chain: As of `matches`.
+        reference: Likewise.
+        now: Likewise.
     """
     strongest = {each.subject: each.matching for each in sorted(records, key=lambda record: record.matching)}
     found = [each for each in records if matches(each, chain, reference, now)]

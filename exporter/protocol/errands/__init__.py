@@ -74,7 +74,10 @@ ERRANDS: Final[tuple[ErrandRow, ...]] = (
 def converse(client: Client, endpoint: Endpoint, login: Login | Withheld | None) -> Dialogue[None]:
     """The whole conversation of a probe except the goodbye, which also follows a failure.
 
-    Without a login it only looks.
+    Args:
+        client: The client's side of the endpoint's protocol.
+        endpoint: What is asked for.
+        login: `None` to look without logging in.
 
     Raises:
         DialogueError: The server refused, or broke the protocol, or is not what the endpoint asks for.

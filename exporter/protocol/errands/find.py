@@ -58,9 +58,12 @@ def uid_range(first: int) -> bytes:
 
 
 def search(imap: Imap, among: bytes, *criteria: bytes) -> Dialogue[tuple[int, ...] | None]:
-    """The UIDs of messages that meet all criteria of IMAP; `None` if the server cannot search for that.
+    """The UIDs of messages that meet all criteria; `None` if the server cannot search for that.
 
-    `among` is `uid_range`, or a range of sequence numbers.
+    Args:
+        imap: The session, with a mailbox opened.
+        among: Which messages to look at: `uid_range`, or a range of sequence numbers.
+        criteria: As IMAP writes them.
     """
     reply = yield from imap.command(b" ".join((b"UID SEARCH", among, *criteria)))
     if reply.end.condition is not Condition.OK:
@@ -91,7 +94,12 @@ def has_field(name: str) -> bytes:
 
 
 def fetch_fields(imap: Imap, messages: bytes, fields: Collection[str]) -> Dialogue[list[Fetched]]:
-    """Some header fields of messages (a sequence set, or `uids(...)`), with their size, date and flags.
+    """Some header fields of messages, with their size, date and flags.
+
+    Args:
+        imap: The session, with a mailbox opened.
+        messages: A sequence set, or `uids(...)`.
+        fields: Names.
 
     Raises:
         DialogueError: The server refuses.

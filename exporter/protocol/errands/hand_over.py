@@ -30,9 +30,13 @@ class Submission:
 
 
 def hand_over(smtp: Smtp, sender: str, recipient: str, octets: bytes) -> Dialogue[Submission]:
-    """Hand over a message for one recipient.
+    """Hand over a message for one recipient. A refusal is a value.
 
-    A refusal is a value. The sender is empty for the null path.
+    Args:
+        smtp: The session.
+        sender: The reverse-path; empty for the null path.
+        recipient: The recipient's address.
+        octets: The message.
 
     Raises:
         DialogueError: An address needs SMTPUTF8 and the server does not offer it, the server hangs up, or it breaks

@@ -38,9 +38,12 @@ class Listed:
 
 
 def list_newest(_: Pop3, messages: int, known: Collection[str]) -> Dialogue[list[Listed]]:
-    """The newest of so many messages, without those known by UIDL.
+    """The newest messages that are not known yet, each asked for by itself: a maildrop of 100,000 costs no more.
 
-    Each is asked for by itself: a maildrop of 100,000 costs no more.
+    Args:
+        _: The session.
+        messages: How many there are, by STAT.
+        known: By UIDL.
 
     Raises:
         DialogueError: The server does not know UIDL.
@@ -124,7 +127,8 @@ def read_text() -> Dialogue[bytes]:
 def read_piece(*, begins: bool) -> Dialogue[bytes | None]:
     """The next octets of a message, at most one line, which ends with CRLF; `None` behind its last.
 
-    Where a line begins, a dot has a meaning (RFC 1939 section 3).
+    Args:
+        begins: Whether a line begins here, where a dot has a meaning (RFC 1939 section 3).
     """
     piece = yield ReadPiece()
     if piece.endswith(b"\n"):

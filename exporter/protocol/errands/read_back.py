@@ -56,7 +56,12 @@ class _Reading:
 
 
 def read_back_mailbox(imap: Imap, facts: MailboxFacts, most: int) -> Dialogue[MailboxFacts]:
-    """Read the newest messages of the mailbox that is examined, at most so many.
+    """Read the newest messages of the mailbox that is open.
+
+    Args:
+        imap: The session, with a mailbox examined.
+        facts: What is known of it.
+        most: How many messages to read.
 
     Raises:
         DialogueError: The server hangs up; what it hung up at counts as unreadable.

@@ -16,7 +16,11 @@ UNKNOWN_COMMAND: Final = range(500, 505)
 def ask_about_recipient(smtp: Smtp, mail_from: str, rcpt_to: str, expected: Collection[int] = ()) -> Dialogue[Reply]:
     """Begin a transaction as if there were mail for somebody, and go no further.
 
-    RCPT must be accepted, or answered with an expected code. `mail_from` is empty for the null path.
+    Args:
+        smtp: The session.
+        mail_from: The reverse-path; empty for the null path.
+        rcpt_to: The recipient to ask about.
+        expected: Codes that RCPT must be answered with; empty if it must be accepted.
 
     Raises:
         DialogueError: It is not answered as it should be.

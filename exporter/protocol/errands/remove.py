@@ -15,7 +15,10 @@ from exporter.protocol.imap_response import Condition
 def remove(imap: Imap, messages: Collection[int], trash: bytes | None) -> Dialogue[bool]:
     """Remove messages from the open mailbox; whether they are gone, or only marked as deleted.
 
-    They were looked at in this session. `trash` is the mailbox for deleted messages.
+    Args:
+        imap: The session, with the mailbox opened to remove.
+        messages: UIDs, of messages that were looked at in this session.
+        trash: The name of the mailbox for deleted messages; `None` if there is none.
 
     Raises:
         DialogueError: The server refuses.
