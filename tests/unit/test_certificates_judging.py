@@ -323,10 +323,15 @@ def test_a_path_is_valid_while_all_of_it_is(begin: float, end: float) -> None:
 
 def test_a_chain_takes_up_what_all_of_it_does(path: list[Party]) -> None:
     octets = [party.der for party in path]
-    without, whole = examine([], octets, (), finished=True), examine(octets, octets, (), finished=True)
+    unsent, unverified, whole = (
+        examine(presented, path, (), finished=True)
+        for presented, path in (([], octets), (octets, []), (octets, octets))
+    )
 
     assert whole.leaf is not None
-    assert 3 * OVERHEAD + whole.leaf.size == whole.size - without.size
+    assert whole.issuer is not None
+    assert 3 * OVERHEAD + whole.leaf.size == whole.size - unsent.size
+    assert 3 * OVERHEAD + whole.issuer.size == whole.size - unverified.size
 
 
 def test_a_weakness_of_what_cannot_be_read_is_told_as_openssl_does() -> None:
