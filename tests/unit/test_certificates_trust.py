@@ -87,6 +87,16 @@ def test_what_stands_behind_an_access_method_is_not_taken_for_one() -> None:
     assert {INCOMPLETE, UNKNOWN} == told(x509.UnrecognizedExtension(x509.AuthorityInformationAccess.oid, content))
 
 
+def test_a_root_that_does_not_say_which_key_it_has_contradicts_nothing() -> None:
+    plain = issue("Root", authority=True, key_identifiers=False)
+    by_key = (x509.AuthorityKeyIdentifier(b"a key", None, None), False)
+
+    assert not trust.denies_itself(take_apart(plain.der))
+    assert not trust.denies_itself(
+        take_apart(issue("Root", authority=True, key_identifiers=False, extensions=[by_key]).der)
+    )
+
+
 def test_dns_names_alone_are_excluded_by_name() -> None:
     others = (x509.RFC822Name("z.example"), x509.DirectoryName(STRANGER), x509.DNSName("Z.test"))
     authority = issue("Bound", authority=True, extensions=[(x509.NameConstraints(None, others), True)])

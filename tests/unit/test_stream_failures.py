@@ -24,7 +24,7 @@ from tests.servers.hostile_tls import (
     reset,
     serving,
 )
-from tests.unit.streams import LIMIT, LOOPBACK, connected, failure, let_it_be_read, server
+from tests.unit.streams import LIMIT, LOOPBACK, TLS12, TLS13, connected, failure, let_it_be_read, server
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,38 @@ async def test_a_reset_in_the_middle_of_a_handshake_is_one(context: SSL.Context,
         told = await failure(stream.start_tls(context, NAME, time.time()))
 
     assert (FailureReason.CONNECTION_RESET, "Connection reset by peer") == told
+
+
+@pytest.mark.parametrize(("versions", "step"), [(TLS12, 1), (TLS13, 7)], ids=["TLS 1.2", "TLS 1.3"])
+async def test_a_handshake_that_ends_at_any_octet_is_a_closed_connection(
+    context: SSL.Context, versions: tuple[int, int], step: int
+) -> None:
+    honest, cut, size = server(versions), 0, 1
+
+    def act(sock: socket.socket) -> None:
+        nonlocal size
+        connection = SSL.Connection(honest)
+        connection.set_accept_state()
+        connection.bio_write(sock.recv(1 << 16))
+        with contextlib.suppress(SSL.WantReadError):
+            connection.do_handshake()
+        flight = connection.bio_read(1 << 16)
+        size = len(flight)
+        # Signatures differ in length by an octet or two.
+        sock.sendall(flight[: min(cut, size - 1)])
+        sock.shutdown(socket.SHUT_WR)
+        sock.recv(1 << 16)
+
+    told = set()
+    with serving(act) as port:
+        while cut < size:
+            stream = await Stream.connect(LOOPBACK, port)
+            told.add(await failure(stream.start_tls(context, NAME, time.time())))
+            stream.close()
+            cut += step
+
+    assert {(FailureReason.CONNECTION_CLOSED, "the server closed the connection")} == told
+    assert cut > 500
 
 
 async def test_a_connection_that_is_accepted_and_torn_down_at_once_is_reset() -> None:
