@@ -72,7 +72,7 @@ def test_a_serial_number_has_whole_octets(number: int, shown: str) -> None:
         (ed25519.Ed25519PrivateKey.generate().public_key(), "Ed25519", False),
         (ed448.Ed448PrivateKey.generate().public_key(), "Ed448", False),
     ],
-    ids=str,
+    ids=lambda each: each if isinstance(each, str) else type(each).__name__,
 )
 def test_a_key_is_shown_by_kind_and_size(key: CertificatePublicKeyTypes, shown: str, weak: bool) -> None:
     signer = rsa_key(2048, "signer")
