@@ -82,7 +82,8 @@ def _try(folder: str, chosen: Sequence[tuple[str, Mutant]], of: int) -> int:
     files = [file for pattern in FOLDERS[folder].tests for file in sorted((ROOT / "tests").glob(pattern))]
     survived = explained = void = 0
     with tempfile.TemporaryDirectory(prefix="mutation-") as directory:
-        reach = measured([str(file.relative_to(ROOT)) for file in files], Path(directory))
+        modules = {module for module, _ in chosen}
+        reach = measured([str(file.relative_to(ROOT)) for file in files], modules, Path(directory))
         for module, mutant in chosen:
             source = (ROOT / module).read_text()
             noticing = reach.noticing(ROOT / module, mutant.lines)

@@ -67,6 +67,18 @@ KNOWN: Final[Mapping[tuple[str, str, str, str], str]] = {
         "2",
     ): "The numbers only have to differ.",
     (
+        "exporter/protocol/smtp.py",
+        "Smtp.refresh_capabilities",
+        "False",
+        "True",
+    ): "SMTP tells all in one answer: the argument is not looked at.",
+    (
+        "exporter/protocol/pop3.py",
+        "Pop3.refresh_capabilities",
+        "False",
+        "True",
+    ): "POP3 tells all in one answer: the argument is not looked at.",
+    (
         "exporter/protocol/session.py",
         "Client.refresh_capabilities",
         "False",

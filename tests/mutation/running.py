@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
@@ -57,14 +57,19 @@ class Reach:
         return sorted(found - {""}, key=lambda test: self.seconds.get(test, 0.0))
 
 
-def measured(files: Sequence[str], directory: Path) -> Reach:
+def measured(files: Sequence[str], modules: Iterable[str], directory: Path) -> Reach:
     """Run the tests as they are.
+
+    Args:
+        files: Of the tests.
+        modules: The files that will be changed.
+        directory: For what is measured.
 
     Raises:
         RuntimeError: One fails.
     """
     result, said = directory / "reach.json", directory / "said.txt"
-    ended = _in_child(lambda: _measure(files, result), None, said)
+    ended = _in_child(lambda: _measure(files, modules, result), None, said)
     if ended != 0:
         raise RuntimeError(f"the tests fail without any change:\n{said.read_text()[-3000:]}")
     told = json.loads(result.read_text())
@@ -83,10 +88,13 @@ def notices(module: Path, tree: ast.Module, tests: Sequence[str], reach: Reach) 
     return _in_child(lambda: _tried(module, tree, files, tests), limit) not in (0, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
-def _measure(files: Sequence[str], result: Path) -> int:
+def _measure(files: Sequence[str], modules: Iterable[str], result: Path) -> int:
     counting = coverage.Coverage(data_file=None, source=[str(ROOT / "exporter")], config_file=False)
     diary = _Diary(counting)
     counting.start()
+    for module in modules:
+        # Else what is loaded only when it is needed seems to be the business of the first test that needs it.
+        importlib.import_module(_dotted(ROOT / module))
     ended = pytest.main([*OPTIONS, *files], plugins=[diary])
     counting.stop()
     data = counting.get_data()
@@ -95,15 +103,18 @@ def _measure(files: Sequence[str], result: Path) -> int:
         by_line = dict(data.contexts_by_lineno(file))
         tests[file] = by_line | {0: sorted({test for ids in by_line.values() for test in ids})}
     ours = ("exporter", "tests", "conftest", "__main__")
-    modules = [name for name in sys.modules if name.partition(".")[0] not in ours and not name.startswith("test_")]
-    result.write_text(json.dumps({"seconds": diary.seconds, "tests": tests, "modules": modules}))
+    loaded = [name for name in sys.modules if name.partition(".")[0] not in ours and not name.startswith("test_")]
+    result.write_text(json.dumps({"seconds": diary.seconds, "tests": tests, "modules": loaded}))
     return int(ended)
 
 
 def _tried(module: Path, tree: ast.Module, files: Sequence[str], tests: Sequence[str]) -> int:
-    name = ".".join(module.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-    sys.meta_path.insert(0, _Changed(name, module, compile(tree, str(module), "exec", dont_inherit=True)))
+    sys.meta_path.insert(0, _Changed(_dotted(module), module, compile(tree, str(module), "exec", dont_inherit=True)))
     return int(pytest.main([*OPTIONS, *files], plugins=[_Only(tests)]))
+
+
+def _dotted(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 def _in_child(work: Callable[[], int], limit: float | None, said: Path = Path(os.devnull)) -> int | None:

@@ -95,6 +95,7 @@ SMTP: Final[Refusals] = {
         b"435 Unable to authenticate at present",  # Exim
         b"435 Unable to authenticate at present: authentication socket connection error",
         b"454 4.7.0 Temporary authentication failure.",  # Exchange Online
+        b"400 4.7.0 Temporary authentication failure",  # nobody's: the first code of a refusal (RFC 5321 4.2.1)
         b"454 4.7.0 Too many login attempts, please try again later. 5b1f17 - gsmtp",  # Gmail
         b"535 5.7.8 Error: authentication failed: generic failure",  # Postfix with Cyrus SASL, without saslauthd
         b"535 5.7.8 Error: authentication failed: authentication server unavailable",

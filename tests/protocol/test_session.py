@@ -15,6 +15,7 @@ from exporter.protocol.dialogue import (
     TakeUnread,
 )
 from exporter.protocol.errands import converse
+from exporter.protocol.session import offer
 from tests.protocol.conversations import conversed, every_protocol
 from tests.protocol.player import Cut, ScriptEndedError, every_cut, learnt, play
 from tests.protocol.samples import IMAP, POP3, SMTP, Agreeable, login, tagged, untagged
@@ -191,6 +192,7 @@ class TestExpectation:
         assert (Phase.CHECK, FailureReason.CAPABILITY_MISSING) == played.failure
         assert "the server does not announce UIDL; it announces nothing at all" == str(played.error)
         assert [] == learnt(played, "capabilities")
+        assert ["it announces nothing", "it announces A, B"] == [offer(each) for each in ((), ("A", "B"))]
 
 
 @every_protocol
