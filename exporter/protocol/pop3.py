@@ -222,10 +222,14 @@ def _apop(login: Login, timestamp: bytes) -> Dialogue[Response]:
     if b" " in name:
         raise DialogueError(FailureReason.SECRET_UNREADABLE, "the username holds a space, which APOP cannot carry")
     verb = b"APOP " + _argument("APOP", "the username", name)
-    # Not for security: see CRAM-MD5.
-    digest = hashlib.md5(timestamp + login.secret.reveal(), usedforsecurity=False).hexdigest()
+    digest = _digest(timestamp + login.secret.reveal())
     yield Learn(Facts(auth_mechanism=Mechanism.APOP, auth_success=False))
-    return (yield from command(verb + b" " + digest.encode(), f"{printable(verb)} {REDACTED}"))
+    return (yield from command(verb + b" " + digest, f"{printable(verb)} {REDACTED}"))
+
+
+def _digest(octets: bytes) -> bytes:
+    # Not for security: see CRAM-MD5.
+    return hashlib.md5(octets, usedforsecurity=False).hexdigest().encode()
 
 
 _COMMANDS: Final[Mapping[Mechanism, Callable[[Login, bytes], Dialogue[Response]]]] = {

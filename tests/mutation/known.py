@@ -86,6 +86,12 @@ KNOWN: Final[Mapping[tuple[str, str, str, str], str]] = {
     ): "The default of an interface's method: the implementations have their own.",
     (
         "exporter/protocol/pop3.py",
+        "_digest",
+        "False",
+        "True",
+    ): "What `hashlib` is told a digest is for matters under FIPS alone, and APOP is by MD5.",
+    (
+        "exporter/protocol/pop3.py",
         "Pop3.log_in",
         "b''",
         "not b''",

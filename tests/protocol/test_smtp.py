@@ -263,6 +263,7 @@ class TestRecipient:
             (b"450 4.2.0 Greylisted", (550, 554), FailureReason.RECIPIENT_REFUSED),
             (b"354 go ahead", (550, 554), FailureReason.PROTOCOL_ERROR),
             (b"354 go ahead", (), FailureReason.PROTOCOL_ERROR),
+            (b"200 fine", (), None),
             (b"299 fine", (), None),
             (b"300 what", (), FailureReason.PROTOCOL_ERROR),
             (b"399 what", (), FailureReason.PROTOCOL_ERROR),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,19 @@ def test_the_image_is_built_for_both_platforms_and_says_where_it_comes_from() ->
     (push,) = (step["with"] for step in jobs("release.yml")["image"]["steps"] if step.get("id") == "push")
 
     assert ("linux/amd64,linux/arm64", "mode=max", True) == (push["platforms"], push["provenance"], push["sbom"])
+
+
+def test_the_published_chart_names_the_published_image(tmp_path: Path) -> None:
+    (push,) = (step["with"] for step in jobs("release.yml")["image"]["steps"] if step.get("id") == "push")
+    (name,) = (step["run"] for step in jobs("release.yml")["chart"]["steps"] if step.get("id") == "name-image")
+    chart = Path("deploy", "helm", "mail-exporter")
+    shutil.copytree(ROOT / chart, tmp_path / chart)
+
+    subprocess.run(["bash", "-e", "-c", name], cwd=tmp_path, env={**os.environ, "GITHUB_REPOSITORY": "a/b"}, check=True)
+
+    before, after = (yaml.safe_load((place / chart / "values.yaml").read_text()) for place in (ROOT, tmp_path))
+    image = push["tags"].replace("${{ github.repository }}", "a/b").partition(":${{")[0]
+    assert before | {"image": before["image"] | {"repository": image}} == after
 
 
 def test_continuous_integration_names_both_debians() -> None:
