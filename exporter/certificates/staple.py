@@ -8,7 +8,6 @@ as revoked.
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -105,15 +104,12 @@ def read(response: bytes, leaf: Certificate | None, issuer: Certificate | None) 
 
 
 def _proven(response: bytes, leaf: Fields, issuer: Fields) -> Staple:
-    # cryptography warns of oddities that it will refuse in the future. Nobody here can mend them, so they are not
-    # logged.
-    with warnings.catch_warnings(action="ignore"):
-        parsed = ocsp.load_der_ocsp_response(response)
-        if parsed.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-            raise UnverifiedError("the responder refused")
-        signer = _signer(parsed, issuer)
-        _check_signature(signer, parsed.signature, parsed.tbs_response_bytes, parsed.signature_hash_algorithm)
-        single = next((each for each in parsed.responses if _is_about(each, leaf, issuer)), None)
+    parsed = ocsp.load_der_ocsp_response(response)
+    if parsed.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        raise UnverifiedError("the responder refused")
+    signer = _signer(parsed, issuer)
+    _check_signature(signer, parsed.signature, parsed.tbs_response_bytes, parsed.signature_hash_algorithm)
+    single = next((each for each in parsed.responses if _is_about(each, leaf, issuer)), None)
     if single is None:
         raise UnverifiedError("it is about another certificate")
     next_update = single.next_update_utc.timestamp() if single.next_update_utc else None

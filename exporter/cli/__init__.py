@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Final
@@ -64,3 +65,6 @@ class Commands(click.Group):
 @version_option
 def main() -> None:
     """Probes SMTP, POP3 and IMAP servers the way a mail client does, for Prometheus."""
+    # cryptography warns of certificates that it will refuse in the future. They are others', and the verdict counts.
+    # Once for the process, because filters do not belong to a thread before Python 3.14.
+    warnings.filterwarnings("ignore", module=r"exporter\.(certificates|domains)\.")

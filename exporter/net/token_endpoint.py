@@ -52,9 +52,9 @@ async def fetch_token(client: OAuth2Client, material: Material) -> TokenAnswer:
         raise TokenError(outcome, f"the token endpoint {urlsplit(client.token_url).hostname} {words}") from None
 
 
-def _prepared(client: OAuth2Client, material: Material) -> tuple[TokenRequest, ssl.SSLContext]:
+def _prepared(client: OAuth2Client, material: Material) -> tuple[TokenRequest, ssl.SSLContext | None]:
     request = token_request(client, material, time.time(), secrets.token_urlsafe(16))
-    return request, _context(client.ca_file)
+    return request, _context(client.ca_file) if client.token_url.startswith("https:") else None
 
 
 def _context(ca_file: Path | None) -> ssl.SSLContext:
@@ -65,7 +65,7 @@ def _context(ca_file: Path | None) -> ssl.SSLContext:
         raise TokenError(TokenOutcome.UNREACHABLE, f"oauth2.ca_file {str(ca_file)!r} cannot be read as PEM") from None
 
 
-async def _exchange(url: str, request: TokenRequest, context: ssl.SSLContext) -> TokenAnswer:
+async def _exchange(url: str, request: TokenRequest, context: ssl.SSLContext | None) -> TokenAnswer:
     headers = {
         "Accept": "application/json",
         # What is not compressed cannot unfold.
@@ -76,7 +76,7 @@ async def _exchange(url: str, request: TokenRequest, context: ssl.SSLContext) ->
     if request.authorization is not None:
         headers["Authorization"] = request.authorization.reveal().decode()
     session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=context),
+        connector=aiohttp.TCPConnector() if context is None else aiohttp.TCPConnector(ssl=context),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=TIMEOUT),
         auto_decompress=False,

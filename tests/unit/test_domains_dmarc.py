@@ -155,6 +155,13 @@ class TestDmarc:
         )
 
     @pytest.mark.parametrize(
+        ("tags", "percent"),
+        [("", 100), ("pct=100", 100), ("PCT = 20", 20), ("pct=0", 0), ("pct=abc", 100), ("pct=-1", 100)],
+    )
+    def test_a_share_of_the_mail_is_read_for_older_receivers(self, tags: str, percent: int) -> None:
+        assert (percent, ()) == ((record := parse_dmarc(f"v=DMARC1; p=reject; {tags}")).percent, record.faults)
+
+    @pytest.mark.parametrize(
         ("tags", "below", "nowhere"),
         [
             ("", "reject", "reject"),

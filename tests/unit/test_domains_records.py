@@ -26,7 +26,7 @@ GOOD = b"version: STSv1\r\nmode: enforce\r\nmx: mail.example.com\r\nmx: *.exampl
 
 class TestTags:
     def test_are_read_in_their_order_and_without_the_space_around_them(self) -> None:
-        assert [("v", "DMARC1"), ("p", "none"), ("rua", "mailto:a@b.c")] == [
+        assert [("v", "DMARC1"), ("p", "none"), ("RUA", "mailto:a@b.c")] == [
             *parse_tags(" v = DMARC1;p=none ; RUA=mailto:a@b.c ;").items()
         ]
 
@@ -40,12 +40,24 @@ class TestTags:
 
     def test_only_records_of_the_version_count(self) -> None:
         texts = ["v=STSv1; id=1", "v=STSv1", " v = STSv1 ;id=2", "v=STSv10; id=1", "x; v=STSv1", "v=stsv1; id=1"]
-        assert ["v=STSv1; id=1", "v=STSv1", " v = STSv1 ;id=2"] == having_version(texts, "STSv1")
+        assert ["v=STSv1; id=1", "v=STSv1"] == having_version(texts, "STSv1")
+
+    def test_dmarc_allows_spaces_in_its_version_and_none_before_it(self) -> None:
+        texts = ["V = DMARC1 ;p=none", "v=DMARC1", " v=DMARC1; p=none", "v=dmarc1"]
+        assert texts[:2] == having_version(texts, "DMARC1", loosely=True)
 
     def test_a_record_that_was_meant_is_told_from_other_texts(self) -> None:
         texts = ["google-site-verification=DMARC1", "v=spf1;-all"]
         assert almost(texts, "DMARC1") is None
-        for text in ("v=DMARC1: p=none", "V = dmarc1", "DMARC1;p=none", '"v=DMARC1;p=none"', "v:DMARC1", "v=DMARC1,x"):
+        for text in (
+            "v=DMARC1: p=none",
+            "V = dmarc1",
+            "DMARC1;p=none",
+            '"v=DMARC1;p=none"',
+            "v:DMARC1",
+            "v=DMARC1,x",
+            "p=none; v=DMARC1",
+        ):
             assert text == almost([*texts, text], "DMARC1")
         assert "v=spf1;-all" == almost(texts, "spf1")
 
@@ -82,6 +94,9 @@ class TestPolicy:
             ((b"*.example.net", b"*.*.example.net"), "mx"),
             ((b"*.example.net", b"a..example"), "mx"),
             ((b"mode: enforce", b"<html>"), "is not key: value"),
+            ((b"mode:", b"mode :"), "is not key: value"),
+            ((b"mode:", b" mode:"), "is not key: value"),
+            ((b"mode:", b"Mode:"), "mode"),
             ((b"mode", b"\xff"), "UTF-8"),
         ],
     )
@@ -109,7 +124,17 @@ def test_the_record_of_mta_sts_has_an_id(text: str) -> None:
     assert parse_sts_record(text) in ("20260101", "a")
 
 
-@pytest.mark.parametrize("text", ["v=STSv1;", "v=STSv1; id=a-b", f"v=STSv1; id={'1' * 33}", "v=STSv1; id=1; id=2"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "v=STSv1;",
+        "v=STSv1; id=a-b",
+        f"v=STSv1; id={'1' * 33}",
+        "v=STSv1; id=1; id=2",
+        "v=STSv1; id = 1",
+        "v=STSv1; ID=1",
+    ],
+)
 def test_an_id_is_32_letters_and_digits(text: str) -> None:
     with pytest.raises(InvalidError):
         parse_sts_record(text)
@@ -123,11 +148,22 @@ def test_reports_about_tls_go_by_mail_or_https() -> None:
 
 def test_several_fields_may_say_where_they_go() -> None:
     assert ("mailto:a@x.example", "mailto:b@x.example") == parse_tls_rpt(
-        "v=TLSRPTv1;rua=mailto:a@x.example ; rua = mailto:b@x.example;x-more=1"
+        "v=TLSRPTv1;rua=mailto:a@x.example ; rua=mailto:b@x.example;x-more=1"
     )
 
 
-@pytest.mark.parametrize("rua", ["", "rua=", "rua=tls@example.com", "rua=http://example.com", "rua=mailto:nobody"])
+@pytest.mark.parametrize(
+    "rua",
+    [
+        "",
+        "rua=",
+        "RUA=mailto:a@x.example",
+        "rua =mailto:a@x.example",
+        "rua=tls@example.com",
+        "rua=http://example.com",
+        "rua=mailto:nobody",
+    ],
+)
 def test_and_nowhere_else(rua: str) -> None:
     with pytest.raises(InvalidError, match="rua"):
         parse_tls_rpt(f"v=TLSRPTv1; {rua}")

@@ -269,6 +269,12 @@ async def test_a_file_of_authorities_that_has_gone_is_told(
     assert error.detail.endswith("gone.pem' cannot be read as PEM")
 
 
+async def test_without_tls_no_authorities_are_read(server: AuthorisationServer, authority: Authority) -> None:
+    client = replace(client_of(server), ca_file=authority.file.with_name("gone.pem"))
+
+    assert (await fetch_token(client, MATERIAL)).access_token.reveal().decode() in server.issued
+
+
 async def test_the_proxy_of_the_environment_is_used(
     server: AuthorisationServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

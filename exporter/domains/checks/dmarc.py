@@ -9,6 +9,7 @@ from typing import Any
 from exporter.domains.checks.examination import Examination
 from exporter.domains.lookups import texts
 from exporter.domains.posture.dmarc_policy import (
+    ALL,
     DmarcError,
     DmarcPolicy,
     DmarcRecord,
@@ -54,17 +55,25 @@ async def check_dmarc(here: Examination) -> Mapping[str, Any]:
     for fault in record.faults:
         here.report(DomainProblem.DMARC_SYNTAX, CHECK, f"{where}: {fault}")
     policy = await _policy(here, step.domain, record)
+    _judge_policy(here, where, policy, record)
+    await _judge_reports(here, step.domain, record, walked)
+    return {"dmarc_policy": policy.value}
+
+
+_DONE = {DmarcPolicy.QUARANTINE: "quarantined", DmarcPolicy.REJECT: "rejected"}
+
+
+def _judge_policy(here: Examination, where: str, policy: DmarcPolicy, record: DmarcRecord) -> None:
+    """Report a policy that receivers do not apply, or not to all mail."""
     if policy is DmarcPolicy.NONE:
         here.report(DomainProblem.DMARC_NOT_ENFORCED, CHECK, f"the policy of {where} is none: forged mail is delivered")
     elif record.testing:
         less = "delivered" if policy is DmarcPolicy.QUARANTINE else "quarantined"
         told = f"the policy of {where} is in testing (t=y): forged mail is {less} instead of {_DONE[policy]}"
         here.report(DomainProblem.DMARC_NOT_ENFORCED, CHECK, told)
-    await _judge_reports(here, step.domain, record, walked)
-    return {"dmarc_policy": policy.value}
-
-
-_DONE = {DmarcPolicy.QUARANTINE: "quarantined", DmarcPolicy.REJECT: "rejected"}
+    elif record.percent < ALL:
+        told = f"{where} has pct={record.percent}: receivers that know RFC 7489 spare the rest of forged mail"
+        here.report(DomainProblem.DMARC_NOT_ENFORCED, CHECK, told)
 
 
 async def _policy(here: Examination, domain: str, record: DmarcRecord) -> DmarcPolicy:
@@ -86,7 +95,7 @@ async def _judge_reports(here: Examination, domain: str, record: DmarcRecord, wa
         found = await here.find(name, "TXT")
         if found.failure:
             here.report(DomainProblem.DNS_FAILED, CHECK, f"{name}: {found.failure}")
-        elif not having_version(texts(found), "DMARC1"):
+        elif not having_version(texts(found), "DMARC1", loosely=True):
             told = f"reports go to {target}, which does not agree to take them: {name} has no v=DMARC1"
             here.report(DomainProblem.DMARC_REPORTS_NOT_ACCEPTED, CHECK, told)
 

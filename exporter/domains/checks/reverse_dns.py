@@ -39,9 +39,11 @@ async def _judge(here: Examination, address: str) -> None:
         return
     confirmed = await asyncio.gather(*(_leads_to(here, name, address) for name in names))
     if not any(confirmed):
-        unknown = any(each is None for each in confirmed)
-        problem = DomainProblem.DNS_FAILED if unknown else DomainProblem.REVERSE_DNS_UNCONFIRMED
-        here.report(problem, CHECK, f"{address} is called {', '.join(names)}, which does not lead back to it")
+        called = f"{address} is called {', '.join(names)}, which"
+        if any(each is None for each in confirmed):
+            here.report(DomainProblem.DNS_FAILED, CHECK, f"{called} cannot be looked up")
+        else:
+            here.report(DomainProblem.REVERSE_DNS_UNCONFIRMED, CHECK, f"{called} does not lead back to it")
 
 
 async def _judge_helo(here: Examination, sending: tuple[str, ...]) -> None:

@@ -58,7 +58,9 @@ def parse_dkim(text: str) -> DkimKey:
         tags = parse_tags(text)
     except TagError as error:
         raise DkimError(str(error)) from None
-    if tags.get("v", "DKIM1") != "DKIM1" or ("v" in tags and next(iter(tags)) != "v"):
+    if tags.get("v", "DKIM1") != "DKIM1":
+        raise DkimError(f"v {shown(tags['v'])} is not DKIM1")
+    if "v" in tags and next(iter(tags)) != "v":
         raise DkimError("v=DKIM1 has to be the first tag, if it is there")
     kind = tags.get("k", "rsa").lower()
     if kind not in ("rsa", "ed25519"):

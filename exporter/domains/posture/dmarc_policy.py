@@ -18,6 +18,9 @@ MAX_LABELS = 8
 _URI = re.compile(r"mailto:[^@\s!,]+@([^@\s!,]+?)(?:![0-9]+[kmgt]?)?", re.IGNORECASE)
 
 
+ALL = 100
+"""Percent of the mail."""
+
 _LETTERS = {"adkim": "rs", "aspf": "rs", "t": "yn", "psd": "ynu"}
 
 
@@ -42,6 +45,8 @@ class DmarcRecord:
         subdomains: The policy for subdomains that exist.
         nonexistent: The policy for subdomains that do not exist.
         testing: Whether receivers are asked to apply a policy one step weaker (`t=y`).
+        percent: The share of mail to which the policy applies (`pct`). RFC 9989 has no such tag, but receivers that
+            follow RFC 7489 obey it.
         psd: `y`, `n` or `u`: whether it is a public suffix, below which others register their domains.
         reports: The domains of the addresses that receive reports.
         faults: Invalid parts. Receivers ignore them and use the rest.
@@ -51,6 +56,7 @@ class DmarcRecord:
     subdomains: DmarcPolicy
     nonexistent: DmarcPolicy
     testing: bool
+    percent: int
     psd: str
     reports: tuple[str, ...]
     faults: tuple[str, ...] = ()
@@ -106,7 +112,7 @@ def walk(domain: str) -> Generator[str, Sequence[str] | None, Walk]:
         texts = yield f"_dmarc.{name}"
         if texts is None:
             return Walk((*steps, TreeWalkStep(name, ())), name)
-        step = TreeWalkStep(name, tuple(having_version(texts, "DMARC1")))
+        step = TreeWalkStep(name, tuple(having_version(texts, "DMARC1", loosely=True)))
         steps.append(step)
         tags = _tags(step)
         if tags is not None and tags.get("psd") in ("y", "n"):
@@ -139,6 +145,7 @@ def parse_dmarc(text: str) -> DmarcRecord:
         below,
         _policy(tags, "np", faults) or below,
         tags.get("t", "n").lower() == "y",
+        _percent(tags.get("pct", "")),
         tags.get("psd", "u").lower(),
         reports,
         tuple(faults),
@@ -160,7 +167,8 @@ def _readable(text: str) -> tuple[dict[str, str], list[str]]:
         except TagError as error:
             faults.append(str(error))
             continue
-        for name, value in found.items():
+        for written, value in found.items():
+            name = written.lower()
             if name in tags:
                 faults.append(f"the tag {name} stands there twice")
             tags.setdefault(name, value)
@@ -175,6 +183,10 @@ def _policy(tags: dict[str, str], key: str, faults: list[str]) -> DmarcPolicy | 
         faults.append(f"{key} {shown(written)} is not none, quarantine or reject")
         return None
     return DmarcPolicy(written.lower())
+
+
+def _percent(written: str) -> int:
+    return int(written) if re.fullmatch("[0-9]{1,2}", written) else ALL
 
 
 def _report_domains(tags: dict[str, str], faults: list[str]) -> tuple[str, ...]:

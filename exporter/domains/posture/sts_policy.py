@@ -67,7 +67,7 @@ def parse_sts_record(text: str) -> str:
         InvalidError: The record has no id, or is malformed.
     """
     try:
-        tags = parse_tags(text)
+        tags = parse_tags(text, spaces=False)
     except TagError as error:
         raise InvalidError(str(error)) from None
     if not _ID.fullmatch(tags.get("id", "")):
@@ -91,8 +91,8 @@ def parse_policy(body: bytes) -> StsPolicy:
         if not line.strip():
             continue
         # A pattern for the whole line that also strips the value would take quadratic time.
-        written, colon, rest = line.partition(":")
-        key, value = written.strip(" \t"), rest.strip(" \t")
+        key, colon, rest = line.partition(":")
+        value = rest.strip(" \t")
         if not colon or not _KEY.fullmatch(key):
             raise InvalidError(f"{shown(line)} is not key: value")
         if key == "mx":
@@ -133,7 +133,7 @@ def parse_tls_rpt(text: str) -> tuple[str, ...]:
     """
     try:
         # RFC 8460 section 3 does not forbid several fields `rua`.
-        fields = [parse_tags(part) for part in text.split(";")]
+        fields = [parse_tags(part, spaces=False) for part in text.split(";")]
     except TagError as error:
         raise InvalidError(str(error)) from None
     written = ",".join(each["rua"] for each in fields if "rua" in each)

@@ -8,7 +8,6 @@ verified (section 3.1.2). Usages 0 and 1 cannot be used for mail (section 3.1.3)
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -139,8 +138,7 @@ def matches(record: Tlsa, chain: Sequence[bytes], reference: Collection[str], no
 def key_type(chain: Sequence[bytes]) -> KeyType | None:
     """The kind of key of the server's own certificate; `None` for other kinds or if it cannot be read."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # warnings about others' odd certificates are of no use here
-            key = load_der_public_key(take_apart(chain[0]).public_key)
+        key = load_der_public_key(take_apart(chain[0]).public_key)
     except (IndexError, ValueError, UnsupportedAlgorithm):
         return None
     if isinstance(key, rsa.RSAPublicKey):
@@ -168,11 +166,10 @@ def _covers(record: Tlsa, der: bytes) -> bool:
 
 def _is_whole(selector: int, data: bytes) -> bool:
     try:
-        with warnings.catch_warnings(action="ignore"):  # warnings about others' odd certificates are of no use here
-            if selector == KEY:
-                load_der_public_key(data)
-            else:
-                x509.load_der_x509_certificate(data)
+        if selector == KEY:
+            load_der_public_key(data)
+        else:
+            x509.load_der_x509_certificate(data)
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         return False
     return True
@@ -195,8 +192,7 @@ def _may_serve(der: bytes, reference: Collection[str]) -> bool:
 def _common_names(der: bytes) -> bytes:
     """The common names in the form of a subjectAltName; empty if there are none."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # warnings about others' odd certificates are of no use here
-            subject = x509.load_der_x509_certificate(der).subject
+        subject = x509.load_der_x509_certificate(der).subject
         written = [str(each.value) for each in subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
         return x509.SubjectAlternativeName([x509.DNSName(each) for each in written]).public_bytes() if written else b""
     except Exception:  # noqa: BLE001 - any getter of cryptography may raise a dozen kinds of errors for bad data
@@ -206,13 +202,12 @@ def _common_names(der: bytes) -> bytes:
 def _signed_by(spki: bytes, chain: Sequence[bytes]) -> list[bytes]:
     """The certificates of the chain that this key has signed. The key is used as their issuer."""
     found: list[bytes] = []
-    with warnings.catch_warnings(action="ignore"):  # warnings about others' odd certificates are of no use here
-        for der in chain:
-            try:
-                if _has_signed(load_der_public_key(spki), x509.load_der_x509_certificate(der)):
-                    found.append(der)
-            except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature, x509.InvalidVersion):
-                continue
+    for der in chain:
+        try:
+            if _has_signed(load_der_public_key(spki), x509.load_der_x509_certificate(der)):
+                found.append(der)
+        except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature, x509.InvalidVersion):
+            continue
     return found
 
 
