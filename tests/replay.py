@@ -12,13 +12,13 @@ from OpenSSL import SSL
 from exporter.model import FailureReason, TlsFacts
 from exporter.net.buffer import OverflowingError, ReceiveBuffer
 from exporter.net.peer_clock import PeerClock
-from exporter.net.stream import StreamError
+from exporter.net.stream import Stream, StreamError
 from exporter.protocol.dialogue import ChannelBinding
 
 LOCAL_ADDRESS: Final = "192.0.2.1"
 
 
-class Replay:
+class Replay(Stream):
     """Plays the server's side of a conversation; has the methods of `Stream` that a probe uses.
 
     Attributes:

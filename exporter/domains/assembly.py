@@ -7,7 +7,7 @@ from pathlib import Path
 from exporter.config.configuration import Domain
 from exporter.domains.checks.examination import Settings
 from exporter.domains.discovery.discoverer import Discoverer
-from exporter.domains.hands import VisitingHands
+from exporter.domains.handshakes import Handshakes
 from exporter.domains.judge import Judge
 from exporter.domains.lookups import Lookups
 from exporter.domains.posture.memory import DomainMemory
@@ -29,7 +29,7 @@ def judge(names: Resolver, visitor: Visitor, memories: dict[str, DomainMemory] |
     def fetcher(settings: Settings) -> Fetcher:
         return Fetcher(names, ca_file=settings.ca_file, detours=visitor.world.detours)
 
-    return Judge(Lookups(names), fetcher, VisitingHands(visitor), memories=memories)
+    return Judge(Lookups(names), fetcher, Handshakes(visitor), memories=memories)
 
 
 def settings_of(domain: Domain) -> Settings:

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Protocol
 
 from exporter.config.configuration import Domain, Following
 from exporter.domains.assembly import discoverer, judge, settings_of
@@ -17,19 +16,11 @@ from exporter.domains.discovery.discoverer import Discoverer
 from exporter.domains.discovery.following import Follower
 from exporter.domains.judge import Judge
 from exporter.domains.posture.memory import DomainMemory
-from exporter.metrics.domain_state import FollowedState
-from exporter.model import DomainReport, Endpoint
+from exporter.metrics.domain_state import DomainStates
+from exporter.model import Endpoint
 from exporter.net.resolve import Resolver
 from exporter.schedule.job import JUDGEMENTS, LOOKS, Connections, Job
 from exporter.visiting.visit import Visitor
-
-
-class Keeper(Protocol):
-    """Stores the results."""
-
-    def judged(self, report: DomainReport) -> None: ...
-
-    def followed(self, followed: FollowedState) -> None: ...
 
 
 class DomainRunner:
@@ -38,7 +29,7 @@ class DomainRunner:
     def __init__(
         self,
         visitor: Visitor,
-        keeper: Keeper,
+        states: DomainStates,
         found: Callable[[str, tuple[Endpoint, ...]], None],
         memories: dict[str, DomainMemory],
     ) -> None:
@@ -46,13 +37,13 @@ class DomainRunner:
 
         Args:
             visitor: Does the handshakes.
-            keeper: Receives the results.
+            states: Receives the results.
             found: Receives the endpoints of a domain after each look.
             memories: The memory of each domain. Judgements update it.
         """
         self._memories = memories
         self._visitor = visitor
-        self._keeper = keeper
+        self._states = states
         self._found = found
         self._resolver: Resolver | None = None
         self._discoverers: dict[Path | None, Discoverer] = {}
@@ -117,7 +108,7 @@ class DomainRunner:
         endpoints = await follower.look(self._discoverer(follower.following.ca_file))
         domain = follower.following.domain
         if endpoints is not None and follower.state is not None and self._followers.get(domain) is follower:
-            self._keeper.followed(follower.state)
+            self._states.followed(follower.state)
             self._found(domain, endpoints)
 
     async def _judge_once(self, domain: Domain, connection: Connections) -> None:
@@ -125,4 +116,4 @@ class DomainRunner:
         report = await self._judge.judge(settings_of(domain), connection)
         # Discard the report on a domain that was removed or changed meanwhile.
         if self._domains.get(domain.name) == domain:
-            self._keeper.judged(report)
+            self._states.judged(report)

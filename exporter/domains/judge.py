@@ -20,11 +20,12 @@ from exporter.domains.checks.dkim import check_dkim
 from exporter.domains.checks.dmarc import check_dmarc
 from exporter.domains.checks.dnsbl import check_dnsbl
 from exporter.domains.checks.dnssec import check_dnssec
-from exporter.domains.checks.examination import Check, Examination, Hands, Settings
+from exporter.domains.checks.examination import Check, Examination, Settings
 from exporter.domains.checks.mta_sts import check_mta_sts, check_tls_rpt
 from exporter.domains.checks.mx import check_mx
 from exporter.domains.checks.reverse_dns import check_reverse_dns
 from exporter.domains.checks.spf import check_spf
+from exporter.domains.handshakes import Handshakes
 from exporter.domains.lookups import Lookups
 from exporter.domains.posture.memory import DomainMemory
 from exporter.model import DomainCheck, DomainProblem, DomainReport
@@ -62,7 +63,7 @@ class Judge:
         self,
         lookups: Lookups,
         fetcher: Callable[[Settings], Fetcher],
-        hands: Hands,
+        handshakes: Handshakes,
         *,
         memories: dict[str, DomainMemory] | None = None,
         clock: Callable[[], float] = time.time,
@@ -70,7 +71,7 @@ class Judge:
     ) -> None:
         self._lookups = lookups
         self._fetcher = fetcher
-        self._hands = hands
+        self._handshakes = handshakes
         self._clock = clock
         self._has_route = has_route
         self.memories: dict[str, DomainMemory] = {} if memories is None else memories
@@ -91,7 +92,7 @@ class Judge:
             settings,
             self._lookups,
             self._fetcher(settings),
-            self._hands,
+            self._handshakes,
             self.memories.setdefault(settings.name, DomainMemory()),
             self._clock(),
             self._has_route,

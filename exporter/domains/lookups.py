@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import dns.rdatatype
 from dns.rdtypes.ANY.MX import MX
@@ -21,8 +21,8 @@ from dns.rdtypes.IN.SRV import SRV
 
 from exporter.domains.discovery.dns_records import Mx, Srv
 from exporter.domains.posture.tlsa import Tlsa
-from exporter.model import IpFamily, Resolution
 from exporter.net.dns_query import Absent, Failed, QueryOutcome, RecordSet
+from exporter.net.resolve import Resolver
 
 MAX_RECORDS = 100
 """The most records of one answer that are read. Postfix reads as many."""
@@ -69,27 +69,10 @@ class Found:
         return self.security is DnssecStatus.SECURE
 
 
-class RecordResolver(Protocol):
-    """The part of a `Resolver` that is needed here."""
-
-    async def resolve(self, host: str, family: IpFamily) -> Resolution: ...
-
-    async def records(
-        self, name: str, rdtype: dns.rdatatype.RdataType, *, checking_disabled: bool = False
-    ) -> QueryOutcome:
-        """The records of one type at an absolute name."""
-
-    async def validates(self, outcome: QueryOutcome) -> bool:
-        """Whether a server's statement that an answer is authentic can be trusted."""
-
-    async def records_at(self, name: str, rdtype: dns.rdatatype.RdataType, addresses: Sequence[str]) -> QueryOutcome:
-        """The records that the name servers at these addresses have."""
-
-
 class Lookups:
     """Asks DNS, and interprets the answers."""
 
-    def __init__(self, names: RecordResolver) -> None:
+    def __init__(self, names: Resolver) -> None:
         self._names = names
 
     async def find(self, name: str, rdtype: str) -> Found:

@@ -76,6 +76,11 @@ class ResolveError(OSError):
 class AddressResolver(Protocol):
     """What looks up the addresses of a host."""
 
+    @property
+    def nameservers_asked(self) -> str:
+        """The nameservers, for people; empty before any is known."""
+        return ""
+
     async def resolve(self, host: str, family: IpFamily) -> Resolution: ...
 
 

@@ -9,8 +9,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Protocol as Interface
-from typing import runtime_checkable
 
 import structlog
 from OpenSSL import SSL
@@ -25,84 +23,16 @@ from exporter.model import (
     Proxy,
     Resolution,
     TargetRule,
-    TlsFacts,
-    TlsPolicy,
 )
+from exporter.net.contexts import TlsContexts
 from exporter.net.detours import NO_DETOURS, Detours
-from exporter.net.peer_clock import PeerClock
 from exporter.net.proxies import connect_through
 from exporter.net.resolve import AddressResolver, ResolveError
 from exporter.net.stream import Stream, StreamError
 from exporter.net.tls import TlsSetupError
-from exporter.protocol.dialogue import ChannelBinding
 from exporter.visiting.notes import BUG, ProbeNotes
 
 log = structlog.get_logger()
-
-
-class MailConnection(Interface):
-    """The part of a stream that a visit uses."""
-
-    @property
-    def local_address(self) -> str: ...
-
-    @property
-    def peer_clock(self) -> PeerClock: ...
-
-    @property
-    def unfinished(self) -> TlsFacts | None:
-        """What a failed or cancelled handshake has shown; `None` if it showed nothing."""
-
-    async def send(self, data: bytes) -> None: ...
-
-    async def read_line(self, limit: int) -> bytes:
-        """The next line, without its ending."""
-
-    async def read_piece(self, limit: int) -> bytes:
-        """The next line with its ending, or the next `limit` octets of a longer one."""
-
-    async def read_exactly(self, size: int) -> bytes: ...
-
-    def allow(self, octets: int) -> None:
-        """Allow this many further octets in this conversation."""
-
-    async def heard_within(self, seconds: float) -> bool:
-        """Whether there is something to read before so many seconds have passed."""
-
-    def unread(self) -> bytes:
-        """Received data that was not read yet. It stays in the buffer."""
-
-    def take_unread(self) -> bytes:
-        """Remove and return received data that was not read."""
-
-    async def start_tls(self, context: SSL.Context, server_name: str, now: float) -> TlsFacts: ...
-
-    def channel_binding(self, kind: ChannelBinding) -> bytes | None:
-        """The channel binding of the TLS session; `None` if there is none of this kind."""
-
-    def presented_chain(self) -> tuple[bytes, ...]:
-        """The certificates that the server showed, DER, its own first; none without TLS."""
-
-    def close(self) -> None: ...
-
-
-@runtime_checkable
-class AsksNameservers(Interface):
-    """A resolver that knows its nameservers."""
-
-    @property
-    def nameservers_asked(self) -> str:
-        """The nameservers, for people; empty before any is known."""
-
-
-class Contexts(Interface):
-    """The part of `TlsContexts` that a visit uses."""
-
-    def fresh(self, policy: TlsPolicy) -> SSL.Context | None:
-        """The context for a policy, if it can be had without waiting."""
-
-    async def current(self, policy: TlsPolicy) -> SSL.Context:
-        """The context for a policy, by its files as they are now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +51,11 @@ class World:
     """
 
     names: AddressResolver
-    contexts: Contexts
+    contexts: TlsContexts
     wall_clock: Callable[[], float] = time.time
     clock: Callable[[], float] = time.perf_counter
-    connect: Callable[[str, int, str | None], Awaitable[MailConnection]] = Stream.connect
-    connect_through: Callable[[Proxy, str, str, int, str | None], Awaitable[MailConnection]] = connect_through
+    connect: Callable[[str, int, str | None], Awaitable[Stream]] = Stream.connect
+    connect_through: Callable[[Proxy, str, str, int, str | None], Awaitable[Stream]] = connect_through
     proxy_names: AddressResolver | None = None
     detours: Detours = field(default_factory=lambda: NO_DETOURS)
 
@@ -138,7 +68,7 @@ class NoContext:
     detail: str
 
 
-async def tls_context(endpoint: Endpoint, contexts: Contexts) -> SSL.Context | NoContext | None:
+async def tls_context(endpoint: Endpoint, contexts: TlsContexts) -> SSL.Context | NoContext | None:
     """The TLS context; `None` if the endpoint has no encryption. Raises nothing of its own.
 
     It is made before the first phase, so that reading files does not count in any phase.
@@ -213,7 +143,7 @@ def to_try(endpoint: Endpoint, resolution: Resolution) -> tuple[str, ...]:
 
 async def connect_any(
     endpoint: Endpoint, addresses: tuple[str, ...], world: World, notes: ProbeNotes, expires: float
-) -> MailConnection:
+) -> Stream:
     """Try the addresses in order until one connects, each for its share of the time that is left.
 
     Through a proxy, each is tried through each of the proxy's own addresses.
@@ -253,7 +183,7 @@ async def connect_any(
     raise ResolveError(FailureReason.DNS_NOT_FOUND, f"{endpoint.host} has no address")
 
 
-def _connecting(endpoint: Endpoint, address: str, hop: str, world: World) -> Awaitable[MailConnection]:
+def _connecting(endpoint: Endpoint, address: str, hop: str, world: World) -> Awaitable[Stream]:
     proxy, port, source = endpoint.proxy, endpoint.port, endpoint.source_address
     if proxy is None:
         there, port = world.detours.get((address, port), (address, port))
@@ -279,7 +209,7 @@ async def _hops(endpoint: Endpoint, world: World) -> tuple[str, ...]:
         raise StreamError(FailureReason.CONNECT_FAILED, told) from None
 
 
-async def _within(seconds: float, connecting: Awaitable[MailConnection]) -> MailConnection:
+async def _within(seconds: float, connecting: Awaitable[Stream]) -> Stream:
     async with asyncio.timeout(seconds):
         return await connecting
 

@@ -15,7 +15,7 @@ from OpenSSL import SSL
 from exporter import certificates
 from exporter.model import CertificateProblem, Endpoint, Facts, FailureReason, Login, TlsFacts, Withheld
 from exporter.net.buffer import MAX_CONVERSATION
-from exporter.net.stream import StreamError
+from exporter.net.stream import Stream, StreamError
 from exporter.protocol.dialogue import (
     MAX_LINE,
     AwaitServer,
@@ -41,7 +41,7 @@ from exporter.protocol.dialogue import (
     StartTls,
     TakeUnread,
 )
-from exporter.visiting.connect import MailConnection, NoContext
+from exporter.visiting.connect import NoContext
 from exporter.visiting.keys import DerivedKeys
 from exporter.visiting.notes import ProbeNotes
 
@@ -56,7 +56,7 @@ class Driver:
 
     def __init__(
         self,
-        stream: MailConnection,
+        stream: Stream,
         endpoint: Endpoint,
         login: Login | Withheld | None,
         notes: ProbeNotes,

@@ -26,7 +26,6 @@ from exporter.model import (
     Resolution,
 )
 from exporter.net.resolve import AddressResolver, ResolveError
-from exporter.visiting.connect import AsksNameservers
 from exporter.visiting.visit import Visitor
 
 SHARE: Final = 0.5
@@ -43,7 +42,7 @@ class UnavailableError(Exception):
     """No probe is possible now; the message says why. It says nothing about the server."""
 
 
-class _AllowedNames:
+class _AllowedNames(AddressResolver):
     """Looks a name up once, so that the probe connects to the same addresses that were checked."""
 
     def __init__(self, names: AddressResolver, allowed: AllowedTargets) -> None:
@@ -54,7 +53,7 @@ class _AllowedNames:
     @property
     def nameservers_asked(self) -> str:
         """The nameservers of the inner resolver."""
-        return self._names.nameservers_asked if isinstance(self._names, AsksNameservers) else ""
+        return self._names.nameservers_asked
 
     async def resolve(self, host: str, family: IpFamily) -> Resolution:
         """All addresses of a host, if all of them are allowed."""

@@ -11,11 +11,11 @@ from typing import Final, TypeVar
 from OpenSSL import SSL
 
 from exporter.model import Endpoint, FailureReason, Login, Phase, Resolution, Withheld
-from exporter.net.stream import StreamError
+from exporter.net.stream import Stream, StreamError
 from exporter.protocol.dialogue import Dialogue, DialogueError, quoted
 from exporter.protocol.protocols import PROTOCOLS
 from exporter.protocol.session import Client
-from exporter.visiting.connect import AsksNameservers, MailConnection, NoContext, World, connect_any, look_up, to_try
+from exporter.visiting.connect import NoContext, World, connect_any, look_up, to_try
 from exporter.visiting.drive import Driver
 from exporter.visiting.keys import DerivedKeys
 from exporter.visiting.notes import ProbeNotes
@@ -64,7 +64,7 @@ class Underway:
         self._world = world
         self._context = context
         self._keys = keys
-        self._stream: MailConnection | None = None
+        self._stream: Stream | None = None
 
     def extend(self, seconds: float) -> None:
         """Give the visit this many seconds from now on."""
@@ -86,9 +86,8 @@ class Underway:
         names, proxy = self._world.names, self.endpoint.proxy
         if self.notes.phase is Phase.CONNECT and proxy is not None:
             return f" by way of the proxy {proxy}"
-        if self.notes.phase is not Phase.DNS or not isinstance(names, AsksNameservers):
-            return ""
-        return f" from {names.nameservers_asked}" if names.nameservers_asked else ""
+        asked = names.nameservers_asked if self.notes.phase is Phase.DNS else ""
+        return f" from {asked}" if asked else ""
 
     def hinted(self, reason: FailureReason, detail: str) -> str:
         """The failure's detail, with anything the server said before, and a hint if the URL does not match it."""

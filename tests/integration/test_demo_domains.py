@@ -18,7 +18,7 @@ from exporter.demo.domain_hosts import HEALTHY
 from exporter.demo.domain_scenes import DOMAIN_SCENES
 from exporter.demo.domain_stage import StagedDomains, demo_domains
 from exporter.demo.published_domains import DomainScene
-from exporter.domains import hands
+from exporter.domains import handshakes
 from exporter.domains.assembly import judge, settings_of
 from exporter.model import DomainProblem as Is
 from exporter.model import DomainReport, LoginBackoff
@@ -64,7 +64,7 @@ def reports() -> Iterator[dict[str, DomainReport]]:
             return await judged(staged)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hands, "TIMEOUT", PATIENCE)
+        patch.setattr(handshakes, "TIMEOUT", PATIENCE)
         yield asyncio.run(run())
 
 
@@ -93,7 +93,7 @@ async def test_nothing_leads_out_of_the_machine() -> None:
 
 
 async def test_commands_beside_the_demo_see_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hands, "TIMEOUT", PATIENCE)
+    monkeypatch.setattr(handshakes, "TIMEOUT", PATIENCE)
     async with demo_domains() as staged:
         monkeypatch.setenv(VARIABLE, str(staged.directory))
 

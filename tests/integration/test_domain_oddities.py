@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from exporter.demo.dns_server import nameserver, zone
-from exporter.domains.checks.examination import HandshakeResult, MailService, Settings
+from exporter.domains.checks.examination import Settings
+from exporter.domains.handshakes import HandshakeResult, Handshakes, MailService
 from exporter.domains.judge import Judge
 from exporter.domains.lookups import Lookups
 from exporter.model import DnsSettings, DomainCheck, DomainProblem, FailureReason, KeyType, Phase
@@ -19,8 +20,11 @@ ZEROS = "00" * 32
 KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 
 
-class NoTls:
+class NoTls(Handshakes):
     """Servers that take connections, and offer nothing; those at 45.67.0.99 are down."""
+
+    def __init__(self) -> None:
+        """Needs no visitor."""
 
     async def shake(
         self,

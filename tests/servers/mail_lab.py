@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from dns.dnssectypes import Algorithm
 
 from exporter.config.configuration import Domain
-from exporter.domains import hands
+from exporter.domains import handshakes
 from exporter.domains.assembly import judge, settings_of
 from exporter.domains.judge import Judge
 from exporter.model import DnsSettings, DomainCheck, LoginBackoff
@@ -225,7 +225,7 @@ async def finger(lab: Lab, domain: str) -> str:
 
 def a_judge() -> Judge:
     """As the command makes it."""
-    hands.TIMEOUT = PATIENCE
+    handshakes.TIMEOUT = PATIENCE
     names = Resolver(DnsSettings((("127.0.0.1", 53),), PATIENCE))
     visitor = Visitor(World(names, TlsContexts()), Logins(time.monotonic, LoginBackoff()))
     return judge(names, visitor)

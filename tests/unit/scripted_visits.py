@@ -25,9 +25,10 @@ from exporter.model import (
     TlsPolicy,
     Withheld,
 )
-from exporter.net.resolve import ResolveError
-from exporter.net.stream import StreamError
-from exporter.visiting.connect import MailConnection, World
+from exporter.net.contexts import TlsContexts
+from exporter.net.resolve import AddressResolver, ResolveError
+from exporter.net.stream import Stream, StreamError
+from exporter.visiting.connect import World
 from tests import virtual_time
 from tests.replay import Replay
 from tests.visits import visitor
@@ -60,7 +61,7 @@ def pop3(encryption: Encryption = Encryption.TLS, **changes: object) -> Endpoint
 
 
 @dataclass
-class Names:
+class Names(AddressResolver):
     """Answers every name with the same addresses."""
 
     addresses_found: tuple[str, ...] = ("192.0.2.10",)
@@ -75,7 +76,7 @@ class Names:
         return Resolution(self.addresses_found, self.unanswered)
 
 
-class Contexts:
+class Contexts(TlsContexts):
     """Has no contexts: a replay shakes no hands."""
 
     def fresh(self, policy: TlsPolicy) -> SSL.Context:
@@ -92,7 +93,7 @@ class Network:
     servers: dict[str, Replay | StreamError | None]
     tried: list[str] = field(default_factory=list)
 
-    async def connect(self, address: str, port: int, source_address: str | None) -> MailConnection:
+    async def connect(self, address: str, port: int, source_address: str | None) -> Stream:
         assert 995 == port
         assert source_address is None
         self.tried.append(address)

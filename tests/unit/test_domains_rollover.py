@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dns.rdata
 import dns.rdataclass
@@ -16,15 +16,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from exporter.domains.checks.examination import HandshakeResult, MailService, Settings
+from exporter.domains.checks.examination import Settings
+from exporter.domains.handshakes import HandshakeResult, Handshakes, MailService
 from exporter.domains.judge import Judge
 from exporter.domains.lookups import Lookups
 from exporter.domains.posture.memory import MAX_REMEMBERED, DomainMemory, read, written
 from exporter.domains.target_rule import ONLY_PUBLIC
-from exporter.model import DomainCheck, DomainProblem, DomainReport, IpFamily, KeyType, Resolution, Sender
+from exporter.model import DomainCheck, DomainProblem, DomainReport, KeyType, Sender
 from exporter.net.dns_query import Absent, Failed, QueryOutcome, RecordSet
 from exporter.net.fetch import Fetcher
 from exporter.net.nameserver import Nameserver
+from exporter.net.resolve import Resolver
 from tests.authority import NOW, Party, Span, issue
 
 OLD, NEW = (issue("mx.example.com", alternatives=["mx.example.com"], days=Span(-60, 30)) for _ in range(2))
@@ -58,16 +60,10 @@ class World:
         }
     )
 
-    async def resolve(self, host: str, family: IpFamily) -> Resolution:
-        raise AssertionError(host, family)
-
     async def records_of(self, name: str, rdtype: str) -> list[str]:
         return (
             self.records if (name, rdtype) == ("_25._tcp.mx.example.com", "TLSA") else self.zone.get((name, rdtype), [])
         )
-
-    async def validates(self, outcome: QueryOutcome) -> bool:
-        return outcome is not None
 
     async def shake(
         self, place: MailService, address: str, *, server_name: str, key_type: KeyType | None, ca_file: Path | None
@@ -81,12 +77,14 @@ class World:
         return HandshakeResult(None, chain=(party.der,), not_before=begin, not_after=end)
 
 
-class Names:
+class Names(Resolver):
     """The world's records in the form of answers."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.resolve, self.validates = world.resolve, world.validates
+
+    async def validates(self, outcome: QueryOutcome) -> bool:
+        return outcome is not None
 
     async def records(
         self, name: str, rdtype: dns.rdatatype.RdataType, *, checking_disabled: bool = False
@@ -116,7 +114,7 @@ def judge_of(world: World, at: float = 0.0, memories: dict[str, DomainMemory] | 
     return Judge(
         Lookups(Names(world)),
         nothing,
-        world,
+        cast("Handshakes", world),
         memories=memories,
         clock=lambda: NOW.timestamp() + at,
         has_route=bool,

@@ -29,6 +29,8 @@ from exporter.model import (
     SkipReason,
     TlsPolicy,
 )
+from exporter.net.contexts import TlsContexts
+from exporter.net.resolve import AddressResolver
 from exporter.schedule.scheduler import Scheduler
 from exporter.visiting.connect import World
 from exporter.visiting.logins import Logins
@@ -54,12 +56,12 @@ class Source:
         return Secret(self.value)
 
 
-class Names:
+class Names(AddressResolver):
     async def resolve(self, _host: str, _family: IpFamily) -> Resolution:
         return Resolution(("192.0.2.25",))
 
 
-class Contexts:
+class Contexts(TlsContexts):
     def fresh(self, _policy: TlsPolicy) -> SSL.Context | None:
         raise AssertionError("nothing here speaks TLS")
 

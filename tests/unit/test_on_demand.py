@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import pytest
-from OpenSSL import SSL
 
 from exporter.config.values.allowed import AllowedTargets, parse_allowed
 from exporter.model import (
@@ -24,16 +23,16 @@ from exporter.model import (
     Resolution,
     Secret,
     SecretSource,
-    TlsPolicy,
 )
-from exporter.net.resolve import ResolveError
-from exporter.net.stream import StreamError
-from exporter.visiting.connect import MailConnection, World
+from exporter.net.resolve import AddressResolver, ResolveError
+from exporter.net.stream import Stream, StreamError
+from exporter.visiting.connect import World
 from exporter.visiting.logins import Logins
 from exporter.visiting.on_demand import NotAllowedError, OnDemand, UnavailableError
 from exporter.visiting.visit import Visitor
 from tests import virtual_time
 from tests.replay import Replay
+from tests.unit.scripted_visits import Contexts
 
 GOOD = (b"+OK ready\r\n", b"+OK\r\nUSER\r\n.\r\n", b"+OK bye\r\n")
 
@@ -47,7 +46,7 @@ def allowed(*entries: str) -> AllowedTargets:
     return AllowedTargets(tuple(parse_allowed(entry) for entry in entries))
 
 
-class RebindingNames:
+class RebindingNames(AddressResolver):
     """Answers each question with the next of several answers, as a DNS does that wants to get past a check."""
 
     def __init__(self, *answers: tuple[str, ...]) -> None:
@@ -63,14 +62,6 @@ class RebindingNames:
         return Resolution(answer)
 
 
-class Contexts:
-    def fresh(self, policy: TlsPolicy) -> SSL.Context:
-        return cast("SSL.Context", policy)
-
-    async def current(self, policy: TlsPolicy) -> SSL.Context:
-        return self.fresh(policy)
-
-
 @dataclass
 class Network:
     """Connects to servers that are well, or that are silent for some seconds and then refuse."""
@@ -78,7 +69,7 @@ class Network:
     silent_for: float = 0.0
     connected_to: list[str] = field(default_factory=list)
 
-    async def connect(self, address: str, port: int, source_address: str | None) -> MailConnection:
+    async def connect(self, address: str, port: int, source_address: str | None) -> Stream:
         assert (110, None) == (port, source_address)
         self.connected_to.append(address)
         if self.silent_for:

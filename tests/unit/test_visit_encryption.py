@@ -17,6 +17,7 @@ from exporter.model import (
     ProbeResult,
     TlsPolicy,
 )
+from exporter.net.contexts import TlsContexts
 from exporter.net.tls import TlsSetupError
 from exporter.visiting.connect import World
 from tests import virtual_time
@@ -96,7 +97,7 @@ def test_octets_before_the_handshake_are_an_injection_in_the_phase_starttls() ->
 
 
 @dataclass
-class Unready:
+class Unready(TlsContexts):
     """Has no context to give, for a reason, or forever."""
 
     error: Exception | None

@@ -20,8 +20,8 @@ from exporter.model import (
     Resolution,
 )
 from exporter.net.resolve import AddressResolver, ResolveError
-from exporter.net.stream import StreamError
-from exporter.visiting.connect import MailConnection, World
+from exporter.net.stream import Stream, StreamError
+from exporter.visiting.connect import World
 from tests import virtual_time
 from tests.replay import Replay
 from tests.unit.scripted_visits import Contexts
@@ -35,7 +35,7 @@ ENDPOINT = Endpoint("proxied", Protocol.POP3, "mail.example.com", 110, Encryptio
 
 
 @dataclass
-class Known:
+class Known(AddressResolver):
     """Knows some names."""
 
     found: dict[str, tuple[str, ...]]
@@ -55,10 +55,10 @@ class Network:
     failures: dict[str, StreamError | None] = field(default_factory=dict)
     ways: list[tuple[str, str, int, str | None]] = field(default_factory=list)
 
-    async def directly(self, *way: object) -> MailConnection:
+    async def directly(self, *way: object) -> Stream:
         raise AssertionError(f"{way} is connected to without the proxy")
 
-    async def through(self, proxy: Proxy, hop: str, address: str, port: int, source: str | None) -> MailConnection:
+    async def through(self, proxy: Proxy, hop: str, address: str, port: int, source: str | None) -> Stream:
         assert proxy == PROXY
         self.ways.append((hop, address, port, source))
         await asyncio.sleep(1)

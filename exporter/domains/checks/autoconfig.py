@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from exporter.certificates.text import moment
-from exporter.domains.checks.examination import Examination, MailService
+from exporter.domains.checks.examination import Examination
 from exporter.domains.checks.mta_sts import SOON
 from exporter.domains.discovery.agreement import agrees
 from exporter.domains.discovery.discoverer import Discoverer, Discovery, Wanted
 from exporter.domains.discovery.offers import Answered, Offer
+from exporter.domains.handshakes import MailService
 from exporter.model import DomainCheck, DomainProblem, Encryption, Source, SourceFacts
 
 CHECK = DomainCheck.AUTOCONFIG

@@ -8,7 +8,7 @@ from typing import Any
 
 from exporter.certificates.text import moment
 from exporter.domains.checks.dnssec import UNKNOWN
-from exporter.domains.checks.examination import Examination, MailHost, MailService, relay
+from exporter.domains.checks.examination import Examination, MailHost, relay
 from exporter.domains.checks.pinning import (
     Pinned,
     Presented,
@@ -19,6 +19,7 @@ from exporter.domains.checks.pinning import (
 )
 from exporter.domains.checks.withdrawal import authoritative, judge_presence, report_gone
 from exporter.domains.discovery.dns_records import SERVICES
+from exporter.domains.handshakes import MailService
 from exporter.domains.lookups import DnssecStatus, srv_records
 from exporter.domains.posture.memory import MAX_REMEMBERED
 from exporter.domains.posture.tlsa import KEY, SERVER, Tlsa, key_digest

@@ -11,10 +11,11 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from exporter.domains.checks.examination import Examination, HandshakeResult, MailHost, relay
+from exporter.domains.checks.examination import Examination, MailHost, relay
 from exporter.domains.checks.mta_sts import policy_of
 from exporter.domains.checks.pinning import pinned, presented, reference_names, weighed
 from exporter.domains.discovery.dns_records import SMTP_PORT
+from exporter.domains.handshakes import HandshakeResult
 from exporter.domains.lookups import DnssecStatus
 from exporter.domains.posture.sts_policy import Mode
 from exporter.model import Delivery, Sender

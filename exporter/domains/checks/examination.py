@@ -10,22 +10,20 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from exporter.domains.discovery.discoverer import Discoverer, Discovery
 from exporter.domains.discovery.dns_records import SMTP_PORT, Mx, is_null_mx
+from exporter.domains.handshakes import HandshakeResult, Handshakes, MailService
 from exporter.domains.lookups import Found, Lookups, addresses, mx_records
 from exporter.domains.posture.memory import DomainMemory
 from exporter.domains.target_rule import DomainTargetRule
 from exporter.model import (
-    CertificateProblem,
     DomainCheck,
     DomainFinding,
     DomainProblem,
     Encryption,
-    FailureReason,
     KeyType,
-    Phase,
     Reach,
 )
 from exporter.model import Protocol as MailProtocol
@@ -50,7 +48,6 @@ class Settings:
 
     Attributes:
         senders: Addresses that send for the domain. If this is empty, the addresses of its MX hosts are used.
-        sources: The sources of documents about the domain that are checked.
     """
 
     name: str
@@ -61,62 +58,6 @@ class Settings:
     rule: DomainTargetRule = field(default_factory=DomainTargetRule)
     ca_file: Path | None = None
     timeout: float = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class MailService:
-    """A server, and how to connect to it."""
-
-    host: str
-    port: int
-    protocol: MailProtocol
-    encryption: Encryption
-
-
-@dataclass(frozen=True, slots=True)
-class HandshakeResult:
-    """What a server did at one address, up to the TLS handshake.
-
-    Attributes:
-        reason: Why the handshake failed or did not begin; `None` if it succeeded.
-        phase: The phase of that failure.
-        detail: The reason in words, for people.
-        starttls: Whether STARTTLS is offered; `None` if this is unknown, or TLS comes first.
-        chain: The certificates that were presented, in DER, with the server's own first.
-        problems: The certificate's problems for senders that do not use DANE.
-        not_before: Unix time when the server's own certificate begins.
-        not_after: Unix time when it ends.
-        helo: The name in an SMTP server's answer to EHLO; empty if unknown.
-    """
-
-    reason: FailureReason | None
-    phase: Phase | None = None
-    detail: str = ""
-    starttls: bool | None = None
-    chain: tuple[bytes, ...] = ()
-    problems: tuple[CertificateProblem, ...] = ()
-    not_before: float | None = None
-    not_after: float | None = None
-    helo: str = ""
-
-    @property
-    def reached(self) -> bool:
-        """Whether a connection to the server was possible."""
-        return self.phase not in (Phase.DNS, Phase.CONNECT)
-
-    @property
-    def speaks(self) -> bool:
-        """Whether the server greeted us and announced its capabilities, so that the session could continue."""
-        return self.reason is None or self.phase in (Phase.STARTTLS, Phase.TLS)
-
-
-class Hands(Protocol):
-    """Does TLS handshakes with servers."""
-
-    async def shake(
-        self, place: MailService, address: str, *, server_name: str, key_type: KeyType | None, ca_file: Path | None
-    ) -> HandshakeResult:
-        """Connect, do the handshake, and end the session. If `key_type` is set, offer only TLS 1.2 suites for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +122,7 @@ class Examination:
     settings: Settings
     lookups: Lookups
     fetcher: Fetcher
-    hands: Hands
+    handshakes: Handshakes
     memory: DomainMemory
     now: float
     has_route: Callable[[str], bool]
@@ -244,7 +185,7 @@ class Examination:
     ) -> HandshakeResult:
         async def shake() -> HandshakeResult:
             async with self.connection(place.host), self._room:
-                return await self.hands.shake(
+                return await self.handshakes.shake(
                     place, address, server_name=server_name, key_type=key_type, ca_file=self.settings.ca_file
                 )
 

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from exporter.domains.checks.examination import Examination, HandshakeResult, MailExchange, MailHost, relay
+from exporter.domains.checks.examination import Examination, MailExchange, MailHost, relay
 from exporter.domains.discovery.dns_records import is_null_mx
 from exporter.domains.discovery.offers import is_address
+from exporter.domains.handshakes import HandshakeResult
 from exporter.model import DomainCheck, DomainProblem, FailureReason
 
 CHECK = DomainCheck.MX

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from exporter.domains.checks.examination import Examination, HandshakeResult, MailHost, MailService
+from exporter.domains.checks.examination import Examination, MailHost
+from exporter.domains.handshakes import HandshakeResult, MailService
 from exporter.domains.lookups import DnssecStatus, tlsa_records
 from exporter.domains.posture.tlsa import Tlsa, Weighed, key_type, weigh
 from exporter.model import KeyType

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from exporter.domains.checks.examination import Examination, MailService
+from exporter.domains.checks.examination import Examination
+from exporter.domains.handshakes import MailService
 from exporter.domains.lookups import name_servers, tlsa_records
 from exporter.domains.posture.tlsa import Tlsa
 from exporter.model import DomainCheck, DomainProblem

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.domains.checks.examination import HandshakeResult, MailService
-from exporter.model import Direction, Endpoint, KeyType, ProbeResult, Protocol, TlsPolicy
+from exporter.model import (
+    CertificateProblem,
+    Direction,
+    Encryption,
+    Endpoint,
+    FailureReason,
+    KeyType,
+    Phase,
+    ProbeResult,
+    Protocol,
+    TlsPolicy,
+)
 from exporter.visiting.visit import Visitor
 
 TIMEOUT = 8.0
@@ -15,8 +26,55 @@ TIMEOUT = 8.0
 _HELO = re.compile(r"250[ -]([A-Za-z0-9._-]{1,253})(?: |$)")
 
 
-class VisitingHands:
-    """Does handshakes like a probe."""
+@dataclass(frozen=True, slots=True)
+class MailService:
+    """A server, and how to connect to it."""
+
+    host: str
+    port: int
+    protocol: Protocol
+    encryption: Encryption
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeResult:
+    """What a server did at one address, up to the TLS handshake.
+
+    Attributes:
+        reason: Why the handshake failed or did not begin; `None` if it succeeded.
+        phase: The phase of that failure.
+        detail: The reason in words, for people.
+        starttls: Whether STARTTLS is offered; `None` if this is unknown, or TLS comes first.
+        chain: The certificates that were presented, in DER, with the server's own first.
+        problems: The certificate's problems for senders that do not use DANE.
+        not_before: Unix time when the server's own certificate begins.
+        not_after: Unix time when it ends.
+        helo: The name in an SMTP server's answer to EHLO; empty if unknown.
+    """
+
+    reason: FailureReason | None
+    phase: Phase | None = None
+    detail: str = ""
+    starttls: bool | None = None
+    chain: tuple[bytes, ...] = ()
+    problems: tuple[CertificateProblem, ...] = ()
+    not_before: float | None = None
+    not_after: float | None = None
+    helo: str = ""
+
+    @property
+    def reached(self) -> bool:
+        """Whether a connection to the server was possible."""
+        return self.phase not in (Phase.DNS, Phase.CONNECT)
+
+    @property
+    def speaks(self) -> bool:
+        """Whether the server greeted us and announced its capabilities, so that the session could continue."""
+        return self.reason is None or self.phase in (Phase.STARTTLS, Phase.TLS)
+
+
+class Handshakes:
+    """Does TLS handshakes with servers like a probe."""
 
     def __init__(self, visitor: Visitor) -> None:
         self._visitor = visitor
@@ -24,7 +82,7 @@ class VisitingHands:
     async def shake(
         self, place: MailService, address: str, *, server_name: str, key_type: KeyType | None, ca_file: Path | None
     ) -> HandshakeResult:
-        """Connect, do the handshake, and end the session."""
+        """Connect, do the handshake, and end the session. If `key_type` is set, offer only TLS 1.2 suites for it."""
         endpoint = Endpoint(
             name=f"{place.host} port {place.port}",
             protocol=place.protocol,
