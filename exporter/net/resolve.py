@@ -120,10 +120,6 @@ class Resolver:
         """The nameservers that are asked, for people; empty before any was."""
         return ", ".join(map(str, self._answers.nameservers))
 
-    async def addresses(self, host: str, family: IpFamily) -> tuple[str, ...]:
-        """The addresses that `resolve` finds."""
-        return (await self.resolve(host, family)).addresses
-
     async def resolve(self, host: str, family: IpFamily) -> Resolution:
         """The addresses of a host in the order to try them (RFC 6724); at least one.
 

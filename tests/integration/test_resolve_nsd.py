@@ -85,15 +85,15 @@ def resolver(server: tuple[str, int], tmp_path: Path) -> Resolver:
 async def test_a_name_has_the_addresses_of_the_zone(
     resolver: Resolver, host: str, family: IpFamily, addresses: set[str]
 ) -> None:
-    assert addresses == set(await resolver.addresses(host, family))
+    assert addresses == set((await resolver.resolve(host, family)).addresses)
 
 
 async def test_ipv6_comes_first_where_both_have_a_route(resolver: Resolver) -> None:
-    assert "2001:db8::1" == (await resolver.addresses("mail.example.test", IpFamily.ANY))[0]
+    assert "2001:db8::1" == ((await resolver.resolve("mail.example.test", IpFamily.ANY)).addresses)[0]
 
 
 async def test_more_addresses_than_a_datagram_holds_come_by_tcp(resolver: Resolver) -> None:
-    assert len(await resolver.addresses("many.example.test", IpFamily.IPV4)) == MAX_ADDRESSES
+    assert len((await resolver.resolve("many.example.test", IpFamily.IPV4)).addresses) == MAX_ADDRESSES
 
 
 @pytest.mark.parametrize(
@@ -123,14 +123,14 @@ async def test_what_cannot_be_resolved_is_told(
     server: tuple[str, int], resolver: Resolver, host: str, reason: FailureReason, words: str
 ) -> None:
     with pytest.raises(ResolveError) as caught:
-        await resolver.addresses(host, IpFamily.ANY)
+        await resolver.resolve(host, IpFamily.ANY)
     assert reason is caught.value.reason
     assert caught.value.detail.startswith(words.format(f"{server[0]}:{server[1]}"))
 
 
 async def test_aliases_in_a_circle_fail(resolver: Resolver) -> None:
     with pytest.raises(ResolveError) as caught:
-        await resolver.addresses("one.example.test", IpFamily.IPV4)
+        await resolver.resolve("one.example.test", IpFamily.IPV4)
     assert caught.value.reason is FailureReason.DNS_FAILED
 
 

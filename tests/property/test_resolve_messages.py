@@ -210,7 +210,7 @@ def test_a_lookup_gives_addresses_of_the_family_or_a_resolve_error(
             source_for=lambda address: address,
         )
         try:
-            return await resolver.addresses(host, family)
+            return (await resolver.resolve(host, family)).addresses
         except ResolveError as error:
             return error
 

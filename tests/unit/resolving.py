@@ -51,7 +51,7 @@ class Bench:
 
 async def refused(resolver: Resolver, host: str, family: IpFamily = ANY) -> ResolveError:
     with pytest.raises(ResolveError) as caught:
-        await resolver.addresses(host, family)
+        await resolver.resolve(host, family)
     assert caught.value.detail == str(caught.value)
     assert caught.value.detail.isascii()
     assert caught.value.detail.isprintable()

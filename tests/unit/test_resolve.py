@@ -42,7 +42,7 @@ def bench(tmp_path: Path) -> Bench:
 )
 async def test_an_ip_address_is_itself(bench: Bench, host: str, family: IpFamily, address: str) -> None:
     async with nameserver(BOTH) as server:
-        assert (address,) == await bench.resolver(server).addresses(host, family)
+        assert (address,) == (await bench.resolver(server).resolve(host, family)).addresses
         assert [] == server.asked
 
 
@@ -96,15 +96,17 @@ async def test_the_hosts_file_comes_before_dns(bench: Bench) -> None:
     bench.hosts.write_text(f"192.0.2.9 {MAIL}\n2001:db8::9 {MAIL}\n192.0.2.10 {MAIL}\n")
     async with nameserver(BOTH) as server:
         resolver = bench.resolver(server)
-        assert ("2001:db8::9", "192.0.2.9", "192.0.2.10") == await resolver.addresses("Mail.Example.Test.", ANY)
-        assert ("192.0.2.9", "192.0.2.10") == await resolver.addresses(MAIL, IPV4)
+        assert ("2001:db8::9", "192.0.2.9", "192.0.2.10") == (
+            await resolver.resolve("Mail.Example.Test.", ANY)
+        ).addresses
+        assert ("192.0.2.9", "192.0.2.10") == (await resolver.resolve(MAIL, IPV4)).addresses
         assert [] == server.asked
 
 
 async def test_a_family_that_the_hosts_file_lacks_is_asked_for(bench: Bench) -> None:
     bench.hosts.write_text(f"192.0.2.9 {MAIL}\n")
     async with nameserver(BOTH) as server:
-        assert ("2001:db8::1",) == await bench.resolver(server).addresses(MAIL, IPV6)
+        assert ("2001:db8::1",) == (await bench.resolver(server).resolve(MAIL, IPV6)).addresses
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "imap.localhost"])
@@ -115,13 +117,13 @@ async def test_localhost_is_never_asked_for(
     bench: Bench, host: str, family: IpFamily, addresses: tuple[str, ...]
 ) -> None:
     async with nameserver(BOTH) as server:
-        assert addresses == await bench.resolver(server).addresses(host, family)
+        assert addresses == (await bench.resolver(server).resolve(host, family)).addresses
         assert [] == server.asked
 
 
 async def test_localhost_is_ipv4_where_ipv6_is_switched_off(bench: Bench) -> None:
     resolver = bench.resolver(source_for=lambda address: None if ":" in address else address)
-    assert ("127.0.0.1",) == await resolver.addresses("localhost", ANY)
+    assert ("127.0.0.1",) == (await resolver.resolve("localhost", ANY)).addresses
 
 
 @pytest.mark.parametrize(
@@ -136,17 +138,17 @@ async def test_only_the_wanted_family_is_asked_for(
     bench: Bench, family: IpFamily, types: set[str], addresses: tuple[str, ...]
 ) -> None:
     async with nameserver(BOTH) as server:
-        assert addresses == await bench.resolver(server).addresses(MAIL, family)
+        assert addresses == (await bench.resolver(server).resolve(MAIL, family)).addresses
         assert {(MAIL, rdtype) for rdtype in types} == set(server.asked)
 
 
 async def test_both_families_are_asked_for_at_the_same_time(bench: Bench) -> None:
     async with nameserver(BOTH) as server:
         server.gate.clear()
-        lookup = asyncio.create_task(bench.resolver(server).addresses(MAIL, ANY))
+        lookup = asyncio.create_task(bench.resolver(server).resolve(MAIL, ANY))
         await server.was_asked(2)
         server.gate.set()
-        assert ("2001:db8::1", "192.0.2.1") == await lookup
+        assert ("2001:db8::1", "192.0.2.1") == (await lookup).addresses
 
 
 async def test_nothing_blocks_the_loop(bench: Bench) -> None:
@@ -156,7 +158,7 @@ async def test_nothing_blocks_the_loop(bench: Bench) -> None:
             DnsSettings((server.address,)), hosts=bench.hosts, resolv_conf=bench.resolv_conf
         )  # with the real routes
         with blockbuster_ctx("exporter"):
-            addresses = await resolver.addresses(MAIL, ANY)
+            addresses = (await resolver.resolve(MAIL, ANY)).addresses
     assert {"192.0.2.1", "2001:db8::1"} >= set(addresses)
 
 
@@ -165,7 +167,7 @@ async def test_one_family_is_enough_if_the_other_fails(bench: Bench, lost: str) 
     behaviours = {"A": BOTH, "AAAA": BOTH, lost: servers.rcode(dns.rcode.SERVFAIL)}
     async with nameserver(servers.by_type(**behaviours)) as server:
         expected = ("192.0.2.1",) if lost == "AAAA" else ("2001:db8::1",)
-        assert expected == await bench.resolver(server).addresses(MAIL, ANY)
+        assert expected == (await bench.resolver(server).resolve(MAIL, ANY)).addresses
 
 
 @pytest.mark.parametrize("lost", ["A", "AAAA"])
@@ -233,7 +235,7 @@ async def test_a_family_that_stays_silent_is_not_waited_for_to_the_end(
     monkeypatch.setattr(dns_answers, "GRACE", 0.05)
     async with nameserver(servers.by_type(A=BOTH, AAAA=servers.silent)) as server:
         async with asyncio.timeout(2):
-            assert ("192.0.2.1",) == await bench.resolver(server, timeout=60).addresses(MAIL, ANY)
+            assert ("192.0.2.1",) == (await bench.resolver(server, timeout=60).resolve(MAIL, ANY)).addresses
 
 
 async def test_a_family_without_records_leaves_the_whole_time_to_the_other(
@@ -242,29 +244,29 @@ async def test_a_family_without_records_leaves_the_whole_time_to_the_other(
     monkeypatch.setattr(dns_answers, "GRACE", 0.0)
     only_a = servers.records(f"{MAIL}. 300 IN A 192.0.2.1")
     async with nameserver(servers.by_type(A=servers.losing_the_first(1, only_a), AAAA=only_a)) as server:
-        assert ("192.0.2.1",) == await bench.resolver(server, timeout=0.4).addresses(MAIL, ANY)
+        assert ("192.0.2.1",) == (await bench.resolver(server, timeout=0.4).resolve(MAIL, ANY)).addresses
 
 
 async def test_a_mapped_address_in_a_record_is_ipv4(bench: Bench) -> None:
     mapped = servers.records(f"{MAIL}. 300 IN AAAA ::ffff:192.0.2.1", f"{MAIL}. 300 IN A 192.0.2.1")
     async with nameserver(mapped) as server:
         resolver = bench.resolver(server)
-        assert ("192.0.2.1",) == await resolver.addresses(MAIL, ANY)
+        assert ("192.0.2.1",) == (await resolver.resolve(MAIL, ANY)).addresses
         assert await not_found(resolver, MAIL, IPV6) == f"{MAIL} has no AAAA record, says {server}"
 
 
 async def test_addresses_are_tried_as_the_routes_suggest(bench: Bench) -> None:
     async with nameserver(BOTH) as server:
         resolver = bench.resolver(server, source_for=lambda address: None if ":" in address else "10.0.0.2")
-        assert ("192.0.2.1",) == await resolver.addresses(MAIL, ANY)
-        assert ("2001:db8::1",) == await resolver.addresses(MAIL, IPV6)
+        assert ("192.0.2.1",) == (await resolver.resolve(MAIL, ANY)).addresses
+        assert ("2001:db8::1",) == (await resolver.resolve(MAIL, IPV6)).addresses
 
 
 async def test_a_name_has_no_more_addresses_than_can_be_tried(bench: Bench) -> None:
     lines = [f"{MAIL}. 300 IN A 192.0.2.{number}" for number in range(200)]
     async with nameserver(servers.records(*lines)) as server:
         expected = tuple(f"192.0.2.{number}" for number in range(MAX_ADDRESSES))
-        assert expected == await bench.resolver(server).addresses(MAIL, IPV4)
+        assert expected == (await bench.resolver(server).resolve(MAIL, IPV4)).addresses
 
 
 async def test_a_name_that_does_not_exist_is_not_found(bench: Bench) -> None:
@@ -318,7 +320,7 @@ async def test_a_bug_of_ours_is_not_swallowed(bench: Bench, monkeypatch: pytest.
     monkeypatch.setattr(dns_answers, "ask", broken)
     async with nameserver(BOTH) as server:
         with pytest.raises(ZeroDivisionError):
-            await bench.resolver(server).addresses(MAIL, IPV4)
+            await bench.resolver(server).resolve(MAIL, IPV4)
 
 
 async def test_a_poisoned_extra_record_is_not_believed(bench: Bench) -> None:
@@ -331,6 +333,6 @@ async def test_a_poisoned_extra_record_is_not_believed(bench: Bench) -> None:
 
     async with nameserver(poisoned) as server:
         resolver = bench.resolver(server)
-        assert ("192.0.2.1",) == await resolver.addresses(MAIL, IPV4)
+        assert ("192.0.2.1",) == (await resolver.resolve(MAIL, IPV4)).addresses
         server.behaviour = servers.records()
         await not_found(resolver, "bank.test", IPV4)

@@ -22,7 +22,7 @@ def bench(tmp_path: Path) -> Bench:
 async def test_a_name_without_a_dot_is_looked_for_below_the_search_domains(bench: Bench) -> None:
     async with nameserver(BOTH) as server:
         resolver = bench.resolver(server, search=["other.test", "Example.Test."])
-        assert ("192.0.2.1",) == await resolver.addresses("mail", IPV4)
+        assert ("192.0.2.1",) == (await resolver.resolve("mail", IPV4)).addresses
         assert server.asked == [("mail.other.test", "A"), (MAIL, "A")]
 
 
@@ -50,7 +50,7 @@ async def test_a_failure_ends_the_search(bench: Bench) -> None:
 async def test_a_search_domain_that_makes_no_name_is_passed_over(bench: Bench) -> None:
     async with nameserver(BOTH) as server:
         resolver = bench.resolver(server, search=["not a domain", "x" * 64, "." * 3, "example.test"])
-        assert ("192.0.2.1",) == await resolver.addresses("mail", IPV4)
+        assert ("192.0.2.1",) == (await resolver.resolve("mail", IPV4)).addresses
         assert server.asked == [(MAIL, "A")]
 
 
