@@ -9,8 +9,9 @@ from exporter.protocol.dialogue import (
     RequireSecure,
     StartTls,
 )
+from exporter.protocol.session import shake_hands
 from tests.protocol.conversations import conversed, every_protocol
-from tests.protocol.player import Cut, every_cut, learnt
+from tests.protocol.player import Cut, every_cut, learnt, play
 from tests.protocol.samples import IMAP, POP3, SMTP, Agreeable, untagged
 
 every_upgrade = pytest.mark.parametrize("encryption", [Encryption.STARTTLS, Encryption.OPPORTUNISTIC])
@@ -125,6 +126,17 @@ class TestUpgrade:
 
         assert (Phase.AUTH, FailureReason.AUTH_MECHANISM_NOT_OFFERED) == played.failure
         assert [] == played.secret
+
+    @every_protocol
+    @pytest.mark.parametrize("encryption", Encryption)
+    def test_and_tls_from_the_start_make_the_connection_encrypted(
+        self, server: Agreeable, encryption: Encryption
+    ) -> None:
+        dialogue = shake_hands(
+            server.client(server.endpoint(encryption), "probe.example.com"), server.endpoint(encryption)
+        )
+
+        assert (encryption is not Encryption.NONE) is play(dialogue, server.parts(encryption)).value
 
     @every_protocol
     def test_makes_what_is_announced_behind_it_the_fact(self, server: Agreeable) -> None:
