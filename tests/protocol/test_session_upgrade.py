@@ -12,7 +12,7 @@ from exporter.protocol.dialogue import (
 from exporter.protocol.session import shake_hands
 from tests.protocol.conversations import conversed, every_protocol
 from tests.protocol.player import Cut, every_cut, learnt, play
-from tests.protocol.samples import IMAP, POP3, SMTP, Agreeable, untagged
+from tests.protocol.samples import IMAP, POP3, SMTP, Agreeable, tagged, untagged
 
 every_upgrade = pytest.mark.parametrize("encryption", [Encryption.STARTTLS, Encryption.OPPORTUNISTIC])
 
@@ -56,6 +56,9 @@ class TestUpgrade:
         assert [Phase.GREETING, Phase.CAPABILITY, Phase.AUTH, Phase.CHECK] == played.phases
         # The driver ends the dialogue here unless the user insists.
         assert RequireSecure() in played.steps
+        endpoint = server.endpoint(Encryption.OPPORTUNISTIC)
+        dialogue = shake_hands(server.client(endpoint, "probe.example.com"), endpoint)
+        assert play(dialogue, tagged(everything)).value is False
 
     @every_protocol
     @every_upgrade
@@ -132,9 +135,8 @@ class TestUpgrade:
     def test_and_tls_from_the_start_make_the_connection_encrypted(
         self, server: Agreeable, encryption: Encryption
     ) -> None:
-        dialogue = shake_hands(
-            server.client(server.endpoint(encryption), "probe.example.com"), server.endpoint(encryption)
-        )
+        endpoint = server.endpoint(encryption)
+        dialogue = shake_hands(server.client(endpoint, "probe.example.com"), endpoint)
 
         assert (encryption is not Encryption.NONE) is play(dialogue, server.parts(encryption)).value
 
