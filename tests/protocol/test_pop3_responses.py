@@ -116,6 +116,8 @@ class TestSilence:
 
         assert (None, FailureReason.SERVER_BUSY) == played.failure
         assert 'the server closes the connection with "-ERR [SYS/TEMP] going down"' == str(played.error)
+        assert played.error is not None
+        assert not played.error.in_step
 
 
 @pytest.mark.parametrize(
