@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from exporter.cli.version import version_option
 from exporter.imports import lean
+from exporter.interrupts import INTERRUPTED, leave
 
 COMMANDS: Final[Mapping[str, str]] = {
     "run": "Probe on schedule and serve metrics to Prometheus.",
@@ -54,6 +56,20 @@ class Commands(click.Group):
             if not near:
                 raise
             raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click, but Ctrl-C has the exit code that shells give it, and no words."""
+        before = signal.getsignal(signal.SIGINT)
+        if before is leave:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo(err=True)  # the terminal shows ^C at the beginning of this line
+            ctx.exit(INTERRUPTED)
+        finally:
+            if before is leave:
+                signal.signal(signal.SIGINT, before)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's interface
         """List the commands without importing them."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
@@ -19,18 +18,17 @@ from exporter.config.schema import json_schema
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, readable=False))
+@click.argument("paths", nargs=-1, type=click.Path(readable=False))
 @click.option("--schema", is_flag=True, help="Print the JSON schema of configuration files, for editors, and exit.")
 @version_option
 @click.pass_context
-def check(context: click.Context, paths: tuple[Path, ...], schema: bool) -> None:
+def check(context: click.Context, paths: tuple[str, ...], schema: bool) -> None:
     """Check configuration files, which together are one configuration.
 
     A path may be a pattern in quotes, or - for standard input.
 
-    Every problem is printed as FILE:LINE: MESSAGE, or as FILE: MESSAGE if the file cannot be read. Warnings look the
-    same and are marked as such.
-    Exits with 1 if there is any problem. Servers are not contacted, and passwords are not read.
+    Every problem is printed as FILE:LINE: MESSAGE, with line 1 if the file cannot be read. Warnings look the same and
+    are marked as such. Exits with 1 if there is any problem. Servers are not contacted, and passwords are not read.
     """
     if schema == bool(paths):
         raise click.UsageError("give either the files to check, or --schema", context)
@@ -41,7 +39,7 @@ def check(context: click.Context, paths: tuple[Path, ...], schema: bool) -> None
         context.exit(1)
 
 
-def _are_good(paths: Sequence[Path]) -> bool:
+def _are_good(paths: Sequence[str]) -> bool:
     """Prints the result: good files to stdout, problems to stderr, as promtool does."""
     try:
         configuration = load(*paths)

@@ -21,6 +21,7 @@ from exporter.cli.version import version_option
 from exporter.config.configuration import Configuration
 from exporter.config.load import load
 from exporter.flows.flow_runner import FlowRunner
+from exporter.interrupts import INTERRUPTED
 from exporter.metrics.flow_state import FlowState, FlowStates
 from exporter.model import Flow, Flows, Leg, Outcome, Removal, Settled
 from exporter.net.mail_exchangers import mail_exchangers
@@ -60,7 +61,7 @@ def flow(name: str, config_files: tuple[str, ...], *, as_json: bool) -> None:
         states = asyncio.run(_run_once(found, configuration, watch))
     except KeyboardInterrupt:
         click.echo("Ended. The message is removed when the daemon finds it, after an hour.", err=True)
-        sys.exit(1)
+        sys.exit(INTERRUPTED)
     good = bool(states) and all(map(_is_good, states))
     if as_json:
         click.echo(

@@ -18,6 +18,7 @@ EXIT_CODES: Final = (
     ("1", "A probe failed; a configuration that was checked, or is to be run, is invalid."),
     ("2", "Wrong usage."),
     ("3", "It could not be tried: the configuration of a probe is invalid, a secret cannot be read, or a bug."),
+    ("130", "Ctrl-C ended it before it was done. `run`, `demo` and `probe --watch` are ended this way, so not there."),
 )
 
 FILES: Final = (

@@ -6,7 +6,6 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final, NoReturn
@@ -31,6 +30,7 @@ from exporter.config.configuration import Configuration
 from exporter.config.load import load
 from exporter.config.problems import ConfigurationError
 from exporter.config.values.durations import parse_duration
+from exporter.interrupts import INTERRUPTED
 from exporter.model import DnsSettings, Endpoint, FailureReason, ProbeResult
 
 log = structlog.get_logger()
@@ -182,6 +182,7 @@ class _Session:
     rounds: Rounds
     external_url: str | None
     as_json: bool
+    interrupted: bool = False
     results: list[ProbeResult] = field(default_factory=list)
     console: Console = field(default_factory=output)
 
@@ -190,7 +191,9 @@ class _Session:
         return self.rounds.count != 1
 
     @property
-    def exit_code(self) -> ExitCode:
+    def exit_code(self) -> int:
+        if self.interrupted and (self.rounds.count is not None or not self.results):
+            return INTERRUPTED
         reasons = {result.failure.reason for result in self.results if result.failure is not None}
         if reasons & NOT_TRIED:
             return ExitCode.NOT_TRIED
@@ -202,8 +205,11 @@ class _Session:
         # Where both are the same screen, only the console that prints can keep its lines apart from those that change.
         watching = self.console if self.console.is_terminal else Console(stderr=True, highlight=False)
         probing = probe_rounds(self.endpoints, dns, self.rounds, progress, self._take)
-        with suppress(KeyboardInterrupt), progress.shown(watching):
-            asyncio.run(probing)
+        try:
+            with progress.shown(watching):
+                asyncio.run(probing)
+        except KeyboardInterrupt:
+            self.interrupted = True
         if self.as_json:
             self._sum_up_as_json()
         else:

@@ -101,19 +101,22 @@ def run(
     # What came from standard input stays what it was, however often it is read again.
     standard_input = read_standard_input() if STANDARD_INPUT in config_files else b""
     reader = start_reader(*config_files)
-    # Meanwhile the other process reads the configuration: this takes as long.
-    with lean():
-        from exporter.cli import serving  # noqa: PLC0415 - see above
-    serving.serve(
-        reader,
-        serving.Files(config_files, standard_input, watcher),
-        addresses,
-        share,
-        site,
-        web_config_file=web_config_file,
-        history_file=history_file,
-        lifecycle=lifecycle,
-    )
+    try:
+        # Meanwhile the other process reads the configuration: this takes as long.
+        with lean():
+            from exporter.cli import serving  # noqa: PLC0415 - see above
+        serving.serve(
+            reader,
+            serving.Files(config_files, standard_input, watcher),
+            addresses,
+            share,
+            site,
+            web_config_file=web_config_file,
+            history_file=history_file,
+            lifecycle=lifecycle,
+        )
+    finally:
+        reader.kill()  # it still runs only if the program was ended before the configuration was read
 
 
 def _watcher(config_files: tuple[str, ...]) -> Watcher:

@@ -38,6 +38,8 @@ _TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
 _KNOWN_TAGS = (
     _TEXT_TAGS | {None} | {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "map", "seq")}
 )
+_ODD_SPACE = re.compile("[\xa0\u2000-\u200b\u202f\u205f\u3000\ufeff]")
+"""What looks like a space or like nothing, and is part of a key or value."""
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """YAML 1.2, 5.1: what a stream may not contain."""
 
@@ -53,6 +55,8 @@ _MENDS = MappingProxyType(
         "did not find expected '-' indicator": "check the indentation of the list",
         "did not find expected ',' or ']'": "close the bracket, or write the comma",
         "did not find expected ',' or '}'": "close the brace, or write the comma",
+        "did not find expected alphabetic or numeric character": "write quotes around a value that begins with * or &",
+        "found a tab character that violates indentation": "write spaces where a tab indents",
         "found unexpected end of stream": "close the quotes",
         "found undefined tag handle": "write quotes around a value that begins with !",
     }
@@ -83,6 +87,12 @@ class YamlSequence(list["YamlValue"]):
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[int] = []
+
+
+class Unusable(str):
+    """Stands for a value that the document has reported already. No further problem of it is reported."""
+
+    __slots__ = ()
 
 
 YamlValue: TypeAlias = str | YamlMapping | YamlSequence | None
@@ -122,6 +132,20 @@ class YamlDocument:
         return line
 
 
+def is_unusable(root: YamlValue, location: Sequence[str | int]) -> bool:
+    """Whether the value at a place was reported already as the document was read."""
+    value = root
+    for part in location:
+        match value, part:
+            case YamlMapping(), str() if part in value:
+                value = value[part]
+            case YamlSequence(), int() if part < len(value):
+                value = value[part]
+            case _:
+                return False
+    return isinstance(value, Unusable)
+
+
 def read_document(text: str, file: str) -> YamlDocument:
     """Reads YAML.
 
@@ -139,7 +163,7 @@ def read_document(text: str, file: str) -> YamlDocument:
         root = composer.document()
     except yaml.MarkedYAMLError as error:
         last_line = max(1, text.count("\n") + (not text.endswith("\n")))
-        problem = Problem(file, min(_line(error.problem_mark), last_line), _syntax(error))
+        problem = Problem(file, min(_line(error.problem_mark), last_line), _syntax(error, text))
         raise ConfigurationError([*composer.problems, problem]) from None
     return YamlDocument(file, root, tuple(composer.problems), tuple(composer.warnings))
 
@@ -195,13 +219,14 @@ class _Composer:
             self._complain(
                 event, "the alias (*) has no anchor (&) before it; write quotes around a value that begins with *"
             )
-            return None
+            return Unusable()
         value, size = self._anchors[event.anchor]
         self._count(event, size)
         return value
 
     def _scalar(self, event: yaml.ScalarEvent) -> str | None:
-        self._check_tag(event, event.tag)
+        if not self._check_tag(event, event.tag):
+            return Unusable()
         plain = not event.style and event.tag not in _TEXT_TAGS
         return None if plain and event.value in _NULLS else event.value
 
@@ -252,15 +277,16 @@ class _Composer:
         """The mappings whose keys `<<` adds where they are not set, the first of them first."""
         sources = value if isinstance(value, YamlSequence) else [value]
         mappings = [source for source in sources if isinstance(source, YamlMapping)]
-        if len(mappings) != len(sources):
+        if any(not isinstance(source, YamlMapping | Unusable) for source in sources):
             self._complain(event, "<<: only mappings can be merged; write an alias (*) to one")
         return mappings
 
-    def _check_tag(self, event: yaml.NodeEvent, tag: str | None) -> None:
+    def _check_tag(self, event: yaml.NodeEvent, tag: str | None) -> bool:
         if tag not in _KNOWN_TAGS:
             self._complain(
                 event, "a YAML tag (!), which has no meaning here; write quotes around a value that begins with !"
             )
+        return tag in _KNOWN_TAGS
 
     def _count(self, event: yaml.NodeEvent, nodes: int) -> None:
         self._nodes += nodes
@@ -290,9 +316,16 @@ def _line(mark: _Mark | None) -> int:
     return 1 if mark is None else mark.line + 1
 
 
-def _syntax(error: yaml.MarkedYAMLError) -> str:
+def _syntax(error: yaml.MarkedYAMLError, text: str) -> str:
     """A message of the parser, with the start of the construct and the usual remedy."""
     complaint = error.problem or "cannot be understood"
     began, noticed = _line(error.context_mark), _line(error.problem_mark)
     context = f" {error.context} that begins at line {began}" if error.context_mark and began != noticed else ""
-    return f"not valid YAML: {complaint}{context}; {_MENDS.get(complaint, 'check indentation, quotes and brackets')}"
+    mend = _MENDS.get(complaint, "check indentation, quotes and brackets")
+    lines = "\n".join(_BREAK.split(text, noticed)[max(0, noticed - 2) : noticed])
+    odd = _ODD_SPACE.search(lines)
+    if odd:
+        mend = f"write a plain space in place of the character U+{ord(odd[0]):04X}"
+    elif "expected ','" in complaint and _COMMENT.search(lines):
+        mend += "; what follows # is a comment, so write quotes around a value that holds it"
+    return f"not valid YAML: {complaint}{context}; {mend}"

@@ -52,7 +52,7 @@ def read_following(keys: Layers, template: Callable[[Target], Endpoint]) -> Read
         if keys.own.has(key) or keys.own.spoilt(key):
             notes.problem((*at, key), "is for one endpoint, and the domain beside it stands for many; leave it out")
     sources = keys.own_value("discover")
-    if sources == []:
+    if sources == [] and not any(place[0] == "discover" for place in keys.own.broken):
         notes.problem((*at, "discover"), "is empty; write some of its sources, such as [mx, srv], or leave it out")
     chosen = tuple(dict.fromkeys(sources or DEFAULT_SOURCES))
     if not _FETCHED.isdisjoint(chosen) and not is_installed():

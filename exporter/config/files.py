@@ -33,6 +33,9 @@ def find_files(patterns: Iterable[str | Path]) -> tuple[list[str], list[Problem]
     found: set[str] = set()
     problems = []
     for pattern in map(str, patterns):
+        if not pattern:
+            problems.append(Problem('""', WHOLE_FILE, "the name of the file is empty; name a configuration file"))
+            continue
         matching = {pattern} if not is_pattern(pattern) else _matching(pattern)
         if not matching:
             problems.append(Problem(pattern, WHOLE_FILE, "no file matches this pattern; name a configuration file"))

@@ -13,13 +13,13 @@ from typing import Any
 
 from exporter.config.configuration import Configuration
 from exporter.config.credentials_section import check_for_secrets, check_for_use, read_credentials
-from exporter.config.document import YamlDocument, YamlMapping, YamlSequence, YamlValue, read_document
+from exporter.config.document import YamlDocument, YamlMapping, YamlSequence, YamlValue, is_unusable, read_document
 from exporter.config.domains_section import read_domains
 from exporter.config.endpoint_schema import DefaultsSection
 from exporter.config.endpoints_section import EndpointReader, read_modules
 from exporter.config.files import find_files, read_named, read_standard_input
 from exporter.config.flows_section import read_flows
-from exporter.config.problems import ConfigurationError, Location, Problem, Reading, SectionNotes, key_path
+from exporter.config.problems import ConfigurationError, Location, Problem, Reading, SectionNotes, key_path, nearest
 from exporter.config.schema import SUBJECTS, DnsSection, FileSection, LimitsSection, LoginBackoffSection
 from exporter.config.schema_fields import Section
 from exporter.config.sections import Read, S, read_section, unknown_key
@@ -31,6 +31,11 @@ MINIMUM = "endpoints: [{url: imaps://mail.example.com}]"
 
 _IGNORED = "x-"
 """Top-level keys that begin so belong to their author: a home for YAML anchors."""
+
+_INCLUDING = frozenset({"include", "includes", "import", "imports", "include_files", "config_files"})
+_OF_SEVERAL_FILES = (
+    "unknown key, for a file includes no other; give --config.file several times, or a pattern such as 'conf.d/*.yaml'"
+)
 
 
 def load(*patterns: str | Path, standard_input: Callable[[], bytes] = read_standard_input) -> Configuration:
@@ -68,7 +73,8 @@ def parse(text: str, name: str) -> Configuration:
 def _put_together(documents: Sequence[YamlDocument]) -> Configuration:
     pieces = Pieces(documents)
     reading = _configuration(pieces, tuple(document.name for document in documents))
-    problems = [*pieces.problems, *(note.problem(pieces) for note in reading.problems)]
+    notes = (note for note in reading.problems if not is_unusable(pieces.root, note.location))
+    problems = [*pieces.problems, *(note.problem(pieces) for note in notes)]
     if problems or reading.value is None:
         raise ConfigurationError(problems)
     warnings = {*pieces.warnings, *(note.problem(pieces) for note in reading.warnings)}
@@ -81,11 +87,12 @@ def _configuration(pieces: Pieces, files: tuple[str, ...]) -> Reading[Configurat
     named = [key for key in root if key in SUBJECTS]
     if named and "endpoints" not in named and not any(root[key] for key in named):
         notes.problem((named[0],), f"is empty, so nothing is probed; write at least {MINIMUM}")
-    if not named and (root or not pieces.problems):
+    misspelt = any(nearest(key, SUBJECTS) for key in root)
+    if not named and not misspelt and (root or not pieces.problems):
         what = "there is no endpoint to probe" if root else "the configuration is empty"
         notes.problem((), f"{what}; write at least {MINIMUM}")
     for key in root.keys() - FileSection.model_fields:
-        notes.problem((key,), unknown_key(FileSection, key))
+        notes.problem((key,), _OF_SEVERAL_FILES if key in _INCLUDING else unknown_key(FileSection, key))
     defaults = _section(DefaultsSection, root, "defaults", notes)
     credentials = notes.take(read_credentials(root.get("credentials"), pieces)) or {}
     reader = EndpointReader(defaults, credentials, pieces)

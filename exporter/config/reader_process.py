@@ -23,4 +23,10 @@ def start_reader(*patterns: str | Path) -> subprocess.Popen[bytes]:
     """Start to read the files. What standard input has is yet to be handed over."""
     command = [*COMMAND, *map(str, patterns)]  # the files are only ever read from
     environment = {**os.environ, **WITHOUT_PLUGINS}
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)  # noqa: S603 - ourselves
+    return subprocess.Popen(  # noqa: S603 - ourselves
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+        process_group=0,  # Ctrl-C is for the program that waits for the answer
+    )

@@ -5,6 +5,7 @@ The parsers are in `values`, and the keys in `schema` and `endpoint_schema`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
@@ -116,11 +117,12 @@ class Duration:
     instead: str
 
     def __call__(self, written: str) -> float:
-        seconds = parse_duration(written)
+        # "write 0s" would help nobody.
+        seconds = int(written) if re.fullmatch("[0-9]{1,9}", written) else parse_duration(written)
         if not self.shortest <= seconds <= self.longest:
             bounds = f"{format_duration(self.shortest)} to {format_duration(self.longest)}"
             raise ValueError(f"{quoted(written)} is outside {bounds}; write for example {self.instead}")
-        return seconds
+        return parse_duration(written)
 
 
 @dataclass(frozen=True, slots=True)

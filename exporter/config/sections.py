@@ -119,7 +119,8 @@ def unknown_key(section: type[Section], key: str) -> str:
             return f"belongs under {name}; write {name}: {{{key}: ...}}"
     if section is DefaultsSection and key in EndpointSection.model_fields:
         return "cannot be a default, because it tells endpoints apart; write it at each endpoint"
-    return f"unknown key; {did_you_mean(key, keys)}"
+    longer = [name for name in keys if name.startswith(f"{key}_")]
+    return f"unknown key; {did_you_mean(key, tuple(longer) if len(longer) == 1 else keys)}"
 
 
 def _complaint(model: type[Section], detail: ErrorDetails, at: Location, place: Location) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copyreg
 import pickle
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -66,6 +67,8 @@ def finish(started: subprocess.Popen[bytes], file: str, standard_input: bytes) -
 
 def answer() -> None:
     """What that process does: reads the files that its arguments name, and passes on what comes of it."""
+    # If the program ended, nobody waits for an answer.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     from exporter.config.load import load  # noqa: PLC0415 - this is what the other process is spared
 
     # Whatever else might write there must not get in between.

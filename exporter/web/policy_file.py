@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from exporter.config.document import YamlDocument, YamlMapping, read_document
+from exporter.config.document import YamlDocument, YamlMapping, is_unusable, read_document
 from exporter.config.files import read_text
 from exporter.config.problems import ConfigurationError, Note, Problem, Reading, SectionNotes, quoted
 from exporter.config.sections import read_section
@@ -23,7 +23,7 @@ from exporter.file_version import FileVersion, file_version
 from exporter.threads import in_own_thread
 from exporter.web.policy import ClientAuth, Policy, RateLimit, TlsSettings, WebConfig
 from exporter.web.policy_schema import HEADERS, HttpServerSection, RateLimitSection, TlsServerSection, WebConfigSection
-from exporter.web.server_context import TlsFileError, server_context
+from exporter.web.server_context import TlsFileError, server_context, unreadable_files
 
 CHECK_INTERVAL: Final = 1.0
 """Seconds between two looks at the files."""
@@ -106,11 +106,12 @@ class PolicyFile:
         try:
             return Policy(config, server_context(config.tls))
         except TlsFileError as error:
-            note = Note(("tls_server_config", error.key), str(error))
+            faults = {error.key: str(error)} | unreadable_files(config.tls)
+            notes = [Note(("tls_server_config", key), message) for key, message in faults.items()]
         except OSError as error:
             # It was there a moment ago: somebody is at work, and will be done at a later look.
-            note = Note(("tls_server_config",), f"one of its files cannot be read ({error.strerror}); put it back")
-        raise ConfigurationError([note.problem(document)])
+            notes = [Note(("tls_server_config",), f"one of its files cannot be read ({error.strerror}); put it back")]
+        raise ConfigurationError(note.problem(document) for note in notes)
 
     def _check_scheme(self, policy: Policy) -> None:
         """Refuses a change between HTTP and HTTPS: it looks like an attack, or passwords are sent unencrypted."""
@@ -137,7 +138,8 @@ def read_web_config(path: Path) -> tuple[WebConfig, YamlDocument]:
     """
     document = read_document(read_text(path), str(path))
     reading = _web_config(document, path.parent.absolute())
-    problems = [*document.problems, *(note.problem(document) for note in reading.problems)]
+    notes = (note for note in reading.problems if not is_unusable(document.root, note.location))
+    problems = [*document.problems, *(note.problem(document) for note in notes)]
     if problems or reading.value is None:
         raise ConfigurationError(problems)
     return reading.value, document
@@ -151,15 +153,16 @@ def _web_config(document: YamlDocument, directory: Path) -> Reading[WebConfig]:
         notes.problem((), "a web configuration must be a mapping of keys to values at its top")
         return notes.reading(None)
     read = notes.take(read_section(WebConfigSection, root, ()))
-    if read is None or document.problems or notes.problems:
+    if read is None:
         return notes.reading(None)
     section = read.section
+    broken = {place[0] for place in read.broken}
     config = WebConfig(
-        tls=_tls(section.tls_server_config, directory, notes),
+        tls=None if "tls_server_config" in broken else _tls(section.tls_server_config, directory, notes),
         headers=_headers(section.http_server_config, notes),
         users=MappingProxyType(dict(section.basic_auth_users or {})),
         auth_excluded_paths=frozenset(section.auth_excluded_paths or ()),
-        rate_limit=_rate_limit(section.rate_limit, notes),
+        rate_limit=None if "rate_limit" in broken else _rate_limit(section.rate_limit, notes),
     )
     return notes.reading(config)
 

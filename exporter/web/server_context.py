@@ -55,6 +55,20 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext:
     return context
 
 
+def unreadable_files(settings: TlsSettings) -> dict[str, str]:
+    """The keys whose files cannot be read, and why."""
+    files = {"cert_file": settings.cert_file, "key_file": settings.key_file}
+    if settings.client_auth.verifies and settings.client_ca_file is not None:
+        files["client_ca_file"] = settings.client_ca_file
+    found = {}
+    for key, file in files.items():
+        try:
+            _check_readable(key, file)
+        except TlsFileError as error:
+            found[key] = str(error)
+    return found
+
+
 def _choose_ciphers(context: ssl.SSLContext, settings: TlsSettings) -> None:
     """As in Go, the setting chooses among the suites up to TLS 1.2; without any of those, only TLS 1.3 is left."""
     older = [suite for suite in settings.cipher_suites if suite not in TLS1_3]

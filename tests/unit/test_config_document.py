@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from exporter.config import document
-from exporter.config.document import read_document
+from exporter.config.document import is_unusable, read_document
 from exporter.config.problems import ConfigurationError
 
 
@@ -100,7 +100,8 @@ def test_problems_before_a_syntax_error_are_reported_with_it() -> None:
 def test_an_alias_to_what_it_stands_in_is_refused() -> None:
     read = read_document("a: &a [*a]\n", "f")
     assert ["f:1"] == [str(problem)[:3] for problem in read.problems]
-    assert {"a": [None]} == read.root
+    assert {"a": [""]} == read.root
+    assert is_unusable(read.root, ("a", 0))
 
 
 def test_aliases_are_counted_as_if_they_were_written_out(monkeypatch: pytest.MonkeyPatch) -> None:

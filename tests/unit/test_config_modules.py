@@ -100,7 +100,7 @@ def test_a_target_becomes_an_endpoint_called_by_its_url(
         ("0177.0.0.1", "is neither a complete IPv4 address nor a name"),
         ("127.1:993", "is neither a complete IPv4 address nor a name"),
         ("fe80::1%lo", "has a zone after the %"),
-        ("[fe80::1%lo]:993", "is not an IPv6 address"),
+        ("[fe80::1%lo]:993", "has a zone after the %"),
     ],
 )
 def test_what_is_no_target_is_refused_with_what_to_write(asked: str, message: str) -> None:

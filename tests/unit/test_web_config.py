@@ -239,6 +239,16 @@ def test_what_is_wrong_with_a_file_that_it_names_is_told_at_the_key(
     assert f"tls_server_config.{says.format(directory)}" in problem
 
 
+def test_all_missing_files_are_told_in_one_go(directory: Path) -> None:
+    files = "cert_file: a.crt\n  key_file: b.key\n  client_ca_file: c.pem"
+    web_config = f"tls_server_config:\n  {files}\n  client_auth_type: RequireAndVerifyClientCert\n"
+
+    problems = problems_of(write(directory, web_config))
+
+    told = [re.sub(r".*tls_server_config\.(\w+): there is no file .*", r"\1", problem) for problem in problems]
+    assert ["cert_file", "key_file", "client_ca_file"] == told
+
+
 @pytest.mark.skipif(hasattr(ssl.SSLContext, "set_groups"), reason="this Python can keep to several curves")
 def test_several_curves_are_refused_where_python_cannot_keep_to_them(directory: Path) -> None:
     (problem,) = problems_of(write(directory, f"{TLS}  curve_preferences: [X25519, CurveP256]\n"))

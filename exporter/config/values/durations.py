@@ -63,9 +63,12 @@ def format_duration(seconds: float) -> str:
 
 def _mend(text: str) -> str:
     """Suggests what was probably meant."""
-    if _WHOLE_NUMBER.fullmatch(text):
-        return f"write {text}s"
-    spelt_out = _SPELT_OUT.fullmatch(text)
+    bare = text.strip()
+    if _WHOLE_NUMBER.fullmatch(bare):
+        return f"write {bare}s"
+    if bare and bare != text and _DURATION.fullmatch(bare):
+        return f"write {bare}, without spaces around it"
+    spelt_out = _SPELT_OUT.fullmatch(bare)
     if spelt_out:
         count, word = spelt_out.groups()
         for unit, names in _UNIT_NAMES.items():

@@ -38,10 +38,10 @@ def parse_host(text: str) -> str:
     address = _address(text[1:-1] if bracketed else text)
     if address is not None and (not bracketed or address.version == 6):  # noqa: PLR2004 - the family's own name
         return _shortest(address)
+    if "%" in text and _address(text.removeprefix("[").partition("%")[0]):
+        raise ValueError(f"{quoted(text)} has a zone after the %; write an address that needs none")
     if bracketed:
         raise ValueError(f"{quoted(text)} is not an IPv6 address; write brackets only around one")
-    if "%" in text and _address(text.partition("%")[0]):
-        raise ValueError(f"{quoted(text)} has a zone after the %; write an address that needs none")
     return _name(text)
 
 

@@ -131,7 +131,7 @@ def _host_and_port(authority: str, *, bracketed: str, numbered: str, outside: st
     """
     parts = _AUTHORITY.fullmatch(authority)
     if parts is None:
-        if authority.count(":") > 1 and "[" not in authority:
+        if authority.count(":") > 1 and not re.fullmatch(r"\[[^\[\]]*\]:.*", authority, re.DOTALL):
             raise ValueError(f"an IPv6 address needs brackets; write {bracketed}")
         raise ValueError(numbered)
     host, port = parts.groups()

@@ -1,0 +1,74 @@
+"""Ctrl-C ends every command with 130, at any moment, and without a traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from exporter.cli import COMMANDS, main
+
+WAIT = 60.0
+SEND = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('still here')"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_interrupted_command_ends_with_130(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    monkeypatch.setattr(command, "callback", interrupted)
+    monkeypatch.setattr(command, "params", [])
+
+    result = CliRunner().invoke(main, [name])
+
+    assert (130, "\n") == (result.exit_code, result.output)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "--web.listen-address=127.0.0.1:0"],
+        ["check"],
+        ["probe", "x"],
+    ],
+    ids=lambda command: str(command[0]),
+)
+def test_a_command_that_waits_for_its_configuration_can_be_interrupted(command: list[str], tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.yaml"
+    os.mkfifo(pipe)
+    named = str(pipe) if command[0] == "check" else f"--config.file={pipe}"
+    program = [sys.executable, "-m", "exporter", *command, named]
+    # The pipe opens once the program reads it.
+    with (
+        subprocess.Popen(program, stderr=subprocess.PIPE, text=True, start_new_session=True) as process,
+        pipe.open("w"),
+    ):
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=WAIT)
+
+    assert (130, "\n") == (process.returncode, said)
+
+
+def interrupt_early(before: str) -> subprocess.CompletedProcess[str]:
+    """The end of a process that gets SIGINT after `leave_on_interrupt`."""
+    program = f"{before}; from exporter.interrupts import leave_on_interrupt; leave_on_interrupt(); {SEND}"
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=WAIT)
+
+
+def test_an_interrupt_before_the_command_runs_is_as_quiet() -> None:
+    ended = interrupt_early("pass")
+    assert (130, "", "") == (ended.returncode, ended.stdout, ended.stderr)
+
+
+def test_an_ignored_interrupt_stays_ignored() -> None:
+    ended = interrupt_early("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)")
+    assert (0, "still here\n", "") == (ended.returncode, ended.stdout, ended.stderr)
