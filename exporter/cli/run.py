@@ -18,7 +18,7 @@ from exporter.cli.once import OnceCommand
 from exporter.cli.shards import chosen_shard, shard_options
 from exporter.cli.version import version_option
 from exporter.config.files import STANDARD_INPUT, read_standard_input
-from exporter.config.reader_process import start_reader
+from exporter.config.reader_process import reading
 from exporter.imports import lean
 from exporter.web.addresses import ListenAddress
 from exporter.web.external_site import ExternalSite
@@ -100,14 +100,13 @@ def run(
     watcher = _watcher(config_files) if watch else None
     # What came from standard input stays what it was, however often it is read again.
     standard_input = read_standard_input() if STANDARD_INPUT in config_files else b""
-    reader = start_reader(*config_files)
-    try:
-        # Meanwhile the other process reads the configuration: this takes as long.
+    with reading(*config_files) as reader:
         with lean():
-            from exporter.cli import serving  # noqa: PLC0415 - see above
+            from exporter.cli import serving  # noqa: PLC0415 - takes as long as the other process reads
+        files = serving.Files(config_files, standard_input, watcher)
         serving.serve(
             reader,
-            serving.Files(config_files, standard_input, watcher),
+            files,
             addresses,
             share,
             site,
@@ -115,8 +114,6 @@ def run(
             history_file=history_file,
             lifecycle=lifecycle,
         )
-    finally:
-        reader.kill()  # it still runs only if the program was ended before the configuration was read
 
 
 def _watcher(config_files: tuple[str, ...]) -> Watcher:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -30,3 +31,13 @@ def start_reader(*patterns: str | Path) -> subprocess.Popen[bytes]:
         env=environment,
         process_group=0,  # Ctrl-C is for the program that waits for the answer
     )
+
+
+@contextmanager
+def reading(*patterns: str | Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A started reader, which ends with the block at the latest."""
+    reader = start_reader(*patterns)
+    try:
+        yield reader
+    finally:
+        reader.kill()

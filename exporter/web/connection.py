@@ -12,6 +12,7 @@ from typing import Final, cast
 
 import structlog
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import LineTooLong
 from aiohttp.typedefs import Handler
 
 from exporter.web.refusal import put_on_page
@@ -34,7 +35,12 @@ MAX_HEADERS: Final = 64
 MAX_HEAD: Final = 32 * 1024
 """Octets of a request's head, all of it. Cookies of other programs on the same host may take a quarter."""
 
-_TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_TOO_LARGE_TEXT: Final = f"The head of this request has more than {MAX_HEAD} octets. Shorten the URL or the headers.\n"
+_TOO_LARGE: Final = (
+    "HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    f"Content-Length: {len(_TOO_LARGE_TEXT)}\r\n\r\n{_TOO_LARGE_TEXT}"
+).encode()
+_TOO_LONG: Final = f"A line of this request has more than {MAX_LINE} octets. Shorten the URL or the header.\n"
 
 log = structlog.get_logger()
 
@@ -148,7 +154,8 @@ class HttpConnection(web.RequestHandler):
             return super().handle_error(request, status, exc, message)
         log.debug("no HTTP request", remote=request.remote, problem=type(exc).__name__)
         headers = {hdrs.SERVER: "mail-exporter", "X-Content-Type-Options": "nosniff"}
-        answer = web.Response(status=status, text="This HTTP request cannot be answered.\n", headers=headers)
+        told = _TOO_LONG if isinstance(exc, LineTooLong) else "This HTTP request cannot be answered.\n"
+        answer = web.Response(status=status, text=told, headers=headers)
         answer.force_close()
         return answer
 

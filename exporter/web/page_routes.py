@@ -19,6 +19,7 @@ from exporter.web.domain_routes import found_domain
 from exporter.web.flow_routes import found_flow
 from exporter.web.negotiation import prefers_html
 from exporter.web.page import Page, navigation, root_of
+from exporter.web.refusal import is_for_the_api, put_in_json
 from exporter.web.streaming import Streamer
 from exporter.web.survey import survey
 
@@ -143,6 +144,9 @@ class PageRoutes:
             return await handler(request)
         except web.HTTPError as refusal:
             _put_in_words(request, refusal)
+            if is_for_the_api(request):
+                put_in_json(refusal)
+                raise
             if refusal.text is None or not prefers_html(",".join(request.headers.getall(hdrs.ACCEPT, ()))):
                 raise
             pages, _ = await self._pages()
@@ -189,7 +193,7 @@ def _static(name: str, kind: str) -> Handler:
         response = web.Response(body=content, content_type=kind, charset="utf-8")
         response.etag = tag
         response.headers[hdrs.CACHE_CONTROL] = "no-cache"
-        if any(known.value == tag for known in request.if_none_match or ()):
+        if any(known.value in (tag, "*") for known in request.if_none_match or ()):
             return web.Response(status=304, headers={hdrs.ETAG: response.headers[hdrs.ETAG]})
         return response
 

@@ -1,13 +1,15 @@
-"""The page for requests that are refused before a login, or that a bug has spoilt.
+"""The form of a refusal: JSON for the API, and a page for browsers.
 
-Only the text of the refusal differs from exporter to exporter. The page has no version, no time, nothing from the
-configuration, and no resource that needs a login.
+The page is for requests that are refused before a login, or that a bug has spoilt. Only the text of the refusal differs
+from exporter to exporter. The page has no version, no time, nothing from the configuration, and no resource that needs
+a login.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from html import escape
 from http import HTTPStatus
 from typing import Final
@@ -54,8 +56,22 @@ _PAGE: Final = """\
 """
 
 
+def is_for_the_api(request: web.BaseRequest) -> bool:
+    """Whether a request is one of a program that reads JSON."""
+    return request.path.startswith("/api/")
+
+
+def put_in_json(refusal: web.HTTPError) -> None:
+    """Turn the text of a refusal into a JSON object."""
+    refusal.text = json.dumps({"error": (refusal.text or "").strip()}) + "\n"
+    refusal.content_type = "application/json"
+
+
 def put_on_page(request: web.BaseRequest, refusal: web.HTTPError) -> None:
-    """Turn the text of a refusal into a page for browsers."""
+    """Turn the text of a refusal into JSON for the API, and into a page for browsers."""
+    if is_for_the_api(request):
+        put_in_json(refusal)
+        return
     if not prefers_html(",".join(request.headers.getall(hdrs.ACCEPT, ()))):
         return
     refusal.text = _PAGE.format(

@@ -3,6 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 from urllib.parse import quote
 
+import pytest
+
 from exporter.metrics.store import Store
 from exporter.model import Endpoint, FailureReason, Phase, ProbeResult, Protocol
 from tests.unit.results import CLIENT as SAID_BY_US
@@ -179,11 +181,23 @@ async def test_text_that_is_no_unicode_still_makes_json() -> None:
     assert "CN=\ud800\x00" == answer["last_probe"]["tls"]["chain"][0]["subject"]
 
 
-async def test_an_unknown_endpoint_is_not_found() -> None:
+@pytest.mark.parametrize(
+    ("method", "path", "status", "error"),
+    [
+        ("GET", "/api/v1/endpoints/other", 404, 'No endpoint named "other".'),
+        ("GET", '/api/v1/endpoint?name="%00%ff', 404, 'No endpoint named ""\0\ufffd".'),
+        ("GET", "/api/v1/endpoint", 400, "Which endpoint? Write endpoint?name=NAME."),
+        ("GET", "/api/v1/endpoints?state=odd", 400, "No state 'odd'. Write one of: failing, waiting, up."),
+        ("GET", "/api/v1/nothing", 404, "There is nothing at /api/v1/nothing. Start at /."),
+        ("POST", "/api/v1/endpoints", 405, "/api/v1/endpoints takes GET, HEAD, not POST."),
+    ],
+)
+async def test_errors_are_json_also_for_browsers(method: str, path: str, status: int, error: str) -> None:
     async with served(store_with([ENDPOINT])) as client:
-        response = await client.get("/api/v1/endpoints/other")
+        response = await client.request(method, path, headers={"Accept": "text/html"})
+        answer = await response.json()
 
-    assert 404 == response.status
+    assert (status, {"error": error}) == (response.status, answer)
 
 
 def at_addresses(*results: ProbeResult) -> Store:

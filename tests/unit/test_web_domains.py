@@ -138,7 +138,8 @@ async def test_pages_and_api_show_domains_and_escape_what_others_said(store: Sto
             assert (await (await client.get(by_path)).text()).replace("../", "./") == await (
                 await client.get(by_query)
             ).text()
-        for unnamed in ("/domain", "/api/v1/domain?name="):
-            assert (400, "Which domain? Write domain?name=NAME.\n") == await answer(client, unnamed)
+        assert (400, "Which domain? Write domain?name=NAME.\n") == await answer(client, "/domain")
+        told = '{"error": "Which domain? Write domain?name=NAME."}\n'
+        assert (400, told) == await answer(client, "/api/v1/domain?name=")
         assert 404 == (await client.get("/domains/none.example")).status
         assert 404 == (await client.get("/api/v1/domains/none.example")).status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -53,7 +54,9 @@ async def test_with_users_nobody_learns_anything_without_a_login(method: str, pa
         text = await answer.text()
 
     assert (401, 'Basic realm="mail-exporter", charset="UTF-8"') == (answer.status, answer.headers["WWW-Authenticate"])
-    assert ("" if method == "HEAD" else "Log in as one of basic_auth_users of the web configuration.\n") == text
+    told = "Log in as one of basic_auth_users of the web configuration."
+    body = json.dumps({"error": told}) if path.startswith("/api/") else told
+    assert ("" if method == "HEAD" else f"{body}\n") == text
 
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
