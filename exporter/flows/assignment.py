@@ -174,7 +174,8 @@ class Assignment:
         self._to_search[flow.name, place.name] = 0
 
     def newer(self, flow: Flow, arrived_at: float) -> None:
-        """Note that an awaited message arrived at this Unix time."""
+        """Note that an awaited message arrived at this Unix time. Nothing has arrived in the future."""
+        arrived_at = min(arrived_at, self._desk.now().wall)
         newest = max(arrived_at, self._newest.get(flow.name, arrived_at))
         self._newest[flow.name] = newest
         self._desk.observer.newest(flow.name, newest)

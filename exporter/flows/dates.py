@@ -17,6 +17,6 @@ def internal_date(written: str) -> float | None:
 
 
 def date_of_arrival(headers: Headers) -> float | None:
-    """The time that the last server wrote into Received, as a Unix timestamp; `None` if it cannot be parsed."""
+    """The last time that a server wrote into Received, as a Unix timestamp; `None` if none can be parsed."""
     hops = read_hops(headers, 0.0, float("inf"))
-    return hops[-1].at if hops else None
+    return next((hop.at for hop in reversed(hops) if hop.at is not None), None)

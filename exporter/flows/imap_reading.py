@@ -110,6 +110,7 @@ class ImapReading:
             return
         seen = self._desk.now().at
         place.looked = seen
+        self._taking.let_go(place)
         place.begin_sweep(seen, self._desk.generation)
         await self._take_new(place, seen)
         window = place.next_sweep()

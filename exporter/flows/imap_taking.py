@@ -45,6 +45,14 @@ class ImapTaking:
         """Begin another look; `bodies` says whether it may search bodies for tokens."""
         self._bodies = MAX_BODIES if bodies else 0
 
+    def let_go(self, place: WatchedMailbox) -> None:
+        """Search again for messages that were to be judged and are no longer in flight, such as unconfirmed ones."""
+        for token in list(place.held):
+            ledger = self._desk.owner(token)
+            if ledger is None or token not in ledger:
+                del place.held[token]
+                place.sweep_again(self._desk.now().at)
+
     async def take(self, place: WatchedMailbox, fetched: Fetched, seen: float) -> None:
         """Find out what a message is, and handle it. Other people's messages are left unchanged."""
         headers = read_headers(fetched.content)

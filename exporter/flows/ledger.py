@@ -116,6 +116,9 @@ class Ledger:
     def __len__(self) -> int:
         return len(self._in_flight)
 
+    def __contains__(self, token: MessageToken) -> bool:
+        return token in self._in_flight
+
     def __iter__(self) -> Iterator[InFlight]:
         return iter(tuple(self._in_flight.values()))
 

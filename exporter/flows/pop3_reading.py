@@ -15,7 +15,8 @@ from exporter.flows.ledger import InFlight, Ledger, Standing
 from exporter.flows.matching import matches
 from exporter.flows.message_judging import Copy
 from exporter.flows.mime import MAX_MESSAGE
-from exporter.model import Removal, Settled
+from exporter.model import FailureReason, Removal, Settled
+from exporter.protocol.dialogue import DialogueError
 from exporter.protocol.errands.mailbox import look_at_maildrop
 from exporter.protocol.errands.maildrop import (
     Listed,
@@ -40,12 +41,14 @@ class Maildrop:
         foreign: UIDLs of messages that are not ours.
         attempts: The number of failed attempts to fetch a message, by UIDL.
         held: Our messages that wait to be judged, by UIDL.
+        readable: Whether the server has ever sent the header of a message.
     """
 
     def __init__(self) -> None:
         self.foreign: FIFOCache[str, None] = FIFOCache(MAX_KNOWN)
         self.attempts: dict[str, int] = {}
         self.held: dict[str, tuple[Ledger, InFlight]] = {}
+        self.readable = False
 
     def is_foreign(self, uidl: str) -> None:
         """Remember a message that is not ours."""
@@ -68,6 +71,7 @@ class Pop3Reading:
         self._desk = desk
         self._maildrop = maildrop
         self._numbers: dict[str, int] = {}
+        self._refused: DialogueError | None = None
         self._doomed: list[tuple[int, Ledger | None, Removal, Settled | None]] = []
 
     async def run(self) -> None:
@@ -78,9 +82,17 @@ class Pop3Reading:
             lambda pop3: list_newest(pop3, facts.messages or 0, self._maildrop.foreign)
         )
         self._numbers = {each.uidl: each.number for each in listed}
+        held = self._maildrop.held
+        for uidl in [uidl for uidl, (ledger, entry) in held.items() if entry.token not in ledger]:
+            # Its submission was not confirmed, or it was given up, so it is a leftover now.
+            del held[uidl]
         for each in reversed(listed):
-            if each.uidl not in self._maildrop.held:
+            if each.uidl not in held:
                 await self._take(each)
+        if self._refused is not None and not self._maildrop.readable:
+            # A server without TOP. If it refuses single messages, those are left out.
+            self._maildrop.attempts.clear()
+            raise self._refused
         for flow in self._work.awaiting(INBOX):
             # All messages that can be read were read, so mark the search as complete.
             list(self._work.windows(flow, self._work.places[INBOX], 1))
@@ -94,7 +106,14 @@ class Pop3Reading:
         if self._maildrop.gives_up_on(each.uidl):
             self._maildrop.is_foreign(each.uidl)
             return
-        header = await self._here.run(lambda pop3: fetch_header(pop3, each.number))
+        try:
+            header = await self._here.run(lambda pop3: fetch_header(pop3, each.number))
+        except DialogueError as error:
+            if error.reason is not FailureReason.COMMAND_REFUSED or not error.in_step:
+                raise
+            self._refused = error
+            return
+        self._maildrop.readable = True
         headers = read_headers(header)
         ours = await self._recognise(each.number, headers) if self._work.removes else None
         if ours is None:

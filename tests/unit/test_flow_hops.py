@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from exporter.flows.dates import date_of_arrival
 from exporter.flows.headers import read_headers
 from exporter.flows.hops import MAX_HOPS, read_hops
 from exporter.model import Arrival, Hop
@@ -91,3 +92,8 @@ def test_clocks_differ_where_our_own_rules_the_delay_out(second: int, delay: flo
     message = b"Received: by x; Tue, 14 Nov 2023 22:13:%d +0000\r\n\r\n" % second
     (hop,) = read_hops(read_headers(message), NOW, 5.0)
     assert (delay, differ) == (hop.delay, hop.clocks_differ)
+
+
+def test_the_time_of_arrival_is_the_last_that_can_be_read() -> None:
+    assert NOW + 4 == date_of_arrival(read_headers(b"Received: by x; nonsense\r\n" + arrived()))
+    assert date_of_arrival(read_headers(b"Subject: x\r\n\r\n")) is None

@@ -1,0 +1,64 @@
+"""Servers that fail at one step of a flow, and what is counted and left behind then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from exporter.model import Awaited, Flow, Outcome, Protocol, Receiving
+from tests.servers.flow_bench import Bench, flow_bench, until
+
+FOREIGN = b"From: a@b.example\r\nSubject: hello\r\n\r\nbody\r\n"
+
+
+@pytest.fixture
+async def bench(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
+    async with flow_bench(monkeypatch) as made:
+        yield made
+
+
+@pytest.mark.parametrize("by", [Protocol.IMAP, Protocol.POP3])
+async def test_a_message_whose_submission_was_not_confirmed_is_removed_when_it_arrives(
+    by: Protocol, bench: Bench
+) -> None:
+    """The connection is lost behind the last dot, and the server has taken the message."""
+    bench.timeout = 1.0
+    bench.bends[Protocol.SMTP] = lambda _, answer: None if b"queued as" in answer else answer
+    begun, told = bench.begin(flow := bench.flow(by=by))
+    await begun.run(flow)
+    await until(lambda: told.gone, "it is removed")
+    assert ([Outcome.SEND_FAILED], [("here", "leftover")]) == ([each.outcome for each in told.all], told.gone)
+    assert not bench.folder().letters
+
+
+async def test_a_pop3_server_without_top_loses_no_message(bench: Bench) -> None:
+    bench.bends[Protocol.POP3] = lambda line, answer: b"-ERR what?\r\n" if line.startswith(b"TOP") else answer
+    begun, told = bench.begin(flow := bench.flow(by=Protocol.POP3, give_up=1.0))
+    await begun.run(flow)
+    await until(lambda: told.all)
+    assert (Outcome.RECEIVE_FAILED, "command_refused") == (told.all[0].outcome, told.all[0].reason)
+    assert "TOP is answered with" in told.all[0].detail
+
+
+async def test_a_message_that_a_pop3_server_refuses_to_show_costs_only_itself(bench: Bench) -> None:
+    bench.folder().add(FOREIGN)
+    bench.folder().add(FOREIGN)
+    bench.bends[Protocol.POP3] = lambda line, answer: b"-ERR broken\r\n" if line.startswith(b"TOP 1 ") else answer
+    begun, told = bench.begin(flow := bench.flow(by=Protocol.POP3))
+    await begun.run(flow)
+    await until(lambda: told.all)
+    assert Outcome.DELIVERED is told.all[0].outcome
+    assert 2 == len(bench.folder().letters)
+
+
+@pytest.mark.parametrize("by", [Protocol.IMAP, Protocol.POP3])
+async def test_an_awaited_message_never_arrived_in_the_future(by: Protocol, bench: Bench) -> None:
+    """Somebody has copied it there, or a server's clock is wrong."""
+    letter = bench.folder(user="you").add(b"Received: by a; Tue, 14 Nov 2090 22:13:24 +0000\r\n" + FOREIGN)
+    letter.arrived = 4e9
+    flow = Flow("report", Receiving(bench.endpoint(by, "you")), awaited=Awaited(60.0, "a@*", "hel*"))
+    _, told = bench.begin(flow)
+    await until(lambda: told.state("report").newest_at, "it is found")
+    assert (told.state("report").newest_at or 4e9) <= time.time()
