@@ -37,16 +37,26 @@ def read_hops(headers: Headers, sent_at: float, took: float) -> tuple[Hop, ...]:
     """
     hops: list[Hop] = []
     before: float | None = sent_at
+    credible = sent_at
     for written in reversed(headers.all("Received")[:MAX_HOPS]):
         value = _without_comments(written)
         at = _time(value)
-        delay = None if at is None or before is None else at - before
-        differs = delay is not None and not -TOLERANCE <= delay <= took + TOLERANCE
+        delay = None if at is None else at - (credible if before is None else before)
+        differs = delay is not None and not _is_possible(delay, took)
+        if at is not None and differs and _is_possible(at - credible, took):
+            # The clock of the server before is wrong. What it took there must not go missing.
+            delay, differs = at - credible, False
         by, source = _BY.search(value), _FROM.search(value)
         shown = delay if delay is None or differs else max(delay, 0.0)
         hops.append(Hop(by[1] if by else "", source[1] if source else "", at, shown, differs))
         before = at
+        if at is not None and _is_possible(at - sent_at, took):
+            credible = at
     return tuple(hops)
+
+
+def _is_possible(delay: float, took: float) -> bool:
+    return -TOLERANCE <= delay <= took + TOLERANCE
 
 
 def _without_comments(written: str) -> str:

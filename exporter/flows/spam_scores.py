@@ -11,7 +11,7 @@ from exporter.flows.headers import Headers
 SCANNERS: Final = ("spamassassin", "rspamd", "microsoft", "barracuda")
 """Values of the label `scanner`."""
 
-_NUMBER: Final = r"(-?[0-9]{1,6}(?:\.[0-9]{1,6})?)(?![0-9.])"
+_NUMBER: Final = r"(-?[0-9]{1,6}(?:\.[0-9]{1,6})?)(?![0-9A-Za-z.]|,[0-9])"
 _FIELDS: Final[tuple[tuple[str, str, re.Pattern[str]], ...]] = (
     ("spamassassin", "X-Spam-Status", re.compile(rf"(?:^|[\s,])(?:score|hits)={_NUMBER}", re.IGNORECASE)),
     ("rspamd", "X-Spamd-Result", re.compile(rf"\[\s*{_NUMBER}\s*/")),

@@ -49,6 +49,16 @@ def test_a_time_counts_by_its_zone_and_as_utc_without_one(
     assert NOW + 4 + ahead == hops[-1].at
 
 
+@pytest.mark.parametrize("between", ["22:43:22 +0000", "22:13:22", "nonsense", "21:43:20 +0000"])
+def test_what_a_server_with_a_wrong_clock_took_counts_for_the_next(between: str) -> None:
+    middle = f"Received: from relay.example.com by middle.test; Tue, 14 Nov 2023 {between}\r\n"
+    first, _, rest = arrived().partition(b"Received: from client")
+    hops = read_hops(read_headers(first + middle.encode() + b"Received: from client" + rest), NOW, 5.0)
+    assert (3, False) == (len(hops), hops[-1].clocks_differ)
+    assert (2.0 if between == "22:13:22" else 3.0) == hops[-1].delay
+    assert (hops[-1].delay or 0) <= (Arrival("INBOX", hops).slowest_hop or 0)
+
+
 def test_a_second_of_difference_is_no_delay_and_no_fault() -> None:
     message = arrived().replace(b"22:13:21", b"22:13:19")
     assert (0.0, False) == (
