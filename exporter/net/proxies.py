@@ -33,6 +33,9 @@ request."""
 NO_METHOD: Final = b"\x05\xff"
 """RFC 1928 section 3: the proxy accepts none of the offered login methods. The only one offered is "no login"."""
 
+HTTP: Final = b"HTTP/"
+"""How a proxy's reply to CONNECT begins (RFC 9112 section 4)."""
+
 SOCKS5_REPLIES: Final[Mapping[int, tuple[FailureReason, str]]] = MappingProxyType(
     {
         1: (FailureReason.CONNECT_FAILED, "general failure"),
@@ -172,7 +175,9 @@ class _ProxySide(socket.socket):
             if found is None and len(self.heard) >= MAX_REPLY:
                 self.too_long = True
                 return b""
-        return bytes(self.heard[: end.end()])
+            if not self.heard.startswith(HTTP[: len(self.heard)]):
+                break  # it is something else, and may never end
+        return bytes(self.heard if end is None else self.heard[: end.end()])
 
     def _take(self, size: int) -> bytes:
         octets, came_at = self._arrivals.receive(size)

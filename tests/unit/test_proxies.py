@@ -199,7 +199,10 @@ async def test_what_is_no_socks5_is_a_failure_to_connect(replies: tuple[bytes, .
         (b"", "closed the connection without a reply"),
         (b"HTTP/1.1 200 OK\r\nVia: ", 'closed the connection after "HTTP/1.1 200 OK\\x0d\\x0aVia: "'),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * MAX_REPLY, f"sent a reply of more than {MAX_REPLY} octets"),
-        (b"\0" * 1_000_000, f"sent a reply of more than {MAX_REPLY} octets"),
+        # A server that waits for a command: there is no end of a head to wait for.
+        (b"220 mail.example.com ESMTP\r\n", 'does not speak HTTP; it said "220 mail.example.com ESMTP\\x0d\\x0a"'),
+        (b"HTTQ", 'does not speak HTTP; it said "HTTQ"'),
+        (b"HTTP/" + b"\0" * 1_000_000, f"sent a reply of more than {MAX_REPLY} octets"),
     ],
     ids=lambda value: value[:20].decode("latin1") if isinstance(value, bytes) else None,
 )
