@@ -180,8 +180,19 @@ _BUSY: Final = (
     rb"(?:bandwidth|command|rate|connection|session|login) limit|out of (?:memory|resources|disk)|no space left",
 )
 
-BUSY: Final = any_of(*_BUSY)
-"""The refusal is temporary, for any command."""
+BUSY: Final = any_of(
+    *_BUSY,
+    # Beside a login these could be about the login: "login failed, try again".
+    rb"\btry (?:it |this )?again\b|come back (?:later|soon)|\bnot (?:yet )?ready\b|\bstart(?:s|ing) up",
+    rb"currently un\w{0,12}|greylist|disk (?:is )?full|load (?:is )?(?:too )?high|no free \w{1,12}|fork failed",
+    rb"\b(?:server|service|back-?end|database|system|store|upstream|proxy)s? (?:\w{1,12} ){0,2}"
+    rb"(?:unavailable|not available|down|unreachable|not reachable|not respond\w{0,3}|timed? ?-?out)\b",
+    rb"(?:lost|timed? ?out|failed|unable|cannot|can't) (?:\w{1,12} ){0,5}(?:back-?end|database|upstream|fork)\b",
+    rb"(?:connection|session|user|process|child|licen[cs]e)s?(?: \S{1,20}){0,4}? (?:reached|exceeded)\b",
+    rb"insufficient (?:\w{1,12} )?(?:resource|memory|storage)",
+    rb"\b(?:mail ?box|mail ?drop|database|folder) (?:is |was )?(?:already |currently )?(?:locked|in use)\b",
+)
+"""The refusal is temporary, for any command but a login."""
 
 OUTAGE: Final = (
     row(

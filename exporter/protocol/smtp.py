@@ -124,7 +124,7 @@ class Smtp:
         try:
             reply = yield from self._authenticate(exchange)
         except GoodbyeError as goodbye:
-            raise _login_goodbye(goodbye) from None
+            raise exchange.explained(_login_goodbye(goodbye)) from None
         if reply.code != 235:
             raise exchange.explained(_login_refusal(reply))
         yield Learn(Facts(auth_success=True))
