@@ -14,6 +14,9 @@ from grafana_foundation_sdk.models import prometheus as prometheus_model
 from dashboards.boards.looks import ANY, Steps
 from dashboards.boards.parts import Query, Text, begun, thresholds
 
+UNKNOWN = "–"  # noqa: RUF001 - a dash
+"""What a cell without a value shows. The panel's own text is for a table without rows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -82,7 +85,7 @@ def rows(
         if one.look:
             properties = [model.DynamicConfigValue(id_val=name, value=value) for name, value in one.look.items()]
             panel = panel.override_by_name(one.title, properties)
-    return panel
+    return panel.override_by_regexp("/.*/", [model.DynamicConfigValue(id_val="noValue", value=UNKNOWN)])
 
 
 def ranked(

@@ -192,6 +192,27 @@ def test_panels_lie_beside_each_other_and_not_over_each_other(uid: str) -> None:
         taken |= cells
 
 
+TABLES = [(uid, panel) for uid, board in BOARDS.items() for panel in panels(board) if panel["type"] == "table"]
+GRID, BESIDE_THE_CELLS, LEAST_WIDTH = 1376, 16, 150
+"""Pixels of a row of panels in a window of 1400; of a table's margins; and of a column that has no width of its own."""
+
+
+@pytest.mark.parametrize(("uid", "table"), TABLES, ids=[f"{uid}-{table['title']}" for uid, table in TABLES])
+def test_no_table_is_wider_than_its_panel(uid: str, table: dict[str, Any]) -> None:
+    """Without the columns that appear only where Prometheus adds labels, or endpoints have several addresses."""
+    organised = next(each["options"] for each in table["transformations"] if each["id"] == "organize")
+    looks = {
+        override["matcher"]["options"]: {each["id"]: each["value"] for each in override["properties"]}
+        for override in table["fieldConfig"]["overrides"]
+    }
+    always = [title for label, title in organised["renameByName"].items() if label not in PLACES | {"address"}]
+
+    width = sum(looks.get(title, {}).get("custom.width", LEAST_WIDTH) for title in always)
+
+    assert width <= GRID * table["gridPos"]["w"] / 24 - BESIDE_THE_CELLS, uid
+    assert {"noValue": "\u2013"} == looks["/.*/"]
+
+
 def test_whether_mail_works_is_answered_in_the_first_line() -> None:
     first, *_ = panels(BOARDS["mail-overview"])
 
