@@ -29,7 +29,7 @@ from exporter.config.problems import quoted
 from exporter.config.values import plain_text
 from exporter.config.values.allowed import NamePattern, Network, parse_allowed
 from exporter.config.values.durations import PATTERN, format_duration, parse_duration
-from exporter.config.values.hosts import parse_address, parse_domain, parse_host, parse_target_host
+from exporter.config.values.hosts import parse_address, parse_domain, parse_host, parse_selector, parse_target_host
 from exporter.config.values.label_names import (
     LABEL_NAME,
     RESERVED_DOMAIN_LABELS,
@@ -215,7 +215,7 @@ Patience: TypeAlias = Annotated[float, Text(Duration(1, 7 * 24 * 3600, "1h"), PA
 Promptness: TypeAlias = Annotated[float, Text(Duration(0.1, 7 * 24 * 3600, "2m"), PATTERN)]
 Rhythm: TypeAlias = Annotated[float, Text(Duration(1, 365 * 24 * 3600, "26h"), PATTERN)]
 DomainName: TypeAlias = Annotated[str, Text(parse_domain, r"^[^\s/?#@]+$")]
-Selector: TypeAlias = Annotated[str, Text(parse_host)]
+Selector: TypeAlias = Annotated[str, Text(parse_selector)]
 Judging: TypeAlias = Annotated[float, Text(Duration(0.1, 600, "30s"), PATTERN)]
 ReplyCode: TypeAlias = Annotated[int, Field(ge=200, le=599)]
 ProbesAtOnce: TypeAlias = Annotated[int, Field(ge=1, le=10_000)]

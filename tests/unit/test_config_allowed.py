@@ -44,7 +44,7 @@ def test_an_entry_is_a_name_or_a_network(text: str, entry: object) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("*", "* allows every target; leave allowed_targets out if you want that"),
+        ("*", "* is not a target; write names and networks, such as *.example.com or 10.0.0.0/8"),
         ("mail*.example.com", "a * stands for the whole beginning of a name; write it like *.example.com"),
         ("*.*.example.com", "a * stands for the whole beginning of a name"),
         ("*.", "is empty; write a name like mail.example.com"),

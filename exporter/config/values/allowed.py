@@ -78,7 +78,7 @@ def parse_allowed(text: str) -> NamePattern | Network:
         return _network(text)
     below = text.startswith("*.")
     if text == "*":
-        raise ValueError("* allows every target; leave allowed_targets out if you want that")
+        raise ValueError("* is not a target; write names and networks, such as *.example.com or 10.0.0.0/8")
     if "*" in text.removeprefix("*."):
         raise ValueError(f"{quoted(text)}: a * stands for the whole beginning of a name; write it like *.example.com")
     host = parse_host(text.removeprefix("*."))

@@ -69,6 +69,18 @@ def parse_domain(written: str) -> str:
     return domain
 
 
+def parse_selector(written: str) -> str:
+    """A selector of DKIM keys (RFC 6376 section 3.1), which has the form of a name.
+
+    Raises:
+        ValueError: It is not a selector; the message says why.
+    """
+    selector, below, _ = written.partition("._domainkey")
+    if below:
+        raise ValueError(f"{quoted(written)} is the name of a record; write the selector alone: {selector}")
+    return parse_host(written)
+
+
 def parse_address(text: str) -> str:
     """An IP address in its shortest form.
 
