@@ -151,11 +151,11 @@ class Visitor:
         async def course(visit: Underway) -> T:
             await visit.arrive(at)
             session = await visit.drive(open_session(visit.client, endpoint, visit.login))
-            visit.notes.enter(Phase.CHECK)
             if stay is not None:
-                # The login's result is known, and others wait for it.
+                # The login's result is known, and others wait for it. This ends the current phase.
                 self._logins.learn(endpoint, visit.login, visit.notes.result())
                 visit.extend(stay)
+            visit.notes.enter(Phase.CHECK)
             return await inside(Inside(endpoint, session, visit.driver))
 
         return await self._log_in(endpoint if within is None else replace(endpoint, timeout=within), course)

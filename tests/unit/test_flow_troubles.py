@@ -33,6 +33,25 @@ async def test_a_message_whose_submission_was_not_confirmed_is_removed_when_it_a
     assert not bench.folder().letters
 
 
+@pytest.mark.parametrize(
+    ("answer", "detail"),
+    [
+        (b"NO [NOPERM] not yours", 'check: SELECT is answered with "NO [NOPERM] not yours"'),
+        (b"NO [NONEXISTENT] gone", "check: there is no mailbox INBOX"),
+    ],
+)
+async def test_a_mailbox_that_cannot_be_opened_is_told_with_the_phase(answer: bytes, detail: str, bench: Bench) -> None:
+    def refuses(line: bytes, usual: bytes) -> bytes:
+        return line.split()[0] + b" " + answer + b"\r\n" if b" SELECT " in line else usual
+
+    bench.bends[Protocol.IMAP] = refuses
+    begun, told = bench.begin(flow := bench.flow(give_up=0.5))
+    await begun.run(flow)
+    await until(lambda: told.all)
+    assert (Outcome.RECEIVE_FAILED, "mailbox_unavailable") == (told.all[0].outcome, told.all[0].reason)
+    assert detail == told.all[0].detail
+
+
 async def test_a_pop3_server_without_top_loses_no_message(bench: Bench) -> None:
     bench.bends[Protocol.POP3] = lambda line, answer: b"-ERR what?\r\n" if line.startswith(b"TOP") else answer
     begun, told = bench.begin(flow := bench.flow(by=Protocol.POP3, give_up=1.0))
