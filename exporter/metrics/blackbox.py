@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from exporter.metrics.label_text import label_pairs
 from exporter.metrics.metric import GAUGE, Metric, Samples, alone, flag, labelled, seconds, timestamp
 from exporter.model import Phase, ProbeResult
 
@@ -59,7 +58,7 @@ def _expiry(probed: Probed) -> str | None:
 
 def _versions(probed: Probed) -> Samples:
     seen = dict.fromkeys(result.facts.tls.version for result in probed.results if result.facts.tls is not None)
-    return [(label_pairs([("version", _VERSIONS.get(version, version))]), "1") for version in seen]
+    return [((_VERSIONS.get(version, version),), "1") for version in seen]
 
 
 BLACKBOX_METRICS: tuple[Metric[Probed], ...] = (

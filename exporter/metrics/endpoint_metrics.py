@@ -15,7 +15,7 @@ from exporter.metrics.metric import (
     HISTOGRAM,
     Metric,
     SampleReader,
-    Samples,
+    TextSamples,
     count,
     flag,
     one,
@@ -32,7 +32,8 @@ from exporter.model import Encryption, FailureReason, Label, MailboxFacts, Phase
 def of_record(read: Callable[[Record], str | None]) -> SampleReader[EndpointState]:
     """One series for each endpoint, once it was probed."""
 
-    def write(name: str, states: Sequence[EndpointState]) -> str:
+    def write(metric: Metric[EndpointState], states: Sequence[EndpointState]) -> str:
+        name = metric.name
         return "".join(
             [
                 f"{name}{{{state.labels}}} {value}\n"
@@ -47,7 +48,8 @@ def of_record(read: Callable[[Record], str | None]) -> SampleReader[EndpointStat
 def prepared(read: Callable[[Record], str]) -> SampleReader[EndpointState]:
     """Lines that were written when the probe ended. Only each `MARK` is replaced now."""
 
-    def write(name: str, states: Sequence[EndpointState]) -> str:
+    def write(metric: Metric[EndpointState], states: Sequence[EndpointState]) -> str:
+        name = metric.name
         return "".join(
             [
                 read(record).replace(MARK, f"{name}{{{state.labels},")
@@ -72,7 +74,7 @@ def _starttls_offered(state: EndpointState) -> str | None:
     return flag(state.latest.facts.starttls_offered)
 
 
-def _info(state: EndpointState) -> Samples:
+def _info(state: EndpointState) -> TextSamples:
     endpoint = state.endpoint
     pairs = (
         f'host="{escaped(endpoint.host)}",port="{endpoint.port}",encryption="{endpoint.encryption.value}",'
@@ -87,13 +89,13 @@ def _failure_pairs(reason: FailureReason, phase: Phase) -> str:
     return label_pairs([("reason", reason.value), ("phase", phase.value)])
 
 
-def _failures(state: EndpointState) -> Samples:
+def _failures(state: EndpointState) -> TextSamples:
     if not state.failures:
         return ()
     return [(_failure_pairs(reason, phase), str(count)) for (reason, phase), count in state.failures.items()]
 
 
-def _failures_with_exemplars(state: EndpointState) -> Samples:
+def _failures_with_exemplars(state: EndpointState) -> TextSamples:
     """OpenMetrics 1.0 4.6.1: the exemplar is the last failure of each kind, if it is still kept and so has a page."""
     if not state.failures:
         return ()
@@ -112,19 +114,19 @@ def _failures_with_exemplars(state: EndpointState) -> Samples:
     ]
 
 
-def _failure(state: EndpointState) -> Samples:
+def _failure(state: EndpointState) -> TextSamples:
     if state.latest is None or state.latest.failure is None:
         return ()
     return [(_failure_pairs(state.latest.failure.reason, state.latest.failure.phase), "1")]
 
 
-def _reply_codes(state: EndpointState) -> Samples:
+def _reply_codes(state: EndpointState) -> TextSamples:
     if state.latest is None:
         return ()
     return [(_PHASE_PAIRS[phase], str(code)) for phase, code in state.latest.facts.reply_codes or ()]
 
 
-def _auth_success(state: EndpointState) -> Samples:
+def _auth_success(state: EndpointState) -> TextSamples:
     if state.last_login is None:
         return ()
     mechanism, accepted = state.last_login
@@ -135,10 +137,10 @@ def _backoff(state: EndpointState) -> str | None:
     return None if state.endpoint.credentials is None else seconds(state.held_back)
 
 
-def _of_mailbox(read: Callable[[MailboxFacts], int | None]) -> Callable[[EndpointState], Samples]:
+def _of_mailbox(read: Callable[[MailboxFacts], int | None]) -> Callable[[EndpointState], TextSamples]:
     """A value of the mailbox, if the last probe opened one and the server gave the value."""
 
-    def samples(state: EndpointState) -> Samples:
+    def samples(state: EndpointState) -> TextSamples:
         if state.latest is None or state.latest.facts.mailbox is None:
             return ()
         figure = read(state.latest.facts.mailbox)

@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-from exporter.metrics.label_text import label_pairs
-from exporter.metrics.metric import COUNTER, GAUGE, HISTOGRAM, Metric, Samples, alone, bare, flag, labelled, timestamp
+from exporter.metrics.metric import (
+    COUNTER,
+    GAUGE,
+    HISTOGRAM,
+    Metric,
+    Samples,
+    alone,
+    bare,
+    counts,
+    flag,
+    labelled,
+    timestamp,
+)
 from exporter.metrics.store import ExporterState
 
 
 def _build(exporter: ExporterState) -> Samples:
     build = exporter.build
-    versions = [("version", build.version), ("python_version", build.python_version)]
-    return [(label_pairs([*versions, ("openssl_version", build.openssl_version)]), "1")]
+    return [((build.version, build.python_version, build.openssl_version), "1")]
 
 
 def _tokens_expiry(exporter: ExporterState) -> Samples:
-    return [
-        (label_pairs([("credentials", name)]), at)
-        for name, state in exporter.tokens.items()
-        if (at := timestamp(state.expires_at)) is not None
-    ]
+    return [((name,), at) for name, state in exporter.tokens.items() if (at := timestamp(state.expires_at)) is not None]
 
 
 def _token_requests(exporter: ExporterState) -> Samples:
     return [
-        (label_pairs([("credentials", name), ("outcome", outcome.value)]), str(count))
+        ((name, outcome), str(count))
         for name, state in exporter.tokens.items()
         for outcome, count in state.requests.items()
     ]
-
-
-def _endpoints(exporter: ExporterState) -> Samples:
-    return [(label_pairs([("protocol", each.value)]), str(count)) for each, count in exporter.endpoints.items()]
-
-
-def _skipped(exporter: ExporterState) -> Samples:
-    return [(label_pairs([("reason", reason.value)]), str(count)) for reason, count in exporter.skipped.items()]
-
-
-def _task_failures(exporter: ExporterState) -> Samples:
-    return [(label_pairs([("task", task.value)]), str(count)) for task, count in exporter.task_failures.items()]
 
 
 EXPORTER_METRICS: tuple[Metric[ExporterState], ...] = (
@@ -76,7 +70,11 @@ EXPORTER_METRICS: tuple[Metric[ExporterState], ...] = (
         alone(lambda exporter: timestamp(exporter.reloaded_at)),
     ),
     Metric(
-        "mail_exporter_endpoints", GAUGE, "Endpoints that this process probes.", labelled(_endpoints), ("protocol",)
+        "mail_exporter_endpoints",
+        GAUGE,
+        "Endpoints that this process probes.",
+        labelled(lambda exporter: counts(exporter.endpoints)),
+        ("protocol",),
     ),
     Metric(
         "mail_exporter_shard",
@@ -106,7 +104,7 @@ EXPORTER_METRICS: tuple[Metric[ExporterState], ...] = (
         "mail_exporter_probes_skipped_total",
         COUNTER,
         "Probes, sendings of flows and checks of domains that were due but not started.",
-        labelled(_skipped),
+        labelled(lambda exporter: counts(exporter.skipped)),
         ("reason",),
     ),
     Metric(
@@ -137,7 +135,7 @@ EXPORTER_METRICS: tuple[Metric[ExporterState], ...] = (
         "mail_exporter_task_failures_total",
         COUNTER,
         "How often a background task failed and was restarted; the log says why.",
-        labelled(_task_failures),
+        labelled(lambda exporter: counts(exporter.task_failures)),
         ("task",),
     ),
 )

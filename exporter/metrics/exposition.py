@@ -103,7 +103,7 @@ def _endpoints(
         read = _reader(metric, form)
         heading = _heading(metric, form)
         for start in range(0, len(states), BATCH):
-            lines = read(metric.name, states[start : start + BATCH])
+            lines = read(metric, states[start : start + BATCH])
             if lines:
                 pending += (heading, lines)
                 heading = ""
@@ -119,7 +119,7 @@ def _endpoints(
 def _whole(metrics: Sequence[Metric[Of]], owners: Sequence[Of], form: Format) -> str:
     """All metrics of what there are few of."""
     return "".join(
-        [_heading(metric, form) + lines for metric in metrics if (lines := _reader(metric, form)(metric.name, owners))]
+        [_heading(metric, form) + lines for metric in metrics if (lines := _reader(metric, form)(metric, owners))]
     )
 
 

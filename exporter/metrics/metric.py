@@ -9,17 +9,21 @@ Dashboards and alerts depend on the names: a row may be added, but not renamed o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeAlias, TypeVar, overload
 from typing import Protocol as Interface
 
 from exporter.metrics.histogram import Histogram
+from exporter.metrics.label_text import label_pairs
 from exporter.model import Label
 
-Samples: TypeAlias = Iterable[tuple[str, str]]
-"""Series: pairs of the labels, as written between the braces, and the value."""
+Samples: TypeAlias = Iterable[tuple[tuple[str, ...], str]]
+"""Series: the values of the row's labels, in their order, and the value."""
+
+TextSamples: TypeAlias = Iterable[tuple[str, str]]
+"""Series of endpoints, which are many: pairs of labels, as written between the braces, and the value."""
 
 
 class Labelled(Interface):
@@ -32,9 +36,10 @@ class Labelled(Interface):
 
 Of = TypeVar("Of")
 Owner = TypeVar("Owner", bound=Labelled)
+Key = TypeVar("Key", bound=str)
 
-SampleReader: TypeAlias = Callable[[str, Sequence[Of]], str]
-"""Writes the lines of a metric, given its name and the objects that may have it."""
+SampleReader: TypeAlias = Callable[["Metric[Of]", Sequence[Of]], str]
+"""Writes the lines of a metric, given the objects that may have it."""
 
 
 _NAME = "\0"
@@ -101,7 +106,8 @@ COUNTER, GAUGE, HISTOGRAM = MetricType.COUNTER, MetricType.GAUGE, MetricType.HIS
 def one(read: Callable[[Owner], str | None]) -> SampleReader[Owner]:
     """One series for each owner, with only the owner's labels."""
 
-    def write(name: str, owners: Sequence[Owner]) -> str:
+    def write(metric: Metric[Owner], owners: Sequence[Owner]) -> str:
+        name = metric.name
         return "".join(
             [f"{name}{{{owner.labels}}} {value}\n" for owner in owners if (value := read(owner)) is not None]
         )
@@ -109,10 +115,11 @@ def one(read: Callable[[Owner], str | None]) -> SampleReader[Owner]:
     return write
 
 
-def several(read: Callable[[Owner], Samples]) -> SampleReader[Owner]:
-    """Any number of series for each owner, with further labels."""
+def several(read: Callable[[Owner], TextSamples]) -> SampleReader[Owner]:
+    """Any number of series for each owner, with further labels, which are text already."""
 
-    def write(name: str, owners: Sequence[Owner]) -> str:
+    def write(metric: Metric[Owner], owners: Sequence[Owner]) -> str:
+        name = metric.name
         return "".join(
             [f"{name}{{{owner.labels},{pairs}}} {value}\n" for owner in owners for pairs, value in read(owner)]
         )
@@ -121,23 +128,12 @@ def several(read: Callable[[Owner], Samples]) -> SampleReader[Owner]:
 
 
 def further(read: Callable[[Owner], Samples]) -> SampleReader[Owner]:
-    """Any number of series for each owner, with or without further labels."""
+    """Any number of series for each owner, with the row's labels besides the owner's."""
 
-    def write(name: str, owners: Sequence[Owner]) -> str:
-        return "".join(
-            [
-                f"{name}{{{owner.labels}{',' if pairs else ''}{pairs}}} {value}\n"
-                for owner in owners
-                for pairs, value in read(owner)
-            ]
-        )
+    def write(metric: Metric[Owner], owners: Sequence[Owner]) -> str:
+        return "".join([_line(metric, owner.labels, *sample) for owner in owners for sample in read(owner)])
 
     return write
-
-
-def sample(value: str | None) -> Samples:
-    """One series without further labels, or none if the value is not known."""
-    return () if value is None else (("", value),)
 
 
 def spread(bounds: tuple[float, ...], read: Callable[[Owner], Histogram]) -> SampleReader[Owner]:
@@ -153,8 +149,8 @@ def spread(bounds: tuple[float, ...], read: Callable[[Owner], Histogram]) -> Sam
         values[1::2] = (*counts, seconds(histogram.sum), counts[-1])
         return tuple(values)
 
-    def write(name: str, owners: Sequence[Owner]) -> str:
-        named = template.replace(_NAME, name)
+    def write(metric: Metric[Owner], owners: Sequence[Owner]) -> str:
+        named = template.replace(_NAME, metric.name)
         return "".join([named % filled(owner) for owner in owners])
 
     return write
@@ -162,15 +158,18 @@ def spread(bounds: tuple[float, ...], read: Callable[[Owner], Histogram]) -> Sam
 
 def alone(read: Callable[[Of], str | None]) -> SampleReader[Of]:
     """A single series without labels."""
-    return labelled(lambda of: sample(read(of)))
+
+    def write(metric: Metric[Of], owners: Sequence[Of]) -> str:
+        return "".join([f"{metric.name} {value}\n" for owner in owners if (value := read(owner)) is not None])
+
+    return write
 
 
 def labelled(read: Callable[[Of], Samples]) -> SampleReader[Of]:
-    """Any number of series, without the labels of an owner."""
+    """Any number of series with the row's labels, and without those of an owner."""
 
-    def write(name: str, owners: Sequence[Of]) -> str:
-        samples = [sample for owner in owners for sample in read(owner)]
-        return "".join([f"{name}{{{pairs}}} {value}\n" if pairs else f"{name} {value}\n" for pairs, value in samples])
+    def write(metric: Metric[Of], owners: Sequence[Of]) -> str:
+        return "".join([_line(metric, "", *sample) for owner in owners for sample in read(owner)])
 
     return write
 
@@ -178,8 +177,8 @@ def labelled(read: Callable[[Of], Samples]) -> SampleReader[Of]:
 def bare(read: Callable[[Of], Histogram]) -> SampleReader[Of]:
     """A single histogram without labels."""
 
-    def write(name: str, owners: Sequence[Of]) -> str:
-        lines: list[str] = []
+    def write(metric: Metric[Of], owners: Sequence[Of]) -> str:
+        name, lines = metric.name, list[str]()
         for histogram in map(read, owners):
             counts = zip(_written(histogram.bounds), histogram.counts, strict=True)
             lines += [f'{name}_bucket{{le="{bound}"}} {count}\n' for bound, count in counts]
@@ -187,6 +186,11 @@ def bare(read: Callable[[Of], Histogram]) -> SampleReader[Of]:
         return "".join(lines)
 
     return write
+
+
+def counts(of: Mapping[Key, int]) -> Samples:
+    """A series for each key, which is the value of the row's only label."""
+    return [((key,), str(number)) for key, number in of.items()]
 
 
 def seconds(value: float) -> str:
@@ -213,6 +217,11 @@ def flag(value: bool | None) -> str | None:
 
 def count(value: int | None) -> str | None:
     return None if value is None else str(value)
+
+
+def _line(metric: Metric[Of], owned: str, values: tuple[str, ...], value: str) -> str:
+    pairs = label_pairs(zip(metric.labels, values, strict=True))
+    return f"{metric.name}{{{','.join(filter(None, (owned, pairs)))}}} {value}\n"
 
 
 def _written(bounds: tuple[float, ...]) -> tuple[str, ...]:

@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 
 from exporter.metrics.endpoint_state import EndpointState
 from exporter.metrics.label_text import foreign, label_pairs
-from exporter.metrics.metric import GAUGE, Metric, SampleReader, Samples, flag, several, timestamp
+from exporter.metrics.metric import GAUGE, Metric, SampleReader, TextSamples, flag, several, timestamp
 from exporter.model import CertificateProblem, TlsFacts
 
 
 def of_tls(read: Callable[[TlsFacts], str | None]) -> SampleReader[EndpointState]:
     """One series for each endpoint whose last probe completed a handshake."""
 
-    def write(name: str, states: Sequence[EndpointState]) -> str:
+    def write(metric: Metric[EndpointState], states: Sequence[EndpointState]) -> str:
+        name = metric.name
         return "".join(
             [
                 f"{name}{{{state.labels}}} {value}\n"
@@ -30,13 +31,13 @@ def of_tls(read: Callable[[TlsFacts], str | None]) -> SampleReader[EndpointState
 _ERROR_PAIRS = {problem: label_pairs([("error", problem.value)]) for problem in CertificateProblem}
 
 
-def _problems(state: EndpointState) -> Samples:
+def _problems(state: EndpointState) -> TextSamples:
     if state.latest is None or state.latest.facts.tls is None:
         return ()
     return [(_ERROR_PAIRS[problem], "1") for problem in dict.fromkeys(state.latest.facts.tls.problems)]
 
 
-def _session(state: EndpointState) -> Samples:
+def _session(state: EndpointState) -> TextSamples:
     if state.latest is None or state.latest.facts.tls is None:
         return ()
     tls = state.latest.facts.tls
@@ -44,7 +45,7 @@ def _session(state: EndpointState) -> Samples:
     return [(f'version="{foreign(tls.version)}",cipher="{foreign(tls.cipher)}",group="{group}"', "1")]
 
 
-def _leaf(state: EndpointState) -> Samples:
+def _leaf(state: EndpointState) -> TextSamples:
     if state.latest is None or state.latest.facts.tls is None or not state.latest.facts.tls.chain:
         return ()
     leaf = state.latest.facts.tls.chain[0]
