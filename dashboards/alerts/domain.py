@@ -20,7 +20,19 @@ BROKEN_SPF: Final = (
 )
 """Problems that make receivers take the record for an error."""
 
-_WEEK: Final = 7 * 86400
+BROKEN_MTA_STS: Final = (
+    "mta_sts_record_invalid",
+    "mta_sts_several_records",
+    "mta_sts_policy_unreachable",
+    "mta_sts_policy_certificate",
+    "mta_sts_policy_invalid",
+    "mta_sts_policy_expires",
+    "mta_sts_mx_unlisted",
+    "mta_sts_mx_certificate",
+    "mta_sts_mx_without_starttls",
+    "mta_sts_changed_without_id",
+)
+"""Problems by which senders lose a policy, keep an old one, or hold mail back."""
 
 
 def alerts(say: Vocabulary) -> tuple[Alert, ...]:
@@ -53,11 +65,11 @@ def _undeliverable(say: Vocabulary) -> Alert:
         expression=f"max without (mx, address) ({say.metric('mail_domain_deliverable')}) == 0",
         lasts=say.settings.down_for,
         stays=say.settings.keep_firing_for,
-        summary=f"No mail can be delivered to {DOMAIN} by senders that are {{{{ $labels.sender }}}}",
+        summary=f"{DOMAIN} gets no mail from {{{{ $labels.sender }}}} senders",
         description=(
-            f"No address of the MX hosts of {DOMAIN} would be given mail now by a sender of the kind "
-            "{{ $labels.sender }}. For dane: the TLSA records do not match what the servers present; for mta_sts: the "
-            "policy does not list them, or their certificates are invalid; for opportunistic: nobody can deliver. "
+            f"Senders of the kind {{{{ $labels.sender }}}} would deliver to no address of the MX hosts of {DOMAIN} "
+            "now. For dane: the TLSA records do not match what the servers present; for mta_sts: the policy does not "
+            "list them, or their certificates are invalid; for opportunistic: nobody can deliver. "
             f"Look at the exporter's page of the domain, which says why for each address.{OWN_LABELS}"
         ),
         dashboard="mail-domains",
@@ -125,24 +137,22 @@ def _dane_withdrawn(say: Vocabulary) -> Alert:
 
 
 def _mta_sts(say: Vocabulary) -> Alert:
-    expiry = say.metric("mail_mta_sts_policy_certificate_not_after_timestamp_seconds")
-    changed = say.metric("mail_mta_sts_policy_changed_without_id")
-    failing = say.metric("mail_domain_check_success", 'check="mta_sts"')
+    problems = "|".join(BROKEN_MTA_STS)
     return Alert(
         name="MailMtaStsPolicyBroken",
         severity=Severity.WARNING,
-        expression=f"({expiry} - time() < {_WEEK})\nor\n({changed} == 1)\nor ignoring (check)\n({failing} == 0)",
+        expression=say.metric("mail_domain_problem_info", f'problem=~"{problems}"'),
         lasts=say.settings.down_for,
         stays=say.settings.keep_firing_for,
-        summary=f"The MTA-STS policy of {DOMAIN} expires, was changed without its id, or is not kept",
+        summary=f"MTA-STS of {DOMAIN} is broken: {{{{ $labels.problem }}}}",
         description=(
-            f"One of these is true for {DOMAIN}: the certificate that serves its MTA-STS policy expires within a week; "
-            "the policy was changed without its id; the policy cannot be fetched; an MX host does not comply with it. "
-            f"Look at the exporter's page of the domain.{OWN_LABELS}"
+            f"MTA-STS of {DOMAIN} has the problem {{{{ $labels.problem }}}}. Senders that honour MTA-STS cannot get "
+            "the policy, keep an old one, or hold mail back. Look at the exporter's page of the domain for the "
+            f"details, then at what the problem means.{OWN_LABELS}"
         ),
         dashboard="mail-domains",
-        panel="MTA-STS policies",
-        links=_links(say, "mta_sts_policy_unreachable"),
+        panel="Problems",
+        links=_links(say, "{{ $labels.problem }}"),
     )
 
 

@@ -19,7 +19,7 @@ from dashboards.alerts.rule import Alert, Severity
 from dashboards.alerts.vocabulary import Vocabulary
 from dashboards.generate import RULES
 from dashboards.settings import Settings
-from exporter.model import FailureReason, Phase
+from exporter.model import DomainProblem, FailureReason, Phase, Reach
 from tests.servers.programs import program
 
 pytestmark = pytest.mark.timeout(300)
@@ -126,6 +126,13 @@ def test_an_alert_on_a_flow_names_it_and_what_to_look_at(alert: Alert) -> None:
     assert "$labels.flow" in alert.summary
     assert re.search(r"\b[Ll]ook\b", alert.description)
     assert {"flow_url"} == alert.links.keys()
+
+
+def test_the_alert_on_mta_sts_stands_for_all_that_breaks_it() -> None:
+    breaking = {
+        problem.value for problem in DomainProblem if problem.startswith("mta_sts_") and problem.reach is Reach.FAILS
+    }
+    assert breaking | {"mta_sts_policy_expires"} == set(domain.BROKEN_MTA_STS)
 
 
 def test_the_page_has_a_section_for_each_alert_in_the_order_of_the_rules() -> None:
