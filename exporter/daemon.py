@@ -56,8 +56,6 @@ from exporter.visiting.logins import Logins
 from exporter.visiting.on_demand import OnDemand
 from exporter.visiting.visit import Visitor
 from exporter.web.application import create_application
-from exporter.web.domain_routes import domain_routes
-from exporter.web.flow_routes import flow_routes
 from exporter.web.probe_routes import probe_routes
 
 if TYPE_CHECKING:
@@ -235,8 +233,6 @@ class Daemon:
             origins=origins,
             process=process_collectors(),
         )
-        application.add_routes(flow_routes(self.store.flows, time.time))
-        application.add_routes(domain_routes(self.store.domains))
         application.add_routes(probe_routes(self._on_demand, lambda: self._configuration.modules, self._endpoint))
         return application
 

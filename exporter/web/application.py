@@ -22,6 +22,8 @@ from exporter.metrics.store import Store
 from exporter.reloading import Reload
 from exporter.web import query
 from exporter.web.api import endpoint_detail, endpoint_list, failure_detail
+from exporter.web.domain_api import domain_detail, domain_list
+from exporter.web.flow_api import flow_detail, flow_list
 from exporter.web.negotiation import preferred_format
 from exporter.web.origin import is_own
 from exporter.web.page_routes import PageRoutes
@@ -111,6 +113,12 @@ class _Interface:
             web.get("/api/v1/failure", self.api_failure),
             web.get("/api/v1/endpoints/{name:.+}/failures/{id}", self.api_failure),
             web.get("/api/v1/endpoints/{name:.+}", self.api_endpoint),
+            web.get("/api/v1/flows", self.api_flows),
+            web.get("/api/v1/flow", self.api_flow),
+            web.get("/api/v1/flows/{name:.+}", self.api_flow),
+            web.get("/api/v1/domains", self.api_domains),
+            web.get("/api/v1/domain", self.api_domain),
+            web.get("/api/v1/domains/{name:.+}", self.api_domain),
             web.get("/config", self.configuration),
             web.get("/-/healthy", self.healthy),
             web.get("/-/ready", self.readiness),
@@ -145,6 +153,18 @@ class _Interface:
         state, kept = query.failure(self._store, request)
         return await self._streamer.respond(request, failure_detail(state, kept, self._clock()), JSON)
 
+    async def api_flows(self, _: web.Request) -> web.Response:
+        return _json(flow_list(self._store.flows.snapshot(), self._clock()))
+
+    async def api_flow(self, request: web.Request) -> web.Response:
+        return _json(flow_detail(query.flow(self._store, request), self._clock()))
+
+    async def api_domains(self, _: web.Request) -> web.Response:
+        return _json(domain_list(*self._store.domains.snapshot(), self._clock()))
+
+    async def api_domain(self, request: web.Request) -> web.Response:
+        return _json(domain_detail(query.domain(self._store, request), self._clock()))
+
     async def configuration(self, request: web.Request) -> web.StreamResponse:
         lines = self._configuration()
         body = iter(lambda: "".join(islice(lines, LINES_A_SLICE)).encode(), b"")
@@ -157,6 +177,10 @@ class _Interface:
         if self._ready():
             return web.Response(text="mail-exporter is ready.\n")
         return web.Response(status=503, text="mail-exporter is not ready: it does not probe (yet, or any more).\n")
+
+
+def _json(body: bytes) -> web.Response:
+    return web.Response(body=body, headers={hdrs.CONTENT_TYPE: JSON})
 
 
 def _reloading(reload: Reload | None, origins: Collection[str]) -> Handler:

@@ -15,8 +15,6 @@ from aiohttp.typedefs import Handler
 
 from exporter.metrics.store import Store
 from exporter.web import query
-from exporter.web.domain_routes import found_domain
-from exporter.web.flow_routes import found_flow
 from exporter.web.negotiation import prefers_html
 from exporter.web.page import Page, navigation, root_of
 from exporter.web.refusal import is_for_the_api, put_in_json
@@ -96,7 +94,7 @@ class PageRoutes:
         return await self._respond(request, body)
 
     async def flow_page(self, request: web.Request) -> web.StreamResponse:
-        states = found_flow(self._store.flows, request)
+        states = query.flow(self._store, request)
         pages, _ = await self._pages()
         return await self._respond(request, pages.flow(self.page(request, refreshed=True), states))
 
@@ -107,7 +105,7 @@ class PageRoutes:
 
     async def domain_page(self, request: web.Request) -> web.StreamResponse:
         """One judged mail domain."""
-        state = found_domain(self._store.domains, request)
+        state = query.domain(self._store, request)
         pages, _ = await self._pages()
         return await self._respond(request, pages.domain(self.page(request, refreshed=True), state))
 

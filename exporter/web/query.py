@@ -11,7 +11,9 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from exporter.metrics.domain_state import DomainState
 from exporter.metrics.endpoint_state import EndpointState, Health
+from exporter.metrics.flow_state import FlowState
 from exporter.metrics.history import FAILURES_KEPT, KeptFailure
 from exporter.metrics.store import Store
 from exporter.model import FailureReason, Protocol
@@ -201,6 +203,32 @@ def failure(store: Store, request: web.Request) -> tuple[EndpointState, KeptFail
             return state, kept
     kept_for = f"The last {FAILURES_KEPT} of an endpoint are kept, until the exporter ends."
     raise web.HTTPNotFound(text=f'Endpoint "{name}" has no failure {wanted}. {kept_for}\n')
+
+
+def flow(store: Store, request: web.Request) -> tuple[FlowState, ...]:
+    """The state of the requested flow, or of each of its MX hosts.
+
+    Raises:
+        web.HTTPNotFound: There is no such flow.
+    """
+    name = asked_name(request, "flow")
+    states = store.flows.of(name) or store.flows.configured(name)
+    if not states:
+        raise web.HTTPNotFound(text=f'No flow named "{name[:200]}".\n')
+    return states
+
+
+def domain(store: Store, request: web.Request) -> DomainState:
+    """The state of the requested domain.
+
+    Raises:
+        web.HTTPNotFound: There is no such domain.
+    """
+    name = asked_name(request, "domain")
+    state = store.domains.of(name.lower().removesuffix("."))
+    if state is None:
+        raise web.HTTPNotFound(text=f'No domain named "{name[:200]}".\n')
+    return state
 
 
 _MERGED = re.compile(r"(?<=[a-z]):/(?=[^/])")

@@ -14,8 +14,6 @@ from aiohttp import web
 from exporter.metrics.store import BuildInfo, Store
 from exporter.model import Direction, Endpoint, Failure, FailureReason, Phase, ProbeResult, Protocol, TranscriptLine
 from exporter.web.application import create_application
-from exporter.web.domain_routes import domain_routes
-from exporter.web.flow_routes import flow_routes
 from exporter.web.policy import Policy
 from exporter.web.security import Security
 from tests.servers.flows_and_domains import flow_states, judge
@@ -116,7 +114,6 @@ def served(store: Store, clock: Clock, policy: Policy | None = None) -> Iterator
         application = create_application(
             store=store, ready=lambda: True, configuration=lambda: iter(["endpoints: []\n"]), clock=clock
         )
-        application.add_routes([*flow_routes(store.flows, clock), *domain_routes(store.domains, clock)])
         if policy is not None:
             Security(policy, time.monotonic).protect(application)
         runner = web.AppRunner(application)

@@ -26,7 +26,6 @@ from exporter.model import (
     TlsaMatch,
 )
 from exporter.web.application import create_application
-from exporter.web.domain_routes import domain_routes
 from tests.servers.exporter import Metrics
 
 EVIL = '<script>"\\\n'
@@ -116,7 +115,6 @@ async def test_pages_and_api_show_domains_and_escape_what_others_said(store: Sto
     application = create_application(
         store=store, ready=lambda: True, configuration=lambda: iter(()), clock=lambda: 1500.0
     )
-    application.add_routes(domain_routes(store.domains, lambda: 1500.0))
     async with TestClient(TestServer(application)) as client:
         page = await (await client.get("/domain?name=example.com")).text()
         assert "<title>failing: example.com" in page

@@ -12,7 +12,6 @@ from exporter.metrics.flow_state import FlowStates
 from exporter.metrics.store import BuildInfo, Store
 from exporter.model import Awaited, Flow, Leg, Outcome, Receiving, Sending
 from exporter.web.application import create_application
-from exporter.web.flow_routes import flow_routes
 from tests.unit.flow_samples import FLOW, IMAP, NOW, SUBMISSION
 from tests.unit.test_flow_metrics import BOUNCED, DELIVERED
 
@@ -39,7 +38,6 @@ async def client() -> AsyncIterator[TestClient]:  # type: ignore[type-arg] # of 
     application = create_application(
         store=store, ready=lambda: True, configuration=lambda: iter(()), clock=lambda: NOW + 60
     )
-    application.add_routes(flow_routes(store.flows, lambda: NOW + 60))
     async with TestClient(TestServer(application)) as made:
         yield made
 
