@@ -26,7 +26,7 @@ from exporter.net.readiness import Readiness, Wait, Watch
 from exporter.net.stamps import Arrivals, acknowledge_at_once
 from exporter.net.stream_errors import CLOSED, StreamError, not_connected, translated
 from exporter.net.tls_records import TlsRecords
-from exporter.protocol.dialogue import ChannelBinding, quoted
+from exporter.protocol.dialogue import ChannelBinding, quoted, unfinished
 
 __all__ = ["Stream", "StreamError"]
 
@@ -294,7 +294,7 @@ class Stream:
     def _ended(self, end: StreamError) -> StreamError:
         """Why no more data comes, with the incomplete line that was received."""
         left = self._buffer.take_all()
-        return StreamError(end.reason, end.detail + (f" after {quoted(left)}, in the middle of a line" if left else ""))
+        return StreamError(end.reason, end.detail + (f" after {unfinished(left)}, in the middle of a line" if left else ""))
 
     async def _arrival(self, *, wait: bool = True) -> bytes:
         """The next received data; empty if the server closed the connection, or nothing is there without waiting.

@@ -278,6 +278,11 @@ def quoted(data: bytes) -> str:
     return f'"{text}"' if len(text) <= MAX_QUOTE else f'"{text[:MAX_QUOTE]}{CUT_QUOTE.decode()}'
 
 
+def unfinished(line: bytes) -> str:
+    """The beginning of a line, quoted as one that is cut: it may end in the middle of a secret."""
+    return quoted(line + b"...")
+
+
 def announcement(items: Iterable[bytes]) -> tuple[str, ...]:
     """Announced capabilities as text, with single spaces.
 

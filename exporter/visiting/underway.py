@@ -12,7 +12,7 @@ from OpenSSL import SSL
 
 from exporter.model import Endpoint, FailureReason, Login, Phase, Resolution, Withheld
 from exporter.net.stream import Stream, StreamError
-from exporter.protocol.dialogue import Dialogue, DialogueError, quoted
+from exporter.protocol.dialogue import Dialogue, DialogueError, quoted, unfinished
 from exporter.protocol.protocols import PROTOCOLS
 from exporter.protocol.session import Client
 from exporter.visiting.connect import NoContext, World, connect_any, look_up, to_try
@@ -77,7 +77,7 @@ class Underway:
         if self._stream is None or self.notes.phase is Phase.TLS:
             return waited
         if begun := self._stream.unread():
-            return f"{waited}; the server began to say {quoted(begun)}"
+            return f"{waited}; the server began to say {unfinished(begun)}"
         last = self.notes.heard_last
         return f"{waited}; the server last said {quoted(last)}" if last else waited
 

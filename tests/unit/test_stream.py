@@ -99,7 +99,7 @@ async def test_all_of_it_is_sent_however_slowly_the_server_reads() -> None:
 async def test_a_connection_that_ends_says_what_came_last() -> None:
     async with connected(says(b"220 hello\r\n421 goodb")) as stream:
         assert b"220 hello" == await stream.read_line(LIMIT)
-        expected = 'the server closed the connection after "421 goodb", in the middle of a line'
+        expected = 'the server closed the connection after "421 goodb...", in the middle of a line'
         assert (FailureReason.CONNECTION_CLOSED, expected) == await failure(stream.read_line(LIMIT))
 
 

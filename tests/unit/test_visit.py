@@ -191,11 +191,11 @@ def test_a_server_that_stalls_is_a_timeout_in_its_phase(
     ("script", "says"),
     [
         ([], "no reply within 7 s"),
-        ([b"+OK PO"], 'no reply within 7 s; the server began to say "+OK PO"'),
-        ([b"+OK POP3\r"], 'no reply within 7 s; the server began to say "+OK POP3\\x0d"'),
+        ([b"+OK PO"], 'no reply within 7 s; the server began to say "+OK PO..."'),
+        ([b"+OK POP3\r"], 'no reply within 7 s; the server began to say "+OK POP3\\x0d..."'),
         ([POP3_GREETING], "no reply within 7 s"),
         ([POP3_GREETING, b"+OK\r\nUSER\r\nTOP\r\n"], 'no reply within 7 s; the server last said "TOP"'),
-        ([POP3_GREETING, b"+OK\r\nUSER\r\nTO"], 'no reply within 7 s; the server began to say "TO"'),
+        ([POP3_GREETING, b"+OK\r\nUSER\r\nTO"], 'no reply within 7 s; the server began to say "TO..."'),
     ],
 )
 def test_a_timeout_quotes_what_the_server_said_of_an_unfinished_reply(script: list[bytes], says: str) -> None:
@@ -203,6 +203,15 @@ def test_a_timeout_quotes_what_the_server_said_of_an_unfinished_reply(script: li
 
     assert result.failure is not None
     assert says == result.failure.detail
+
+
+def test_a_line_that_ends_within_the_secret_does_not_show_its_beginning() -> None:
+    script = [POP3_GREETING, POP3_CAPA, b"+OK\r\n", b"-ERR not " + SECRET[:5]]
+
+    result, _ = probe(pop3(timeout=7.0), Stalling(script), login=LOGIN)
+
+    assert result.failure is not None
+    assert '"-ERR not <redacted>..."' in result.failure.detail
 
 
 def test_a_withheld_login_is_a_failure_after_everything_else_was_probed() -> None:
