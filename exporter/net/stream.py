@@ -294,7 +294,8 @@ class Stream:
     def _ended(self, end: StreamError) -> StreamError:
         """Why no more data comes, with the incomplete line that was received."""
         left = self._buffer.take_all()
-        return StreamError(end.reason, end.detail + (f" after {unfinished(left)}, in the middle of a line" if left else ""))
+        broken_off = f" after {unfinished(left)}, in the middle of a line" if left else ""
+        return StreamError(end.reason, end.detail + broken_off)
 
     async def _arrival(self, *, wait: bool = True) -> bytes:
         """The next received data; empty if the server closed the connection, or nothing is there without waiting.
