@@ -95,6 +95,8 @@ def _public_key(path: Path) -> bytes:
 
 def _read(path: Path) -> bytes:
     try:
+        if path.is_fifo():  # reading it would wait for somebody who writes, and again at each reload
+            raise ValueError(f"{_shown(path)} is a pipe, which cannot be read again; name a file")
         with path.open("rb") as file:
             content = file.read(MAX_PEM_BYTES + 1)
     except FileNotFoundError:

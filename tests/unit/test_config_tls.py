@@ -42,6 +42,7 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (directory / "serial1.pem").write_bytes(_with_serial_1())
     (directory / "huge.pem").touch()
     os.truncate(directory / "huge.pem", 4 * 1024 * 1024 + 1)
+    os.mkfifo(directory / "pipe.pem")
     return directory
 
 
@@ -76,6 +77,11 @@ def test_certificate_files_are_found_beside_the_configuration(pem: Path, files: 
     [
         ("ca_file: client.key", 'ca_file: "{}/client.key" holds no certificate in PEM; name a file with one'),
         ("ca_file: huge.pem", 'ca_file: "{}/huge.pem" is larger than 4194304 bytes; name a PEM file'),
+        ("ca_file: pipe.pem", 'ca_file: "{}/pipe.pem" is a pipe, which cannot be read again; name a file'),
+        (
+            "client_cert_file: pipe.pem",
+            'client_cert_file: "{}/pipe.pem" is a pipe, which cannot be read again; name a file',
+        ),
         (
             "client_cert_file: client.pem",
             'client_cert_file: "{}/client.pem" holds no private key in PEM; write its file as client_key_file',
