@@ -64,7 +64,8 @@ SWITCHED_OFF: Final = (
         rb"less secure app",
         # Gmail, Outlook.com and many others.
         rb"not enabled for " + _SERVICE,
-        rb"\b%s(?:[ /](?:and|or|%s|AUTH|access|service|logins?|protocol|is|are|has|have|been|currently)){0,6}"
+        rb"\b%s(?:[ /](?:and|or|%s|AUTH(?:entication)?|access|service|logins?|protocol|is|are|has|have|been|currently|"
+        rb"for|this|the|your|user|account|mailbox)){0,7}"
         rb" (?:not (?:been )?(?:enabled|activated|allowed|permitted)|(?:dis|de)a(?:bled|ctivated)|"
         rb"disabled|switched off|turned off|blocked|forbidden|prohibited)" % (_SERVICE, _SERVICE),
         # Zoho; Zimbra.
@@ -129,7 +130,7 @@ ABOUT_THE_ACCOUNT: Final = (
         rb"app(?:lication)?[- ]?specific password|application password is required|parol prilozheniya",
         rb"authori[sz](?:ation|ed) code|ERR\.LOGIN\.[A-Z]|\b(?:2|two)[- ]?(?:FA\b|factor|step)|\bMFA\b|multi-?factor",
         # Gmail: a person has to say first that it was them.
-        rb"log ?in (?:via|with) your web browser|Web login required",
+        rb"log ?in (?:via|with) your web browser|Web ?login ?required",
         # Yahoo, iCloud, cPanel, Kerio: every further try makes it last longer.
         rb"too many (?:\w{1,20} ){0,2}(?:bad|fail\w{0,4}|invalid|unsuccessful|incorrect|wrong)(?! command| recipient)",
         rb"too many (?:log ?in|auth\w{0,12}) (?:error|fail)",
@@ -216,7 +217,9 @@ OUTAGE: Final = (
         + rb" (?:fork|exec|connect|contact|reach|look ?up|get|open|read|access|scan|stat|fetch|load|retrieve|query)",
         rb"tim(?:ed|e) ?-?out|unavailable|not available|no such file|has no \S{0,20}maildir",
         _spelt(
-            """später, spaeter, vorübergehend, vorruebergehend, nicht verfügbar, nicht erreichbar, wartung, überlastet,
+            """zu viele verbindungen, trop de connexions, demasiadas conexiones, muitas conexões, troppe connessioni,
+            te veel verbindingen, za dużo połączeń, слишком много, 连接数, 連接數, 接続数,
+            später, spaeter, vorübergehend, vorruebergehend, nicht verfügbar, nicht erreichbar, wartung, überlastet,
             plus tard, indisponible, erreur interne, erreur du serveur, más tarde, mas tarde, no disponible,
             error interno, error del servidor, mantenimiento, mais tarde, indisponível, indisponivel, erro interno,
             manutenção, più tardi, piu tardi, non disponibile, errore interno, manutenzione, tillfälligt,
@@ -267,11 +270,15 @@ CREDENTIALS: Final = (
     row(
         FailureReason.AUTH_REJECTED,
         rb"passw|passphrase|pass ?code|credential|user ?(?:name|id)|\bpwd\b|\bpasskey",
-        rb"(?:\bun|\bnot )(?:authori[sz]|authenticat)ed|mailbox (?:has been |is |was )?deactivated",
+        rb"(?:\bun|\bnot )(?:authori[sz]|authenticat)ed",
+        rb"mailbox (?:has been |is |was )?(?:deactivated|disabled|suspended|blocked)",
         _near(_LOGIN, _NO),
         # In every language the word for it is enough where nothing speaks of an outage.
         _spelt(
-            """passwort, kennwort, anmeld, zugangsdaten, fehlgeschlagen, benutzer, mot de passe, identifi, connexion,
+            """passwort, kennwort, anmeld, zugangsdaten, fehlgeschlagen, benutzer, zugriff verweigert, gesperrt,
+            accès refusé, compte bloqué, acceso denegado, cuenta bloqueada, accesso negato, account bloccato,
+            acesso negado, conta bloqueada, toegang geweigerd, доступ запрещ, заблокиров,
+            mot de passe, identifi, connexion,
             authentifi, contraseña, contrasena, autentic, autentific, clave, usuario, usuário, senha,
             palavra-passe, credenci, credenzial, autenticaz, utente, wachtwoord, aanmeld, inlogg, lösenord, losenord,
             adgangskode, kodeord, passord, salasana, hasło, haslo, hasła, hasla, logowani, heslo, přihlá, prihla, jelsz,

@@ -78,6 +78,7 @@ SMTP: Final[Refusals] = {
         b"500 5.7.0 Unknown AUTH error -4 (Bad username or password?).",  # Sun's messaging server
         b"535 5.7.8 Niepoprawne dane logowania",  # Polish providers
         b"535 user disabled",
+        b"534 5.7.9 WebLoginRequired",  # Gmail, as some libraries shorten it
         b"535 Authentication failed, please check your mail server settings",
         b"535 5.7.8 Error: authentication failed: server rejected credentials",
         b"550 5.7.1 IP blocked due to too many failed logins",
@@ -130,6 +131,7 @@ SMTP: Final[Refusals] = {
         b"550 5.7.30 Basic authentication is not supported for Client Submission.",
         b"535 5.7.8 Error: authentication failed: This user does not have access rights to this service",  # Yandex
         b"550 User has no permission",  # NetEase
+        b"550 5.7.1 SMTP authentication is disabled for this user",
         b"535 5.7.8 SMTP access is disabled for this account",
         b"535 5.7.139 Authentication unsuccessful, Access has been blocked by Conditional Access policies.",
         "535 Error: SMTP服务未开启".encode(),
@@ -237,6 +239,13 @@ IMAP: Final[Refusals] = {
         b"NO Error: login failed for node 3",
         b"NO This mailbox has been deactivated",
         b"NO login locked after 5 attempts",
+        b"NO Sorry, your mailbox has been disabled",
+        b"NO LOGIN failed. Account is blocked. Login to your account via a web browser to verify it.",  # Exchange
+        b"NO Zugriff verweigert",
+        b"NO Konto gesperrt",
+        "NO Accès refusé".encode("iso-8859-1"),
+        b"NO Acceso denegado",
+        "NO Доступ запрещён".encode(),
         # Conditions of another meaning.
         b"BAD Authentication failed",
         b"BAD LOGIN failed",
@@ -301,6 +310,8 @@ IMAP: Final[Refusals] = {
         b"NO Authentication backend failure",
         b"NO login failed: cannot open mailbox",
         "NO サービスは現在利用できません".encode(),
+        b"NO Trop de connexions",
+        "NO Слишком много соединений".encode("koi8-r"),
         b"NO",
         b"NO not today",
     ),
@@ -312,6 +323,7 @@ IMAP: Final[Refusals] = {
         b"NO [ALERT] You are yet to enable IMAP for your account. Please contact your administrator (Failure)",  # Zoho
         b"NO account does not have IMAP access enabled",  # Zimbra
         b"NO IMAP service is disabled",
+        b"NO IMAP access for this user is disabled",
         b"NO Mailbox does not allow IMAP access",
         b"NO User is not allowed to use IMAP",
         b"NO The user is not permitted to access IMAP",
