@@ -129,6 +129,9 @@ class OpenMailbox:
         if key == b"UID" and criteria:
             chosen = {number for number, _ in self._chosen(criteria.pop(0), by_uid=True)}
             return [(number, letter) for number, letter in found if number in chosen]
+        if key == b"OR" and len(criteria) > 1:
+            either = [*self._filtered(found, criteria), *(self._filtered(found, criteria) if criteria else ())]
+            return sorted(dict(either).items())
         name = criteria.pop(0) if key == b"HEADER" and len(criteria) > 1 else key
         if not criteria or (name is key and key not in (b"FROM", b"SUBJECT")):
             raise NotUnderstoodError

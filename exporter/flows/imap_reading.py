@@ -13,10 +13,11 @@ from exporter.flows.assignment import Assignment
 from exporter.flows.dates import internal_date
 from exporter.flows.desk import Desk
 from exporter.flows.headers import read_headers
-from exporter.flows.imap_mailboxes import FIELDS, NEWEST, ImapMailboxes
+from exporter.flows.imap_mailboxes import NEWEST, ImapMailboxes
 from exporter.flows.imap_taking import ImapTaking
 from exporter.flows.ledger import GRACE, Moment
 from exporter.flows.matching import literal, matches
+from exporter.flows.message import HEADER, SUBJECT
 from exporter.flows.pace import LEAST_PAUSE, Pace
 from exporter.flows.watched_mailboxes import WINDOW, WatchedMailbox
 from exporter.model import FailureReason, Flow
@@ -28,6 +29,9 @@ from exporter.visiting.visit import Inside
 
 FEW: Final = 20
 """Up to this many new messages are fetched one by one. If there are more, the server searches for ours."""
+
+OURS: Final = b'OR %s SUBJECT "%s"' % (find.has_field(HEADER), SUBJECT.strip().encode())
+"""The search for messages that may be ours. Some servers, such as Yahoo's, find nothing by other fields' names."""
 
 REPORTS: Final = b'HEADER Content-Type "delivery-status"'
 """The search for delivery status notifications (RFC 6522)."""
@@ -146,7 +150,7 @@ class ImapReading:
 
     async def _picked(self, among: bytes, new: Sequence[int]) -> list[int]:
         """Picks from many new messages: those that may be ours, notifications, and in any case the newest."""
-        marked = await self._mailboxes.search(among, (find.has_field(FIELDS[0]),))
+        marked = await self._mailboxes.search(among, (OURS,))
         if marked is None:
             return list(new[-NEWEST:])
         reports = await self._mailboxes.search(among, (REPORTS,)) if self._work.reads_bounces else None
@@ -156,7 +160,7 @@ class ImapReading:
         """Look for leftovers of earlier runs among the messages with these numbers."""
         self._taking.begin(bodies=False)
         among = b"%d:%d" % (first, last)
-        found = await self._mailboxes.search(among, (find.has_field(FIELDS[0]),))
+        found = await self._mailboxes.search(among, (OURS,))
         if found is not None and self._work.reads_bounces:
             # Notifications may have arrived while the exporter was not running.
             reports = await self._mailboxes.search(among, (REPORTS,))

@@ -7,9 +7,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from exporter.demo import imap_mailbox
+from exporter.flows import message, signature
+from exporter.flows.signature import MessageToken
 from exporter.model import Awaited, Flow, Outcome, Protocol, Receiving
-from tests.servers.flow_bench import Bench, flow_bench, until
+from tests.servers.flow_bench import KEY, Bench, flow_bench, until
 
+ME = "me@bench.example"
 FOREIGN = b"From: a@b.example\r\nSubject: hello\r\n\r\nbody\r\n"
 
 
@@ -50,6 +54,24 @@ async def test_a_mailbox_that_cannot_be_opened_is_told_with_the_phase(answer: by
     await until(lambda: told.all)
     assert (Outcome.RECEIVE_FAILED, "mailbox_unavailable") == (told.all[0].outcome, told.all[0].reason)
     assert detail == told.all[0].detail
+
+
+async def test_a_server_that_searches_no_unusual_fields_shows_an_earlier_runs_message_by_its_subject(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Yahoo's header search finds nothing, and does not say so."""
+    every = imap_mailbox._fields
+    monkeypatch.setattr(
+        imap_mailbox, "_fields", lambda letter: [f for f in every(letter) if not f[0].startswith(b"X-")]
+    )
+    sent_at = time.time() - 5.0
+    token = signature.sign(MessageToken(signature.mark("here"), 7, sent_at), KEY)
+    bench.folder().add(message.build(token, "here", ME, "here@bench.example", sent_at))
+    bench.folder().add(FOREIGN)
+    _, told = bench.begin(bench.flow())
+    await until(lambda: told.all)
+    assert ([Outcome.DELIVERED], [("here", "own")]) == ([each.outcome for each in told.all], told.gone)
+    assert [FOREIGN] == [letter.octets for letter in bench.folder().letters.values()]
 
 
 async def test_a_pop3_server_without_top_loses_no_message(bench: Bench) -> None:
