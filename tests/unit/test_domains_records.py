@@ -104,6 +104,11 @@ class TestPolicy:
         with pytest.raises(InvalidError, match=complaint.replace("*", ".")):
             parse_policy(GOOD.replace(*change))
 
+    def test_is_the_same_in_another_order(self) -> None:
+        first, second = b"mx: mail.example.com\r\n", b"mx: *.example.net\r\n"
+        others = [GOOD.replace(first + second, second + first + first), GOOD.replace(second, b""), GOOD + b"later: 1\n"]
+        assert [True, False, True] == [parse_policy(GOOD).digest == parse_policy(each).digest for each in others]
+
     def test_of_a_key_that_stands_there_twice_the_first_counts(self) -> None:
         assert Mode.ENFORCE is parse_policy(GOOD + b"mode: none\r\n").mode
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -141,10 +140,9 @@ def _changed_without_id(here: Examination, found: PolicyFound) -> bool | None:
     if found.policy is None or found.id is None:
         return None
     known = here.memory.policies
-    digest = hashlib.sha256(repr(found.policy).encode()).hexdigest()
     if found.id not in known and len(known) >= MAX_REMEMBERED:
         known.clear()
-    changed = known.setdefault(found.id, digest) != digest
+    changed = known.setdefault(found.id, found.policy.digest) != found.policy.digest
     if changed:
         told = f"the policy is another than before, and its id is {found.id} as before: senders keep the old one"
         here.report(DomainProblem.MTA_STS_CHANGED_WITHOUT_ID, CHECK, told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,6 +49,11 @@ class StsPolicy:
     mode: Mode
     patterns: tuple[str, ...]
     max_age: int
+
+    @property
+    def digest(self) -> str:
+        """The same for policies that mean the same: the order of the hosts does not matter."""
+        return hashlib.sha256(repr((self.mode.value, sorted(set(self.patterns)), self.max_age)).encode()).hexdigest()
 
     def lists(self, host: str) -> bool:
         """Whether the policy lists an MX host (section 4.1)."""
