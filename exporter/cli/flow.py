@@ -100,6 +100,9 @@ class _Watch:
         self.states.newest(flow, arrived_at)
         self.changed.set()
 
+    def forgotten(self, flow: str, mx: str) -> None:
+        self.states.forgotten(flow, mx)
+
     def held_up(self, flow: str, mx: str, why: str) -> None:
         self.states.held_up(flow, mx, why)
         if why:

@@ -50,6 +50,9 @@ class FlowObserver(Interface):
     def newest(self, flow: str, arrived_at: float | None) -> None:
         """The newest message that a flow awaits arrived at this Unix time; `None` if there is none."""
 
+    def forgotten(self, flow: str, mx: str) -> None:
+        """An MX host is no longer one of the flow's domain; empty if its hosts can be looked up again."""
+
     def held_up(self, flow: str, mx: str, why: str) -> None:
         """A flow cannot work for this reason, which is for people; empty if it can again."""
 
@@ -129,6 +132,17 @@ class Desk:
             self._former.discard(ledger.mark)
             self._index()
         return ledger
+
+    def keep_hosts(self, flow: Flow, hosts: Iterable[str]) -> None:
+        """Forget the other MX hosts of a flow, once none of their messages is in flight."""
+        kept = set(hosts)
+        for (name, mx), ledger in list(self._ledgers.items()):
+            if name == flow.name and mx not in kept and not len(ledger):
+                del self._ledgers[name, mx]
+                self._last.pop((name, mx), None)
+                self._former.add(ledger.mark)
+                self._index()
+                self.observer.forgotten(name, mx)
 
     def ledgers(self, names: Iterable[str]) -> Iterator[Ledger]:
         """The ledgers of these flows."""

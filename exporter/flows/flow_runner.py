@@ -106,6 +106,7 @@ class FlowRunner:
         except OSError as error:
             await self._not_found(flow, error)
             return
+        self.desk.keep_hosts(flow, [mx for mx, _ in endpoints])
         await asyncio.gather(*(self._send(flow, mx, endpoint, connection) for mx, endpoint in endpoints))
 
     async def stop(self, within: float) -> None:

@@ -113,6 +113,10 @@ class FlowStates:
         if state is not None:
             self._states[flow, ""] = replace(state, newest_at=arrived_at, searched=True)
 
+    def forgotten(self, flow: str, mx: str) -> None:
+        """The flow has no such MX host any more."""
+        self._states.pop((flow, mx), None)
+
     def held_up(self, flow: str, mx: str, why: str) -> None:
         """A flow cannot work for this reason; empty if it can again."""
         state = self._state(flow, mx)

@@ -194,14 +194,21 @@ class Bench:
         return self.post.mailboxes(f"{user}@{DOMAIN}")[name]
 
     def begin(
-        self, *flows: Flow, told: Told | None = None, run: str = "", hosts: Mapping[str, Sequence[str]] | None = None
+        self,
+        *flows: Flow,
+        told: Told | None = None,
+        run: str = "",
+        hosts: Mapping[str, Sequence[str] | OSError] | None = None,
     ) -> tuple[FlowRunner, Told]:
         """Another process, so to speak, that runs these flows."""
         told = told or Told()
         visitor = Visitor(World(Resolver(DnsSettings()), TlsContexts()), Logins(time.monotonic, LoginBackoff()))
 
         async def exchangers(domain: str) -> Sequence[str]:
-            return (hosts or {})[domain]
+            found = (hosts or {})[domain]
+            if isinstance(found, OSError):
+                raise found
+            return found
 
         begun = FlowRunner(visitor, told, exchangers, run)
         self._running.append(begun)

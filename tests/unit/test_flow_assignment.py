@@ -39,6 +39,9 @@ class Diary:
     def newest(self, flow: str, arrived_at: float | None) -> None:
         self.newest_at.append((flow, arrived_at))
 
+    def forgotten(self, flow: str, mx: str) -> None:
+        raise AssertionError((flow, mx))
+
     def held_up(self, flow: str, mx: str, why: str) -> None:
         self.troubles.append((flow, mx, why))
 

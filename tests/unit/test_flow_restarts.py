@@ -129,6 +129,27 @@ async def test_mx_hosts_are_handed_a_message_each_and_have_series_of_their_own(b
     assert not any(line.startswith(b"AUTH") for line in bench.commands(Protocol.SMTP))
 
 
+async def test_series_of_mx_hosts_end_with_the_hosts_and_those_of_a_failed_look_up_with_the_next(bench: Bench) -> None:
+    flow = bench.flow()
+    assert flow.sending is not None
+    port_25 = replace(flow.sending.endpoint, credentials=None)
+    flow = replace(flow, sending=Sending(ME, flow.sending.recipient, port_25, mx="bench.example"))
+    hosts: dict[str, list[str] | OSError] = {}
+    begun, told = bench.begin(flow, hosts=hosts)
+    seen = []
+    for found in (OSError("the nameserver is silent"), ["127.0.0.1", "localhost"], ["localhost"], ["localhost"]):
+        hosts["bench.example"] = found
+        await begun.run(flow)
+        await until(lambda: told.all and not any(state.in_flight for state in told.of("here")))
+        seen.append([(state.mx, state.latest is not None) for state in told.of("here")])
+    assert [
+        [("", True)],
+        [("127.0.0.1", True), ("localhost", True)],
+        [("localhost", True)],
+        [("localhost", True)],
+    ] == seen
+
+
 async def test_a_flow_that_is_changed_keeps_its_message_in_flight(bench: Bench) -> None:
     flow = bench.flow("late")
     begun, told = bench.begin(flow)
