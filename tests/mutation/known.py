@@ -93,6 +93,12 @@ KNOWN: Final[Mapping[tuple[str, str, str, str], str]] = {
     (
         "exporter/protocol/pop3.py",
         "Pop3.log_in",
+        "0",
+        "1",
+    ): "No line fits into one octet, either.",
+    (
+        "exporter/protocol/pop3.py",
+        "Pop3.log_in",
         "b''",
         "not b''",
     ): "USER and PASS take no notice of the timestamp, and APOP is not among the commands without one.",

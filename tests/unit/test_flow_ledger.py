@@ -102,11 +102,13 @@ def test_what_is_not_found_is_lost_where_the_mailbox_can_be_read(ledger: Ledger)
     entry = handed_in(ledger)
     assert not ledger.overdue(at(GIVE_UP - 1))
     assert [] == ledger.give_up(at(GIVE_UP - 1), None)
+    younger = handed_in(ledger, 60)
     assert ledger.overdue(at(GIVE_UP))
     (lost,) = ledger.give_up(at(GIVE_UP), None)
     assert (Outcome.LOST, Leg.TRANSIT, "") == outcome(lost)
     assert {Leg.SUBMIT: 0.5} == lost.legs
     assert Standing.LEFTOVER is ledger.standing(entry.token, entry.text, at(GIVE_UP + 1))[0]
+    assert [younger] == list(ledger)
 
 
 def test_what_is_not_found_is_receive_failed_where_it_cannot_be_read(ledger: Ledger) -> None:
