@@ -150,7 +150,7 @@ class Assignment:
             for flow in self._flows
             if flow.awaited is not None
             and not names.isdisjoint(flow.receiving.mailboxes)
-            and (found_too or self._to_search.get((flow.name, mailbox), 1) > 0)
+            and (found_too or self._to_search.get((flow.name, mailbox)) != 0)
         ]
 
     def windows(self, flow: Flow, place: WatchedMailbox, most: int) -> Iterator[tuple[int, int]]:

@@ -191,7 +191,7 @@ class TestInFlight:
         assert [1000.0 + FLOW.give_up, 1010.0 + 3.0] == bench.work.deadlines(3.0)
 
     def test_every_mailbox_is_looked_at_where_a_message_is_to_be_judged_or_given_up(self, bench: Bench) -> None:
-        bench.give(FLOW)
+        bench.give(FLOW, OTHER)
         entry = bench.sent()
         assert not bench.work.needs_full_look(bench.desk.now())
         bench.found(entry)
@@ -200,7 +200,7 @@ class TestInFlight:
         assert bench.work.needs_full_look(bench.desk.now())
 
     def test_every_mailbox_is_looked_at_before_a_message_is_called_lost(self, bench: Bench) -> None:
-        bench.give(FLOW)
+        bench.give(FLOW, OTHER)
         bench.sent()
         bench.clock.at += FLOW.give_up
         assert bench.work.needs_full_look(bench.desk.now())
