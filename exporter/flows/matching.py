@@ -52,14 +52,15 @@ def _glob(pattern: str, text: str) -> bool:
     It backtracks only to the last `*`. So hostile text cannot take more steps than the product of both lengths.
     """
     pattern, text = pattern.casefold(), text.casefold()
-    at, place, star, retry = 0, 0, -1, 0
+    at, place, retry = 0, 0, 0
+    star: int | None = None
     while at < len(text):
         if place < len(pattern) and pattern[place] == "*":
             star, retry = place, at
             place += 1
         elif place < len(pattern) and pattern[place] in ("?", text[at]):
             at, place = at + 1, place + 1
-        elif star >= 0:
+        elif star is not None:
             retry += 1
             at, place = retry, star + 1
         else:

@@ -123,6 +123,14 @@ def by_exchange() -> bytes:
     )
 
 
+@pytest.mark.parametrize(("before", "found"), [(2, True), (3, False)])
+def test_a_header_that_names_our_message_is_sought_among_three(before: int, found: bool) -> None:
+    head, _, rest = by_exchange().partition(b"References: ")
+    others = b"In-Reply-To: <x@example.com>\r\n" * before
+
+    assert found is (read_bounce(others + head + rest.partition(b"\r\n")[2], KEY) is not None)
+
+
 def by_gmail() -> bytes:
     """Gmail's `Diagnostic-Code` is folded, and the report stands within a multipart of its own."""
     return (
