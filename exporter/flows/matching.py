@@ -52,7 +52,7 @@ def _glob(pattern: str, text: str) -> bool:
     It backtracks only to the last `*`. So hostile text cannot take more steps than the product of both lengths.
     """
     pattern, text = pattern.casefold(), text.casefold()
-    at, place, retry = 0, 0, 0
+    at = place = retry = 0
     star: int | None = None
     while at < len(text):
         if place < len(pattern) and pattern[place] == "*":

@@ -6,8 +6,9 @@ import re
 from types import MappingProxyType
 from typing import Final
 
-REGISTERED: Final = MappingProxyType({0: 0, 1: 10, 2: 4, 3: 6, 4: 7, 5: 6, 6: 10, 7: 30})
-"""The subjects in IANA's registry, each with its highest detail. There are no gaps."""
+REGISTERED: Final = MappingProxyType({1: 10, 2: 4, 3: 6, 4: 7, 5: 6, 6: 10, 7: 30})
+"""The subjects in IANA's registry, each with its highest detail. There are no gaps.
+Subject 0 has only detail 0, which is the general code of a class."""
 
 MAX_BEFORE: Final = 64
 """The code must be within this many characters. It follows the reply code."""

@@ -61,6 +61,18 @@ KNOWN: Final[Mapping[tuple[str, str, str, str], str]] = {
         "at > end",
     ): "Reading at the end is an IndexError, which ends the list as well.",
     (
+        "exporter/flows/bounces.py",
+        "_action",
+        "1",
+        "2",
+    ): "Only the first part is looked at.",
+    (
+        "exporter/flows/ledger.py",
+        "Ledger.__init__",
+        "10",
+        "11",
+    ): "The number is a choice: numbers would go on after a restart with eleven messages a second, too.",
+    (
         "exporter/flows/ledger.py",
         "Ledger.next_token",
         "1",

@@ -62,6 +62,12 @@ def test_a_footer_is_told_with_its_words() -> None:
     assert '17 octets were added at the end: "-- External mail\\n"' == found(sent() + b"-- External mail\r\n")
 
 
+def test_what_is_added_before_the_last_letter_is_told_with_its_place() -> None:
+    whole, last = sent().rstrip(), len(body(TEXT).replace(b"\r\n", b"\n").rstrip()) - 1
+    assert '1 octets were added at the end: "!"' == found(whole + b"!\r\n")
+    assert f'1 octets were added at octet {last}: "!"' == found(whole[:-1] + b"!" + whole[-1:] + b"\r\n")
+
+
 def test_a_difference_of_spaces_and_line_ends_can_be_seen() -> None:
     told = found(sent().replace(b"arrives.\r\n", b"arrives. \r\n").replace(b"wanted.\r\n", b"wanted.\r\n\r\n")) or ""
     assert 'were "\\nIt may' in told

@@ -143,7 +143,9 @@ def test_the_server_may_write_its_name_in_many_ways(begin: bytes) -> None:
     )
 
 
-@pytest.mark.parametrize("begin", [b"b.test (a.test)", b"a.test 2", b"a.test b.test", b'"a.test', b"i=1", b"(a.test"])
+@pytest.mark.parametrize(
+    "begin", [b"b.test (a.test)", b"a.test 2", b"a.test b.test", b'"a.test', b'"" (a.test)', b"i=1", b"(a.test"]
+)
 def test_another_server_is_not_this_one(begin: bytes) -> None:
     assert {} == results(b"Authentication-Results: " + begin + b"; spf=pass\r\n", "a.test")
 

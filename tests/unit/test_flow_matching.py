@@ -88,7 +88,8 @@ def test_the_first_senders_count(before: int, expected: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("aaab", True), ("aab", True), ("ab", False), ("aabaab", True), ("aabb", False)]
+    ("text", "expected"),
+    [("aaab", True), ("aab", True), ("ab", False), ("aabaab", True), ("aabb", False), ("xab", False)],
 )
 def test_a_star_gives_way_one_character_at_a_time(text: str, expected: bool) -> None:
     headers = read_headers(f"Subject: {text}\r\n\r\n".encode())
