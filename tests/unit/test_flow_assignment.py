@@ -160,7 +160,7 @@ class TestStanding:
 
     def test_leftovers_are_searched_for_in_mailboxes_that_are_there(self, bench: Bench) -> None:
         bench.give(FLOW)
-        bench.work.places[INBOX].to_sweep = 7
+        bench.work.places[INBOX].to_sweep = 1
         assert not bench.work.is_sweeping()
         bench.work.places[INBOX].written = b"INBOX"
         assert bench.work.is_sweeping()
