@@ -107,10 +107,17 @@ def test_pop3_reads_lines_of_any_length() -> None:
     assert 0 == unreadable(play(read_back_maildrop(pop3, MailboxFacts("INBOX", messages=1), 1), script))
 
 
-def by_pop3(message: bytes) -> Played:
+def by_pop3(message: bytes, size: int | None = None) -> Played:
     pop3 = Pop3(endpoint(Protocol.POP3), "probe.example.com")
-    script = b"+OK 1 %d\r\n+OK\r\n" % len(message) + message + b".\r\n"
+    script = b"+OK 1 %d\r\n+OK\r\n" % (size or len(message)) + message + b".\r\n"
     return play(read_back_maildrop(pop3, MailboxFacts("INBOX", messages=1), 1), script)
+
+
+def test_a_size_that_counts_the_ends_of_lines_once_is_one() -> None:
+    # qmail and others announce the size of their file.
+    in_file = len(MAIL.replace(b"\r\n", b"\n"))
+    assert [0, 1, 1] == [unreadable(by_pop3(MAIL, size)) for size in (in_file, in_file - 1, in_file + 1)]
+    assert 0 == unreadable(read_back(sizes((8, in_file)) + piece(2, 8, MAIL)))
 
 
 def test_of_a_message_larger_than_anybody_reads_the_beginning_has_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

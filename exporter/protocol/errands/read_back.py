@@ -34,12 +34,14 @@ class _Reading:
 
     def __init__(self) -> None:
         self.octets = 0
+        self._lines = 0
         self._parser = BytesFeedParser(policy=compat32)
         self._spoilt = False
 
     def take(self, piece: bytes) -> None:
         """The next octets."""
         self.octets += len(piece)
+        self._lines += piece.count(b"\n")
         if not self._spoilt:
             try:
                 self._parser.feed(piece)
@@ -52,7 +54,9 @@ class _Reading:
             message = self._parser.close()
         except (ValueError, LookupError, RecursionError, MessageError):
             return False
-        return not self._spoilt and self.octets == min(size, MAX_READ) and bool(message.keys())
+        # qmail, Courier and others announce the size of their file, in which lines end with LF alone.
+        is_whole = self.octets == min(size, MAX_READ) or self.octets - self._lines == size
+        return is_whole and not self._spoilt and bool(message.keys())
 
 
 def read_back_mailbox(imap: Imap, facts: MailboxFacts, most: int) -> Dialogue[MailboxFacts]:
