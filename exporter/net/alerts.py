@@ -42,8 +42,14 @@ COMPLAINTS: Final[Mapping[str, str]] = {
     "wrong signature type": "the server signs the handshake with an algorithm that was not offered",
     "no shared cipher": "no cipher suite in common",
     "excessive message size": "the server's certificates are too large",
+    "bad record type": "what came is not part of the TLS session",
+    "decryption failed or bad record mac": "what came was damaged or altered on the way",
+    "packet length too short": "what came is not part of the TLS session",
 }
 """OpenSSL's own reasons, in words for people; the others are quoted."""
+
+VAGUE: Final = "record layer failure"
+"""What OpenSSL adds to a reason that says more."""
 
 UNREADABLE: Final[Mapping[str, str]] = {
     "ASN1 lib": "one of the server's certificates is so malformed that OpenSSL cannot read it",
@@ -70,7 +76,8 @@ def handshake_failure(error: Exception) -> str:
             for reason in reasons:
                 if reason in UNREADABLE:
                     return f"{UNREADABLE[reason]} ({', '.join(reasons)})"
-            return "; ".join(map(_in_words, reasons)) or "OpenSSL gave no reason"
+            told = [reason for reason in reasons if reason != VAGUE] or reasons
+            return "; ".join(map(_in_words, told)) or "OpenSSL gave no reason"
         case _:
             return type(error).__name__
 

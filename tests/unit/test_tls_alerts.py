@@ -51,6 +51,15 @@ def openssl(*reasons: str) -> SSL.Error:
             "the server sent alert certificate_required: it wants a client certificate",
         ),
         (openssl("wrong version number"), "the server did not answer with TLS (wrong version number)"),
+        (
+            openssl("bad record type", "record layer failure"),
+            "what came is not part of the TLS session (bad record type)",
+        ),
+        (
+            openssl("decryption failed or bad record mac", "record layer failure"),
+            "what came was damaged or altered on the way (decryption failed or bad record mac)",
+        ),
+        (openssl("record layer failure"), "OpenSSL: record layer failure"),
         (openssl("bad ecpoint"), "OpenSSL: bad ecpoint"),
         (openssl("bad ecpoint", "bad ecpoint", "bad length"), "OpenSSL: bad ecpoint; OpenSSL: bad length"),
         (
