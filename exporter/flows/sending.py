@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from exporter.flows import message, signature, status_codes
 from exporter.flows.desk import Desk
 from exporter.flows.ledger import InFlight, Ledger
 from exporter.model import Endpoint, FailureReason, Flow, Outcome, Phase, Secret, Sending
 from exporter.protocol.errands.hand_over import Submission, hand_over
 from exporter.visiting.visit import Inside, Visited, Visitor
+
+_BEFORE_LOGIN: Final = frozenset({Phase.GREETING, Phase.CAPABILITY})
+_TURNED_AWAY: Final = frozenset({FailureReason.SERVER_REFUSED, FailureReason.COMMAND_REFUSED})
+"""A greeting or an answer to EHLO that refuses."""
 
 
 async def send(flow: Flow, endpoint: Endpoint, ledger: Ledger, desk: Desk, visitor: Visitor) -> InFlight | None:
@@ -79,7 +85,11 @@ def _judge(visited: Visited[Submission]) -> tuple[Outcome, str, str]:
         return outcome, status_codes.reason(words, reply.code), f"{submission.stage} is answered with {reply}"
     if failure is None:
         return Outcome.SEND_FAILED, FailureReason.INTERNAL_ERROR, "the visit ended without an answer"
+    words = failure.detail.partition('"')[2]
     if failure.reason is FailureReason.SERVER_BUSY and failure.phase is not Phase.AUTH:
         # RFC 5321 3.8, 4.2.1: a 4yz greeting, or 421 at any time, asks to come back later.
-        return Outcome.DEFERRED, status_codes.reason(failure.detail.partition('"')[2], 421), failure.detail
+        return Outcome.DEFERRED, status_codes.reason(words, 421), failure.detail
+    if failure.phase in _BEFORE_LOGIN and failure.reason in _TURNED_AWAY and words.startswith("5"):
+        # RFC 5321 3.1: with 554 instead of a greeting a server takes no mail from this client.
+        return Outcome.REFUSED, status_codes.reason(words), failure.detail
     return Outcome.SEND_FAILED, failure.reason, failure.detail

@@ -23,6 +23,28 @@ async def bench(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
         yield made
 
 
+@pytest.mark.parametrize(
+    ("begins", "answer", "outcome", "reason"),
+    [
+        (b"220", b"554 5.7.1 blocked\r\n", Outcome.REFUSED, "5.7.1"),
+        (b"220", b"554 no service here\r\n", Outcome.REFUSED, "5.0.0"),
+        (b"220", b"421 4.7.0 later\r\n", Outcome.DEFERRED, "4.7.0"),
+        (b"220", b"250 hello\r\n", Outcome.SEND_FAILED, "protocol_error"),
+        (b"250-", b"550 5.7.25 no reverse DNS\r\n", Outcome.REFUSED, "5.7.25"),
+    ],
+)
+async def test_a_server_may_turn_away_before_the_login(
+    begins: bytes, answer: bytes, outcome: Outcome, reason: str, bench: Bench
+) -> None:
+    def turns_away(line: bytes, usual: bytes) -> bytes:
+        return answer if usual.startswith(begins) or line.startswith(b"HELO") else usual
+
+    bench.bends[Protocol.SMTP] = turns_away
+    begun, told = bench.begin(flow := bench.flow())
+    await begun.run(flow)
+    assert [(outcome, reason)] == [(each.outcome, each.reason) for each in told.all]
+
+
 @pytest.mark.parametrize("by", [Protocol.IMAP, Protocol.POP3])
 async def test_a_message_whose_submission_was_not_confirmed_is_removed_when_it_arrives(
     by: Protocol, bench: Bench
