@@ -23,7 +23,7 @@ from exporter.config.load import load
 from exporter.flows.flow_runner import FlowRunner
 from exporter.interrupts import INTERRUPTED
 from exporter.metrics.flow_state import FlowState, FlowStates
-from exporter.model import Flow, Flows, Leg, Outcome, Removal, Settled
+from exporter.model import Flow, Flows, Leg, Outcome, Settled
 from exporter.net.mail_exchangers import mail_exchangers
 from exporter.net.resolve import Resolver
 from exporter.net.tls import TlsContexts
@@ -73,7 +73,7 @@ def flow(name: str, config_files: tuple[str, ...], *, as_json: bool) -> None:
     sys.exit(0 if good else 1)
 
 
-class _Watch:
+class _Watch(FlowStates):
     """Keeps the results, and prints on standard error what delays them.
 
     Attributes:
@@ -81,30 +81,27 @@ class _Watch:
     """
 
     def __init__(self, flow: Flow) -> None:
+        super().__init__(time.time)
         self.changed = asyncio.Event()
-        self.states = FlowStates(time.time)
-        self.states.configure((flow,))
+        self.configure((flow,))
 
     def settled(self, settled: Settled) -> None:
-        self.states.settled(settled)
+        super().settled(settled)
         self.changed.set()
 
-    def removed(self, flow: str, mx: str, kind: Removal) -> None:
-        self.states.removed(flow, mx, kind)
-
     def in_flight(self, flow: str, mx: str, count: int) -> None:
-        self.states.in_flight(flow, mx, count)
+        super().in_flight(flow, mx, count)
         self.changed.set()
 
     def newest(self, flow: str, arrived_at: float | None) -> None:
-        self.states.newest(flow, arrived_at)
+        super().newest(flow, arrived_at)
         self.changed.set()
 
     def forgotten(self, flow: str, mx: str) -> None:
         self.states.forgotten(flow, mx)
 
     def held_up(self, flow: str, mx: str, why: str) -> None:
-        self.states.held_up(flow, mx, why)
+        super().held_up(flow, mx, why)
         if why:
             click.echo(f"{flow}{f' by {mx}' if mx else ''}: {why}", err=True)
         self.changed.set()
@@ -121,18 +118,18 @@ async def _run_once(flow: Flow, configuration: Configuration, watch: _Watch) -> 
                 await _until(watch, lambda state: state.searched or bool(state.held_up))
         else:
             await runner.run(flow)
-            if any(state.in_flight for state in watch.states.snapshot()):
+            if any(state.in_flight for state in watch.snapshot()):
                 click.echo(f"Sent; looking for it in {flow.receiving.endpoint.name}.", err=True)
             await _until(watch, lambda state: not state.in_flight)
     except TimeoutError:
         click.echo(f"{flow.receiving.endpoint.name} does not answer.", err=True)
     finally:
         await runner.stop(LEAVE_WITHIN)
-    return watch.states.snapshot()
+    return watch.snapshot()
 
 
 async def _until(watch: _Watch, done: Callable[[FlowState], bool]) -> None:
-    while not all(map(done, watch.states.snapshot())):
+    while not all(map(done, watch.snapshot())):
         watch.changed.clear()
         await watch.changed.wait()
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
-from typing import Protocol as Interface
 
 import structlog
 
@@ -19,7 +18,8 @@ from exporter.flows.ledger import Ledger, Moment
 from exporter.flows.matching import addresses
 from exporter.flows.message import HEADER, SUBJECT
 from exporter.flows.signature import MessageToken
-from exporter.model import MIN_FLOW_KEY, Flow, Flows, Outcome, Removal, Secret, SecretSource, Settled
+from exporter.metrics.flow_state import FlowStates
+from exporter.model import MIN_FLOW_KEY, Flow, Flows, Outcome, Secret, SecretSource, Settled
 from exporter.threads import in_own_thread
 
 UNKNOWN_AFTER: Final = 3600.0
@@ -33,28 +33,6 @@ KEY_WITHIN: Final = 10.0
 """Seconds to read the key. A flow must report an error if the file system hangs."""
 
 _OWN_LINE: Final = rb"(?m)^[ \t]*%s[ \t]*\r?$"
-
-
-class FlowObserver(Interface):
-    """Receives what flows find."""
-
-    def settled(self, settled: Settled) -> None:
-        """The outcome of a message is known."""
-
-    def removed(self, flow: str, mx: str, kind: Removal) -> None:
-        """A message was removed from a mailbox."""
-
-    def in_flight(self, flow: str, mx: str, count: int) -> None:
-        """This many messages are in flight now."""
-
-    def newest(self, flow: str, arrived_at: float | None) -> None:
-        """The newest message that a flow awaits arrived at this Unix time; `None` if there is none."""
-
-    def forgotten(self, flow: str, mx: str) -> None:
-        """An MX host is no longer one of the flow's domain; empty if its hosts can be looked up again."""
-
-    def held_up(self, flow: str, mx: str, why: str) -> None:
-        """A flow cannot work for this reason, which is for people; empty if it can again."""
 
 
 log = structlog.get_logger()
@@ -86,7 +64,7 @@ class Desk:
 
     def __init__(
         self,
-        observer: FlowObserver,
+        observer: FlowStates,
         *,
         run: str = "",
         clock: Callable[[], float] = time.monotonic,

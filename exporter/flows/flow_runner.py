@@ -11,9 +11,10 @@ from typing import Final, TypeAlias
 
 import structlog
 
-from exporter.flows.desk import Desk, FlowObserver
+from exporter.flows.desk import Desk
 from exporter.flows.reader import MailboxReader
 from exporter.flows.sending import send
+from exporter.metrics.flow_state import FlowStates
 from exporter.model import Endpoint, FailureReason, Flow, Flows, Outcome, Protocol, Proxy
 from exporter.schedule.job import Connections, Job, uncounted
 from exporter.visiting.visit import Visitor
@@ -35,7 +36,7 @@ _Login: TypeAlias = tuple[Protocol, str, int, str, str, Proxy | None]
 class FlowRunner:
     """Runs all flows of a process."""
 
-    def __init__(self, visitor: Visitor, observer: FlowObserver, exchangers: Exchangers, run: str = "") -> None:
+    def __init__(self, visitor: Visitor, observer: FlowStates, exchangers: Exchangers, run: str = "") -> None:
         """Prepare to run flows.
 
         Args:

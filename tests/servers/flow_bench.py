@@ -103,29 +103,29 @@ class Told(FlowStates):
         self.gone: list[tuple[str, str]] = []
 
     def settled(self, settled: Settled) -> None:
-        """See `FlowObserver`."""
+        """As the base class."""
         super().settled(settled)
         self.all.append(settled)
         self.changed.set()
 
     def removed(self, flow: str, mx: str, kind: Removal) -> None:
-        """See `FlowObserver`."""
+        """As the base class."""
         super().removed(flow, mx, kind)
         self.gone.append((flow, kind))
         self.changed.set()
 
     def in_flight(self, flow: str, mx: str, count: int) -> None:
-        """See `FlowObserver`."""
+        """As the base class."""
         super().in_flight(flow, mx, count)
         self.changed.set()
 
     def newest(self, flow: str, arrived_at: float | None) -> None:
-        """See `FlowObserver`."""
+        """As the base class."""
         super().newest(flow, arrived_at)
         self.changed.set()
 
     def held_up(self, flow: str, mx: str, why: str) -> None:
-        """See `FlowObserver`."""
+        """As the base class."""
         super().held_up(flow, mx, why)
         self.changed.set()
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +10,7 @@ from exporter.flows.desk import Desk
 from exporter.flows.ledger import GRACE, InFlight, Ledger
 from exporter.flows.message_judging import Copy
 from exporter.flows.watched_mailboxes import WINDOW, WatchedMailbox
+from exporter.metrics.flow_state import FlowStates
 from exporter.model import Awaited, Expected, Flow, Flows, Outcome, Receiving, Removal, Settled
 from tests.unit.flow_samples import FLOW, IMAP, KEY, NOW, arrived
 
@@ -19,13 +20,14 @@ REPORT = Flow(
 )
 
 
-@dataclass
-class Diary:
+class Diary(FlowStates):
     """Notes what it is told."""
 
-    outcomes: list[Settled] = field(default_factory=list)
-    newest_at: list[tuple[str, float | None]] = field(default_factory=list)
-    troubles: list[tuple[str, str, str]] = field(default_factory=list)
+    def __init__(self) -> None:
+        super().__init__()
+        self.outcomes: list[Settled] = []
+        self.newest_at: list[tuple[str, float | None]] = []
+        self.troubles: list[tuple[str, str, str]] = []
 
     def settled(self, settled: Settled) -> None:
         self.outcomes.append(settled)
