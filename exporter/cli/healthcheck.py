@@ -12,10 +12,11 @@ import socket
 import ssl
 import sys
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import click
 
+from exporter.cli.parsed import Parsed
 from exporter.cli.version import version_option
 
 PATH: Final = "/-/healthy"
@@ -37,31 +38,24 @@ ALIVE: Final = frozenset({HTTPStatus.OK, HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO
 UNIX: Final = "unix:"
 
 
-class AddressType(click.ParamType[tuple[str, int]]):
+def _place(text: str) -> tuple[str, int]:
     """What `run` takes as `--web.listen-address`, as host and port to connect to; a unix socket's path has port 0."""
-
-    name = "address"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
-        """Read an address, or say what to write."""
-        if value.startswith(UNIX) and value != UNIX:
-            return value, 0
-        match = ADDRESS.fullmatch(value)
-        if match is None or int(match["port"]) > HIGHEST_PORT:
-            self.fail(
-                f"{value!r} is not an address: write :PORT, HOST:PORT, [IPV6]:PORT or unix:PATH, for example :9925",
-                param,
-                ctx,
-            )
-        host = match["literal"] or match["host"]
-        return (HERE if host in EVERYWHERE else host, int(match["port"]))
+    if text.startswith(UNIX) and text != UNIX:
+        return text, 0
+    match = ADDRESS.fullmatch(text)
+    if match is None or int(match["port"]) > HIGHEST_PORT:
+        raise ValueError(
+            f"{text!r} is not an address: write :PORT, HOST:PORT, [IPV6]:PORT or unix:PATH, for example :9925"
+        )
+    host = match["literal"] or match["host"]
+    return (HERE if host in EVERYWHERE else host, int(match["port"]))
 
 
 @click.command()
 @click.option(
     "--web.listen-address",
     "address",
-    type=AddressType(),
+    type=Parsed("address", _place),
     default=":9925",
     show_default=True,
     help="Where the daemon listens, as given to `run`.",

@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import click
 
+from exporter.cli.parsed import Parsed
 from exporter.web.addresses import ListenAddress
-
-
-class ListenAddressType(click.ParamType[ListenAddress]):
-    """`:9925`, `host:9925`, `[::1]:9925`."""
-
-    name = "address"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ListenAddress:
-        """Read an address, or say what to write."""
-        try:
-            return value if isinstance(value, ListenAddress) else ListenAddress.parse(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 def listen_addresses(default: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -28,7 +15,7 @@ def listen_addresses(default: str) -> Callable[[Callable[..., None]], Callable[.
     return click.option(
         "--web.listen-address",
         "addresses",
-        type=ListenAddressType(),
+        type=Parsed("address", ListenAddress.parse),
         multiple=True,
         default=[default],
         show_default=True,

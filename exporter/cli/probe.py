@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 import click
 import structlog
@@ -18,6 +18,7 @@ from exporter import logs
 from exporter.cli import probe_json
 from exporter.cli.documentation_url import documentation_root, reason_url
 from exporter.cli.loading import config_files
+from exporter.cli.parsed import Parsed
 from exporter.cli.probing import Rounds, probe_rounds
 from exporter.cli.progress import Progress
 from exporter.cli.report import print_failures, print_line, print_side_by_side, print_statistics
@@ -51,22 +52,11 @@ class ExitCode(IntEnum):
     NOT_TRIED = 3
 
 
-class DurationType(click.ParamType[float]):
-    """`500ms`, `30s`, `1m30s`."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read a duration, or say what to write."""
-        if isinstance(value, float):
-            return value
-        try:
-            seconds = parse_duration(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if seconds > LONGEST_INTERVAL:
-            self.fail(f"{value} is longer than 24h", param, ctx)
-        return seconds
+def _interval(text: str) -> float:
+    seconds = parse_duration(text)
+    if seconds > LONGEST_INTERVAL:
+        raise ValueError(f"{text} is longer than 24h")
+    return seconds
 
 
 @click.command()
@@ -81,7 +71,7 @@ class DurationType(click.ParamType[float]):
 @click.option("--watch", is_flag=True, help="Probe repeatedly until Ctrl-C.")
 @click.option(
     "--interval",
-    type=DurationType(),
+    type=Parsed("duration", _interval),
     default="1s",
     show_default=True,
     help="Time from the start of one round to the next, with --repeat and --watch.",
