@@ -97,9 +97,6 @@ class _Watch(FlowStates):
         super().newest(flow, arrived_at)
         self.changed.set()
 
-    def forgotten(self, flow: str, mx: str) -> None:
-        self.states.forgotten(flow, mx)
-
     def held_up(self, flow: str, mx: str, why: str) -> None:
         super().held_up(flow, mx, why)
         if why:
