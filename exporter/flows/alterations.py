@@ -15,6 +15,9 @@ from exporter.flows.mime import Part, UnreadableMessage, parts
 MAX_SHOWN: Final = 40
 """The most octets of a difference to show."""
 
+MAX_KINDS: Final = 5
+"""The most added parts to name."""
+
 MAX_SUBJECT: Final = 100
 """The most characters of another subject to show. What servers add stands at its beginning."""
 
@@ -59,7 +62,7 @@ def _canonical(content: bytes) -> bytes:
 
 
 def _additions(more: list[Part]) -> str | None:
-    kinds = ", ".join(part.content_type for part in more[:5])
+    kinds = ", ".join(part.content_type for part in more[:MAX_KINDS])
     return f"a part {kinds} was added" if more else None
 
 

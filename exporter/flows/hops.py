@@ -22,6 +22,9 @@ TOLERANCE: Final = 2.0
 MAX_NESTED: Final = 4
 """The most comments that stand in each other (RFC 5322 3.2.2)."""
 
+MAX_TIME: Final = 100
+"""The most characters of a time that are read. RFC 5322 writes it in 31."""
+
 _COMMENT: Final = re.compile(r"\([^()]*\)")
 _BY: Final = re.compile(r"\bby\s+([^\s;()]{1,255})", re.IGNORECASE)
 _FROM: Final = re.compile(r"^from\s+([^\s;()]{1,255})", re.IGNORECASE)
@@ -69,7 +72,7 @@ def _without_comments(written: str) -> str:
 def _time(value: str) -> float | None:
     """RFC 5322 3.6.7: the time follows the last semicolon."""
     try:
-        moment = parsedate_to_datetime(value.rpartition(";")[2].strip()[:100])
+        moment = parsedate_to_datetime(value.rpartition(";")[2].strip()[:MAX_TIME])
         return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None

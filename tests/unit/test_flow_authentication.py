@@ -62,8 +62,9 @@ def test_several_fields_of_the_server_are_added_up() -> None:
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_spf_of_the_helo_name_does_not_stand_for_the_sender(order: int) -> None:
-    parts = ["spf=fail smtp.mailfrom=me@example.com", "spf=pass smtp.helo=mail.example.com"][::order]
+@pytest.mark.parametrize("beside", ["", " smtp.helo=mail.example.com"])
+def test_spf_of_the_helo_name_does_not_stand_for_the_sender(order: int, beside: str) -> None:
+    parts = ["spf=fail smtp.mailfrom=me@example.com" + beside, "spf=pass smtp.helo=mail.example.com"][::order]
     field = f"Authentication-Results: a.test; {'; '.join(parts)}\r\n".encode()
     assert {AuthMethod.SPF: AuthResult.FAIL} == results(field, "a.test")
 
