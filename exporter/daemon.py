@@ -28,13 +28,7 @@ from exporter.interpreter import Housekeeping
 from exporter.metrics.exposition import process_collectors
 from exporter.metrics.flow_state import FlowStates
 from exporter.metrics.store import BuildInfo, Store
-from exporter.model import (
-    Addresses,
-    Endpoint,
-    Flows,
-    Limits,
-    RosterChange,
-)
+from exporter.model import Addresses, Endpoint, Flows, Limits, RosterChange
 from exporter.net.detours import NO_DETOURS, Detours
 from exporter.net.mail_exchangers import mail_exchangers
 from exporter.net.proxies import connect_through

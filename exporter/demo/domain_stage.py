@@ -28,18 +28,10 @@ from exporter.demo.domain_hosts import HEALTHY, HOSTS, LISTS, PACC_PATH, REVERSE
 from exporter.demo.domain_scenes import DOMAIN_SCENES, INTERVAL
 from exporter.demo.post import PostOffice
 from exporter.demo.published_domains import DomainScene
-from exporter.demo.servers import LOOPBACK, closed_port, mail_server
+from exporter.demo.servers import LOOPBACK, closed_port, mail_server, server_context
 from exporter.demo.site import Quota, Site
 from exporter.demo.web_server import web_server
-from exporter.model import (
-    DnsSettings,
-    DomainCheck,
-    Encryption,
-    Endpoint,
-    Protocol,
-    Source,
-    TlsPolicy,
-)
+from exporter.model import DnsSettings, DomainCheck, Encryption, Endpoint, Protocol, Source, TlsPolicy
 from exporter.net.detours import Detours, to_ports, write_detours
 
 ALLOWED: Final = AllowedTargets((parse_allowed("127.25.0.0/16"),))
@@ -196,18 +188,8 @@ def _papers(directory: Path, now: datetime) -> Papers:
         ShownCertificates.DUE: (authority.issue(names, Validity(now - 85 * DAY, now + 5 * DAY)),),
         ShownCertificates.SELF_SIGNED: (self_signed(names, validity),),
     }
-    contexts = {shown: _context(directory / f"{shown.name.lower()}.pem", each) for shown, each in issued.items()}
+    contexts = {shown: server_context(directory / f"{shown.name.lower()}.pem", *each) for shown, each in issued.items()}
     return Papers(ca_file, contexts, _words({shown: each[0] for shown, each in issued.items()}))
-
-
-def _context(path: Path, issued: Sequence[Issued]) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.num_tickets = 0
-    for each in issued:
-        path.write_bytes(each.chain_file)
-        context.load_cert_chain(path)
-    return context
 
 
 def _words(issued: Mapping[ShownCertificates, Issued]) -> dict[str, str]:

@@ -6,16 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from exporter.demo.domain_hosts import (
-    AUTOCONFIG_PATH,
-    HEALTHY,
-    PACC_PATH,
-    STS_PATH,
-    autoconfig,
-    includes,
-    pacc,
-    policy,
-)
+from exporter.demo.domain_hosts import AUTOCONFIG_PATH, HEALTHY, PACC_PATH, STS_PATH, autoconfig, includes, pacc, policy
 from exporter.model import DomainProblem
 from exporter.model import DomainProblem as Is
 

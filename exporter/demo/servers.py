@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
 from typing import Final, Generic, TypeVar
 
+from exporter.demo.authority import Issued
 from exporter.demo.imap_server import ImapSession
 from exporter.demo.pop3_server import Pop3Session
 from exporter.demo.server_session import ServerSession
@@ -32,6 +35,18 @@ SESSIONS: Final[Mapping[Protocol, Callable[[Wire, Site], ServerSession]]] = {
     Protocol.IMAP: ImapSession,
     Protocol.POP3: Pop3Session,
 }
+
+
+def server_context(path: Path, *issued: Issued) -> ssl.SSLContext:
+    """What a server needs to show these certificates. OpenSSL reads them from a file, which is left."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # A probe never resumes a session, and a ticket that nobody reads makes the system end its connection with a reset.
+    context.num_tickets = 0
+    for each in issued:
+        path.write_bytes(each.chain_file)
+        context.load_cert_chain(path)
+    return context
 
 
 def mail_server(

@@ -36,7 +36,7 @@ from exporter.demo.scenes import (
     Password,
     Scene,
 )
-from exporter.demo.servers import LOOPBACK, closed_port, mail_server
+from exporter.demo.servers import LOOPBACK, closed_port, mail_server, server_context
 from exporter.demo.site import Site
 from exporter.demo.stories import STORIES
 from exporter.model import (
@@ -257,7 +257,9 @@ def _wardrobe(directory: Path, now: datetime) -> Wardrobe:
     ca_file = directory / "authority.pem"
     ca_file.write_bytes(authority.certificate)
     issued = _certificates(authority, now)
-    return Wardrobe(ca_file, {kind: _context(directory / f"{kind.name.lower()}.pem", issued[kind]) for kind in issued})
+    return Wardrobe(
+        ca_file, {kind: server_context(directory / f"{kind.name.lower()}.pem", issued[kind]) for kind in issued}
+    )
 
 
 def _certificates(authority: Authority, now: datetime) -> dict[CertificateKind, Issued]:
@@ -272,13 +274,3 @@ def _certificates(authority: Authority, now: datetime) -> dict[CertificateKind, 
         CertificateKind.SELF_SIGNED: self_signed(names, validity),
         CertificateKind.UNKNOWN_AUTHORITY: Authority("An authority that nobody knows", now).issue(names, validity),
     }
-
-
-def _context(path: Path, issued: Issued) -> ssl.SSLContext:
-    path.write_bytes(issued.chain_file)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # A probe never resumes a session, and a ticket that nobody reads makes the system end its connection with a reset.
-    context.num_tickets = 0
-    context.load_cert_chain(path)
-    return context

@@ -18,14 +18,7 @@ from exporter.flows.mime import MAX_MESSAGE
 from exporter.model import FailureReason, Removal, Settled
 from exporter.protocol.dialogue import DialogueError
 from exporter.protocol.errands.mailbox import look_at_maildrop
-from exporter.protocol.errands.maildrop import (
-    Listed,
-    fetch_header,
-    fetch_whole,
-    list_newest,
-    remove_and_leave,
-    size_of,
-)
+from exporter.protocol.errands.maildrop import Listed, fetch_header, fetch_whole, list_newest, remove_and_leave, size_of
 from exporter.visiting.visit import Inside
 
 MAX_KNOWN: Final = 2000

@@ -21,17 +21,7 @@ from typing import Any, TypeVar
 from cachetools import LRUCache
 
 from exporter.metrics.label_text import label_pairs
-from exporter.model import (
-    PAUSING,
-    Direction,
-    Facts,
-    Failure,
-    Phase,
-    ProbeResult,
-    Span,
-    TlsFacts,
-    TranscriptLine,
-)
+from exporter.model import PAUSING, Direction, Facts, Failure, Phase, ProbeResult, Span, TlsFacts, TranscriptLine
 
 SHARED_OCTETS = 2 * 1024 * 1024
 """The size of all shared values: the capabilities of all kinds of servers, and the certificates of about 250 servers.

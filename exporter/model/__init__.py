@@ -61,15 +61,7 @@ from exporter.model.mail_flow import (
 )
 from exporter.model.oauth2_clients import OAuth2Authentication, OAuth2Client, OAuth2Grant, OAuth2Provider, TokenOutcome
 from exporter.model.phases import FailureReason, LongTask, Phase, SkipReason
-from exporter.model.results import (
-    PAUSING,
-    Direction,
-    Failure,
-    ProbeResult,
-    Resolution,
-    Span,
-    TranscriptLine,
-)
+from exporter.model.results import PAUSING, Direction, Failure, ProbeResult, Resolution, Span, TranscriptLine
 from exporter.model.secrets import Secret, SecretSource
 from exporter.model.settings import DnsSettings, Limits, LoginBackoff
 

@@ -13,17 +13,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 from OpenSSL import SSL
 
-from exporter.model import (
-    Encryption,
-    Endpoint,
-    Facts,
-    FailureReason,
-    IpFamily,
-    Phase,
-    Proxy,
-    Resolution,
-    TargetRule,
-)
+from exporter.model import Encryption, Endpoint, Facts, FailureReason, IpFamily, Phase, Proxy, Resolution, TargetRule
 from exporter.net.contexts import TlsContexts
 from exporter.net.detours import NO_DETOURS, Detours
 from exporter.net.proxies import connect_through

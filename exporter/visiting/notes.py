@@ -27,14 +27,7 @@ from exporter.model import (
     TranscriptLine,
 )
 from exporter.net.peer_clock import PeerClock
-from exporter.protocol.dialogue import (
-    CUT_QUOTE,
-    Forget,
-    Learn,
-    LearningStep,
-    Replied,
-    printable,
-)
+from exporter.protocol.dialogue import CUT_QUOTE, Forget, Learn, LearningStep, Replied, printable
 from exporter.protocol.redaction import MIN_HIDDEN, Redactor, blotted, blotted_where_cut
 from exporter.visiting.clearing import NOTHING, cleared, words_of
 

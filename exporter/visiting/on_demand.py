@@ -16,15 +16,7 @@ from typing import Final
 import structlog
 
 from exporter.config.values.allowed import AllowedTargets
-from exporter.model import (
-    Addresses,
-    Endpoint,
-    FailureReason,
-    IpFamily,
-    Limits,
-    ProbeResult,
-    Resolution,
-)
+from exporter.model import Addresses, Endpoint, FailureReason, IpFamily, Limits, ProbeResult, Resolution
 from exporter.net.resolve import AddressResolver, ResolveError
 from exporter.visiting.visit import Visitor
 

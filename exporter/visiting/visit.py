@@ -21,10 +21,7 @@ from exporter.protocol.dialogue import Dialogue, DialogueError
 from exporter.protocol.errands import converse
 from exporter.protocol.session import Session, open_session, shake_hands
 from exporter.visiting.clearing import KnownSecrets
-from exporter.visiting.connect import (
-    World,
-    tls_context,
-)
+from exporter.visiting.connect import World, tls_context
 from exporter.visiting.drive import Driver
 from exporter.visiting.keys import DerivedKeys
 from exporter.visiting.logins import Logins

@@ -9,14 +9,7 @@ from typing import Any
 from exporter.certificates.text import moment
 from exporter.domains.checks.dnssec import UNKNOWN
 from exporter.domains.checks.examination import Examination, MailHost, relay
-from exporter.domains.checks.pinning import (
-    Pinned,
-    Presented,
-    all_presented,
-    pinned,
-    reference_names,
-    weighed,
-)
+from exporter.domains.checks.pinning import Pinned, Presented, all_presented, pinned, reference_names, weighed
 from exporter.domains.checks.withdrawal import authoritative, judge_presence, report_gone
 from exporter.domains.discovery.dns_records import SERVICES
 from exporter.domains.handshakes import MailService
