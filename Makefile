@@ -34,7 +34,7 @@ help:
 	@echo "make pictures    draw the dashboards and the pages for docs/; takes ten minutes, and needs npm, chromium and prometheus"
 	@echo "make site    build the documentation as a web site into build/site; any broken link is an error"
 	@echo "make address URL=https://...  change the project's address everywhere"
-	@echo "make coverage    how much the tests without servers reach, by line and branch; fails below what is promised"
+	@echo "make coverage    how much the tests reach, by line and branch; fails below what is promised; needs the servers"
 	@echo "make fuzz    fuzz every parser, from the corpus in tests/fuzz; SECONDS_EACH=60, TARGETS=\"imap-dialogue ...\""
 	@echo "make mutate  change what judges, a bit at a time; fails if a change goes unnoticed; SAMPLE=50 FOLDERS=\"flows ...\""
 	@echo "make lock    resolve the dependencies anew, and write them down with their hashes"
@@ -100,17 +100,18 @@ lock: $(DEVELOPMENT)
 	$(COMPILE) --constraint constraints.txt --group build --output-file requirements-build.txt
 	$(COMPILE) --upgrade --group fuzz --output-file requirements-fuzz.txt
 
-# The suites that need no servers; with them, `coverage run -m pytest` counts the daemons that tests start, too.
-# What the parts that judge must be reached by is said here; the weekly workflow holds it.
-FLOW_JUDGES := alterations assignment authentication bounces dates headers hops ledger matching message message_judging mime places signature \
-	spam_scores status_codes
+# With the daemons and commands that tests start. Needs the servers, as in the weekly workflow.
+# One test is left out: without threads and descriptors, coverage cannot save what it counted, and complains.
+FLOW_JUDGES := alterations assignment authentication bounces dates headers hops ledger matching message message_judging mime signature \
+	spam_scores status_codes watched_mailboxes
 comma := ,
 JUDGES := exporter/protocol/*,exporter/certificates/*$(foreach each,$(FLOW_JUDGES),$(comma)exporter/flows/$(each).py)
 coverage: $(DEVELOPMENT)
 	$(BIN)/coverage erase
-	HYPOTHESIS_PROFILE=brief $(BIN)/coverage run -m pytest -q tests/unit tests/protocol tests/property
+	HYPOTHESIS_PROFILE=brief $(BIN)/coverage run -m pytest -q tests/unit tests/protocol tests/property tests/integration \
+		--deselect tests/integration/test_host_scarcity.py::test_without_threads_probes_say_so_and_afterwards_all_is_as_before
 	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report --skip-covered --fail-under=92
+	$(BIN)/coverage report --skip-covered --fail-under=95
 	$(BIN)/coverage report --skip-covered --show-missing --fail-under=100 --include='$(subst $() ,,$(JUDGES))'
 
 SECONDS_EACH ?= 60
