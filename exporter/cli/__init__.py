@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import signal
 import warnings
@@ -28,6 +29,9 @@ COMMANDS: Final[Mapping[str, str]] = {
     "man": "Print the manual page.",
 }
 """Each is in the module of the same name, which is imported when the command is used: `check` needs no web server."""
+
+UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+"""Errors of an output on a full or broken disk. click ends quietly where a pipe was closed."""
 
 
 class Commands(click.Group):
@@ -67,6 +71,11 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             click.echo(err=True)  # the terminal shows ^C at the beginning of this line
             ctx.exit(INTERRUPTED)
+        except OSError as error:
+            if error.errno not in UNWRITABLE:
+                raise
+            click.echo(f"mail-exporter: the output cannot be written: {error.strerror}", err=True)
+            ctx.exit(1)
         finally:
             if before is leave:
                 signal.signal(signal.SIGINT, before)

@@ -15,7 +15,7 @@ import structlog
 from rich.console import Console
 
 from exporter import logs
-from exporter.cli import probe_json
+from exporter.cli import UNWRITABLE, probe_json
 from exporter.cli.documentation_url import documentation_root, reason_url
 from exporter.cli.loading import config_files
 from exporter.cli.parsed import Parsed
@@ -126,7 +126,9 @@ def probe(
     session = _Session(endpoints, rounds, external_url, as_json=as_json)
     try:
         session.run(configuration.dns if configuration else DnsSettings())
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in UNWRITABLE:
+            raise
         log.exception("bug: probing raised")
         _give_up(ExitCode.NOT_TRIED, None, "bug", ["a bug of mail-exporter; see the traceback"], as_json=as_json)
     sys.exit(session.exit_code)

@@ -29,7 +29,7 @@ def output() -> Console:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    folds = sys.stdout.isatty() or "COLUMNS" in os.environ
+    folds = (sys.stdout is not None and sys.stdout.isatty()) or "COLUMNS" in os.environ
     return Console(width=None if folds else UNFOLDED, highlight=False)
 
 

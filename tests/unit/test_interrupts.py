@@ -1,4 +1,4 @@
-"""Ctrl-C ends every command with 130, at any moment, and without a traceback."""
+"""Ends that are not the command's own: Ctrl-C at any moment, and an output that takes nothing; without a traceback."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from exporter.cli import COMMANDS, main
+from exporter.cli.terminal import output
 
 WAIT = 60.0
 SEND = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('still here')"
@@ -72,3 +73,21 @@ def test_an_interrupt_before_the_command_runs_is_as_quiet() -> None:
 def test_an_ignored_interrupt_stays_ignored() -> None:
     ended = interrupt_early("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)")
     assert (0, "still here\n", "") == (ended.returncode, ended.stdout, ended.stderr)
+
+
+@pytest.mark.parametrize("command", [["man"], ["check", "--schema"], ["probe", "imap://127.0.0.1:1"]], ids=" ".join)
+def test_an_output_that_is_full_is_told_in_a_sentence(command: list[str]) -> None:
+    program = [sys.executable, "-m", "exporter", *command]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=WAIT)
+
+    assert (1, "mail-exporter: the output cannot be written: No space left on device\n") == (
+        ended.returncode,
+        ended.stderr,
+    )
+
+
+def test_a_probe_without_an_output_still_has_an_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+
+    assert output().file is not None
