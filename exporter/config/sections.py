@@ -129,8 +129,12 @@ def _complaint(model: type[Section], detail: ErrorDetails, at: Location, place: 
         return unknown_key(_section_at(model, place[:-1]) or model, str(place[-1]))
     if detail["input"] is None:
         return "has no value; write one, or leave it out"
-    if detail["type"] == "model_type" and isinstance(detail["input"], str) and ":" in detail["input"]:
-        return "must be a mapping of keys to values; write a space after the colon"
+    if detail["type"] == "model_type" and isinstance(detail["input"], str):
+        keys = written_keys(_section_at(model, place) or model)
+        if detail["input"].partition(":")[0] in keys:
+            return "must be a mapping of keys to values; write a space after the colon"
+        if "://" in detail["input"] and "url" in keys:
+            return "must be a mapping of keys to values; write url: before it"
     words = _MESSAGES.get(detail["type"])
     message = words(detail.get("ctx", {})) if words else detail["msg"]
     example = None if detail["type"] in _SELF_EXPLANATORY else _example(model, at, place)

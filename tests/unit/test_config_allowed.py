@@ -58,7 +58,7 @@ def test_an_entry_is_a_name_or_a_network(text: str, entry: object) -> None:
         ("::ffff:192.0.2.0/120", "carries IPv4 addresses, and is judged by them; write their network"),
         ("64:ff9b::/96", "carries IPv4 addresses"),
         ("2002:c000:200::/40", "carries IPv4 addresses"),
-        ("imaps://mail.example.com", "is not a host name"),
+        ("imaps://mail.example.com", "is a URL; write only the name in it"),
         ("a b", "is not a host name"),
     ],
 )

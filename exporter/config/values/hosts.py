@@ -25,6 +25,8 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _ENDS_IN_A_NUMBER = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)", re.DOTALL)
 """Text that an operating system may parse as an IPv4 address: 127.1, 0x7f.1, 2130706433."""
 
+_WITH_PORT = re.compile(r"[^:]+:[0-9]{1,5}")
+
 
 def parse_host(text: str) -> str:
     """A DNS name in A-label form, or an IP address without brackets.
@@ -128,6 +130,10 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 def _name(text: str) -> str:
     if not text:
         raise ValueError("is empty; write a name like mail.example.com")
+    if "://" in text:
+        raise ValueError(f"{quoted(text)} is a URL; write only the name in it")
+    if _WITH_PORT.fullmatch(text):
+        raise ValueError(f"{quoted(text)} has a port; write only the name before it")
     if len(text) > _MAX_WRITTEN:
         raise ValueError(f"{quoted(text)} is longer than the {MAX_NAME} characters of a DNS name; write a shorter one")
     # Certificates, greetings and labels have no final dot. For lookups, see `parse_target_host`.

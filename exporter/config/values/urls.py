@@ -23,6 +23,7 @@ SCHEMES = tuple(scheme for row in PROTOCOLS.values() for scheme in row.schemes)
 
 _URL_PARTS = re.compile(r"([^:/?#@\[\]]*)://([^/?#]*)(.*)", re.DOTALL)
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]{1,5}))?", re.DOTALL)
+_LIKE_IPV6 = re.compile(r"\[?[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:")
 
 _PROXY_EXAMPLE: Final = "socks5://proxy.example.com:1080"
 _PROXY_SCHEMES: Final = " or ".join(f"{scheme}://" for scheme in ProxyScheme)
@@ -131,7 +132,7 @@ def _host_and_port(authority: str, *, bracketed: str, numbered: str, outside: st
     """
     parts = _AUTHORITY.fullmatch(authority)
     if parts is None:
-        if authority.count(":") > 1 and not re.fullmatch(r"\[[^\[\]]*\]:.*", authority, re.DOTALL):
+        if _LIKE_IPV6.match(authority) and not re.fullmatch(r"\[[^\[\]]*\]:.*", authority, re.DOTALL):
             raise ValueError(f"an IPv6 address needs brackets; write {bracketed}")
         raise ValueError(numbered)
     host, port = parts.groups()
