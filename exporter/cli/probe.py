@@ -115,10 +115,7 @@ def probe(
     if schema:
         click.echo(json.dumps(probe_json.schema(), indent=2))
         return
-    if not targets:
-        raise click.UsageError("name at least one TARGET", context)
-    if watch and repeat is not None:
-        raise click.UsageError("give either --repeat or --watch", context)
+    _check_usage(context, targets, repeat, watch=watch)
     logs.configure(logs.LogLevel.WARN, logs.LogFormat.LOGFMT)
     configuration = _configuration(config_files, as_json=as_json)
     endpoints = _endpoints(targets, configuration, as_json=as_json)
@@ -127,11 +124,18 @@ def probe(
     try:
         session.run(configuration.dns if configuration else DnsSettings())
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        if getattr(error, "errno", None) in UNWRITABLE:
             raise
         log.exception("bug: probing raised")
         _give_up(ExitCode.NOT_TRIED, None, "bug", ["a bug of mail-exporter; see the traceback"], as_json=as_json)
     sys.exit(session.exit_code)
+
+
+def _check_usage(context: click.Context, targets: tuple[str, ...], repeat: int | None, *, watch: bool) -> None:
+    if not targets:
+        raise click.UsageError("name at least one TARGET", context)
+    if watch and repeat is not None:
+        raise click.UsageError("give either --repeat or --watch", context)
 
 
 def _configuration(config_files: tuple[str, ...], *, as_json: bool) -> Configuration | None:

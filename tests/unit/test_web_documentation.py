@@ -67,6 +67,13 @@ async def test_every_page_is_well_formed_and_every_link_of_it_leads_somewhere(na
             assert not target.fragment or f'id="{target.fragment}"' in anchors[target.path], link
 
 
+def test_the_table_of_contents_leads_to_every_page() -> None:
+    table = (ROOT / "docs" / "index.md").read_text()
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
+
+    assert pages == set(re.findall(r"\]\(([\w-]+\.md)\)", table))
+
+
 def test_a_page_is_found_under_the_name_of_its_file_too() -> None:
     assert DOCUMENTATION.document("failures") is DOCUMENTATION.document("failures")
     assert DOCUMENTATION.document("nope") is None
