@@ -300,7 +300,8 @@ class Imap:
             ):
                 pass
             raise refusal(FailureReason.CONNECTION_CLOSED, "the server ends the session with", response)
-        if not unread.startswith(UNTAGGED) and unread.split(b" ", 1)[0] not in self._unanswered:
+        too_early = any(line.startswith(b"a%d " % (self._commands + 1)) for line in unread.splitlines())
+        if too_early or (not unread.startswith(UNTAGGED) and unread.split(b" ", 1)[0] not in self._unanswered):
             raise ProtocolError(f"the server says what nobody asked for: {quoted(unread.rstrip())}")
 
     def read_reply(self, tag: bytes) -> Dialogue[CommandResult]:

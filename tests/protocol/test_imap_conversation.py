@@ -264,7 +264,13 @@ def test_a_server_that_falls_silent_leaves_the_conversation_where_it_was() -> No
 class TestSilence:
     """What lies unread before the next command would be taken for the answer to it."""
 
-    @pytest.mark.parametrize("unread", [b"a1 OK done\r\n", b"a2 OK done\r\n", b"+ go on\r\n", b"a9 OK\r\n", b"half"])
+    @pytest.mark.parametrize(
+        "unread",
+        [
+            *(b"a1 OK done\r\n", b"a2 OK done\r\n", b"+ go on\r\n", b"a9 OK\r\n", b"half"),
+            b"* CAPABILITY IMAP4rev1\r\na1 OK the next command is answered before it is sent\r\n",
+        ],
+    )
     def test_is_broken_by_an_answer_that_nobody_asked_for(self, unread: bytes) -> None:
         imap = Imap(endpoint(Protocol.IMAP), "probe.example.com")
 
