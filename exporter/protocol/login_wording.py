@@ -111,7 +111,7 @@ NOT_THIS_WAY: Final = (
         # Dovecot, Cyrus, Qpopper, Exchange, Zimbra: announced, and not there after all, or not for this user.
         rb"(?:unsupported|invalid|unknown|unrecogni[sz]ed) (?:authentication|SASL) (?:mechanism|type|method)",
         rb"(?:authentication|SASL) (?:mechanism|type|method)(?: \S{1,40})? (?:is )?not supported",
-        rb"no mechanism available|mechanism too weak|no verifier for user|unsupported mechanism",
+        rb"no mechanism available|no worthy mech|mechanism too weak|no verifier for user|unsupported mechanism",
         rb"mechanism (?:is )?(?:not supported|unsupported|not available|disabled)",
         # About the command, not the user: "Login disabled for this user" is about the account.
         rb"(?:LOGIN|USER(?= command)|AUTH|PLAIN|AUTHENTICATE)(?: command| mechanism)?(?: is)? disabled(?=[,.;:]|\Z)",

@@ -141,6 +141,7 @@ SMTP: Final[Refusals] = {
         b"535 5.7.8 Error: authentication failed: Invalid authentication mechanism",  # Postfix with Dovecot
         b"535 5.7.8 Error: authentication failed: no mechanism available",  # Postfix with Cyrus SASL
         b"535 5.7.8 Error: authentication failed: bad protocol / cancel",
+        b"535 5.7.8 Error: authentication failed: no worthy mechs found",
         b"432 4.7.12 A password transition is needed",  # RFC 4954
         b"534 5.7.9 Authentication mechanism is too weak",  # RFC 4954
         b"523 5.7.10 Encryption needed",  # RFC 5248
