@@ -109,8 +109,10 @@ class ProbeNotes:
 
     @property
     def heard_last(self) -> bytes:
-        """The line of the server that nothing has followed yet; empty if something has."""
-        _, direction, line = self._said[-1] if self._said else (0.0, Direction.NOTE, b"")
+        """The line of the server that nothing has followed yet; empty if something has, or too much was said to know."""
+        if not self._said or len(self._said) > MAX_TRANSCRIPT_LINES:
+            return b""
+        _, direction, line = self._said[-1]
         return line if direction is Direction.SERVER and isinstance(line, bytes) else b""
 
     def enter(self, phase: Phase) -> None:

@@ -294,3 +294,14 @@ def test_a_server_cannot_make_the_search_for_secrets_take_long(notes: ProbeNotes
     notes.result()
 
     assert time.thread_time() - began < 2.0
+
+
+def test_what_was_heard_last_is_known_until_something_follows_or_too_much_was_said(notes: ProbeNotes) -> None:
+    assert b"" == notes.heard_last
+    notes.received(b"220-wait")
+    assert b"220-wait" == notes.heard_last
+    notes.sent(b"EHLO me", None)
+    assert b"" == notes.heard_last
+    for _ in range(MAX_TRANSCRIPT_LINES):
+        notes.received(b"250-x")
+    assert b"" == notes.heard_last
