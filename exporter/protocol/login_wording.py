@@ -52,6 +52,12 @@ SWITCHED_OFF: Final = (
         FailureReason.AUTH_REJECTED,
         rb"5\.7\.139 .{0,200}(?:credentials were incorrect|account (?:is )?(?:locked|disabled|has an issue)|expired)",
     ),
+    # For a while, after wrong passwords: every further try makes it last longer.
+    row(
+        FailureReason.AUTH_REJECTED,
+        rb"\b(?:locked|blocked|disabled|suspended|banned|denied)\b.{0,60}?"
+        rb"(?:\battempts?\b|too many (?:\w{1,12} )?(?:fail|invalid|bad|wrong|incorrect))",
+    ),
     # Exchange Online: the server of the user's own organization does not answer.
     row(FailureReason.AUTH_UNAVAILABLE, rb"5\.7\.139 .{0,200}federated STS"),
     # Yandex and QQ do not say which of the two it is, and a wrong password must not be tried with every probe.

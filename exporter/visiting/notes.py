@@ -109,7 +109,7 @@ class ProbeNotes:
 
     @property
     def heard_last(self) -> bytes:
-        """The line of the server that nothing has followed yet; empty if something has, or too much was said to know."""
+        """The line of the server that nothing has followed yet; empty if something has, or nobody kept it."""
         if not self._said or len(self._said) > MAX_TRANSCRIPT_LINES:
             return b""
         _, direction, line = self._said[-1]

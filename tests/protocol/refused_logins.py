@@ -247,6 +247,9 @@ IMAP: Final[Refusals] = {
         "NO Accès refusé".encode("iso-8859-1"),
         b"NO Acceso denegado",
         "NO Доступ запрещён".encode(),
+        b"NO IMAP access for your account is blocked: too many failed logins",
+        b"NO IMAP access temporarily blocked because of failed login attempts",
+        b"NO IMAP login is disabled for 15 minutes after 5 failed attempts",
         # Conditions of another meaning.
         b"BAD Authentication failed",
         b"BAD LOGIN failed",
