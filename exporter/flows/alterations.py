@@ -51,7 +51,7 @@ def alteration(octets: bytes, token: str, headers: Headers) -> str | None:
 def new_subject(headers: Headers, flow: str) -> str | None:
     """How the subject differs from the sent one, for people; `None` if it does not. Folding does not count."""
     found = decoded(headers.first("Subject") or "")
-    if "".join(found.split()) == "".join(message.subject(flow).split()):
+    if "".join(found.split()) == "".join(decoded(message.subject(flow)).split()):
         return None
     return f'the subject is "{found[:MAX_SUBJECT]}"' if found else "the subject was removed"
 

@@ -7,6 +7,8 @@ from email.policy import default
 import pytest
 
 from exporter.flows import message, signature
+from exporter.flows.alterations import new_subject
+from exporter.flows.headers import read_headers
 from tests.unit.flow_samples import KEY, NOW, TEXT, TOKEN, sent
 
 OF_MIME = ("MIME-Version", "Content-Type", "Content-Transfer-Encoding")
@@ -54,6 +56,7 @@ def test_any_name_of_a_flow_fits_into_the_subject(flow: str) -> None:
     assert subject.startswith("mail-exporter probe of flow ")
     assert subject.endswith(", may be deleted")
     assert f"<{TEXT}@example.com>" == email.message_from_bytes(octets, policy=default)["Message-ID"]
+    assert new_subject(read_headers(octets), flow) is None
 
 
 def test_an_international_address_stands_in_the_header_as_it_is() -> None:
