@@ -11,7 +11,7 @@ from exporter.domains.checks.examination import Settings
 from exporter.domains.handshakes import HandshakeResult, Handshakes, MailService
 from exporter.domains.judge import Judge
 from exporter.domains.lookups import Lookups
-from exporter.model import DnsSettings, DomainCheck, DomainProblem, FailureReason, KeyType, Phase
+from exporter.model import DnsSettings, DomainCheck, DomainProblem, DomainReport, FailureReason, KeyType, Phase
 from exporter.net.fetch import Fetcher
 from exporter.net.resolve import Resolver
 
@@ -40,13 +40,18 @@ class NoTls(Handshakes):
         )
 
 
-async def told(records: str, name: str, check: str, **settings: object) -> str:
-    """What a check came to, and its problems."""
+async def report_of(records: str, name: str, check: str, **settings: object) -> DomainReport:
+    """What is said of a domain."""
     lines = [line for line in records.splitlines() if line]
     async with nameserver([zone("odd.example", lines)], "127.0.0.1") as port:
         names = Resolver(DnsSettings((("127.0.0.1", port),), 5.0))
         judge = Judge(Lookups(names), lambda _: Fetcher(names), NoTls(), has_route=bool)
-        report = await judge.judge(Settings(name, (DomainCheck(check),), **settings))  # type: ignore[arg-type] # of `Settings`
+        return await judge.judge(Settings(name, (DomainCheck(check),), **settings))  # type: ignore[arg-type] # of `Settings`
+
+
+async def told(records: str, name: str, check: str, **settings: object) -> str:
+    """What a check came to, and its problems."""
+    report = await report_of(records, name, check, **settings)
     assert DomainProblem.INTERNAL_ERROR not in {finding.problem for finding in report.findings}
     assert all(finding.detail.isprintable() for finding in report.findings)
     mark = {True: "+", False: "!", None: "?"}[report.success[DomainCheck(check)]]
@@ -162,6 +167,15 @@ async def test_dmarc(name: str, record: str, expected: str) -> None:
 )
 async def test_dkim(record: str, expected: str) -> None:
     assert expected == await told(f"s1._domainkey TXT {record}", "odd.example", "dkim", dkim_selectors=("s1",))
+
+
+async def test_a_selector_that_is_an_alias_of_nothing_is_told_with_its_target() -> None:
+    records = "s1._domainkey CNAME s1.provider\nprovider TXT x"
+    report = await report_of(records, "odd.example", "dkim", dkim_selectors=("s1",))
+    (finding,) = report.findings
+    assert (
+        "s1._domainkey.odd.example is an alias of s1.provider.odd.example, which has no DKIM record" == finding.detail
+    )
 
 
 @pytest.mark.parametrize(

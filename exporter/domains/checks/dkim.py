@@ -27,7 +27,8 @@ async def _judge(here: Examination, selector: str) -> None:
     if found.failure:
         here.report(DomainProblem.DNS_FAILED, CHECK, f"{name}: {found.failure}")
     elif not records:
-        here.report(DomainProblem.DKIM_MISSING, CHECK, f"{name} has no DKIM record")
+        alias = f" is an alias of {found.name}, which" if found.name != name.lower() else ""
+        here.report(DomainProblem.DKIM_MISSING, CHECK, f"{name}{alias} has no DKIM record")
     elif len(records) > 1:
         told = f"{name} has {len(records)} records: which one a receiver takes is not defined"
         here.report(DomainProblem.DKIM_SEVERAL_RECORDS, CHECK, told)
