@@ -62,6 +62,11 @@ def test_a_footer_is_told_with_its_words() -> None:
     assert '17 octets were added at the end: "-- External mail\\n"' == found(sent() + b"-- External mail\r\n")
 
 
+@pytest.mark.parametrize(("size", "shown"), [(39, '"' + "x" * 39 + '\\n"'), (40, '"' + "x" * 40 + '..."')])
+def test_a_long_footer_is_cut(size: int, shown: str) -> None:
+    assert f"{size + 1} octets were added at the end: {shown}" == found(sent() + b"x" * size + b"\r\n")
+
+
 def test_what_is_added_before_the_last_letter_is_told_with_its_place() -> None:
     whole, last = sent().rstrip(), len(body(TEXT).replace(b"\r\n", b"\n").rstrip()) - 1
     assert '1 octets were added at the end: "!"' == found(whole + b"!\r\n")
