@@ -50,7 +50,7 @@ class LoginRefusal:
     """
 
     reason: FailureReason
-    unclear: bool = False
+    unclear: bool
 
 
 SMTP: Final = Codes(

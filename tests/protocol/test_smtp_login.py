@@ -233,6 +233,8 @@ def test_a_refusal_in_unknown_words_is_called_unclear(words: bytes, unclear: boo
 
     assert played.error is not None
     assert unclear is played.error.unclear
+    # After a 421 nobody is left to say goodbye to (RFC 5321 4.2.1).
+    assert played.error.in_step is not words.startswith(b"421")
 
 
 @pytest.mark.parametrize(

@@ -32,10 +32,15 @@ def ask_about_recipient(smtp: Smtp, mail_from: str, rcpt_to: str, expected: Coll
     # to the goodbye: some servers hang up on a recipient they refuse, and the refusal is what was asked for.
     smtp.left_open = b"RSET"
     reply = yield from command(f"RCPT TO:<{rcpt_to}>".encode())
-    if 200 <= reply.code < 300:
+    if _accepts(reply):
         yield from _confirm(smtp, reply)
     _judge(reply, expected)
     return reply
+
+
+def _accepts(reply: Reply) -> bool:
+    """RFC 5321 4.3.2: 251 is an acceptance too, and 252 one that promises less."""
+    return 200 <= reply.code < 300
 
 
 def _confirm(smtp: Smtp, acceptance: Reply) -> Dialogue[None]:
@@ -54,8 +59,7 @@ def _confirm(smtp: Smtp, acceptance: Reply) -> Dialogue[None]:
 
 
 def _judge(reply: Reply, expected: Collection[int]) -> None:
-    # RFC 5321 4.3.2: 251 is an acceptance too, and 252 one that promises less.
-    accepted = 200 <= reply.code < 300
+    accepted = _accepts(reply)
     if reply.code in expected or (accepted and not expected):
         return
     if 300 <= reply.code < 400:
