@@ -31,6 +31,9 @@ MAX_DEPTH: Final = 16
 STORAGE_UNIT: Final = 1024
 """Octets in which a quota counts STORAGE (RFC 9208 5.1)."""
 
+UNLIMITED: Final = (1 << 63) - 1
+"""The largest number that RFC 9208 has, and no disk. From here on it means that there is no limit."""
+
 UNTAGGED: Final = b"*"
 
 ImapValue: TypeAlias = "bytes | tuple[ImapValue, ...] | None"
@@ -241,14 +244,15 @@ def mailbox_status(data: Data) -> dict[str, int]:
 def storage_quota(data: Data) -> tuple[int, int] | None:
     """Bytes used and allowed, from a QUOTA response (RFC 9208 4.2.1); `None` if it does not limit storage.
 
-    Some servers write a limit of 0 where there is none, or of -1, which is 0 here.
+    Some servers write a limit of 0 where there is none, or of -1, also without its sign, which are 0 here.
     """
     items = _items(data)
     if len(items) % 3:
         raise ProtocolError(f"not a quota: {data}")
     for name, used, limit in zip(items[::3], items[1::3], items[2::3], strict=True):
         if isinstance(name, bytes) and name.upper() == b"STORAGE" and (number := _number(used)) is not None:
-            return number * STORAGE_UNIT, (_number(limit) or 0) * STORAGE_UNIT
+            most = _number(limit) or 0
+            return number * STORAGE_UNIT, most * STORAGE_UNIT if most < UNLIMITED else 0
     return None
 
 

@@ -9,7 +9,7 @@ from exporter.model import FailureReason
 from exporter.protocol.dialogue import Dialogue, DialogueError, ProtocolError, Replied
 from exporter.protocol.smtp import Reply, Smtp, command, refusal
 
-UNKNOWN_COMMAND: Final = range(500, 505)
+NOT_UNDERSTOOD: Final = range(500, 505)
 """RFC 5321 4.2.4: codes of a server that does not understand or know a command, or not at this time."""
 
 
@@ -52,7 +52,7 @@ def _confirm(smtp: Smtp, acceptance: Reply) -> Dialogue[None]:
     smtp.left_open = None
     reply = yield from command(b"RSET")
     yield Replied(acceptance.code)
-    if reply.code >= 400 and reply.code not in UNKNOWN_COMMAND:
+    if reply.code >= 400 and reply.code not in NOT_UNDERSTOOD:
         raise ProtocolError(
             f"a command was answered twice: RCPT seems to be answered with {acceptance}, and RSET with {reply}"
         )
