@@ -95,6 +95,7 @@ class ProbeNotes:
         self._reply_codes: dict[Phase, int] = {}
         self._learnt: dict[str, Any] = {}
         self._if_cut_off: Facts | None = None
+        self._heard_in_tls = False
 
     @property
     def tls(self) -> TlsFacts | None:
@@ -142,8 +143,8 @@ class ProbeNotes:
         """The probe failed, in the current phase or one that could not begin. The first failure counts."""
         self.note(f"{reason}: {detail}")
         if self.failure is None:
-            if reason is FailureReason.TLS_HANDSHAKE_FAILED and self.tls is not None:
-                # In TLS 1.3 we are done before the server has decided.
+            if reason is FailureReason.TLS_HANDSHAKE_FAILED and self.tls is not None and not self._heard_in_tls:
+                # In TLS 1.3 we are done before the server has decided. Once it has said something, it has.
                 self.learn(Facts(tls=replace(self.tls, finished=False)))
             shown = printable(self._blotted_quote(detail.encode()))
             self.failure = Failure(reason, phase or self.phase, shown, unclear)
@@ -197,6 +198,7 @@ class ProbeNotes:
     def received(self, line: bytes) -> None:
         """A line was received, already `without_secrets`."""
         self._write(Direction.SERVER, line)
+        self._heard_in_tls = self.tls is not None
 
     def note(self, text: str) -> None:
         """Add a line about something that neither side said."""

@@ -12,6 +12,7 @@ from exporter.protocol.dialogue import MAX_QUOTE, Replied, quoted
 from exporter.protocol.imap_command import quote
 from exporter.visiting.notes import MAX_TRANSCRIPT_LINES, MAX_TRANSCRIPT_TEXT, ProbeNotes
 from tests.clock import Clock
+from tests.unit.scripted_visits import tls_facts
 
 PASSWORD = b"hunter2 & co"
 
@@ -305,3 +306,16 @@ def test_what_was_heard_last_is_known_until_something_follows_or_too_much_was_sa
     for _ in range(MAX_TRANSCRIPT_LINES):
         notes.received(b"250-x")
     assert b"" == notes.heard_last
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_a_session_that_breaks_was_verified_if_the_server_said_something_in_it(notes: ProbeNotes, heard: bool) -> None:
+    notes.received(b"220 in plain")
+    notes.learn(Facts(tls=tls_facts()))
+    if heard:
+        notes.received(b"220 encrypted")
+    notes.fail(FailureReason.TLS_HANDSHAKE_FAILED, "bad record type")
+
+    shown = notes.result().facts.tls
+    assert shown is not None
+    assert heard is shown.verified
