@@ -151,6 +151,11 @@ async def test_dmarc(name: str, record: str, expected: str) -> None:
     assert expected == await told(f'{MX}_dmarc TXT "{record}"\nsub TXT x', name, "dmarc")
 
 
+async def test_a_failed_look_up_of_a_policy_is_told_with_its_reason() -> None:
+    (finding,) = (await report_of("_dmarc CNAME _dmarc", "odd.example", "dmarc")).findings
+    assert "_dmarc.odd.example: 127.0.0.1:" in finding.detail
+
+
 @pytest.mark.parametrize(
     ("record", "expected"),
     [

@@ -29,7 +29,7 @@ MAX_REPORTS = 10
 
 async def check_dmarc(here: Examination) -> Mapping[str, Any]:
     """Check the record and its report addresses (RFC 9989)."""
-    walked = await _walk(here, here.domain)
+    walked, failure = await _walk(here, here.domain)
     step = walked.applying()
     if step is None or step.domain != here.domain:
         meant = almost(texts(await here.find(f"_dmarc.{here.domain}", "TXT")), "DMARC1")
@@ -37,8 +37,8 @@ async def check_dmarc(here: Examination) -> Mapping[str, Any]:
             told = f"_dmarc.{here.domain}: {shown(meant)} does not begin with v=DMARC1; and does not count"
             here.report(DomainProblem.DMARC_SYNTAX, CHECK, told)
     if step is None:
-        if walked.failed:
-            here.report(DomainProblem.DNS_FAILED, CHECK, f"_dmarc.{walked.failed} cannot be looked up")
+        if failure:
+            here.report(DomainProblem.DNS_FAILED, CHECK, failure)
         else:
             here.report(DomainProblem.DMARC_MISSING, CHECK, f"{here.domain} has no DMARC record, nor a domain above it")
         return {}
@@ -89,7 +89,8 @@ async def _judge_reports(here: Examination, domain: str, record: DmarcRecord, wa
     own = walked.organizational
 
     async def judge(target: str) -> None:
-        if (await _walk(here, target)).organizational == own:
+        walk_of_target, _ = await _walk(here, target)
+        if walk_of_target.organizational == own:
             return
         name = consent_name(domain, target)
         found = await here.find(name, "TXT")
@@ -102,13 +103,15 @@ async def _judge_reports(here: Examination, domain: str, record: DmarcRecord, wa
     await asyncio.gather(*(judge(target) for target in record.reports[:MAX_REPORTS] if target != domain))
 
 
-async def _walk(here: Examination, domain: str) -> Walk:
-    steps = walk(domain)
+async def _walk(here: Examination, domain: str) -> tuple[Walk, str]:
+    """The walk from a domain, and why it ended early; empty if it did not."""
+    steps, failure = walk(domain), ""
     try:
         name = next(steps)
         while True:
             found = await here.find(name, "TXT")
-            name = steps.send(None if found.failure else texts(found))
+            failure = f"{name}: {found.failure}" if found.failure else ""
+            name = steps.send(None if failure else texts(found))
     except StopIteration as end:
         walked: Walk = end.value
-        return walked
+        return walked, failure

@@ -75,12 +75,10 @@ class Walk:
     """The result of a walk.
 
     Attributes:
-        steps: The names that were asked, from the domain upwards.
-        failed: The name whose lookup failed; empty if none failed.
+        steps: The names that were asked, from the domain upwards. A failed lookup ends the walk.
     """
 
     steps: tuple[TreeWalkStep, ...]
-    failed: str = ""
 
     @property
     def organizational(self) -> str:
@@ -111,7 +109,7 @@ def walk(domain: str) -> Generator[str, Sequence[str] | None, Walk]:
     while name:
         texts = yield f"_dmarc.{name}"
         if texts is None:
-            return Walk((*steps, TreeWalkStep(name, ())), name)
+            return Walk((*steps, TreeWalkStep(name, ())))
         step = TreeWalkStep(name, tuple(having_version(texts, "DMARC1", loosely=True)))
         steps.append(step)
         tags = _tags(step)
