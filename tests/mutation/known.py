@@ -13,6 +13,18 @@ KNOWN: Final[Mapping[tuple[str, str, str, str], str]] = {
         "len(labels) > MAX_LABELS",
     ): "From eight labels to the last seven is one label less either way.",
     (
+        "exporter/domains/posture/tlsa.py",
+        "_has_signed",
+        "isinstance(key, ec.EllipticCurvePublicKey) and isinstance(parameters, ec.ECDSA)",
+        "isinstance(key, ec.EllipticCurvePublicKey) or isinstance(parameters, ec.ECDSA)",
+    ): "A key that does not fit the signature is an error, which means as well that it has not signed.",
+    (
+        "exporter/domains/posture/tlsa.py",
+        "_may_serve",
+        "False",
+        "True",
+    ): "What cannot be read, OpenSSL cannot load either: it leads to no anchor.",
+    (
         "exporter/certificates/effort.py",
         "Effort.allows",
         "self._microseconds <= MAX_MICROSECONDS",

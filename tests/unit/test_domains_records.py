@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from ipaddress import ip_address
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
@@ -10,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from exporter.domains.posture import sts_policy
 from exporter.domains.posture.dkim_key import DkimError, dkim_records, parse_dkim
-from exporter.domains.posture.dns_list import NotAListingError, dnsbl_name, is_listed
+from exporter.domains.posture.dns_list import CLEAN, LISTED, NotAListingError, dnsbl_name, is_listed
 from exporter.domains.posture.sts_policy import (
     InvalidError,
     Mode,
@@ -237,6 +238,11 @@ def test_an_address_is_asked_for_backwards(address: str, name: str) -> None:
 )
 def test_what_lists_answer(answers: list[str], listed: bool) -> None:
     assert listed is is_listed(answers)
+
+
+@pytest.mark.parametrize("entries", [LISTED, CLEAN])
+def test_the_entries_of_every_list_are_of_both_versions(entries: dict[int, str]) -> None:
+    assert {4: 4, 6: 6} == {version: ip_address(address).version for version, address in entries.items()}
 
 
 @pytest.mark.parametrize("answer", ["127.255.255.254", "192.0.2.1", "10.0.0.1", "128.0.0.1"])

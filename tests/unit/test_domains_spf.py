@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from exporter.domains.posture.spf_evaluation import Judgement, SpfResult, Told, _can_be_asked, check_host
+from exporter.domains.posture.spf_evaluation import Ask, Judgement, SpfResult, Told, _can_be_asked, check_host
 from exporter.domains.posture.spf_macros import MAX_DOMAIN, SenderIdentity, shortened
 from exporter.domains.posture.spf_record import MAX_RECORD, SpfSyntaxError, parse_spf
 
@@ -70,6 +70,8 @@ def told(record: str, **answers: Sequence[str]) -> Judgement:
         ("ptr", 1, SpfResult.FAIL),
         ("ptr a:a.test", 2, SpfResult.FAIL),
         ("ptr a:a.test exists:b.test", 3, SpfResult.PERMERROR),
+        # A client without a name is no term of the record.
+        ("exists:%{p}.a.test exists:b.test", 2, SpfResult.FAIL),
         # Each of its two hosts is without addresses, and the term is one.
         ("mx mx:c.test mx:d.test", 0, SpfResult.FAIL),
     ],
@@ -78,6 +80,25 @@ def test_a_term_that_finds_nothing_is_a_void_look_up(terms: str, void: int, resu
     """Section 4.6.4 counts terms."""
     found = told(f"v=spf1 {terms} -all", MX=["mx1.test", "mx2.test"])
     assert (void, result) == (found.void, found.result)
+
+
+def test_the_explanation_of_an_included_domain_is_nobodys() -> None:
+    """Section 6.2."""
+    run = check_host(SenderIdentity(ip_address("192.0.2.1"), "a@example.com", "mx.example.com"), "example.com")
+    assert Ask("example.com", "TXT") == next(run)
+    assert Ask("b.test", "TXT") == run.send(Told(("v=spf1 include:b.test -all",)))
+    with pytest.raises(StopIteration) as end:
+        run.send(Told(("v=spf1 -all exp=words.b.test",)))
+    assert SpfResult.FAIL is end.value.value.result
+
+
+@pytest.mark.parametrize("domain", ["localhost", "com.", "", "a..com"])
+def test_what_is_no_domain_has_no_record(domain: str) -> None:
+    """Section 4.3."""
+    run = check_host(SenderIdentity(ip_address("192.0.2.1"), "a@example.com", "mx.example.com"), domain)
+    with pytest.raises(StopIteration) as end:
+        next(run)
+    assert SpfResult.NONE is end.value.value.result
 
 
 @pytest.mark.parametrize(("count", "result"), [(10, SpfResult.PASS), (11, SpfResult.PERMERROR)])

@@ -84,10 +84,10 @@ class Walk:
     def organizational(self) -> str:
         """The organizational domain of the domain where the walk began (section 4.10.2)."""
         valid = [(step.domain, tags) for step in self.steps if (tags := _tags(step)) is not None]
-        for number, (domain, tags) in enumerate(valid):
+        for domain, tags in valid:
             if tags.get("psd") == "n":
                 return domain
-            if tags.get("psd") == "y" and (number or domain != self.steps[0].domain):
+            if tags.get("psd") == "y" and domain != self.steps[0].domain:
                 return _one_below(domain, self.steps[0].domain)
         return valid[-1][0] if valid else self.steps[0].domain
 
