@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from functools import partial
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from exporter.domains.posture.tlsa import Tlsa, key_type, matches, weigh
 from exporter.model import KeyType
-from tests.authority import NOW, Party, Span, issue, rsa_key
+from tests.authority import NOW, Party, PrivateKey, Span, issue, rsa_key
 from tests.bending import SUBJECT, bent, common_name, replaced
 from tests.unit.odd_certificates import Oddity, each_oddity, key
 
@@ -64,6 +66,21 @@ def test_an_authority_that_the_record_holds_need_not_be_in_the_chain(selector: i
     assert fits(record(2, selector, 0, MIDDLE), [LEAF.der])
     assert fits(record(2, selector, 0, ROOT), [LEAF.der, MIDDLE.der])
     assert not fits(record(2, selector, 0, STRANGER), [LEAF.der, MIDDLE.der])
+
+
+@pytest.mark.parametrize("made", [partial(rsa_key, 2048), lambda _: ed25519.Ed25519PrivateKey.generate()])
+def test_an_authority_may_have_a_key_of_any_kind(made: Callable[[str], PrivateKey]) -> None:
+    authority, namesake = (issue("Authority", authority=True, key=made(name)) for name in ("one", "other"))
+    leaf = issue(HOST, authority, alternatives=[HOST])
+    assert fits(record(2, 1, 0, authority), [leaf.der])
+    assert not fits(record(2, 1, 0, namesake), [leaf.der])
+    assert not fits(record(2, 1, 0, STRANGER), [leaf.der])
+    assert not fits(record(2, 1, 0, authority), [LEAF.der])
+
+
+def test_a_record_is_shown_by_its_first_digits() -> None:
+    tlsa = Tlsa(3, 1, 1, bytes(range(32)))
+    assert ("3 1 1 0001020304050607...", "00010203") == (str(tlsa), tlsa.short)
 
 
 def test_a_digest_of_an_authority_needs_it_in_the_chain() -> None:

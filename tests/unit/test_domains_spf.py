@@ -133,6 +133,7 @@ LONGEST = "a." * 126 + "a"
         (LONGEST, LONGEST),
         (f"{LONGEST}.", LONGEST),
         (f"b{LONGEST}", LONGEST[2:]),
+        ("a." + "b" * 300, "b" * 300),
         (f".{LONGEST}", LONGEST),
         (f"b.{LONGEST}", LONGEST),
     ],
