@@ -118,15 +118,18 @@ def read_bounce(octets: bytes, key: Secret) -> Bounce | None:
 def _read_text(content: bytes, key: Secret) -> Bounce | None:
     """Parses a free-text notification."""
     copy = _COPY.search(content[:MAX_TEXT])
-    if copy is None or not _FAILED.search(content, 0, copy.start()):
+    if copy is None:
+        return None
+    above = content[: copy.start()]
+    if not _FAILED.search(above):
         return None
     token = signature.find(content[copy.end() :], key)
     if token is None:
         return None
-    words = _last_reply(content[: copy.start()])
+    words = _last_reply(above)
     if words:
         return Bounce(token, "failed", status_codes.reason(words), words)
-    own = _OWN_WORDS.search(content, 0, copy.start())
+    own = _OWN_WORDS.search(above)
     words, code = (text(own[1]), text(own[2] or own[3])) if own is not None else ("", "")
     return Bounce(token, "failed", status_codes.reason(code), words[:MAX_WORDS])
 
