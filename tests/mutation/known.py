@@ -20,6 +20,12 @@ KNOWN: Final[Mapping[tuple[str, str, str, str], str]] = {
     ): "A key that does not fit the signature is an error, which means as well that it has not signed.",
     (
         "exporter/domains/posture/tlsa.py",
+        "matches",
+        "record.matching == _FULL and record.selector == _CERTIFICATE",
+        "record.matching == _FULL or record.selector == _CERTIFICATE",
+    ): "A digest or a key that is taken for a certificate leads to no chain.",
+    (
+        "exporter/domains/posture/tlsa.py",
         "_may_serve",
         "False",
         "True",
