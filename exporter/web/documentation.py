@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from itertools import count, pairwise
+from types import MappingProxyType
 from typing import Final
 
 from markdown_it import MarkdownIt
@@ -43,7 +44,19 @@ CONTENTS: Final[Mapping[str, str]] = {
 }
 """The pages in the order of their list; one that is not in the package is left out, and others come after these."""
 
-_REGION: Final = '<div class="wide" tabindex="0" role="region" aria-label="Table {}"><table>'
+_REGION: Final = '<div class="wide" tabindex="0" role="region" aria-label="Table {}"><table role="table">'
+_ROLES: Final = MappingProxyType(
+    {
+        "table_open": "table",
+        "thead_open": "rowgroup",
+        "tbody_open": "rowgroup",
+        "tr_open": "row",
+        "th_open": "columnheader",
+        "td_open": "cell",
+    }
+)
+"""What the parts of a table are. Said to those who do not see it, because on a narrow screen each row is a card."""
+
 _HEADING: Final = re.compile(r"#\s+(?P<title>.+)")
 _NO_SLUG: Final = re.compile(r"[^\w\- ]")
 _WORD: Final = re.compile(r"[A-Za-z][\w-]*", re.ASCII)
@@ -100,13 +113,14 @@ class Documentation:
         parser = MarkdownIt("commonmark", {"html": True}).enable("table")
         tokens = parser.parse(source)
         _anchor_headings(tokens)
+        _label_cells(tokens)
         for token in tokens:
             if token.children:
                 token.children = list(self._linked(token.children))
         html = str(parser.renderer.render(tokens, parser.options, {}))
         # What is too wide for the screen is scrolled, also by keyboard. A region needs a name of its own.
         numbers = count(1)
-        html = re.sub("<table>", lambda _: _REGION.format(next(numbers)), html)
+        html = re.sub('<table role="table">', lambda _: _REGION.format(next(numbers)), html)
         # The content security policy allows no style in an element.
         html = html.replace('style="text-align:right"', 'class="number"').replace('style="text-align:left"', "")
         return html.replace("</table>", "</table></div>").replace("<pre>", '<pre tabindex="0">')
@@ -161,3 +175,21 @@ def _anchor_headings(tokens: Sequence[Token]) -> None:
         if opening.attrs["id"] != slug and words.children is not None:
             anchor = Token("html_inline", "", 0, content=f'<span id="{slug}"></span>')
             words.children.insert(0, anchor)
+
+
+def _label_cells(tokens: Sequence[Token]) -> None:
+    """Give each cell the heading of its column."""
+    headings: list[str] = []
+    column = 0
+    for opening, words in pairwise(tokens):
+        if opening.type in _ROLES:
+            opening.attrs["role"] = _ROLES[opening.type]
+        if opening.type == "table_open":
+            headings = []
+        elif opening.type == "tr_open":
+            column = 0
+        elif opening.type == "th_open":
+            headings.append("".join(child.content for child in words.children or ()))
+        elif opening.type == "td_open":
+            opening.attrs["data-label"] = headings[column]
+            column += 1

@@ -77,7 +77,7 @@ def test_every_page_fits_every_screen_and_everybody(
         "endpoint": f"/endpoint?name={FAILING}",
         "long": f"/endpoint?name={quote(LONG, safe='')}",
         "failure": failure,
-        "docs": "/docs/failures",
+        "docs": "/docs/operating",
         "metrics": "/docs/metrics",
         "error": "/endpoint?name=nope",
         "flows": "/flows",

@@ -67,6 +67,16 @@ async def test_every_page_is_well_formed_and_every_link_of_it_leads_somewhere(na
             assert not target.fragment or f'id="{target.fragment}"' in anchors[target.path], link
 
 
+async def test_every_cell_of_a_table_has_the_heading_of_its_column() -> None:
+    async with served(store_with([])) as client:
+        text, _ = await document(client, "configuration")
+
+    assert '<td role="cell" data-label="default"><code>60s</code></td>' in text
+    bodies = "".join((DOCUMENTATION.document(name) or pytest.fail(name)).body for name in NAMES)
+    assert bodies.count("<td") == bodies.count(' role="cell" data-label="')
+    assert 'data-label=""' not in bodies
+
+
 def test_the_table_of_contents_leads_to_every_page() -> None:
     table = (ROOT / "docs" / "index.md").read_text()
     pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
