@@ -16,7 +16,8 @@ import yaml
 
 from benchmarks.dialogues import IMAPS
 from benchmarks.mailserver import MailServer
-from exporter.metrics.store import BuildInfo, Store
+from exporter.metrics.exporter_state import BuildInfo
+from exporter.metrics.store import Store
 from exporter.model import (
     CertificateFacts,
     CertificateProblem,
@@ -81,12 +82,12 @@ def probed_store(count: int, probes: int = 5) -> Store:
     store = Store(BuildInfo("1.0.0", "3.11.7", "4.0.3"))
     endpoints = tuple(map(_endpoint, range(count)))
     store.configure(endpoints)
-    store.reloaded(successful=True, at=NOON)
+    store.exporter.reloaded(successful=True, at=NOON)
     for number, each in enumerate(endpoints):
         for result in _results(each, number, probes):
             store.record(result)
-            store.observe_start_delay(0.001)
-            store.observe_lag(0.001)
+            store.exporter.observe_start_delay(0.001)
+            store.exporter.observe_lag(0.001)
     return store
 
 

@@ -111,12 +111,14 @@ async def _running(
             places,
             web_config=web_config,
             prefix=site.prefix,
-            observers=Observers(daemon.store.task_failed, daemon.store.web_config_reloaded),
+            observers=Observers(daemon.store.exporter.task_failed, daemon.store.exporter.web_config_reloaded),
         )
         stack.push_async_callback(server.stop)
         await stack.enter_async_context(_probing(daemon, history))
         if reloading is not None and reload is not None:
-            await stack.enter_async_context(reload_when_asked(reload, reloading.watcher, daemon.store.task_failed))
+            await stack.enter_async_context(
+                reload_when_asked(reload, reloading.watcher, daemon.store.exporter.task_failed)
+            )
         await stack.enter_async_context(_in_the_background(daemon))
         yield server.urls
 
@@ -134,7 +136,7 @@ async def _probing(daemon: Daemon, history: HistoryFile | None) -> AsyncIterator
     daemon.start()
     settle()
     if history is not None:
-        history.start(daemon.store.to_remember, daemon.store.task_failed, daemon.domains.to_remember)
+        history.start(daemon.store.to_remember, daemon.store.exporter.task_failed, daemon.domains.to_remember)
     try:
         yield
     finally:
@@ -182,7 +184,9 @@ def _telling_systemd(reload: Reload, daemon: Daemon) -> Reload:
 async def _in_the_background(daemon: Daemon) -> AsyncIterator[None]:
     """Background work beside the probes, which is restarted after failures."""
     works = {LongTask.MEMORY: daemon.housekeeping.run, LongTask.WATCHDOG: sd_notify.keep_alive}
-    tasks = [asyncio.create_task(supervised(task, work, daemon.store.task_failed)) for task, work in works.items()]
+    tasks = [
+        asyncio.create_task(supervised(task, work, daemon.store.exporter.task_failed)) for task, work in works.items()
+    ]
     try:
         yield
     finally:

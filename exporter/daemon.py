@@ -25,9 +25,10 @@ from exporter.config.yaml_output import render
 from exporter.descriptors import warn_if_too_few
 from exporter.domain_desk import DomainDesk
 from exporter.interpreter import Housekeeping
+from exporter.metrics.exporter_state import BuildInfo
 from exporter.metrics.exposition import process_collectors
 from exporter.metrics.flow_state import FlowStates
-from exporter.metrics.store import BuildInfo, Store
+from exporter.metrics.store import Store
 from exporter.model import Addresses, Endpoint, Flows, Limits, RosterChange
 from exporter.net.detours import NO_DETOURS, Detours
 from exporter.net.mail_exchangers import mail_exchangers
@@ -90,7 +91,7 @@ class Daemon:
             flows=FlowStates(time.time),
             lines_dropped=logs.dropped,
         )
-        self.store.set_shard(shard.number, shard.total)
+        self.store.exporter.set_shard(shard.number, shard.total)
         self._configuration = configuration
         self._shard = shard
         self._names: frozenset[str] = frozenset()
@@ -100,7 +101,7 @@ class Daemon:
         connect = partial(Stream.connect, watch=self._watch)
         through = partial(connect_through, watch=self._watch)
         self._contexts = TlsContexts()
-        self._logins = Logins(time.monotonic, configuration.login_backoff, self.store)
+        self._logins = Logins(time.monotonic, configuration.login_backoff, self.store.exporter)
         self._resolver = Resolver(configuration.dns)
         world = World(self._resolver, self._contexts, connect=connect, connect_through=through, detours=detours)
         self.visitor = Visitor(world, self._logins)
@@ -108,11 +109,11 @@ class Daemon:
         self.domains = DomainDesk(self.visitor, self.store.domains, shard, self._discovered)
         self._flows: FlowRunner | None = None
         self._state_log = StateLog()
-        self._scheduler = Scheduler[Endpoint | Job](self._run, self.store)
+        self._scheduler = Scheduler[Endpoint | Job](self._run, self.store.exporter)
         self._jobs: Mapping[JobKey, Job] = {}
         self._stops = Stops()
         self.housekeeping = Housekeeping(self._scheduler.is_quiet)
-        self._lag = LagMonitor(self.store.observe_lag, self._stops, self.store.task_failed)
+        self._lag = LagMonitor(self.store.exporter.observe_lag, self._stops, self.store.exporter.task_failed)
         self._hurried = False
         self.ready = False
 
@@ -152,9 +153,11 @@ class Daemon:
         self._run_flows(Flows(flows, configuration.flows.key))
         change = self._roster.configure(prepared.endpoints, found)
         self.store.configure(change.all)
-        self.store.configure_tokens([each.name for each in configuration.credentials if each.oauth2 is not None])
+        self.store.exporter.configure_tokens(
+            [each.name for each in configuration.credentials if each.oauth2 is not None]
+        )
         self._logins.configure(configuration.credentials, configuration.login_backoff)
-        self.store.reloaded(successful=True, at=time.time(), files=configuration.files)
+        self.store.exporter.reloaded(successful=True, at=time.time(), files=configuration.files)
         self._state_log.forget(change.gone)
         self._schedule(change, configuration.limits)
         self._on_demand.configure(configuration.limits)
@@ -193,7 +196,7 @@ class Daemon:
 
     def not_reloaded(self, problems: Sequence[Problem]) -> None:
         """Report that a configuration could not be used. The old one stays in force."""
-        self.store.reloaded(successful=False, at=time.time(), problems=tuple(map(str, problems)))
+        self.store.exporter.reloaded(successful=False, at=time.time(), problems=tuple(map(str, problems)))
 
     async def stop(self) -> None:
         """Start no more probes, and end the running ones in order."""

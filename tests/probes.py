@@ -13,8 +13,9 @@ from pathlib import Path
 
 from structlog.testing import capture_logs
 
+from exporter.metrics.exporter_state import BuildInfo
 from exporter.metrics.exposition import Format, expose
-from exporter.metrics.store import BuildInfo, Store
+from exporter.metrics.store import Store
 from exporter.model import DnsSettings, Encryption, Endpoint, Login, ProbeResult, Protocol, Secret, Withheld
 from exporter.net.resolve import Resolver
 from exporter.net.tls import TlsContexts

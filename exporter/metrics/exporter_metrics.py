@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from exporter.metrics.exporter_state import ExporterState
 from exporter.metrics.metric import (
     COUNTER,
     GAUGE,
@@ -15,7 +16,6 @@ from exporter.metrics.metric import (
     labelled,
     timestamp,
 )
-from exporter.metrics.store import ExporterState
 
 
 def _build(exporter: ExporterState) -> Samples:

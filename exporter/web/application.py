@@ -134,7 +134,7 @@ class _Interface:
         body = expose(self._store.snapshot(), form, self._process)
         response = await self._streamer.respond(request, body, form.value)
         if request.method != hdrs.METH_HEAD:
-            self._store.observe_scrape(loop.time() - began)
+            self._store.exporter.observe_scrape(loop.time() - began)
         return response
 
     async def api_endpoints(self, request: web.Request) -> web.StreamResponse:

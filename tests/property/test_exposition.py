@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.metrics.exporter_state import BuildInfo
 from exporter.metrics.exposition import Format
 from exporter.metrics.histogram import PROBE_BUCKETS
 from exporter.metrics.label_text import VALUE_LIMIT
 from exporter.metrics.record import Shared, fold, unfold
-from exporter.metrics.store import BuildInfo, Store
+from exporter.metrics.store import Store
 from exporter.model import (
     CertificateFacts,
     CertificateProblem,

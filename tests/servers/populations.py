@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from exporter.metrics.store import BuildInfo, Store
+from exporter.metrics.exporter_state import BuildInfo
+from exporter.metrics.store import Store
 from exporter.model import Direction, Endpoint, Failure, FailureReason, Phase, ProbeResult, Protocol, TranscriptLine
 from exporter.web.application import create_application
 from exporter.web.policy import Policy

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from exporter.metrics.exporter_state import BuildInfo
 from exporter.metrics.exposition import Format
-from exporter.metrics.store import BuildInfo, Snapshot, Store
+from exporter.metrics.store import Snapshot, Store
 from exporter.model import (
     Credentials,
     Endpoint,

@@ -28,8 +28,8 @@ from tests.unit.scraping import exposed, families, samples, series, value
 def rich_snapshot() -> Snapshot:
     """Endpoints of every kind, and an exporter of which everything is known."""
     store = Store(BUILD)
-    store.configure_tokens(["contoso"])
-    store.token_held("contoso", NOON + 3600)
+    store.exporter.configure_tokens(["contoso"])
+    store.exporter.token_held("contoso", NOON + 3600)
     store.configure(
         [
             endpoint("up", Protocol.SMTP, labels={"team": "mail"}, credentials=MONITOR, provider="gmail", priority=10),
@@ -42,9 +42,9 @@ def rich_snapshot() -> Snapshot:
     bad = tls(CertificateProblem.EXPIRED, CertificateProblem.NAME_MISMATCH, group=None)
     store.record(failure(FailureReason.TLS_CERTIFICATE_EXPIRED, Phase.TLS, "failing", tls=bad))
     store.record(success('odd "name"\\\n', tls=tls(leaf=certificate('CN=a "quoted" \\, name\n\x00\x1b[31m\ud800'))))
-    store.reloaded(successful=True, at=NOON)
-    store.observe_lag(0.001)
-    store.skipped(SkipReason.OVERLAP)
+    store.exporter.reloaded(successful=True, at=NOON)
+    store.exporter.observe_lag(0.001)
+    store.exporter.skipped(SkipReason.OVERLAP)
     return store.snapshot()
 
 
@@ -277,12 +277,12 @@ def test_an_endpoint_that_was_removed_leaves_at_once() -> None:
 def test_the_exporter_shows_itself() -> None:
     store = Store(BUILD)
     store.configure([endpoint(NAME)])
-    store.reloaded(successful=True, at=NOON)
-    store.reloaded(successful=False, at=NOON + 60)
-    store.skipped(SkipReason.CONCURRENCY)
-    store.observe_start_delay(0.002)
-    store.set_in_flight(3)
-    store.set_shard(1, 4)
+    store.exporter.reloaded(successful=True, at=NOON)
+    store.exporter.reloaded(successful=False, at=NOON + 60)
+    store.exporter.skipped(SkipReason.CONCURRENCY)
+    store.exporter.observe_start_delay(0.002)
+    store.exporter.set_in_flight(3)
+    store.exporter.set_shard(1, 4)
 
     read = samples(exposed(store.snapshot()))
 

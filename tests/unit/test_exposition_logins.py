@@ -51,10 +51,10 @@ def test_a_login_that_is_held_back_at_one_endpoint_says_so_at_that_one() -> None
 
 def test_requests_for_tokens_are_counted_from_the_start() -> None:
     store = Store(BUILD)
-    store.configure_tokens(["contoso", "fabrikam"])
-    store.token_requested("contoso", TokenOutcome.REFUSED)
-    store.token_requested("contoso", TokenOutcome.REFUSED)
-    store.token_requested("unknown", TokenOutcome.SUCCESS)
+    store.exporter.configure_tokens(["contoso", "fabrikam"])
+    store.exporter.token_requested("contoso", TokenOutcome.REFUSED)
+    store.exporter.token_requested("contoso", TokenOutcome.REFUSED)
+    store.exporter.token_requested("unknown", TokenOutcome.SUCCESS)
     read = samples(exposed(store.snapshot()))
 
     requests = {
@@ -67,22 +67,22 @@ def test_requests_for_tokens_are_counted_from_the_start() -> None:
 
 def test_the_end_of_a_token_is_told_while_there_is_one() -> None:
     store = Store(BUILD)
-    store.configure_tokens(["contoso"])
+    store.exporter.configure_tokens(["contoso"])
     name = "mail_oauth2_token_expiry_timestamp_seconds"
     assert {} == series(samples(exposed(store.snapshot())), name)
-    store.token_held("contoso", NOON + 3600)
-    store.token_held("unknown", NOON)
+    store.exporter.token_held("contoso", NOON + 3600)
+    store.exporter.token_held("unknown", NOON)
     assert NOON + 3600 == value(samples(exposed(store.snapshot())), name, credentials="contoso")
-    store.token_held("contoso", None)
+    store.exporter.token_held("contoso", None)
 
     assert {} == series(samples(exposed(store.snapshot())), name)
 
 
 def test_credentials_that_stay_keep_their_counts() -> None:
     store = Store(BUILD)
-    store.configure_tokens(["contoso", "fabrikam"])
-    store.token_requested("contoso", TokenOutcome.SUCCESS)
-    store.configure_tokens(["contoso"])
+    store.exporter.configure_tokens(["contoso", "fabrikam"])
+    store.exporter.token_requested("contoso", TokenOutcome.SUCCESS)
+    store.exporter.configure_tokens(["contoso"])
     found = series(samples(exposed(store.snapshot())), "mail_oauth2_token_requests_total")
 
     assert {"contoso"} == {dict(labels)["credentials"] for labels in found}

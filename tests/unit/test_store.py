@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from exporter.metrics.endpoint_state import EndpointState, Health
+from exporter.metrics.exporter_state import BuildInfo
 from exporter.metrics.history import ATTEMPTS_KEPT
 from exporter.metrics.record import unfold
-from exporter.metrics.store import BuildInfo, Store
+from exporter.metrics.store import Store
 from exporter.model import Encryption, Endpoint, FailureReason, Phase, ProbeResult, Protocol, RosterChange, SkipReason
 from tests.unit.results import NOON, endpoint, failure, success
 
@@ -175,7 +176,7 @@ def test_a_snapshot_does_not_change_any_more(store: Store) -> None:
     before = store.snapshot()
 
     store.record(success(NAME))
-    store.skipped(SkipReason.OVERLAP)
+    store.exporter.skipped(SkipReason.OVERLAP)
     store.configure([])
 
     assert 0 == before.endpoints[0].probes
@@ -279,20 +280,20 @@ def test_an_endpoint_of_several_addresses_is_counted_once(store: Store) -> None:
 
 
 def test_skipped_probes_are_counted_by_reason_from_zero(store: Store) -> None:
-    store.skipped(SkipReason.HOST)
-    store.skipped(SkipReason.HOST)
+    store.exporter.skipped(SkipReason.HOST)
+    store.exporter.skipped(SkipReason.HOST)
 
     counts = store.snapshot().exporter.skipped
     assert {**dict.fromkeys(SkipReason, 0), SkipReason.HOST: 2} == dict(counts)
 
 
 def test_the_exporter_is_observed(store: Store) -> None:
-    store.observe_start_delay(0.002)
-    store.observe_lag(0.001)
-    store.observe_lag(0.003)
-    store.observe_scrape(0.2)
-    store.set_in_flight(7)
-    store.set_shard(1, 3)
+    store.exporter.observe_start_delay(0.002)
+    store.exporter.observe_lag(0.001)
+    store.exporter.observe_lag(0.003)
+    store.exporter.observe_scrape(0.2)
+    store.exporter.set_in_flight(7)
+    store.exporter.set_shard(1, 3)
 
     exporter = store.snapshot().exporter
     assert (1, 2, 1) == (exporter.start_delay.count, exporter.lag.count, exporter.scrapes.count)
@@ -308,9 +309,9 @@ def test_nothing_is_known_of_reloads_before_the_first(store: Store) -> None:
 
 
 def test_a_failed_reload_leaves_the_time_of_the_last_good_one(store: Store) -> None:
-    store.reloaded(successful=True, at=NOON)
+    store.exporter.reloaded(successful=True, at=NOON)
 
-    store.reloaded(successful=False, at=NOON + 60)
+    store.exporter.reloaded(successful=False, at=NOON + 60)
 
     exporter = store.snapshot().exporter
     assert exporter.reload_successful is False

@@ -10,8 +10,9 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from exporter.metrics.domain_rows import DOMAIN_METRICS, FOLLOWED_METRICS
 from exporter.metrics.domain_state import DomainStates, FollowedState, Judged
+from exporter.metrics.exporter_state import BuildInfo
 from exporter.metrics.exposition import Format, expose
-from exporter.metrics.store import BuildInfo, Store
+from exporter.metrics.store import Store
 from exporter.model import (
     Delivery,
     DomainCheck,

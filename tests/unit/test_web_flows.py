@@ -8,8 +8,9 @@ from types import MappingProxyType
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from exporter.metrics.exporter_state import BuildInfo
 from exporter.metrics.flow_state import FlowStates
-from exporter.metrics.store import BuildInfo, Store
+from exporter.metrics.store import Store
 from exporter.model import Awaited, Flow, Leg, Outcome, Receiving, Sending
 from exporter.web.application import create_application
 from tests.unit.flow_samples import FLOW, IMAP, NOW, SUBMISSION

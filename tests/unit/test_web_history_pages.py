@@ -256,7 +256,7 @@ async def test_certificates_are_one_table_with_what_was_sent_and_what_was_verifi
 async def test_commands_to_copy_name_the_endpoint_whatever_it_is_called() -> None:
     name = 'it\'s "here"'
     store = store_with([endpoint(name)])
-    store.reloaded(successful=True, at=NOON, files=("/a.yaml", "/b c.yml", "<stdin>"))
+    store.exporter.reloaded(successful=True, at=NOON, files=("/a.yaml", "/b c.yml", "<stdin>"))
     async with served(store) as client:
         page = await page_at(client, f"/endpoint?name={quote(name)}")
 

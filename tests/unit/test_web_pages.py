@@ -129,10 +129,10 @@ async def test_a_query_that_makes_no_sense_is_refused_with_what_would(query: str
 
 async def test_a_failed_reload_is_told_on_the_status_page() -> None:
     store = store_with([endpoint(NAME)])
-    store.reloaded(successful=True, at=NOON - 3600)
+    store.exporter.reloaded(successful=True, at=NOON - 3600)
     async with served(store) as client:
         before = await page_at(client, "/")
-        store.reloaded(successful=False, at=NOON)
+        store.exporter.reloaded(successful=False, at=NOON)
         after = await page_at(client, "/")
 
     assert "could not be reloaded" not in before.text

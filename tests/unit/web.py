@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from exporter.metrics.exporter_state import BuildInfo
 from exporter.metrics.exposition import process_collectors
-from exporter.metrics.store import BuildInfo, Store
+from exporter.metrics.store import Store
 from exporter.model import Endpoint, ProbeResult
 from exporter.web.application import create_application
 from tests.unit.results import NOON
