@@ -121,6 +121,7 @@ class Smtp:
         offered = self._keywords.get("AUTH", ())
         mechanism = sasl.choose(login, offered, encrypted=encrypted)
         exchange = sasl.exchange(mechanism, login, self._endpoint)
+        yield from expect_silence()
         try:
             reply = yield from self._authenticate(exchange)
         except GoodbyeError as goodbye:
@@ -142,7 +143,6 @@ class Smtp:
 
     def _authenticate(self, exchange: Exchange) -> Dialogue[Reply]:
         """RFC 4954 section 4. Returns the reply that ends the exchange, whatever its code."""
-        yield from expect_silence()
         # An initial response that would make the line too long is sent when the server asks for it.
         yield from exchange.begin("AUTH", MAX_COMMAND)
         reply = yield from read_reply()

@@ -6,7 +6,7 @@ import pytest
 
 from exporter.model import Facts, FailureReason, Login, Mechanism, Secret, SecretKind
 from exporter.protocol.dialogue import Replied
-from tests.protocol.player import Cut, ScriptEndedError, every_cut
+from tests.protocol.player import Circumstances, Cut, ScriptEndedError, every_cut, play
 from tests.protocol.refused_logins import SMTP
 from tests.protocol.samples import (
     BEARER,
@@ -20,7 +20,7 @@ from tests.protocol.samples import (
     login,
 )
 from tests.protocol.smtp_client import TRAILING
-from tests.protocol.smtp_logins import TAKEN, logged_in
+from tests.protocol.smtp_logins import TAKEN, client, logged_in
 
 
 class TestMechanism:
@@ -235,6 +235,16 @@ def test_a_refusal_in_unknown_words_is_called_unclear(words: bytes, unclear: boo
     assert unclear is played.error.unclear
     # After a 421 nobody is left to say goodbye to (RFC 5321 4.2.1).
     assert played.error.in_step is not words.startswith(b"421")
+
+
+def test_a_goodbye_before_the_login_is_not_an_answer_to_it() -> None:
+    goodbye = b"421 4.7.0 Too many authentication failures\r\n"
+    dialogue = client(b"AUTH PLAIN").log_in(login(), encrypted=True)
+
+    played = play(dialogue, b"", circumstances=Circumstances(unread={0: goodbye}))
+
+    assert (None, FailureReason.SERVER_BUSY) == played.failure
+    assert [] == played.sent
 
 
 @pytest.mark.parametrize(
