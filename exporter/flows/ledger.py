@@ -16,6 +16,8 @@ from cachetools import FIFOCache
 
 from exporter.flows import signature
 from exporter.flows.bounces import Bounce
+from exporter.flows.headers import read_headers
+from exporter.flows.hops import read_hops
 from exporter.flows.message_judging import Copy, judge
 from exporter.flows.signature import MessageToken
 from exporter.model import BLAMED, Flow, Leg, MessageFault, Outcome, Settled
@@ -195,6 +197,8 @@ class Ledger:
         self._end(entry, Standing.LEFTOVER if removing is None else Standing.COPY)
         seen = entry.begun if entry.seen is None else entry.seen
         took = max(seen - entry.begun, 0.0)
+        if entry.earlier:
+            took = _took_by_itself(entry, took)
         arrival, faults = judge(self.flow, entry.text, entry.copies, entry.token.sent_at, took)
         legs = {Leg.RETRIEVE: entry.retrieved}
         if entry.submitted is not None:
@@ -274,3 +278,14 @@ class Ledger:
             settled_at=now.wall,
             legs=MappingProxyType({leg: legs[leg] for leg in Leg if leg in legs}),
         )
+
+
+def _took_by_itself(entry: InFlight, found_after: float) -> float:
+    """Seconds until a message of an earlier run arrived, which may have been while nobody looked.
+
+    The last server's time counts if it is possible, because the message was not late if only the exporter was down.
+    """
+    hops = read_hops(read_headers(entry.copies[0].octets), entry.token.sent_at, found_after)
+    arrived_at = hops[-1].at if hops else None
+    took = found_after if arrived_at is None else arrived_at - entry.token.sent_at
+    return took if 0.0 <= took <= found_after else found_after
