@@ -6,6 +6,7 @@ program runs. Reading secrets does not live here.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -82,18 +83,23 @@ def _noun(key: str) -> str:
 
 def _doubt(source: SecretSource, key: str) -> str | None:
     """A warning about a source that works or may work later."""
+    what = "flows" if key == FLOW_KEY else "logins"
     match source:
         case InlineSecret():
             return f"a {_noun(key)} in the configuration is in plain text; use {key}_file instead"
+        case EnvSecret(name) if name not in os.environ:
+            return f"the variable {name} is not set here; {what} fail if the daemon has none either"
         case FileSecret(path):
             shown = quoted(str(path), MAX_PATH)
-            fail = f"{'flows' if key == FLOW_KEY else 'logins'} fail until it"
+            fail = f"{what} fail until it"
             try:
-                regular, exposed = source.regular(), source.exposed()
+                regular, empty, exposed = source.regular(), source.empty(), source.exposed()
             except OSError as error:
                 return f"{shown} cannot be read at present ({error.strerror}); {fail} can"
             if not regular:
                 return f"{shown} is not a regular file; {fail} is"
+            if empty:
+                return f"{shown} is empty; {fail} is not"
             if exposed:
                 return f"every user of this machine can read {shown}; use chmod o-r"
     return None

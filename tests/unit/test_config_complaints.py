@@ -96,9 +96,11 @@ endpoints:
 
 
 def test_what_works_but_deserves_a_look_is_a_warning(tmp_path: Path) -> None:
-    (tmp_path / "private").touch(mode=0o600)
-    (tmp_path / "public").touch()
+    (tmp_path / "private").write_text("hunter2")
+    (tmp_path / "private").chmod(0o600)
+    (tmp_path / "public").write_text("hunter2")
     (tmp_path / "public").chmod(0o644)
+    (tmp_path / "empty").touch(mode=0o600)
     file = tmp_path / "config.yaml"
     file.write_text(
         """\
@@ -107,6 +109,9 @@ credentials:
   private: {username: m, password_file: private}
   public: {username: m, password_file: public}
   missing: {username: m, password_file: missing}
+  empty: {username: m, password_file: empty}
+  unset: {username: m, password_env: MAIL_EXPORTER_TEST_UNSET}
+  set: {username: m, password_env: PATH}
 endpoints:
   - {url: imaps://a, tls: {verify: false}}
   - {url: imap://b, encryption: none, credentials: private}
@@ -115,6 +120,9 @@ endpoints:
   - {name: used, url: imaps://e, credentials: inline}
   - {name: also, url: imaps://e, credentials: public}
   - {name: too, url: imaps://e, credentials: missing}
+  - {name: four, url: imaps://e, credentials: empty}
+  - {name: five, url: imaps://e, credentials: unset}
+  - {name: six, url: imaps://e, credentials: set}
 """
     )
     see = f'"{tmp_path}/public"'
@@ -125,9 +133,14 @@ endpoints:
             f'5: credentials.missing.password_file: "{tmp_path}/missing" cannot be read at present '
             "(No such file or directory); logins fail until it can"
         ),
-        "7: tls.verify: a bad certificate will not fail the probe; better trust its authority by ca_file",
-        "8: encryption: a login is not sent without TLS; use encryption: starttls instead",
-        "9: encryption: the password is sent in plain text; use encryption: starttls instead",
+        f'6: credentials.empty.password_file: "{tmp_path}/empty" is empty; logins fail until it is not',
+        (
+            "7: credentials.unset.password_env: the variable MAIL_EXPORTER_TEST_UNSET is not set here; "
+            "logins fail if the daemon has none either"
+        ),
+        "10: tls.verify: a bad certificate will not fail the probe; better trust its authority by ca_file",
+        "11: encryption: a login is not sent without TLS; use encryption: starttls instead",
+        "12: encryption: the password is sent in plain text; use encryption: starttls instead",
     ] == warnings(load(file))
 
 

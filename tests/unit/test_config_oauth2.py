@@ -149,7 +149,7 @@ def warnings(configuration: Configuration) -> list[str]:
 
 
 def test_secrets_of_clients_are_looked_at_as_passwords_are(tmp_path: Path) -> None:
-    (tmp_path / "public").touch()
+    (tmp_path / "public").write_text("hunter2")
     (tmp_path / "public").chmod(0o644)
     file = tmp_path / "config.yaml"
     file.write_text(

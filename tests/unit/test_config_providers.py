@@ -143,7 +143,7 @@ def test_every_row_of_the_reference_has_four_columns() -> None:
 
 
 def endpoints(text: str) -> Configuration:
-    return parse("credentials: {m: {username: m, password_env: M}}\nendpoints:\n" + text, "f")
+    return parse("credentials: {m: {username: m, password_env: PATH}}\nendpoints:\n" + text, "f")
 
 
 def test_an_entry_stands_for_an_endpoint_of_each_protocol() -> None:

@@ -47,7 +47,7 @@ def test_lists_are_joined_in_the_order_of_the_files_names(write: Write) -> None:
 
 
 def test_sections_that_are_mappings_are_joined_by_their_keys(write: Write) -> None:
-    write("a.yaml", "defaults: {interval: 30s}\ncredentials: {m: {username: m, password_env: M}}\n")
+    write("a.yaml", "defaults: {interval: 30s}\ncredentials: {m: {username: m, password_env: PATH}}\n")
     write("b.yaml", "defaults: {timeout: 7s, credentials: m}\nendpoints: [{url: imaps://h}]\n")
     (endpoint,) = load("a.yaml", "b.yaml").endpoints
 
@@ -148,7 +148,7 @@ def test_an_alias_stays_what_it_stands_for_when_more_is_added_to_it(write: Write
 
 @pytest.mark.parametrize("read", [load, load_in_subprocess])
 def test_standard_input_is_one_of_the_files(write: Write, read: Callable[..., object]) -> None:
-    write("b.yaml", "credentials: {m: {username: u, password_env: M}}")
+    write("b.yaml", "credentials: {m: {username: u, password_env: PATH}}")
     content = b"endpoints: [{url: imaps://h, credentials: m}]"
     given = content if read is load_in_subprocess else lambda: content
     configuration = read("-", "b.yaml", standard_input=given)
@@ -158,7 +158,7 @@ def test_standard_input_is_one_of_the_files(write: Write, read: Callable[..., ob
 
 
 def test_check_reads_its_files_and_standard_input_as_one_configuration(write: Write) -> None:
-    write("a.yaml", "credentials: {m: {username: u, password_env: M}}")
+    write("a.yaml", "credentials: {m: {username: u, password_env: PATH}}")
     command = [sys.executable, "-m", "exporter", "check", "a.yaml", "-"]
     good = subprocess.run(
         command, input="endpoints: [{url: imaps://h, credentials: m}]", capture_output=True, text=True, check=False
@@ -173,7 +173,7 @@ def test_check_reads_its_files_and_standard_input_as_one_configuration(write: Wr
 
 
 def test_unused_credentials_deserve_a_look() -> None:
-    text = "credentials:\n  m: {username: u, password_env: M}\n  n: {username: u, password_env: M}\n"
+    text = "credentials:\n  m: {username: u, password_env: PATH}\n  n: {username: u, password_env: PATH}\n"
     text += "modules: {x: {url: 'imaps://h', credentials: n, allowed_targets: [h]}}\n"
 
     message = "credentials.m: nobody logs in with these; name them at an endpoint, or leave them out"
