@@ -20,6 +20,12 @@ KNOWN: Final[Mapping[tuple[str, str, str, str], str]] = {
     ): "A key that does not fit the signature is an error, which means as well that it has not signed.",
     (
         "exporter/domains/posture/tlsa.py",
+        "_has_signed",
+        "isinstance(key, rsa.RSAPublicKey) and digest is not None",
+        "isinstance(key, rsa.RSAPublicKey) or digest is not None",
+    ): "A key that does not fit the signature is an error, which means as well that it has not signed.",
+    (
+        "exporter/domains/posture/tlsa.py",
         "matches",
         "record.matching == _FULL and record.selector == _CERTIFICATE",
         "record.matching == _FULL or record.selector == _CERTIFICATE",
