@@ -10,6 +10,9 @@ from urllib.parse import quote
 MAX_DOMAIN = 253
 """Section 7.3: longer names lose labels from the left."""
 
+MAX_DIGITS = 4
+"""The most digits of a number of labels that are read. No name that fits into DNS has as many labels."""
+
 _EXPANSION = re.compile(r"%(?:\{([a-z])([0-9]*)(r?)([.\-+,/_=]*)\}|([%_-]))", re.IGNORECASE)
 _LITERAL = {"%": "%", "_": " ", "-": "%20"}
 
@@ -58,7 +61,7 @@ def expand(text: str, domain: str, session: SenderIdentity, validated: str, now:
         if match[3]:
             parts.reverse()
         if match[2]:
-            parts = parts[-int(match[2][:4]) :]
+            parts = parts[-int(match[2][:MAX_DIGITS]) :]
         joined = ".".join(parts)
         return quote(joined, safe="-._~") if match[1].isupper() else joined
 
