@@ -78,6 +78,13 @@ def test_an_authority_may_have_a_key_of_any_kind(made: Callable[[str], PrivateKe
     assert not fits(record(2, 1, 0, authority), [LEAF.der])
 
 
+def test_one_of_several_certificates_with_the_key_of_the_record_is_enough() -> None:
+    outdated = issue("Middle", ROOT, authority=True, key=MIDDLE.key, days=Span(-90, -1))
+    for chain in ([LEAF, MIDDLE, outdated], [LEAF, outdated, MIDDLE]):
+        assert fits(record(2, 1, 1, MIDDLE), [each.der for each in chain])
+    assert not fits(record(2, 1, 1, MIDDLE), [LEAF.der, outdated.der])
+
+
 def test_a_record_is_shown_by_its_first_digits() -> None:
     tlsa = Tlsa(3, 1, 1, bytes(range(32)))
     assert ("3 1 1 0001020304050607...", "00010203") == (str(tlsa), tlsa.short)

@@ -37,7 +37,7 @@ class TestTreeWalk:
     """RFC 9989 section 4.10."""
 
     def test_goes_up_label_by_label(self) -> None:
-        found, asked = walked("a.mail.example.com", {"_dmarc.example.com": ["v=DMARC1; p=reject; sp=quarantine"]})
+        found, asked = walked("a.mail.example.com", {"_dmarc.example.com": ["V = DMARC1; p=reject; sp=quarantine"]})
         assert ["_dmarc.a.mail.example.com", "_dmarc.mail.example.com", "_dmarc.example.com", "_dmarc.com"] == asked
         assert "example.com" == found.organizational
         step = found.applying()

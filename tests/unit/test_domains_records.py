@@ -40,7 +40,15 @@ class TestTags:
             parse_tags(text)
 
     def test_only_records_of_the_version_count(self) -> None:
-        texts = ["v=STSv1; id=1", "v=STSv1", " v = STSv1 ;id=2", "v=STSv10; id=1", "x; v=STSv1", "v=stsv1; id=1"]
+        texts = [
+            "v=STSv1; id=1",
+            "v=STSv1",
+            " v = STSv1 ;id=2",
+            "v = STSv1; id=3",
+            "v=STSv10; id=1",
+            "x; v=STSv1",
+            "v=stsv1; id=1",
+        ]
         assert ["v=STSv1; id=1", "v=STSv1"] == having_version(texts, "STSv1")
 
     def test_dmarc_allows_spaces_in_its_version_and_none_before_it(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,6 +129,19 @@ async def told(judge: Judge) -> tuple[bool | None, bool | None, set[DomainProble
     delivers = next((each.deliverable for each in report.deliveries if each.sender is Sender.DANE), None)
     ready: Any = report.rollover_ready.get(("mx.example.com", 25))
     return delivers, ready, {finding.problem for finding in report.findings}
+
+
+async def test_a_report_says_when_it_was_made_and_how_long_it_took() -> None:
+    world, begun = World([tlsa(OLD)], OLD), time.perf_counter()
+    report = await judge_of(world).judge(Settings("example.com", (DomainCheck.MX,), rule=ONLY_PUBLIC))
+    assert 0 < report.duration < time.perf_counter() - begun
+    assert NOW.timestamp() == report.checked_at
+
+
+def test_by_default_this_machine_says_where_it_has_a_route_to() -> None:
+    names = Names(World([], OLD))
+    judge = Judge(Lookups(names), lambda _: Fetcher(names), cast("Handshakes", None))
+    assert judge._has_route("127.0.0.1")
 
 
 async def test_in_the_right_order_nothing_is_ever_wrong() -> None:
