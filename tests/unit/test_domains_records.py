@@ -200,6 +200,8 @@ class TestDkim:
     def test_an_ed25519_key_has_32_octets(self) -> None:
         raw = ed25519.Ed25519PrivateKey.generate().public_key().public_bytes_raw()
         assert "ed25519" == parse_dkim(f"v=DKIM1; k=ed25519; p={b64encode(raw).decode()}").kind
+        with pytest.raises(DkimError, match="p is not base64"):
+            parse_dkim(f"v=DKIM1; k=ed25519; p=!{b64encode(raw).decode()}")
         with pytest.raises(DkimError, match="31 octets"):
             parse_dkim(f"v=DKIM1; k=ed25519; p={b64encode(raw[:31]).decode()}")
 
