@@ -211,6 +211,15 @@ def test_idle_ends_when_mail_comes(cut: Cut) -> None:
     assert ([b"a1 IDLE", b"DONE"], True, 13) == (played.sent, played.value, imap.messages)
 
 
+@pytest.mark.parametrize("news", [b"* %d FETCH (FLAGS (\\Seen))\r\n", b"* %d EXPUNGE\r\n"])
+def test_somebody_may_mark_or_remove_a_whole_mailbox_during_idle(news: bytes) -> None:
+    imap = client()
+    imap.messages = 3000
+    told = b"".join(news % number for number in range(2000, 0, -1))
+    played = play(idle(imap, lambda: 5.0), b"+ idling\r\n" + told + b"* 3001 EXISTS\r\na1 OK done\r\n")
+    assert ([b"a1 IDLE", b"DONE"], True, 3001) == (played.sent, played.value, imap.messages)
+
+
 def test_idle_ends_when_the_time_is_over() -> None:
     patience = iter([5.0, 0.0])
     played = play(idle(client(), lambda: next(patience)), b"+ idling\r\n* OK Still here\r\na1 OK done\r\n")

@@ -11,8 +11,8 @@ from exporter.protocol.imap import CommandResult, Imap
 from exporter.protocol.imap_refusal import refusal
 from exporter.protocol.imap_response import UNTAGGED, Condition, Continuation, Data, Status, read_response
 
-MAX_NEWS: Final = 256
-"""Responses in one go; a server that tells more than that is asked again."""
+MAX_NEWS: Final = 10_000
+"""Responses in one go, as many as messages that somebody marks or removes. A server that tells more is asked again."""
 
 
 def offers_idle(imap: Imap) -> bool:
