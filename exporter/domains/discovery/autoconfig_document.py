@@ -56,14 +56,6 @@ def own_urls(domain: str, address: str | None, *, scheme: str = "https") -> list
     return urls
 
 
-def mx_urls(hosts: list[str], address: str | None) -> list[str]:
-    """The URLs at the provider that hosts the domain, from the domains of its MX host."""
-    urls: list[str] = []
-    for host in dict.fromkeys(hosts):
-        urls += own_urls(host, address)
-    return urls
-
-
 def mx_domains(mx: str, base: str | None) -> list[str]:
     """The full domain of an MX host, which is its name without the first label, and its registrable domain."""
     if host_of(mx) is None or is_address(mx):

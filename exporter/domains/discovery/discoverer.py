@@ -152,10 +152,8 @@ class Discoverer:
         own = await self._first(Source.AUTOCONFIG, autoconfig_document.own_urls(wanted.domain, wanted.address), wanted)
         if own.success:
             return own
-        best = (await self._mx_hosts(wanted))[:1]
-        domains = [each for mx in best for each in autoconfig_document.mx_domains(mx, registrable_domain(mx))]
-        # The domain itself was asked already.
-        urls = autoconfig_document.mx_urls([each for each in domains if each != wanted.domain], wanted.address)
+        hosts = await self._provider_domains(wanted)
+        urls = [url for host in hosts for url in autoconfig_document.own_urls(host, wanted.address)]
         hosted = await self._first(Source.AUTOCONFIG, urls, wanted) if urls else own
         # Use the message of the source that failed: another one would name the wrong host.
         return hosted if hosted.success or (hosted.failed and not own.failed) else own
@@ -170,9 +168,7 @@ class Discoverer:
         own = await self._first(Source.ISPDB, [autoconfig_document.ispdb_url(wanted.domain)], wanted)
         if own.success:
             return own
-        best = (await self._mx_hosts(wanted))[:1]
-        domains = [each for mx in best for each in autoconfig_document.mx_domains(mx, registrable_domain(mx))]
-        urls = [autoconfig_document.ispdb_url(each) for each in dict.fromkeys(domains) if each != wanted.domain]
+        urls = [autoconfig_document.ispdb_url(each) for each in await self._provider_domains(wanted)]
         hosted = await self._first(Source.ISPDB, urls, wanted) if urls else own
         return hosted if hosted.success else own
 
@@ -212,6 +208,12 @@ class Discoverer:
     async def presets(self, wanted: Wanted) -> Answered:
         """Look the domain up in the built-in presets. This uses a thread, because the first time reads a big table."""
         return await computed(partial(preset_answer, wanted.domain, await self._mx_hosts(wanted)), "presets")
+
+    async def _provider_domains(self, wanted: Wanted) -> list[str]:
+        """The domains of the best MX host, each once, without the domain itself, which was asked already."""
+        best = (await self._mx_hosts(wanted))[:1]
+        domains = [each for mx in best for each in autoconfig_document.mx_domains(mx, registrable_domain(mx))]
+        return [each for each in dict.fromkeys(domains) if each != wanted.domain]
 
     async def _mx_hosts(self, wanted: Wanted) -> list[str]:
         records = mx_records(await self._lookups.find(wanted.domain, "MX"))
