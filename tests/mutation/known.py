@@ -32,6 +32,12 @@ KNOWN: Final[Mapping[tuple[str, str, str, str], str]] = {
     ): "A digest or a key that is taken for a certificate leads to no chain.",
     (
         "exporter/domains/posture/tlsa.py",
+        "matches",
+        "record.matching == _FULL and record.selector == KEY",
+        "record.matching == _FULL or record.selector == KEY",
+    ): "A digest or a certificate cannot be read as a key, which has signed nothing then.",
+    (
+        "exporter/domains/posture/tlsa.py",
         "_may_serve",
         "False",
         "True",
