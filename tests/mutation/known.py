@@ -91,6 +91,12 @@ KNOWN: Final[Mapping[tuple[str, str, str, str], str]] = {
         "at > end",
     ): "Reading at the end is an IndexError, which ends the list as well.",
     (
+        "exporter/flows/ledger.py",
+        "_took_by_itself",
+        "0.0 <= took <= found_after",
+        "0.0 <= took < found_after",
+    ): "At the limit both are the same number.",
+    (
         "exporter/flows/bounces.py",
         "_action",
         "1",

@@ -131,6 +131,7 @@ class TestPolicy:
 
     def test_of_mode_none_needs_no_hosts(self) -> None:
         assert StsPolicy(Mode.NONE, (), 86400) == parse_policy(b"version: STSv1\nmode: none\nmax_age: 86400")
+        assert 31557600 == parse_policy(b"version: STSv1\nmode: none\nmax_age: 31557600").max_age
 
 
 @pytest.mark.parametrize("text", ["v=STSv1; id=20260101;", "v=STSv1;id=a"])

@@ -107,16 +107,23 @@ def test_ten_hosts_of_mx_are_asked_for_and_no_more(count: int, result: SpfResult
     assert result is told("v=spf1 mx -all", MX=hosts, A=["192.0.2.1"]).result
 
 
-def test_the_name_of_the_client_is_the_domain_before_those_below_it() -> None:
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["other.test", "a.example.com", "EXAMPLE.com", "b.example.com"], "EXAMPLE.com"),
+        (["other.test", "a.example.com", "b.example.com"], "a.example.com"),
+        (["other.test", "another.test"], "other.test"),
+    ],
+)
+def test_the_name_of_the_client_is_the_domain_before_those_below_it(names: Sequence[str], expected: str) -> None:
     """Section 7.3: the macro p."""
-    names = ["other.test", "a.example.com", "EXAMPLE.com", "b.example.com"]
     run = check_host(SenderIdentity(ip_address("192.0.2.1"), "a@example.com", "mx.example.com"), "example.com")
     ask, asked = next(run), []
     while ask.name != "end.example.com":
         asked.append(ask)
         values = {"TXT": ["v=spf1 exists:%{p}.x.test exists:end.example.com"], "PTR": names, "A": ["192.0.2.1"]}
         ask = run.send(Told(() if ask.name.endswith("x.test") else tuple(values[ask.rdtype])))
-    assert "EXAMPLE.com.x.test" == asked[-1].name
+    assert f"{expected}.x.test" == asked[-1].name
 
 
 @pytest.mark.parametrize(

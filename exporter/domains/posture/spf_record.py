@@ -164,7 +164,7 @@ def _term(word: str) -> Term:
 def _lengths(rest: str, word: str) -> tuple[str, tuple[int, int]]:
     """Split off the prefix lengths, such as those of `a:example.com/24//64` (section 5.3)."""
     match = _LENGTHS.fullmatch(rest)
-    if match is None or (match[2] is None and match[3] is None):
+    if match is None:
         return rest, WHOLE
     four = 32 if match[2] is None else int(match[2])
     six = 128 if match[3] is None else int(match[3])
