@@ -64,11 +64,11 @@ def main() -> int:
     parser.add_argument("--again", type=Path, metavar="FILE", help="only the changes that an earlier run wrote to FILE")
     parser.add_argument("folder", nargs="*", choices=[*FOLDERS, []], help="all, if none is named")
     arguments = parser.parse_args()
+    written = arguments.again.read_text().splitlines() if arguments.again else None
     unexplained = 0
     for folder in arguments.folder or FOLDERS:
         every = list(_changes(FOLDERS[folder]))
-        if arguments.again:
-            written = arguments.again.read_text().splitlines()
+        if written is not None:
             chosen = [each for each in every if any(line.endswith(_told(*each)) for line in written)]
         else:
             count = min(arguments.sample or len(every), len(every))
