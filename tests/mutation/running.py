@@ -52,9 +52,10 @@ class Reach:
         by_line = self.tests.get(str(module), {})
         found = {test for line in lines for test in by_line.get(line, ())}
         if "" in found:
-            # The line runs when the module is loaded, so every test that imports the module may notice the change.
-            found = set(by_line.get(0, ())) - {""} or set(self.seconds)
-        return sorted(found - {""}, key=lambda test: self.seconds.get(test, 0.0))
+            # The line runs when the module is loaded: any test may notice. Those that run more of the module go first.
+            near = set(by_line[0])
+            return sorted(self.seconds, key=lambda test: (test not in near, self.seconds[test]))
+        return sorted(found, key=lambda test: self.seconds.get(test, 0.0))
 
 
 def measured(files: Sequence[str], modules: Iterable[str], directory: Path) -> Reach:
