@@ -55,8 +55,10 @@ SWITCHED_OFF: Final = (
     # For a while, after wrong passwords: every further try makes it last longer.
     row(
         FailureReason.AUTH_REJECTED,
+        # What is locked after attempts of another kind may be a maildrop or a database.
         rb"\b(?:locked|blocked|disabled|suspended|banned|denied)\b.{0,60}?"
-        rb"(?:\battempts?\b|too many (?:\w{1,12} )?(?:fail|invalid|bad|wrong|incorrect))",
+        rb"(?:\b(?:fail\w{0,4}|invalid|bad|wrong|incorrect|unsuccessful|log ?[io]n|auth\w{0,12}|password) attempts?\b|"
+        rb"too many (?:\w{1,12} )?(?:fail\w{0,4}|invalid|bad|wrong|incorrect)(?! command| recipient))",
     ),
     # Exchange Online: the server of the user's own organization does not answer.
     row(FailureReason.AUTH_UNAVAILABLE, rb"5\.7\.139 .{0,200}federated STS"),

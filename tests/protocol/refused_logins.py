@@ -163,6 +163,7 @@ SMTP: Final[Refusals] = {
         b"421 4.7.0 mail.example.com Error: too many errors",  # Postfix
         b"421 4.7.66 TLS 1.0 and 1.1 are not supported.",  # Exchange Online
         b"421 Too many invalid commands",  # hMailServer
+        b"421 4.7.0 connection blocked: too many invalid commands",
     ),
     FailureReason.PROTOCOL_ERROR: (b"250 is not a reply to AUTH", b"354 is not a reply to AUTH", b"a reply?"),
 }
@@ -286,6 +287,7 @@ IMAP: Final[Refusals] = {
         b"NO Request is throttled. Suggested Backoff Time: 299881 milliseconds",  # Exchange Online
         b"NO LOGIN failed: Internal error",
         b"NO Mailbox is locked by POP server",
+        b"NO [INUSE] Mailbox is locked, too many attempts",
         b"NO [OVERQUOTA] Account over quota, cannot log in",  # RFC 5530
         b"NO Cannot verify your password right now",
         b"NO user lookup failed, try again",
@@ -422,6 +424,8 @@ POP3: Final[Refusals] = {
         b"Temporary authentication failure.",
         b"[SYS/PERM] Unable to locate maildrop user.monitor: Mailbox does not exist",  # Cyrus
         b"[IN-USE] Unable to lock maildrop: Mailbox is locked by POP server",
+        b"[IN-USE] maildrop is locked by another session, attempt again later",
+        b"unable to open maildrop, it is locked (3 attempts)",
         b"maildrop already locked",  # RFC 1939
         b"internal server error",  # nginx
         b"Temporary problem, please try again later",  # Courier
