@@ -162,19 +162,25 @@ class Pop3Reading:
         """Mark all copies of ripe messages for removal. Missing copies were removed by somebody else."""
         ripe: dict[int, tuple[Ledger, InFlight]] = {}
         now = self._desk.now()
-        for uidl, (ledger, entry) in list(self._maildrop.held.items()):
-            if not ledger.ripe(entry, now):
-                continue
-            del self._maildrop.held[uidl]
+        held = {uidl: each for uidl, each in self._maildrop.held.items() if each[0].ripe(each[1], now)}
+        for uidl, (ledger, entry) in held.items():
             ripe[id(entry)] = ledger, entry
             number = self._numbers.get(uidl)
             if number is not None and await self._is_still(entry, number):
                 self._doomed.append((number, ledger, Removal.OWN, None))
+        # Not before: if the connection breaks, the next visit judges them.
+        for uidl in held:
+            del self._maildrop.held[uidl]
         return list(ripe.values())
 
     async def _is_still(self, entry: InFlight, number: int) -> bool:
         """Whether a message is still the one that was found. Some servers give a UIDL to another message later."""
-        header = await self._here.run(lambda pop3: fetch_header(pop3, number))
+        try:
+            header = await self._here.run(lambda pop3: fetch_header(pop3, number))
+        except DialogueError as error:
+            if error.reason is not FailureReason.COMMAND_REFUSED or not error.in_step:
+                raise
+            return False
         ours = await self._recognise(number, read_headers(header))
         return ours is not None and ours.token == entry.token
 

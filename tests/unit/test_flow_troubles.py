@@ -116,6 +116,37 @@ async def test_a_message_that_a_pop3_server_refuses_to_show_costs_only_itself(be
     assert 2 == len(bench.folder().letters)
 
 
+@pytest.mark.parametrize("instead", [None, b"-ERR gone\r\n"])
+async def test_a_message_that_a_pop3_server_does_not_show_again_is_judged_once(
+    instead: bytes | None, bench: Bench
+) -> None:
+    """The first TOP finds the message, and the second confirms that it is still there."""
+    shown: list[bytes] = []
+
+    def fails_once(line: bytes, answer: bytes) -> bytes | None:
+        if not line.startswith(b"TOP"):
+            return answer
+        shown.append(line)
+        return instead if shown == [line] * 2 else answer
+
+    bench.timeout = 1.0
+    bench.bends[Protocol.POP3] = fails_once
+    begun, told = bench.begin(flow := bench.flow(by=Protocol.POP3))
+    await begun.run(flow)
+    await until(lambda: told.all)
+    assert [Outcome.DELIVERED] == [each.outcome for each in told.all]
+
+
+async def test_a_timeout_within_a_message_shows_nothing_of_it(bench: Bench) -> None:
+    bench.timeout = 0.5
+    cut = b"+OK\r\nSubject: priv"
+    bench.bends[Protocol.POP3] = lambda line, answer: cut if line.startswith(b"TOP") else answer
+    begun, told = bench.begin(flow := bench.flow(by=Protocol.POP3, give_up=0.5))
+    await begun.run(flow)
+    await until(lambda: told.all)
+    assert "check: no reply within 0.5 s, in the middle of a message" == told.all[0].detail
+
+
 @pytest.mark.parametrize("by", [Protocol.IMAP, Protocol.POP3])
 async def test_an_awaited_message_never_arrived_in_the_future(by: Protocol, bench: Bench) -> None:
     """Somebody has copied it there, or a server's clock is wrong."""
