@@ -44,6 +44,7 @@ class Replay(Stream):
         self.sent: list[bytes] = []
         self.closed = False
         self.unfinished: TlsFacts | None = None
+        self.in_content = False
         self.peer_clock = PeerClock()
         self.local_address = LOCAL_ADDRESS
         self._pieces = iter(pieces)
@@ -63,7 +64,7 @@ class Replay(Stream):
         """The next piece of mail in the script."""
         return self._read(lambda: self._buffer.take_piece(limit))
 
-    async def read_exactly(self, size: int) -> bytes:
+    async def read_exactly(self, size: int, *, of_content: bool = False) -> bytes:  # noqa: ARG002 - the interface
         """The next octets of the script."""
         return self._read(lambda: self._buffer.take_exactly(size))
 

@@ -24,9 +24,9 @@ from exporter.net.establishing import establish
 from exporter.net.peer_clock import PeerClock
 from exporter.net.readiness import Readiness, Wait, Watch
 from exporter.net.stamps import Arrivals, acknowledge_at_once
-from exporter.net.stream_errors import CLOSED, StreamError, not_connected, translated
+from exporter.net.stream_errors import CLOSED, StreamError, broken_off, not_connected, translated
 from exporter.net.tls_records import TlsRecords
-from exporter.protocol.dialogue import ChannelBinding, quoted, unfinished
+from exporter.protocol.dialogue import ChannelBinding, quoted
 
 __all__ = ["Stream", "StreamError"]
 
@@ -47,12 +47,14 @@ class Stream:
         unfinished: What a failed or cancelled handshake has shown; `None` if it showed nothing.
         peer_clock: Measures the server's time.
         local_address: This side's IP address.
+        in_content: Whether a message is being read, which is private: nothing of it is quoted.
     """
 
     def __init__(self, sock: socket.socket, watch: Watch | None = None) -> None:
         self.peer_clock = PeerClock()
         self.unfinished: TlsFacts | None = None
         self.local_address = ""
+        self.in_content = False
         self._socket = sock
         self.arrivals = Arrivals(sock)
         self._readiness = Readiness(sock.fileno(), watch)
@@ -135,23 +137,24 @@ class Stream:
         Raises:
             StreamError: The connection ended before it was complete.
         """
-        return await self._taken(partial(self._buffer.take_piece, limit))
+        return await self._taken(partial(self._buffer.take_piece, limit), of_content=True)
 
-    async def read_exactly(self, size: int) -> bytes:
+    async def read_exactly(self, size: int, *, of_content: bool = False) -> bytes:
         """The next `size` octets.
 
         Raises:
             StreamError: The connection ended before they all came.
         """
-        return await self._taken(partial(self._buffer.take_exactly, size))
+        return await self._taken(partial(self._buffer.take_exactly, size), of_content=of_content)
 
-    async def _taken(self, take: Callable[[], bytes | None]) -> bytes:
-        """What is taken from the buffer once enough of it has come."""
+    async def _taken(self, take: Callable[[], bytes | None], *, of_content: bool = False) -> bytes:
+        self.in_content = of_content
         try:
             while (taken := take()) is None:
                 await self._receive()
         except OverflowingError as overflow:
             raise translated(overflow) from None
+        self.in_content = False
         return taken
 
     def allow(self, octets: int) -> None:
@@ -292,10 +295,7 @@ class Stream:
             self._end = StreamError(FailureReason.CONNECTION_CLOSED, CLOSED)
 
     def _ended(self, end: StreamError) -> StreamError:
-        """Why no more data comes, with the incomplete line that was received."""
-        left = self._buffer.take_all()
-        broken_off = f" after {unfinished(left)}, in the middle of a line" if left else ""
-        return StreamError(end.reason, end.detail + broken_off)
+        return broken_off(end, self._buffer.take_all(), in_content=self.in_content)
 
     async def _arrival(self, *, wait: bool = True) -> bytes:
         """The next received data; empty if the server closed the connection, or nothing is there without waiting.

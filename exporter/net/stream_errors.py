@@ -13,6 +13,7 @@ from typing import Final
 from exporter.model import FailureReason
 from exporter.net import alerts
 from exporter.net.buffer import OverflowingError
+from exporter.protocol.dialogue import unfinished
 
 CONNECT_ERRORS: Final[Mapping[int, FailureReason]] = {
     errno.ECONNREFUSED: FailureReason.CONNECT_REFUSED,
@@ -76,3 +77,10 @@ def translated(error: Exception) -> StreamError:
             bad = alerts.is_over_a_certificate(error)
             reason = FailureReason.TLS_CERTIFICATE_INVALID if bad else FailureReason.TLS_HANDSHAKE_FAILED
             return StreamError(reason, alerts.handshake_failure(error))
+
+
+def broken_off(end: StreamError, left: bytes, *, in_content: bool) -> StreamError:
+    """Why no more data comes, with the incomplete line that was received, unless it is part of a message."""
+    if in_content:
+        return StreamError(end.reason, f"{end.detail} in the middle of a message")
+    return StreamError(end.reason, end.detail + (f" after {unfinished(left)}, in the middle of a line" if left else ""))

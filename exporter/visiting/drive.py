@@ -104,7 +104,7 @@ class Driver:
                     case ShowUnread():
                         answer = stream.unread()
                     case ReadExactly(size, of_content):
-                        answer = notes.without_secrets(await stream.read_exactly(size))
+                        answer = notes.without_secrets(await stream.read_exactly(size, of_content=of_content))
                         notes.received(b"<%d octets>" % size if of_content else answer)
                         stream.allow(size * of_content)
                     case _:

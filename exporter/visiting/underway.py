@@ -76,6 +76,8 @@ class Underway:
         waited = f"no reply within {self.endpoint.timeout:g} s{self._asked()}"
         if self._stream is None or self.notes.phase is Phase.TLS:
             return waited
+        if self._stream.in_content:
+            return f"{waited}, in the middle of a message"
         if begun := self._stream.unread():
             return f"{waited}; the server began to say {unfinished(begun)}"
         last = self.notes.heard_last

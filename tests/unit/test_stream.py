@@ -103,6 +103,14 @@ async def test_a_connection_that_ends_says_what_came_last() -> None:
         assert (FailureReason.CONNECTION_CLOSED, expected) == await failure(stream.read_line(LIMIT))
 
 
+async def test_a_connection_that_ends_within_a_message_shows_nothing_of_it() -> None:
+    expected = "the server closed the connection in the middle of a message"
+    async with connected(says(b"Subject: secret")) as stream:
+        assert (FailureReason.CONNECTION_CLOSED, expected) == await failure(stream.read_piece(LIMIT))
+    async with connected(says(b"Subject: secret")) as stream:
+        assert (FailureReason.CONNECTION_CLOSED, expected) == await failure(stream.read_exactly(99, of_content=True))
+
+
 async def test_a_connection_that_is_torn_down_is_reset() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readexactly(4)
