@@ -79,7 +79,9 @@ class Reloader(Generic[C]):
                 self._apply(configuration)
         except ConfigurationError as error:
             for problem in error.problems:
-                log.warning("configuration not reloaded", **problem.place, problem=problem.message)
+                log.error(  # noqa: TRY400 - the user's mistake and not a bug, so no traceback
+                    "configuration not reloaded", **problem.place, problem=problem.message
+                )
             return self._failure(error.problems)
         except Exception as error:
             # No descriptors, no memory, no process to read it with, or a bug: the next reload may fare better.
