@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from cachetools import FIFOCache
 
 from exporter.flows import signature
 from exporter.flows.headers import Headers
@@ -28,6 +29,9 @@ the same key, for example during a rolling update, which needs time to find it."
 
 KEY_FOR: Final = 10.0
 """Seconds for which the key is cached. The file may be replaced at any time."""
+
+MAX_FORMER: Final = 1000
+"""How many flows and MX hosts that are gone are remembered. DNS may name other hosts every time."""
 
 KEY_WITHIN: Final = 10.0
 """Seconds to read the key. A flow must report an error if the file system hangs."""
@@ -81,7 +85,7 @@ class Desk:
         self._began_at = wall_clock()
         self._ledgers: dict[tuple[str, str], Ledger] = {}
         self._by_mark: dict[bytes, Ledger] = {}
-        self._former: set[bytes] = set()
+        self._former: FIFOCache[bytes, None] = FIFOCache(MAX_FORMER)
         self._flows: dict[str, Flow] = {}
         self._last: dict[tuple[str, str], tuple[Outcome, str]] = {}
 
@@ -96,7 +100,7 @@ class Desk:
             else:
                 del self._ledgers[name, mx]
                 self._last.pop((name, mx), None)
-                self._former.add(ledger.mark)
+                self._former[ledger.mark] = None
         for flow in self._flows.values():
             if flow.sending is not None and flow.sending.mx is None:
                 self.ledger(flow, "")
@@ -107,7 +111,7 @@ class Desk:
         ledger = self._ledgers.get((flow.name, mx))
         if ledger is None:
             ledger = self._ledgers[flow.name, mx] = Ledger(flow, mx, self._began_at, self._run)
-            self._former.discard(ledger.mark)
+            self._former.pop(ledger.mark, None)
             self._index()
         return ledger
 
@@ -118,7 +122,7 @@ class Desk:
             if name == flow.name and mx not in kept and not len(ledger):
                 del self._ledgers[name, mx]
                 self._last.pop((name, mx), None)
-                self._former.add(ledger.mark)
+                self._former[ledger.mark] = None
                 self._index()
                 self.observer.forgotten(name, mx)
 

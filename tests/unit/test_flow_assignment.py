@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.flows import signature
+from exporter.flows import desk, signature
 from exporter.flows.assignment import INBOX, Assignment
 from exporter.flows.desk import Desk
 from exporter.flows.ledger import GRACE, InFlight, Ledger
@@ -324,3 +324,12 @@ def test_a_message_is_awaited_in_a_mailbox_by_every_name_that_it_has() -> None:
     assert [by_use, by_name] == bench.work.awaiting("\\Junk")
     assert [by_name] == bench.work.awaiting("Junk")
     assert [] == bench.work.awaiting("elsewhere")
+
+
+def test_only_the_newest_hosts_that_are_gone_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNS may name other hosts every time."""
+    monkeypatch.setattr(desk, "MAX_FORMER", 2)
+    made = Desk(FlowStates())
+    tokens = [made.ledger(FLOW, mx).next_token(made.now()) for mx in "abc"]
+    made.keep_hosts(FLOW, ())
+    assert [True, False, False] == [made.abandoned_in(token) > 0 for token in tokens]
