@@ -143,8 +143,9 @@ class Pop3Reading:
         if bounce is None or ledger is None or not self._work.hears_of(ledger):
             self._maildrop.is_foreign(each.uidl)
             return
-        settled = ledger.bounced(bounce, self._desk.text_of(bounce.token), self._desk.now())
-        self._doomed.append((each.number, ledger, Removal.BOUNCE, settled))
+        # At once, because nobody else tells: the ledger has given the message up with this.
+        self._desk.settle(ledger, ledger.bounced(bounce, self._desk.text_of(bounce.token), self._desk.now()))
+        self._doomed.append((each.number, ledger, Removal.BOUNCE, None))
 
     async def _recognise(self, number: int, headers: Headers) -> Ours | None:
         ours = self._desk.recognise(headers)

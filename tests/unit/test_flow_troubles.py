@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from exporter.demo import imap_mailbox
+from exporter.demo.post import Route
 from exporter.flows import message, signature
 from exporter.flows.signature import MessageToken
 from exporter.model import Awaited, Flow, Outcome, Protocol, Receiving
@@ -19,7 +20,7 @@ FOREIGN = b"From: a@b.example\r\nSubject: hello\r\n\r\nbody\r\n"
 
 @pytest.fixture
 async def bench(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
-    async with flow_bench(monkeypatch) as made:
+    async with flow_bench(monkeypatch, {"bounced": Route(None, bounces=True)}) as made:
         yield made
 
 
@@ -135,6 +136,22 @@ async def test_a_message_that_a_pop3_server_does_not_show_again_is_judged_once(
     await begun.run(flow)
     await until(lambda: told.all)
     assert [Outcome.DELIVERED] == [each.outcome for each in told.all]
+
+
+async def test_a_bounce_counts_even_if_the_pop3_connection_breaks_behind_it(bench: Bench) -> None:
+    folder = bench.folder()
+
+    def breaks(line: bytes, answer: bytes) -> bytes | None:
+        if line == b"CAPA" and len(folder.letters) == 1:
+            folder.add(FOREIGN)
+        return None if line.startswith(b"TOP 2 ") else answer
+
+    bench.timeout = 0.5
+    bench.bends[Protocol.POP3] = breaks
+    begun, told = bench.begin(flow := bench.flow("bounced", by=Protocol.POP3, bounces=True))
+    await begun.run(flow)
+    await until(lambda: told.all)
+    assert [Outcome.BOUNCED] == [each.outcome for each in told.all]
 
 
 async def test_a_timeout_within_a_message_shows_nothing_of_it(bench: Bench) -> None:
