@@ -23,7 +23,9 @@ the last from Yahoo)."""
 
 _UNLESS_FAILED: Final = (
     rb"(?!.{0,120}\b(?:(?:re-?)?auth\w{0,12}|log ?[io]n|sign ?in|credentials|password)(?: (?:has|have|was|is))?"
-    rb" (?:fail\w{0,5}|denied|rejected|refused|unsuccessful|incorrect|invalid|wrong)\b)"
+    rb" (?:fail\w{0,5}|denied|rejected|refused|unsuccessful|incorrect|invalid|wrong)\b"
+    # About how the command was written.
+    rb"(?! (?:\w{1,12} )?(?:arguments?|parameters?|syntax|base64|mechanism|command|format)\b))"
 )
 """Servers use codes of another meaning for a wrong password, too."""
 

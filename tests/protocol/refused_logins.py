@@ -157,6 +157,7 @@ SMTP: Final[Refusals] = {
     ),
     FailureReason.COMMAND_REFUSED: (
         b"501 Invalid base64 data",  # Exim
+        b"501 5.5.4 AUTH invalid parameter",
         b"500 5.5.6 Authentication Exchange line is too long",  # RFC 4954
     ),
     FailureReason.SERVER_BUSY: (
@@ -375,6 +376,7 @@ IMAP: Final[Refusals] = {
     FailureReason.COMMAND_REFUSED: (
         b"BAD Error in IMAP command received by server.",  # Dovecot, Courier
         b"BAD Command Argument Error. 11",  # Exchange
+        b"BAD Authenticate invalid arguments",
         b"BAD",
     ),
 }
