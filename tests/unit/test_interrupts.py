@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -17,6 +18,14 @@ from exporter.cli.terminal import output
 
 WAIT = 60.0
 SEND = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('still here')"
+
+
+@pytest.fixture(autouse=True)
+def heeded() -> Iterator[None]:
+    """Programs that tests start get Ctrl-C, also where the tests themselves run in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
