@@ -293,7 +293,7 @@ from exporter.cli import main
 def broken(*arguments):
     raise ZeroDivisionError
 
-exporter.visiting.notes.Notes.sent = broken
+exporter.visiting.notes.ProbeNotes.sent = broken
 exporter.net.token_endpoint.token_answer = broken
 main(sys.argv[1:], prog_name="mail-exporter")
 """
