@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import signal
+import sys
 import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -71,14 +72,19 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             click.echo(err=True)  # the terminal shows ^C at the beginning of this line
             ctx.exit(INTERRUPTED)
+        finally:
+            if before is leave:
+                signal.signal(signal.SIGINT, before)
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """As click, but an output that cannot be written is told in a sentence."""
+        try:
+            return super().main(*args, **kwargs)
         except OSError as error:
             if error.errno not in UNWRITABLE:
                 raise
             click.echo(f"mail-exporter: the output cannot be written: {error.strerror}", err=True)
-            ctx.exit(1)
-        finally:
-            if before is leave:
-                signal.signal(signal.SIGINT, before)
+            sys.exit(1)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's interface
         """List the commands without importing them."""

@@ -20,6 +20,14 @@ WAIT = 60.0
 SEND = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('still here')"
 
 
+INTERRUPTED_WITHIN_EXEC = f"""
+from exporter.__main__ import main
+from exporter.cli import completion
+completion.completion.callback = lambda **_: exec({SEND!r})
+main()
+"""
+
+
 @pytest.fixture(autouse=True)
 def heeded() -> Iterator[None]:
     """Programs that tests start get Ctrl-C, also where the tests themselves run in the background of a shell."""
@@ -68,6 +76,17 @@ def test_a_command_that_waits_for_its_configuration_can_be_interrupted(command: 
     assert (130, "\n") == (process.returncode, said)
 
 
+def test_an_interrupt_within_exec_ends_with_130_as_well(tmp_path: Path) -> None:
+    """Python itself would end a module that it runs by SIGINT then: dataclasses are made by `exec`, as modules load."""
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED_WITHIN_EXEC)
+    command = [sys.executable, "-m", "interrupted", "completion", "bash"]
+    ended = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(tmp_path)}, stderr=subprocess.PIPE, check=False, timeout=WAIT
+    )
+
+    assert (130, b"\n") == (ended.returncode, ended.stderr)
+
+
 def interrupt_early(before: str) -> subprocess.CompletedProcess[str]:
     """The end of a process that gets SIGINT after `leave_on_interrupt`."""
     program = f"{before}; from exporter.interrupts import leave_on_interrupt; leave_on_interrupt(); {SEND}"
@@ -84,7 +103,9 @@ def test_an_ignored_interrupt_stays_ignored() -> None:
     assert (0, "still here\n", "") == (ended.returncode, ended.stdout, ended.stderr)
 
 
-@pytest.mark.parametrize("command", [["man"], ["check", "--schema"], ["probe", "imap://127.0.0.1:1"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [["--help"], ["man"], ["check", "--schema"], ["probe", "imap://127.0.0.1:1"]], ids=" ".join
+)
 def test_an_output_that_is_full_is_told_in_a_sentence(command: list[str]) -> None:
     program = [sys.executable, "-m", "exporter", *command]
     with Path("/dev/full").open("w") as full:
