@@ -15,7 +15,7 @@ import click
 
 from exporter.cli.version import version_option
 from exporter.imports import lean
-from exporter.interrupts import INTERRUPTED, leave
+from exporter.interrupts import INTERRUPTED, leave, raise_on_interrupt
 
 COMMANDS: Final[Mapping[str, str]] = {
     "run": "Probe on schedule and serve metrics to Prometheus.",
@@ -53,7 +53,7 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
-            return super().resolve_command(ctx, args)
+            found = super().resolve_command(ctx, args)
         except click.UsageError as error:
             from difflib import get_close_matches  # noqa: PLC0415 - only where a command is misspelt
 
@@ -61,12 +61,12 @@ class Commands(click.Group):
             if not near:
                 raise
             raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from None
+        raise_on_interrupt()  # its module is there now
+        return found
 
     def invoke(self, ctx: click.Context) -> Any:
         """As click, but Ctrl-C has the exit code that shells give it, and no words."""
         before = signal.getsignal(signal.SIGINT)
-        if before is leave:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:

@@ -20,6 +20,7 @@ from exporter.cli.version import version_option
 from exporter.config.files import STANDARD_INPUT, read_standard_input
 from exporter.config.reader_process import reading
 from exporter.imports import lean
+from exporter.interrupts import leaving
 from exporter.web.addresses import ListenAddress
 from exporter.web.external_site import ExternalSite
 
@@ -101,7 +102,7 @@ def run(
     # What came from standard input stays what it was, however often it is read again.
     standard_input = read_standard_input() if STANDARD_INPUT in config_files else b""
     with reading(*config_files) as reader:
-        with lean():
+        with lean(), leaving(reader.kill):
             from exporter.cli import serving  # noqa: PLC0415 - takes as long as the other process reads
         files = serving.Files(config_files, standard_input, watcher)
         serving.serve(

@@ -95,7 +95,7 @@ def interrupt_early(before: str) -> subprocess.CompletedProcess[str]:
 
 def test_an_interrupt_before_the_command_runs_is_as_quiet() -> None:
     ended = interrupt_early("pass")
-    assert (130, "", "") == (ended.returncode, ended.stdout, ended.stderr)
+    assert (130, "", "\n") == (ended.returncode, ended.stdout, ended.stderr)
 
 
 def test_an_ignored_interrupt_stays_ignored() -> None:
