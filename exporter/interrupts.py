@@ -1,6 +1,6 @@
 """Ctrl-C while modules are imported. `exporter.cli` handles it once a command runs.
 
-Nothing has to be undone until then, so the process ends at once: a traceback out of some import helps nobody, and
+Nothing has to be undone until then, so the process ends at once. A traceback out of some import helps nobody, and
 Python loses an interrupt that comes in a callback of its import system.
 """
 
