@@ -311,11 +311,10 @@ def compared(trust: Trust, way: Way, trouble: Trouble | None) -> Comparison:
         policy = TlsPolicy(ca_file=trust[0], server_name=NAME)
         endpoint = Endpoint("wire", dialect.protocol, SERVER, PORT, encryption, tls=policy, timeout=20.0)
         result, held_up = probed(on, endpoint)
-        captured = list(on.captured)
     if result.failure is not None or (trouble is not None and trouble.left):
         raise RuntimeError(f"{result.failure}, {trouble and trouble.left} times of trouble are left")
     truth: dict[Phase, float] = defaultdict(float)
-    for phase, turn in zip(PHASES[encryption], turns(captured), strict=True):
+    for phase, turn in zip(PHASES[encryption], turns(on.captured), strict=True):
         truth[phase] += turn.took
     said = result.phase_durations
     phases = {phase: Figure(said[phase], seconds) for phase, seconds in truth.items()}

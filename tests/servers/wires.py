@@ -221,7 +221,10 @@ def _packet_socket() -> socket.socket:
 
 
 def _capture(made: Wire, capturing: socket.socket, stop: int) -> None:
-    while stop not in select.select([capturing.fileno(), stop], [], [])[0]:
+    stopped = False
+    while not stopped:
+        # What came before the end is still read after it.
+        stopped = stop in select.select([capturing.fileno(), stop], [], [])[0]
         with contextlib.suppress(BlockingIOError):
             while True:
                 packet, ancillary, _, source = capturing.recvmsg(65536, socket.CMSG_SPACE(_STAMP.size))
