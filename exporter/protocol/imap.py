@@ -28,7 +28,7 @@ from exporter.protocol.dialogue import (
 )
 from exporter.protocol.imap_refusal import login_refusal, refusal
 from exporter.protocol.imap_response import UNTAGGED, Condition, Continuation, Data, ImapResponse, Status, read_response
-from exporter.protocol.sasl_exchange import REDACTED, Exchange
+from exporter.protocol.sasl.sasl_exchange import REDACTED, Exchange
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from exporter.model import FailureReason
-from exporter.protocol import login_refusals
 from exporter.protocol.dialogue import DialogueError
 from exporter.protocol.imap_response import UNTAGGED, Condition, Status
+from exporter.protocol.refusals import login_refusals
 
 
 def refusal(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from exporter.model import Encryption, Endpoint, Facts, FailureReason, Login, Mechanism
-from exporter.protocol import login_refusals, sasl
+from exporter.protocol import sasl
 from exporter.protocol.dialogue import (
     BLANK,
     MAX_REPLY_LINES,
@@ -26,7 +26,8 @@ from exporter.protocol.dialogue import (
     printable,
     quoted,
 )
-from exporter.protocol.sasl_exchange import REDACTED, Exchange
+from exporter.protocol.refusals import login_refusals
+from exporter.protocol.sasl.sasl_exchange import REDACTED, Exchange
 
 MAX_COMMAND: Final = 255
 """Octets of a command line with its CRLF (RFC 2449 section 4)."""

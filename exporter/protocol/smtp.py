@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from exporter.model import Endpoint, Facts, FailureReason, Login
-from exporter.protocol import login_refusals, sasl
+from exporter.protocol import sasl
 from exporter.protocol.dialogue import (
     BLANK,
     MAX_REPLY_LINES,
@@ -25,7 +25,8 @@ from exporter.protocol.dialogue import (
     keywords,
     quoted,
 )
-from exporter.protocol.sasl_exchange import Exchange
+from exporter.protocol.refusals import login_refusals
+from exporter.protocol.sasl.sasl_exchange import Exchange
 
 MAX_COMMAND: Final = 512
 """Octets of a command line with its CRLF (RFC 5321 4.5.3.1.4)."""

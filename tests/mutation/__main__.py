@@ -39,11 +39,8 @@ FOLDERS = {
         ["unit/test_certificates_*.py", "property/test_certificates_properties.py"],
     ),
     "protocol": Judges(
-        [
-            f"protocol/{name}.py"
-            for name in ("imap_refusal", "login_refusals", "login_wording", "refusal_patterns", "pop3", "session")
-        ]
-        + ["protocol/smtp.py", "protocol/errands/recipient.py", "protocol/errands/hand_over.py"],
+        [f"protocol/{name}.py" for name in ("imap_refusal", "pop3", "session", "smtp")]
+        + ["protocol/refusals/*.py", "protocol/errands/recipient.py", "protocol/errands/hand_over.py"],
         ["protocol/test_*.py", "unit/test_starttls_situations.py"],
     ),
     "flows": Judges(

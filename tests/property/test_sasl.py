@@ -8,9 +8,10 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from exporter.model import Encryption, FailureReason, Mechanism, Protocol
-from exporter.protocol import login_refusals, sasl
+from exporter.protocol import sasl
 from exporter.protocol.dialogue import Send
-from exporter.protocol.sasl_prep import prepared
+from exporter.protocol.refusals import login_refusals
+from exporter.protocol.sasl.saslprep import prepared
 from tests.property.hostile import surroundings
 from tests.protocol.mechanics import attempt, said_to
 from tests.protocol.player import IN_CLEAR, Circumstances, play

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from exporter.model import Mechanism
 from exporter.protocol.dialogue import Conceal, DeriveKey, GiveChannelBinding, GiveRandom
-from exporter.protocol.sasl_exchange import Mechanics, Respond, SaslAttempt
+from exporter.protocol.sasl.sasl_exchange import Mechanics, Respond, SaslAttempt
 from tests.protocol.player import IN_CLEAR, Circumstances
 from tests.protocol.samples import login
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.protocol.login_refusals import says_busy
+from exporter.protocol.refusals.login_refusals import says_busy
 
 
 def test_a_refusal_that_is_not_about_a_login_is_temporary_by_its_words() -> None:

@@ -7,7 +7,7 @@ import pytest
 from exporter.model import Encryption, FailureReason, Login, Mechanism, Protocol, SecretKind
 from exporter.protocol import sasl
 from exporter.protocol.dialogue import DialogueError
-from exporter.protocol.sasl_scram import BOUND
+from exporter.protocol.sasl.scram import BOUND
 from tests.protocol.player import Circumstances, play
 from tests.protocol.samples import endpoint, holder, login
 

@@ -6,7 +6,14 @@ import pytest
 
 from exporter.model import Facts, FailureReason, Mechanism
 from exporter.protocol.dialogue import DialogueError, ProtocolError
-from exporter.protocol.sasl_exchange import Complaint, Exchange, Mechanics, Respond, decoded_challenge, initial_argument
+from exporter.protocol.sasl.sasl_exchange import (
+    Complaint,
+    Exchange,
+    Mechanics,
+    Respond,
+    decoded_challenge,
+    initial_argument,
+)
 from tests.protocol.player import play
 
 

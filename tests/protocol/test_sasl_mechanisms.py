@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from exporter.model import FailureReason, Mechanism
-from exporter.protocol import sasl_mechanisms
 from exporter.protocol.dialogue import DialogueError
-from exporter.protocol.sasl_exchange import Complaint, Mechanics, Respond, SaslAttempt
+from exporter.protocol.sasl import mechanisms
+from exporter.protocol.sasl.sasl_exchange import Complaint, Mechanics, Respond, SaslAttempt
 from tests.protocol.mechanics import attempt, said
 
 Make = Callable[[SaslAttempt], Mechanics]
@@ -22,33 +22,33 @@ ERROR = b'{"status":"invalid_token","scope":"example_scope"}'
 class TestPlain:
     def test_says_it_all_at_once(self) -> None:
         # The example of RFC 4616 section 4, without an authorisation identity.
-        mechanics = sasl_mechanisms.plain(attempt(Mechanism.PLAIN, "tim", b"tanstaaftanstaaf"))
+        mechanics = mechanisms.plain(attempt(Mechanism.PLAIN, "tim", b"tanstaaftanstaaf"))
 
         assert [Respond(b"\0tim\0tanstaaftanstaaf", final=True)] == said(mechanics)
 
     def test_has_nothing_to_add(self) -> None:
-        mechanics = sasl_mechanisms.plain(attempt(Mechanism.PLAIN, "tim", b"tanstaaf"))
+        mechanics = mechanisms.plain(attempt(Mechanism.PLAIN, "tim", b"tanstaaf"))
 
         with pytest.raises(StopIteration):
             said(mechanics, [b""])
 
     def test_sends_a_name_in_utf_8_and_the_password_as_it_is(self) -> None:
         # RFC 4616 section 2: the server prepares them.
-        mechanics = sasl_mechanisms.plain(attempt(Mechanism.PLAIN, "jörg", "Ⅸ".encode()))
+        mechanics = mechanisms.plain(attempt(Mechanism.PLAIN, "jörg", "Ⅸ".encode()))
 
         assert [Respond(b"\0j\xc3\xb6rg\0\xe2\x85\xa8", final=True)] == said(mechanics)
 
     @pytest.mark.parametrize(("username", "password"), [("a\0b", b"c"), ("a", b"b\0c")])
     def test_cannot_carry_nul(self, username: str, password: bytes) -> None:
         with pytest.raises(DialogueError, match="the login holds a NUL octet, which PLAIN cannot carry") as raised:
-            said(sasl_mechanisms.plain(attempt(Mechanism.PLAIN, username, password)))
+            said(mechanisms.plain(attempt(Mechanism.PLAIN, username, password)))
 
         assert FailureReason.SECRET_UNREADABLE == raised.value.reason
 
 
 class TestLogin:
     def test_says_the_name_and_then_the_password_whatever_the_prompts(self) -> None:
-        mechanics = sasl_mechanisms.login(attempt(Mechanism.LOGIN, "tim", b"tanstaaf"))
+        mechanics = mechanisms.login(attempt(Mechanism.LOGIN, "tim", b"tanstaaf"))
 
         assert [Respond(None), Respond(b"tim"), Respond(b"tanstaaf", final=True)] == said(
             mechanics, [b"Password:", b""]
@@ -58,7 +58,7 @@ class TestLogin:
 class TestCramMd5:
     def test_keys_the_challenge_with_the_password(self) -> None:
         # The example of RFC 2195 section 2.
-        mechanics = sasl_mechanisms.cram_md5(attempt(Mechanism.CRAM_MD5, "tim", b"tanstaaftanstaaf"))
+        mechanics = mechanisms.cram_md5(attempt(Mechanism.CRAM_MD5, "tim", b"tanstaaftanstaaf"))
 
         responses = said(mechanics, [b"<1896.697170952@postoffice.reston.mci.net>"])
 
@@ -66,7 +66,7 @@ class TestCramMd5:
 
     @pytest.mark.parametrize("password", [b"", b"\0", bytes(range(256))])
     def test_takes_any_password(self, password: bytes) -> None:
-        _, response = said(sasl_mechanisms.cram_md5(attempt(Mechanism.CRAM_MD5, "tim", password)), [b""])
+        _, response = said(mechanisms.cram_md5(attempt(Mechanism.CRAM_MD5, "tim", password)), [b""])
 
         assert 4 + 32 == len(response.octets or b"")
 
@@ -74,19 +74,19 @@ class TestCramMd5:
 class TestExternal:
     @pytest.mark.parametrize("username", ["", "tim", "jörg"])
     def test_says_only_who(self, username: str) -> None:
-        mechanics = sasl_mechanisms.external(attempt(Mechanism.EXTERNAL, username, b""))
+        mechanics = mechanisms.external(attempt(Mechanism.EXTERNAL, username, b""))
 
         assert [Respond(username.encode(), final=True)] == said(mechanics)
 
     def test_cannot_carry_nul(self) -> None:
         with pytest.raises(DialogueError, match="the login holds a NUL octet, which EXTERNAL cannot carry"):
-            said(sasl_mechanisms.external(attempt(Mechanism.EXTERNAL, "t\0m", b"")))
+            said(mechanisms.external(attempt(Mechanism.EXTERNAL, "t\0m", b"")))
 
 
 class TestXoauth2:
     def test_says_name_and_token(self) -> None:
         # The example of Google's documentation of the protocol.
-        mechanics = sasl_mechanisms.xoauth2(
+        mechanics = mechanisms.xoauth2(
             attempt(Mechanism.XOAUTH2, "someuser@example.com", b"ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg")
         )
 
@@ -99,7 +99,7 @@ class TestXoauth2:
         ) == b64encode(response.octets or b"")
 
     def test_answers_an_error_with_nothing(self) -> None:
-        mechanics = sasl_mechanisms.xoauth2(attempt(Mechanism.XOAUTH2, "user", TOKEN))
+        mechanics = mechanisms.xoauth2(attempt(Mechanism.XOAUTH2, "user", TOKEN))
 
         assert Respond(b"", complaint=Complaint(ERROR)) == said(mechanics, [ERROR])[-1]
 
@@ -107,7 +107,7 @@ class TestXoauth2:
 class TestOauthbearer:
     def test_says_name_place_and_token(self) -> None:
         # The example of RFC 7628 section 4.1.
-        (response,) = said(sasl_mechanisms.oauthbearer(attempt(Mechanism.OAUTHBEARER, "user@example.com", TOKEN)))
+        (response,) = said(mechanisms.oauthbearer(attempt(Mechanism.OAUTHBEARER, "user@example.com", TOKEN)))
 
         assert response.final
         assert (
@@ -117,13 +117,13 @@ class TestOauthbearer:
 
     def test_escapes_what_separates(self) -> None:
         # RFC 5801 section 4, saslname.
-        (response,) = said(sasl_mechanisms.oauthbearer(attempt(Mechanism.OAUTHBEARER, "a=b,c", TOKEN)))
+        (response,) = said(mechanisms.oauthbearer(attempt(Mechanism.OAUTHBEARER, "a=b,c", TOKEN)))
 
         assert (response.octets or b"").startswith(b"n,a=a=3Db=2Cc,\1host=")
 
     def test_answers_an_error_with_one_separator(self) -> None:
         # RFC 7628 section 4.3: "AQ==" in base64.
-        mechanics = sasl_mechanisms.oauthbearer(attempt(Mechanism.OAUTHBEARER, "user", TOKEN))
+        mechanics = mechanisms.oauthbearer(attempt(Mechanism.OAUTHBEARER, "user", TOKEN))
 
         assert Respond(b64decode(b"AQ=="), complaint=Complaint(ERROR)) == said(mechanics, [ERROR])[-1]
 
@@ -131,8 +131,8 @@ class TestOauthbearer:
 @pytest.mark.parametrize(
     ("mechanism", "make"),
     [
-        (Mechanism.XOAUTH2, sasl_mechanisms.xoauth2),
-        (Mechanism.OAUTHBEARER, sasl_mechanisms.oauthbearer),
+        (Mechanism.XOAUTH2, mechanisms.xoauth2),
+        (Mechanism.OAUTHBEARER, mechanisms.oauthbearer),
     ],
 )
 class TestBearers:

@@ -11,8 +11,8 @@ import scramp  # type: ignore[import-untyped] # it has no annotations, and none 
 
 from exporter.model import FailureReason, Mechanism
 from exporter.protocol.dialogue import Conceal, DeriveKey, DialogueError, ProtocolError
-from exporter.protocol.sasl_exchange import Complaint, Respond
-from exporter.protocol.sasl_scram import MAX_ITERATIONS, SERVER_ERRORS, scram
+from exporter.protocol.sasl.sasl_exchange import Complaint, Respond
+from exporter.protocol.sasl.scram import MAX_ITERATIONS, SERVER_ERRORS, scram
 from tests.protocol.mechanics import attempt, said, said_to
 from tests.protocol.player import IN_CLEAR, Circumstances
 

@@ -98,7 +98,7 @@ def test_the_daemon_itself_loads_nothing_that_only_reading_or_few_endpoints_take
         "bcrypt",
         "exporter.flows.flow_runner",
         "exporter.domains.domain_runner",
-        "exporter.protocol.login_wording",
+        "exporter.protocol.refusals.login_wording",
     )
     of_cryptography = ("cryptography.hazmat.primitives.serialization", "cryptography.x509.ocsp")
     unwanted = (*reading, *seldom, *of_cryptography)

@@ -1,6 +1,7 @@
 """The SASL mechanisms, and the choice of one for a login.
 
-How each works is in sasl_mechanisms.py and sasl_scram.py, how an exchange runs in sasl_exchange.py.
+How each works is in mechanisms.py and scram.py, how an exchange runs in sasl_exchange.py. How a protocol frames what is
+said is the protocol's matter. Only this module knows all mechanisms; the others do not import it.
 """
 
 from __future__ import annotations
@@ -10,22 +11,22 @@ from itertools import islice
 from typing import Final
 
 from exporter.model import Endpoint, FailureReason, Login, Mechanism
-from exporter.protocol import sasl_mechanisms
 from exporter.protocol.dialogue import DialogueError
-from exporter.protocol.sasl_exchange import Exchange, Mechanics, SaslAttempt
-from exporter.protocol.sasl_scram import scram
+from exporter.protocol.sasl import mechanisms
+from exporter.protocol.sasl.sasl_exchange import Exchange, Mechanics, SaslAttempt
+from exporter.protocol.sasl.scram import scram
 
 MECHANISMS: Final[Mapping[Mechanism, Callable[[SaslAttempt], Mechanics]]] = {
     Mechanism.SCRAM_SHA_256_PLUS: scram,
     Mechanism.SCRAM_SHA_1_PLUS: scram,
     Mechanism.SCRAM_SHA_256: scram,
     Mechanism.SCRAM_SHA_1: scram,
-    Mechanism.PLAIN: sasl_mechanisms.plain,
-    Mechanism.LOGIN: sasl_mechanisms.login,
-    Mechanism.CRAM_MD5: sasl_mechanisms.cram_md5,
-    Mechanism.OAUTHBEARER: sasl_mechanisms.oauthbearer,
-    Mechanism.XOAUTH2: sasl_mechanisms.xoauth2,
-    Mechanism.EXTERNAL: sasl_mechanisms.external,
+    Mechanism.PLAIN: mechanisms.plain,
+    Mechanism.LOGIN: mechanisms.login,
+    Mechanism.CRAM_MD5: mechanisms.cram_md5,
+    Mechanism.OAUTHBEARER: mechanisms.oauthbearer,
+    Mechanism.XOAUTH2: mechanisms.xoauth2,
+    Mechanism.EXTERNAL: mechanisms.external,
 }
 """Every SASL mechanism there is code for."""
 

@@ -15,7 +15,7 @@ import re
 from typing import Final
 
 from exporter.model import FailureReason
-from exporter.protocol.refusal_patterns import any_of, row
+from exporter.protocol.refusals.patterns import any_of, row
 
 ENCODINGS: Final = (
     *("utf-8", "iso-8859-1", "iso-8859-2", "cp1251", "koi8-r"),

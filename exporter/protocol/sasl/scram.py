@@ -25,9 +25,9 @@ from exporter.protocol.dialogue import (
     Step,
     quoted,
 )
-from exporter.protocol.sasl_exchange import Complaint, Mechanics, Respond, SaslAttempt, decoded_challenge
-from exporter.protocol.sasl_mechanisms import saslname
-from exporter.protocol.sasl_prep import prepared
+from exporter.protocol.sasl.mechanisms import saslname
+from exporter.protocol.sasl.sasl_exchange import Complaint, Mechanics, Respond, SaslAttempt, decoded_challenge
+from exporter.protocol.sasl.saslprep import prepared
 
 MAX_ITERATIONS: Final = 2_000_000
 """Rounds of hashing that a server may ask for: more than anybody recommends (OWASP: 1,400,000 for SHA-1, 600,000 for

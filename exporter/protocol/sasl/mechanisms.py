@@ -11,7 +11,7 @@ import re
 from functools import partial
 from typing import Final
 
-from exporter.protocol.sasl_exchange import REDACTED, Complaint, Mechanics, Respond, SaslAttempt
+from exporter.protocol.sasl.sasl_exchange import REDACTED, Complaint, Mechanics, Respond, SaslAttempt
 
 KVSEP: Final = b"\1"
 """What separates key from key in both mechanisms that carry a token (RFC 7628 3.1)."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from exporter.model import FailureReason
-from exporter.protocol.refusal_patterns import MAX_JUDGED, PatternRow, compiled, match, row
+from exporter.protocol.refusals.patterns import MAX_JUDGED, PatternRow, compiled, match, row
 
 TEMPORARY: Final = frozenset({"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "TEMPFAIL"})
 """IMAP's response codes of a server that would do what it is asked, at another time or if it were well (RFC 5530, and
@@ -134,7 +134,7 @@ def judge(codes: Codes, words: bytes) -> LoginRefusal:
         codes: The protocol's tables.
         words: What the server said, from the code on.
     """
-    from exporter.protocol import login_wording as wording  # noqa: PLC0415 - it says why
+    from exporter.protocol.refusals import login_wording as wording  # noqa: PLC0415 - it says why
 
     # The name of a user or of a host may be made of any words.
     judged = b" ".join([word for word in words[:MAX_JUDGED].split(b" ") if b"@" not in word and b"://" not in word])
@@ -157,6 +157,6 @@ def judge(codes: Codes, words: bytes) -> LoginRefusal:
 
 def says_busy(words: bytes) -> bool:
     """Whether a refusal that is not about a login is temporary."""
-    from exporter.protocol.login_wording import BUSY  # noqa: PLC0415 - it says why
+    from exporter.protocol.refusals.login_wording import BUSY  # noqa: PLC0415 - it says why
 
     return compiled(BUSY).search(words[:MAX_JUDGED]) is not None

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.protocol.sasl_prep import prepared
+from exporter.protocol.sasl.saslprep import prepared
 
 
 @pytest.mark.parametrize(
