@@ -29,7 +29,7 @@ from benchmarks.observed import last_probes
 from benchmarks.peers import Peer, find_blackbox
 from benchmarks.processes import hogs
 from benchmarks.report import OURS, Bound, Report, Row
-from exporter.net.dns_query import FIRST_PATIENCE
+from exporter.net.dns.dns_query import FIRST_PATIENCE
 from tests.servers.exporter import Exporter
 from tests.servers.fetching import fetch
 from tests.servers.programs import LOOPBACK, tail

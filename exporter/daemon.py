@@ -31,10 +31,10 @@ from exporter.metrics.flow_state import FlowStates
 from exporter.metrics.store import Store
 from exporter.model import Addresses, Endpoint, Flows, Limits, RosterChange
 from exporter.net.detours import NO_DETOURS, Detours
-from exporter.net.mail_exchangers import mail_exchangers
+from exporter.net.dns.mail_exchangers import mail_exchangers
+from exporter.net.dns.resolve import Resolver
 from exporter.net.proxies import connect_through
 from exporter.net.readiness import best_watch
-from exporter.net.resolve import Resolver
 from exporter.net.stream import Stream
 from exporter.net.tls import TlsContexts, TlsSetupError
 from exporter.reloading import Reload

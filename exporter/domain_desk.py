@@ -9,7 +9,7 @@ from exporter.config.configuration import Domain, Following
 from exporter.domains.posture.memory import DomainMemory, read, written
 from exporter.metrics.domain_state import DomainStates, Judged
 from exporter.model import Endpoint
-from exporter.net.resolve import Resolver
+from exporter.net.dns.resolve import Resolver
 from exporter.schedule.job import Job
 from exporter.sharding import Shard
 from exporter.visiting.visit import Visitor

@@ -17,7 +17,7 @@ from exporter.metrics.exporter_state import BuildInfo
 from exporter.metrics.exposition import Format, expose
 from exporter.metrics.store import Store
 from exporter.model import DnsSettings, Encryption, Endpoint, Login, ProbeResult, Protocol, Secret, Withheld
-from exporter.net.resolve import Resolver
+from exporter.net.dns.resolve import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.visiting.connect import World
 from tests.servers.exporter import Metrics

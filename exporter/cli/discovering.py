@@ -17,7 +17,7 @@ from exporter.domains.discovery.discoverer import SHORT, Discovery, Wanted
 from exporter.domains.discovery.following import endpoints_of
 from exporter.domains.target_rule import DomainTargetRule
 from exporter.model import DnsSettings, Encryption, Endpoint, Protocol, Source
-from exporter.net.resolve import Resolver
+from exporter.net.dns.resolve import Resolver
 
 ASKED = (Source.MX, Source.SRV, Source.AUTOCONFIG, Source.PACC, Source.PRESETS)
 """The default sources: those that neither trust the network nor tell third parties."""

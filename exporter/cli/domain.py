@@ -20,7 +20,7 @@ from exporter.config.load import load
 from exporter.config.values.hosts import parse_domain
 from exporter.domains.assembly import judge, settings_of
 from exporter.model import DnsSettings, DomainCheck, DomainReport, LoginBackoff
-from exporter.net.resolve import Resolver
+from exporter.net.dns.resolve import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.visiting.connect import World
 from exporter.visiting.logins import Logins

@@ -24,8 +24,8 @@ from exporter.flows.flow_runner import FlowRunner
 from exporter.interrupts import INTERRUPTED
 from exporter.metrics.flow_state import FlowState, FlowStates
 from exporter.model import Flow, Flows, Leg, Outcome, Settled
-from exporter.net.mail_exchangers import mail_exchangers
-from exporter.net.resolve import Resolver
+from exporter.net.dns.mail_exchangers import mail_exchangers
+from exporter.net.dns.resolve import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.visiting.connect import World
 from exporter.visiting.logins import Logins

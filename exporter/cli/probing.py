@@ -12,7 +12,7 @@ from typing import Final
 from exporter.cli.loading import detours
 from exporter.cli.progress import Progress
 from exporter.model import DnsSettings, Endpoint, LoginBackoff, ProbeResult
-from exporter.net.resolve import Resolver
+from exporter.net.dns.resolve import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.visiting.connect import World
 from exporter.visiting.logins import Logins

@@ -13,8 +13,8 @@ from exporter.domains.lookups import Lookups
 from exporter.domains.posture.memory import DomainMemory
 from exporter.domains.target_rule import DomainTargetRule
 from exporter.net.detours import NO_DETOURS, Detours
-from exporter.net.fetch import Fetcher
-from exporter.net.resolve import Resolver
+from exporter.net.dns.resolve import Resolver
+from exporter.net.http.fetch import Fetcher
 from exporter.visiting.visit import Visitor
 
 

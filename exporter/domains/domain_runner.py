@@ -18,7 +18,7 @@ from exporter.domains.judge import Judge
 from exporter.domains.posture.memory import DomainMemory
 from exporter.metrics.domain_state import DomainStates
 from exporter.model import Endpoint
-from exporter.net.resolve import Resolver
+from exporter.net.dns.resolve import Resolver
 from exporter.schedule.job import JUDGEMENTS, LOOKS, Connections, Job
 from exporter.visiting.visit import Visitor
 

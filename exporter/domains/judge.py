@@ -29,8 +29,8 @@ from exporter.domains.handshakes import Handshakes
 from exporter.domains.lookups import Lookups
 from exporter.domains.posture.memory import DomainMemory
 from exporter.model import DomainCheck, DomainProblem, DomainReport
-from exporter.net.address_order import routed_source
-from exporter.net.fetch import Fetcher
+from exporter.net.dns.address_order import routed_source
+from exporter.net.http.fetch import Fetcher
 from exporter.schedule.job import Connections, uncounted
 
 CHECKS: Mapping[DomainCheck, Check] = MappingProxyType(

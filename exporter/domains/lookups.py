@@ -21,8 +21,8 @@ from dns.rdtypes.IN.SRV import SRV
 
 from exporter.domains.discovery.dns_records import Mx, Srv
 from exporter.domains.posture.tlsa import Tlsa
-from exporter.net.dns_query import Absent, Failed, QueryOutcome, RecordSet
-from exporter.net.resolve import Resolver
+from exporter.net.dns.dns_query import Absent, Failed, QueryOutcome, RecordSet
+from exporter.net.dns.resolve import Resolver
 
 MAX_RECORDS = 100
 """The most records of one answer that are read. Postfix reads as many."""

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from exporter.model import FailureReason
-from exporter.net import alerts
 from exporter.net.buffer import OverflowingError
+from exporter.net.tls import alerts
 from exporter.protocol.dialogue import unfinished
 
 CONNECT_ERRORS: Final[Mapping[int, FailureReason]] = {

@@ -12,9 +12,9 @@ from typing import Final
 from OpenSSL import SSL
 
 from exporter.model import FailureReason
-from exporter.net.alerts import NOT_TLS
-from exporter.net.key_exchange import KeyExchange
 from exporter.net.stream_errors import CLOSED, StreamError
+from exporter.net.tls.alerts import NOT_TLS
+from exporter.net.tls.key_exchange import KeyExchange
 from exporter.protocol.dialogue import quoted
 from exporter.threads import computed
 

@@ -14,12 +14,11 @@ import structlog
 from OpenSSL import SSL
 
 from exporter.model import Encryption, Endpoint, Facts, FailureReason, IpFamily, Phase, Proxy, Resolution, TargetRule
-from exporter.net.contexts import TlsContexts
 from exporter.net.detours import NO_DETOURS, Detours
+from exporter.net.dns.resolve import AddressResolver, ResolveError
 from exporter.net.proxies import connect_through
-from exporter.net.resolve import AddressResolver, ResolveError
 from exporter.net.stream import Stream, StreamError
-from exporter.net.tls import TlsSetupError
+from exporter.net.tls import TlsContexts, TlsSetupError
 from exporter.visiting.notes import BUG, ProbeNotes
 
 log = structlog.get_logger()

@@ -25,7 +25,7 @@ from exporter.model import (
     Series,
     Withheld,
 )
-from exporter.net.token_endpoint import fetch_token
+from exporter.net.http.token_endpoint import fetch_token
 from exporter.protocol.oauth2 import TokenError
 from exporter.visiting.access_tokens import AccessToken, Fetch, TokenObserver, Tokens, Unobserved
 from exporter.visiting.backoff import LoginKey, Rejections, login_key

@@ -17,7 +17,7 @@ import structlog
 
 from exporter.config.values.allowed import AllowedTargets
 from exporter.model import Addresses, Endpoint, FailureReason, IpFamily, Limits, ProbeResult, Resolution
-from exporter.net.resolve import AddressResolver, ResolveError
+from exporter.net.dns.resolve import AddressResolver, ResolveError
 from exporter.visiting.visit import Visitor
 
 SHARE: Final = 0.5

@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 import structlog
 
 from exporter.model import Endpoint, FailureReason, Login, Phase, ProbeResult, Withheld
-from exporter.net.resolve import AddressResolver, ResolveError
+from exporter.net.dns.resolve import AddressResolver, ResolveError
 from exporter.net.stream import StreamError
 from exporter.protocol.dialogue import Dialogue, DialogueError
 from exporter.protocol.errands import converse

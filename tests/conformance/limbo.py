@@ -26,8 +26,7 @@ from OpenSSL import SSL
 
 from exporter.model import CertificateProblem as Problem
 from exporter.model import TlsPolicy
-from exporter.net.contexts import TlsSetupError
-from exporter.net.tls import TlsContexts
+from exporter.net.tls import TlsContexts, TlsSetupError
 from tests.conformance.differences import DIFFERENCES
 from tests.handshakes import meeting
 

@@ -30,7 +30,7 @@ from exporter.flows.mime import UnreadableMessage, parts
 from exporter.flows.spam_scores import spam_scores
 from exporter.metrics.history_format import DamagedHistoryError, read_history
 from exporter.model import Awaited, Encryption, Mechanism, Protocol, Secret, StapleStatus
-from exporter.net.system_names import parse_hosts, parse_resolv_conf
+from exporter.net.dns.system_names import parse_hosts, parse_resolv_conf
 from exporter.protocol import oauth2, sasl
 from exporter.protocol.dialogue import ProtocolError, Send
 from exporter.protocol.imap_response import parse_values

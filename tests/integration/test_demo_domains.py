@@ -24,8 +24,8 @@ from exporter.domains.assembly import judge, settings_of
 from exporter.model import DomainProblem as Is
 from exporter.model import DomainReport, LoginBackoff
 from exporter.net.detours import VARIABLE
-from exporter.net.dns_query import Absent
-from exporter.net.resolve import Resolver
+from exporter.net.dns.dns_query import Absent
+from exporter.net.dns.resolve import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.visiting.connect import World
 from exporter.visiting.logins import Logins

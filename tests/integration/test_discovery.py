@@ -17,7 +17,7 @@ from exporter.domains.discovery.discoverer import SHORT
 from exporter.domains.discovery.written import configuration, document
 from exporter.domains.target_rule import ONLY_PUBLIC
 from exporter.model import Source
-from exporter.net.fetch import FetchedDocument, FetchError, Lost
+from exporter.net.http.fetch import FetchedDocument, FetchError, Lost
 from tests.servers import dns as servers
 from tests.servers.published import DRIP, HANG, PATIENCE, Bench, Web, bench
 

@@ -12,8 +12,8 @@ from exporter.domains.handshakes import HandshakeResult, Handshakes, MailService
 from exporter.domains.judge import Judge
 from exporter.domains.lookups import Lookups
 from exporter.model import DnsSettings, DomainCheck, DomainProblem, DomainReport, FailureReason, KeyType, Phase
-from exporter.net.fetch import Fetcher
-from exporter.net.resolve import Resolver
+from exporter.net.dns.resolve import Resolver
+from exporter.net.http.fetch import Fetcher
 
 MX = "@ MX 10 mx\nmx A 45.67.0.1\n"
 ZEROS = "00" * 32

@@ -278,7 +278,7 @@ def test_while_the_network_is_down_probes_say_so_and_afterwards_all_is_as_before
 RESOLVING_BY = """
 import sys
 from pathlib import Path
-from exporter.net import system_names
+from exporter.net.dns import system_names
 system_names.RESOLV_CONF = Path(sys.argv.pop(1))
 from exporter.cli import main
 main()

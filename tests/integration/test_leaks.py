@@ -286,7 +286,7 @@ async def test_no_secret_is_shown_anywhere(
 
 BROKEN = """
 import sys
-import exporter.net.token_endpoint
+import exporter.net.http.token_endpoint
 import exporter.visiting.notes
 from exporter.cli import main
 
@@ -294,7 +294,7 @@ def broken(*arguments):
     raise ZeroDivisionError
 
 exporter.visiting.notes.ProbeNotes.sent = broken
-exporter.net.token_endpoint.token_answer = broken
+exporter.net.http.token_endpoint.token_answer = broken
 main(sys.argv[1:], prog_name="mail-exporter")
 """
 """The product with two bugs, where passwords and client secrets are in all the frames that a traceback goes through."""

@@ -10,10 +10,10 @@ import dns.rdatatype
 import pytest
 
 from exporter.model import DnsSettings, FailureReason, IpFamily
-from exporter.net.dns_answers import Answers
-from exporter.net.dns_query import RecordSet
-from exporter.net.nameserver import Nameserver
-from exporter.net.resolve import MAX_ADDRESSES, ResolveError, Resolver
+from exporter.net.dns.dns_answers import Answers
+from exporter.net.dns.dns_query import RecordSet
+from exporter.net.dns.nameserver import Nameserver
+from exporter.net.dns.resolve import MAX_ADDRESSES, ResolveError, Resolver
 from tests.servers.nsd import nsd
 from tests.servers.programs import scratch_directory
 

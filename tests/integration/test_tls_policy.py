@@ -12,9 +12,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import SSL, crypto
 
 from exporter.model import DnsSettings, Encryption, FailureReason, Phase, ProbeResult, Protocol, TlsPolicy, TlsVersion
-from exporter.net.contexts import CHECK_EVERY
-from exporter.net.resolve import Resolver
+from exporter.net.dns.resolve import Resolver
 from exporter.net.tls import TlsContexts
+from exporter.net.tls.contexts import CHECK_EVERY
 from exporter.visiting.connect import World
 from exporter.web.api import probe_document
 from tests.authority import Party, issue, key_pem, pem

@@ -17,13 +17,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.model import DnsSettings, FailureReason, IpFamily
-from exporter.net import dns_answers
-from exporter.net.address_order import in_order
-from exporter.net.dns_query import MAX_NEGATIVE_TTL, MAX_TTL, Absent, Failed, QueryOutcome, RecordSet, _Alias, judge
-from exporter.net.dns_wire import BadAnswer, read_answer
-from exporter.net.nameserver import Nameserver
-from exporter.net.resolve import ResolveError, Resolver
-from exporter.net.system_names import MAX_NAMESERVERS, MAX_NDOTS, parse_hosts, parse_resolv_conf
+from exporter.net.dns import dns_answers
+from exporter.net.dns.address_order import in_order
+from exporter.net.dns.dns_query import MAX_NEGATIVE_TTL, MAX_TTL, Absent, Failed, QueryOutcome, RecordSet, _Alias, judge
+from exporter.net.dns.dns_wire import BadAnswer, read_answer
+from exporter.net.dns.nameserver import Nameserver
+from exporter.net.dns.resolve import ResolveError, Resolver
+from exporter.net.dns.system_names import MAX_NAMESERVERS, MAX_NDOTS, parse_hosts, parse_resolv_conf
 
 NAME = "mail.example.test."
 SERVER = Nameserver("192.0.2.53")

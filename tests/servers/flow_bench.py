@@ -40,7 +40,7 @@ from exporter.model import (
     Sending,
     Settled,
 )
-from exporter.net.resolve import Resolver
+from exporter.net.dns.resolve import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.visiting.connect import World
 from exporter.visiting.logins import Logins

@@ -35,8 +35,8 @@ from exporter.domains import handshakes
 from exporter.domains.assembly import judge, settings_of
 from exporter.domains.judge import Judge
 from exporter.model import DnsSettings, DomainCheck, LoginBackoff
-from exporter.net.dns_query import RecordSet
-from exporter.net.resolve import Resolver
+from exporter.net.dns.dns_query import RecordSet
+from exporter.net.dns.resolve import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.visiting.connect import World
 from exporter.visiting.logins import Logins

@@ -17,8 +17,8 @@ from exporter.domains.discovery.discoverer import Discoverer, Discovery, Wanted
 from exporter.domains.lookups import Lookups
 from exporter.domains.target_rule import DomainTargetRule
 from exporter.model import DnsSettings, Source
-from exporter.net.fetch import FetchedDocument, Fetcher, FetchError, Lost, Objection
-from exporter.net.resolve import Resolver
+from exporter.net.dns.resolve import Resolver
+from exporter.net.http.fetch import FetchedDocument, Fetcher, FetchError, Lost, Objection
 from tests.authority import Party, issue, key_pem, pem
 from tests.servers import dns as servers
 from tests.servers.dns import Nameserver, nameserver

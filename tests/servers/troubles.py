@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.model import DnsSettings, Encryption, Endpoint, Phase, ProbeResult, Protocol, TlsPolicy
-from exporter.net.resolve import Resolver
+from exporter.net.dns.resolve import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.visiting.connect import World
 from tests.authority import issue, key_pem, pem

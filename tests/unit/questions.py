@@ -14,8 +14,8 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from exporter.net.dns_query import Failed, QueryOutcome, RecordSet, ask
-from exporter.net.nameserver import Nameserver as Address
+from exporter.net.dns.dns_query import Failed, QueryOutcome, RecordSet, ask
+from exporter.net.dns.nameserver import Nameserver as Address
 from tests.servers import dns as servers
 from tests.servers.dns import Nameserver, Query
 

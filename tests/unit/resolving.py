@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exporter.model import DnsSettings, FailureReason, IpFamily
-from exporter.net.resolve import ResolveError, Resolver
+from exporter.net.dns.resolve import ResolveError, Resolver
 from tests.servers import dns as servers
 from tests.servers.dns import Nameserver
 

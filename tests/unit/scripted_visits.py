@@ -25,9 +25,9 @@ from exporter.model import (
     TlsPolicy,
     Withheld,
 )
-from exporter.net.contexts import TlsContexts
-from exporter.net.resolve import AddressResolver, ResolveError
+from exporter.net.dns.resolve import AddressResolver, ResolveError
 from exporter.net.stream import Stream, StreamError
+from exporter.net.tls import TlsContexts
 from exporter.visiting.connect import World
 from tests import virtual_time
 from tests.replay import Replay

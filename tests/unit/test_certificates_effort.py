@@ -16,8 +16,8 @@ from exporter.certificates.certificate import alternatives
 from exporter.certificates.chain import MAX_SHOWN
 from exporter.model import CertificateProblem as Problem
 from exporter.model import TlsFacts, TlsPolicy
-from exporter.net.contexts import MAX_DEPTH
 from exporter.net.tls import TlsContexts
+from exporter.net.tls.contexts import MAX_DEPTH
 from tests.authority import NOW, Party, issue, pem, rsa_key
 from tests.bending import element
 from tests.certificates import NAME

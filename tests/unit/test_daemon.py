@@ -19,7 +19,7 @@ from exporter.flows.flow_runner import FlowRunner
 from exporter.metrics.domain_state import DomainStates, FollowedState
 from exporter.metrics.flow_state import FlowStates
 from exporter.model import DnsSettings, DomainReport, Endpoint, Flow
-from exporter.net.resolve import Resolver
+from exporter.net.dns.resolve import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.schedule.job import JUDGEMENTS, LOOKS, Connections, Job, uncounted
 from exporter.schedule.scheduler import Scheduler

@@ -11,9 +11,9 @@ import dns.name
 import dns.rdatatype
 import pytest
 
-from exporter.net.dns_query import Failed, QueryOutcome, RecordSet, ask
-from exporter.net.dns_wire import BadAnswer, read_answer
-from exporter.net.nameserver import Nameserver as Address
+from exporter.net.dns.dns_query import Failed, QueryOutcome, RecordSet, ask
+from exporter.net.dns.dns_wire import BadAnswer, read_answer
+from exporter.net.dns.nameserver import Nameserver as Address
 from tests.servers import dns as servers
 from tests.servers.dns import Nameserver, Query, nameserver
 

@@ -24,10 +24,10 @@ from exporter.domains.lookups import Lookups
 from exporter.domains.posture.memory import MAX_REMEMBERED, DomainMemory, read, written
 from exporter.domains.target_rule import ONLY_PUBLIC
 from exporter.model import DomainCheck, DomainProblem, DomainReport, KeyType, Sender
-from exporter.net.dns_query import Absent, Failed, QueryOutcome, RecordSet
-from exporter.net.fetch import Fetcher
-from exporter.net.nameserver import Nameserver
-from exporter.net.resolve import Resolver
+from exporter.net.dns.dns_query import Absent, Failed, QueryOutcome, RecordSet
+from exporter.net.dns.nameserver import Nameserver
+from exporter.net.dns.resolve import Resolver
+from exporter.net.http.fetch import Fetcher
 from tests.authority import NOW, Party, Span, issue
 
 OLD, NEW = (issue("mx.example.com", alternatives=["mx.example.com"], days=Span(-60, 30)) for _ in range(2))

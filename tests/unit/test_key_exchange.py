@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.net.key_exchange import EPHEMERAL, KeyExchange
+from exporter.net.tls.key_exchange import EPHEMERAL, KeyExchange
 
 DHE = b"\x00\x9f"
 ECDHE = b"\xc0\x30"

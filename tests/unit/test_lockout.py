@@ -29,8 +29,8 @@ from exporter.model import (
     SkipReason,
     TlsPolicy,
 )
-from exporter.net.contexts import TlsContexts
-from exporter.net.resolve import AddressResolver
+from exporter.net.dns.resolve import AddressResolver
+from exporter.net.tls import TlsContexts
 from exporter.schedule.scheduler import Scheduler
 from exporter.visiting.connect import World
 from exporter.visiting.logins import Logins

@@ -6,8 +6,8 @@ import dns.rcode
 import pytest
 
 from exporter.model import DnsSettings, FailureReason
-from exporter.net.mail_exchangers import MAX_HOSTS, mail_exchangers
-from exporter.net.resolve import ResolveError, Resolver
+from exporter.net.dns.mail_exchangers import MAX_HOSTS, mail_exchangers
+from exporter.net.dns.resolve import ResolveError, Resolver
 from tests.servers.dns import Behaviour, nameserver, rcode, records
 
 DOMAIN = "example.test"

@@ -24,7 +24,7 @@ from exporter.model import (
     Secret,
     SecretSource,
 )
-from exporter.net.resolve import AddressResolver, ResolveError
+from exporter.net.dns.resolve import AddressResolver, ResolveError
 from exporter.net.stream import Stream, StreamError
 from exporter.visiting.connect import World
 from exporter.visiting.logins import Logins

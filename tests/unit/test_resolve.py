@@ -14,10 +14,10 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 from exporter.model import DnsSettings, IpFamily, Resolution
-from exporter.net import dns_answers, dns_query
-from exporter.net.dns_wire import Answer
-from exporter.net.nameserver import Nameserver as Address
-from exporter.net.resolve import MAX_ADDRESSES, Resolver
+from exporter.net.dns import dns_answers, dns_query
+from exporter.net.dns.dns_wire import Answer
+from exporter.net.dns.nameserver import Nameserver as Address
+from exporter.net.dns.resolve import MAX_ADDRESSES, Resolver
 from tests.servers import dns as servers
 from tests.servers.dns import Query, nameserver
 from tests.unit.resolving import ANY, BOTH, IPV4, MAIL, Bench, failed, not_found

@@ -8,9 +8,9 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from exporter.net import dns_answers
-from exporter.net.dns_query import MAX_NEGATIVE_TTL
-from exporter.net.system_names import CHECK_INTERVAL
+from exporter.net.dns import dns_answers
+from exporter.net.dns.dns_query import MAX_NEGATIVE_TTL
+from exporter.net.dns.system_names import CHECK_INTERVAL
 from tests.servers import dns as servers
 from tests.servers.dns import nameserver
 from tests.unit.resolving import ANY, BOTH, IPV4, MAIL, Bench, failed, not_found

@@ -14,7 +14,7 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from exporter.net import dns_exchange
+from exporter.net.dns import dns_exchange
 from tests.servers import dns as servers
 from tests.servers.dns import Behaviour, Query, nameserver
 from tests.unit.questions import GOOD, MAIL, asked, detail, lame, nobody, texts

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from exporter.net.nameserver import Nameserver, is_nameserver_address
+from exporter.net.dns.nameserver import Nameserver, is_nameserver_address
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from exporter.net.address_order import ROUTE_LIFETIME, AddressOrder, in_order, routed_source
+from exporter.net.dns.address_order import ROUTE_LIFETIME, AddressOrder, in_order, routed_source
 
 
 class Machine:

@@ -16,10 +16,10 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from exporter.net import dns_exchange, dns_wire
-from exporter.net.dns_query import MAX_NEGATIVE_TTL, MAX_TTL, Absent, RecordSet
-from exporter.net.dns_wire import Answer
-from exporter.net.nameserver import Nameserver as Address
+from exporter.net.dns import dns_exchange, dns_wire
+from exporter.net.dns.dns_query import MAX_NEGATIVE_TTL, MAX_TTL, Absent, RecordSet
+from exporter.net.dns.dns_wire import Answer
+from exporter.net.dns.nameserver import Nameserver as Address
 from tests.servers import dns as servers
 from tests.servers.dns import Behaviour, Query, nameserver
 from tests.unit.questions import GOOD, MAIL, asked, detail, nobody, texts

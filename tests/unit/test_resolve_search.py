@@ -8,7 +8,7 @@ import dns.rrset
 import pytest
 
 from exporter.model import DnsSettings
-from exporter.net.resolve import Resolver
+from exporter.net.dns.resolve import Resolver
 from tests.servers import dns as servers
 from tests.servers.dns import nameserver
 from tests.unit.resolving import BOTH, IPV4, MAIL, Bench, failed, not_found

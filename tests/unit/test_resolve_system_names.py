@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from blockbuster import blockbuster_ctx
 
-from exporter.net import system_names
-from exporter.net.nameserver import Nameserver
-from exporter.net.system_names import ResolvConf, SystemNameFiles, normal_address, parse_hosts, parse_resolv_conf
+from exporter.net.dns import system_names
+from exporter.net.dns.nameserver import Nameserver
+from exporter.net.dns.system_names import ResolvConf, SystemNameFiles, normal_address, parse_hosts, parse_resolv_conf
 from tests.clock import Clock
 
 

@@ -14,7 +14,7 @@ import dns.rrset
 import pytest
 
 from exporter.model import DnsSettings, IpFamily
-from exporter.net.resolve import ResolveError, Resolver
+from exporter.net.dns.resolve import ResolveError, Resolver
 from tests.servers import dns as servers
 from tests.servers.dns import Behaviour, Nameserver, Query, nameserver
 

@@ -51,9 +51,9 @@ from exporter.model import (
     TlsVersion,
     TokenOutcome,
 )
-from exporter.net.contexts import VERSIONS
+from exporter.net.dns.resolve import _TYPES
 from exporter.net.proxies import _PROTOCOLS
-from exporter.net.resolve import _TYPES
+from exporter.net.tls.contexts import VERSIONS
 from exporter.protocol.protocols import PROTOCOLS, with_key, with_mechanism
 from exporter.protocol.sasl import MECHANISMS
 from exporter.web.filters import SORTS

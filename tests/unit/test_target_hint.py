@@ -10,7 +10,7 @@ from exporter.config.values.urls import SCHEMES, shortest_url
 from exporter.demo.scenes import SCENES
 from exporter.demo.stage import demo_servers
 from exporter.model import DnsSettings, Encryption, FailureReason, LoginBackoff, Phase
-from exporter.net.resolve import Resolver
+from exporter.net.dns.resolve import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.visiting.connect import World
 from exporter.visiting.logins import Logins

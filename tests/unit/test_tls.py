@@ -13,7 +13,7 @@ from OpenSSL import SSL
 from exporter.model import CertificateProblem as Problem
 from exporter.model import TlsPolicy, TlsVersion
 from exporter.net import tls
-from exporter.net.alerts import handshake_failure
+from exporter.net.tls.alerts import handshake_failure
 from tests.authority import NOW, Party, issue, pem, rsa_key, signed_over, staple
 from tests.certificates import NAME, world
 from tests.handshakes import meeting, server_context

@@ -10,8 +10,8 @@ from OpenSSL import SSL
 
 from exporter.model import FailureReason, TlsPolicy
 from exporter.net import tls
-from exporter.net.alerts import COMPLAINTS, HINTS, UNREADABLE, handshake_failure
 from exporter.net.stream_errors import translated
+from exporter.net.tls.alerts import COMPLAINTS, HINTS, UNREADABLE, handshake_failure
 from tests.authority import issue, pem, rsa_key
 from tests.bending import bent, element, replaced
 from tests.certificates import NAME, world

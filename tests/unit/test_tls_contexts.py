@@ -15,8 +15,8 @@ from OpenSSL import SSL
 
 from exporter.model import CertificateProblem as Problem
 from exporter.model import TlsFacts, TlsPolicy, TlsVersion
-from exporter.net import contexts as contexts_module
 from exporter.net.tls import TlsContexts, TlsSetupError
+from exporter.net.tls import contexts as contexts_module
 from tests.authority import issue, pem
 from tests.certificates import NAME, world
 from tests.clock import Clock

@@ -11,8 +11,7 @@ from OpenSSL import SSL
 
 from exporter.model import CertificateProblem as Problem
 from exporter.model import TlsFacts, TlsPolicy
-from exporter.net import recording
-from exporter.net.tls import TlsContexts
+from exporter.net.tls import TlsContexts, recording
 from tests.authority import Party, issue, pem, staple
 from tests.certificates import NAME, world
 from tests.handshakes import meeting, server_context

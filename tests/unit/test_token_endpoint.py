@@ -20,8 +20,8 @@ from exporter.model import (
     SecretSource,
     TokenOutcome,
 )
-from exporter.net import token_endpoint
-from exporter.net.token_endpoint import MAX_ANSWER, fetch_token
+from exporter.net.http import token_endpoint
+from exporter.net.http.token_endpoint import MAX_ANSWER, fetch_token
 from exporter.protocol.assertion import KeyUnusable
 from exporter.protocol.oauth2 import Material, TokenError
 from tests.servers.authorisation import Answer, AuthorisationServer, Client, authorisation

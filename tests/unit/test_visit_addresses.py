@@ -17,7 +17,7 @@ from exporter.model import (
     ProbeResult,
     Resolution,
 )
-from exporter.net.resolve import ResolveError
+from exporter.net.dns.resolve import ResolveError
 from exporter.net.stream import StreamError
 from exporter.visiting.connect import World
 from tests import virtual_time

@@ -17,8 +17,7 @@ from exporter.model import (
     ProbeResult,
     TlsPolicy,
 )
-from exporter.net.contexts import TlsContexts
-from exporter.net.tls import TlsSetupError
+from exporter.net.tls import TlsContexts, TlsSetupError
 from exporter.visiting.connect import World
 from tests import virtual_time
 from tests.replay import Replay

@@ -19,7 +19,7 @@ from exporter.model import (
     ProxyScheme,
     Resolution,
 )
-from exporter.net.resolve import AddressResolver, ResolveError
+from exporter.net.dns.resolve import AddressResolver, ResolveError
 from exporter.net.stream import Stream, StreamError
 from exporter.visiting.connect import World
 from tests import virtual_time

@@ -20,7 +20,7 @@ from exporter.domains.posture.memory import DomainMemory
 from exporter.domains.target_rule import DomainTargetRule
 from exporter.model import DomainCheck, DomainFinding, DomainProblem, Encryption, KeyType, Reach
 from exporter.model import Protocol as MailProtocol
-from exporter.net.fetch import Fetcher
+from exporter.net.http.fetch import Fetcher
 from exporter.schedule.job import Connections, uncounted
 
 T = TypeVar("T")

@@ -25,7 +25,7 @@ from exporter.domains.posture.sts_policy import (
 )
 from exporter.domains.tags import almost, shown
 from exporter.model import DomainCheck, DomainProblem, PolicyFacts
-from exporter.net.fetch import FetchError, Lost
+from exporter.net.http.fetch import FetchError, Lost
 
 CHECK = DomainCheck.MTA_STS
 

@@ -21,7 +21,7 @@ from exporter.domains.lookups import Found, Lookups, addresses, mx_records, srv_
 from exporter.domains.registrable import registrable_domain
 from exporter.domains.target_rule import ONLY_PUBLIC, DomainTargetRule
 from exporter.model import Source
-from exporter.net.fetch import FetchedDocument, Fetcher, FetchError, Lost
+from exporter.net.http.fetch import FetchedDocument, Fetcher, FetchError, Lost
 from exporter.threads import computed
 
 SHORT = 1.3

@@ -24,11 +24,11 @@ from dns.rdtypes.IN.A import A
 from dns.rdtypes.IN.AAAA import AAAA
 
 from exporter.model import DnsSettings, FailureReason, IpFamily, Resolution
-from exporter.net.address_order import AddressOrder, routed_source
-from exporter.net.dns_answers import Answers, absolute_name
-from exporter.net.dns_query import Absent, Failed, QueryOutcome, RecordSet, ask
-from exporter.net.nameserver import Nameserver
-from exporter.net.system_names import HOSTS, RESOLV_CONF, SystemNameFiles, SystemNames, normal_address
+from exporter.net.dns.address_order import AddressOrder, routed_source
+from exporter.net.dns.dns_answers import Answers, absolute_name
+from exporter.net.dns.dns_query import Absent, Failed, QueryOutcome, RecordSet, ask
+from exporter.net.dns.nameserver import Nameserver
+from exporter.net.dns.system_names import HOSTS, RESOLV_CONF, SystemNameFiles, SystemNames, normal_address
 
 MAX_ADDRESSES = 64
 """Addresses of one name; a list without bound is not for trying one after the other."""

@@ -18,7 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from exporter.model import OAuth2Client, TokenOutcome
-from exporter.net.http_failures import Broken, TooLargeError, explained, whole
+from exporter.net.http.http_failures import Broken, TooLargeError, explained, whole
 from exporter.protocol.oauth2 import Material, TokenAnswer, TokenError, TokenRequest, token_answer, token_request
 from exporter.threads import in_own_thread
 

@@ -21,9 +21,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from exporter.model import FailureReason, IpFamily
 from exporter.net.detours import NO_DETOURS, Detours
-from exporter.net.http_failures import Broken, TooLargeError, explained, whole
-from exporter.net.resolve import AddressResolver, ResolveError
-from exporter.net.system_names import normal_address
+from exporter.net.dns.resolve import AddressResolver, ResolveError
+from exporter.net.dns.system_names import normal_address
+from exporter.net.http.http_failures import Broken, TooLargeError, explained, whole
 from exporter.threads import computed
 
 MAX_REDIRECTS = 3

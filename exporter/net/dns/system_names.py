@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from exporter.file_version import FileVersion, file_version
-from exporter.net.nameserver import Nameserver, is_nameserver_address
+from exporter.net.dns.nameserver import Nameserver, is_nameserver_address
 from exporter.threads import in_own_thread
 
 HOSTS = Path("/etc/hosts")

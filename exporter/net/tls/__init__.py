@@ -1,7 +1,8 @@
 """TLS to a mail server: begin a handshake, and say afterwards what it showed.
 
-Contexts are made in `contexts`, the stream drives the handshake through `tls_records`; what it shows is written down in
-`recording` and judged in `exporter.certificates`. Nothing here waits, and nothing here decides whether a probe fails.
+Contexts are made in `contexts`. The stream drives the handshake through `tls_records`, which is beside it. What shows
+is written down in `recording`, and judged in `exporter.certificates`. Nothing in this room knows the stream or its
+errors, waits for a server, or decides whether a probe fails.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from OpenSSL import SSL
 
 from exporter.certificates import end_point, judge, server_name_indication
 from exporter.model import TlsFacts
-from exporter.net.contexts import TlsContexts, TlsSetupError
-from exporter.net.recording import Recorder
+from exporter.net.tls.contexts import TlsContexts, TlsSetupError
+from exporter.net.tls.recording import Recorder
 from exporter.protocol.dialogue import ChannelBinding
 
 __all__ = ["TlsContexts", "TlsSetupError", "begin", "channel_binding", "facts", "presented"]

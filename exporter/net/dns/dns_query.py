@@ -22,9 +22,9 @@ import dns.rdata
 import dns.rdatatype
 from dns.rdtypes.ANY.SOA import SOA
 
-from exporter.net.dns_exchange import Stamps, exchange
-from exporter.net.dns_wire import Answer, BadAnswer
-from exporter.net.nameserver import Nameserver
+from exporter.net.dns.dns_exchange import Stamps, exchange
+from exporter.net.dns.dns_wire import Answer, BadAnswer
+from exporter.net.dns.nameserver import Nameserver
 
 FIRST_PATIENCE = 1.0
 """Seconds that the first try waits; each further round waits twice as long. A packet is lost more often than a

@@ -15,8 +15,8 @@ import dns.name
 import dns.rdatatype
 from cachetools import LRUCache
 
-from exporter.net.dns_query import Absent, Failed, QueryOutcome, RecordSet, ask
-from exporter.net.nameserver import Nameserver
+from exporter.net.dns.dns_query import Absent, Failed, QueryOutcome, RecordSet, ask
+from exporter.net.dns.nameserver import Nameserver
 
 GRACE = 1.0
 """Seconds for which the other questions are waited for when one has brought records. Nameservers that drop questions

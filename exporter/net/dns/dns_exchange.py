@@ -22,8 +22,8 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 
-from exporter.net.dns_wire import MAX_MESSAGE, Answer, BadAnswer, read_answer
-from exporter.net.nameserver import Nameserver
+from exporter.net.dns.dns_wire import MAX_MESSAGE, Answer, BadAnswer, read_answer
+from exporter.net.dns.nameserver import Nameserver
 from exporter.net.readiness import Readiness, Wait
 from exporter.net.stamps import CLOCK_WAS_SET, ask_for_stamps, clock_offset, receive
 from exporter.threads import computed

@@ -25,7 +25,7 @@ from OpenSSL import SSL, crypto
 from exporter.certificates import pem_blocks, subjects
 from exporter.file_version import FileVersion, file_version
 from exporter.model import KeyType, TlsPolicy, TlsVersion
-from exporter.net.recording import VerifiedChains, on_staple, on_verification
+from exporter.net.tls.recording import VerifiedChains, on_staple, on_verification
 from exporter.single_flight import SingleFlight
 from exporter.threads import in_own_thread
 

@@ -8,8 +8,8 @@ import dns.rdatatype
 from dns.rdtypes.ANY.MX import MX
 
 from exporter.model import FailureReason
-from exporter.net.dns_query import Absent, Failed, RecordSet
-from exporter.net.resolve import ResolveError, Resolver
+from exporter.net.dns.dns_query import Absent, Failed, RecordSet
+from exporter.net.dns.resolve import ResolveError, Resolver
 
 MAX_HOSTS = 64
 
