@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from exporter.config.endpoint_target import Target
-from exporter.config.problems import SectionNotes, quoted
+from exporter.config.problems import quoted
 from exporter.config.sections import Layers
 from exporter.config.values.durations import format_duration
 from exporter.config.values.hosts import is_ipv4, is_ipv6
@@ -51,7 +51,6 @@ class Draft:
     protocols: frozenset[Protocol]
     credentials: Credentials | None
     policy: TlsPolicy
-    notes: SectionNotes
 
     @property
     def spoken(self) -> str:
@@ -61,10 +60,6 @@ class Draft:
     def applies(self, key: str) -> bool:
         """Whether the key applies to the endpoint's protocol."""
         return self.target.protocol in with_key(key)
-
-    def problem(self, key: str, message: str) -> None:
-        """Reports a problem of a key, at its place in the file."""
-        self.notes.problem(self.keys.place(key), message)
 
     @property
     def written_mechanism(self) -> Mechanism:
@@ -120,50 +115,52 @@ def timing(keys: Layers) -> tuple[float, float]:
     return interval, keys.value("timeout") or min(DEFAULT_TIMEOUT, interval)
 
 
-def check_timing(keys: Layers, notes: SectionNotes) -> None:
+def check_timing(keys: Layers) -> None:
     """A timeout longer than the interval would let probes of one endpoint overlap."""
     interval, timeout = timing(keys)
     if timeout > interval and keys.usable("interval", "timeout"):
         key = "interval" if keys.own.has("interval") and not keys.own.has("timeout") else "timeout"
         longest = format_duration(interval)
         message = f"the timeout of {format_duration(timeout)} is longer than the interval of {longest}; "
-        notes.problem(keys.place(key), f"{message}write timeout: {longest} or less")
+        keys.problem(f"{message}write timeout: {longest} or less", key)
 
 
 def _check_protocol(draft: Draft) -> None:
     for key in _KEYS_OF_SOME:
-        if draft.keys.own_value(key) is not None and not (speakers := with_key(key)) & draft.protocols:
-            draft.problem(key, f"is for {in_words(speakers)}, and this endpoint speaks {draft.spoken}; leave it out")
+        if draft.keys.own.value(key) is not None and not (speakers := with_key(key)) & draft.protocols:
+            draft.keys.problem(
+                f"is for {in_words(speakers)}, and this endpoint speaks {draft.spoken}; leave it out", key
+            )
 
 
 def _check_recipient(draft: Draft) -> None:
     if draft.applies("rcpt_to") and draft.keys.value("rcpt_to") is None and draft.keys.usable("rcpt_to"):
         for key in ("mail_from", "rcpt_expect"):
-            if draft.keys.own_value(key):
-                draft.problem(key, "needs a recipient; write rcpt_to: postmaster@example.com beside it")
+            if draft.keys.own.value(key):
+                draft.keys.problem("needs a recipient; write rcpt_to: postmaster@example.com beside it", key)
 
 
 def _check_read_back(draft: Draft) -> None:
-    if draft.keys.own_value("read_back") is None or not with_key("read_back") & draft.protocols:
+    if draft.keys.own.value("read_back") is None or not with_key("read_back") & draft.protocols:
         return
     if draft.keys.value("credentials") is None and draft.keys.usable("credentials"):
-        draft.problem("read_back", "reading a mailbox needs a login; write credentials beside it")
+        draft.keys.problem("reading a mailbox needs a login; write credentials beside it", "read_back")
     elif Protocol.POP3 in draft.protocols or not draft.keys.usable("mailbox"):
         return
     elif draft.keys.value("mailbox") is None:
-        draft.problem("read_back", "names no mailbox to read; write mailbox: INBOX beside it")
+        draft.keys.problem("names no mailbox to read; write mailbox: INBOX beside it", "read_back")
 
 
 def _check_login(draft: Draft) -> None:
-    mechanism = draft.keys.own_value("mechanism")
+    mechanism = draft.keys.own.value("mechanism")
     if mechanism is None:
         return
     speakers = with_mechanism(mechanism)
     if not speakers & draft.protocols:
         message = f"{mechanism} is for {in_words(speakers)}, and this endpoint speaks {draft.spoken}; write auto"
-        draft.problem("mechanism", message)
+        draft.keys.problem(message, "mechanism")
     if draft.keys.value("credentials") is None and draft.keys.usable("credentials"):
-        draft.problem("mechanism", "a mechanism needs a login; write credentials beside it, or leave it out")
+        draft.keys.problem("a mechanism needs a login; write credentials beside it, or leave it out", "mechanism")
 
 
 def _check_mailbox(draft: Draft) -> None:
@@ -172,21 +169,21 @@ def _check_mailbox(draft: Draft) -> None:
     unseen = keys.value("mailbox") is not None and keys.value("credentials") is None
     if not unseen or not draft.applies("mailbox") or not keys.usable("credentials", "mailbox"):
         return
-    if keys.own_value("mailbox") is not None:
-        draft.problem("mailbox", "cannot be looked at without a login; write credentials beside it")
+    if keys.own.value("mailbox") is not None:
+        draft.keys.problem("cannot be looked at without a login; write credentials beside it", "mailbox")
     else:
         doubt = "is looked at only by endpoints with credentials, and one has none; write credentials there"
-        draft.notes.warning(keys.place("mailbox"), doubt)
+        keys.warning(doubt, "mailbox")
 
 
 def _check_secret(draft: Draft) -> None:
     """A mechanism has to fit the credentials. One from the defaults is ignored if it does not."""
     mechanism, credentials = draft.written_mechanism, draft.credentials
-    passes = draft.keys.own_value("credentials") is not None and draft.keys.own_value("mechanism") is None
+    passes = draft.keys.own.value("credentials") is not None and draft.keys.own.value("mechanism") is None
     if credentials is None or passes or draft.suits or not draft.has(mechanism):
         return
     if draft.keys.below("tls").usable("client_cert_file"):
-        draft.problem("mechanism", f"{mechanism} {_misfit(mechanism, credentials)}")
+        draft.keys.problem(f"{mechanism} {_misfit(mechanism, credentials)}", "mechanism")
 
 
 def _misfit(mechanism: Mechanism, credentials: Credentials) -> str:
@@ -210,7 +207,7 @@ def _check_preset(draft: Draft) -> None:
         return
     if server.logins == {SecretKind.TOKEN}:
         doubt = f"{preset.title} takes access tokens and no passwords for {server.protocol}"
-        draft.notes.warning(draft.keys.place("credentials"), f"{doubt}; write oauth2 in those credentials")
+        draft.keys.warning(f"{doubt}; write oauth2 in those credentials", "credentials")
 
 
 def _check_plain_login(draft: Draft) -> None:
@@ -219,7 +216,7 @@ def _check_plain_login(draft: Draft) -> None:
     doubt = "the password is sent in plain text; use encryption: starttls instead"
     if not draft.keys.value("allow_insecure_auth"):
         doubt = "a login is not sent without TLS; use encryption: starttls instead"
-    draft.notes.warning(draft.keys.place("encryption"), doubt)
+    draft.keys.warning(doubt, "encryption")
 
 
 def _check_port(draft: Draft) -> None:
@@ -230,14 +227,14 @@ def _check_port(draft: Draft) -> None:
     if usual is None or (usual.protocol, usual.encryption is Encryption.TLS) == (target.protocol, at_once):
         return
     key = next((key for key in ("url", "port", "encryption") if draft.keys.own.has(key)), "url")
-    draft.notes.warning(draft.keys.place(key), f"port {target.port} usually wants {usual.name}://")
+    draft.keys.warning(f"port {target.port} usually wants {usual.name}://", key)
 
 
 def _check_fingerprints(draft: Draft) -> None:
     expected = draft.keys.below("expect")
-    if expected.own_value("fingerprints") and draft.target.encryption not in _ALWAYS_ENCRYPTED:
+    if expected.own.value("fingerprints") and draft.target.encryption not in _ALWAYS_ENCRYPTED:
         message = f"with encryption {draft.target.encryption} there may be no certificate; write encryption: starttls"
-        draft.notes.problem(expected.place("fingerprints"), message)
+        expected.problem(message, "fingerprints")
 
 
 def _check_addresses(draft: Draft) -> None:
@@ -249,8 +246,8 @@ def _check_addresses(draft: Draft) -> None:
     for family, belongs in _FAMILIES:
         other = next(each for each in IpFamily if each not in (family, IpFamily.ANY))
         if source is not None and belongs(source) and wanted is other:
-            draft.problem(
-                "source_address", f"{source} is not an {other} address, which ip_family asks for; change one of them"
+            draft.keys.problem(
+                f"{source} is not an {other} address, which ip_family asks for; change one of them", "source_address"
             )
         if belongs(draft.target.host) and draft.ip_family is other:
             _report_unreachable(draft, "source_address" if source is not None else "ip_family", family)
@@ -262,17 +259,17 @@ def _check_way_to_proxy(draft: Draft, proxy: Proxy, source: str | None) -> None:
         if source is not None and belongs(proxy.host) and not belongs(source):
             key = "proxy" if draft.keys.own.has("proxy") else "source_address"
             message = f"the {family} address {proxy.host} cannot be reached from {source}; change one of the two"
-            draft.problem(key, message)
+            draft.keys.problem(message, key)
 
 
 def _report_unreachable(draft: Draft, key: str, family: IpFamily) -> None:
     """The defaults may be right for every other endpoint, so the place is where this one differs."""
     if draft.keys.own.has(key):
-        draft.problem(key, f"cannot be used to reach the {family} address {draft.target.host}; leave it out here")
+        draft.keys.problem(f"cannot be used to reach the {family} address {draft.target.host}; leave it out here", key)
     else:
         target = "url" if draft.keys.own.has("url") else "host"
         message = f"the defaults' {key} cannot be used to reach an {family} address; write {key}: and no value here"
-        draft.problem(target, message)
+        draft.keys.problem(message, target)
 
 
 CHECKS: tuple[Callable[[Draft], None], ...] = (

@@ -13,7 +13,7 @@ from exporter.config.document import YamlMapping, YamlValue
 from exporter.config.endpoint_schema import CredentialsSection, OAuth2Section
 from exporter.config.problems import Location, Places, Reading, SectionNotes, directory
 from exporter.config.secret_keys import Secrets
-from exporter.config.sections import Read, check_name, read_section
+from exporter.config.sections import Layer, check_name, read_section
 from exporter.model import Credentials, Endpoint, OAuth2Authentication, OAuth2Client, OAuth2Provider
 
 _TOKEN_URLS: Mapping[OAuth2Provider, str] = MappingProxyType(
@@ -88,56 +88,39 @@ def check_for_use(credentials: Iterable[str], used: Container[str], notes: Secti
 
 def _entry(name: str, value: YamlValue, at: Location, folder: Path) -> Reading[Credentials]:
     notes = SectionNotes()
-    read = notes.take(read_section(CredentialsSection, value, at))
-    if read is None:
+    own = read_section(CredentialsSection, value, at, notes)
+    if own is None:
         return notes.reading(None)
-    secrets = Secrets(read, folder, at, notes)
-    username, written = _username(read, at, notes), secrets.written("password")
-    if written and "oauth2" in read.section.model_fields_set:
-        notes.problem((*at, "oauth2"), f"{written[0]} is there too; write only one of the two")
+    secrets = Secrets(own, folder)
+    username, written = own.section.username, secrets.written("password")
+    if own.missing("username"):
+        own.problem("is missing; write the user's name as the server knows it", "username")
+    if written and own.has("oauth2"):
+        own.problem(f"{written[0]} is there too; write only one of the two", "oauth2")
     password = secrets.source("password")
-    oauth2 = notes.take(_read_oauth2(read, username, at, folder))
+    oauth2 = None
+    if own.section.oauth2 is not None:
+        oauth2 = _OAuth2Reader(own.below("oauth2"), folder).client(username)
+    elif own.has("oauth2"):
+        own.problem("has no value; write provider, client_id and client_secret_file below it", "oauth2")
     return notes.value_or_problems(None if username is None else Credentials(name, username, password, oauth2))
-
-
-def _username(read: Read[CredentialsSection], at: Location, notes: SectionNotes) -> str | None:
-    username = read.section.username
-    if username is None and ("username",) not in read.broken:
-        notes.problem((*at, "username"), "is missing; write the user's name as the server knows it")
-    return username
-
-
-def _read_oauth2(
-    credentials: Read[CredentialsSection], username: str | None, at: Location, folder: Path
-) -> Reading[OAuth2Client]:
-    """Reads the OAuth2 client of an entry of credentials; without a value if it is missing or invalid."""
-    section, at = credentials.section.oauth2, (*at, "oauth2")
-    if section is None:
-        notes = SectionNotes()
-        if "oauth2" in credentials.section.model_fields_set:
-            notes.problem(at, "has no value; write provider, client_id and client_secret_file below it")
-        return notes.reading(None)
-    broken = frozenset(place[1:] for place in credentials.broken if place[0] == "oauth2")
-    return _OAuth2Reader(Read(section, broken), at, folder).client(username)
 
 
 class _OAuth2Reader:
     """Reads and checks one section `oauth2`."""
 
-    def __init__(self, read: Read[OAuth2Section], at: Location, folder: Path) -> None:
-        self._section = read.section
-        self._broken = read.broken
+    def __init__(self, own: Layer[OAuth2Section], folder: Path) -> None:
+        self._own = own
+        self._section = own.section
         self._folder = folder
-        self._at = at
-        self._notes = SectionNotes()
-        self._secrets = Secrets(read, folder, at, self._notes)
+        self._secrets = Secrets(own, folder)
 
-    def client(self, username: str | None) -> Reading[OAuth2Client]:
-        """The client that the section describes; without a value if there are problems."""
+    def client(self, username: str | None) -> OAuth2Client | None:
+        """The client that the section describes; `None` if there are problems."""
         section = self._section
         if section.provider is None:
             self._missing("provider", "microsoft, google or custom")
-            return self._notes.reading(None)
+            return None
         self._check_grant(section.provider)
         self._check_tenant(section.provider)
         self._check_ca_file()
@@ -145,13 +128,13 @@ class _OAuth2Reader:
             self._missing("token_url", "the provider's URL, such as https://idp.example.com/oauth2/token")
         service_account = self._secrets.source("service_account")
         secrets = {key: self._secrets.source(key) for key in ("client_secret", "refresh_token", "private_key")}
-        if self._broken or self._notes.problems:
-            return self._notes.reading(None)
+        if self._own.notes.problems:
+            return None
         shown = None if secrets["client_secret"] is None else _AUTHENTICATION[section.provider]
         token_url = section.token_url or _TOKEN_URLS[section.provider].format(tenant=section.tenant)
         # RFC 6749, 6: a request must not have scopes beyond those of its refresh token. So none is sent by default.
         scope = section.scope or (None if secrets["refresh_token"] else _SCOPES.get(section.provider))
-        client = OAuth2Client(
+        return OAuth2Client(
             provider=section.provider,
             token_url=token_url,
             scope=scope,
@@ -163,52 +146,55 @@ class _OAuth2Reader:
             ca_file=None if section.ca_file is None else self._folder / section.ca_file,
             **secrets,
         )
-        return self._notes.reading(client)
 
     def _check_grant(self, provider: OAuth2Provider) -> None:
         """Checks that the client has one consistent way to authenticate."""
-        written = {key: keys[0] for key in _OF_A_CLIENT if (keys := self._written(key))}
-        if self._written("service_account"):
+        written = {key: keys[0] for key in _OF_A_CLIENT if (keys := self._secrets.written(key))}
+        if self._secrets.written("service_account"):
             for key in written.values():
-                self._problem(key, "a service account needs no client; leave it out")
+                self._own.problem("a service account needs no client; leave it out", key)
             if provider is OAuth2Provider.MICROSOFT:
-                self._problem("service_account_file", "microsoft knows none; write client_id and client_secret_file")
+                self._own.problem(
+                    "microsoft knows none; write client_id and client_secret_file", "service_account_file"
+                )
             return
-        if self._written("subject"):
-            self._problem("subject", "is for service_account_file, which is not there; leave it out")
+        if self._secrets.written("subject"):
+            self._own.problem("is for service_account_file, which is not there; leave it out", "subject")
         self._check_client(provider, written)
 
     def _check_client(self, provider: OAuth2Provider, written: Mapping[str, str]) -> None:
         if provider is OAuth2Provider.GOOGLE and "refresh_token" not in written:
             mend = "write service_account_file, or refresh_token_file"
-            self._notes.problem(self._at, f"google gives no tokens for mail to a client by itself; {mend}")
+            self._own.problem(f"google gives no tokens for mail to a client by itself; {mend}")
             return
         if "client_id" not in written:
             self._missing("client_id", f"the one that {provider} gave to the client")
         if "client_secret" in written and "private_key" in written:
-            self._problem(written["private_key"], f"{written['client_secret']} is there too; write only one of the two")
-        if self._written("authentication") and "client_secret" not in written:
-            self._problem("authentication", "says how a client_secret is shown, and there is none; leave it out")
+            self._own.problem(
+                f"{written['client_secret']} is there too; write only one of the two", written["private_key"]
+            )
+        if self._secrets.written("authentication") and "client_secret" not in written:
+            self._own.problem("says how a client_secret is shown, and there is none; leave it out", "authentication")
         if "certificate_file" in written and "private_key" not in written:
-            self._problem("certificate_file", "belongs to a private_key_file; write that too")
+            self._own.problem("belongs to a private_key_file; write that too", "certificate_file")
         if "private_key" in written and "certificate_file" not in written and provider is OAuth2Provider.MICROSOFT:
             self._missing("certificate_file", "the PEM file with the certificate that microsoft knows the key by")
         if not {"refresh_token", "client_secret", "private_key"} & written.keys():
             ways = "client_secret_file, client_secret_env, client_secret, private_key_file"
-            self._notes.problem(self._at, f"has no secret and no key; write one of {ways}")
+            self._own.problem(f"has no secret and no key; write one of {ways}")
 
     def _check_tenant(self, provider: OAuth2Provider) -> None:
         section = self._section
         if provider is not OAuth2Provider.MICROSOFT:
-            if self._written("tenant"):
-                self._problem("tenant", f"is microsoft's, and the provider is {provider}; leave it out")
+            if self._secrets.written("tenant"):
+                self._own.problem(f"is microsoft's, and the provider is {provider}; leave it out", "tenant")
         elif section.token_url is not None:
             if section.tenant is not None:
-                self._problem("tenant", "the token_url beside it says that too; write only one of the two")
+                self._own.problem("the token_url beside it says that too; write only one of the two", "tenant")
         elif section.tenant is None:
             self._missing("tenant", "the directory's domain, such as contoso.onmicrosoft.com, or its id")
-        elif section.tenant.lower() in _NO_DIRECTORY and not self._written("refresh_token"):
-            self._problem("tenant", f"{section.tenant} is not a single directory; write its domain or its id")
+        elif section.tenant.lower() in _NO_DIRECTORY and not self._secrets.written("refresh_token"):
+            self._own.problem(f"{section.tenant} is not a single directory; write its domain or its id", "tenant")
 
     def _check_ca_file(self) -> None:
         if self._section.ca_file is not None:
@@ -219,18 +205,8 @@ class _OAuth2Reader:
             except ValueError as error:
                 doubt = str(error)
             if doubt is not None:
-                self._problem("ca_file", doubt)
-
-    def _written(self, key: str) -> list[str]:
-        """The forms of the key that are present, even with an invalid value."""
-        return self._secrets.written(key) or [key] * self._is_there(key)
-
-    def _is_there(self, key: str) -> bool:
-        return getattr(self._section, key, None) is not None or (key,) in self._broken
+                self._own.problem(doubt, "ca_file")
 
     def _missing(self, key: str, mend: str) -> None:
-        if (key,) not in self._broken:
-            self._problem(key, f"is missing; write {mend}")
-
-    def _problem(self, key: str, message: str) -> None:
-        self._notes.problem((*self._at, key), message)
+        if not self._own.spoilt(key):
+            self._own.problem(f"is missing; write {mend}", key)

@@ -18,10 +18,11 @@ from exporter.config.configuration import (
     Following,
 )
 from exporter.config.document import YamlSequence, YamlValue
+from exporter.config.endpoint_schema import EndpointSection
 from exporter.config.endpoint_target import Target
 from exporter.config.problems import Location, Places, Reading, SectionNotes, directory, elsewhere, quoted
 from exporter.config.schema import DomainSection
-from exporter.config.sections import Layers, Read, read_section
+from exporter.config.sections import Layer, Layers, read_section
 from exporter.config.values.allowed import AllowedTargets, NamePattern
 from exporter.config.values.urls import default_port
 from exporter.model import DomainCheck, Encryption, Endpoint, Protocol, Source
@@ -40,48 +41,46 @@ _KEYS_OF_CHECKS: Mapping[DomainCheck, str] = MappingProxyType(
 )
 
 
-def read_following(keys: Layers, template: Callable[[Target], Endpoint]) -> Reading[Following]:
-    """Reads an entry with `domain`; without a value if the domain is invalid.
+def read_following(keys: Layers, template: Callable[[Target], Endpoint]) -> Following | None:
+    """Reads an entry with `domain`; `None` if the domain is invalid.
 
     Args:
         keys: The entry with its defaults.
         template: Makes an endpoint from a target, with all other keys of the entry.
     """
-    notes, at = SectionNotes(), keys.own.at
+    own = keys.own
     for key in _SAID_BY_THE_DOMAIN:
-        if keys.own.has(key) or keys.own.spoilt(key):
-            notes.problem((*at, key), "is for one endpoint, and the domain beside it stands for many; leave it out")
-    sources = keys.own_value("discover")
-    if sources == [] and not any(place[0] == "discover" for place in keys.own.broken):
-        notes.problem((*at, "discover"), "is empty; write some of its sources, such as [mx, srv], or leave it out")
-    chosen = tuple(dict.fromkeys(sources or DEFAULT_SOURCES))
+        if own.written(key):
+            own.problem("is for one endpoint, and the domain beside it stands for many; leave it out", key)
+    if own.is_empty("discover"):
+        own.problem("is empty; write some of its sources, such as [mx, srv], or leave it out", "discover")
+    chosen = tuple(dict.fromkeys(own.value("discover") or DEFAULT_SOURCES))
     if not _FETCHED.isdisjoint(chosen) and not is_installed():
-        notes.problem((*at, "discover"), f"autoconfig and ispdb need a library that is not installed; run {NEED}")
-    encryption: Encryption | None = keys.own_value("encryption")
+        own.problem(f"autoconfig and ispdb need a library that is not installed; run {NEED}", "discover")
+    encryption: Encryption | None = own.value("encryption")
     templates = {protocol: template(_target(protocol, encryption)) for protocol in Protocol}
-    domain = keys.own_value("domain")
+    domain = own.value("domain")
     if domain is None:
-        if not keys.own.spoilt("domain"):
-            notes.problem((*at, "domain"), "has no value; write one, or a url instead")
-        return notes.reading(None)
-    following = Following(
+        if not own.spoilt("domain"):
+            own.problem("has no value; write one, or a url instead", "domain")
+        return None
+    return Following(
         domain,
         chosen,
         MappingProxyType(templates),
-        keys.own_value("refresh") or DEFAULT_REFRESH,
-        _allowed(keys.own_value("allowed_targets")),
-        _patterns(keys.own_value("login_hosts"), (*at, "login_hosts"), notes),
+        own.value("refresh") or DEFAULT_REFRESH,
+        _allowed(own.value("allowed_targets")),
+        _patterns(own),
         encryption,
-        verify_relays=keys.below("tls").own_value("verify") is True,
+        verify_relays=own.below("tls").value("verify") is True,
     )
-    return notes.reading(following)
 
 
-def check_not_following(keys: Layers, notes: SectionNotes) -> None:
+def check_not_following(entry: Layer[EndpointSection]) -> None:
     """Reports keys of domains in entries without `domain`."""
     for key in ONLY_FOR_DOMAINS:
-        if keys.own.has(key) or keys.own.spoilt(key):
-            notes.problem((*keys.own.at, key), "is for domain, which is not there; leave it out")
+        if entry.written(key):
+            entry.problem("is for domain, which is not there; leave it out", key)
 
 
 def read_domains(value: YamlValue, places: Places) -> Reading[tuple[Domain, ...]]:
@@ -98,7 +97,8 @@ def read_domains(value: YamlValue, places: Places) -> Reading[tuple[Domain, ...]
     named: dict[str, Location] = {}
     for index, entry in enumerate(value):
         at: Location = ("domains", index)
-        domain = notes.take(_domain(entry, at, directory(places, at)))
+        read = read_section(DomainSection, entry, at, notes)
+        domain = None if read is None else _domain(read, directory(places, at))
         if domain is None:
             continue
         place = (*at, "name")
@@ -115,15 +115,12 @@ def is_installed() -> bool:
     return find_spec("defusedxml") is not None
 
 
-def _domain(entry: YamlValue, at: Location, folder: Path) -> Reading[Domain]:
-    notes = SectionNotes()
-    read = notes.take(read_section(DomainSection, entry, at))
-    if read is None:
-        return notes.reading(None)
+def _domain(read: Layer[DomainSection], folder: Path) -> Domain | None:
+    """The domain of an entry; `None` if it has no valid name."""
     section = read.section
     for name in type(section).model_fields:
-        if name in section.model_fields_set and getattr(section, name) is None and (name,) not in read.broken:
-            notes.problem((*at, name), "has no value; write one, or leave it out")
+        if read.has(name) and read.value(name) is None and not read.spoilt(name):
+            read.problem("has no value; write one, or leave it out", name)
     ca_file = section.tls.ca_file if section.tls is not None else None
     if ca_file is not None:
         from exporter.config.pem_files import check_authorities  # noqa: PLC0415 - it says why
@@ -132,14 +129,14 @@ def _domain(entry: YamlValue, at: Location, folder: Path) -> Reading[Domain]:
         try:
             check_authorities(ca_file)
         except ValueError as error:
-            notes.problem((*at, "tls", "ca_file"), str(error))
-    checks = _checks(read, at, notes)
+            read.problem(str(error), "tls", "ca_file")
+    checks = _checks(read)
     if section.name is None:
-        if ("name",) not in read.broken and "name" not in section.model_fields_set:
-            notes.problem(at, "has no name; write name: example.com")
-        return notes.reading(None)
+        if not read.written("name"):
+            read.problem("has no name; write name: example.com")
+        return None
     labels = {name: text for name, text in sorted((section.labels or {}).items()) if text}
-    domain = Domain(
+    return Domain(
         section.name,
         checks,
         tuple(dict.fromkeys(section.dkim_selectors or ())),
@@ -151,10 +148,9 @@ def _domain(entry: YamlValue, at: Location, folder: Path) -> Reading[Domain]:
         section.timeout or DEFAULT_TIMEOUT,
         MappingProxyType(labels),
     )
-    return notes.reading(domain)
 
 
-def _checks(read: Read[DomainSection], at: Location, notes: SectionNotes) -> tuple[DomainCheck, ...]:
+def _checks(read: Layer[DomainSection]) -> tuple[DomainCheck, ...]:
     """The configured checks in the usual order. Without the key `checks`, all checks whose required keys are there."""
     section = read.section
     written = section.checks
@@ -162,11 +158,11 @@ def _checks(read: Read[DomainSection], at: Location, notes: SectionNotes) -> tup
         return tuple(
             check for check in DomainCheck if check not in _KEYS_OF_CHECKS or getattr(section, _KEYS_OF_CHECKS[check])
         )
-    if not written and not any(place[0] == "checks" for place in read.broken):
-        notes.problem((*at, "checks"), "is empty; write some of them, or leave it out for all")
+    if read.is_empty("checks"):
+        read.problem("is empty; write some of them, or leave it out for all", "checks")
     for check, key in _KEYS_OF_CHECKS.items():
-        if check in written and not getattr(section, key) and not any(place[0] == key for place in read.broken):
-            notes.problem((*at, "checks"), f"{check} needs the key {key}; write it beside checks")
+        if check in written and (read.missing(key) or read.is_empty(key)):
+            read.problem(f"{check} needs the key {key}; write it beside checks", "checks")
     return tuple(check for check in DomainCheck if check in written)
 
 
@@ -179,9 +175,10 @@ def _allowed(entries: Any) -> AllowedTargets | None:
     return AllowedTargets(tuple(entries)) if entries else None
 
 
-def _patterns(entries: Any, at: Location, notes: SectionNotes) -> tuple[NamePattern, ...]:
+def _patterns(own: Layer[EndpointSection]) -> tuple[NamePattern, ...]:
     """Name patterns only, because an address does not identify a server's owner."""
-    for entry in entries or ():
+    entries = own.value("login_hosts") or ()
+    for entry in entries:
         if not isinstance(entry, NamePattern):
-            notes.problem(at, f"{entry} is an address; write the name of the host, or *. and a domain")
-    return tuple(entry for entry in entries or () if isinstance(entry, NamePattern))
+            own.problem(f"{entry} is an address; write the name of the host, or *. and a domain", "login_hosts")
+    return tuple(entry for entry in entries if isinstance(entry, NamePattern))

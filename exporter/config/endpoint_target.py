@@ -7,10 +7,10 @@ there. A provider says all four for each of its protocols. What happens at the t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from exporter.config.problems import Reading, SectionNotes
 from exporter.config.providers import Preset, ProviderServer, find_preset
-from exporter.config.sections import Layers
+from exporter.config.sections import Layer, Layers
 from exporter.config.values.urls import MailUrl, default_encryption, default_port, shortest_url
 from exporter.model import Encryption, Protocol
 
@@ -38,47 +38,45 @@ class Target:
     server: ProviderServer | None = None
 
 
-def read_targets(keys: Layers) -> Reading[tuple[Target, ...]]:
+def read_targets(keys: Layers) -> tuple[Target, ...]:
     """The targets of an entry: one, or as many as a provider has; none if there are problems."""
-    notes = SectionNotes()
-    _check_for_value(keys, notes, "name")
-    if keys.own.has("provider") or keys.own.spoilt("provider"):
-        return notes.reading(_from_preset(keys, notes))
-    if keys.own_value("protocols") is not None:
-        notes.problem((*keys.own.at, "protocols"), "is for provider, which is not there; leave it out")
-    target = _read_target(keys, notes)
-    return notes.reading(() if target is None else (target,))
+    _check_for_value(keys.own, "name")
+    if keys.own.written("provider"):
+        return _from_preset(keys.own)
+    if keys.own.value("protocols") is not None:
+        keys.own.problem("is for provider, which is not there; leave it out", "protocols")
+    target = _read_target(keys)
+    return () if target is None else (target,)
 
 
-def _check_for_value(keys: Layers, notes: SectionNotes, *names: str) -> None:
+def _check_for_value(entry: Layer[Any], *names: str) -> None:
     for name in names:
-        if keys.own.has(name) and keys.own_value(name) is None:
-            notes.problem((*keys.own.at, name), "has no value; write one, or leave it out")
+        if entry.has(name) and entry.value(name) is None:
+            entry.problem("has no value; write one, or leave it out", name)
 
 
-def _from_preset(keys: Layers, notes: SectionNotes) -> tuple[Target, ...]:
-    at = keys.own.at
+def _from_preset(entry: Layer[Any]) -> tuple[Target, ...]:
     for key in _SAID_BY_THE_PRESET:
-        if keys.own.has(key) or keys.own.spoilt(key):
+        if entry.written(key):
             mend = "write protocols to narrow it" if key == "protocol" else "write either provider, or a url"
-            notes.problem((*at, key), f"the provider beside it already says that; {mend}")
-    name, wanted = keys.own_value("provider"), keys.own_value("protocols")
+            entry.problem(f"the provider beside it already says that; {mend}", key)
+    name, wanted = entry.value("provider"), entry.value("protocols")
     if name is None:
-        if keys.usable("provider"):
-            notes.problem((*at, "provider"), "has no value; write one, or a url instead")
+        if entry.missing("provider"):
+            entry.problem("has no value; write one, or a url instead", "provider")
         return ()
     try:
         preset = find_preset(name)
     except ValueError as error:
-        notes.problem((*at, "provider"), str(error))
+        entry.problem(str(error), "provider")
         return ()
     offered = [server.protocol for server in preset.servers]
     for protocol in wanted or ():
         if protocol not in offered:
             message = f"{preset.name} has no {protocol}; write protocols: [{', '.join(offered)}], or some of them"
-            notes.problem((*at, "protocols"), message)
-    if wanted == [] and not any(place[0] == "protocols" for place in keys.own.broken):
-        notes.problem((*at, "protocols"), f"is empty; write some of {', '.join(offered)}, or leave it out")
+            entry.problem(message, "protocols")
+    if entry.is_empty("protocols"):
+        entry.problem(f"is empty; write some of {', '.join(offered)}, or leave it out", "protocols")
     chosen = [server for server in preset.servers if wanted is None or server.protocol in wanted]
     return tuple(_of_server(server, preset) for server in chosen)
 
@@ -88,28 +86,25 @@ def _of_server(server: ProviderServer, preset: Preset) -> Target:
     return Target(server.protocol, server.host, server.port, server.encryption, name, preset, server)
 
 
-def _read_target(keys: Layers, notes: SectionNotes) -> Target | None:
+def _read_target(keys: Layers) -> Target | None:
     """The target of an entry that writes it out; `None` if it has problems."""
-    _check_for_value(keys, notes, "url", "host", "port")
-    if keys.own.has("url") or keys.own.spoilt("url"):
-        _check_beside_url(keys, notes, "protocol, host and port")
-        return _own_url(keys, notes)
-    return _from_fields(keys, notes)
+    _check_for_value(keys.own, "url", "host", "port")
+    if keys.own.written("url"):
+        return _from_url(keys, "protocol, host and port")
+    return _from_fields(keys)
 
 
-def read_module_target(keys: Layers) -> Reading[Target]:
-    """The target of a module. Its host is empty if requests have to name one."""
-    notes = SectionNotes()
-    _check_for_value(keys, notes, "url", "port")
-    if keys.own.has("url") or keys.own.spoilt("url"):
-        _check_beside_url(keys, notes, "protocol and port")
-        return notes.reading(_own_url(keys, notes))
+def read_module_target(keys: Layers) -> Target | None:
+    """The target of a module; `None` if it has problems. Its host is empty if requests have to name one."""
+    _check_for_value(keys.own, "url", "port")
+    if keys.own.written("url"):
+        return _from_url(keys, "protocol and port")
     protocol = keys.value("protocol")
     if protocol is None and keys.usable("protocol"):
-        notes.problem(keys.own.at, "has no protocol; write url: imaps://, or protocol: imap")
+        keys.own.problem("has no protocol; write url: imaps://, or protocol: imap")
     if protocol is None or not keys.usable("port", "encryption"):
-        return notes.reading(None)
-    return notes.reading(_of_parts(keys, protocol, ""))
+        return None
+    return _of_parts(keys, protocol, "")
 
 
 def _of_parts(keys: Layers, protocol: Protocol, host: str) -> Target:
@@ -120,45 +115,40 @@ def _of_parts(keys: Layers, protocol: Protocol, host: str) -> Target:
     return Target(protocol, host, port, encryption, shortest_url(protocol, encryption, host, port))
 
 
-def _check_beside_url(keys: Layers, notes: SectionNotes, instead: str) -> None:
-    for key in _SAID_BY_THE_URL:
-        if key in instead and (keys.own.has(key) or keys.own.spoilt(key)):
-            notes.problem((*keys.own.at, key), f"the url beside it already says that; write either url, or {instead}")
-
-
-def _own_url(keys: Layers, notes: SectionNotes) -> Target | None:
-    url = keys.own_value("url")
-    return None if url is None else _from_url(url, keys, notes)
-
-
 def target_of(url: MailUrl) -> Target:
     """The target of a URL."""
     scheme = url.scheme
     return Target(scheme.protocol, url.host, url.port or scheme.port, scheme.encryption, str(url))
 
 
-def _from_url(url: MailUrl, keys: Layers, notes: SectionNotes) -> Target:
+def _from_url(keys: Layers, instead: str) -> Target | None:
+    """The target of an entry with a URL; `None` if that is invalid. `instead` names the keys that it stands for."""
+    for key in _SAID_BY_THE_URL:
+        if key in instead and keys.own.written(key):
+            keys.own.problem(f"the url beside it already says that; write either url, or {instead}", key)
+    url: MailUrl | None = keys.own.value("url")
+    if url is None:
+        return None
     target = target_of(url)
     # Not that of the defaults: a scheme says more about this endpoint than they do.
-    encryption = keys.own_value("encryption") or target.encryption
+    encryption = keys.own.value("encryption") or target.encryption
     if url.port is None and (encryption is Encryption.TLS) != (target.encryption is Encryption.TLS):
         # Nobody means implicit TLS on port 143, unless the URL names the port.
         usual = shortest_url(target.protocol, encryption, target.host, default_port(target.protocol, encryption))
         message = f"{encryption} contradicts {url.scheme.name}://; write the url as {usual}, or add its port"
-        notes.problem((*keys.own.at, "encryption"), message)
+        keys.own.problem(message, "encryption")
     return Target(target.protocol, target.host, target.port, encryption, target.name)
 
 
-def _from_fields(keys: Layers, notes: SectionNotes) -> Target | None:
-    at = keys.own.at
+def _from_fields(keys: Layers) -> Target | None:
     protocol, host = keys.value("protocol"), keys.value("host")
     if host is None and protocol is None and keys.usable(*_SAID_BY_THE_URL) and not keys.own.has("host"):
-        notes.problem(at, "has no target; write url: imaps://mail.example.com, or protocol, host and port")
+        keys.own.problem("has no target; write url: imaps://mail.example.com, or protocol, host and port")
         return None
     if host is None and keys.usable("host") and not keys.own.has("host"):
-        notes.problem(at, "has no host; write host: mail.example.com, or a url instead of protocol and port")
+        keys.own.problem("has no host; write host: mail.example.com, or a url instead of protocol and port")
     if protocol is None and keys.usable("protocol"):
-        notes.problem(at, "has no protocol; write protocol: imap, smtp or pop3, or a url instead of host and port")
+        keys.own.problem("has no protocol; write protocol: imap, smtp or pop3, or a url instead of host and port")
     if protocol is None or host is None or not keys.usable("port", "encryption"):
         return None
     return _of_parts(keys, protocol, host)

@@ -7,7 +7,7 @@ contradictions.py checks which keys exclude each other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -18,7 +18,7 @@ from exporter.config.domains_section import check_not_following, read_following
 from exporter.config.endpoint_schema import DefaultsSection, EndpointSection, ModuleSection
 from exporter.config.endpoint_target import Target, read_module_target, read_targets, target_of
 from exporter.config.problems import Location, Places, Reading, SectionNotes, did_you_mean, elsewhere, quoted
-from exporter.config.sections import Layer, Layers, Read, check_name, read_section
+from exporter.config.sections import Layer, Layers, check_name, read_section
 from exporter.config.tls_section import TlsPolicies
 from exporter.config.values.allowed import AllowedTargets, parse_allowed
 from exporter.config.values.urls import parse_url
@@ -58,7 +58,6 @@ class _Entry:
     keys: Layers
     credentials: Credentials | None
     policy: TlsPolicy
-    notes: SectionNotes
 
 
 class EndpointReader:
@@ -70,9 +69,9 @@ class EndpointReader:
     """
 
     def __init__(
-        self, defaults: Read[DefaultsSection], credentials: Mapping[str, Credentials | None], places: Places
+        self, defaults: Layer[DefaultsSection], credentials: Mapping[str, Credentials | None], places: Places
     ) -> None:
-        self._defaults = Layer(defaults.section, ("defaults",), defaults.broken)
+        self._defaults = defaults
         self._credentials = credentials
         self._policies = TlsPolicies(places)
         self._places = places
@@ -81,33 +80,32 @@ class EndpointReader:
         self._names: dict[str, Location] = {}
         self._shared: dict[Any, Any] = {}
 
-    def check_defaults(self) -> Reading[None]:
+    def check_defaults(self) -> None:
         """Checks the defaults, even if there are no endpoints."""
-        notes = SectionNotes()
-        self._entry(Layers(Layer(None, self._defaults.at), self._defaults), notes)
-        return notes.reading(None)
+        self._entry(Layers(Layer(None, self._defaults.at, self._defaults.notes), self._defaults))
 
     def read(self, value: object, index: int) -> Reading[list[Endpoint]]:
         """Reads the entry at an index of the section into its endpoints; none if it has no valid target."""
         at, notes = ("endpoints", index), SectionNotes()
-        read = notes.take(read_section(EndpointSection, value, at))
-        if read is None:
+        own = read_section(EndpointSection, value, at, notes)
+        if own is None:
             return notes.reading([])
-        keys = Layers(Layer(read.section, at, read.broken), self._defaults)
-        entry = self._entry(keys, notes)
-        if keys.own.has("domain") or keys.own.spoilt("domain"):
+        keys = Layers(own, self._defaults)
+        entry = self._entry(keys)
+        if own.written("domain"):
             self._follow(entry)
             return notes.reading([])
-        check_not_following(keys, notes)
-        targets = notes.take(read_targets(keys)) or ()
-        if not targets and keys.own_value("provider") is None:
+        check_not_following(own)
+        targets = read_targets(keys)
+        if not targets and keys.own.value("provider") is None:
             self._name(entry, None)
         protocols = frozenset(target.protocol for target in targets)
         return notes.reading([self._endpoint(entry, each, protocols, name=self._name(entry, each)) for each in targets])
 
-    def _entry(self, keys: Layers, notes: SectionNotes) -> _Entry:
-        check_timing(keys, notes)
-        return _Entry(keys, self._login(keys, notes), self._policies.policy(keys.below("tls"), notes), notes)
+    def _entry(self, keys: Layers, *, timed: bool = True) -> _Entry:
+        if timed:
+            check_timing(keys)
+        return _Entry(keys, self._login(keys), self._policies.policy(keys.below("tls")))
 
     def _follow(self, entry: _Entry) -> None:
         """Reads an entry with a mail domain."""
@@ -115,28 +113,25 @@ class EndpointReader:
         def template(target: Target) -> Endpoint:
             return self._endpoint(entry, target, frozenset(Protocol), name="")
 
-        following = entry.notes.take(read_following(entry.keys, template))
+        following = read_following(entry.keys, template)
         if following is None:
             return
         if any(each.domain == following.domain for each in self.followings):
             message = f"{quoted(following.domain)} is followed by another entry too; leave one out"
-            entry.notes.problem((*entry.keys.own.at, "domain"), message)
+            entry.keys.own.problem(message, "domain")
         self.followings.append(following)
 
-    def template(self, keys: Layers, name: str) -> Reading[Endpoint]:
-        """The endpoint that a module uses as template; without a value if the module has no valid target."""
-        notes = SectionNotes()
-        target = notes.take(read_module_target(keys))
-        entry = _Entry(keys, self._login(keys, notes), self._policies.policy(keys.below("tls"), notes), notes)
-        if target is None:
-            return notes.reading(None)
-        return notes.reading(self._endpoint(entry, target, frozenset({target.protocol}), name=name))
+    def template(self, keys: Layers, name: str) -> Endpoint | None:
+        """The endpoint that a module uses as template; `None` if the module has no valid target."""
+        target = read_module_target(keys)
+        entry = self._entry(keys, timed=False)
+        return None if target is None else self._endpoint(entry, target, frozenset({target.protocol}), name=name)
 
     def _endpoint(self, entry: _Entry, target: Target, protocols: frozenset[Protocol], *, name: str) -> Endpoint:
         keys, credentials = entry.keys, entry.credentials
         if target.server is not None and not target.server.logins:
             credentials = None
-        draft = Draft(keys, target, protocols, credentials, entry.policy, entry.notes)
+        draft = Draft(keys, target, protocols, credentials, entry.policy)
         for check in CHECKS:
             check(draft)
         interval, timeout = timing(keys)
@@ -165,21 +160,21 @@ class EndpointReader:
     def _name(self, entry: _Entry, target: Target | None) -> str:
         """The endpoint's unique name; empty if there is neither a name nor a target."""
         keys = entry.keys
-        name: str = keys.own_value("name") or (target.name if target is not None and keys.usable("name") else "")
+        name: str = keys.own.value("name") or (target.name if target is not None and keys.usable("name") else "")
         if not name:
             return name
-        if target is not None and target.preset is not None and keys.own_value("name"):
+        if target is not None and target.preset is not None and keys.own.value("name"):
             # The suffix is also added for a single protocol, so that a second protocol does not change the first name.
             name = f"{name}-{target.protocol}"
         place = (*keys.own.at, "name")
         if name in self._names:
             other = elsewhere(self._places, self._names[name], seen_from=place)
             message = f"{quoted(name)} is the name of the endpoint at {other} too; write a name for one of them"
-            entry.notes.problem(place, message)
+            keys.own.problem(message, "name")
         self._names.setdefault(name, place)
         return name
 
-    def _login(self, keys: Layers, notes: SectionNotes) -> Credentials | None:
+    def _login(self, keys: Layers) -> Credentials | None:
         """The credentials that the entry names; `None` if there are none."""
         name = keys.value("credentials")
         if name is None:
@@ -187,14 +182,14 @@ class EndpointReader:
         self.logins.add(name)
         if name not in self._credentials:
             mend = did_you_mean(name, tuple(self._credentials)) if self._credentials else "write it below credentials"
-            notes.problem(keys.place("credentials"), f"there is no entry {quoted(name)}; {mend}")
+            keys.problem(f"there is no entry {quoted(name)}; {mend}", "credentials")
         return self._credentials.get(name)
 
     def _labels(self, keys: Layers) -> Mapping[str, str]:
         """The labels of the defaults and the endpoint. An empty value removes a label."""
         merged: dict[str, str] = {}
         for layer in (keys.default, keys.own):
-            own = getattr(layer.section, "labels", None)
+            own = layer.value("labels")
             if own is None and layer.has("labels"):
                 merged.clear()
             merged |= own or {}
@@ -220,7 +215,7 @@ _NAME_THEM = "write allowed_targets, such as [mail.example.com, 192.0.2.0/24]"
 
 
 def read_modules(
-    value: YamlValue, reader: EndpointReader, defaults: Read[DefaultsSection]
+    value: YamlValue, reader: EndpointReader, defaults: Layer[DefaultsSection]
 ) -> Reading[dict[str, Module]]:
     """Reads all modules, by their names. Modules with problems are left out."""
     notes = SectionNotes()
@@ -233,13 +228,13 @@ def read_modules(
     return notes.reading({module.name: module for module in modules if module is not None})
 
 
-def _inherited(defaults: Read[DefaultsSection]) -> Layer:
+def _inherited(defaults: Layer[DefaultsSection]) -> Layer[DefaultsSection]:
     kept = {key: getattr(defaults.section, key) for key in _INHERITED & defaults.section.model_fields_set}
     broken = frozenset(place for place in defaults.broken if place[0] in _INHERITED)
-    return Layer(DefaultsSection.model_construct(set(kept), **kept), ("defaults",), broken)
+    return replace(defaults, section=DefaultsSection.model_construct(set(kept), **kept), broken=broken)
 
 
-def _module(name: str, value: YamlValue, reader: EndpointReader, inherited: Layer) -> Reading[Module]:
+def _module(name: str, value: YamlValue, reader: EndpointReader, inherited: Layer[DefaultsSection]) -> Reading[Module]:
     at: Location = ("modules", name)
     notes = SectionNotes()
     check_name(name, at, notes)
@@ -247,42 +242,41 @@ def _module(name: str, value: YamlValue, reader: EndpointReader, inherited: Laye
         message = "is a module of blackbox_exporter; docs/from-blackbox-exporter.md shows what to write instead"
         notes.problem((*at, "prober"), message)
         return notes.reading(None)
-    read = notes.take(read_section(ModuleSection, value, at))
-    if read is None:
+    own = read_section(ModuleSection, value, at, notes)
+    if own is None:
         return notes.reading(None)
     for key, why in _SCHEDULED.items():
-        if key in read.section.model_fields_set:
-            notes.problem((*at, key), f"{why}; leave it out")
-    template = notes.take(reader.template(Layers(Layer(read.section, at, read.broken), inherited), name))
+        if own.has(key):
+            own.problem(f"{why}; leave it out", key)
+    template = reader.template(Layers(own, inherited), name)
     if template is None:
         return notes.reading(None)
-    return notes.reading(Module(name, template, _allowed(read, template, at, notes)))
+    return notes.reading(Module(name, template, _allowed(own, template)))
 
 
-def _allowed(read: Read[ModuleSection], template: Endpoint, at: Location, notes: SectionNotes) -> AllowedTargets | None:
+def _allowed(own: Layer[ModuleSection], template: Endpoint) -> AllowedTargets | None:
     """The allowed targets of a module; by default only its own host, if it has one."""
-    entries = tuple(read.section.allowed_targets or ())
-    written = "allowed_targets" in read.section.model_fields_set
-    if any(place[0] == "allowed_targets" for place in read.broken):
+    entries = tuple(own.section.allowed_targets or ())
+    if any(place[0] == "allowed_targets" for place in own.broken):
         return None
-    if written and not entries:
-        notes.problem((*at, "allowed_targets"), f"allows nothing; {_NAME_THEM}")
+    if own.has("allowed_targets") and not entries:
+        own.problem(f"allows nothing; {_NAME_THEM}", "allowed_targets")
     shown = "credentials" if template.credentials is not None else "client_cert_file"
     if template.credentials is not None or template.tls.client_cert_file is not None:
-        _check_binding(shown, AllowedTargets(entries), at, notes)
+        _check_binding(shown, AllowedTargets(entries), own)
     elif not entries and not template.host:
-        notes.warning(at, f"anyone who can reach /probe can have any server probed; {_NAME_THEM}")
+        own.warning(f"anyone who can reach /probe can have any server probed; {_NAME_THEM}")
     if entries:
         return AllowedTargets(entries)
     return AllowedTargets((parse_allowed(template.host),)) if template.host else None
 
 
-def _check_binding(shown: str, allowed: AllowedTargets, at: Location, notes: SectionNotes) -> None:
+def _check_binding(shown: str, allowed: AllowedTargets, own: Layer[ModuleSection]) -> None:
     """Credentials must only be sent to hosts that the configuration names."""
     if not allowed.entries:
-        notes.problem(at, f"anyone who can reach /probe could have {shown} sent to any server; {_NAME_THEM}")
+        own.problem(f"anyone who can reach /probe could have {shown} sent to any server; {_NAME_THEM}")
     elif allowed.everything is not None:
         message = (
             f"{allowed.everything} is every address, and {shown} could be sent to any; write the servers' networks"
         )
-        notes.problem((*at, "allowed_targets"), message)
+        own.problem(message, "allowed_targets")

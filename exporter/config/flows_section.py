@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from exporter.config.document import YamlMapping, YamlSequence
 from exporter.config.endpoint_schema import DefaultsSection
 from exporter.config.problems import Location, Places, Reading, SectionNotes, did_you_mean, directory, elsewhere, quoted
 from exporter.config.schema import FlowKeySection, FlowSection, ReceiveSection
 from exporter.config.secret_keys import Secrets
-from exporter.config.sections import Read, read_section
+from exporter.config.sections import Layer, read_section
 from exporter.config.values import plain_text
 from exporter.config.values.durations import format_duration
 from exporter.config.values.secret_sources import EnvSecret, InlineSecret
@@ -51,12 +51,10 @@ _AUTHSERV_ID: Final = re.compile(r"[^\s;()\"\\]{1,255}")
 _READERS: Final = frozenset({Protocol.IMAP, Protocol.POP3})
 _SENT: Final = ("within", "mailbox", "auth")
 _AWAITED: Final = ("from", "subject", "every")
-_FIELDS: Final = MappingProxyType({"from": "sender"})
-"""Keys that have another name in the model."""
 
 
 def read_flows(
-    root: YamlMapping, endpoints: Sequence[Endpoint], defaults: Read[DefaultsSection], places: Places
+    root: YamlMapping, endpoints: Sequence[Endpoint], defaults: Layer[DefaultsSection], places: Places
 ) -> Reading[Flows]:
     """Reads all flows. Flows with problems are left out.
 
@@ -83,45 +81,21 @@ def read_flows(
 def _read_key(root: YamlMapping, places: Places) -> Reading[SecretSource]:
     notes = SectionNotes()
     written = {key: root[key] for key in FlowKeySection.model_fields if key in root}
-    read = notes.take(read_section(FlowKeySection, written, ()))
-    if read is None:
+    own = read_section(FlowKeySection, written, (), notes)
+    if own is None:
         return notes.reading(None)
-    source = Secrets(read, directory(places, ("flow_key_file",)), (), notes).source("flow_key")
+    source = Secrets(own, directory(places, ("flow_key_file",))).source("flow_key")
     if isinstance(source, InlineSecret | EnvSecret):
         key = "flow_key" if isinstance(source, InlineSecret) else "flow_key_env"
         with suppress(OSError):
             length = len(source.read().reveal())
             if length < MIN_FLOW_KEY:
-                notes.problem((key,), f"is {length} octets long; write at least {MIN_FLOW_KEY} that nobody can guess")
+                own.problem(f"is {length} octets long; write at least {MIN_FLOW_KEY} that nobody can guess", key)
     return notes.reading(source)
 
 
-@dataclass(frozen=True, slots=True)
-class _Keys:
-    """A section of a flow, its place, the places of its wrong values, and the notes about the flow."""
-
-    section: Any
-    at: Location
-    broken: frozenset[Location]
-    notes: SectionNotes
-
-    def value(self, key: str) -> Any:
-        return None if self.section is None else getattr(self.section, _FIELDS.get(key, key))
-
-    def has(self, key: str) -> bool:
-        return self.section is not None and _FIELDS.get(key, key) in self.section.model_fields_set
-
-    def missing(self, key: str) -> bool:
-        """Whether the key has no value, and no wrong value was reported for it."""
-        return self.value(key) is None and not any(place[0] == key for place in self.broken)
-
-    def below(self, key: str) -> _Keys:
-        broken = frozenset(place[1:] for place in self.broken if place[0] == key and place[1:])
-        return _Keys(self.value(key), (*self.at, key), broken, self.notes)
-
-    def problem(self, message: str, *key: str) -> None:
-        """Reports a problem of the section, or of one of its keys."""
-        self.notes.problem((*self.at, *key), message)
+_Keys: TypeAlias = Layer[Any]
+"""A section of a flow, which may be absent."""
 
 
 class _FlowReader:
@@ -131,7 +105,7 @@ class _FlowReader:
         sends: The place of the first flow that sends; `None` if none does.
     """
 
-    def __init__(self, endpoints: Mapping[str, Endpoint], defaults: Read[DefaultsSection], places: Places) -> None:
+    def __init__(self, endpoints: Mapping[str, Endpoint], defaults: Layer[DefaultsSection], places: Places) -> None:
         self.sends: Location | None = None
         self._endpoints = endpoints
         self._defaults = defaults.section
@@ -141,18 +115,17 @@ class _FlowReader:
     def read(self, value: object, index: int) -> Reading[Flow]:
         """Reads the flow at an index of the section."""
         at, notes = ("flows", index), SectionNotes()
-        read = notes.take(read_section(FlowSection, value, at))
-        if read is None:
+        keys = read_section(FlowSection, value, at, notes)
+        if keys is None:
             return notes.reading(None)
-        keys = _Keys(read.section, at, read.broken, notes)
         name = self._name(keys)
-        sends = keys.has("send") or any(place[0] == "send" for place in keys.broken)
+        sends = keys.has("send") or not keys.missing("send")
         if sends and self.sends is None:
             self.sends = (*keys.at, "send")
         sending = self._sending(keys.below("send")) if keys.value("send") is not None else None
         receiving = self._receiving(keys)
         expect = keys.below("expect")
-        give_up = read.section.give_up or DEFAULT_GIVE_UP
+        give_up = keys.section.give_up or DEFAULT_GIVE_UP
         self._check_kind(expect, keys, sends=sends)
         if notes.problems or receiving is None or (sends and sending is None):
             return notes.reading(None)
@@ -164,8 +137,8 @@ class _FlowReader:
             expected=expected,
             awaited=None if sends else Awaited(expect.value("every"), expect.value("from"), expect.value("subject")),
             give_up=give_up,
-            interval=read.section.interval or DEFAULT_INTERVAL,
-            labels=MappingProxyType({k: v for k, v in sorted((read.section.labels or {}).items()) if v}),
+            interval=keys.section.interval or DEFAULT_INTERVAL,
+            labels=MappingProxyType({k: v for k, v in sorted((keys.section.labels or {}).items()) if v}),
         )
         return notes.value_or_problems(flow)
 

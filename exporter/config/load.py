@@ -22,7 +22,7 @@ from exporter.config.flows_section import read_flows
 from exporter.config.problems import ConfigurationError, Location, Problem, Reading, SectionNotes, key_path, nearest
 from exporter.config.schema import SUBJECTS, DnsSection, FileSection, LimitsSection, LoginBackoffSection
 from exporter.config.schema_fields import Section
-from exporter.config.sections import Read, S, read_section, unknown_key
+from exporter.config.sections import Layer, M, read_section, unknown_key
 from exporter.config.values.durations import format_duration
 from exporter.model import DnsSettings, Flows, Limits, LoginBackoff
 
@@ -96,7 +96,7 @@ def _configuration(pieces: Pieces, files: tuple[str, ...]) -> Reading[Configurat
     defaults = _section(DefaultsSection, root, "defaults", notes)
     credentials = notes.take(read_credentials(root.get("credentials"), pieces)) or {}
     reader = EndpointReader(defaults, credentials, pieces)
-    notes.take(reader.check_defaults())
+    reader.check_defaults()
     readings = [reader.read(value, index) for index, value in enumerate(_endpoints(root, notes))]
     endpoints = [endpoint for reading in readings for endpoint in notes.take(reading) or ()]
     modules = notes.take(read_modules(root.get("modules"), reader, defaults)) or {}
@@ -119,11 +119,11 @@ def _configuration(pieces: Pieces, files: tuple[str, ...]) -> Reading[Configurat
     return notes.reading(configuration)
 
 
-def _section(model: type[S], root: YamlMapping, key: str, notes: SectionNotes) -> Read[S]:
+def _section(model: type[M], root: YamlMapping, key: str, notes: SectionNotes) -> Layer[M]:
     """The section under a key of the top; empty if it is absent or unusable."""
     value = root.get(key)
-    read = None if value is None else notes.take(read_section(model, value, (key,)))
-    return read or Read(model(), frozenset())
+    read = None if value is None else read_section(model, value, (key,), notes)
+    return read or Layer(model(), (key,), notes)
 
 
 def _login_backoff(section: LoginBackoffSection, notes: SectionNotes) -> LoginBackoff:

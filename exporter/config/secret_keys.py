@@ -12,9 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from exporter.config.problems import MAX_PATH, Location, SectionNotes, quoted
-from exporter.config.schema_fields import Section
-from exporter.config.sections import Read
+from exporter.config.problems import MAX_PATH, quoted
+from exporter.config.sections import Layer
 from exporter.config.values.secret_sources import EnvSecret, FileSecret, InlineSecret
 from exporter.model import SecretSource
 
@@ -34,46 +33,43 @@ FLOW_KEY = "flow_key"
 class Secrets:
     """The secrets of one section of the file."""
 
-    def __init__(self, read: Read[Any], folder: Path, at: Location, notes: SectionNotes) -> None:
-        self._section: Section = read.section
-        self._broken = read.broken
+    def __init__(self, own: Layer[Any], folder: Path) -> None:
+        self._own = own
         self._folder = folder
-        self._at = at
-        self._notes = notes
 
     def keys(self, key: str) -> tuple[str, ...]:
         """The ways to write the secret `key` that the section has."""
-        return tuple(key + form for form in _FORMS if key + form in type(self._section).model_fields)
+        return tuple(key + form for form in _FORMS if key + form in type(self._own.section).model_fields)
 
     def written(self, key: str) -> list[str]:
         """Those of them that are there, be it without a value or with one that was reported."""
-        return [each for each in self.keys(key) if each in self._section.model_fields_set or (each,) in self._broken]
+        return [each for each in self.keys(key) if self._own.written(each)]
 
     def source(self, key: str) -> SecretSource | None:
         """Where the secret `key` comes from; `None` if it is not written, or has problems."""
         written = self.written(key)
         for other in written[1:]:
             ways = ", ".join(self.keys(key))
-            self._notes.problem((*self._at, other), f"{written[0]} is there too; write only one of {ways}")
-        if len(written) != 1 or (written[0],) in self._broken:
+            self._own.problem(f"{written[0]} is there too; write only one of {ways}", other)
+        if len(written) != 1 or self._own.spoilt(written[0]):
             return None
-        value = getattr(self._section, written[0])
+        value = self._own.value(written[0])
         if value is None:
             # To YAML, `password: #secret` is a key with a comment.
             one = "one, in quotes if it begins with #," if written[0] == key else "one,"
             words = f"has no value; write {one} or another way to the {_noun(key)}"
-            self._notes.problem((*self._at, written[0]), words)
+            self._own.problem(words, written[0])
             return None
         form = _FORMS[written[0].removeprefix(key)]
         source = form(value, self._folder)
         doubt = _doubt(source, key)
         if doubt:
-            self._notes.warning((*self._at, written[0]), doubt)
+            self._own.warning(doubt, written[0])
         return source
 
     def file(self, key: str) -> SecretSource | None:
         """The content of the file `key`, which is public but read like a secret; `None` if it is not written."""
-        path = getattr(self._section, key)
+        path = self._own.value(key)
         return None if path is None else FileSecret(self._folder / path)
 
 

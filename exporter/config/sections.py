@@ -17,12 +17,16 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from exporter.config.endpoint_schema import CredentialsSection, DefaultsSection, EndpointSection
-from exporter.config.problems import Location, Reading, SectionNotes, did_you_mean
+from exporter.config.problems import Location, SectionNotes, did_you_mean
 from exporter.config.schema import FileSection
 from exporter.config.schema_fields import Section
 from exporter.config.values import plain_text
 
-S = TypeVar("S", bound=Section)
+M = TypeVar("M", bound=Section)
+S = TypeVar("S", bound=Section | None)
+
+_RENAMED: Mapping[str, str] = MappingProxyType({"from": "sender"})
+"""Keys that are words of Python, and what the schema calls them."""
 
 _KEY = "[key]"
 """Pydantic appends this to a location if the key is wrong, not the value."""
@@ -51,22 +55,64 @@ _SELF_EXPLANATORY = frozenset({"value_error", "bool_type", "bool_parsing"})
 
 
 @dataclass(frozen=True, slots=True)
-class Read(Generic[S]):
-    """A section without its wrong values.
+class Layer(Generic[S]):
+    """A section, which may be absent, its place in the document, and the notes about it.
 
     Attributes:
-        broken: The places of the wrong values, relative to the section. They cause no further problems.
+        section: The section without its wrong values; `None` if it is absent.
+        at: Its place.
+        notes: Receives the messages about it.
+        broken: The places of its wrong values, relative to the section. They were reported, and cause no further
+            problems.
     """
 
     section: S
-    broken: frozenset[Location]
+    at: Location
+    notes: SectionNotes
+    broken: frozenset[Location] = frozenset()
+
+    def has(self, key: str) -> bool:
+        """Whether the key was written here, with or without a value."""
+        return self.section is not None and _attribute(key) in self.section.model_fields_set
+
+    def spoilt(self, key: str) -> bool:
+        """Whether the key was written here with a wrong value."""
+        return (key,) in self.broken
+
+    def written(self, key: str) -> bool:
+        """Whether the key was written here, with whatever value."""
+        return self.has(key) or self.spoilt(key)
+
+    def value(self, key: str) -> Any:
+        """The value that was written here; `None` if there is none."""
+        return None if self.section is None else getattr(self.section, _attribute(key))
+
+    def missing(self, key: str) -> bool:
+        """Whether the key has no value, and no wrong value was reported for it or for a part of it."""
+        return self.value(key) is None and not any(place[0] == key for place in self.broken)
+
+    def is_empty(self, key: str) -> bool:
+        """Whether the key was written with an empty list, not with one whose elements were all wrong."""
+        return self.value(key) == [] and not any(place[0] == key for place in self.broken)
+
+    def below(self, key: str) -> Layer[Any]:
+        """The section under a key."""
+        broken = frozenset(place[1:] for place in self.broken if place[0] == key and place[1:])
+        return Layer(self.value(key), (*self.at, key), self.notes, broken)
+
+    def problem(self, message: str, *key: str) -> None:
+        """Reports a problem of the section, or of one of its keys."""
+        self.notes.problem((*self.at, *key), message)
+
+    def warning(self, message: str, *key: str) -> None:
+        """Warns of the section, or of one of its keys."""
+        self.notes.warning((*self.at, *key), message)
 
 
-def read_section(model: type[S], value: object, at: Location) -> Reading[Read[S]]:
-    """Reads the section at a place of the document; without a value if it is not a mapping."""
-    notes = SectionNotes()
+def read_section(model: type[M], value: object, at: Location, notes: SectionNotes) -> Layer[M] | None:
+    """Reads the section at a place of the document; `None` if it is not a mapping. Its problems go to `notes`."""
     try:
-        return notes.reading(Read(model.model_validate(value), frozenset()))
+        return Layer(model.model_validate(value), at, notes)
     except ValidationError as error:
         details = error.errors(include_url=False)
     for detail in details:
@@ -74,8 +120,8 @@ def read_section(model: type[S], value: object, at: Location) -> Reading[Read[S]
         notes.problem(at + place, _complaint(model, detail, at, place))
     broken = {_place(detail) for detail in details}
     if () in broken:
-        return notes.reading(None)
-    return notes.reading(Read(model.model_validate(_without(value, broken)), frozenset(broken)))
+        return None
+    return Layer(model.model_validate(_without(value, broken)), at, notes, frozenset(broken))
 
 
 def check_name(name: str, at: Location, notes: SectionNotes) -> None:
@@ -173,43 +219,21 @@ def _section_at(model: type[Section], place: Location) -> type[Section] | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
-    """A section, which may be absent, and its place in the document.
-
-    Attributes:
-        section: The section; `None` if it is absent.
-        at: Its place.
-        broken: The places of wrong values, relative to the section. They were reported and removed from it.
-    """
-
-    section: Section | None
-    at: Location
-    broken: frozenset[Location] = frozenset()
-
-    def has(self, key: str) -> bool:
-        """Whether the key was written here, with or without a value."""
-        return self.section is not None and key in self.section.model_fields_set
-
-    def spoilt(self, key: str) -> bool:
-        """Whether the key was written here with a wrong value."""
-        return (key,) in self.broken
-
-
-@dataclass(frozen=True, slots=True)
 class Layers:
     """A section and its defaults, which apply if the section itself does not have a key."""
 
-    own: Layer
-    default: Layer
+    own: Layer[Any]
+    default: Layer[Any]
+
+    @property
+    def notes(self) -> SectionNotes:
+        """The notes about the section itself."""
+        return self.own.notes
 
     def value(self, key: str) -> Any:
         """The value that applies; `None` if the key was not written, or its value was wrong."""
         layer = self._layer(key)
-        return None if layer is None or layer.spoilt(key) else getattr(layer.section, key)
-
-    def own_value(self, key: str) -> Any:
-        """The value in the section itself; `None` if it has none."""
-        return getattr(self.own.section, key) if self.own.has(key) else None
+        return None if layer is None or layer.spoilt(key) else layer.value(key)
 
     def usable(self, *keys: str) -> bool:
         """Whether these keys can be checked further, because no value of theirs was reported already."""
@@ -221,6 +245,14 @@ class Layers:
         layer = self._layer(key) or self.own
         return (*layer.at, key)
 
+    def problem(self, message: str, key: str) -> None:
+        """Reports a problem of a key, where it was written."""
+        self.notes.problem(self.place(key), message)
+
+    def warning(self, message: str, key: str) -> None:
+        """Warns of a key, where it was written."""
+        self.notes.warning(self.place(key), message)
+
     def values(self) -> dict[str, Any]:
         """All keys that have a value, with that value."""
         section = self.own.section or self.default.section
@@ -229,16 +261,15 @@ class Layers:
 
     def below(self, key: str) -> Layers:
         """The section under a key, with its defaults. An empty key in the section itself removes these defaults."""
-        own = _below(self.own, key)
+        own = self.own.below(key)
         taken_back = self.own.has(key) and own.section is None
-        return Layers(own, Layer(None, own.at) if taken_back else _below(self.default, key))
+        return Layers(own, Layer(None, own.at, own.notes) if taken_back else self.default.below(key))
 
-    def _layer(self, key: str) -> Layer | None:
+    def _layer(self, key: str) -> Layer[Any] | None:
         """The layer whose value applies; `None` if the key was not written."""
-        return next((layer for layer in (self.own, self.default) if layer.has(key) or layer.spoilt(key)), None)
+        return next((layer for layer in (self.own, self.default) if layer.written(key)), None)
 
 
-def _below(layer: Layer, key: str) -> Layer:
-    section = getattr(layer.section, key) if layer.has(key) else None
-    broken = frozenset(place[1:] for place in layer.broken if place[0] == key and place[1:])
-    return Layer(section, (*layer.at, key), broken)
+def _attribute(key: str) -> str:
+    """The attribute of a section that has the value of a key."""
+    return _RENAMED.get(key, key)

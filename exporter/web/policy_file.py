@@ -152,7 +152,7 @@ def _web_config(document: YamlDocument, directory: Path) -> Reading[WebConfig]:
     if not isinstance(root, YamlMapping):
         notes.problem((), "a web configuration must be a mapping of keys to values at its top")
         return notes.reading(None)
-    read = notes.take(read_section(WebConfigSection, root, ()))
+    read = read_section(WebConfigSection, root, (), notes)
     if read is None:
         return notes.reading(None)
     section = read.section
