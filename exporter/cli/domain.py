@@ -18,7 +18,7 @@ from exporter.cli.version import version_option
 from exporter.config.configuration import Configuration, Domain
 from exporter.config.load import load
 from exporter.config.values.hosts import parse_domain
-from exporter.domains.assembly import judge, settings_of
+from exporter.domains.assembly import judge
 from exporter.model import DnsSettings, DomainCheck, DomainReport, LoginBackoff
 from exporter.net.dns.resolve import Resolver
 from exporter.net.tls import TlsContexts
@@ -65,7 +65,7 @@ def _domain(name: str, configuration: Configuration | None) -> Domain:
 async def _judge(domain: Domain, configuration: Configuration | None) -> DomainReport:
     names = Resolver(configuration.dns if configuration is not None else DnsSettings())
     visitor = Visitor(World(names, TlsContexts(), detours=detours()), Logins(time.monotonic, LoginBackoff()))
-    return await judge(names, visitor).judge(settings_of(domain))
+    return await judge(names, visitor).judge(domain)
 
 
 def _print(console: Console, report: DomainReport) -> None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from exporter.config.configuration import Domain
-from exporter.domains.checks.examination import Settings
 from exporter.domains.discovery.discoverer import Discoverer
 from exporter.domains.handshakes import Handshakes
 from exporter.domains.judge import Judge
 from exporter.domains.lookups import Lookups
 from exporter.domains.posture.memory import DomainMemory
-from exporter.domains.target_rule import DomainTargetRule
 from exporter.net.detours import NO_DETOURS, Detours
 from exporter.net.dns.resolve import Resolver
 from exporter.net.http.fetch import Fetcher
@@ -26,21 +24,7 @@ def discoverer(names: Resolver, detours: Detours = NO_DETOURS, ca_file: Path | N
 def judge(names: Resolver, visitor: Visitor, memories: dict[str, DomainMemory] | None = None) -> Judge:
     """A judge that uses this resolver, this visitor, and these memories of earlier judgements."""
 
-    def fetcher(settings: Settings) -> Fetcher:
-        return Fetcher(names, ca_file=settings.ca_file, detours=visitor.world.detours)
+    def fetcher(domain: Domain) -> Fetcher:
+        return Fetcher(names, ca_file=domain.ca_file, detours=visitor.world.detours)
 
     return Judge(Lookups(names), fetcher, Handshakes(visitor), memories=memories)
-
-
-def settings_of(domain: Domain) -> Settings:
-    """The settings of a configured domain."""
-    return Settings(
-        domain.name,
-        domain.checks,
-        dkim_selectors=domain.dkim_selectors,
-        senders=domain.senders,
-        dnsbl=domain.dnsbl,
-        rule=DomainTargetRule(domain.allowed),
-        ca_file=domain.ca_file,
-        timeout=domain.timeout,
-    )

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from exporter.config.configuration import Domain, Following
-from exporter.domains.assembly import discoverer, judge, settings_of
+from exporter.domains.assembly import discoverer, judge
 from exporter.domains.discovery.discoverer import Discoverer
 from exporter.domains.discovery.following import Follower
 from exporter.domains.judge import Judge
@@ -113,7 +113,7 @@ class DomainRunner:
 
     async def _judge_once(self, domain: Domain, connection: Connections) -> None:
         assert self._judge is not None  # noqa: S101 - likewise
-        report = await self._judge.judge(settings_of(domain), connection)
+        report = await self._judge.judge(domain, connection)
         # Discard the report on a domain that was removed or changed meanwhile.
         if self._domains.get(domain.name) == domain:
             self._states.judged(report)

@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from exporter.config.configuration import Domain
 from exporter.domains.checks.autoconfig import check_autoconfig
 from exporter.domains.checks.dane import check_dane
 from exporter.domains.checks.delivery import sum_up
@@ -20,7 +21,7 @@ from exporter.domains.checks.dkim import check_dkim
 from exporter.domains.checks.dmarc import check_dmarc
 from exporter.domains.checks.dnsbl import check_dnsbl
 from exporter.domains.checks.dnssec import check_dnssec
-from exporter.domains.checks.examination import Check, Examination, Settings
+from exporter.domains.checks.examination import Check, Examination
 from exporter.domains.checks.mta_sts import check_mta_sts, check_tls_rpt
 from exporter.domains.checks.mx import check_mx
 from exporter.domains.checks.reverse_dns import check_reverse_dns
@@ -62,7 +63,7 @@ class Judge:
     def __init__(
         self,
         lookups: Lookups,
-        fetcher: Callable[[Settings], Fetcher],
+        fetcher: Callable[[Domain], Fetcher],
         handshakes: Handshakes,
         *,
         memories: dict[str, DomainMemory] | None = None,
@@ -80,7 +81,7 @@ class Judge:
         """Forget a domain that is no longer judged."""
         self.memories.pop(domain, None)
 
-    async def judge(self, settings: Settings, connection: Connections = uncounted) -> DomainReport:
+    async def judge(self, settings: Domain, connection: Connections = uncounted) -> DomainReport:
         """Judge a domain now. Only cancellation raises an exception.
 
         Args:

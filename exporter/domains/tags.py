@@ -16,8 +16,8 @@ _NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]*")
 """As RFC 8461 section 3.1 and RFC 8460 section 3 have it for extensions. The other RFCs allow less."""
 
 
-class TagError(ValueError):
-    """This is not a list of tags; the message says which part is wrong."""
+class RecordError(ValueError):
+    """A record or policy that a domain publishes cannot be used; the message says why, and which part is wrong."""
 
 
 def parse_tags(text: str, *, spaces: bool = True) -> dict[str, str]:
@@ -28,7 +28,7 @@ def parse_tags(text: str, *, spaces: bool = True) -> dict[str, str]:
         spaces: Whether white space may stand around the equals sign. RFC 8461 and RFC 8460 do not allow it.
 
     Raises:
-        TagError: A part is not tag=value, or a tag occurs twice (RFC 6376 section 3.2).
+        RecordError: A part is not tag=value, or a tag occurs twice (RFC 6376 section 3.2).
     """
     tags: dict[str, str] = {}
     for part in text.split(";"):
@@ -38,11 +38,11 @@ def parse_tags(text: str, *, spaces: bool = True) -> dict[str, str]:
         written, equals, value = part.partition("=")
         name = written.strip()
         if not equals or not _NAME.fullmatch(name):
-            raise TagError(f"{shown(part.strip())} is not tag=value")
+            raise RecordError(f"{shown(part.strip())} is not tag=value")
         if not spaces and f"{name}={value.strip()}" != part.strip():
-            raise TagError(f"{shown(part.strip())} has a space beside the equals sign")
+            raise RecordError(f"{shown(part.strip())} has a space beside the equals sign")
         if name in tags:
-            raise TagError(f"the tag {name} stands there twice")
+            raise RecordError(f"the tag {name} stands there twice")
         tags[name] = value.strip()
     return tags
 

@@ -11,21 +11,21 @@ from typing import Final
 
 from exporter.domains.discovery.autoconfig_document import DocumentError, parse_document
 from exporter.domains.discovery.pacc import digest_matches, parse_pacc
-from exporter.domains.posture.dkim_key import DkimError, dkim_records, parse_dkim
-from exporter.domains.posture.dmarc_policy import DmarcError, parse_dmarc
+from exporter.domains.posture.dkim_key import dkim_records, parse_dkim
+from exporter.domains.posture.dmarc_policy import parse_dmarc
 from exporter.domains.posture.spf_evaluation import Ask, Told, check_host
 from exporter.domains.posture.spf_macros import SenderIdentity
-from exporter.domains.posture.spf_record import SpfSyntaxError, parse_spf
-from exporter.domains.posture.sts_policy import InvalidError, parse_policy, parse_sts_record, parse_tls_rpt
-from exporter.domains.tags import having_version
+from exporter.domains.posture.spf_record import parse_spf
+from exporter.domains.posture.sts_policy import parse_policy, parse_sts_record, parse_tls_rpt
+from exporter.domains.tags import RecordError, having_version
 from exporter.model import Source
 
 RECORDS: Final[Sequence[tuple[Callable[[str], object], type[ValueError]]]] = (
-    (parse_spf, SpfSyntaxError),
-    (parse_dmarc, DmarcError),
-    (parse_dkim, DkimError),
-    (parse_sts_record, InvalidError),
-    (parse_tls_rpt, InvalidError),
+    (parse_spf, RecordError),
+    (parse_dmarc, RecordError),
+    (parse_dkim, RecordError),
+    (parse_sts_record, RecordError),
+    (parse_tls_rpt, RecordError),
 )
 
 MOST_QUESTIONS: Final = 400
@@ -76,7 +76,7 @@ def pacc(octets: bytes) -> None:
 def policy(octets: bytes) -> None:
     try:
         found = parse_policy(octets)
-    except InvalidError as error:
+    except RecordError as error:
         assert str(error).isprintable()
     else:
         assert found.max_age >= 0

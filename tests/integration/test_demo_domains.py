@@ -20,7 +20,7 @@ from exporter.demo.domain_scenes import DOMAIN_SCENES
 from exporter.demo.domain_stage import StagedDomains, demo_domains
 from exporter.demo.published_domains import DomainScene
 from exporter.domains import handshakes
-from exporter.domains.assembly import judge, settings_of
+from exporter.domains.assembly import judge
 from exporter.model import DomainProblem as Is
 from exporter.model import DomainReport, LoginBackoff
 from exporter.net.detours import VARIABLE
@@ -54,8 +54,8 @@ async def judged(staged: StagedDomains) -> dict[str, DomainReport]:
 
     async def twice(number: int) -> DomainReport:
         async with room:
-            await a.judge(settings_of(staged.domains[number]))
-            return await a.judge(settings_of(staged.domains[number]))
+            await a.judge(staged.domains[number])
+            return await a.judge(staged.domains[number])
 
     reports = await asyncio.gather(*map(twice, range(len(staged.domains))))
     return {report.domain: report for report in reports}

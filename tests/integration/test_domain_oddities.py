@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from exporter.config.configuration import Domain
 from exporter.demo.dns_server import nameserver, zone
-from exporter.domains.checks.examination import Settings
 from exporter.domains.handshakes import HandshakeResult, Handshakes, MailService
 from exporter.domains.judge import Judge
 from exporter.domains.lookups import Lookups
@@ -46,7 +46,7 @@ async def report_of(records: str, name: str, check: str, **settings: object) -> 
     async with nameserver([zone("odd.example", lines)], "127.0.0.1") as port:
         names = Resolver(DnsSettings((("127.0.0.1", port),), 5.0))
         judge = Judge(Lookups(names), lambda _: Fetcher(names), NoTls(), has_route=bool)
-        return await judge.judge(Settings(name, (DomainCheck(check),), **settings))  # type: ignore[arg-type] # of `Settings`
+        return await judge.judge(Domain(name, (DomainCheck(check),), **settings))  # type: ignore[arg-type] # of `Domain`
 
 
 async def told(records: str, name: str, check: str, **settings: object) -> str:

@@ -18,12 +18,12 @@ from exporter.config.document import read_document
 from exporter.config.problems import ConfigurationError
 from exporter.domains.discovery.autoconfig_document import DocumentError, parse_document
 from exporter.domains.discovery.pacc import parse_pacc
-from exporter.domains.posture.dkim_key import DkimError, dkim_records, parse_dkim
-from exporter.domains.posture.dmarc_policy import DmarcError, parse_dmarc
+from exporter.domains.posture.dkim_key import dkim_records, parse_dkim
+from exporter.domains.posture.dmarc_policy import parse_dmarc
 from exporter.domains.posture.spf_macros import shortened
-from exporter.domains.posture.spf_record import SpfSyntaxError, parse_spf
-from exporter.domains.posture.sts_policy import InvalidError, parse_policy, parse_sts_record, parse_tls_rpt
-from exporter.domains.tags import almost
+from exporter.domains.posture.spf_record import parse_spf
+from exporter.domains.posture.sts_policy import parse_policy, parse_sts_record, parse_tls_rpt
+from exporter.domains.tags import RecordError, almost
 from exporter.flows.authentication import authentication_results
 from exporter.flows.bounces import read_bounce
 from exporter.flows.headers import decoded, read_headers
@@ -165,7 +165,7 @@ EXPENSIVE: list[tuple[Callable[[bytes], object], bytes]] = [
 ]
 
 PROMISED = (
-    *(DmarcError, DkimError, InvalidError, SpfSyntaxError, DocumentError, UnreadableMessage),
+    *(RecordError, RecordError, RecordError, RecordError, DocumentError, UnreadableMessage),
     *(ConfigurationError, DamagedHistoryError, oauth2.TokenError, ProtocolError),
 )
 

@@ -32,7 +32,7 @@ from dns.dnssectypes import Algorithm
 
 from exporter.config.configuration import Domain
 from exporter.domains import handshakes
-from exporter.domains.assembly import judge, settings_of
+from exporter.domains.assembly import judge
 from exporter.domains.judge import Judge
 from exporter.model import DnsSettings, DomainCheck, LoginBackoff
 from exporter.net.dns.dns_query import RecordSet
@@ -237,7 +237,7 @@ async def judged(domains: Sequence[Domain]) -> dict[str, Any]:
 
     async def one(domain: Domain) -> tuple[str, Any]:
         async with room:
-            return domain.name, facts(await a.judge(settings_of(domain)))
+            return domain.name, facts(await a.judge(domain))
 
     return dict(await asyncio.gather(*map(one, domains)))
 

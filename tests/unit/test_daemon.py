@@ -8,10 +8,9 @@ from typing import cast
 
 import pytest
 
-from exporter.config.configuration import Configuration
+from exporter.config.configuration import Configuration, Domain
 from exporter.config.load import parse
 from exporter.daemon import Daemon, Prepared
-from exporter.domains.checks.examination import Settings
 from exporter.domains.discovery.discoverer import Discoverer, Discovery, Wanted
 from exporter.domains.domain_runner import DomainRunner
 from exporter.domains.judge import Judge
@@ -190,7 +189,7 @@ async def test_what_comes_of_a_domain_that_was_changed_or_removed_meanwhile_is_d
         await let_go.wait()
         return Discovery(wanted.domain, ())
 
-    async def judge(_: Judge, settings: Settings, __: Connections) -> DomainReport:
+    async def judge(_: Judge, settings: Domain, __: Connections) -> DomainReport:
         await let_go.wait()
         return DomainReport(settings.name, 0.0, 0.0, {})
 

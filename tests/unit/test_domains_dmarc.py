@@ -6,7 +6,8 @@ from collections.abc import Generator, Mapping, Sequence
 
 import pytest
 
-from exporter.domains.posture.dmarc_policy import DmarcError, DmarcPolicy, Walk, consent_name, parse_dmarc, walk
+from exporter.domains.posture.dmarc_policy import DmarcPolicy, Walk, consent_name, parse_dmarc, walk
+from exporter.domains.tags import RecordError
 
 
 def walked(domain: str, zone: Mapping[str, Sequence[str] | None]) -> tuple[Walk, list[str]]:
@@ -114,7 +115,7 @@ class TestDmarc:
 
     def test_without_a_good_policy_is_none_if_there_is_somebody_to_tell(self) -> None:
         assert DmarcPolicy.NONE is parse_dmarc("v=DMARC1; p=rejected; rua=mailto:a@example.com").policy
-        with pytest.raises(DmarcError, match="p "):
+        with pytest.raises(RecordError, match="p "):
             parse_dmarc("v=DMARC1; p=rejected")
 
     @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ class TestDmarc:
         ],
     )
     def test_is_refused_without_a_policy(self, text: str) -> None:
-        with pytest.raises(DmarcError):
+        with pytest.raises(RecordError):
             parse_dmarc(text)
 
     @pytest.mark.parametrize(
@@ -187,5 +188,5 @@ def test_a_policy_is_that_of_the_organization_and_not_of_the_suffix_above_it() -
 
 
 def test_a_record_that_says_nothing_lacks_its_policy() -> None:
-    with pytest.raises(DmarcError, match="p is missing"):
+    with pytest.raises(RecordError, match="p is missing"):
         parse_dmarc("v=DMARC1;")

@@ -17,12 +17,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from exporter.domains.checks.examination import Settings
+from exporter.config.configuration import Domain
 from exporter.domains.handshakes import HandshakeResult, Handshakes, MailService
 from exporter.domains.judge import Judge
 from exporter.domains.lookups import Lookups
 from exporter.domains.posture.memory import MAX_REMEMBERED, DomainMemory, read, written
-from exporter.domains.target_rule import ONLY_PUBLIC
 from exporter.model import DomainCheck, DomainProblem, DomainReport, KeyType, Sender
 from exporter.net.dns.dns_query import Absent, Failed, QueryOutcome, RecordSet
 from exporter.net.dns.nameserver import Nameserver
@@ -109,7 +108,7 @@ class Names(Resolver):
 
 
 def judge_of(world: World, at: float = 0.0, memories: dict[str, DomainMemory] | None = None) -> Judge:
-    def nothing(_: Settings) -> Fetcher:
+    def nothing(_: Domain) -> Fetcher:
         return Fetcher(Names(world))
 
     return Judge(
@@ -124,7 +123,7 @@ def judge_of(world: World, at: float = 0.0, memories: dict[str, DomainMemory] | 
 
 async def told(judge: Judge) -> tuple[bool | None, bool | None, set[DomainProblem]]:
     """Whether DANE delivers, whether a rollover is ready, and what is wrong."""
-    settings = Settings("example.com", (DomainCheck.MX, DomainCheck.DANE), rule=ONLY_PUBLIC)
+    settings = Domain("example.com", (DomainCheck.MX, DomainCheck.DANE))
     report: DomainReport = await judge.judge(settings)
     delivers = next((each.deliverable for each in report.deliveries if each.sender is Sender.DANE), None)
     ready: Any = report.rollover_ready.get(("mx.example.com", 25))
@@ -133,7 +132,7 @@ async def told(judge: Judge) -> tuple[bool | None, bool | None, set[DomainProble
 
 async def test_a_report_says_when_it_was_made_and_how_long_it_took() -> None:
     world, begun = World([tlsa(OLD)], OLD), time.perf_counter()
-    report = await judge_of(world).judge(Settings("example.com", (DomainCheck.MX,), rule=ONLY_PUBLIC))
+    report = await judge_of(world).judge(Domain("example.com", (DomainCheck.MX,)))
     assert 0 < report.duration < time.perf_counter() - begun
     assert NOW.timestamp() == report.checked_at
 

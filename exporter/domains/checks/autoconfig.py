@@ -58,7 +58,7 @@ async def check_autoconfig(here: Examination) -> Mapping[str, Any]:
 
 async def _discovery(here: Examination) -> Discovery:
     patience = min(PATIENCE, here.settings.timeout / 4)
-    wanted = Wanted(here.domain, SOURCES, rule=here.settings.rule, patience=patience)
+    wanted = Wanted(here.domain, SOURCES, rule=here.rule, patience=patience)
 
     async def ask(discoverer: Discoverer) -> Discovery:
         return await discoverer.discover(wanted)
@@ -97,7 +97,7 @@ async def _judge_server(here: Examination, offer: Offer) -> None:
     if host.failure:
         here.report(DomainProblem.AUTOCONFIG_SERVER_FAILS, CHECK, f"{offer.name}: {host.failure}")
     for address in host.refused:
-        told = here.settings.rule.refusal(offer.host, address)
+        told = here.rule.refusal(offer.host, address)
         here.report(DomainProblem.TARGET_NOT_ALLOWED, CHECK, told)
     if not (host.failure or host.permitted or host.refused or host.unrouted):
         here.report(DomainProblem.AUTOCONFIG_SERVER_FAILS, CHECK, f"{offer.name} has no address")

@@ -8,7 +8,8 @@ from typing import Any
 
 from exporter.domains.checks.examination import Examination
 from exporter.domains.lookups import texts
-from exporter.domains.posture.dkim_key import GOOD_BITS, LEAST_BITS, DkimError, dkim_records, parse_dkim
+from exporter.domains.posture.dkim_key import GOOD_BITS, LEAST_BITS, dkim_records, parse_dkim
+from exporter.domains.tags import RecordError
 from exporter.model import DomainCheck, DomainProblem
 
 CHECK = DomainCheck.DKIM
@@ -39,7 +40,7 @@ async def _judge(here: Examination, selector: str) -> None:
 def _judge_key(here: Examination, name: str, record: str) -> None:
     try:
         key = parse_dkim(record)
-    except DkimError as error:
+    except RecordError as error:
         here.report(DomainProblem.DKIM_SYNTAX, CHECK, f"{name}: {error}")
         return
     if key.revoked:

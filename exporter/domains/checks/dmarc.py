@@ -8,17 +8,8 @@ from typing import Any
 
 from exporter.domains.checks.examination import Examination
 from exporter.domains.lookups import texts
-from exporter.domains.posture.dmarc_policy import (
-    ALL,
-    DmarcError,
-    DmarcPolicy,
-    DmarcRecord,
-    Walk,
-    consent_name,
-    parse_dmarc,
-    walk,
-)
-from exporter.domains.tags import almost, having_version, shown
+from exporter.domains.posture.dmarc_policy import ALL, DmarcPolicy, DmarcRecord, Walk, consent_name, parse_dmarc, walk
+from exporter.domains.tags import RecordError, almost, having_version, shown
 from exporter.model import DomainCheck, DomainProblem
 
 CHECK = DomainCheck.DMARC
@@ -49,7 +40,7 @@ async def check_dmarc(here: Examination) -> Mapping[str, Any]:
         return {}
     try:
         record = parse_dmarc(step.records[0])
-    except DmarcError as error:
+    except RecordError as error:
         here.report(DomainProblem.DMARC_SYNTAX, CHECK, f"{where}: {error}")
         return {}
     for fault in record.faults:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from exporter.domains.checks.examination import Examination
-from exporter.domains.checks.senders import senders
 from exporter.domains.lookups import addresses, texts
 from exporter.domains.posture.dns_list import CLEAN, LISTED, NotAListingError, dnsbl_name, is_listed
 from exporter.domains.tags import shown
@@ -18,7 +17,7 @@ CHECK = DomainCheck.DNSBL
 
 async def check_dnsbl(here: Examination) -> Mapping[str, Any]:
     """Check the sending addresses in all configured lists (RFC 5782 sections 2 and 5)."""
-    found = await senders(here)
+    found = await here.senders()
     if not found:
         here.nothing_published(CHECK)
     rows = await asyncio.gather(*(_of_zone(here, zone, found) for zone in here.settings.dnsbl))

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from exporter.config.configuration import Domain
 from exporter.domains.discovery.discoverer import Discoverer, Discovery
 from exporter.domains.discovery.dns_records import SMTP_PORT, Mx, is_null_mx
 from exporter.domains.handshakes import HandshakeResult, Handshakes, MailService
@@ -33,24 +33,6 @@ MAX_HOSTS = 20
 
 MAX_ADDRESSES = 8
 """The most addresses of a host that are checked, for each family."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How to judge a domain.
-
-    Attributes:
-        senders: Addresses that send for the domain. If this is empty, the addresses of its MX hosts are used.
-    """
-
-    name: str
-    checks: tuple[DomainCheck, ...]
-    dkim_selectors: tuple[str, ...] = ()
-    senders: tuple[str, ...] = ()
-    dnsbl: tuple[str, ...] = ()
-    rule: DomainTargetRule = field(default_factory=DomainTargetRule)
-    ca_file: Path | None = None
-    timeout: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +94,7 @@ class MailExchange:
 class Examination:
     """The facts and problems that are known so far."""
 
-    settings: Settings
+    settings: Domain
     lookups: Lookups
     fetcher: Fetcher
     handshakes: Handshakes
@@ -128,6 +110,18 @@ class Examination:
     @property
     def domain(self) -> str:
         return self.settings.name
+
+    @property
+    def rule(self) -> DomainTargetRule:
+        """Where the domain's records may lead us."""
+        return DomainTargetRule(self.settings.allowed)
+
+    async def senders(self) -> tuple[str, ...]:
+        """The addresses that send for the domain: those of the settings, else those of the MX hosts; each once."""
+        if self.settings.senders:
+            return self.settings.senders
+        hosts = (await self.exchange()).hosts
+        return tuple(dict.fromkeys(address for host in hosts for address in (*host.permitted, *host.unrouted)))
 
     def report(self, problem: DomainProblem, check: DomainCheck, detail: str) -> None:
         finding, known = DomainFinding(check, problem, detail), self.findings.setdefault(check, [])
@@ -206,7 +200,7 @@ class Examination:
     async def _host(self, name: str, preference: int) -> MailHost:
         found = await asyncio.gather(*(self.find(name, kind) for kind in ("AAAA", "A")))
         known = [address for each in found for address in addresses(each)[:MAX_ADDRESSES]]
-        permitted = self.settings.rule.permitted(name, known)
+        permitted = self.rule.permitted(name, known)
         routed = tuple(address for address in permitted if self.has_route(address))
         return MailHost(
             name,

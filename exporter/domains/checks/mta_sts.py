@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Generic, TypeVar
 
 from exporter.certificates.text import moment
 from exporter.domains.checks.examination import Examination, MailHost, relay
@@ -14,18 +14,17 @@ from exporter.domains.posture.memory import MAX_REMEMBERED
 from exporter.domains.posture.sts_policy import (
     MAX_POLICY,
     SHORT_MAX_AGE,
-    InvalidError,
     Mode,
     StsPolicy,
     parse_policy,
     parse_sts_record,
     parse_tls_rpt,
-    sts_records,
-    tls_rpt_records,
 )
-from exporter.domains.tags import almost, shown
+from exporter.domains.tags import RecordError, almost, having_version, shown
 from exporter.model import DomainCheck, DomainProblem, PolicyFacts
 from exporter.net.http.fetch import FetchError, Lost
+
+T = TypeVar("T")
 
 CHECK = DomainCheck.MTA_STS
 
@@ -43,21 +42,17 @@ _PROBLEMS: Mapping[Lost, DomainProblem] = {
 
 @dataclass(frozen=True, slots=True)
 class PolicyFound:
-    """The record and policy as a sender finds them.
+    """The record and policy as a sender finds them. What is wrong with them was reported.
 
     Attributes:
         id: The record's id; `None` without a valid record.
         policy: The policy; `None` if it is invalid or missing.
         expires: Unix time when the certificate of the policy's server ends.
-        wrong: The problem and its detail.
-        silent: Whether nothing is published.
     """
 
     id: str | None = None
     policy: StsPolicy | None = None
     expires: float | None = None
-    wrong: tuple[tuple[DomainProblem, str], ...] = ()
-    silent: bool = False
 
 
 async def policy_of(here: Examination) -> PolicyFound:
@@ -66,58 +61,34 @@ async def policy_of(here: Examination) -> PolicyFound:
 
 
 async def _policy(here: Examination) -> PolicyFound:
-    name = f"_mta-sts.{here.domain}"
-    found = await here.find(name, "TXT")
-    if found.failure:
-        return PolicyFound(wrong=((DomainProblem.DNS_FAILED, f"{name}: {found.failure}"),))
-    records = sts_records(texts(found))
-    if not records:
-        meant = almost(texts(found), "STSv1")
-        if meant is None:
-            return PolicyFound(silent=True)
-        told = f"{name}: {shown(meant)} does not begin with v=STSv1; and does not count"
-        return PolicyFound(wrong=((DomainProblem.MTA_STS_RECORD_INVALID, told),))
-    if len(records) > 1:
-        told = f"{name} has {len(records)} records, and none counts"
-        return PolicyFound(wrong=((DomainProblem.MTA_STS_SEVERAL_RECORDS, told),))
-    try:
-        identifier = parse_sts_record(records[0])
-    except InvalidError as error:
-        return PolicyFound(wrong=((DomainProblem.MTA_STS_RECORD_INVALID, f"{name}: {error}"),))
-    return await _fetched(here, identifier)
-
-
-async def _fetched(here: Examination, identifier: str) -> PolicyFound:
+    identifier = await _only_record(here, f"_mta-sts.{here.domain}", STS)
+    if identifier is None:
+        return PolicyFound()
     url = f"https://mta-sts.{here.domain}/.well-known/mta-sts.txt"
     within = min(FETCH_TIMEOUT, here.settings.timeout / 2)
     try:
         # Section 3.3: redirections are not followed.
-        document = await here.fetcher.get(
-            url, here.settings.rule.objection, limit=MAX_POLICY, within=within, redirects=0
-        )
+        document = await here.fetcher.get(url, here.rule.objection, limit=MAX_POLICY, within=within, redirects=0)
     except FetchError as error:
         problem = _PROBLEMS.get(error.lost, DomainProblem.MTA_STS_POLICY_UNREACHABLE)
-        return PolicyFound(identifier, wrong=((problem, f"{url} {error.detail}"),))
+        here.report(problem, CHECK, f"{url} {error.detail}")
+        return PolicyFound(identifier)
     try:
         policy = parse_policy(document.body)
-    except InvalidError as error:
-        told = ((DomainProblem.MTA_STS_POLICY_INVALID, f"{url}: {error}"),)
-        return PolicyFound(identifier, expires=document.expires, wrong=told)
-    wrong: tuple[tuple[DomainProblem, str], ...] = ()
+    except RecordError as error:
+        here.report(DomainProblem.MTA_STS_POLICY_INVALID, CHECK, f"{url}: {error}")
+        return PolicyFound(identifier, expires=document.expires)
     if document.media_type != "text/plain":
-        told = ((DomainProblem.MTA_STS_POLICY_INVALID, f"{url} is served as {document.media_type}, not text/plain"),)
-        wrong = told
-    return PolicyFound(identifier, policy, document.expires, wrong)
+        told = f"{url} is served as {document.media_type}, not text/plain"
+        here.report(DomainProblem.MTA_STS_POLICY_INVALID, CHECK, told)
+    return PolicyFound(identifier, policy, document.expires)
 
 
 async def check_mta_sts(here: Examination) -> Mapping[str, Any]:
     """Check the record, the policy and the MX hosts (RFC 8461)."""
     found = await policy_of(here)
-    if found.silent:
-        here.nothing_published(CHECK)
+    if CHECK in here.silent:
         return {}
-    for problem, told in found.wrong:
-        here.report(problem, CHECK, told)
     changed = _changed_without_id(here, found)
     policy = found.policy
     if policy is not None:
@@ -180,22 +151,56 @@ async def _judge_host(here: Examination, policy: StsPolicy, host: MailHost) -> N
 
 async def check_tls_rpt(here: Examination) -> Mapping[str, Any]:
     """Check the record for TLS reports (RFC 8460 section 3)."""
-    name = f"_smtp._tls.{here.domain}"
+    await _only_record(here, f"_smtp._tls.{here.domain}", TLS_RPT)
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class _RecordKind(Generic[T]):
+    """A kind of TXT record of which a name has one.
+
+    Attributes:
+        version: What it begins with, behind `v=`.
+        invalid: The problem of a record that cannot be used.
+        several: The problem of several records.
+        parse: Reads it; raises `RecordError`.
+    """
+
+    check: DomainCheck
+    version: str
+    invalid: DomainProblem
+    several: DomainProblem
+    parse: Callable[[str], T]
+
+
+STS: Final = _RecordKind(
+    CHECK, "STSv1", DomainProblem.MTA_STS_RECORD_INVALID, DomainProblem.MTA_STS_SEVERAL_RECORDS, parse_sts_record
+)
+TLS_RPT: Final = _RecordKind(
+    DomainCheck.TLS_RPT,
+    "TLSRPTv1",
+    DomainProblem.TLS_RPT_INVALID,
+    DomainProblem.TLS_RPT_SEVERAL_RECORDS,
+    parse_tls_rpt,
+)
+
+
+async def _only_record(here: Examination, name: str, kind: _RecordKind[T]) -> T | None:
+    """The content of the only record of a kind; `None` if there is none that counts, which is reported."""
     found = await here.find(name, "TXT")
-    records = tls_rpt_records(texts(found))
+    records, meant = having_version(texts(found), kind.version), almost(texts(found), kind.version)
     if found.failure:
-        here.report(DomainProblem.DNS_FAILED, DomainCheck.TLS_RPT, f"{name}: {found.failure}")
-    elif not records and (meant := almost(texts(found), "TLSRPTv1")) is not None:
-        told = f"{name}: {shown(meant)} does not begin with v=TLSRPTv1; and does not count"
-        here.report(DomainProblem.TLS_RPT_INVALID, DomainCheck.TLS_RPT, told)
+        here.report(DomainProblem.DNS_FAILED, kind.check, f"{name}: {found.failure}")
+    elif not records and meant is not None:
+        told = f"{name}: {shown(meant)} does not begin with v={kind.version}; and does not count"
+        here.report(kind.invalid, kind.check, told)
     elif not records:
-        here.nothing_published(DomainCheck.TLS_RPT)
+        here.nothing_published(kind.check)
     elif len(records) > 1:
-        told = f"{name} has {len(records)} records, and none counts"
-        here.report(DomainProblem.TLS_RPT_SEVERAL_RECORDS, DomainCheck.TLS_RPT, told)
+        here.report(kind.several, kind.check, f"{name} has {len(records)} records, and none counts")
     else:
         try:
-            parse_tls_rpt(records[0])
-        except InvalidError as error:
-            here.report(DomainProblem.TLS_RPT_INVALID, DomainCheck.TLS_RPT, f"{name}: {error}")
-    return {}
+            return kind.parse(records[0])
+        except RecordError as error:
+            here.report(kind.invalid, kind.check, f"{name}: {error}")
+    return None

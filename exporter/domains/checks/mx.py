@@ -59,7 +59,7 @@ def _judge_host(here: Examination, host: MailHost, *, named: bool) -> None:
     if host.alias_of and named:
         here.report(DomainProblem.MX_IS_ALIAS, CHECK, f"{host.name} is an alias of {host.alias_of}")
     for address in host.refused:
-        here.report(DomainProblem.TARGET_NOT_ALLOWED, CHECK, here.settings.rule.refusal(host.name, address))
+        here.report(DomainProblem.TARGET_NOT_ALLOWED, CHECK, here.rule.refusal(host.name, address))
 
 
 async def _shown(here: Examination, host: MailHost) -> list[tuple[MailHost, str, HandshakeResult]]:

@@ -8,7 +8,6 @@ from ipaddress import ip_address
 from typing import Any
 
 from exporter.domains.checks.examination import Examination, relay
-from exporter.domains.checks.senders import senders
 from exporter.domains.lookups import addresses, pointers
 from exporter.model import DomainCheck, DomainProblem
 
@@ -20,7 +19,7 @@ MAX_NAMES = 10
 
 async def check_reverse_dns(here: Examination) -> Mapping[str, Any]:
     """Check the sending addresses (RFC 1912 section 2.1, as receivers apply it)."""
-    found = await senders(here)
+    found = await here.senders()
     if not found:
         here.nothing_published(CHECK)
     await asyncio.gather(*(_judge(here, address) for address in found))

@@ -8,12 +8,11 @@ from ipaddress import ip_address
 from typing import Any
 
 from exporter.domains.checks.examination import Examination
-from exporter.domains.checks.senders import senders
 from exporter.domains.lookups import Found, addresses, mx_records, pointers, texts
 from exporter.domains.posture.spf_evaluation import Ask, Judgement, SpfMistake, SpfResult, Told, check_host
 from exporter.domains.posture.spf_macros import SenderIdentity
-from exporter.domains.posture.spf_record import SpfMechanism, SpfSyntaxError, is_spf, parse_spf
-from exporter.domains.tags import almost, shown
+from exporter.domains.posture.spf_record import SpfMechanism, is_spf, parse_spf
+from exporter.domains.tags import RecordError, almost, shown
 from exporter.model import DomainCheck, DomainProblem
 
 CHECK = DomainCheck.SPF
@@ -50,7 +49,7 @@ async def check_spf(here: Examination) -> Mapping[str, Any]:
         here.report(DomainProblem.SPF_MISSING, CHECK, f"{here.domain} has no SPF record{hint}")
         return {}
     _judge_record(here, records)
-    judged = await senders(here)
+    judged = await here.senders()
     outcomes = await asyncio.gather(*(evaluate(here, address) for address in (*judged, *STRANGERS)))
     if len(records) == 1:
         _judge_outcomes(here, judged, outcomes)
@@ -84,7 +83,7 @@ def _judge_record(here: Examination, records: list[str]) -> None:
         return
     try:
         record = parse_spf(records[0])
-    except SpfSyntaxError as error:
+    except RecordError as error:
         here.report(DomainProblem.SPF_SYNTAX, CHECK, f"{here.domain}: {error}")
         return
     last = next((term for term in record.terms if term.mechanism is SpfMechanism.ALL), None)

@@ -11,7 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from exporter.domains.tags import TagError, parse_tags, shown
+from exporter.domains.tags import RecordError, parse_tags, shown
 
 LEAST_BITS = 1024
 """RFC 8301 section 3.2: verifiers reject shorter keys."""
@@ -20,10 +20,6 @@ GOOD_BITS = 2048
 """RFC 8301 section 3.2: signers should use keys of this length."""
 
 _ED25519_OCTETS = 32
-
-
-class DkimError(ValueError):
-    """The record cannot be used; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +48,23 @@ def parse_dkim(text: str) -> DkimKey:
     """Parse a record.
 
     Raises:
-        DkimError: It cannot be used.
+        RecordError: It cannot be used.
     """
-    try:
-        tags = parse_tags(text)
-    except TagError as error:
-        raise DkimError(str(error)) from None
+    tags = parse_tags(text)
     if tags.get("v", "DKIM1") != "DKIM1":
-        raise DkimError(f"v {shown(tags['v'])} is not DKIM1")
+        raise RecordError(f"v {shown(tags['v'])} is not DKIM1")
     if "v" in tags and next(iter(tags)) != "v":
-        raise DkimError("v=DKIM1 has to be the first tag, if it is there")
+        raise RecordError("v=DKIM1 has to be the first tag, if it is there")
     kind = tags.get("k", "rsa").lower()
     if kind not in ("rsa", "ed25519"):
-        raise DkimError(f"k {shown(kind)} is neither rsa nor ed25519")
+        raise RecordError(f"k {shown(kind)} is neither rsa nor ed25519")
     if "p" not in tags:
-        raise DkimError("p is missing")
+        raise RecordError("p is missing")
     if not set(tags.get("s", "*").replace(" ", "").lower().split(":")) & {"*", "email"}:
-        raise DkimError(f"s {shown(tags['s'])} says that the key is not for mail")
+        raise RecordError(f"s {shown(tags['s'])} says that the key is not for mail")
     if "h" in tags and "sha256" not in tags["h"].replace(" ", "").lower().split(":"):
         # RFC 8301 section 3.1: signatures with SHA-1 are not valid any more.
-        raise DkimError(f"h {shown(tags['h'])} does not allow sha256, and nothing else counts")
+        raise RecordError(f"h {shown(tags['h'])} does not allow sha256, and nothing else counts")
     testing = "y" in tags.get("t", "").replace(" ", "").lower().split(":")
     data = re.sub(r"\s", "", tags["p"])
     if not data:
@@ -83,15 +76,15 @@ def _bits(kind: str, data: str) -> int | None:
     try:
         der = b64decode(data, validate=True)
     except ValueError:  # also its subclass binascii.Error
-        raise DkimError("p is not base64") from None
+        raise RecordError("p is not base64") from None
     if kind == "ed25519":
         if len(der) != _ED25519_OCTETS:
-            raise DkimError(f"p holds {len(der)} octets, and an ed25519 key has {_ED25519_OCTETS}")
+            raise RecordError(f"p holds {len(der)} octets, and an ed25519 key has {_ED25519_OCTETS}")
         return None
     try:
         key = load_der_public_key(der)
     except (ValueError, UnsupportedAlgorithm):
-        raise DkimError("p holds no public key") from None
+        raise RecordError("p holds no public key") from None
     if not isinstance(key, rsa.RSAPublicKey):
-        raise DkimError("p holds a key of another kind than k says")
+        raise RecordError("p holds a key of another kind than k says")
     return key.key_size

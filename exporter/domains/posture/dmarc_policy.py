@@ -10,7 +10,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from exporter.domains.tags import TagError, having_version, parse_tags, shown
+from exporter.domains.tags import RecordError, having_version, parse_tags, shown
 
 MAX_LABELS = 8
 """Section 4.10: for a name with this many labels or more, the walk continues at seven labels."""
@@ -30,10 +30,6 @@ class DmarcPolicy(StrEnum):
     NONE = "none"
     QUARANTINE = "quarantine"
     REJECT = "reject"
-
-
-class DmarcError(ValueError):
-    """The record cannot be used; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +120,7 @@ def parse_dmarc(text: str) -> DmarcRecord:
     """Parse a record.
 
     Raises:
-        DmarcError: It cannot be used.
+        RecordError: It cannot be used.
     """
     tags, faults = _readable(text)
     reports = _report_domains(tags, faults)
@@ -132,7 +128,7 @@ def parse_dmarc(text: str) -> DmarcRecord:
     if policy is None:
         # Section 4.7: without a valid policy, but with an address for reports, the policy is "none".
         if not reports:
-            raise DmarcError("; ".join(faults) or "p is missing")
+            raise RecordError("; ".join(faults) or "p is missing")
         policy = DmarcPolicy.NONE
     below = _policy(tags, "sp", faults) or policy
     for key, values in _LETTERS.items():
@@ -162,7 +158,7 @@ def _readable(text: str) -> tuple[dict[str, str], list[str]]:
     for part in text.split(";"):
         try:
             found = parse_tags(part)
-        except TagError as error:
+        except RecordError as error:
             faults.append(str(error))
             continue
         for written, value in found.items():

@@ -17,12 +17,12 @@ from exporter.domains.posture.spf_record import (
     Qualifier,
     SpfMechanism,
     SpfRecord,
-    SpfSyntaxError,
     Term,
     is_explanation,
     is_spf,
     parse_spf,
 )
+from exporter.domains.tags import RecordError
 
 MAX_LOOKUPS = 10
 """Section 4.6.4: the most terms that cause look-ups, in all records together."""
@@ -162,7 +162,7 @@ class _Run:
             raise _PermError(SpfMistake.SEVERAL, f"{domain} has {len(found)} SPF records")
         try:
             record = parse_spf(found[0])
-        except SpfSyntaxError as error:
+        except RecordError as error:
             raise _PermError(SpfMistake.SYNTAX, f"{domain}: {error}") from None
         return (yield from self.evaluate(record, domain, included=included))
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from exporter.domains.tags import RecordError
+
 MAX_RECORD = 16384
 """Characters. No answer is longer. Records over 450 are already too long for one datagram (section 3.4)."""
 
@@ -39,10 +41,6 @@ _ADDRESS = re.compile(r":([0-9a-f.:]+)(/[0-9]+)?", re.IGNORECASE)
 
 _NOT_IN_A_DOMAIN = frozenset("crt")
 """Macro letters for explanations only (section 7.2)."""
-
-
-class SpfSyntaxError(ValueError):
-    """The record cannot be used (permerror); the message says which term."""
 
 
 class Qualifier(StrEnum):
@@ -113,12 +111,12 @@ def parse_spf(text: str) -> SpfRecord:
     """Parse an SPF record. All terms are checked, also those that no evaluation reaches (section 4.6).
 
     Raises:
-        SpfSyntaxError: The record has a mistake.
+        RecordError: The record has a mistake.
     """
     if len(text) > MAX_RECORD:
-        raise SpfSyntaxError("the record is too long")
+        raise RecordError("the record is too long")
     if not text.isascii() or not text.isprintable():
-        raise SpfSyntaxError("the record holds characters that are not printable ASCII")
+        raise RecordError("the record holds characters that are not printable ASCII")
     terms: list[Term] = []
     modifiers: dict[str, str] = {}
     for word in text[len(_VERSION) :].split(" "):
@@ -133,21 +131,21 @@ def parse_spf(text: str) -> SpfRecord:
 def _modifier(name: str, value: str, word: str, known: dict[str, str]) -> None:
     if name in ("redirect", "exp"):
         if name in known:
-            raise SpfSyntaxError(f"{name}= stands there twice")  # section 6
+            raise RecordError(f"{name}= stands there twice")  # section 6
         known[name] = _domain(value, word)
     elif not _MACRO_STRING.fullmatch(value):
-        raise SpfSyntaxError(f"{word[:MAX_SHOWN]} is not well formed")
+        raise RecordError(f"{word[:MAX_SHOWN]} is not well formed")
 
 
 def _term(word: str) -> Term:
     match = _MECHANISM.fullmatch(word)
     name = match[2].lower() if match else ""
     if match is None or name not in set(SpfMechanism):
-        raise SpfSyntaxError(f"{word[:MAX_SHOWN]} is not a mechanism")
+        raise RecordError(f"{word[:MAX_SHOWN]} is not a mechanism")
     qualifier, mechanism, rest = Qualifier(match[1] or "+"), SpfMechanism(name), match[3]
     if mechanism is SpfMechanism.ALL:
         if rest:
-            raise SpfSyntaxError(f"{word[:MAX_SHOWN]}: nothing stands behind all")
+            raise RecordError(f"{word[:MAX_SHOWN]}: nothing stands behind all")
         return Term(word, mechanism, qualifier)
     if mechanism in (SpfMechanism.IP4, SpfMechanism.IP6):
         return Term(word, mechanism, qualifier, network=_network(mechanism, rest, word))
@@ -155,9 +153,9 @@ def _term(word: str) -> Term:
     if mechanism in (SpfMechanism.A, SpfMechanism.MX):
         rest, lengths = _lengths(rest, word)
     if mechanism in (SpfMechanism.INCLUDE, SpfMechanism.EXISTS) and not rest:
-        raise SpfSyntaxError(f"{word[:MAX_SHOWN]} names no domain")
+        raise RecordError(f"{word[:MAX_SHOWN]} names no domain")
     if rest and not rest.startswith(":"):
-        raise SpfSyntaxError(f"{word[:MAX_SHOWN]} is not well formed")
+        raise RecordError(f"{word[:MAX_SHOWN]} is not well formed")
     return Term(word, mechanism, qualifier, _domain(rest[1:], word) if rest else "", lengths=lengths)
 
 
@@ -169,7 +167,7 @@ def _lengths(rest: str, word: str) -> tuple[str, tuple[int, int]]:
     four = 32 if match[2] is None else int(match[2])
     six = 128 if match[3] is None else int(match[3])
     if four > 32 or six > 128:  # noqa: PLR2004 - the bits of an address
-        raise SpfSyntaxError(f"{word[:MAX_SHOWN]}: the prefix is too long")
+        raise RecordError(f"{word[:MAX_SHOWN]}: the prefix is too long")
     return match[1], (four, six)
 
 
@@ -177,10 +175,10 @@ def _network(mechanism: SpfMechanism, rest: str, word: str) -> IPv4Network | IPv
     match = _ADDRESS.fullmatch(rest)
     network = _as_network(rest[1:]) if match is not None else None
     if match is None or network is None or network.version != (4 if mechanism is SpfMechanism.IP4 else 6):
-        raise SpfSyntaxError(f"{word[:MAX_SHOWN]} is not an address or a network of that kind")
+        raise RecordError(f"{word[:MAX_SHOWN]} is not an address or a network of that kind")
     length = (match[2] or "")[1:]
     if len(length) > 1 and length.startswith("0"):
-        raise SpfSyntaxError(f"{word[:MAX_SHOWN]}: the prefix is not well formed")
+        raise RecordError(f"{word[:MAX_SHOWN]}: the prefix is not well formed")
     return network
 
 
@@ -194,11 +192,11 @@ def _as_network(text: str) -> IPv4Network | IPv6Network | None:
 def _domain(text: str, word: str) -> str:
     """A domain-spec (section 7.1)."""
     if not _DOMAIN_END.fullmatch(text):
-        raise SpfSyntaxError(f"{word[:MAX_SHOWN]} does not name a domain")
+        raise RecordError(f"{word[:MAX_SHOWN]} does not name a domain")
     for letter in re.findall(r"%\{(.)", text):
         if letter.lower() in _NOT_IN_A_DOMAIN:
-            raise SpfSyntaxError(f"{word[:MAX_SHOWN]}: the macro {letter} is for explanations only")
+            raise RecordError(f"{word[:MAX_SHOWN]}: the macro {letter} is for explanations only")
     for count in re.findall(r"%\{.([0-9]+)", text):
         if not count.strip("0"):
-            raise SpfSyntaxError(f"{word[:MAX_SHOWN]}: a macro keeps no parts")  # section 7.1: DIGIT, nonzero
+            raise RecordError(f"{word[:MAX_SHOWN]}: a macro keeps no parts")  # section 7.1: DIGIT, nonzero
     return text

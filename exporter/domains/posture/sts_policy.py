@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from exporter.domains.tags import TagError, having_version, parse_tags, shown
+from exporter.domains.tags import RecordError, parse_tags, shown
 
 MAX_POLICY = 64 * 1024
 """Octets, as section 3.3 suggests."""
@@ -31,10 +30,6 @@ class Mode(StrEnum):
     ENFORCE = "enforce"
     TESTING = "testing"
     NONE = "none"
-
-
-class InvalidError(ValueError):
-    """This is not a valid record or policy; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +56,15 @@ class StsPolicy:
         return any(_fits(pattern, name) for pattern in self.patterns)
 
 
-def sts_records(texts: Sequence[str]) -> list[str]:
-    """The TXT records of `_mta-sts` that are MTA-STS records (section 3.1)."""
-    return having_version(texts, "STSv1")
-
-
 def parse_sts_record(text: str) -> str:
     """The policy's id.
 
     Raises:
-        InvalidError: The record has no id, or is malformed.
+        RecordError: The record has no id, or is malformed.
     """
-    try:
-        tags = parse_tags(text, spaces=False)
-    except TagError as error:
-        raise InvalidError(str(error)) from None
+    tags = parse_tags(text, spaces=False)
     if not _ID.fullmatch(tags.get("id", "")):
-        raise InvalidError(f"id {shown(tags.get('id', ''))} is not 1 to 32 letters and digits")
+        raise RecordError(f"id {shown(tags.get('id', ''))} is not 1 to 32 letters and digits")
     return tags["id"]
 
 
@@ -85,12 +72,12 @@ def parse_policy(body: bytes) -> StsPolicy:
     """Parse a policy.
 
     Raises:
-        InvalidError: This is not a valid policy.
+        RecordError: This is not a valid policy.
     """
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
-        raise InvalidError("it is not UTF-8") from None
+        raise RecordError("it is not UTF-8") from None
     fields: dict[str, str] = {}
     patterns: list[str] = []
     for line in re.split(r"\r?\n", text):
@@ -100,7 +87,7 @@ def parse_policy(body: bytes) -> StsPolicy:
         key, colon, rest = line.partition(":")
         value = rest.strip(" \t")
         if not colon or not _KEY.fullmatch(key):
-            raise InvalidError(f"{shown(line)} is not key: value")
+            raise RecordError(f"{shown(line)} is not key: value")
         if key == "mx":
             patterns.append(value.lower().removesuffix("."))
         else:
@@ -111,44 +98,36 @@ def parse_policy(body: bytes) -> StsPolicy:
 
 def _policy(fields: dict[str, str], patterns: list[str]) -> StsPolicy:
     if fields.get("version") != "STSv1":
-        raise InvalidError("version: STSv1 is missing")
+        raise RecordError("version: STSv1 is missing")
     if fields.get("mode") not in set(Mode):
-        raise InvalidError(f"mode {shown(fields.get('mode', ''))} is not enforce, testing or none")
+        raise RecordError(f"mode {shown(fields.get('mode', ''))} is not enforce, testing or none")
     age = fields.get("max_age", "")
     if not re.fullmatch("[0-9]{1,10}", age) or int(age) > MAX_AGE_LIMIT:
-        raise InvalidError(f"max_age {shown(age)} is not a number of seconds up to {MAX_AGE_LIMIT}")
+        raise RecordError(f"max_age {shown(age)} is not a number of seconds up to {MAX_AGE_LIMIT}")
     mode = Mode(fields["mode"])
     if not patterns and mode is not Mode.NONE:
-        raise InvalidError("no mx is listed")
+        raise RecordError("no mx is listed")
     for pattern in patterns:
         if not _PATTERN.fullmatch(pattern):
-            raise InvalidError(f"mx {shown(pattern)} is not a host name, nor *. and a domain")
+            raise RecordError(f"mx {shown(pattern)} is not a host name, nor *. and a domain")
     return StsPolicy(mode, tuple(patterns), int(age))
-
-
-def tls_rpt_records(texts: Sequence[str]) -> list[str]:
-    """The TXT records of `_smtp._tls` that are TLS-RPT records (RFC 8460 section 3)."""
-    return having_version(texts, "TLSRPTv1")
 
 
 def parse_tls_rpt(text: str) -> tuple[str, ...]:
     """The URIs that receive reports, with the scheme mailto or https.
 
     Raises:
-        InvalidError: The record is malformed.
+        RecordError: The record is malformed.
     """
-    try:
-        # RFC 8460 section 3 does not forbid several fields `rua`.
-        fields = [parse_tags(part, spaces=False) for part in text.split(";")]
-    except TagError as error:
-        raise InvalidError(str(error)) from None
+    # RFC 8460 section 3 does not forbid several fields `rua`.
+    fields = [parse_tags(part, spaces=False) for part in text.split(";")]
     written = ",".join(each["rua"] for each in fields if "rua" in each)
     targets = tuple(target.strip() for target in written.split(",") if target.strip())
     if not targets:
-        raise InvalidError("rua is missing")
+        raise RecordError("rua is missing")
     for target in targets:
         if not re.fullmatch(r"mailto:[^@\s!]+@[^@\s!]+|https://[^\s!]+", target, re.IGNORECASE):
-            raise InvalidError(f"rua {shown(target)} is neither mailto: with an address nor an https: URL")
+            raise RecordError(f"rua {shown(target)} is neither mailto: with an address nor an https: URL")
     return targets
 
 
