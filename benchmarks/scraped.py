@@ -17,9 +17,9 @@ from aiohttp import web
 from benchmarks.populations import probed_store
 from exporter.interpreter import favour_the_loop, settle
 from exporter.metrics.exposition import process_collectors
-from exporter.web.addresses import ListenAddress
 from exporter.web.application import create_application
-from exporter.web.server import serve
+from exporter.web.serving.addresses import ListenAddress
+from exporter.web.serving.server import serve
 
 PERIOD: Final = 0.0005
 """Seconds between two looks at the clock. A loop that waits does so for whole milliseconds, and one at work looks when

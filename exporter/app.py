@@ -24,13 +24,13 @@ from exporter.reloading import Reload, Reloader, reload_when_asked
 from exporter.sharding import ALONE, Shard
 from exporter.supervision import supervised
 from exporter.watching import Watcher
-from exporter.web.addresses import Place
-from exporter.web.external_site import EVERYWHERE, ExternalSite
-from exporter.web.server import Observers
-from exporter.web.server import serve as listen
+from exporter.web.serving.addresses import Place
+from exporter.web.serving.external_site import EVERYWHERE, ExternalSite
+from exporter.web.serving.server import Observers
+from exporter.web.serving.server import serve as listen
 
 if TYPE_CHECKING:
-    from exporter.web.policy_file import PolicyFile
+    from exporter.web.policy.policy_file import PolicyFile
 
 log = structlog.get_logger()
 

@@ -1,7 +1,7 @@
 """Does work once for all concurrent callers. Caching the result is up to the callers.
 
 Three places share work in other ways. In `reloading`, a reload that has already begun does not count for new requests.
-In `dns_answers`, a query ends when nobody waits for it any more. In `web.users`, password checks wait in a fair queue.
+In `dns_answers`, a query ends when nobody waits for it any more. In `users`, password checks wait in a fair queue.
 """
 
 from __future__ import annotations

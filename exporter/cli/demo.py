@@ -30,7 +30,7 @@ from exporter.demo.scenes import INTERVAL, Scene
 from exporter.demo.stage import FLOW_SCENES, Staged, demo_configuration, demo_servers, written
 from exporter.model import Outcome
 from exporter.net.detours import VARIABLE
-from exporter.web.addresses import ListenAddress, ListenError
+from exporter.web.serving.addresses import ListenAddress, ListenError
 
 
 @click.command()

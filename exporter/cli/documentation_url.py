@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from exporter.model import FailureReason
-from exporter.web.documentation_place import documentation_directory
-from exporter.web.links import reason_link
+from exporter.web.pages.documentation_place import documentation_directory
+from exporter.web.pages.links import reason_link
 
 USUAL: Final = ("localhost", 9925)
 """The exporter's default address."""

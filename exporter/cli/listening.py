@@ -7,7 +7,7 @@ from collections.abc import Callable
 import click
 
 from exporter.cli.parsed import Parsed
-from exporter.web.addresses import ListenAddress
+from exporter.web.serving.addresses import ListenAddress
 
 
 def listen_addresses(default: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

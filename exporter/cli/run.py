@@ -21,8 +21,8 @@ from exporter.config.files import STANDARD_INPUT, read_standard_input
 from exporter.config.reader_process import reading
 from exporter.imports import lean
 from exporter.interrupts import leaving
-from exporter.web.addresses import ListenAddress
-from exporter.web.external_site import ExternalSite
+from exporter.web.serving.addresses import ListenAddress
+from exporter.web.serving.external_site import ExternalSite
 
 if TYPE_CHECKING:
     from exporter.watching import Watcher

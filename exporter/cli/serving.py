@@ -27,11 +27,11 @@ from exporter.history_file import HistoryFile
 from exporter.interpreter import uncollected
 from exporter.sharding import Shard
 from exporter.watching import Watcher
-from exporter.web.addresses import ListenAddress, ListenError, inherited_sockets
-from exporter.web.external_site import ExternalSite
+from exporter.web.serving.addresses import ListenAddress, ListenError, inherited_sockets
+from exporter.web.serving.external_site import ExternalSite
 
 if TYPE_CHECKING:
-    from exporter.web.policy_file import PolicyFile
+    from exporter.web.policy.policy_file import PolicyFile
 
 log = structlog.get_logger()
 
@@ -91,7 +91,7 @@ def _warn(configuration: Configuration) -> Configuration:
 
 
 def _policies(web_config_file: Path) -> PolicyFile:
-    from exporter.web.policy_file import PolicyFile  # noqa: PLC0415 - reading a file takes 12 MiB, which few need here
+    from exporter.web.policy.policy_file import PolicyFile  # noqa: PLC0415 - reading a file takes 12 MiB, which few need here
 
     return PolicyFile(web_config_file)
 

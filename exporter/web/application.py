@@ -24,10 +24,10 @@ from exporter.web import query
 from exporter.web.api import endpoint_detail, endpoint_list, failure_detail
 from exporter.web.domain_api import domain_detail, domain_list
 from exporter.web.flow_api import flow_detail, flow_list
-from exporter.web.negotiation import preferred_format
-from exporter.web.origin import is_own
-from exporter.web.page_routes import PageRoutes
-from exporter.web.streaming import Streamer
+from exporter.web.pages.page_routes import PageRoutes
+from exporter.web.serving.negotiation import preferred_format
+from exporter.web.serving.origin import is_own
+from exporter.web.serving.streaming import Streamer
 from exporter.web.survey import survey
 
 JSON = "application/json; charset=utf-8"

@@ -23,7 +23,7 @@ from exporter.metrics.exposition import Format, expose_probe
 from exporter.metrics.record import Shared
 from exporter.model import Endpoint, ProbeResult
 from exporter.visiting.on_demand import NotAllowedError, OnDemand, UnavailableError
-from exporter.web.negotiation import preferred_format
+from exporter.web.serving.negotiation import preferred_format
 
 SCRAPE_TIMEOUT = "X-Prometheus-Scrape-Timeout-Seconds"
 """The header by which Prometheus says how long it waits."""

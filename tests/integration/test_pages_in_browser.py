@@ -9,7 +9,7 @@ import bcrypt
 import pytest
 from playwright.sync_api import Browser
 
-from exporter.web.policy import Policy, WebConfig
+from exporter.web.policy.policy import Policy, WebConfig
 from tests.servers.browser import Windows, chromium
 from tests.servers.flows_and_domains import LONG_DOMAIN, LONG_FLOW
 from tests.servers.populations import LONG, NOW, Clock, population, served

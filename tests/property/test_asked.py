@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from exporter.config.load import parse
 from exporter.config.values.allowed import AllowedTargets, parse_allowed
 from exporter.config.values.hosts import parse_host
-from exporter.web.security import _login
+from exporter.web.serving.security import _login
 
 MODULE = parse("endpoints: [{url: imaps://h}]\nmodules: {m: {url: imaps://, allowed_targets: [h]}}\n", "f").modules["m"]
 

@@ -15,8 +15,8 @@ from exporter.metrics.exporter_state import BuildInfo
 from exporter.metrics.store import Store
 from exporter.model import Direction, Endpoint, Failure, FailureReason, Phase, ProbeResult, Protocol, TranscriptLine
 from exporter.web.application import create_application
-from exporter.web.policy import Policy
-from exporter.web.security import Security
+from exporter.web.policy.policy import Policy
+from exporter.web.serving.security import Security
 from tests.servers.flows_and_domains import flow_states, judge
 from tests.unit.results import ALL_PHASES, DAY, NOON, SMTP_CONVERSATION, certificate, endpoint, success, tls
 

@@ -13,9 +13,9 @@ import trustme
 from aiohttp import web
 from cryptography import x509
 
-from exporter.web.addresses import ListenAddress
-from exporter.web.policy_file import PolicyFile
-from exporter.web.server import WebInterface, serve
+from exporter.web.policy.policy_file import PolicyFile
+from exporter.web.serving.addresses import ListenAddress
+from exporter.web.serving.server import WebInterface, serve
 
 HERE = "127.0.0.1"
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -17,7 +17,7 @@ from exporter.demo.scenes import SCENES
 from exporter.demo.stage import ALL, FLOW_SCENES
 from exporter.demo.stories import STORIES
 from exporter.net.detours import VARIABLE
-from exporter.web.addresses import ListenAddress, ListenError
+from exporter.web.serving.addresses import ListenAddress, ListenError
 
 Announce = Callable[[Sequence[str]], None]
 

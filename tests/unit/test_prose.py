@@ -42,7 +42,7 @@ PYTHON = sorted(
     # `make pictures` installs others' packages.
     if "node_modules" not in file.parts
 )
-TEMPLATES = sorted((ROOT / "exporter/web/templates").rglob("*.html"))
+TEMPLATES = sorted((ROOT / "exporter/web/pages/templates").rglob("*.html"))
 METRICS: tuple[Metric[Any], ...] = (
     *ENDPOINT_METRICS,
     *FLOW_METRICS,

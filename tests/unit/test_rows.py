@@ -56,16 +56,16 @@ from exporter.net.proxies import _PROTOCOLS
 from exporter.net.tls.contexts import VERSIONS
 from exporter.protocol.protocols import PROTOCOLS, with_key, with_mechanism
 from exporter.protocol.sasl import MECHANISMS
-from exporter.web.filters import SORTS
-from exporter.web.policy import ClientAuth
+from exporter.web.pages.filters import SORTS
+from exporter.web.policy.policy import ClientAuth
+from exporter.web.policy.server_context import _VERIFY
 from exporter.web.query import Sort
-from exporter.web.server_context import _VERIFY
 from exporter.web.survey import _SORTS
 from exporter.web.wording import HEALTH
 from tests.protocol.samples import endpoint
 
 ROOT = Path(__file__).parents[2]
-STYLE = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "exporter/web/static").glob("*.css"))
+STYLE = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "exporter/web/pages/static").glob("*.css"))
 
 
 def explained(members: type[StrEnum], page: str, form: str = "`{}`") -> list[StrEnum]:

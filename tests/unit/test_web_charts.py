@@ -6,7 +6,7 @@ import pytest
 
 from exporter.metrics.history import PastProbe
 from exporter.model import FailureReason, Leg, Phase, ProbeResult, Span
-from exporter.web.charts import HISTORY_HEIGHT, LOWEST, SCALE, columns, stack, strip, waterfall, way
+from exporter.web.pages.charts import HISTORY_HEIGHT, LOWEST, SCALE, columns, stack, strip, waterfall, way
 from tests.unit.results import ALL_PHASES, NOON, failure, spans, success
 
 

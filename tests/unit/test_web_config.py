@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from exporter.config.problems import ConfigurationError
-from exporter.web.cipher_suites import CIPHER_SUITES, TLS1_3
-from exporter.web.policy import ClientAuth, RateLimit, TlsSettings, WebConfig
-from exporter.web.policy_file import PolicyFile
-from exporter.web.policy_schema import (
+from exporter.web.policy.cipher_suites import CIPHER_SUITES, TLS1_3
+from exporter.web.policy.policy import ClientAuth, RateLimit, TlsSettings, WebConfig
+from exporter.web.policy.policy_file import PolicyFile
+from exporter.web.policy.policy_schema import (
     HttpServerSection,
     RateLimitSection,
     TlsServerSection,

@@ -7,7 +7,7 @@ import pytest
 import trustme
 from structlog.testing import capture_logs
 
-from exporter.web.policy_file import PolicyFile
+from exporter.web.policy.policy_file import PolicyFile
 from tests.unit.web_configuring import HASH, TLS, renew, write
 
 

@@ -8,7 +8,7 @@ import pytest
 from yarl import URL
 
 from exporter.model import FailureReason
-from exporter.web.documentation import CONTENTS, Documentation
+from exporter.web.pages.documentation import CONTENTS, Documentation
 from tests.unit.html_pages import Page, page_at
 from tests.unit.web import Client, served, store_with
 

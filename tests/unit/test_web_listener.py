@@ -10,9 +10,9 @@ import socket
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.web import connection as connection_module
-from exporter.web import listener as listener_module
-from exporter.web.listener import Listener
+from exporter.web.serving import connection as connection_module
+from exporter.web.serving import listener as listener_module
+from exporter.web.serving.listener import Listener
 from tests.unit.listening import REQUEST, serving
 
 

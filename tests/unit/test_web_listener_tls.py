@@ -11,9 +11,9 @@ import pytest
 import trustme
 from structlog.testing import capture_logs
 
-from exporter.web import listener as listener_module
-from exporter.web import policy_file as policy_module
-from exporter.web.listener import Listener
+from exporter.web.policy import policy_file as policy_module
+from exporter.web.serving import listener as listener_module
+from exporter.web.serving.listener import Listener
 from tests.unit.listening import HERE, Tls, serving
 
 

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from exporter.metrics.exposition import Format
 from exporter.model import Protocol
-from exporter.web import streaming
+from exporter.web.serving import streaming
 from tests.unit.results import endpoint, success
 from tests.unit.scraping import samples, value
 from tests.unit.web import Client, served, store_with

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from exporter.metrics.exposition import Format
-from exporter.web.negotiation import accepts_gzip, preferred_format
+from exporter.web.serving.negotiation import accepts_gzip, preferred_format
 
 TEXT, OPENMETRICS = Format.TEXT, Format.OPENMETRICS
 

@@ -7,7 +7,7 @@ import pytest
 from yarl import URL
 
 from exporter.model import CertificateProblem, FailureReason, Phase
-from exporter.web.pages import PAGE_LENGTH
+from exporter.web.pages.pages import PAGE_LENGTH
 from tests.unit.html_pages import page_at, path_of
 from tests.unit.results import (
     DAY,

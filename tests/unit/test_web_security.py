@@ -14,9 +14,9 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from exporter.web.application import create_application
-from exporter.web.policy import Policy, RateLimit, WebConfig
-from exporter.web.security import Security, TokenBucket
-from exporter.web.users import BusyError, Users
+from exporter.web.policy.policy import Policy, RateLimit, WebConfig
+from exporter.web.serving.security import Security, TokenBucket
+from exporter.web.serving.users import BusyError, Users
 from tests.clock import Clock
 from tests.unit.web import Client, store_with
 

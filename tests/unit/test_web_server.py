@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientConnectionError, ClientSession, UnixConnector, web
 
-from exporter.web import addresses
-from exporter.web.addresses import ListenAddress, ListenError
 from exporter.web.application import create_application
-from exporter.web.external_site import ExternalSite
-from exporter.web.server import serve
+from exporter.web.serving import addresses
+from exporter.web.serving.addresses import ListenAddress, ListenError
+from exporter.web.serving.external_site import ExternalSite
+from exporter.web.serving.server import serve
 from tests.unit.web import store_with
 
 

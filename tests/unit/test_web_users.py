@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import bcrypt
 import pytest
 
-from exporter.web.users import MAX_PENDING, MAX_REMEMBERED, BusyError, Users
+from exporter.web.serving.users import MAX_PENDING, MAX_REMEMBERED, BusyError, Users
 
 REAL = bcrypt.checkpw
 

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from exporter.model import LongTask
 from exporter.supervision import supervised
-from exporter.web.connection import HttpConnection
+from exporter.web.serving.connection import HttpConnection
 
 MAX_CONNECTIONS: Final = 512
 """Several Prometheus servers that scrape hundreds of targets by /probe, and some people; and half of the file

@@ -14,9 +14,9 @@ from typing import Any, Final
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from exporter.web.policy import ClientAuth, Policy, RateLimit
-from exporter.web.refusal import put_on_page
-from exporter.web.users import BusyError, Users
+from exporter.web.policy.policy import ClientAuth, Policy, RateLimit
+from exporter.web.serving.refusal import put_on_page
+from exporter.web.serving.users import BusyError, Users
 
 CHALLENGE: Final = 'Basic realm="mail-exporter", charset="UTF-8"'
 """RFC 7617 sections 2 and 2.1."""

@@ -1,7 +1,7 @@
 """The web configuration as values: TLS, users and rate limit of the interface.
 
 How a file becomes that, and how it is followed, stands in `policy_file`, and which keys it has in `policy_schema`; what
-is made of the values is the subject of `tls` and `security`.
+is made of the values is the subject of `server_context` and `security`.
 """
 
 from __future__ import annotations

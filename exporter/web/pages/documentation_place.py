@@ -10,4 +10,4 @@ from pathlib import Path
 def documentation_directory() -> Traversable:
     """In the package, or beside it where that was not built from it but is the checkout."""
     packaged = files("exporter").joinpath("documentation")
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "docs"
+    return packaged if packaged.is_dir() else Path(__file__).parents[3] / "docs"

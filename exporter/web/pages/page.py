@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
-
-from aiohttp import web
 
 NAVIGATION: tuple[tuple[str, str], ...] = (
     ("Endpoints", ""),
@@ -20,16 +17,6 @@ NAVIGATION: tuple[tuple[str, str], ...] = (
 
 ALWAYS = tuple(entry for entry in NAVIGATION if entry[1] not in ("flows", "domains"))
 """The same without flows and domains."""
-
-
-ROOT: Final = web.RequestKey("root", str)
-"""Where the root is, of a request whose own path does not tell."""
-
-
-def root_of(request: web.BaseRequest) -> str:
-    """The relative path from the requested page to the root. It works behind any proxy."""
-    depth = request.rel_url.raw_path.count("/") - 1
-    return request.get(ROOT) or "../" * depth or "./"
 
 
 def navigation(*, flows: bool, domains: bool) -> tuple[tuple[str, str], ...]:

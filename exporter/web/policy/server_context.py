@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from exporter.config.problems import MAX_PATH, quoted
-from exporter.web.cipher_suites import TLS1_3
-from exporter.web.policy import ClientAuth, TlsSettings
+from exporter.web.policy.cipher_suites import TLS1_3
+from exporter.web.policy.policy import ClientAuth, TlsSettings
 
 _VERIFY: Final = {
     ClientAuth.NONE: ssl.CERT_NONE,

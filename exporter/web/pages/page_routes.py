@@ -15,15 +15,16 @@ from aiohttp.typedefs import Handler
 
 from exporter.metrics.store import Store
 from exporter.web import query
-from exporter.web.negotiation import prefers_html
-from exporter.web.page import Page, navigation, root_of
-from exporter.web.refusal import is_for_the_api, put_in_json
-from exporter.web.streaming import Streamer
+from exporter.web.pages.page import Page, navigation
+from exporter.web.serving.negotiation import prefers_html
+from exporter.web.serving.prefix import root_of
+from exporter.web.serving.refusal import is_for_the_api, put_in_json
+from exporter.web.serving.streaming import Streamer
 from exporter.web.survey import survey
 
 if TYPE_CHECKING:
-    from exporter.web.documentation import Documentation
-    from exporter.web.pages import Pages
+    from exporter.web.pages.documentation import Documentation
+    from exporter.web.pages.pages import Pages
 
 HTML = "text/html; charset=utf-8"
 
@@ -176,15 +177,15 @@ def _put_in_words(request: web.Request, refusal: web.HTTPError) -> None:
 
 
 def _pages() -> tuple[Pages, Documentation]:
-    from exporter.web.documentation import Documentation  # noqa: PLC0415 - as below
-    from exporter.web.pages import Pages  # noqa: PLC0415 - it takes a tenth of a second and some megabytes
+    from exporter.web.pages.documentation import Documentation  # noqa: PLC0415 - as below
+    from exporter.web.pages.pages import Pages  # noqa: PLC0415 - it takes a tenth of a second and some megabytes
 
     return Pages(), Documentation()
 
 
 def _static(name: str, kind: str) -> Handler:
     """Serves a file of the package, which is read now."""
-    content = files("exporter.web").joinpath("static", name).read_bytes()
+    content = files("exporter.web.pages").joinpath("static", name).read_bytes()
     tag = hashlib.sha256(content).hexdigest()[:16]
 
     async def handle(request: web.Request) -> web.StreamResponse:

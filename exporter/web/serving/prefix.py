@@ -1,18 +1,26 @@
 """The prefix of every path, for an interface behind a proxy with another path.
 
-It is removed before anything else sees the request, and the links of pages are relative. So no other code needs it.
+It is removed before anything else sees the request, and the links of pages are relative: `root_of` says to what. So no
+other code needs it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from yarl import URL
 
-from exporter.web.page import ROOT
+ROOT: Final = web.RequestKey("root", str)
+"""Where the root is, of a request whose own path does not tell."""
+
+
+def root_of(request: web.BaseRequest) -> str:
+    """The relative path from the requested page to the root. It works behind any proxy."""
+    depth = request.rel_url.raw_path.count("/") - 1
+    return request.get(ROOT) or "../" * depth or "./"
 
 
 def take_off(prefix: str, make_request: Callable[..., web.BaseRequest]) -> Callable[..., web.BaseRequest]:

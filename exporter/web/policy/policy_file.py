@@ -21,9 +21,15 @@ from exporter.config.problems import ConfigurationError, Note, Problem, Reading,
 from exporter.config.sections import read_section
 from exporter.file_version import FileVersion, file_version
 from exporter.threads import in_own_thread
-from exporter.web.policy import ClientAuth, Policy, RateLimit, TlsSettings, WebConfig
-from exporter.web.policy_schema import HEADERS, HttpServerSection, RateLimitSection, TlsServerSection, WebConfigSection
-from exporter.web.server_context import TlsFileError, server_context, unreadable_files
+from exporter.web.policy.policy import ClientAuth, Policy, RateLimit, TlsSettings, WebConfig
+from exporter.web.policy.policy_schema import (
+    HEADERS,
+    HttpServerSection,
+    RateLimitSection,
+    TlsServerSection,
+    WebConfigSection,
+)
+from exporter.web.policy.server_context import TlsFileError, server_context, unreadable_files
 
 CHECK_INTERVAL: Final = 1.0
 """Seconds between two looks at the files."""

@@ -22,14 +22,15 @@ from exporter.metrics.label_text import escaped
 from exporter.metrics.record import unfold
 from exporter.metrics.store import Snapshot
 from exporter.model import CertificateFacts, Failure, ProbeResult, TlsFacts
-from exporter.web import links, roundup, wording
-from exporter.web.charts import HISTORY_HEIGHT, Bar, Strip, columns, stack, strip, waterfall, way
-from exporter.web.documentation import DocumentationPage
-from exporter.web.filters import choices
-from exporter.web.ninety_days import ninety_days
-from exporter.web.page import Page
+from exporter.web import wording
+from exporter.web.pages import links, roundup
+from exporter.web.pages.charts import HISTORY_HEIGHT, Bar, Strip, columns, stack, strip, waterfall, way
+from exporter.web.pages.documentation import DocumentationPage
+from exporter.web.pages.filters import choices
+from exporter.web.pages.ninety_days import ninety_days
+from exporter.web.pages.page import Page
+from exporter.web.pages.rendering import Renderer
 from exporter.web.query import Selection
-from exporter.web.rendering import Renderer
 from exporter.web.survey import Survey
 
 PAGE_LENGTH: Final = 100

@@ -15,7 +15,7 @@ from aiohttp import hdrs, web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.typedefs import Handler
 
-from exporter.web.refusal import put_on_page
+from exporter.web.serving.refusal import put_on_page
 
 HEAD_TIMEOUT: Final = 10.0
 """Seconds from the first octet of a request, or from the connection, to the end of the request's head."""

@@ -13,7 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from exporter.metrics.endpoint_state import Health
 from exporter.model import Endpoint, Phase
-from exporter.web import charts, links, wording
+from exporter.web import wording
+from exporter.web.pages import charts, links
 
 SLICE_SIZE: Final = 8 * 1024
 """Characters of a page after which other tasks run: about a millisecond's work."""
@@ -30,7 +31,7 @@ class Renderer:
 
     def __init__(self) -> None:
         environment = Environment(
-            loader=PackageLoader("exporter.web"),
+            loader=PackageLoader("exporter.web.pages"),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,

@@ -15,15 +15,15 @@ from aiohttp import web
 
 from exporter.model import LongTask
 from exporter.supervision import supervised
-from exporter.web.addresses import Listening, Place, listen_at
-from exporter.web.connection import tell_connection
-from exporter.web.listener import Listener
-from exporter.web.policy import Policy
-from exporter.web.prefix import stay_inside, take_off
-from exporter.web.security import Security
+from exporter.web.policy.policy import Policy
+from exporter.web.serving.addresses import Listening, Place, listen_at
+from exporter.web.serving.connection import tell_connection
+from exporter.web.serving.listener import Listener
+from exporter.web.serving.prefix import stay_inside, take_off
+from exporter.web.serving.security import Security
 
 if TYPE_CHECKING:
-    from exporter.web.policy_file import PolicyFile
+    from exporter.web.policy.policy_file import PolicyFile
 
 SHUTDOWN_TIMEOUT = 1.0
 """Seconds for running answers when the program ends: enough for a scrape, and little of the 5 s it has."""

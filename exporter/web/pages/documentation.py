@@ -17,7 +17,7 @@ from typing import Final
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from exporter.web.documentation_place import documentation_directory
+from exporter.web.pages.documentation_place import documentation_directory
 
 EXAMPLE: Final = "config.example.yaml"
 

@@ -17,8 +17,8 @@ from pydantic import Field
 
 from exporter.config.problems import did_you_mean, quoted
 from exporter.config.schema_fields import FilePath, PlainText, Section, Text, key
-from exporter.web.cipher_suites import CIPHER_SUITES
-from exporter.web.policy import ClientAuth
+from exporter.web.policy.cipher_suites import CIPHER_SUITES
+from exporter.web.policy.policy import ClientAuth
 
 MAX_COST = 16
 """The cost of a bcrypt hash: five seconds on a machine of 2020. Each step doubles it, and it cannot be interrupted."""

@@ -16,8 +16,8 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from exporter.web.negotiation import prefers_html
-from exporter.web.page import root_of
+from exporter.web.serving.negotiation import prefers_html
+from exporter.web.serving.prefix import root_of
 
 _STYLE: Final = (
     "body{margin:3rem auto;padding:0 1rem;max-width:40rem;font:16px/1.5 system-ui,sans-serif;overflow-wrap:break-word}"

@@ -20,7 +20,7 @@ from typing import Protocol
 import structlog
 from aiohttp import hdrs, web
 
-from exporter.web.negotiation import accepts_gzip
+from exporter.web.serving.negotiation import accepts_gzip
 
 CONCURRENT_BODIES = 8
 """Several Prometheus servers and some people. More would only finish later, each."""
