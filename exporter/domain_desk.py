@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.config.configuration import Domain, Following
 from exporter.domains.posture.memory import DomainMemory, read, written
-from exporter.metrics.domain_state import DomainStates, Judged
+from exporter.metrics.domain_state import DomainStates
 from exporter.model import Endpoint
 from exporter.net.dns.resolve import Resolver
 from exporter.schedule.job import Job
@@ -65,7 +65,7 @@ class DomainDesk:
         told = [following.domain for following in followings if self._shard.holds(following.domain)]
         for former in self._memories.keys() - {domain.name for domain in judged}:
             del self._memories[former]
-        self._states.configure((Judged(each.name, each.interval, each.labels) for each in judged), told)
+        self._states.configure(judged, told)
         if self._runner is None:
             if not followings and not judged:
                 return {}

@@ -8,7 +8,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import click
 from rich.console import Console
@@ -85,23 +85,14 @@ class _Watch(FlowStates):
         self.changed = asyncio.Event()
         self.configure((flow,))
 
-    def settled(self, settled: Settled) -> None:
-        super().settled(settled)
-        self.changed.set()
-
-    def in_flight(self, flow: str, mx: str, count: int) -> None:
-        super().in_flight(flow, mx, count)
-        self.changed.set()
-
-    def newest(self, flow: str, arrived_at: float | None) -> None:
-        super().newest(flow, arrived_at)
+    def keep(self, state: FlowState, **changes: Any) -> None:
+        super().keep(state, **changes)
         self.changed.set()
 
     def held_up(self, flow: str, mx: str, why: str) -> None:
         super().held_up(flow, mx, why)
         if why:
             click.echo(f"{flow}{f' by {mx}' if mx else ''}: {why}", err=True)
-        self.changed.set()
 
 
 async def _run_once(flow: Flow, configuration: Configuration, watch: _Watch) -> tuple[FlowState, ...]:

@@ -68,12 +68,9 @@ class DomainRunner:
             self._followers[following.domain] = follower
             look = partial(self._look, follower)
             self._enter(known, (LOOKS, following.domain), following, following.refresh, look)
-        former, self._domains = self._domains, {domain.name: domain for domain in domains}
+        self._domains = {domain.name: domain for domain in domains}
         for domain in self._domains.values():
             self._enter(known, (JUDGEMENTS, domain.name), domain, domain.interval, partial(self._judge_once, domain))
-        for name in former.keys() - self._domains.keys():
-            if self._judge is not None:
-                self._judge.forget(name)
 
     def jobs(self) -> tuple[Job, ...]:
         """The looks and judgements to run. If settings change, a new job replaces the old one, and is due at once."""

@@ -77,10 +77,6 @@ class Judge:
         self._has_route = has_route
         self.memories: dict[str, DomainMemory] = {} if memories is None else memories
 
-    def forget(self, domain: str) -> None:
-        """Forget a domain that is no longer judged."""
-        self.memories.pop(domain, None)
-
     async def judge(self, settings: Domain, connection: Connections = uncounted) -> DomainReport:
         """Judge a domain now. Only cancellation raises an exception.
 

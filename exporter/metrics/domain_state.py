@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from exporter.config.configuration import Domain
 from exporter.metrics.label_text import label_pairs
 from exporter.model import DomainReport
 
@@ -50,15 +51,6 @@ class FollowedState:
         return label_pairs([("domain", self.domain)])
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """The configuration of a judged domain, as far as metrics need it."""
-
-    name: str
-    interval: float
-    labels: Mapping[str, str]
-
-
 MAX_HISTORY = 20
 """The most reports of a domain that are kept for its page."""
 
@@ -70,7 +62,7 @@ class DomainStates:
         self._domains: dict[str, DomainState] = {}
         self._followed: dict[str, FollowedState | None] = {}
 
-    def configure(self, judged: Iterable[Judged], followed: Iterable[str]) -> None:
+    def configure(self, judged: Iterable[Domain], followed: Iterable[str]) -> None:
         """Use these domains from now on. The state of domains that stay is kept."""
         before, self._domains = self._domains, {}
         for each in judged:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from exporter.metrics.histogram import PROBE_BUCKETS, Histogram
+from exporter.metrics.histogram import PROBE_BUCKETS, Histogram, counted
 from exporter.metrics.history import FLAPPING, NO_HISTORY, History, KeptFailure, PastProbe
 from exporter.metrics.label_text import label_pairs
 from exporter.metrics.metric import ADDRESS_LABEL, ENDPOINT_LABELS
@@ -94,8 +94,7 @@ def advance(state: EndpointState, result: ProbeResult, shared: Shared) -> Endpoi
     record = fold(result, state.latest, shared)
     failures = state.failures
     if record.failure is not None:
-        key = (record.failure.reason, record.failure.phase)
-        failures = MappingProxyType({**failures, key: failures.get(key, 0) + 1})
+        failures = counted(failures, (record.failure.reason, record.failure.phase))
     return EndpointState(
         endpoint=state.endpoint,
         labels=state.labels,

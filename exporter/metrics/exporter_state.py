@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
-from exporter.metrics.histogram import DELAY_BUCKETS, SCRAPE_BUCKETS, Histogram
+from exporter.metrics.histogram import DELAY_BUCKETS, SCRAPE_BUCKETS, Histogram, counted
 from exporter.model import LongTask, Protocol, SkipReason, TokenOutcome
 
 
@@ -33,9 +33,15 @@ class TokenState:
     expires_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+_NO_TOKEN: Final = TokenState(MappingProxyType(dict.fromkeys(TokenOutcome, 0)))
+
+
+@dataclass(slots=True)
 class ExporterState:
     """All that is known of the exporter itself at one moment.
+
+    `ExporterFigures` changes the one that it keeps, so that nothing is copied until somebody looks. All values are
+    immutable.
 
     Attributes:
         endpoints: How many there are of each protocol.
@@ -54,98 +60,84 @@ class ExporterState:
     """
 
     build: BuildInfo
-    endpoints: Mapping[Protocol, int]
-    skipped: Mapping[SkipReason, int]
-    start_delay: Histogram
-    lag: Histogram
-    scrapes: Histogram
-    probes_in_flight: int
-    reload_successful: bool | None
-    reloaded_at: float | None
-    reload_problems: tuple[str, ...]
-    files: tuple[str, ...]
-    shard: int
-    total_shards: int
-    tokens: Mapping[str, TokenState]
     started_at: float
-    task_failures: Mapping[LongTask, int]
-    log_lines_dropped: int
-    web_config_successful: bool | None
+    endpoints: Mapping[Protocol, int] = field(default_factory=lambda: MappingProxyType(dict.fromkeys(Protocol, 0)))
+    skipped: Mapping[SkipReason, int] = field(default_factory=lambda: MappingProxyType(dict.fromkeys(SkipReason, 0)))
+    start_delay: Histogram = field(default_factory=lambda: Histogram.empty(DELAY_BUCKETS))
+    lag: Histogram = field(default_factory=lambda: Histogram.empty(DELAY_BUCKETS))
+    scrapes: Histogram = field(default_factory=lambda: Histogram.empty(SCRAPE_BUCKETS))
+    probes_in_flight: int = 0
+    reload_successful: bool | None = None
+    reloaded_at: float | None = None
+    reload_problems: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    shard: int = 0
+    total_shards: int = 1
+    tokens: Mapping[str, TokenState] = field(default_factory=lambda: MappingProxyType({}))
+    task_failures: Mapping[LongTask, int] = field(default_factory=lambda: MappingProxyType(dict.fromkeys(LongTask, 0)))
+    log_lines_dropped: int = 0
+    web_config_successful: bool | None = None
 
 
 class ExporterFigures:
-    """Is told what the exporter does, and counts it. A snapshot is only made when somebody looks.
-
-    Attributes:
-        endpoints: How many there are of each protocol.
-    """
+    """Is told what the exporter does, and counts it. A snapshot is only made when somebody looks."""
 
     def __init__(self, build: BuildInfo, started_at: float, lines_dropped: Callable[[], int]) -> None:
-        self.endpoints: Mapping[Protocol, int] = MappingProxyType(dict.fromkeys(Protocol, 0))
-        self._build = build
-        self._started_at = started_at
+        self._state = ExporterState(build, started_at)
         self._lines_dropped = lines_dropped
-        self._skipped = dict.fromkeys(SkipReason, 0)
-        self._task_failures = dict.fromkeys(LongTask, 0)
-        self._tokens: dict[str, TokenState] = {}
-        self._start_delay = self._lag = Histogram.empty(DELAY_BUCKETS)
-        self._scrapes = Histogram.empty(SCRAPE_BUCKETS)
-        self._in_flight = 0
-        self._shard = (0, 1)
-        self._reload_successful: bool | None = None
-        self._reloaded_at: float | None = None
-        self._reload_problems: tuple[str, ...] = ()
-        self._files: tuple[str, ...] = ()
-        self._web_config_successful: bool | None = None
+
+    def set_endpoints(self, endpoints: Mapping[Protocol, int]) -> None:
+        """Says how many endpoints there are of each protocol."""
+        self._state.endpoints = MappingProxyType({protocol: endpoints.get(protocol, 0) for protocol in Protocol})
 
     def configure_tokens(self, credentials: Sequence[str]) -> None:
         """Replaces the credentials that tokens are got for. Those that stay keep their counts."""
-        self._tokens = {name: self._tokens.get(name, _NO_TOKEN) for name in credentials}
+        known = self._state.tokens
+        self._state.tokens = MappingProxyType({name: known.get(name, _NO_TOKEN) for name in credentials})
 
     def token_requested(self, credentials: str, outcome: TokenOutcome) -> None:
         """Counts a request for a token."""
-        state = self._tokens.get(credentials)
-        if state is not None:
-            requests = MappingProxyType({**state.requests, outcome: state.requests[outcome] + 1})
-            self._tokens[credentials] = replace(state, requests=requests)
+        known = self._state.tokens.get(credentials)
+        if known is not None:
+            self._set_token(credentials, replace(known, requests=counted(known.requests, outcome)))
 
     def token_held(self, credentials: str, expires_at: float | None) -> None:
         """Says when the token in use expires, a Unix timestamp; `None` if nobody knows, or there is none."""
-        state = self._tokens.get(credentials)
-        if state is not None:
-            self._tokens[credentials] = replace(state, expires_at=expires_at)
+        known = self._state.tokens.get(credentials)
+        if known is not None:
+            self._set_token(credentials, replace(known, expires_at=expires_at))
 
     def skipped(self, reason: SkipReason) -> None:
         """Counts a probe that was due but not started."""
-        self._skipped[reason] += 1
+        self._state.skipped = counted(self._state.skipped, reason)
 
     def web_config_reloaded(self, successful: bool) -> None:
         """Says how taking in the web configuration went, the first time included."""
-        self._web_config_successful = successful
+        self._state.web_config_successful = successful
 
     def task_failed(self, task: LongTask) -> None:
         """Counts a failure of something that runs all the time."""
-        self._task_failures[task] += 1
+        self._state.task_failures = counted(self._state.task_failures, task)
 
     def observe_start_delay(self, seconds: float) -> None:
         """Notes how much later than scheduled a probe was started."""
-        self._start_delay = self._start_delay.observe(seconds)
+        self._state.start_delay = self._state.start_delay.observe(seconds)
 
     def observe_lag(self, seconds: float) -> None:
         """Notes how late the event loop ran what was due."""
-        self._lag = self._lag.observe(seconds)
+        self._state.lag = self._state.lag.observe(seconds)
 
     def observe_scrape(self, seconds: float) -> None:
         """Notes how long it took to produce `/metrics`."""
-        self._scrapes = self._scrapes.observe(seconds)
+        self._state.scrapes = self._state.scrapes.observe(seconds)
 
     def set_in_flight(self, probes: int) -> None:
         """Says how many probes are running."""
-        self._in_flight = probes
+        self._state.probes_in_flight = probes
 
     def set_shard(self, shard: int, total_shards: int) -> None:
         """Says which of how many shards this process is; without it, it is the only one."""
-        self._shard = shard, total_shards
+        self._state.shard, self._state.total_shards = shard, total_shards
 
     def reloaded(
         self, *, successful: bool, at: float, problems: tuple[str, ...] = (), files: tuple[str, ...] = ()
@@ -158,33 +150,13 @@ class ExporterFigures:
             problems: What is wrong with it, for people.
             files: The files that it was read from, if it is in force.
         """
-        self._reload_successful, self._reload_problems = successful, problems
+        self._state.reload_successful, self._state.reload_problems = successful, problems
         if successful:
-            self._reloaded_at, self._files = at, files
+            self._state.reloaded_at, self._state.files = at, files
 
     def snapshot(self) -> ExporterState:
         """This moment, for as long as the caller holds it."""
-        shard, total_shards = self._shard
-        return ExporterState(
-            build=self._build,
-            endpoints=self.endpoints,
-            skipped=MappingProxyType(self._skipped.copy()),
-            start_delay=self._start_delay,
-            lag=self._lag,
-            scrapes=self._scrapes,
-            probes_in_flight=self._in_flight,
-            reload_successful=self._reload_successful,
-            reloaded_at=self._reloaded_at,
-            reload_problems=self._reload_problems,
-            files=self._files,
-            shard=shard,
-            total_shards=total_shards,
-            tokens=MappingProxyType(self._tokens.copy()),
-            started_at=self._started_at,
-            task_failures=MappingProxyType(self._task_failures.copy()),
-            log_lines_dropped=self._lines_dropped(),
-            web_config_successful=self._web_config_successful,
-        )
+        return replace(self._state, log_lines_dropped=self._lines_dropped())
 
-
-_NO_TOKEN: Final = TokenState(MappingProxyType(dict.fromkeys(TokenOutcome, 0)))
+    def _set_token(self, credentials: str, token: TokenState) -> None:
+        self._state.tokens = MappingProxyType({**self._state.tokens, credentials: token})

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
-from exporter.metrics.histogram import FLOW_BUCKETS, Histogram
+from exporter.metrics.histogram import FLOW_BUCKETS, Histogram, counted
 from exporter.metrics.label_text import label_pairs
 from exporter.model import Flow, Outcome, Removal, Settled
 
@@ -84,10 +84,9 @@ class FlowStates:
         if state is None:
             return
         delivered = settled.outcome is Outcome.DELIVERED
-        counts = {**state.outcomes, settled.outcome: state.outcomes[settled.outcome] + 1}
-        self._states[settled.flow, settled.mx] = replace(
+        self.keep(
             state,
-            outcomes=MappingProxyType(counts),
+            outcomes=counted(state.outcomes, settled.outcome),
             durations=state.durations if settled.took is None else state.durations.observe(settled.took),
             latest=settled,
             last_success_at=settled.settled_at if delivered else state.last_success_at,
@@ -98,20 +97,19 @@ class FlowStates:
         """A message was removed from a mailbox."""
         state = self._state(flow, mx)
         if state is not None:
-            counts = MappingProxyType({**state.removed, kind: state.removed[kind] + 1})
-            self._states[flow, mx] = replace(state, removed=counts)
+            self.keep(state, removed=counted(state.removed, kind))
 
     def in_flight(self, flow: str, mx: str, count: int) -> None:
         """This many messages are in flight now."""
         state = self._state(flow, mx)
         if state is not None:
-            self._states[flow, mx] = replace(state, in_flight=count)
+            self.keep(state, in_flight=count)
 
     def newest(self, flow: str, arrived_at: float | None) -> None:
         """The newest message that a flow awaits arrived at this Unix time; `None` if there is none."""
         state = self._state(flow, "")
         if state is not None:
-            self._states[flow, ""] = replace(state, newest_at=arrived_at, searched=True)
+            self.keep(state, newest_at=arrived_at, searched=True)
 
     def forgotten(self, flow: str, mx: str) -> None:
         """The flow has no such MX host any more."""
@@ -121,7 +119,7 @@ class FlowStates:
         """A flow cannot work for this reason; empty if it can again."""
         state = self._state(flow, mx)
         if state is not None:
-            self._states[flow, mx] = replace(state, held_up=why)
+            self.keep(state, held_up=why)
 
     def snapshot(self) -> tuple[FlowState, ...]:
         """The states at this moment, in the order of the configuration."""
@@ -138,6 +136,10 @@ class FlowStates:
         """An initial state, for a flow whose MX hosts were not looked up yet; empty if there is no such flow."""
         flow = self._flows.get(name)
         return () if flow is None else (FlowState(flow, "", _labels(flow, "")),)
+
+    def keep(self, state: FlowState, **changes: Any) -> None:
+        """Something was found: keep the state with these changes."""
+        self._states[state.flow.name, state.mx] = replace(state, **changes)
 
     def _state(self, name: str, mx: str) -> FlowState | None:
         flow = self._flows.get(name)

@@ -1,4 +1,4 @@
-"""A histogram as an immutable value: observing returns a new one.
+"""Histograms and counters as immutable values: observing or counting returns a new one.
 
 Ten thousand endpoints have one each, so the counts are packed; and as a value it can be read by a scrape that takes its
 time while probes go on. How it is written out is the exposition's business.
@@ -7,8 +7,13 @@ time while probes go on. How it is written out is the exposition's business.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass
 from struct import Struct
+from types import MappingProxyType
+from typing import TypeVar
+
+Key = TypeVar("Key")
 
 PROBE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Seconds. The lowest is for a server on the same machine. The middle is for a server across an ocean with a login
@@ -63,3 +68,8 @@ class Histogram:
     @property
     def count(self) -> int:
         return self.counts[-1]
+
+
+def counted(counts: Mapping[Key, int], key: Key) -> Mapping[Key, int]:
+    """The counts with one more of a key."""
+    return MappingProxyType({**counts, key: counts.get(key, 0) + 1})

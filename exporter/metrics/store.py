@@ -20,7 +20,7 @@ from exporter.metrics.exporter_state import BuildInfo, ExporterFigures, Exporter
 from exporter.metrics.flow_state import FlowState, FlowStates
 from exporter.metrics.record import Shared
 from exporter.metrics.remembering import EndpointMemory, Remembered, server_of
-from exporter.model import Endpoint, ProbeResult, Protocol, RosterChange, Series
+from exporter.model import Endpoint, ProbeResult, RosterChange, Series
 
 HeldBack: TypeAlias = Mapping[tuple[str, str, Series | None], float]
 """The seconds until each paused login is tried again, by username, host and endpoint; `None` stands for all of them."""
@@ -126,7 +126,7 @@ class Store:
 
     def _count(self) -> None:
         protocols = {state.endpoint.name: state.endpoint.protocol for state in self._states.values()}
-        self.exporter.endpoints = MappingProxyType(dict.fromkeys(Protocol, 0) | Counter(protocols.values()))
+        self.exporter.set_endpoints(Counter(protocols.values()))
 
     def _configured(self, endpoint: Endpoint, known: EndpointState | None) -> EndpointState:
         """The state of an endpoint that is new, or other than it was.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
-from exporter.metrics.domain_state import DomainStates, FollowedState, Judged
+from exporter.config.configuration import Domain
+from exporter.metrics.domain_state import DomainStates, FollowedState
 from exporter.metrics.flow_state import FlowStates
 from exporter.model import (
     Arrival,
@@ -82,7 +83,7 @@ def _refused(flow: str, sent_at: float) -> Settled:
 def judge(domains: DomainStates, now: float) -> None:
     """One domain that passes, one that fails in many ways, one that is new; and two that are followed."""
     domains.configure(
-        [Judged(name, 3600.0, {"team": "mail"}) for name in ("example.com", LONG_DOMAIN, "new.example")],
+        [Domain(name, (), labels={"team": "mail"}) for name in ("example.com", LONG_DOMAIN, "new.example")],
         ["example.org", "away.example"],
     )
     good = DomainReport("example.com", now - 60.0, 1.5, MappingProxyType(dict.fromkeys(DomainCheck, True)))

@@ -8,8 +8,9 @@ from types import MappingProxyType
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from exporter.config.configuration import Domain
 from exporter.metrics.domain_rows import DOMAIN_METRICS, FOLLOWED_METRICS
-from exporter.metrics.domain_state import DomainStates, FollowedState, Judged
+from exporter.metrics.domain_state import DomainStates, FollowedState
 from exporter.metrics.exporter_state import BuildInfo
 from exporter.metrics.exposition import Format, expose
 from exporter.metrics.store import Store
@@ -51,7 +52,7 @@ REPORT = DomainReport(
 def store() -> Store:
     made = Store(BuildInfo("1", "3", "o"))
     made.domains.configure(
-        [Judged("example.com", 3600.0, {"team": "mail"}), Judged("new.example", 60.0, {})], ["f.example"]
+        [Domain("example.com", (), labels={"team": "mail"}), Domain("new.example", (), interval=60.0)], ["f.example"]
     )
     made.domains.judged(REPORT)
     made.domains.followed(
