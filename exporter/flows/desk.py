@@ -13,12 +13,12 @@ from typing import Final
 import structlog
 from cachetools import FIFOCache
 
-from exporter.flows import signature
-from exporter.flows.headers import Headers
 from exporter.flows.ledger import Ledger, Moment
-from exporter.flows.matching import addresses
-from exporter.flows.message import HEADER, SUBJECT
-from exporter.flows.signature import MessageToken
+from exporter.flows.messages import signature
+from exporter.flows.messages.headers import Headers
+from exporter.flows.messages.matching import addresses
+from exporter.flows.messages.message import HEADER, SUBJECT
+from exporter.flows.messages.signature import MessageToken
 from exporter.metrics.flow_state import FlowStates
 from exporter.model import MIN_FLOW_KEY, Flow, Flows, Outcome, Secret, SecretSource, Settled
 from exporter.threads import in_own_thread

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import structlog
 
 from exporter.flows.desk import Desk
-from exporter.flows.reader import MailboxReader
+from exporter.flows.reading.reader import MailboxReader
 from exporter.flows.sending import send
 from exporter.metrics.flow_state import FlowStates
 from exporter.model import Endpoint, FailureReason, Flow, Flows, Outcome, Protocol, Proxy

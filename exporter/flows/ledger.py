@@ -14,12 +14,12 @@ from typing import Final
 
 from cachetools import FIFOCache
 
-from exporter.flows import signature
-from exporter.flows.bounces import Bounce
-from exporter.flows.headers import read_headers
-from exporter.flows.hops import read_hops
-from exporter.flows.message_judging import Copy, judge
-from exporter.flows.signature import MessageToken
+from exporter.flows.messages import signature
+from exporter.flows.messages.bounces import Bounce
+from exporter.flows.messages.headers import read_headers
+from exporter.flows.messages.hops import read_hops
+from exporter.flows.messages.message_judging import Copy, judge
+from exporter.flows.messages.signature import MessageToken
 from exporter.model import BLAMED, Flow, Leg, MessageFault, Outcome, Settled
 
 MAX_IN_FLIGHT: Final = 10

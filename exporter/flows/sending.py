@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from exporter.flows import message, signature, status_codes
 from exporter.flows.desk import Desk
 from exporter.flows.ledger import InFlight, Ledger
+from exporter.flows.messages import message, signature, status_codes
 from exporter.model import Endpoint, FailureReason, Flow, Outcome, Phase, Secret, Sending
 from exporter.protocol.errands.hand_over import Submission, hand_over
 from exporter.visiting.visit import Inside, Visited, Visitor

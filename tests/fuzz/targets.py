@@ -18,16 +18,16 @@ from exporter.config.configuration import Configuration
 from exporter.config.document import read_document
 from exporter.config.load import parse
 from exporter.config.problems import ConfigurationError
-from exporter.flows import signature
-from exporter.flows.authentication import authentication_results
-from exporter.flows.bounces import read_bounce
-from exporter.flows.headers import decoded, read_headers
-from exporter.flows.hops import read_hops
-from exporter.flows.matching import matches
-from exporter.flows.message_judging import Copy
-from exporter.flows.message_judging import judge as judge_message
-from exporter.flows.mime import UnreadableMessage, parts
-from exporter.flows.spam_scores import spam_scores
+from exporter.flows.messages import signature
+from exporter.flows.messages.authentication import authentication_results
+from exporter.flows.messages.bounces import read_bounce
+from exporter.flows.messages.headers import decoded, read_headers
+from exporter.flows.messages.hops import read_hops
+from exporter.flows.messages.matching import matches
+from exporter.flows.messages.message_judging import Copy
+from exporter.flows.messages.message_judging import judge as judge_message
+from exporter.flows.messages.mime import UnreadableMessage, parts
+from exporter.flows.messages.spam_scores import spam_scores
 from exporter.metrics.history_format import DamagedHistoryError, read_history
 from exporter.model import Awaited, Encryption, Mechanism, Protocol, Secret, StapleStatus
 from exporter.net.dns.system_names import parse_hosts, parse_resolv_conf

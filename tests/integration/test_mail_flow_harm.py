@@ -22,8 +22,8 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.flows import message, signature
-from exporter.flows.signature import MessageToken
+from exporter.flows.messages import message, signature
+from exporter.flows.messages.signature import MessageToken
 from exporter.model import Secret
 from tests.servers import mail_filter as treat
 from tests.servers.exporter import COMMAND, Exporter, exporter_running

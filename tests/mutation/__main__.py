@@ -44,8 +44,9 @@ FOLDERS = {
         ["protocol/test_*.py", "unit/test_starttls_situations.py"],
     ),
     "flows": Judges(
-        [f"flows/{name}.py" for name in ("alterations", "assignment", "authentication", "bounces", "hops")]
-        + [f"flows/{name}.py" for name in ("ledger", "matching", "message_judging", "spam_scores", "status_codes")],
+        [f"flows/messages/{name}.py" for name in ("alterations", "authentication", "bounces", "hops", "matching")]
+        + [f"flows/messages/{name}.py" for name in ("message_judging", "spam_scores", "status_codes")]
+        + ["flows/ledger.py", "flows/reading/assignment.py"],
         ["unit/test_flow_*.py", "property/test_flow_properties.py"],
     ),
     "domains": Judges(

@@ -97,7 +97,7 @@ KNOWN: Final[Mapping[tuple[str, str, str, str], str]] = {
         "0.0 <= took < found_after",
     ): "At the limit both are the same number.",
     (
-        "exporter/flows/bounces.py",
+        "exporter/flows/messages/bounces.py",
         "_action",
         "1",
         "2",

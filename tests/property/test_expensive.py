@@ -24,13 +24,13 @@ from exporter.domains.posture.spf_macros import shortened
 from exporter.domains.posture.spf_record import parse_spf
 from exporter.domains.posture.sts_policy import parse_policy, parse_sts_record, parse_tls_rpt
 from exporter.domains.tags import RecordError, almost
-from exporter.flows.authentication import authentication_results
-from exporter.flows.bounces import read_bounce
-from exporter.flows.headers import decoded, read_headers
-from exporter.flows.hops import read_hops
-from exporter.flows.matching import matches
-from exporter.flows.mime import UnreadableMessage, parts
-from exporter.flows.spam_scores import spam_scores
+from exporter.flows.messages.authentication import authentication_results
+from exporter.flows.messages.bounces import read_bounce
+from exporter.flows.messages.headers import decoded, read_headers
+from exporter.flows.messages.hops import read_hops
+from exporter.flows.messages.matching import matches
+from exporter.flows.messages.mime import UnreadableMessage, parts
+from exporter.flows.messages.spam_scores import spam_scores
 from exporter.metrics.history_format import DamagedHistoryError, read_history
 from exporter.model import Awaited, Secret, Source
 from exporter.protocol import oauth2

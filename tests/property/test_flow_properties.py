@@ -5,17 +5,17 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.flows import signature
-from exporter.flows.authentication import authentication_results
-from exporter.flows.bounces import read_bounce
-from exporter.flows.headers import decoded, read_headers
-from exporter.flows.hops import read_hops
-from exporter.flows.matching import matches
-from exporter.flows.message_judging import Copy, judge
-from exporter.flows.mime import UnreadableMessage, parts
-from exporter.flows.signature import MessageToken
-from exporter.flows.spam_scores import SCANNERS, spam_scores
-from exporter.flows.status_codes import reason
+from exporter.flows.messages import signature
+from exporter.flows.messages.authentication import authentication_results
+from exporter.flows.messages.bounces import read_bounce
+from exporter.flows.messages.headers import decoded, read_headers
+from exporter.flows.messages.hops import read_hops
+from exporter.flows.messages.matching import matches
+from exporter.flows.messages.message_judging import Copy, judge
+from exporter.flows.messages.mime import UnreadableMessage, parts
+from exporter.flows.messages.signature import MessageToken
+from exporter.flows.messages.spam_scores import SCANNERS, spam_scores
+from exporter.flows.messages.status_codes import reason
 from exporter.model import Awaited, Secret
 from tests.unit.flow_samples import FLOW, KEY, NOW, TEXT, arrived
 from tests.unit.test_flow_authentication import GMAIL

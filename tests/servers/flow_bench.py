@@ -21,8 +21,9 @@ from exporter.demo.post import Folder, PostOffice, Route
 from exporter.demo.servers import LOOPBACK, SESSIONS, listening
 from exporter.demo.site import Behaviour, Quota, Site
 from exporter.demo.wire import Wire
-from exporter.flows import flow_runner, imap_reading, ledger, pace, reader
+from exporter.flows import flow_runner, ledger
 from exporter.flows.flow_runner import FlowRunner
+from exporter.flows.reading import imap_reading, pace, reader
 from exporter.metrics.flow_state import FlowState, FlowStates
 from exporter.model import (
     Credentials,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from exporter.flows import message, signature
-from exporter.flows.signature import MessageToken
+from exporter.flows.messages import message, signature
+from exporter.flows.messages.signature import MessageToken
 from exporter.model import (
     Credentials,
     Encryption,

@@ -5,10 +5,10 @@ from quopri import encodestring
 
 import pytest
 
-from exporter.flows.alterations import alteration
-from exporter.flows.headers import read_headers
-from exporter.flows.message import body
-from exporter.flows.mime import MAX_MESSAGE
+from exporter.flows.messages.alterations import alteration
+from exporter.flows.messages.headers import read_headers
+from exporter.flows.messages.message import body
+from exporter.flows.messages.mime import MAX_MESSAGE
 from tests.unit.flow_samples import TEXT, arrived, sent
 
 HEAD, _, BODY = sent().partition(b"\r\n\r\n")

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.flows import desk, signature
-from exporter.flows.assignment import INBOX, Assignment
+from exporter.flows import desk
 from exporter.flows.desk import Desk
 from exporter.flows.ledger import GRACE, InFlight, Ledger
-from exporter.flows.message_judging import Copy
-from exporter.flows.watched_mailboxes import WINDOW, WatchedMailbox
+from exporter.flows.messages import signature
+from exporter.flows.messages.message_judging import Copy
+from exporter.flows.reading.assignment import INBOX, Assignment
+from exporter.flows.reading.watched_mailboxes import WINDOW, WatchedMailbox
 from exporter.metrics.flow_state import FlowStates
 from exporter.model import Awaited, Expected, Flow, Flows, Outcome, Receiving, Removal, Settled
 from tests.unit.flow_samples import FLOW, IMAP, KEY, NOW, arrived

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from exporter.flows.authentication import MAX_BEGIN, MAX_FIELDS, MAX_PARSED, authentication_results
-from exporter.flows.headers import read_headers
+from exporter.flows.messages.authentication import MAX_BEGIN, MAX_FIELDS, MAX_PARSED, authentication_results
+from exporter.flows.messages.headers import read_headers
 from exporter.model import AuthMethod, AuthResult
 
 GMAIL = (

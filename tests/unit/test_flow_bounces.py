@@ -5,7 +5,7 @@ from quopri import encodestring
 
 import pytest
 
-from exporter.flows.bounces import MAX_BLOCKS, Bounce, read_bounce
+from exporter.flows.messages.bounces import MAX_BLOCKS, Bounce, read_bounce
 from exporter.model import Secret
 from tests.unit.flow_samples import KEY, TEXT, TOKEN, sent
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.flows import message, signature
-from exporter.flows.signature import MessageToken
+from exporter.flows.messages import message, signature
+from exporter.flows.messages.signature import MessageToken
 from exporter.model import Outcome, Protocol, Secret
 from tests.servers.flow_bench import KEY, Bench, flow_bench, until
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.flows.headers import MAX_FIELDS, decoded, read_headers
+from exporter.flows.messages.headers import MAX_FIELDS, decoded, read_headers
 
 
 def test_fields_are_unfolded_and_found_in_any_case() -> None:

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from exporter.flows.dates import date_of_arrival
-from exporter.flows.headers import read_headers
-from exporter.flows.hops import MAX_HOPS, read_hops
+from exporter.flows.messages.dates import date_of_arrival
+from exporter.flows.messages.headers import read_headers
+from exporter.flows.messages.hops import MAX_HOPS, read_hops
 from exporter.model import Arrival, Hop
 from tests.unit.flow_samples import NOW, arrived
 

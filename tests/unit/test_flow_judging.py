@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.flows.message_judging import Copy, judge
+from exporter.flows.messages.message_judging import Copy, judge
 from exporter.model import AuthMethod, AuthResult, Expected, Flow, MessageFault, Outcome
 from tests.unit.flow_samples import FLOW, NOW, TEXT, arrived
 from tests.unit.test_flow_authentication import GMAIL

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.flows import signature
-from exporter.flows.bounces import Bounce
 from exporter.flows.ledger import GRACE, MAX_IN_FLIGHT, MAX_REMEMBERED, InFlight, Ledger, Moment, Standing
-from exporter.flows.message_judging import Copy
-from exporter.flows.signature import MessageToken
+from exporter.flows.messages import signature
+from exporter.flows.messages.bounces import Bounce
+from exporter.flows.messages.message_judging import Copy
+from exporter.flows.messages.signature import MessageToken
 from exporter.model import Leg, Outcome, Settled
 from tests.unit.flow_samples import FLOW, KEY, NOW, arrived, sent
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.flows import matching
-from exporter.flows.dates import internal_date
-from exporter.flows.headers import read_headers
-from exporter.flows.matching import MAX_COMMENTS, MAX_FIELDS, literal, matches
+from exporter.flows.messages import matching
+from exporter.flows.messages.dates import internal_date
+from exporter.flows.messages.headers import read_headers
+from exporter.flows.messages.matching import MAX_COMMENTS, MAX_FIELDS, literal, matches
 from exporter.model import Awaited
 
 REPORT = b"From: Backup <backup@db1.example.com>\r\nSubject: Nightly backup finished on db1\r\n\r\n"

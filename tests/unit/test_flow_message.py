@@ -6,9 +6,9 @@ from email.policy import default
 
 import pytest
 
-from exporter.flows import message, signature
-from exporter.flows.alterations import new_subject
-from exporter.flows.headers import read_headers
+from exporter.flows.messages import message, signature
+from exporter.flows.messages.alterations import new_subject
+from exporter.flows.messages.headers import read_headers
 from tests.unit.flow_samples import KEY, NOW, TEXT, TOKEN, sent
 
 OF_MIME = ("MIME-Version", "Content-Type", "Content-Transfer-Encoding")

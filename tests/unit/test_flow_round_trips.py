@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from exporter.demo.post import Folder, Letter, Route
 from exporter.demo.site import Behaviour
 from exporter.flows import desk
-from exporter.flows.watched_mailboxes import WINDOW
+from exporter.flows.reading.watched_mailboxes import WINDOW
 from exporter.model import Awaited, Expected, Flow, Flows, Outcome, Protocol, Receiving, Secret
 from tests.servers.flow_bench import KEY, Bench, Bend, Told, flow_bench, straight, until
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.flows import signature
-from exporter.flows.signature import TOKEN_LENGTH, MessageToken
+from exporter.flows.messages import signature
+from exporter.flows.messages.signature import TOKEN_LENGTH, MessageToken
 from exporter.model import Secret
 
 KEY = Secret(b"0123456789abcdef")

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.flows.headers import read_headers
-from exporter.flows.spam_scores import spam_scores
+from exporter.flows.messages.headers import read_headers
+from exporter.flows.messages.spam_scores import spam_scores
 
 
 @pytest.mark.parametrize(

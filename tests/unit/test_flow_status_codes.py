@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.flows.status_codes import reason
+from exporter.flows.messages.status_codes import reason
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 
 from exporter.demo import imap_mailbox
 from exporter.demo.post import Route
-from exporter.flows import message, signature
-from exporter.flows.signature import MessageToken
+from exporter.flows.messages import message, signature
+from exporter.flows.messages.signature import MessageToken
 from exporter.model import Awaited, Flow, Outcome, Protocol, Receiving
 from tests.servers.flow_bench import KEY, Bench, flow_bench, until
 

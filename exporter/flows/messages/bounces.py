@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
-from exporter.flows import signature, status_codes
-from exporter.flows.headers import Headers, read_headers, text
-from exporter.flows.mime import UnreadableMessage, parts
-from exporter.flows.signature import MessageToken
+from exporter.flows.messages import signature, status_codes
+from exporter.flows.messages.headers import Headers, read_headers, text
+from exporter.flows.messages.mime import UnreadableMessage, parts
+from exporter.flows.messages.signature import MessageToken
 from exporter.model import Secret
 
 MAX_WORDS: Final = 300

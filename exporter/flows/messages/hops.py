@@ -10,7 +10,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from exporter.flows.headers import Headers
+from exporter.flows.messages.headers import Headers
 from exporter.model import Hop
 
 MAX_HOPS: Final = 100

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from exporter.flows.assignment import Assignment
-from exporter.flows.dates import internal_date
 from exporter.flows.desk import Desk
-from exporter.flows.headers import read_headers
-from exporter.flows.imap_mailboxes import NEWEST, ImapMailboxes
-from exporter.flows.imap_taking import ImapTaking
 from exporter.flows.ledger import GRACE, Moment
-from exporter.flows.matching import literal, matches
-from exporter.flows.message import HEADER, SUBJECT
-from exporter.flows.pace import LEAST_PAUSE, Pace
-from exporter.flows.watched_mailboxes import WINDOW, WatchedMailbox
+from exporter.flows.messages.dates import internal_date
+from exporter.flows.messages.headers import read_headers
+from exporter.flows.messages.matching import literal, matches
+from exporter.flows.messages.message import HEADER, SUBJECT
+from exporter.flows.reading.assignment import Assignment
+from exporter.flows.reading.imap_mailboxes import NEWEST, ImapMailboxes
+from exporter.flows.reading.imap_taking import ImapTaking
+from exporter.flows.reading.pace import LEAST_PAUSE, Pace
+from exporter.flows.reading.watched_mailboxes import WINDOW, WatchedMailbox
 from exporter.model import FailureReason, Flow
 from exporter.protocol import imap_command
 from exporter.protocol.dialogue import DialogueError

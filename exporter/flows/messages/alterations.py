@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from exporter.flows import message
-from exporter.flows.headers import Headers, decoded, text
-from exporter.flows.mime import Part, UnreadableMessage, parts
+from exporter.flows.messages import message
+from exporter.flows.messages.headers import Headers, decoded, text
+from exporter.flows.messages.mime import Part, UnreadableMessage, parts
 
 MAX_SHOWN: Final = 40
 """The most octets of a difference to show."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from exporter.flows.desk import Desk
 from exporter.flows.ledger import Ledger, Moment
-from exporter.flows.watched_mailboxes import WINDOW, WatchedMailbox
+from exporter.flows.reading.watched_mailboxes import WINDOW, WatchedMailbox
 from exporter.model import Endpoint, Flow
 
 INBOX: Final = "INBOX"

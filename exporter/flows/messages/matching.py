@@ -6,7 +6,7 @@ import re
 from email.utils import getaddresses
 from typing import Final
 
-from exporter.flows.headers import Headers, decoded
+from exporter.flows.messages.headers import Headers, decoded
 from exporter.model import Awaited
 
 _LITERAL: Final = re.compile(r"[^*?]+")

@@ -6,15 +6,15 @@ from typing import Final
 
 from cachetools import FIFOCache
 
-from exporter.flows.assignment import INBOX, Assignment
-from exporter.flows.bounces import may_be_bounce, read_bounce
-from exporter.flows.dates import date_of_arrival
 from exporter.flows.desk import Desk, Ours
-from exporter.flows.headers import Headers, read_headers
 from exporter.flows.ledger import InFlight, Ledger, Standing
-from exporter.flows.matching import matches
-from exporter.flows.message_judging import Copy
-from exporter.flows.mime import MAX_MESSAGE
+from exporter.flows.messages.bounces import may_be_bounce, read_bounce
+from exporter.flows.messages.dates import date_of_arrival
+from exporter.flows.messages.headers import Headers, read_headers
+from exporter.flows.messages.matching import matches
+from exporter.flows.messages.message_judging import Copy
+from exporter.flows.messages.mime import MAX_MESSAGE
+from exporter.flows.reading.assignment import INBOX, Assignment
 from exporter.model import FailureReason, Removal, Settled
 from exporter.protocol.dialogue import DialogueError
 from exporter.protocol.errands.mailbox import look_at_maildrop

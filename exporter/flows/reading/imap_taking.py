@@ -6,17 +6,17 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from exporter.flows.assignment import Assignment
-from exporter.flows.bounces import may_be_bounce, read_bounce
-from exporter.flows.dates import internal_date
 from exporter.flows.desk import Desk, Ours
-from exporter.flows.headers import read_headers
-from exporter.flows.imap_mailboxes import ImapMailboxes
 from exporter.flows.ledger import InFlight, Ledger, Standing
-from exporter.flows.matching import matches
-from exporter.flows.message_judging import Copy
-from exporter.flows.signature import MessageToken
-from exporter.flows.watched_mailboxes import WatchedMailbox
+from exporter.flows.messages.bounces import may_be_bounce, read_bounce
+from exporter.flows.messages.dates import internal_date
+from exporter.flows.messages.headers import read_headers
+from exporter.flows.messages.matching import matches
+from exporter.flows.messages.message_judging import Copy
+from exporter.flows.messages.signature import MessageToken
+from exporter.flows.reading.assignment import Assignment
+from exporter.flows.reading.imap_mailboxes import ImapMailboxes
+from exporter.flows.reading.watched_mailboxes import WatchedMailbox
 from exporter.model import Removal
 from exporter.protocol.errands import find
 from exporter.protocol.errands.find import Fetched

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from exporter.flows.headers import Headers
+from exporter.flows.messages.headers import Headers
 from exporter.model import AuthMethod, AuthResult
 
 MAX_FIELDS: Final = 20

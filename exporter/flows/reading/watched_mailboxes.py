@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from exporter.flows.signature import MessageToken
+from exporter.flows.messages.signature import MessageToken
 from exporter.model import Flow
 from exporter.protocol.errands.mailboxes import Opened
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from exporter.flows.headers import Headers
+from exporter.flows.messages.headers import Headers
 
 SCANNERS: Final = ("spamassassin", "rspamd", "microsoft", "barracuda")
 """Values of the label `scanner`."""

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from exporter.flows.assignment import Assignment
-from exporter.flows.watched_mailboxes import WatchedMailbox
+from exporter.flows.reading.assignment import Assignment
+from exporter.flows.reading.watched_mailboxes import WatchedMailbox
 
 CLOSELY: Final = 15.0
 """Seconds after sending in which the server is polled even if it supports IDLE: Dovecot reports half a second late."""

@@ -9,9 +9,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
-from exporter.flows.assignment import Assignment
 from exporter.flows.desk import Desk
-from exporter.flows.watched_mailboxes import WatchedMailbox
+from exporter.flows.reading.assignment import Assignment
+from exporter.flows.reading.watched_mailboxes import WatchedMailbox
 from exporter.model import FailureReason
 from exporter.protocol.dialogue import Dialogue, DialogueError
 from exporter.protocol.errands import find

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from exporter.flows.headers import Headers
-from exporter.flows.hops import read_hops
+from exporter.flows.messages.headers import Headers
+from exporter.flows.messages.hops import read_hops
 
 
 def internal_date(written: str) -> float | None:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from exporter.flows.alterations import alteration, new_subject
-from exporter.flows.authentication import authentication_results
-from exporter.flows.headers import read_headers
-from exporter.flows.hops import read_hops
-from exporter.flows.spam_scores import spam_scores
+from exporter.flows.messages.alterations import alteration, new_subject
+from exporter.flows.messages.authentication import authentication_results
+from exporter.flows.messages.headers import read_headers
+from exporter.flows.messages.hops import read_hops
+from exporter.flows.messages.spam_scores import spam_scores
 from exporter.model import Arrival, Expected, Flow, MessageFault, Outcome
 
 PRECEDENCE: Final = (

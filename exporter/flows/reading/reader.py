@@ -7,12 +7,12 @@ from typing import Final
 
 import structlog
 
-from exporter.flows.assignment import Assignment
 from exporter.flows.desk import Desk
-from exporter.flows.imap_reading import ImapReading
 from exporter.flows.ledger import GRACE
-from exporter.flows.pace import AT_REST, MAX_PAUSE, SHARE_ELSEWHERE, Pace
-from exporter.flows.pop3_reading import Maildrop, Pop3Reading
+from exporter.flows.reading.assignment import Assignment
+from exporter.flows.reading.imap_reading import ImapReading
+from exporter.flows.reading.pace import AT_REST, MAX_PAUSE, SHARE_ELSEWHERE, Pace
+from exporter.flows.reading.pop3_reading import Maildrop, Pop3Reading
 from exporter.model import Endpoint, FailureReason, Flow, Protocol
 from exporter.visiting.visit import Inside, Visitor
 
