@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import time
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Any
 
 import dns.rdatatype
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from exporter.cli import main
 from exporter.demo.domain_hosts import HEALTHY
@@ -32,9 +31,6 @@ from exporter.visiting.logins import Logins
 from exporter.visiting.visit import Visitor
 
 AT_ONCE = 4
-
-# A command's loop may end before a connection to one of the demo's servers is closed. The process would end with it.
-pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
 
 NOT_SHOWN = frozenset({Is.INTERNAL_ERROR, Is.NO_ROUTE, Is.DNSSEC_UNKNOWN, Is.DANE_UNKNOWN, Is.DANE_WITHDRAWN})
 """Problems that need a bug, a machine without IPv6, a resolver that is not trusted, or an earlier state."""
@@ -96,19 +92,13 @@ async def test_nothing_leads_out_of_the_machine() -> None:
     assert isinstance(outcome, Absent)
 
 
-def invoked(*arguments: str) -> Result:
-    result = CliRunner().invoke(main, arguments)
-    gc.collect()  # so that what the loop left behind is complained of here, where that is allowed for
-    return result
-
-
 async def test_commands_beside_the_demo_see_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handshakes, "TIMEOUT", PATIENCE)
     async with demo_domains() as staged:
         monkeypatch.setenv(VARIABLE, str(staged.directory))
 
         async def told(*command: str) -> tuple[int, Any]:
-            result = await asyncio.to_thread(invoked, *command, "--json")
+            result = await asyncio.to_thread(CliRunner().invoke, main, [*command, "--json"])
             return result.exit_code, result.stdout
 
         code, text = await told("domain", HEALTHY)
@@ -128,7 +118,7 @@ async def test_a_source_that_cannot_be_asked_is_told_of_before_the_rest_is_probe
     async with demo_domains() as staged:
         monkeypatch.setenv(VARIABLE, str(staged.directory))
         # "bogus.example" has no answer to any question.
-        result = await asyncio.to_thread(invoked, "probe", "bogus.example")
+        result = await asyncio.to_thread(CliRunner().invoke, main, ["probe", "bogus.example"])
     assert (2, True) == (result.exit_code, "bogus.example: mx could not be asked: " in result.stderr)
 
 

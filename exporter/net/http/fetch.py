@@ -24,6 +24,7 @@ from exporter.net.detours import NO_DETOURS, Detours
 from exporter.net.dns.resolve import AddressResolver, ResolveError
 from exporter.net.dns.system_names import normal_address
 from exporter.net.http.http_failures import Broken, TooLargeError, explained, whole
+from exporter.net.http.http_session import http_session
 from exporter.threads import computed
 
 MAX_REDIRECTS = 3
@@ -200,11 +201,8 @@ class Fetcher:
         if normal_address(host) is not None and (told := objection(host, (host,))) is not None:
             raise FetchError(Lost.NOT_ALLOWED, f"is not asked: {told}")
         names = _JudgedNames(self._names, objection, self._detours)
-        # Without force_close, the session aborts its connection when it closes. With it, the connection would wait for
-        # the server's goodbye, and a command's event loop ends before that.
-        connector = aiohttp.TCPConnector(ssl=context, resolver=names, use_dns_cache=False)
-        session = aiohttp.ClientSession(
-            connector=connector,
+        session = http_session(
+            {"ssl": context, "resolver": names, "use_dns_cache": False},
             cookie_jar=aiohttp.DummyCookieJar(),
             # The caller limits the time.
             timeout=aiohttp.ClientTimeout(total=None),
@@ -214,7 +212,7 @@ class Fetcher:
         # Without compression, a small response cannot expand to a huge one.
         headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "mail-exporter"}
         try:
-            async with session, session.get(url, headers=headers, allow_redirects=False) as response:
+            async with session as client, client.get(url, headers=headers, allow_redirects=False) as response:
                 if response.status in _REDIRECTIONS and "Location" in response.headers:
                     return response.headers["Location"]
                 if response.status != _OK:

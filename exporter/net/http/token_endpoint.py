@@ -19,6 +19,7 @@ import aiohttp
 
 from exporter.model import OAuth2Client, TokenOutcome
 from exporter.net.http.http_failures import Broken, TooLargeError, explained, whole
+from exporter.net.http.http_session import http_session
 from exporter.protocol.oauth2 import Material, TokenAnswer, TokenError, TokenRequest, token_answer, token_request
 from exporter.threads import in_own_thread
 
@@ -75,16 +76,16 @@ async def _exchange(url: str, request: TokenRequest, context: ssl.SSLContext | N
     }
     if request.authorization is not None:
         headers["Authorization"] = request.authorization.reveal().decode()
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector() if context is None else aiohttp.TCPConnector(ssl=context),
+    session = http_session(
+        {} if context is None else {"ssl": context},
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=TIMEOUT),
         auto_decompress=False,
     )
     # A redirection would carry the secrets to another server.
     async with (
-        session,
-        session.post(
+        session as client,
+        client.post(
             url, data=request.body.reveal(), headers=headers, proxy=_proxy(url), allow_redirects=False
         ) as response,
     ):
