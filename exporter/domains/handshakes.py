@@ -44,7 +44,6 @@ class HandshakeResult:
         reason: Why the handshake failed or did not begin; `None` if it succeeded.
         phase: The phase of that failure.
         detail: The reason in words, for people.
-        starttls: Whether STARTTLS is offered; `None` if this is unknown, or TLS comes first.
         chain: The certificates that were presented, in DER, with the server's own first.
         problems: The certificate's problems for senders that do not use DANE.
         not_before: Unix time when the server's own certificate begins.
@@ -55,7 +54,6 @@ class HandshakeResult:
     reason: FailureReason | None
     phase: Phase | None = None
     detail: str = ""
-    starttls: bool | None = None
     chain: tuple[bytes, ...] = ()
     problems: tuple[CertificateProblem, ...] = ()
     not_before: float | None = None
@@ -99,7 +97,6 @@ class Handshakes:
             reason=None if failure is None else failure.reason,
             phase=None if failure is None else failure.phase,
             detail="" if failure is None else f"{failure.reason} ({failure.phase}): {failure.detail}",
-            starttls=result.facts.starttls_offered,
             chain=visited.chain if failure is None else (),
             problems=() if tls is None else tuple(each for each in tls.problems if each.fails),
             not_before=None if leaf is None else leaf.not_before,

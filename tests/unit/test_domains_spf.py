@@ -9,7 +9,7 @@ from ipaddress import ip_address
 import pytest
 
 from exporter.domains.posture.spf_evaluation import Ask, Judgement, SpfResult, Told, _can_be_asked, check_host
-from exporter.domains.posture.spf_macros import MAX_DOMAIN, SenderIdentity, shortened
+from exporter.domains.posture.spf_macros import MAX_DOMAIN, SenderIdentity, expand, shortened
 from exporter.domains.posture.spf_record import MAX_RECORD, parse_spf
 from exporter.domains.tags import RecordError
 
@@ -164,3 +164,35 @@ def test_a_record_may_be_as_long_as_an_answer(more: int) -> None:
 def test_a_macro_keeps_a_part_at_least(count: str, good: bool) -> None:
     with nullcontext() if good else pytest.raises(RecordError, match="keeps no parts"):
         parse_spf(f"v=spf1 a:%{{d{count}}}.test -all")
+
+
+@pytest.mark.parametrize(
+    ("text", "expanded"),
+    [
+        ("%{s}", "strong-bad@email.example.com"),
+        ("%{o}", "email.example.com"),
+        ("%{d}", "email.example.com"),
+        ("%{d4}", "email.example.com"),
+        ("%{d1}", "com"),
+        ("%{dr}", "com.example.email"),
+        ("%{d2r}", "example.email"),
+        ("%{l}", "strong-bad"),
+        ("%{l-}", "strong.bad"),
+        ("%{lr-}", "bad.strong"),
+        ("%{S}", "strong-bad%40email.example.com"),
+        ("%{ir}.%{v}._spf.%{d2}", "3.2.0.192.in-addr._spf.example.com"),
+        ("%{lr-}.lp.%{ir}.%{v}._spf.%{d2}", "bad.strong.lp.3.2.0.192.in-addr._spf.example.com"),
+        ("%{d2}.trusted-domains.example.net", "example.com.trusted-domains.example.net"),
+    ],
+)
+def test_macros_expand_as_in_the_examples_of_the_rfc(text: str, expanded: str) -> None:
+    """Section 7.4, and 7.3 for capitals."""
+    session = SenderIdentity(ip_address("192.0.2.3"), "strong-bad@email.example.com", "mx.example.com")
+    assert expanded == expand(text, "email.example.com", session, "unknown")
+
+
+def test_the_address_of_ipv6_expands_to_nibbles() -> None:
+    """Section 7.4."""
+    session = SenderIdentity(ip_address("2001:db8::cb01"), "strong-bad@email.example.com", "mx.example.com")
+    nibbles = "1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2"
+    assert f"{nibbles}.ip6._spf.example.com" == expand("%{ir}.%{v}._spf.%{d2}", "email.example.com", session, "unknown")

@@ -81,7 +81,7 @@ async def _dane(here: Examination, host: MailHost, address: str) -> tuple[bool, 
     if not pins.published:
         able, detail = _opportunistic(await here.shown(place, address, host.name))
         return able, f"no TLSA records count; {detail}"
-    shown = await presented(here, host, place, address, pins.base)
+    shown = await presented(here, place, address, pins.base)
     if not shown.shown.chain:
         return False, f"TLSA records ask for TLS: {shown.shown.detail}"
     if not pins.usable:

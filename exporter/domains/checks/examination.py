@@ -40,7 +40,6 @@ class MailHost:
     """A host with its addresses.
 
     Attributes:
-        preference: The preference of an MX host.
         found: The answers about A and AAAA records.
         permitted: Addresses that we may connect to and that this machine has a route to.
         refused: Addresses that we may not connect to.
@@ -48,7 +47,6 @@ class MailHost:
     """
 
     name: str
-    preference: int
     found: tuple[Found, ...]
     permitted: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
@@ -164,8 +162,8 @@ class Examination:
         """The MX hosts of the domain."""
         return await self.shared("mx", self._exchange)
 
-    async def host(self, name: str, preference: int = 0) -> MailHost:
-        return await self.shared(("host", name), lambda: self._host(name, preference))
+    async def host(self, name: str) -> MailHost:
+        return await self.shared(("host", name), lambda: self._host(name))
 
     async def shown(
         self, place: MailService, address: str, server_name: str, key_type: KeyType | None = None
@@ -188,23 +186,19 @@ class Examination:
         if is_null_mx(records):
             return MailExchange(found, tuple(records), implicit=False, hosts=())
         implicit = not records and not found.failure
-        named = [(self.domain, 0)] if implicit else [(each.host, each.preference) for each in records if each.host]
-        best: dict[str, int] = {}
-        for name, preference in named:
-            best.setdefault(name, preference)
-        hosts = await asyncio.gather(*(self.host(name, preference) for name, preference in [*best.items()][:MAX_HOSTS]))
+        named = dict.fromkeys([self.domain] if implicit else [each.host for each in records if each.host])
+        hosts = await asyncio.gather(*map(self.host, [*named][:MAX_HOSTS]))
         if implicit and not any(each.rdatas for each in hosts[0].found):
             hosts = []
         return MailExchange(found, tuple(records), implicit, tuple(hosts))
 
-    async def _host(self, name: str, preference: int) -> MailHost:
+    async def _host(self, name: str) -> MailHost:
         found = await asyncio.gather(*(self.find(name, kind) for kind in ("AAAA", "A")))
         known = [address for each in found for address in addresses(each)[:MAX_ADDRESSES]]
         permitted = self.rule.permitted(name, known)
         routed = tuple(address for address in permitted if self.has_route(address))
         return MailHost(
             name,
-            preference,
             tuple(found),
             permitted=routed,
             refused=tuple(address for address in known if address not in permitted),

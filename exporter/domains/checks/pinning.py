@@ -52,7 +52,6 @@ class Pinned:
 class Presented:
     """What one address presented: with all kinds of keys allowed, and for each kind of key."""
 
-    host: MailHost
     place: MailService
     address: str
     shown: HandshakeResult
@@ -96,7 +95,7 @@ async def _pinned(here: Examination, host: MailHost, port: int) -> Pinned:
     return Pinned(DnssecStatus.SECURE if bases else DnssecStatus.INSECURE, host.name, insecure=insecure)
 
 
-async def presented(here: Examination, host: MailHost, place: MailService, address: str, server_name: str) -> Presented:
+async def presented(here: Examination, place: MailService, address: str, server_name: str) -> Presented:
     """Do two handshakes with one address: a normal one, and one for the other kind of key."""
     shown = await here.shown(place, address, server_name)
     kind = key_type(shown.chain)
@@ -105,12 +104,12 @@ async def presented(here: Examination, host: MailHost, place: MailService, addre
         other = await here.shown(place, address, server_name, _OTHER[kind])
         if key_type(other.chain) is _OTHER[kind]:
             by_kind.append((_OTHER[kind], other))
-    return Presented(host, place, address, shown, tuple(by_kind))
+    return Presented(place, address, shown, tuple(by_kind))
 
 
 async def all_presented(here: Examination, host: MailHost, place: MailService, server_name: str) -> list[Presented]:
     """As `presented`, for every address of a host."""
-    return await asyncio.gather(*(presented(here, host, place, each, server_name) for each in host.permitted))
+    return await asyncio.gather(*(presented(here, place, each, server_name) for each in host.permitted))
 
 
 async def weighed(

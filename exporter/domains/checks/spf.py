@@ -97,9 +97,7 @@ def _judge_record(here: Examination, records: list[str]) -> None:
 
 async def evaluate(here: Examination, address: str) -> Judgement:
     """Whether this address may send for the domain, with our own lookups."""
-    run = check_host(
-        SenderIdentity(ip_address(address), f"postmaster@{here.domain}", here.domain), here.domain, here.now
-    )
+    run = check_host(SenderIdentity(ip_address(address), f"postmaster@{here.domain}", here.domain), here.domain)
     try:
         ask = next(run)
         for _ in range(MAX_QUESTIONS):

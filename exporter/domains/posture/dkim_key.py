@@ -27,13 +27,11 @@ class DkimKey:
     """A parsed record.
 
     Attributes:
-        kind: `rsa` or `ed25519`.
         bits: The size of an RSA key; `None` for other keys and revoked ones.
         revoked: Whether the key is empty.
         testing: Whether receivers are asked to ignore the result (`t=y`).
     """
 
-    kind: str
     bits: int | None
     revoked: bool
     testing: bool
@@ -68,8 +66,8 @@ def parse_dkim(text: str) -> DkimKey:
     testing = "y" in tags.get("t", "").replace(" ", "").lower().split(":")
     data = re.sub(r"\s", "", tags["p"])
     if not data:
-        return DkimKey(kind, None, revoked=True, testing=testing)
-    return DkimKey(kind, _bits(kind, data), revoked=False, testing=testing)
+        return DkimKey(None, revoked=True, testing=testing)
+    return DkimKey(_bits(kind, data), revoked=False, testing=testing)
 
 
 def _bits(kind: str, data: str) -> int | None:

@@ -1,7 +1,8 @@
 """The evaluation of SPF (RFC 7208 section 4): would a receiver accept mail from this address for this domain?
 
 It is a generator: it yields questions to DNS, and the caller sends it the answers. So the RFC's test suite can test it
-without a network. It asks only for TXT, A, AAAA, MX and PTR records, within the limits below.
+without a network. It asks only for TXT, A, AAAA, MX and PTR records, within the limits below. It does not look up the
+text that `exp` names (section 6.2), because nobody would see it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from exporter.domains.posture.spf_record import (
     SpfMechanism,
     SpfRecord,
     Term,
-    is_explanation,
     is_spf,
     parse_spf,
 )
@@ -86,7 +86,6 @@ class Judgement:
         detail: For people: what decided the result.
         lookups: The number of terms that caused look-ups until the evaluation ended.
         void: The number of look-ups that found nothing.
-        explanation: The domain's explanation of a `fail`.
     """
 
     result: SpfResult = SpfResult.NONE
@@ -94,7 +93,6 @@ class Judgement:
     detail: str = ""
     lookups: int = 0
     void: int = 0
-    explanation: str = ""
 
 
 Evaluation = Generator[Ask, Told, SpfResult]
@@ -117,18 +115,17 @@ class _TempError(Exception):
     pass
 
 
-def check_host(session: SenderIdentity, domain: str, now: float = 0.0) -> Generator[Ask, Told, Judgement]:
+def check_host(session: SenderIdentity, domain: str) -> Generator[Ask, Told, Judgement]:
     """Evaluate SPF for a mail, as the function of this name in section 4 does.
 
     Args:
         session: The mail. An IPv4-mapped IPv6 address counts as an IPv4 address.
         domain: The sender's domain.
-        now: Unix time, for macros of explanations.
     """
     mapped = session.address.ipv4_mapped if isinstance(session.address, IPv6Address) else None
     if mapped is not None:
-        session = SenderIdentity(mapped, session.sender, session.helo, session.receiver)
-    run = _Run(session, now)
+        session = SenderIdentity(mapped, session.sender, session.helo)
+    run = _Run(session)
     try:
         run.judgement.result = yield from run.check(domain)
     except _PermError as error:
@@ -144,11 +141,10 @@ class _Run:
     """One evaluation, with its counts of look-ups."""
 
     session: SenderIdentity
-    now: float
     judgement: Judgement = field(default_factory=Judgement)
     validated: dict[str, str] = field(default_factory=dict)
 
-    def check(self, domain: str, *, included: bool = False) -> Evaluation:
+    def check(self, domain: str) -> Evaluation:
         """Find a domain's record and evaluate it (sections 4.3 to 4.7)."""
         if not _is_domain(domain):
             return SpfResult.NONE
@@ -164,24 +160,20 @@ class _Run:
             record = parse_spf(found[0])
         except RecordError as error:
             raise _PermError(SpfMistake.SYNTAX, f"{domain}: {error}") from None
-        return (yield from self.evaluate(record, domain, included=included))
+        return (yield from self.evaluate(record, domain))
 
-    def evaluate(self, record: SpfRecord, domain: str, *, included: bool) -> Evaluation:
+    def evaluate(self, record: SpfRecord, domain: str) -> Evaluation:
         """Evaluate the terms of a record (section 4.6)."""
         for term in record.terms:
             if (yield from self.matches(term, domain)):
-                result = _OF_QUALIFIER[term.qualifier]
                 self.judgement.detail = f"{term.text[:MAX_SHOWN]} of {domain}"
-                if result is SpfResult.FAIL and record.explanation and not included:
-                    yield from self.explain(record.explanation, domain)
-                return result
+                return _OF_QUALIFIER[term.qualifier]
         if not record.redirect:
             self.judgement.detail = f"no mechanism of {domain} matches"
             return SpfResult.NEUTRAL
         self.count_lookup(f"redirect={record.redirect[:MAX_SHOWN]}")
         target = yield from self.expand(record.redirect, domain)
-        # Section 6.1: the explanation comes from the target of the redirect.
-        result = yield from self.check(target, included=included)
+        result = yield from self.check(target)
         if result is SpfResult.NONE:
             raise _PermError(SpfMistake.MISSING, f"{domain} redirects to {target}, which has no SPF record")
         return result
@@ -216,7 +208,7 @@ class _Run:
 
     def include(self, target: str, domain: str) -> Generator[Ask, Told, bool]:
         """Whether an `include` matches, by the table in section 5.2."""
-        result = yield from self.check(target, included=True)
+        result = yield from self.check(target)
         if result is SpfResult.NONE:
             raise _PermError(SpfMistake.MISSING, f"{domain} includes {target}, which has no SPF record")
         return result is SpfResult.PASS
@@ -266,7 +258,7 @@ class _Run:
     def expand(self, text: str, domain: str) -> Generator[Ask, Told, str]:
         """Expand the macros of a domain-spec."""
         validated = (yield from self.validated_name(domain)) if needs_validated_name(text) else ""
-        return shortened(expand(text, domain, self.session, validated, self.now))
+        return shortened(expand(text, domain, self.session, validated))
 
     def validated_name(self, domain: str) -> Generator[Ask, Told, str]:
         """Section 7.3, the macro `p`: the domain itself, else a name below it, else any, else `unknown`."""
@@ -276,20 +268,6 @@ class _Run:
             below = [name for name in names if _is_below(name, domain)]
             self.validated[domain] = next(iter([*same, *below, *names]), "unknown")
         return self.validated[domain]
-
-    def explain(self, text: str, domain: str) -> Generator[Ask, Told, None]:
-        """Section 6.2. After any error there is no explanation."""
-        target = yield from self.expand(text, domain)
-        if not _can_be_asked(target):
-            return
-        told = yield Ask(target, "TXT")
-        if len(told.values) != 1 or not told.values[0].isascii():
-            return
-        words = told.values[0]
-        if not is_explanation(words):
-            return
-        validated = (yield from self.validated_name(domain)) if needs_validated_name(words) else ""
-        self.judgement.explanation = expand(words, domain, self.session, validated, self.now)
 
 
 def _is_domain(domain: str) -> bool:

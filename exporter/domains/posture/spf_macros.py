@@ -1,4 +1,4 @@
-"""Macros of SPF records (RFC 7208 section 7). Pure."""
+"""Macros of SPF records (RFC 7208 section 7), without those that are for explanations only. Pure."""
 
 from __future__ import annotations
 
@@ -23,18 +23,11 @@ class SenderIdentity:
 
     Attributes:
         sender: The reverse-path, or `postmaster` at the HELO name.
-        receiver: The host that judges, for explanations.
     """
 
     address: IPv4Address | IPv6Address
     sender: str
     helo: str
-    receiver: str = "unknown"
-
-    @property
-    def reversed(self) -> str:
-        """The address as a name below in-addr.arpa or ip6.arpa."""
-        return self.address.reverse_pointer
 
 
 def needs_validated_name(text: str) -> bool:
@@ -42,7 +35,7 @@ def needs_validated_name(text: str) -> bool:
     return "%{p" in text.lower()
 
 
-def expand(text: str, domain: str, session: SenderIdentity, validated: str, now: float) -> str:
+def expand(text: str, domain: str, session: SenderIdentity, validated: str) -> str:
     """The text with its macros replaced.
 
     Args:
@@ -50,13 +43,12 @@ def expand(text: str, domain: str, session: SenderIdentity, validated: str, now:
         domain: The domain that is being checked.
         session: The mail.
         validated: The value of `%{p}`.
-        now: Unix time.
     """
 
     def replaced(match: re.Match[str]) -> str:
         if match[5]:
             return _LITERAL[match[5]]
-        value = _value(match[1].lower(), domain, session, validated, now)
+        value = _value(match[1].lower(), domain, session, validated)
         parts = re.split(f"[{re.escape(match[4] or '.')}]", value)
         if match[3]:
             parts.reverse()
@@ -78,7 +70,7 @@ def shortened(domain: str) -> str:
     return domain[dot + 1 :] if dot >= 0 else domain.rpartition(".")[2]
 
 
-def _value(letter: str, domain: str, session: SenderIdentity, validated: str, now: float) -> str:
+def _value(letter: str, domain: str, session: SenderIdentity, validated: str) -> str:
     local, _, sender_domain = session.sender.rpartition("@")
     six = isinstance(session.address, IPv6Address)
     values = {
@@ -91,8 +83,5 @@ def _value(letter: str, domain: str, session: SenderIdentity, validated: str, no
         "p": validated,
         "v": "ip6" if six else "in-addr",
         "h": session.helo,
-        "c": str(session.address),
-        "r": session.receiver,
-        "t": str(int(now)),
     }
     return values[letter]

@@ -22,7 +22,6 @@ _VERSION = "v=spf1"
 
 _MACRO = r"%\{[slodiphcrtvSLODIPHCRTV][0-9]*r?[.\-+,/_=]*\}|%%|%_|%-"
 _MACRO_STRING = re.compile(rf"(?:{_MACRO}|[!-$&-~])*", re.IGNORECASE)
-_EXPLANATION = re.compile(rf"(?:{_MACRO}|[ -$&-~])*", re.IGNORECASE)
 _DOMAIN_END = re.compile(
     rf"(?:{_MACRO}|[!-$&-~])*"
     r"(?:\.(?:[0-9]*[a-z][a-z0-9]*|[a-z0-9]+-[a-z0-9-]*[a-z0-9])\.?"
@@ -89,22 +88,15 @@ class SpfRecord:
 
     Attributes:
         redirect: The domain of the modifier `redirect`, with macros; empty without this modifier.
-        explanation: The domain of the modifier `exp`, with macros; empty without this modifier.
     """
 
     terms: tuple[Term, ...]
     redirect: str = ""
-    explanation: str = ""
 
 
 def is_spf(text: str) -> bool:
     """Whether a TXT record is an SPF record (section 4.5): the version, followed by a space or the end."""
     return text[: len(_VERSION)].lower() == _VERSION and text[len(_VERSION) :][:1] in ("", " ")
-
-
-def is_explanation(text: str) -> bool:
-    """Whether the text of an explanation and its macros are well formed (section 6.2)."""
-    return _EXPLANATION.fullmatch(text) is not None
 
 
 def parse_spf(text: str) -> SpfRecord:
@@ -125,7 +117,7 @@ def parse_spf(text: str) -> SpfRecord:
             _modifier(modifier[1].lower(), modifier[2], word, modifiers)
         elif word:
             terms.append(_term(word))
-    return SpfRecord(tuple(terms), modifiers.get("redirect", ""), modifiers.get("exp", ""))
+    return SpfRecord(tuple(terms), modifiers.get("redirect", ""))
 
 
 def _modifier(name: str, value: str, word: str, known: dict[str, str]) -> None:
