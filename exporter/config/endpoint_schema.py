@@ -6,50 +6,10 @@ which keys are required, which exclude each other, and which value applies.
 
 from __future__ import annotations
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 
-from exporter.config.schema_fields import (
-    Address,
-    AllowedTarget,
-    Capability,
-    DomainName,
-    FilePath,
-    Fingerprint,
-    Helo,
-    Host,
-    InlineClientSecret,
-    InlinePassword,
-    InlineRefreshToken,
-    Interval,
-    Labels,
-    MailAddress,
-    Mailbox,
-    ModuleUrl,
-    Name,
-    OneAddresses,
-    OneEncryption,
-    OneIpFamily,
-    OneMechanism,
-    OneOAuth2Authentication,
-    OneOAuth2Provider,
-    OneProtocol,
-    OneSource,
-    OneTlsVersion,
-    PlainText,
-    Port,
-    ProxyUrl,
-    ReplyCode,
-    ReversePath,
-    Scope,
-    Section,
-    TargetHost,
-    Tenant,
-    Timeout,
-    TokenUrl,
-    Url,
-    VariableName,
-    key,
-)
+from exporter.config import schema_fields as kinds
+from exporter.config.schema_fields import Section, key
 
 _PASSWORDS = ("password_file", "password_env", "password")
 
@@ -59,49 +19,51 @@ class OAuth2Section(Section):
 
     model_config = ConfigDict(json_schema_extra={"required": ["provider"]})
 
-    provider: OneOAuth2Provider | None = key(
+    provider: kinds.OneOAuth2Provider | None = key(
         "Who gives the tokens. microsoft and google imply token_url and scope; custom is anybody else.", "microsoft"
     )
-    tenant: Tenant | None = key("microsoft: the directory, by its domain or id.", "contoso.onmicrosoft.com")
-    client_id: PlainText | None = key("The name of the client at the provider.", "00000000-0000-0000-0000-000000000000")
-    client_secret_file: FilePath | None = key(
+    tenant: kinds.Tenant | None = key("microsoft: the directory, by its domain or id.", "contoso.onmicrosoft.com")
+    client_id: kinds.PlainText | None = key(
+        "The name of the client at the provider.", "00000000-0000-0000-0000-000000000000"
+    )
+    client_secret_file: kinds.FilePath | None = key(
         "A file with the secret of the client, read again for every token. Relative to the configuration file.",
         "/run/secrets/contoso",
     )
-    client_secret_env: VariableName | None = key("An environment variable with it.", "CONTOSO_SECRET")
-    client_secret: InlineClientSecret | None = key("The secret of the client itself.", "correct~horse.battery")
-    authentication: OneOAuth2Authentication | None = key(
+    client_secret_env: kinds.VariableName | None = key("An environment variable with it.", "CONTOSO_SECRET")
+    client_secret: kinds.InlineClientSecret | None = key("The secret of the client itself.", "correct~horse.battery")
+    authentication: kinds.OneOAuth2Authentication | None = key(
         "How the secret is sent: in the header of HTTP's Basic scheme (the default of custom) or among the "
         "parameters of the request (the default of the others).",
         "client_secret_post",
     )
-    private_key_file: FilePath | None = key(
+    private_key_file: kinds.FilePath | None = key(
         "A PEM file with a private key, which signs requests instead of a client secret.", "/run/secrets/contoso.key"
     )
-    certificate_file: FilePath | None = key(
+    certificate_file: kinds.FilePath | None = key(
         "A PEM file with the certificate that the provider knows the private key by.", "contoso.pem"
     )
-    refresh_token_file: FilePath | None = key(
+    refresh_token_file: kinds.FilePath | None = key(
         "A file with a refresh token, by which a user lets the client in. It is never written to.",
         "/run/secrets/refresh-token",
     )
-    refresh_token_env: VariableName | None = key("An environment variable with it.", "REFRESH_TOKEN")
-    refresh_token: InlineRefreshToken | None = key("The refresh token itself.", "1//0correcthorse")
-    service_account_file: FilePath | None = key(
+    refresh_token_env: kinds.VariableName | None = key("An environment variable with it.", "REFRESH_TOKEN")
+    refresh_token: kinds.InlineRefreshToken | None = key("The refresh token itself.", "1//0correcthorse")
+    service_account_file: kinds.FilePath | None = key(
         "The JSON key file of a Google service account, instead of a client.", "/run/secrets/service-account.json"
     )
-    subject: PlainText | None = key(
+    subject: kinds.PlainText | None = key(
         "Whom the service account acts for; the username unless set.", "monitor@example.com"
     )
-    token_url: TokenUrl | None = key(
+    token_url: kinds.TokenUrl | None = key(
         "The token endpoint: needed for custom, and changed for the other providers.",
         "https://idp.example.com/oauth2/token",
     )
-    scope: Scope | None = key(
+    scope: kinds.Scope | None = key(
         "What the tokens are to be good for, separated by spaces; the provider's for mail unless set.",
         "https://outlook.office365.com/.default",
     )
-    ca_file: FilePath | None = key(
+    ca_file: kinds.FilePath | None = key(
         "PEM file of the authorities to trust at the token endpoint; the system's unless set.", "ca.pem"
     )
 
@@ -121,13 +83,13 @@ class CredentialsSection(Section):
         }
     )
 
-    username: PlainText | None = key("As the server knows the user.", "monitor@example.com")
-    password_file: FilePath | None = key(
+    username: kinds.PlainText | None = key("As the server knows the user.", "monitor@example.com")
+    password_file: kinds.FilePath | None = key(
         "A file with the password, read again for every login. Relative to the configuration file.",
         "/run/secrets/monitor",
     )
-    password_env: VariableName | None = key("An environment variable with the password.", "MONITOR_PASSWORD")
-    password: InlinePassword | None = key("The password itself.", "correct horse battery staple")
+    password_env: kinds.VariableName | None = key("An environment variable with the password.", "MONITOR_PASSWORD")
+    password: kinds.InlinePassword | None = key("The password itself.", "correct horse battery staple")
     oauth2: OAuth2Section | None = key(
         "Where access tokens come from, instead of a password.",
         {
@@ -145,17 +107,17 @@ class TlsSection(Section):
     verify: bool | None = key(
         "Whether a bad certificate fails the probe; it is judged and exported either way.", False, True
     )
-    server_name: Host | None = key(
+    server_name: kinds.Host | None = key(
         "The name to ask for (SNI) and to find in the certificate; the endpoint's host unless set.", "mail.example.com"
     )
-    ca_file: FilePath | None = key(
+    ca_file: kinds.FilePath | None = key(
         "PEM file of the authorities to trust; the system's unless set. Relative to the configuration file.", "ca.pem"
     )
-    min_version: OneTlsVersion | None = key("The lowest version of TLS to accept.", "TLSv1.3", "TLSv1.2")
-    client_cert_file: FilePath | None = key(
+    min_version: kinds.OneTlsVersion | None = key("The lowest version of TLS to accept.", "TLSv1.3", "TLSv1.2")
+    client_cert_file: kinds.FilePath | None = key(
         "PEM file with the certificate chain to present if asked for one.", "client.pem"
     )
-    client_key_file: FilePath | None = key(
+    client_key_file: kinds.FilePath | None = key(
         "PEM file with its private key, unless client_cert_file holds it.", "client.key"
     )
 
@@ -163,12 +125,12 @@ class TlsSection(Section):
 class ExpectSection(Section):
     """What a probe expects of the server."""
 
-    capabilities: list[Capability] | None = key(
+    capabilities: list[kinds.Capability] | None = key(
         "Capabilities that must be among those of the last EHLO, CAPABILITY or CAPA, in any case.",
         ["IDLE", "QUOTA"],
         [],
     )
-    fingerprints: list[Fingerprint] | None = key(
+    fingerprints: list[kinds.Fingerprint] | None = key(
         "SHA-256 of the certificates or public keys that the server may show: hexadecimal, with colons or without, or "
         "sha256/ and base64.",
         ["5D:1E:E6:8A:6B:3D:36:8B:9E:61:C8:75:83:C9:A9:4E:33:62:C4:A2:9A:3E:7E:66:04:8C:0D:2C:17:8D:5A:F5"],
@@ -179,55 +141,52 @@ class ExpectSection(Section):
 class DefaultsSection(Section):
     """Keys that apply to every endpoint that does not set them."""
 
-    protocol: OneProtocol | None = key("The protocol of endpoints that are written with host instead of url.", "imap")
-    encryption: OneEncryption | None = key(
+    protocol: kinds.OneProtocol | None = key(
+        "The protocol of endpoints that are written with host instead of url.", "imap"
+    )
+    encryption: kinds.OneEncryption | None = key(
         "tls: from the start. starttls: by the upgrade command, or the probe fails. opportunistic: by the upgrade "
         "command if it is offered. none: never. Decided by the url's scheme, or by the port, unless set.",
         "opportunistic",
     )
-    interval: Interval | None = key("Time from the start of one probe to the next, 1s to 24h.", "30s", "60s")
-    timeout: Timeout | None = key("Time that a whole probe may take; at most the interval.", "10s", "15s")
-    labels: Labels | None = key(
+    interval: kinds.Interval | None = key("Time from the start of one probe to the next, 1s to 24h.", "30s", "60s")
+    timeout: kinds.Timeout | None = key("Time that a whole probe may take; at most the interval.", "10s", "15s")
+    labels: kinds.Labels | None = key(
         "Labels for every series of the endpoint, added to those of the defaults.", {"team": "mail"}, {}
     )
-    credentials: Name | None = key("The entry of credentials to log in with; no login unless set.", "monitor")
-    mechanism: OneMechanism | None = key("How to log in; auto takes what the server offers.", "PLAIN", "auto")
+    credentials: kinds.Name | None = key("The entry of credentials to log in with; no login unless set.", "monitor")
+    mechanism: kinds.OneMechanism | None = key("How to log in; auto takes what the server offers.", "PLAIN", "auto")
     allow_insecure_auth: bool | None = key(
         "Send the password even if the connection is not encrypted and verified.", True, False
     )
-    ip_family: OneIpFamily | None = key("Which addresses of the host to use.", "ipv6", "any")
-    addresses: OneAddresses | None = key(
+    ip_family: kinds.OneIpFamily | None = key("Which addresses of the host to use.", "ipv6", "any")
+    addresses: kinds.OneAddresses | None = key(
         "first: the host is one server, whose addresses are tried in order. all: each of its addresses is probed, and "
         "has series of its own.",
         "all",
         "first",
     )
-    source_address: Address | None = key(
+    source_address: kinds.Address | None = key(
         "The local address to connect from; its family decides ip_family.", "192.0.2.10"
     )
-    proxy: ProxyUrl | None = key(
+    proxy: kinds.ProxyUrl | None = key(
         "A SOCKS5 or HTTP proxy (CONNECT) to connect by way of. Names are looked up here, and not by the proxy.",
         "socks5://proxy.example.com:1080",
     )
-    helo: Helo | None = key("SMTP: the name to give in EHLO; this machine's unless set.", "probe.example.com")
+    helo: kinds.Helo | None = key("SMTP: the name to give in EHLO; this machine's unless set.", "probe.example.com")
     tls: TlsSection | None = key("How the server's certificate is judged.", {"ca_file": "ca.pem"}, {})
     expect: ExpectSection | None = key("What the server must offer.", {"capabilities": ["IDLE"]}, {})
-    mailbox: Mailbox | None = key("IMAP: a mailbox to look at, without changing anything in it.", "INBOX")
-    read_back: int | None = Field(
-        default=None,
-        ge=1,
-        le=100,
-        description="IMAP with mailbox, and POP3: read so many of the newest messages to see whether they can be.",
-        examples=[5],
-        json_schema_extra={"default": None},
+    mailbox: kinds.Mailbox | None = key("IMAP: a mailbox to look at, without changing anything in it.", "INBOX")
+    read_back: kinds.ReadBack | None = key(
+        "IMAP with mailbox, and POP3: read so many of the newest messages to see whether they can be.", 5
     )
-    mail_from: ReversePath | None = key(
+    mail_from: kinds.ReversePath | None = key(
         "SMTP: the sender to give when asking about rcpt_to; empty for <>.", "monitor@example.com", ""
     )
-    rcpt_to: MailAddress | None = key(
+    rcpt_to: kinds.MailAddress | None = key(
         "SMTP: a recipient to ask the server about. Nothing is sent to it.", "postmaster@example.com"
     )
-    rcpt_expect: list[ReplyCode] | None = key(
+    rcpt_expect: list[kinds.ReplyCode] | None = key(
         "SMTP: the replies that rcpt_to must meet with, to test that a server refuses what it should.", [550, 554], []
     )
 
@@ -246,37 +205,39 @@ class EndpointSection(DefaultsSection):
         }
     )
 
-    name: Name | None = key(
+    name: kinds.Name | None = key(
         "A unique name, the label endpoint; the shortest URL unless set. With provider it begins the names of all.",
         "submission",
     )
-    url: Url | None = key("Protocol, encryption, host and port in one.", "imaps://mail.example.com")
-    host: TargetHost | None = key("A DNS name or an IP address.", "mail.example.com")
-    port: Port | None = key("The usual one of protocol and encryption unless set.", 993)
-    provider: Name | None = key(
+    url: kinds.Url | None = key("Protocol, encryption, host and port in one.", "imaps://mail.example.com")
+    host: kinds.TargetHost | None = key("A DNS name or an IP address.", "mail.example.com")
+    port: kinds.Port | None = key("The usual one of protocol and encryption unless set.", 993)
+    provider: kinds.Name | None = key(
         "A preset instead of a url, by its name or a mail domain: an endpoint for each protocol of that provider.",
         "gmail",
     )
-    protocols: list[OneProtocol] | None = key("With provider: only these of its protocols.", ["imap", "smtp"])
-    domain: DomainName | None = key(
+    protocols: list[kinds.OneProtocol] | None = key("With provider: only these of its protocols.", ["imap", "smtp"])
+    domain: kinds.DomainName | None = key(
         "A mail domain instead of a url: an endpoint for each server that it publishes, for as long as it does.",
         "example.com",
     )
-    discover: list[OneSource] | None = key(
+    discover: list[kinds.OneSource] | None = key(
         "With domain: where to look. mx: MX records, port 25. srv: SRV records (RFC 6186, RFC 8314). autoconfig: the "
         "documents of draft-ietf-mailmaint-autoconfig by HTTPS; autoconfig_http: without TLS. ispdb: Mozilla's "
         "database. pacc: the document of draft-ietf-mailmaint-pacc-04. presets: what mail-exporter knows itself.",
         ["mx", "srv", "autoconfig"],
         ["mx", "srv"],
     )
-    refresh: Interval | None = key("With domain: time between two looks, 1s to 24h, never before the TTL.", "10m", "1h")
-    allowed_targets: list[AllowedTarget] | None = key(
+    refresh: kinds.Interval | None = key(
+        "With domain: time between two looks, 1s to 24h, never before the TTL.", "10m", "1h"
+    )
+    allowed_targets: list[kinds.AllowedTarget] | None = key(
         "With domain: where its servers may be beside public addresses: names, *.NAME for all below one, networks and "
         "addresses.",
         ["*.example.com", "192.0.2.0/24"],
         [],
     )
-    login_hosts: list[AllowedTarget] | None = key(
+    login_hosts: list[kinds.AllowedTarget] | None = key(
         "With domain and credentials: servers that the login may be shown to beside those below the same registered "
         "domain: names, and *.NAME for all below one.",
         ["mail.hoster.example", "*.hoster.example"],
@@ -295,11 +256,13 @@ class ModuleSection(DefaultsSection):
         }
     )
 
-    url: ModuleUrl | None = key(
+    url: kinds.ModuleUrl | None = key(
         "Protocol, encryption and port. A host in it is probed if no target is named.", "imaps://"
     )
-    port: Port | None = key("Where the target names none; the usual one of protocol and encryption unless set.", 993)
-    allowed_targets: list[AllowedTarget] | None = key(
+    port: kinds.Port | None = key(
+        "Where the target names none; the usual one of protocol and encryption unless set.", 993
+    )
+    allowed_targets: list[kinds.AllowedTarget] | None = key(
         "What may be probed: names, *.NAME for all below one, networks and addresses. The host of url unless set, and "
         "every target if it has none.",
         ["*.example.com", "192.0.2.0/24"],

@@ -12,38 +12,9 @@ from typing import Any
 from pydantic import ConfigDict
 from pydantic.json_schema import GenerateJsonSchema
 
+from exporter.config import schema_fields as kinds
 from exporter.config.endpoint_schema import CredentialsSection, DefaultsSection, EndpointSection, ModuleSection
-from exporter.config.schema_fields import (
-    Address,
-    AllowedTarget,
-    Backoff,
-    ConnectionsAtOnce,
-    DomainLabels,
-    DomainName,
-    FilePath,
-    FlowAddress,
-    FlowLabels,
-    Host,
-    InlineFlowKey,
-    Interval,
-    Judging,
-    LookupTimeout,
-    Mailbox,
-    Name,
-    NameserverAddress,
-    OneAuthMethod,
-    OneAuthResult,
-    OneDomainCheck,
-    Patience,
-    PlainText,
-    ProbesAtOnce,
-    Promptness,
-    Rhythm,
-    Section,
-    Selector,
-    VariableName,
-    key,
-)
+from exporter.config.schema_fields import Section, key
 
 SUBJECTS = ("endpoints", "modules", "flows", "domains")
 """A configuration needs at least one of these sections."""
@@ -52,13 +23,15 @@ SUBJECTS = ("endpoints", "modules", "flows", "domains")
 class DnsSection(Section):
     """How names are looked up."""
 
-    nameservers: list[NameserverAddress] | None = key(
+    nameservers: list[kinds.NameserverAddress] | None = key(
         "Addresses of DNS servers, with the port if it is not 53; the system's unless set.",
         ["192.0.2.53", "127.0.0.1:5353"],
         [],
     )
-    timeout: LookupTimeout | None = key("Time that one lookup may take, within the timeout of the probe.", "2s", "5s")
-    search: list[Host] | None = key(
+    timeout: kinds.LookupTimeout | None = key(
+        "Time that one lookup may take, within the timeout of the probe.", "2s", "5s"
+    )
+    search: list[kinds.Host] | None = key(
         "Domains to append to names without a dot: [] for none. The system's unless set, or none with nameservers.",
         ["example.com"],
     )
@@ -73,28 +46,32 @@ class DnsSection(Section):
 class LimitsSection(Section):
     """Limits that protect this process and the servers that it probes."""
 
-    concurrent_probes: ProbesAtOnce | None = key("How many probes may run at once.", 64, 256)
-    connections_per_host: ConnectionsAtOnce | None = key("How many of them may talk to the same host.", 2, 4)
-    on_demand_probes: ConnectionsAtOnce | None = key("How many probes that /probe asks for may run at once.", 32, 16)
+    concurrent_probes: kinds.ProbesAtOnce | None = key("How many probes may run at once.", 64, 256)
+    connections_per_host: kinds.ConnectionsAtOnce | None = key("How many of them may talk to the same host.", 2, 4)
+    on_demand_probes: kinds.ConnectionsAtOnce | None = key(
+        "How many probes that /probe asks for may run at once.", 32, 16
+    )
 
 
 class LoginBackoffSection(Section):
     """How long a rejected login is left alone."""
 
-    initial: Backoff | None = key("After the first rejection, 1s to 24h; each further one doubles it.", "10m", "5m")
-    max: Backoff | None = key("At most, 1s to 24h.", "2h", "1h")
+    initial: kinds.Backoff | None = key(
+        "After the first rejection, 1s to 24h; each further one doubles it.", "10m", "5m"
+    )
+    max: kinds.Backoff | None = key("At most, 1s to 24h.", "2h", "1h")
 
 
 class FlowKeySection(Section):
     """The key that marks the messages of flows as ours."""
 
-    flow_key_file: FilePath | None = key(
+    flow_key_file: kinds.FilePath | None = key(
         "A file with the key that signs the messages of flows, at least 16 octets that nobody can guess. Relative to "
         "the configuration file.",
         "/run/secrets/flow-key",
     )
-    flow_key_env: VariableName | None = key("An environment variable with it.", "FLOW_KEY")
-    flow_key: InlineFlowKey | None = key("The key itself.", "correct horse battery staple")
+    flow_key_env: kinds.VariableName | None = key("An environment variable with it.", "FLOW_KEY")
+    flow_key: kinds.InlineFlowKey | None = key("The key itself.", "correct horse battery staple")
 
 
 class SendSection(Section):
@@ -104,16 +81,16 @@ class SendSection(Section):
         json_schema_extra={"required": ["to"], "oneOf": [{"required": ["endpoint"]}, {"required": ["mx"]}]}
     )
 
-    endpoint: Name | None = key("The SMTP endpoint that takes the messages, by its name.", "submission")
-    mx: Host | None = key(
+    endpoint: kinds.Name | None = key("The SMTP endpoint that takes the messages, by its name.", "submission")
+    mx: kinds.Host | None = key(
         "Instead of an endpoint: each MX host of this domain takes a message, on port 25 and without a login.",
         "example.com",
     )
-    sender: FlowAddress | None = key(
+    sender: kinds.FlowAddress | None = key(
         "Who sends; the username of the endpoint's credentials unless set.", "monitor@example.com", alias="from"
     )
-    to: FlowAddress | None = key("Who receives.", "probe@gmail.example")
-    bounces: Name | None = key(
+    to: kinds.FlowAddress | None = key("Who receives.", "probe@gmail.example")
+    bounces: kinds.Name | None = key(
         "The endpoint that reads the sender's mailbox, for notifications that a message could not be delivered.",
         "office-imap",
     )
@@ -124,13 +101,13 @@ class ReceiveSection(Section):
 
     model_config = ConfigDict(json_schema_extra={"required": ["endpoint"]})
 
-    endpoint: Name | None = key("The IMAP or POP3 endpoint that reads the mailbox, by its name.", "gmail")
-    mailboxes: list[Mailbox] | None = key(
+    endpoint: kinds.Name | None = key("The IMAP or POP3 endpoint that reads the mailbox, by its name.", "gmail")
+    mailboxes: list[kinds.Mailbox] | None = key(
         r"IMAP: the mailboxes to look in, in this order; INBOX and \Junk unless set. A name that begins with a "
         r"backslash is a special use, such as \Archive.",
         ["INBOX", r"\Junk"],
     )
-    authserv_id: PlainText | None = key(
+    authserv_id: kinds.PlainText | None = key(
         "Whose Authentication-Results count: the name that the receiving server gives itself in them.", "mx.google.com"
     )
 
@@ -138,21 +115,21 @@ class ReceiveSection(Section):
 class FlowExpectSection(Section):
     """What is expected of a message."""
 
-    within: Promptness | None = key("It arrives in this time; give_up unless set.", "2m")
-    mailbox: Mailbox | None = key("It arrives in this mailbox; the first of them unless set.", "INBOX")
-    auth: dict[OneAuthMethod, OneAuthResult] | None = key(
+    within: kinds.Promptness | None = key("It arrives in this time; give_up unless set.", "2m")
+    mailbox: kinds.Mailbox | None = key("It arrives in this mailbox; the first of them unless set.", "INBOX")
+    auth: dict[kinds.OneAuthMethod, kinds.OneAuthResult] | None = key(
         "What the receiving server says about it: the result of spf, dkim, dmarc and arc.",
         {"spf": "pass", "dkim": "pass", "dmarc": "pass"},
         {},
     )
-    sender: PlainText | None = key(
+    sender: kinds.PlainText | None = key(
         "Where nothing is sent: the address that the awaited message is from; * and ? stand for any text and any one "
         "character.",
         "backup@*.example.com",
         alias="from",
     )
-    subject: PlainText | None = key("Where nothing is sent: its subject, likewise.", "*finished*")
-    every: Rhythm | None = key("Where nothing is sent: how old the newest such message may become.", "26h")
+    subject: kinds.PlainText | None = key("Where nothing is sent: its subject, likewise.", "*finished*")
+    every: kinds.Rhythm | None = key("Where nothing is sent: how old the newest such message may become.", "26h")
 
 
 class FlowSection(Section):
@@ -160,22 +137,22 @@ class FlowSection(Section):
 
     model_config = ConfigDict(json_schema_extra={"required": ["name", "receive"]})
 
-    name: Name | None = key("A unique name, the label flow.", "office-to-gmail")
+    name: kinds.Name | None = key("A unique name, the label flow.", "office-to-gmail")
     send: SendSection | None = key(
         "How the messages are handed in; none are sent unless set.",
         {"endpoint": "submission", "to": "probe@gmail.example"},
     )
     receive: ReceiveSection | None = key("Where they are looked for.", {"endpoint": "gmail"})
     expect: FlowExpectSection | None = key("What they have to be like.", {"within": "2m"}, {})
-    give_up: Patience | None = key("Time after which a message that was not found is lost.", "1h", "1h")
-    interval: Interval | None = key("Time from one message, or look, to the next, 1s to 24h.", "5m", "5m")
-    labels: FlowLabels | None = key("Labels for every series of the flow.", {"team": "mail"}, {})
+    give_up: kinds.Patience | None = key("Time after which a message that was not found is lost.", "1h", "1h")
+    interval: kinds.Interval | None = key("Time from one message, or look, to the next, 1s to 24h.", "5m", "5m")
+    labels: kinds.FlowLabels | None = key("Labels for every series of the flow.", {"team": "mail"}, {})
 
 
 class DomainTlsSection(Section):
     """How certificates are judged that must be valid: those of policies, of documents and under MTA-STS."""
 
-    ca_file: FilePath | None = key(
+    ca_file: kinds.FilePath | None = key(
         "PEM file of the authorities to trust; the system's unless set. Relative to the configuration file.", "ca.pem"
     )
 
@@ -185,25 +162,27 @@ class DomainSection(Section):
 
     model_config = ConfigDict(json_schema_extra={"required": ["name"]})
 
-    name: DomainName | None = key("The domain, which is the label domain.", "example.com")
-    checks: list[OneDomainCheck] | None = key(
+    name: kinds.DomainName | None = key("The domain, which is the label domain.", "example.com")
+    checks: list[kinds.OneDomainCheck] | None = key(
         "What to check; all that need no key below unless set, and those whose key is set.", ["mx", "dane", "spf"]
     )
-    dkim_selectors: list[Selector] | None = key("DKIM: the selectors whose keys are checked.", ["mail2026"], [])
-    senders: list[Address] | None = key(
+    dkim_selectors: list[kinds.Selector] | None = key("DKIM: the selectors whose keys are checked.", ["mail2026"], [])
+    senders: list[kinds.Address] | None = key(
         "Addresses that send for the domain, for spf, reverse_dns and dnsbl; those of its MX hosts unless set.",
         ["192.0.2.10"],
     )
-    dnsbl: list[DomainName] | None = key("DNS lists to ask whether a sender is on them.", ["zen.spamhaus.org"], [])
-    allowed_targets: list[AllowedTarget] | None = key(
+    dnsbl: list[kinds.DomainName] | None = key(
+        "DNS lists to ask whether a sender is on them.", ["zen.spamhaus.org"], []
+    )
+    allowed_targets: list[kinds.AllowedTarget] | None = key(
         "What may be connected to besides public addresses: names, *.NAME for all below one, networks and addresses.",
         ["mail.example.com", "192.0.2.0/24"],
         [],
     )
     tls: DomainTlsSection | None = key("Which authorities to trust.", {"ca_file": "ca.pem"}, {})
-    interval: Interval | None = key("Time from the start of one judgement to the next, 1s to 24h.", "15m", "1h")
-    timeout: Judging | None = key("Time that one judgement may take.", "1m", "30s")
-    labels: DomainLabels | None = key("Labels for every series of the domain.", {"team": "mail"}, {})
+    interval: kinds.Interval | None = key("Time from the start of one judgement to the next, 1s to 24h.", "15m", "1h")
+    timeout: kinds.Judging | None = key("Time that one judgement may take.", "1m", "30s")
+    labels: kinds.DomainLabels | None = key("Labels for every series of the domain.", {"team": "mail"}, {})
 
 
 def _of_a_file(schema: dict[str, Any]) -> None:
@@ -218,13 +197,13 @@ class FileSection(FlowKeySection):
     model_config = ConfigDict(title="mail-exporter configuration", json_schema_extra=_of_a_file)
 
     defaults: DefaultsSection | None = key("Keys for every endpoint that does not set them.", {"interval": "30s"}, {})
-    credentials: dict[Name, CredentialsSection] | None = key(
+    credentials: dict[kinds.Name, CredentialsSection] | None = key(
         "Users to log in as, by the names that endpoints call them.",
         {"monitor": {"username": "monitor", "password_file": "/run/secrets/monitor"}},
         {},
     )
     endpoints: list[EndpointSection] | None = key("What to probe.", [{"url": "imaps://mail.example.com"}])
-    modules: dict[Name, ModuleSection] | None = key(
+    modules: dict[kinds.Name, ModuleSection] | None = key(
         "How to probe targets that somebody names, by the names that they call it.",
         {"imaps": {"url": "imaps://", "allowed_targets": ["*.example.com"]}},
         {},

@@ -217,6 +217,7 @@ Rhythm: TypeAlias = Annotated[float, Text(Duration(1, 365 * 24 * 3600, "26h"), P
 DomainName: TypeAlias = Annotated[str, Text(parse_domain, r"^[^\s/?#@]+$")]
 Selector: TypeAlias = Annotated[str, Text(parse_selector)]
 Judging: TypeAlias = Annotated[float, Text(Duration(0.1, 600, "30s"), PATTERN)]
+ReadBack: TypeAlias = Annotated[int, Field(ge=1, le=100)]
 ReplyCode: TypeAlias = Annotated[int, Field(ge=200, le=599)]
 ProbesAtOnce: TypeAlias = Annotated[int, Field(ge=1, le=10_000)]
 ConnectionsAtOnce: TypeAlias = Annotated[int, Field(ge=1, le=1_000)]
