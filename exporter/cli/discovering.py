@@ -71,6 +71,9 @@ def subject(text: str, configuration: Configuration | None) -> Subject:
         domain = parse_domain(written)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    if "@" in local and not (len(local) > 2 and local[0] == local[-1] == '"'):  # noqa: PLR2004 - quotes around it
+        # RFC 5321 4.1.2: an @ before the last one stands in quotes. Without them, nobody knows which domain is meant.
+        raise click.UsageError(f"{text[:80]!r} has more than one @; write one like user@example.com")
     if at and not (local.isprintable() and local and len(local) <= 64 and " " not in local):  # noqa: PLR2004 - RFC 5321
         raise click.UsageError(f"{text[:80]!r} is not a mail address; write one like user@example.com")
     dns = configuration.dns if configuration is not None else DnsSettings()

@@ -24,6 +24,7 @@ from exporter.config.problems import Location, Places, Reading, SectionNotes, di
 from exporter.config.schema import DomainSection
 from exporter.config.sections import Layer, Layers, read_section
 from exporter.config.values.allowed import AllowedTargets, NamePattern
+from exporter.config.values.durations import format_duration
 from exporter.config.values.urls import default_port
 from exporter.model import DomainCheck, Encryption, Endpoint, Protocol, Source
 
@@ -135,6 +136,7 @@ def _domain(read: Layer[DomainSection], folder: Path) -> Domain | None:
         if not read.written("name"):
             read.problem("has no name; write name: example.com")
         return None
+    _check_timing(read)
     labels = {name: text for name, text in sorted((section.labels or {}).items()) if text}
     return Domain(
         section.name,
@@ -148,6 +150,19 @@ def _domain(read: Layer[DomainSection], folder: Path) -> Domain | None:
         section.timeout or DEFAULT_TIMEOUT,
         MappingProxyType(labels),
     )
+
+
+def _check_timing(read: Layer[DomainSection]) -> None:
+    """Warns of a timeout that is longer than the interval.
+
+    For endpoints this is a problem. But most judgements take a fraction of their timeout, and one that is due while the
+    one before still runs is skipped.
+    """
+    interval, timeout = read.section.interval or DEFAULT_INTERVAL, read.section.timeout
+    if timeout is not None and timeout > interval and not read.spoilt("interval"):
+        longest = format_duration(interval)
+        told = f"is longer than the interval of {longest}, so that a slow judgement makes the next one be skipped"
+        read.warning(f"{told}; write timeout: {longest} or less", "timeout")
 
 
 def _checks(read: Layer[DomainSection]) -> tuple[DomainCheck, ...]:

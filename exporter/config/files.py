@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 import sys
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
@@ -16,6 +18,9 @@ MAX_FILE_BYTES = 32 * 1024 * 1024
 
 MAX_FILES: Final = 4096
 """The most files that a pattern may match. A pattern that matches more was not meant for configuration files."""
+
+PATIENCE: Final = 5.0
+"""Seconds to wait until a program opens a named pipe to write to it, as `psub --fifo` of fish does."""
 
 STANDARD_INPUT: Final = "-"
 
@@ -84,8 +89,12 @@ def read_named(name: str, standard_input: Callable[[], bytes]) -> tuple[str, str
 
 def _content(path: Path) -> bytes:
     try:
+        if _is_named_pipe(path):
+            return _from_pipe(path)
         with path.open("rb") as file:
             return file.read(MAX_FILE_BYTES + 1)
+    except ConfigurationError:
+        raise
     except FileNotFoundError:
         raise _unreadable(str(path), "there is no such file; name a configuration file") from None
     except IsADirectoryError:
@@ -93,6 +102,30 @@ def _content(path: Path) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: the path holds NUL
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise _unreadable(str(path), f"cannot be read ({reason}); name a file that this user may read") from None
+
+
+def _is_named_pipe(path: Path) -> bool:
+    """Whether it is a pipe with a name of its own. `<(command)` of a shell is not: /dev/fd/63 leads to none."""
+    try:
+        return stat.S_ISFIFO(os.lstat(os.path.realpath(path)).st_mode)
+    except OSError:
+        return False
+
+
+def _from_pipe(path: Path) -> bytes:
+    """The content of a named pipe. To open it as a file would wait for a writer, for ever if none comes."""
+    deadline = time.monotonic() + PATIENCE
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb", buffering=0) as pipe:
+        # Without a writer it is at its end. With one it has octets, or `None` as long as that has written nothing.
+        while (begin := pipe.read(MAX_FILE_BYTES + 1)) == b"":
+            if time.monotonic() > deadline:
+                raise _unreadable(str(path), "is a named pipe that no program writes to; name a configuration file")
+            time.sleep(0.02)
+        os.set_blocking(descriptor, True)
+        content = begin or b""
+        with os.fdopen(descriptor, "rb", closefd=False) as rest:
+            return content + rest.read(MAX_FILE_BYTES + 1 - len(content))
 
 
 def _unreadable(name: str, message: str) -> ConfigurationError:

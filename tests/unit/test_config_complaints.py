@@ -171,3 +171,18 @@ modules: {m: {url: "imap://:995", allowed_targets: [h]}}
         "11: url: port 25 usually wants smtp://",
         "12: modules.m.url: port 995 usually wants pop3s://",
     ] == warnings(load(file))
+
+
+def test_a_domain_whose_judgements_may_overlap_is_warned_of(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "domains:\n"
+        "  - {name: a.example, interval: 10s, timeout: 11s}\n"
+        "  - {name: b.example, interval: 10s, timeout: 10s}\n"
+        # Its timeout is longer as well, but nobody wrote it.
+        "  - {name: c.example, interval: 10s}\n"
+        "  - {name: d.example, timeout: 10m}\n"
+    )
+
+    told = "is longer than the interval of 10s, so that a slow judgement makes the next one be skipped"
+    assert [f"2: timeout: {told}; write timeout: 10s or less"] == warnings(load(file))

@@ -10,6 +10,7 @@ import yaml
 from click.testing import CliRunner
 
 from exporter.cli import discover, main
+from exporter.cli.discovering import subject
 from exporter.cli.terminal import output
 from exporter.domains.discovery.discoverer import Discovery
 from exporter.domains.discovery.offers import Answered, Offer
@@ -67,3 +68,15 @@ def test_a_mistyped_command_and_an_address_without_a_domain_are_told_with_their_
     assert "No such command 'prob'. Did you mean 'probe'?" in mistyped.stderr
     assert unknown.stderr.endswith("No such command 'zzzzz'.\n")
     assert "'user@' has no domain; write one like example.com or user@example.com" in empty.stderr
+
+
+@pytest.mark.parametrize("command", ["discover", "probe"])
+def test_an_address_with_two_domains_is_told_what_is_wrong_with_it(command: str) -> None:
+    result = CliRunner().invoke(main, [command, "user@b@example.com"])
+
+    assert 2 == result.exit_code
+    assert "'user@b@example.com' has more than one @; write one like user@example.com" in result.stderr
+
+
+def test_an_at_sign_in_quotes_belongs_to_the_name_before_the_domain() -> None:
+    assert '"user@b"@example.com' == subject('"user@b"@EXAMPLE.com', None).address
