@@ -113,7 +113,7 @@ def _is_named_pipe(path: Path) -> bool:
 
 
 def _from_pipe(path: Path) -> bytes:
-    """The content of a named pipe. To open it as a file would wait for a writer, for ever if none comes."""
+    """The content of a named pipe. To open it as a file would wait for a writer, which may never come."""
     deadline = time.monotonic() + PATIENCE
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb", buffering=0) as pipe:

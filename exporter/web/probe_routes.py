@@ -105,7 +105,7 @@ class _Probing:
         return web.Response(body=_exposed(asked.endpoint, probed, form), headers={hdrs.CONTENT_TYPE: form.value})
 
     def _asked(self, query: Mapping[str, str]) -> ProbeRequest:
-        """Parse a query.
+        """Parse a query. The first value of a repeated parameter counts, as in blackbox_exporter.
 
         Raises:
             web.HTTPBadRequest: It is invalid.

@@ -153,6 +153,8 @@ async def test_a_timeout_that_is_none_is_refused(written: str) -> None:
         ("module=imaps", 400, "target: is missing; write target=mail.example.com.\n"),
         ("module=imaps&target=", 400, "target: is missing"),
         ("module=imaps&target=https://h", 400, 'target: "https" is not a mail scheme'),
+        # The first value of a parameter counts, as in blackbox_exporter.
+        ("module=imaps&module=no&target=https://h&target=h", 400, 'target: "https" is not a mail scheme'),
         ("module=imaps&target=smtp://h", 400, "target: smtp:// is not what the module imaps is for"),
         ("module=imaps&target=a:hunter2@h", 400, "target: a URL cannot contain a user or password"),
         ("module=imaps&target=h%0d%0aX-Odd:%20y", 400, "target: "),
