@@ -64,32 +64,25 @@ _CONTROLS: Final = dict(
 )
 """What a backslash and a letter stand for, in JSON and elsewhere."""
 
-_MARKS: Final = (b"%", b"\\", b"&", b"0x", b"+A", b"+B")
+_MARKS: Final = ("%", "\\", "&", "0x", "+A", "+B")
 _QUOTED_PRINTABLE: Final = re.compile(rb"=[0-9A-Fa-f]{2}")
 _UTF_7: Final = re.compile(rb"\+[A-Za-z0-9+/]{3,}-")
 """One of these is in whatever `_ESCAPE` matches; they are found ten times as fast."""
-
-_LONG_WORD: Final = re.compile(rb"[A-Za-z0-9+/_-]{11}")
-"""Without one, nothing is in base32, or in base64 twice. Most texts of few words, such as names, have none."""
 
 Spans: TypeAlias = list[tuple[int, int]]
 """For each octet of a view, where it stands in what the server said."""
 
 
 class _Wanted(NamedTuple):
-    """What secrets look like in the views that are searched, made once.
+    """What secrets look like in the views that are searched, made once. Characters stand for octets (ISO 8859-1).
 
     Attributes:
-        small: As it is, backwards and in hex: in small letters, without noise.
-        base32: Likewise, in base32.
-        base64: As it looks within something longer, url-safe.
-        twice: Likewise, in base64 twice.
+        small: As it is, backwards, in hex and in base32: in small letters, without noise.
+        url_safe: As it looks within something longer, in base64, once and twice.
     """
 
-    small: tuple[bytes, ...] = ()
-    base32: tuple[bytes, ...] = ()
-    base64: tuple[bytes, ...] = ()
-    twice: tuple[bytes, ...] = ()
+    small: tuple[str, ...] = ()
+    url_safe: tuple[str, ...] = ()
 
 
 class Redactor:
@@ -118,12 +111,7 @@ class Redactor:
         # Also without the beginnings of lines, which may stand between two halves.
         reading = view + _PREFIX.sub(b"", b"\n" + view) if b"\n" in view else view
         joined = reading.lower().translate(None, _NOISE)
-        url_safe = reading.translate(_URL_SAFE, _BLANK)
-        if _any_in(wanted.small, joined) or _any_in(wanted.base64, url_safe):
-            return True
-        return _LONG_WORD.search(reading) is not None and (
-            _any_in(wanted.base32, joined) or _any_in(wanted.twice, url_safe)
-        )
+        return _any_in(wanted.small, joined) or _any_in(wanted.url_safe, reading.translate(_URL_SAFE, _BLANK))
 
     def blotted(self, octets: bytes) -> bytes:
         """The octets without any of the secrets. Line feeds stay where they are."""
@@ -163,30 +151,35 @@ class Redactor:
                 for start, end in prefixes:
                     skipped[start:end] = b"\1" * (end - start)
             small = [number for number, octet in enumerate(view) if octet not in _NOISE and not skipped[number]]
-            text = bytes([view[number] for number in small]).lower()
+            text = _as_text(bytes([view[number] for number in small]).lower())
             dense = [number for number, octet in enumerate(view) if octet not in _BLANK and not skipped[number]]
-            url_safe = bytes([view[number] for number in dense]).translate(_URL_SAFE)
-            for pattern in (*self._wanted.small, *self._wanted.base32):
+            url_safe = _as_text(bytes([view[number] for number in dense]).translate(_URL_SAFE))
+            for pattern in self._wanted.small:
                 for at in _occurrences(text, pattern):
                     yield slice(small[at], small[at + len(pattern) - 1] + 1)
-            for pattern in (*self._wanted.base64, *self._wanted.twice):
+            for pattern in self._wanted.url_safe:
                 for at in _occurrences(url_safe, pattern):
                     yield slice(dense[at], dense[at + len(pattern) - 1] + 1)
 
 
-def _any_in(forms: Iterable[bytes], octets: bytes) -> bool:
+def _any_in(forms: Iterable[str], octets: bytes) -> bool:
+    text = _as_text(octets)
     # A loop, because any() with a generator takes twice as long.
     for form in forms:  # noqa: SIM110 - see above
-        if form in octets:
+        if form in text:
             return True
     return False
+
+
+def _as_text(octets: bytes) -> str:
+    """A character for each octet. Looking for something takes a third of the time in text."""
+    return octets.decode("iso-8859-1")
 
 
 def blotted(octets: bytes, forms: Iterable[bytes]) -> bytes:
     """The octets without any of these, which are looked for as they are."""
     for form in forms:
-        if form in octets:
-            octets = octets.replace(form, BLOT)
+        octets = octets.replace(form, BLOT)
     return octets
 
 
@@ -233,16 +226,14 @@ def _wanted(secret: bytes) -> _Wanted:
     bare = [form.translate(None, _NOISE).lower() for form in (secret, _backwards(secret))]
     once = [form for case in (secret, secret.lower(), secret.upper()) for form in within_base64(case)]
     rare = secret if len(secret) <= MAX_RARE else b""
-    return _Wanted(
-        small=(secret.hex().encode(), *dict.fromkeys(form for form in bare if len(form) >= MIN_HIDDEN - 1)),
-        base32=tuple([form.lower() for form in _within(b32encode, rare, bits=5, unit=5) if len(form) >= MIN_HIDDEN]),
-        base64=_url_safe(once),
-        twice=_url_safe(form for inner in within_base64(rare) for form in within_base64(inner)),
+    twice = (form for inner in within_base64(rare) for form in within_base64(inner))
+    small = (
+        secret.hex().encode(),
+        *(form for form in bare if len(form) >= MIN_HIDDEN - 1),
+        *(form.lower() for form in _within(b32encode, rare, bits=5, unit=5) if len(form) >= MIN_HIDDEN),
     )
-
-
-def _url_safe(forms: Iterable[bytes]) -> tuple[bytes, ...]:
-    return tuple(dict.fromkeys(form.translate(_URL_SAFE) for form in forms if len(form) >= MIN_HIDDEN))
+    url_safe = [form.translate(_URL_SAFE) for form in chain(once, twice) if len(form) >= MIN_HIDDEN]
+    return _Wanted(*(tuple(dict.fromkeys(map(_as_text, forms))) for forms in (small, url_safe)))
 
 
 def _backwards(secret: bytes) -> bytes:
@@ -256,7 +247,7 @@ def _decodings(octets: bytes) -> Iterator[bytes]:
     """The octets, and what they are without their escapes."""
     yield octets
     for _ in range(LAYERS):
-        if not (any(mark in octets for mark in _MARKS) or _QUOTED_PRINTABLE.search(octets) or _UTF_7.search(octets)):
+        if not (_any_in(_MARKS, octets) or _QUOTED_PRINTABLE.search(octets) or _UTF_7.search(octets)):
             return
         decoded = _ESCAPE.sub(_decoded, octets)
         if decoded == octets:
@@ -312,7 +303,7 @@ def _unshifted(text: bytes) -> bytes:
     return octets.decode("utf-16-be", "surrogatepass").encode("utf-8", "surrogatepass")
 
 
-def _occurrences(text: bytes, pattern: bytes) -> Iterator[int]:
+def _occurrences(text: str, pattern: str) -> Iterator[int]:
     at = text.find(pattern)
     while at >= 0:
         yield at

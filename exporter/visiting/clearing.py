@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
+from operator import attrgetter
 from typing import Any, Final
 
 from cachetools import LRUCache
@@ -23,8 +24,9 @@ NEIGHBOURHOODS: Final = 16384
 
 NOTHING: Final = Redactor()
 
-_TLS: Final = tuple([field.name for field in fields(TlsFacts)])
-_BESIDE_CHAINS: Final = tuple([name for name in _TLS if name not in {"chain", "verified_chain"}])
+_besides_chains: Final = attrgetter(
+    *[field.name for field in fields(TlsFacts) if field.name not in {"chain", "verified_chain"}]
+)
 
 
 class KnownSecrets:
@@ -55,8 +57,7 @@ def words_of(facts: Facts, failure: Failure | None, redactor: Redactor) -> bytes
     """
     texts = ["" if failure is None else failure.detail]
     if facts.tls is not None:
-        names = _BESIDE_CHAINS if _is_clean(facts.tls, redactor) else _TLS
-        texts += _texts(tuple([getattr(facts.tls, name) for name in names]))
+        texts += _texts(_besides_chains(facts.tls) if _is_clean(facts.tls, redactor) else facts.tls)
     return "\n".join(texts).encode("utf-8", "surrogatepass")
 
 
