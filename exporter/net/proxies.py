@@ -156,7 +156,6 @@ class _ProxySide(socket.socket):
 
     def send(self, data: Any, flags: int = 0, /) -> int:
         """As `socket.send`. Also tells the clock that we wait from now on."""
-        self._arrivals.expect()
         self._clock.answering()
         sent = super().send(data, flags)
         self._clock.waiting()

@@ -6,7 +6,7 @@ phase, and the time in which our own process was busy is part of it.
 
 - Packets came out of order, as after a loss. Octets are handed over in their order, with the stamp of the last; those
   that came early waited in the kernel for one that came late, and that one's stamp is lost (`tcpi_rcv_ooopack`).
-- The system's clock was set since we began to wait. Stamps are by that clock, and everything else is by one that
+- The system's clock was set since the connection began. Stamps are by that clock, and everything else is by one that
   nobody sets.
 - A packet of the connection's beginning was sent again: the round trip is that of the last attempt.
 
@@ -30,7 +30,7 @@ WORTH_A_DOUBT: Final = 0.0005
 """Seconds in the kernel from which it is worth asking whether the stamp can be trusted: less than that may be wrong."""
 
 CLOCK_WAS_SET: Final = 0.0005
-"""Seconds by which two clocks may part while we wait. NTP slews both alike, so that only a step parts them."""
+"""Seconds by which two clocks may part during a connection. NTP slews both alike, so that only a step parts them."""
 
 READ_TOGETHER: Final = 0.0001
 """Seconds within which two clocks have to be read for a comparison: anyone who is preempted in between reads again."""
@@ -66,10 +66,6 @@ class Arrivals:
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
         self._disorder = 0
-        self._offset = clock_offset()
-
-    def expect(self) -> None:
-        """Data of ours is sent; anything received from now on is newer."""
         self._offset = clock_offset()
 
     def receive(self, size: int) -> tuple[bytes, float | None]:

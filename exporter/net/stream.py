@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Awaitable, Callable
 from typing import Final, Self
 
 from OpenSSL import SSL
@@ -123,34 +122,34 @@ class Stream:
             if not self._buffer:
                 raise self._ended(self._end) from None
 
-    async def read_line(self, limit: int) -> bytes:
+    def read_line(self, limit: int) -> Awaitable[bytes]:
         """The next line, without its ending.
 
         Raises:
             StreamError: The connection ended before it was complete, or it is longer than `limit` octets.
         """
-        return await self._taken(partial(self._buffer.take_line, limit))
+        return self._taken(self._buffer.take_line, limit)
 
-    async def read_piece(self, limit: int) -> bytes:
+    def read_piece(self, limit: int) -> Awaitable[bytes]:
         """The next line with its ending, or the first `limit` octets of a longer one.
 
         Raises:
             StreamError: The connection ended before it was complete.
         """
-        return await self._taken(partial(self._buffer.take_piece, limit), of_content=True)
+        return self._taken(self._buffer.take_piece, limit, of_content=True)
 
-    async def read_exactly(self, size: int, *, of_content: bool = False) -> bytes:
+    def read_exactly(self, size: int, *, of_content: bool = False) -> Awaitable[bytes]:
         """The next `size` octets.
 
         Raises:
             StreamError: The connection ended before they all came.
         """
-        return await self._taken(partial(self._buffer.take_exactly, size), of_content=of_content)
+        return self._taken(self._buffer.take_exactly, size, of_content=of_content)
 
-    async def _taken(self, take: Callable[[], bytes | None], *, of_content: bool = False) -> bytes:
+    async def _taken(self, take: Callable[[int], bytes | None], octets: int, *, of_content: bool = False) -> bytes:
         self.in_content = of_content
         try:
-            while (taken := take()) is None:
+            while (taken := take(octets)) is None:
                 await self._receive()
         except OverflowingError as overflow:
             raise translated(overflow) from None
@@ -269,12 +268,11 @@ class Stream:
         Raises:
             OSError: The connection is gone.
         """
-        left = memoryview(data)
-        self.arrivals.expect()
         self.peer_clock.answering()
-        while left:
+        sent = 0
+        while sent < len(data):
             try:
-                left = left[self._socket.send(left) :]
+                sent += self._socket.send(data[sent:])
             except BlockingIOError:
                 self.peer_clock.waiting()
                 await self._readiness.of(Wait.WRITE)

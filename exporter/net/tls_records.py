@@ -127,9 +127,9 @@ class TlsRecords:
         Raises:
             SSL.Error: The session is broken.
         """
-        left = memoryview(data)
-        while left:
-            left = left[self.connection.send(left) :]
+        sent = 0
+        while sent < len(data):
+            sent += self.connection.send(data[sent:])
 
     def end(self) -> None:
         """End the session (close_notify, RFC 8446 6.1) without waiting for an answer; `take_output` returns the octets.

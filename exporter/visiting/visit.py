@@ -271,5 +271,5 @@ def _within(endpoint: Endpoint, expires: float | None) -> Endpoint:
     """The endpoint, with its timeout limited to the remaining time."""
     if expires is None:
         return endpoint
-    left = max(expires - asyncio.get_running_loop().time(), LEAST_TIMEOUT)
-    return replace(endpoint, timeout=min(endpoint.timeout, round(left, 2)))
+    left = round(max(expires - asyncio.get_running_loop().time(), LEAST_TIMEOUT), 2)
+    return endpoint if left >= endpoint.timeout else replace(endpoint, timeout=left)
