@@ -39,6 +39,10 @@ MAX_SEARCHED: Final = 4096
 """Octets that are looked at one by one, in some milliseconds. In longer text that may hold a secret, whole lines are
 blotted out: those that may hold it, alone or together with the next."""
 
+MAX_CLEAN: Final = 32
+"""Groups of objects that are remembered as clean: the certificates of a neighbourhood's servers. A hostile server may
+show others at each probe, and each takes some 50 KiB."""
+
 LAYERS: Final = 2
 """How often escapes are undone: what is escaped once more on its way, such as `%2570`, is still found."""
 
@@ -90,15 +94,25 @@ class Redactor:
 
     Attributes:
         secrets: Those it looks for.
-        clean: Two objects that hold none of them. The last search stores them here.
     """
 
     def __init__(self, secrets: Iterable[bytes] = ()) -> None:
         """Prepare to look for these secrets. Those that are too short are ignored."""
         self.secrets = tuple(dict.fromkeys(secrets))
-        self.clean: tuple[object, object] = (None, None)
+        self._clean: dict[tuple[int, ...], tuple[object, ...]] = {}
         each = [_wanted(form) for secret in self.secrets for form in _spellings(secret)]
         self._wanted = _Wanted(*(tuple(chain.from_iterable(forms)) for forms in zip(*each, strict=True)))
+
+    def is_clean(self, *objects: object) -> bool:
+        """Whether none of the secrets was in these objects, when they were searched. Equal ones do not count."""
+        return tuple(map(id, objects)) in self._clean
+
+    def remember_clean(self, *objects: object) -> None:
+        """None of the secrets is in these objects, which do not change."""
+        if len(self._clean) >= MAX_CLEAN:
+            self._clean.clear()
+        # They are kept, so that no other object gets the same identity.
+        self._clean[tuple(map(id, objects))] = objects
 
     def may_hold(self, octets: bytes) -> bool:
         """Whether one of the secrets may be in the octets. It is fast, and a no is always right."""

@@ -57,13 +57,9 @@ def words_of(facts: Facts, failure: Failure | None, redactor: Redactor) -> bytes
     """
     texts = ["" if failure is None else failure.detail]
     if facts.tls is not None:
-        texts += _texts(_besides_chains(facts.tls) if _is_clean(facts.tls, redactor) else facts.tls)
+        clean = redactor.is_clean(facts.tls.chain, facts.tls.verified_chain)
+        texts += _texts(_besides_chains(facts.tls) if clean else facts.tls)
     return "\n".join(texts).encode("utf-8", "surrogatepass")
-
-
-def _is_clean(tls: TlsFacts, redactor: Redactor) -> bool:
-    chain, path = redactor.clean
-    return tls.chain is chain and tls.verified_chain is path
 
 
 def cleared(result: ProbeResult, redactor: Redactor) -> ProbeResult:

@@ -216,11 +216,7 @@ class ProbeNotes:
         facts = Facts(**self._learnt, reply_codes=tuple(self._reply_codes.items()) or None)
         said = self._said[:MAX_TRANSCRIPT_LINES]
         whole = b"\n".join([line if isinstance(line, bytes) else line.encode() for _, _, line in said])
-        words = words_of(facts, self.failure, self._redactor)
-        # What was cut off from the transcript may still be among the facts.
-        suspicious = len(self._said) > len(said) or self._is_suspicious(whole + b"\n" + words)
-        if not suspicious and facts.tls is not None:
-            self._redactor.clean = (facts.tls.chain, facts.tls.verified_chain)
+        suspicious = self._is_suspicious(whole, facts)
         texts = None if suspicious else _texts(whole, len(said))
         result = ProbeResult(
             endpoint=self._endpoint,
@@ -244,13 +240,21 @@ class ProbeNotes:
             lines.append(TranscriptLine(self._said[-1][0], Direction.NOTE, CUT))
         return tuple(lines)
 
-    def _is_suspicious(self, octets: bytes) -> bool:
-        """Whether a secret may be in the text."""
-        return (
-            any(form in octets for form in (*self._hidden, *self._concealed))
+    def _is_suspicious(self, said: bytes, facts: Facts) -> bool:
+        """Whether a secret may be in the lines that are kept, in the facts, or in the failure."""
+        if not (self._hidden or self._concealed or self._redactor.secrets):
+            return False
+        octets = said + b"\n" + words_of(facts, self.failure, self._redactor)
+        if (
+            len(self._said) > MAX_TRANSCRIPT_LINES  # what was left out may still be among the facts
+            or any(form in octets for form in (*self._hidden, *self._concealed))
             or self._redactor.may_hold(octets)
             or CUT_QUOTE in octets
-        )
+        ):
+            return True
+        if facts.tls is not None:
+            self._redactor.remember_clean(facts.tls.chain, facts.tls.verified_chain)
+        return False
 
     def _fit(self, said: Sequence[tuple[float, Direction, bytes | str]]) -> list[str]:
         """The lines without secrets, and only then cut short."""
