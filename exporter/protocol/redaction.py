@@ -40,7 +40,7 @@ MAX_SEARCHED: Final = 4096
 blotted out: those that may hold it, alone or together with the next."""
 
 MAX_CLEAN: Final = 32
-"""Groups of objects that are remembered as clean: the certificates of a neighbourhood's servers. A hostile server may
+"""Pairs of objects that are remembered as clean: the certificates of a neighbourhood's servers. A hostile server may
 show others at each probe, and each takes some 50 KiB."""
 
 LAYERS: Final = 2
@@ -99,20 +99,20 @@ class Redactor:
     def __init__(self, secrets: Iterable[bytes] = ()) -> None:
         """Prepare to look for these secrets. Those that are too short are ignored."""
         self.secrets = tuple(dict.fromkeys(secrets))
-        self._clean: dict[tuple[int, ...], tuple[object, ...]] = {}
+        self._clean: dict[tuple[int, int], tuple[object, object]] = {}
         each = [_wanted(form) for secret in self.secrets for form in _spellings(secret)]
         self._wanted = _Wanted(*(tuple(chain.from_iterable(forms)) for forms in zip(*each, strict=True)))
 
-    def is_clean(self, *objects: object) -> bool:
+    def is_clean(self, one: object, other: object) -> bool:
         """Whether none of the secrets was in these objects, when they were searched. Equal ones do not count."""
-        return tuple(map(id, objects)) in self._clean
+        return (id(one), id(other)) in self._clean
 
-    def remember_clean(self, *objects: object) -> None:
+    def remember_clean(self, one: object, other: object) -> None:
         """None of the secrets is in these objects, which do not change."""
         if len(self._clean) >= MAX_CLEAN:
             self._clean.clear()
         # They are kept, so that no other object gets the same identity.
-        self._clean[tuple(map(id, objects))] = objects
+        self._clean[id(one), id(other)] = one, other
 
     def may_hold(self, octets: bytes) -> bool:
         """Whether one of the secrets may be in the octets. It is fast, and a no is always right."""

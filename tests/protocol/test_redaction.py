@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from exporter.protocol.imap_command import mailbox
 from exporter.protocol.redaction import (
     BLOT,
+    MAX_CLEAN,
     MAX_LOOKED_AT,
     MAX_SEARCHED,
     MIN_HIDDEN,
@@ -142,6 +143,22 @@ def test_the_quick_look_passes_what_servers_usually_say() -> None:
     said = b"* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] ready\na1 OK Logged in\n* BYE Logging out\na2 OK Done."
 
     assert not Redactor([b"correct horse battery staple", "Прощай, оружие-7!".encode()]).may_hold(said)
+
+
+def test_what_was_searched_is_known_again_by_identity() -> None:
+    redactor = Redactor([b"correct horse"])
+    pairs = [([number], [number]) for number in range(MAX_CLEAN)]
+    for one, other in pairs:
+        redactor.remember_clean(one, other)
+
+    assert all(redactor.is_clean(one, other) for one, other in pairs)
+    one, other = pairs[0]
+    assert not redactor.is_clean(list(one), other)
+    assert not redactor.is_clean(other, one)
+    assert not Redactor([b"correct horse"]).is_clean(one, other)
+
+    redactor.remember_clean([], [])
+    assert not any(redactor.is_clean(one, other) for one, other in pairs), "it does not grow for ever"
 
 
 def test_what_is_too_short_to_tell_from_other_words_is_left_alone() -> None:
