@@ -87,6 +87,7 @@ class Judge:
         begun = time.perf_counter()
         here = Examination(
             settings,
+            DomainCheck.MX,
             self._lookups,
             self._fetcher(settings),
             self._handshakes,
@@ -98,8 +99,8 @@ class Judge:
         expires = asyncio.get_running_loop().time() + settings.timeout
         try:
             learnt = await asyncio.gather(
-                *(_bounded(here, check, CHECKS[check], expires) for check in settings.checks),
-                *([_bounded(here, DomainCheck.MX, sum_up, expires)] if DomainCheck.MX in settings.checks else []),
+                *(_bounded(here.of(check), CHECKS[check], expires) for check in settings.checks),
+                *([_bounded(here, sum_up, expires)] if DomainCheck.MX in settings.checks else []),
             )
         finally:
             here.close()
@@ -116,15 +117,15 @@ class Judge:
         )
 
 
-async def _bounded(here: Examination, check: DomainCheck, make: Check, expires: float) -> Mapping[str, Any]:
+async def _bounded(here: Examination, make: Check, expires: float) -> Mapping[str, Any]:
     """Run a check until the time limit, and return its fields of the report."""
     try:
         async with asyncio.timeout_at(expires):
             return await make(here)
     except TimeoutError:
         told = f"not finished within {here.settings.timeout:g} s"
-        here.report(DomainProblem.TIMEOUT, check, told)
+        here.report(DomainProblem.TIMEOUT, told)
     except Exception:
-        log.exception("a domain cannot be judged", domain=here.domain, check=check.value)
-        here.report(DomainProblem.INTERNAL_ERROR, check, "an error of mail-exporter, see its log")
+        log.exception("a domain cannot be judged", domain=here.domain, check=here.check.value)
+        here.report(DomainProblem.INTERNAL_ERROR, "an error of mail-exporter, see its log")
     return {}

@@ -13,9 +13,7 @@ from exporter.domains.discovery.agreement import agrees
 from exporter.domains.discovery.discoverer import Discoverer, Discovery, Wanted
 from exporter.domains.discovery.offers import Answered, Offer
 from exporter.domains.handshakes import MailService
-from exporter.model import DomainCheck, DomainProblem, Encryption, Source, SourceFacts
-
-CHECK = DomainCheck.AUTOCONFIG
+from exporter.model import DomainProblem, Encryption, Source, SourceFacts
 
 SOURCES = (Source.SRV, Source.AUTOCONFIG, Source.PACC)
 """The sources that the domain itself publishes."""
@@ -33,19 +31,19 @@ async def check_autoconfig(here: Examination) -> Mapping[str, Any]:
     answers = discovery.answers
     for answer in answers:
         if answer.not_allowed:
-            here.report(DomainProblem.TARGET_NOT_ALLOWED, CHECK, f"{answer.source}: {answer.problem}")
+            here.report(DomainProblem.TARGET_NOT_ALLOWED, f"{answer.source}: {answer.problem}")
     published = [answer for answer in answers if _is_published(answer)]
     if not published:
-        here.nothing_published(CHECK)
+        here.nothing_published()
         for answer in answers:
             # A web site that does not answer is not a mail problem.
             if answer.failed and answer.source is Source.SRV:
-                here.report(DomainProblem.DNS_FAILED, CHECK, f"{answer.source}: {answer.problem}")
+                here.report(DomainProblem.DNS_FAILED, f"{answer.source}: {answer.problem}")
         return {}
     for answer in published:
         _judge_answer(here, answer)
     for told in discovery.disagreements:
-        here.report(DomainProblem.AUTOCONFIG_DISAGREES, CHECK, told)
+        here.report(DomainProblem.AUTOCONFIG_DISAGREES, told)
     offers = [each.offer for each in discovery.endpoints if not each.offer.relay][:MAX_SERVERS]
     await asyncio.gather(*(_judge_server(here, offer) for offer in offers))
     return {
@@ -75,43 +73,41 @@ def _is_published(answer: Answered) -> bool:
 def _judge_answer(here: Examination, answer: Answered) -> None:
     told = f"{answer.source}: {answer.problem}"
     if answer.digest_matches is False or (answer.source is Source.PACC and answer.success and answer.problem):
-        here.report(DomainProblem.AUTOCONFIG_DIGEST_MISMATCH, CHECK, told)
+        here.report(DomainProblem.AUTOCONFIG_DIGEST_MISMATCH, told)
     elif answer.malformed and answer.failed:
-        here.report(DomainProblem.AUTOCONFIG_CERTIFICATE, CHECK, told)
+        here.report(DomainProblem.AUTOCONFIG_CERTIFICATE, told)
     elif answer.unreachable:
-        here.report(DomainProblem.AUTOCONFIG_UNREACHABLE, CHECK, told)
+        here.report(DomainProblem.AUTOCONFIG_UNREACHABLE, told)
     elif answer.malformed or (answer.success and answer.problem):
-        here.report(DomainProblem.AUTOCONFIG_INVALID, CHECK, told)
+        here.report(DomainProblem.AUTOCONFIG_INVALID, told)
     if answer.expires is not None and answer.expires < here.now + SOON:
         told = f"{answer.source}: the certificate of the document's server ends {moment(answer.expires)}"
-        here.report(DomainProblem.AUTOCONFIG_CERTIFICATE_EXPIRES, CHECK, told)
+        here.report(DomainProblem.AUTOCONFIG_CERTIFICATE_EXPIRES, told)
     for offer in answer.offers:
         if offer.encryption is Encryption.NONE:
-            told = f"{answer.source} names {offer.name} without encryption"
-            here.report(DomainProblem.AUTOCONFIG_IN_PLAIN, CHECK, told)
+            here.report(DomainProblem.AUTOCONFIG_IN_PLAIN, f"{answer.source} names {offer.name} without encryption")
 
 
 async def _judge_server(here: Examination, offer: Offer) -> None:
     """Check that a published server answers, with a certificate that clients accept."""
     host = await here.host(offer.host)
     if host.failure:
-        here.report(DomainProblem.AUTOCONFIG_SERVER_FAILS, CHECK, f"{offer.name}: {host.failure}")
+        here.report(DomainProblem.AUTOCONFIG_SERVER_FAILS, f"{offer.name}: {host.failure}")
     for address in host.refused:
         told = here.rule.refusal(offer.host, address)
-        here.report(DomainProblem.TARGET_NOT_ALLOWED, CHECK, told)
+        here.report(DomainProblem.TARGET_NOT_ALLOWED, told)
     if not (host.failure or host.permitted or host.refused or host.unrouted):
-        here.report(DomainProblem.AUTOCONFIG_SERVER_FAILS, CHECK, f"{offer.name} has no address")
+        here.report(DomainProblem.AUTOCONFIG_SERVER_FAILS, f"{offer.name} has no address")
     if offer.encryption is Encryption.NONE:
         return
     place = MailService(offer.host, offer.port, offer.protocol, offer.encryption)
     for address in host.permitted:
         shown = await here.shown(place, address, offer.host)
         if not shown.chain:
-            told = f"{offer.name} at {address}: {shown.detail}"
-            here.report(DomainProblem.AUTOCONFIG_SERVER_FAILS, CHECK, told)
+            here.report(DomainProblem.AUTOCONFIG_SERVER_FAILS, f"{offer.name} at {address}: {shown.detail}")
         elif shown.problems:
             told = f"{offer.name} at {address}: the certificate is {', '.join(shown.problems)}"
-            here.report(DomainProblem.AUTOCONFIG_CERTIFICATE, CHECK, told)
+            here.report(DomainProblem.AUTOCONFIG_CERTIFICATE, told)
         elif shown.not_after is not None and shown.not_after < here.now + SOON:
             told = f"{offer.name} at {address}: the certificate ends {moment(shown.not_after)}"
-            here.report(DomainProblem.AUTOCONFIG_CERTIFICATE_EXPIRES, CHECK, told)
+            here.report(DomainProblem.AUTOCONFIG_CERTIFICATE_EXPIRES, told)

@@ -16,9 +16,7 @@ from exporter.domains.handshakes import MailService
 from exporter.domains.lookups import DnssecStatus, srv_records
 from exporter.domains.posture.memory import MAX_REMEMBERED
 from exporter.domains.posture.tlsa import KEY, SERVER, Tlsa, key_digest
-from exporter.model import DomainCheck, DomainProblem, KeyType, TlsaMatch
-
-CHECK = DomainCheck.DANE
+from exporter.model import DomainProblem, KeyType, TlsaMatch
 
 RENEWAL_DUE = 1 / 3
 """Certificates are usually renewed when this share of their lifetime is left."""
@@ -35,12 +33,12 @@ async def check_dane(here: Examination) -> Mapping[str, Any]:
     found = await asyncio.gather(*(_judged(here, host, place, mx=place.port == 25) for host, place in servers))  # noqa: PLR2004 - SMTP's
     every = [each for each, _, _ in found]
     if any(each.security is DnssecStatus.UNKNOWN and not each.failure for each in every):
-        here.report(DomainProblem.DANE_UNKNOWN, CHECK, UNKNOWN)
+        here.report(DomainProblem.DANE_UNKNOWN, UNKNOWN)
     pins = [(host, place, each.base) for (host, place), each in zip(servers, every, strict=True) if each.usable]
     unseen = bool(pins) and not any([await _is_reached(here, *each) for each in pins])
     if unseen or not any(each.published or each.failure or each.insecure for each in every):
         # If no server can be reached, there is nothing to compare the records with.
-        here.nothing_published(CHECK)
+        here.nothing_published()
     relays = every[: len(exchange.hosts)]
     bare = [
         host.name
@@ -49,12 +47,12 @@ async def check_dane(here: Examination) -> Mapping[str, Any]:
     ]
     if bare and any(each.published for each in relays) and not any(each.failure for each in relays):
         told = f"MX hosts without TLSA records that count, beside others that have some: {', '.join(bare)}"
-        here.report(DomainProblem.DANE_PARTIAL, CHECK, told)
+        here.report(DomainProblem.DANE_PARTIAL, told)
     if any(each.published for each in relays) and exchange.found.security is DnssecStatus.INSECURE:
         told = (
             f"the MX records of {here.domain} are not signed: DANE protects the hosts that they name, not their choice"
         )
-        here.report(DomainProblem.DANE_MX_INSECURE, CHECK, told)
+        here.report(DomainProblem.DANE_MX_INSECURE, told)
     ready = {(place.host, place.port): each for (_, place), (_, _, each) in zip(servers, found, strict=True)}
     return {
         "matches": tuple(match for _, matches, _ in found for match in matches),
@@ -85,15 +83,13 @@ async def _judged(
     pins = await pinned(here, host, place.port)
     where = f"_{place.port}._tcp.{pins.base}"
     if pins.failure:
-        here.report(DomainProblem.DANE_LOOKUP_FAILED, CHECK, f"{where}: {pins.failure}")
+        here.report(DomainProblem.DANE_LOOKUP_FAILED, f"{where}: {pins.failure}")
     if pins.insecure:
-        here.report(
-            DomainProblem.DANE_INSECURE, CHECK, f"{where} has TLSA records that are not signed, and do not count"
-        )
+        here.report(DomainProblem.DANE_INSECURE, f"{where} has TLSA records that are not signed, and do not count")
     if pins.unreadable:
-        here.report(DomainProblem.DANE_MALFORMED, CHECK, f"{where}: records that cannot be read: {pins.unreadable}")
+        here.report(DomainProblem.DANE_MALFORMED, f"{where}: records that cannot be read: {pins.unreadable}")
     for fault in pins.unusable:
-        here.report(DomainProblem.DANE_UNUSABLE, CHECK, f"{where} {fault}")
+        here.report(DomainProblem.DANE_UNUSABLE, f"{where} {fault}")
     judge_presence(here, place, published=pins.published, known=not pins.failure)
     if not pins.usable:
         return pins, [], None
@@ -170,8 +166,7 @@ def _judge(
     if not shown.shown.reached:
         return  # the check of MX reports this
     if not shown.shown.chain:
-        told = f"{where} has TLSA records, and no TLS: {shown.shown.detail}"
-        here.report(DomainProblem.DANE_WITHOUT_STARTTLS, CHECK, told)
+        here.report(DomainProblem.DANE_WITHOUT_STARTTLS, f"{where} has TLSA records, and no TLS: {shown.shown.detail}")
         return
     kinds = {kind: any(matched for one, matched in outcomes if one == kind) for kind, _ in outcomes}
     failing = [str(kind) for kind, matched in kinds.items() if not matched]
@@ -179,10 +174,10 @@ def _judge(
     if outdone:
         records += f"; {outdone[0]} would match, and does not count beside a stronger digest"
     if len(failing) == len(kinds):
-        here.report(DomainProblem.DANE_MISMATCH, CHECK, f"{where}: no record matches its certificate ({records})")
+        here.report(DomainProblem.DANE_MISMATCH, f"{where}: no record matches its certificate ({records})")
     elif failing:
         told = f"{where}: no record matches its certificate for {failing[0]} keys ({records})"
-        here.report(DomainProblem.DANE_KEY_TYPE_MISMATCH, CHECK, told)
+        here.report(DomainProblem.DANE_KEY_TYPE_MISMATCH, told)
 
 
 async def _outdone(here: Examination, pins: Pinned, shown: Presented, names: tuple[str, ...]) -> list[Tlsa]:
@@ -239,5 +234,5 @@ def _judge_renewal(here: Examination, place: MailService, in_use: set[Tlsa], sho
             told = (
                 f"{place.host} port {place.port}: the certificate ends {moment(end)}, and no record is for another key"
             )
-            here.report(DomainProblem.DANE_RENEWAL_UNPREPARED, CHECK, told)
+            here.report(DomainProblem.DANE_RENEWAL_UNPREPARED, told)
             return

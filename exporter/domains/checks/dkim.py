@@ -10,9 +10,7 @@ from exporter.domains.checks.examination import Examination
 from exporter.domains.lookups import texts
 from exporter.domains.posture.dkim_key import GOOD_BITS, LEAST_BITS, dkim_records, parse_dkim
 from exporter.domains.tags import RecordError
-from exporter.model import DomainCheck, DomainProblem
-
-CHECK = DomainCheck.DKIM
+from exporter.model import DomainProblem
 
 
 async def check_dkim(here: Examination) -> Mapping[str, Any]:
@@ -26,13 +24,13 @@ async def _judge(here: Examination, selector: str) -> None:
     found = await here.find(name, "TXT")
     records = dkim_records(texts(found))
     if found.failure:
-        here.report(DomainProblem.DNS_FAILED, CHECK, f"{name}: {found.failure}")
+        here.report(DomainProblem.DNS_FAILED, f"{name}: {found.failure}")
     elif not records:
         alias = f" is an alias of {found.name}, which" if found.name != name.lower() else ""
-        here.report(DomainProblem.DKIM_MISSING, CHECK, f"{name}{alias} has no DKIM record")
+        here.report(DomainProblem.DKIM_MISSING, f"{name}{alias} has no DKIM record")
     elif len(records) > 1:
         told = f"{name} has {len(records)} records: which one a receiver takes is not defined"
-        here.report(DomainProblem.DKIM_SEVERAL_RECORDS, CHECK, told)
+        here.report(DomainProblem.DKIM_SEVERAL_RECORDS, told)
     else:
         _judge_key(here, name, records[0])
 
@@ -41,13 +39,13 @@ def _judge_key(here: Examination, name: str, record: str) -> None:
     try:
         key = parse_dkim(record)
     except RecordError as error:
-        here.report(DomainProblem.DKIM_SYNTAX, CHECK, f"{name}: {error}")
+        here.report(DomainProblem.DKIM_SYNTAX, f"{name}: {error}")
         return
     if key.revoked:
-        here.report(DomainProblem.DKIM_REVOKED, CHECK, f"{name}: the key is empty, which revokes it")
+        here.report(DomainProblem.DKIM_REVOKED, f"{name}: the key is empty, which revokes it")
     if key.testing:
-        here.report(DomainProblem.DKIM_TESTING, CHECK, f"{name}: t=y asks receivers to take no notice")
+        here.report(DomainProblem.DKIM_TESTING, f"{name}: t=y asks receivers to take no notice")
     if key.bits is not None and key.bits < LEAST_BITS:
-        here.report(DomainProblem.DKIM_KEY_SHORT, CHECK, f"{name}: receivers do not take RSA of {key.bits} bits")
+        here.report(DomainProblem.DKIM_KEY_SHORT, f"{name}: receivers do not take RSA of {key.bits} bits")
     elif key.bits is not None and key.bits < GOOD_BITS:
-        here.report(DomainProblem.DKIM_KEY_WEAK, CHECK, f"{name}: RSA of {key.bits} bits, and {GOOD_BITS} is usual")
+        here.report(DomainProblem.DKIM_KEY_WEAK, f"{name}: RSA of {key.bits} bits, and {GOOD_BITS} is usual")

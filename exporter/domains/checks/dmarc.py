@@ -10,9 +10,7 @@ from exporter.domains.checks.examination import Examination
 from exporter.domains.lookups import texts
 from exporter.domains.posture.dmarc_policy import ALL, DmarcPolicy, DmarcRecord, Walk, consent_name, parse_dmarc, walk
 from exporter.domains.tags import RecordError, almost, having_version, shown
-from exporter.model import DomainCheck, DomainProblem
-
-CHECK = DomainCheck.DMARC
+from exporter.model import DomainProblem
 
 MAX_REPORTS = 10
 """The most domains of report addresses whose consent is checked."""
@@ -26,25 +24,24 @@ async def check_dmarc(here: Examination) -> Mapping[str, Any]:
         meant = almost(texts(await here.find(f"_dmarc.{here.domain}", "TXT")), "DMARC1")
         if meant is not None:
             told = f"_dmarc.{here.domain}: {shown(meant)} does not begin with v=DMARC1; and does not count"
-            here.report(DomainProblem.DMARC_SYNTAX, CHECK, told)
+            here.report(DomainProblem.DMARC_SYNTAX, told)
     if step is None:
         if failure:
-            here.report(DomainProblem.DNS_FAILED, CHECK, failure)
+            here.report(DomainProblem.DNS_FAILED, failure)
         else:
-            here.report(DomainProblem.DMARC_MISSING, CHECK, f"{here.domain} has no DMARC record, nor a domain above it")
+            here.report(DomainProblem.DMARC_MISSING, f"{here.domain} has no DMARC record, nor a domain above it")
         return {}
     where = f"_dmarc.{step.domain}"
     if len(step.records) > 1:
-        told = f"{where} has {len(step.records)} records, and none counts"
-        here.report(DomainProblem.DMARC_SEVERAL_RECORDS, CHECK, told)
+        here.report(DomainProblem.DMARC_SEVERAL_RECORDS, f"{where} has {len(step.records)} records, and none counts")
         return {}
     try:
         record = parse_dmarc(step.records[0])
     except RecordError as error:
-        here.report(DomainProblem.DMARC_SYNTAX, CHECK, f"{where}: {error}")
+        here.report(DomainProblem.DMARC_SYNTAX, f"{where}: {error}")
         return {}
     for fault in record.faults:
-        here.report(DomainProblem.DMARC_SYNTAX, CHECK, f"{where}: {fault}")
+        here.report(DomainProblem.DMARC_SYNTAX, f"{where}: {fault}")
     policy = await _policy(here, step.domain, record)
     _judge_policy(here, where, policy, record)
     await _judge_reports(here, step.domain, record, walked)
@@ -57,14 +54,14 @@ _DONE = {DmarcPolicy.QUARANTINE: "quarantined", DmarcPolicy.REJECT: "rejected"}
 def _judge_policy(here: Examination, where: str, policy: DmarcPolicy, record: DmarcRecord) -> None:
     """Report a policy that receivers do not apply, or not to all mail."""
     if policy is DmarcPolicy.NONE:
-        here.report(DomainProblem.DMARC_NOT_ENFORCED, CHECK, f"the policy of {where} is none: forged mail is delivered")
+        here.report(DomainProblem.DMARC_NOT_ENFORCED, f"the policy of {where} is none: forged mail is delivered")
     elif record.testing:
         less = "delivered" if policy is DmarcPolicy.QUARANTINE else "quarantined"
         told = f"the policy of {where} is in testing (t=y): forged mail is {less} instead of {_DONE[policy]}"
-        here.report(DomainProblem.DMARC_NOT_ENFORCED, CHECK, told)
+        here.report(DomainProblem.DMARC_NOT_ENFORCED, told)
     elif record.percent < ALL:
         told = f"{where} has pct={record.percent}: receivers that know RFC 7489 spare the rest of forged mail"
-        here.report(DomainProblem.DMARC_NOT_ENFORCED, CHECK, told)
+        here.report(DomainProblem.DMARC_NOT_ENFORCED, told)
 
 
 async def _policy(here: Examination, domain: str, record: DmarcRecord) -> DmarcPolicy:
@@ -86,10 +83,10 @@ async def _judge_reports(here: Examination, domain: str, record: DmarcRecord, wa
         name = consent_name(domain, target)
         found = await here.find(name, "TXT")
         if found.failure:
-            here.report(DomainProblem.DNS_FAILED, CHECK, f"{name}: {found.failure}")
+            here.report(DomainProblem.DNS_FAILED, f"{name}: {found.failure}")
         elif not having_version(texts(found), "DMARC1", loosely=True):
             told = f"reports go to {target}, which does not agree to take them: {name} has no v=DMARC1"
-            here.report(DomainProblem.DMARC_REPORTS_NOT_ACCEPTED, CHECK, told)
+            here.report(DomainProblem.DMARC_REPORTS_NOT_ACCEPTED, told)
 
     await asyncio.gather(*(judge(target) for target in record.reports[:MAX_REPORTS] if target != domain))
 

@@ -10,20 +10,18 @@ from exporter.domains.checks.examination import Examination
 from exporter.domains.lookups import addresses, texts
 from exporter.domains.posture.dns_list import CLEAN, LISTED, NotAListingError, dnsbl_name, is_listed
 from exporter.domains.tags import shown
-from exporter.model import DomainCheck, DomainProblem
-
-CHECK = DomainCheck.DNSBL
+from exporter.model import DomainProblem
 
 
 async def check_dnsbl(here: Examination) -> Mapping[str, Any]:
     """Check the sending addresses in all configured lists (RFC 5782 sections 2 and 5)."""
     found = await here.senders()
     if not found:
-        here.nothing_published(CHECK)
+        here.nothing_published()
     rows = await asyncio.gather(*(_of_zone(here, zone, found) for zone in here.settings.dnsbl))
     listed = {(address, zone): on for zone, row in zip(here.settings.dnsbl, rows, strict=True) for address, on in row}
     if found and not listed:
-        here.nothing_published(CHECK)
+        here.nothing_published()
     return {"listed": listed}
 
 
@@ -35,17 +33,17 @@ async def _of_zone(here: Examination, zone: str, sending: tuple[str, ...]) -> li
             continue
         fault = await _fault(here, zone, version)
         if fault:
-            here.report(DomainProblem.DNSBL_UNUSABLE, CHECK, f"{zone} (IPv{version}): {fault}")
+            here.report(DomainProblem.DNSBL_UNUSABLE, f"{zone} (IPv{version}): {fault}")
             continue
         for address in concerned:
             on = await _is_on(here, zone, address)
             if isinstance(on, str):
-                here.report(DomainProblem.DNSBL_UNUSABLE, CHECK, f"{zone}: {on}")
+                here.report(DomainProblem.DNSBL_UNUSABLE, f"{zone}: {on}")
             else:
                 rows.append((address, on))
                 if on:
                     reason = await _reason(here, zone, address)
-                    here.report(DomainProblem.DNSBL_LISTED, CHECK, f"{address} is on {zone}{reason}")
+                    here.report(DomainProblem.DNSBL_LISTED, f"{address} is on {zone}{reason}")
     return rows
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
 from exporter.config.configuration import Domain
@@ -90,9 +90,14 @@ class MailExchange:
 
 @dataclass
 class Examination:
-    """The facts and problems that are known so far."""
+    """The facts and problems that are known so far, as one check sees them.
+
+    Attributes:
+        check: The check that runs. What it reports is its own; all other attributes are shared with the other checks.
+    """
 
     settings: Domain
+    check: DomainCheck
     lookups: Lookups
     fetcher: Fetcher
     handshakes: Handshakes
@@ -121,14 +126,18 @@ class Examination:
         hosts = (await self.exchange()).hosts
         return tuple(dict.fromkeys(address for host in hosts for address in (*host.permitted, *host.unrouted)))
 
-    def report(self, problem: DomainProblem, check: DomainCheck, detail: str) -> None:
-        finding, known = DomainFinding(check, problem, detail), self.findings.setdefault(check, [])
+    def of(self, check: DomainCheck) -> Examination:
+        """The same for another check."""
+        return replace(self, check=check)
+
+    def report(self, problem: DomainProblem, detail: str) -> None:
+        finding, known = DomainFinding(self.check, problem, detail), self.findings.setdefault(self.check, [])
         if finding not in known:
             known.append(finding)
 
-    def nothing_published(self, check: DomainCheck) -> None:
-        """Record that this check has nothing to judge."""
-        self.silent.add(check)
+    def nothing_published(self) -> None:
+        """Record that the check has nothing to judge."""
+        self.silent.add(self.check)
 
     def success(self, check: DomainCheck) -> bool | None:
         """The result of a check that has ended."""

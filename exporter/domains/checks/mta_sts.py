@@ -26,8 +26,6 @@ from exporter.net.http.fetch import FetchError, Lost
 
 T = TypeVar("T")
 
-CHECK = DomainCheck.MTA_STS
-
 FETCH_TIMEOUT = 10.0
 """Seconds. Section 3.3 suggests a minute, but mail should not wait that long."""
 
@@ -57,7 +55,7 @@ class PolicyFound:
 
 async def policy_of(here: Examination) -> PolicyFound:
     """The policy. It is looked up once for each judgement."""
-    return await here.shared("policy", lambda: _policy(here))
+    return await here.shared("policy", lambda: _policy(here.of(DomainCheck.MTA_STS)))
 
 
 async def _policy(here: Examination) -> PolicyFound:
@@ -71,23 +69,22 @@ async def _policy(here: Examination) -> PolicyFound:
         document = await here.fetcher.get(url, here.rule.objection, limit=MAX_POLICY, within=within, redirects=0)
     except FetchError as error:
         problem = _PROBLEMS.get(error.lost, DomainProblem.MTA_STS_POLICY_UNREACHABLE)
-        here.report(problem, CHECK, f"{url} {error.detail}")
+        here.report(problem, f"{url} {error.detail}")
         return PolicyFound(identifier)
     try:
         policy = parse_policy(document.body)
     except RecordError as error:
-        here.report(DomainProblem.MTA_STS_POLICY_INVALID, CHECK, f"{url}: {error}")
+        here.report(DomainProblem.MTA_STS_POLICY_INVALID, f"{url}: {error}")
         return PolicyFound(identifier, expires=document.expires)
     if document.media_type != "text/plain":
-        told = f"{url} is served as {document.media_type}, not text/plain"
-        here.report(DomainProblem.MTA_STS_POLICY_INVALID, CHECK, told)
+        here.report(DomainProblem.MTA_STS_POLICY_INVALID, f"{url} is served as {document.media_type}, not text/plain")
     return PolicyFound(identifier, policy, document.expires)
 
 
 async def check_mta_sts(here: Examination) -> Mapping[str, Any]:
     """Check the record, the policy and the MX hosts (RFC 8461)."""
     found = await policy_of(here)
-    if CHECK in here.silent:
+    if here.check in here.silent:
         return {}
     changed = _changed_without_id(here, found)
     policy = found.policy
@@ -116,26 +113,25 @@ def _changed_without_id(here: Examination, found: PolicyFound) -> bool | None:
     changed = known.setdefault(found.id, found.policy.digest) != found.policy.digest
     if changed:
         told = f"the policy is another than before, and its id is {found.id} as before: senders keep the old one"
-        here.report(DomainProblem.MTA_STS_CHANGED_WITHOUT_ID, CHECK, told)
+        here.report(DomainProblem.MTA_STS_CHANGED_WITHOUT_ID, told)
     return changed
 
 
 def _judge_policy(here: Examination, policy: StsPolicy, expires: float | None) -> None:
     if policy.mode is not Mode.ENFORCE:
         told = f"the policy has mode {policy.mode}: no mail is held back by it"
-        here.report(DomainProblem.MTA_STS_NOT_ENFORCED, CHECK, told)
+        here.report(DomainProblem.MTA_STS_NOT_ENFORCED, told)
     if policy.max_age < SHORT_MAX_AGE and policy.mode is not Mode.NONE:
         told = f"max_age is {policy.max_age} s: senders forget the policy within a day"
-        here.report(DomainProblem.MTA_STS_MAX_AGE_SHORT, CHECK, told)
+        here.report(DomainProblem.MTA_STS_MAX_AGE_SHORT, told)
     if expires is not None and expires < here.now + SOON:
         told = f"the certificate of mta-sts.{here.domain} ends {moment(expires)}"
-        here.report(DomainProblem.MTA_STS_POLICY_EXPIRES, CHECK, told)
+        here.report(DomainProblem.MTA_STS_POLICY_EXPIRES, told)
 
 
 async def _judge_host(here: Examination, policy: StsPolicy, host: MailHost) -> None:
     if not policy.lists(host.name):
-        told = f"{host.name} fits none of mx: {', '.join(policy.patterns[:5])}"
-        here.report(DomainProblem.MTA_STS_MX_UNLISTED, CHECK, told)
+        here.report(DomainProblem.MTA_STS_MX_UNLISTED, f"{host.name} fits none of mx: {', '.join(policy.patterns[:5])}")
         return
     for address in host.permitted:
         shown = await here.shown(relay(host.name), address, host.name)
@@ -143,10 +139,10 @@ async def _judge_host(here: Examination, policy: StsPolicy, host: MailHost) -> N
             continue  # the check of MX reports this
         where = f"{host.name} at {address}"
         if not shown.chain:
-            here.report(DomainProblem.MTA_STS_MX_WITHOUT_STARTTLS, CHECK, f"{where}: {shown.detail}")
+            here.report(DomainProblem.MTA_STS_MX_WITHOUT_STARTTLS, f"{where}: {shown.detail}")
         elif shown.problems:
             told = ", ".join(shown.problems)
-            here.report(DomainProblem.MTA_STS_MX_CERTIFICATE, CHECK, f"{where}: the certificate is {told}")
+            here.report(DomainProblem.MTA_STS_MX_CERTIFICATE, f"{where}: the certificate is {told}")
 
 
 async def check_tls_rpt(here: Examination) -> Mapping[str, Any]:
@@ -166,7 +162,6 @@ class _RecordKind(Generic[T]):
         parse: Reads it; raises `RecordError`.
     """
 
-    check: DomainCheck
     version: str
     invalid: DomainProblem
     several: DomainProblem
@@ -174,10 +169,9 @@ class _RecordKind(Generic[T]):
 
 
 STS: Final = _RecordKind(
-    CHECK, "STSv1", DomainProblem.MTA_STS_RECORD_INVALID, DomainProblem.MTA_STS_SEVERAL_RECORDS, parse_sts_record
+    "STSv1", DomainProblem.MTA_STS_RECORD_INVALID, DomainProblem.MTA_STS_SEVERAL_RECORDS, parse_sts_record
 )
 TLS_RPT: Final = _RecordKind(
-    DomainCheck.TLS_RPT,
     "TLSRPTv1",
     DomainProblem.TLS_RPT_INVALID,
     DomainProblem.TLS_RPT_SEVERAL_RECORDS,
@@ -190,17 +184,16 @@ async def _only_record(here: Examination, name: str, kind: _RecordKind[T]) -> T 
     found = await here.find(name, "TXT")
     records, meant = having_version(texts(found), kind.version), almost(texts(found), kind.version)
     if found.failure:
-        here.report(DomainProblem.DNS_FAILED, kind.check, f"{name}: {found.failure}")
+        here.report(DomainProblem.DNS_FAILED, f"{name}: {found.failure}")
     elif not records and meant is not None:
-        told = f"{name}: {shown(meant)} does not begin with v={kind.version}; and does not count"
-        here.report(kind.invalid, kind.check, told)
+        here.report(kind.invalid, f"{name}: {shown(meant)} does not begin with v={kind.version}; and does not count")
     elif not records:
-        here.nothing_published(kind.check)
+        here.nothing_published()
     elif len(records) > 1:
-        here.report(kind.several, kind.check, f"{name} has {len(records)} records, and none counts")
+        here.report(kind.several, f"{name} has {len(records)} records, and none counts")
     else:
         try:
             return kind.parse(records[0])
         except RecordError as error:
-            here.report(kind.invalid, kind.check, f"{name}: {error}")
+            here.report(kind.invalid, f"{name}: {error}")
     return None

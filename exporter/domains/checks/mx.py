@@ -10,9 +10,7 @@ from exporter.domains.checks.examination import Examination, MailExchange, MailH
 from exporter.domains.discovery.dns_records import is_null_mx
 from exporter.domains.discovery.offers import is_address
 from exporter.domains.handshakes import HandshakeResult
-from exporter.model import DomainCheck, DomainProblem, FailureReason
-
-CHECK = DomainCheck.MX
+from exporter.model import DomainProblem, FailureReason
 
 _REFUSALS = frozenset({FailureReason.SERVER_REFUSED, FailureReason.SERVER_BUSY, FailureReason.COMMAND_REFUSED})
 
@@ -21,10 +19,10 @@ async def check_mx(here: Examination) -> Mapping[str, Any]:
     """Check the records and hosts (RFC 5321 section 5.1, RFC 7505, RFC 2181 section 10.3)."""
     exchange = await here.exchange()
     if exchange.found.failure:
-        here.report(DomainProblem.DNS_FAILED, CHECK, f"MX records of {here.domain}: {exchange.found.failure}")
+        here.report(DomainProblem.DNS_FAILED, f"MX records of {here.domain}: {exchange.found.failure}")
         return {}
     if not exchange.found.exists:
-        here.report(DomainProblem.DOMAIN_NOT_FOUND, CHECK, f"{here.domain} does not exist")
+        here.report(DomainProblem.DOMAIN_NOT_FOUND, f"{here.domain} does not exist")
         return {"mx_records": 0}
     if is_null_mx(exchange.records):
         return {"mx_records": 0}
@@ -36,30 +34,30 @@ async def check_mx(here: Examination) -> Mapping[str, Any]:
 
 def _judge_records(here: Examination, exchange: MailExchange) -> None:
     if exchange.found.unreadable:
-        here.report(DomainProblem.MX_MALFORMED, CHECK, f"MX records that cannot be read: {exchange.found.unreadable}")
+        here.report(DomainProblem.MX_MALFORMED, f"MX records that cannot be read: {exchange.found.unreadable}")
     if any(not record.host for record in exchange.records):
-        here.report(DomainProblem.MX_NULL_BESIDE_OTHERS, CHECK, 'a null MX (".") stands beside other MX records')
+        here.report(DomainProblem.MX_NULL_BESIDE_OTHERS, 'a null MX (".") stands beside other MX records')
     if exchange.implicit:
         told = f"{here.domain} has no MX record"
         if exchange.hosts:
-            here.report(DomainProblem.MX_IMPLICIT, CHECK, f"{told}; its mail goes to its own address")
+            here.report(DomainProblem.MX_IMPLICIT, f"{told}; its mail goes to its own address")
         else:
-            here.report(DomainProblem.MX_MISSING, CHECK, f"{told}, and no address that could stand for it")
+            here.report(DomainProblem.MX_MISSING, f"{told}, and no address that could stand for it")
     for host in exchange.hosts:
         _judge_host(here, host, named=not exchange.implicit)
 
 
 def _judge_host(here: Examination, host: MailHost, *, named: bool) -> None:
     if is_address(host.name):
-        here.report(DomainProblem.MX_IS_ADDRESS, CHECK, f"an MX record names the address {host.name}")
+        here.report(DomainProblem.MX_IS_ADDRESS, f"an MX record names the address {host.name}")
     elif host.failure:
-        here.report(DomainProblem.DNS_FAILED, CHECK, f"{host.name}: {host.failure}")
+        here.report(DomainProblem.DNS_FAILED, f"{host.name}: {host.failure}")
     elif not (host.permitted or host.refused or host.unrouted):
-        here.report(DomainProblem.MX_WITHOUT_ADDRESS, CHECK, f"{host.name} has no address")
+        here.report(DomainProblem.MX_WITHOUT_ADDRESS, f"{host.name} has no address")
     if host.alias_of and named:
-        here.report(DomainProblem.MX_IS_ALIAS, CHECK, f"{host.name} is an alias of {host.alias_of}")
+        here.report(DomainProblem.MX_IS_ALIAS, f"{host.name} is an alias of {host.alias_of}")
     for address in host.refused:
-        here.report(DomainProblem.TARGET_NOT_ALLOWED, CHECK, here.rule.refusal(host.name, address))
+        here.report(DomainProblem.TARGET_NOT_ALLOWED, here.rule.refusal(host.name, address))
 
 
 async def _shown(here: Examination, host: MailHost) -> list[tuple[MailHost, str, HandshakeResult]]:
@@ -76,14 +74,14 @@ def _judge_servers(
         told = (
             f"no address can be connected to on port 25 ({len(shown)} tried); {host.name} at {address}: {each.detail}"
         )
-        here.report(DomainProblem.MX_ALL_UNREACHABLE, CHECK, told)
+        here.report(DomainProblem.MX_ALL_UNREACHABLE, told)
     else:
         for host, address, each in unreached:
-            here.report(DomainProblem.MX_UNREACHABLE, CHECK, f"{host.name} at {address}: {each.detail}")
+            here.report(DomainProblem.MX_UNREACHABLE, f"{host.name} at {address}: {each.detail}")
     if not shown and any(host.unrouted for host in exchange.hosts):
-        here.report(DomainProblem.NO_ROUTE, CHECK, "this machine has no route to any address of the MX hosts")
+        here.report(DomainProblem.NO_ROUTE, "this machine has no route to any address of the MX hosts")
     for host, address, each in shown:
         if each.reached and not each.speaks and each.reason in _REFUSALS:
-            here.report(DomainProblem.MX_REFUSES, CHECK, f"{host.name} at {address}: {each.detail}")
+            here.report(DomainProblem.MX_REFUSES, f"{host.name} at {address}: {each.detail}")
         elif each.reached and not each.speaks:
-            here.report(DomainProblem.MX_UNREACHABLE, CHECK, f"{host.name} at {address}: {each.detail}")
+            here.report(DomainProblem.MX_UNREACHABLE, f"{host.name} at {address}: {each.detail}")

@@ -9,9 +9,7 @@ from typing import Any
 
 from exporter.domains.checks.examination import Examination, relay
 from exporter.domains.lookups import addresses, pointers
-from exporter.model import DomainCheck, DomainProblem
-
-CHECK = DomainCheck.REVERSE_DNS
+from exporter.model import DomainProblem
 
 MAX_NAMES = 10
 """The most names of one address that are checked, the same limit as in SPF."""
@@ -21,7 +19,7 @@ async def check_reverse_dns(here: Examination) -> Mapping[str, Any]:
     """Check the sending addresses (RFC 1912 section 2.1, as receivers apply it)."""
     found = await here.senders()
     if not found:
-        here.nothing_published(CHECK)
+        here.nothing_published()
     await asyncio.gather(*(_judge(here, address) for address in found))
     await _judge_helo(here, found)
     return {}
@@ -30,19 +28,19 @@ async def check_reverse_dns(here: Examination) -> Mapping[str, Any]:
 async def _judge(here: Examination, address: str) -> None:
     found = await here.find(ip_address(address).reverse_pointer, "PTR")
     if found.failure:
-        here.report(DomainProblem.DNS_FAILED, CHECK, f"the name of {address}: {found.failure}")
+        here.report(DomainProblem.DNS_FAILED, f"the name of {address}: {found.failure}")
         return
     names = [name for name in pointers(found) if name][:MAX_NAMES]
     if not names:
-        here.report(DomainProblem.REVERSE_DNS_MISSING, CHECK, f"{address} has no name in reverse DNS")
+        here.report(DomainProblem.REVERSE_DNS_MISSING, f"{address} has no name in reverse DNS")
         return
     confirmed = await asyncio.gather(*(_leads_to(here, name, address) for name in names))
     if not any(confirmed):
         called = f"{address} is called {', '.join(names)}, which"
         if any(each is None for each in confirmed):
-            here.report(DomainProblem.DNS_FAILED, CHECK, f"{called} cannot be looked up")
+            here.report(DomainProblem.DNS_FAILED, f"{called} cannot be looked up")
         else:
-            here.report(DomainProblem.REVERSE_DNS_UNCONFIRMED, CHECK, f"{called} does not lead back to it")
+            here.report(DomainProblem.REVERSE_DNS_UNCONFIRMED, f"{called} does not lead back to it")
 
 
 async def _judge_helo(here: Examination, sending: tuple[str, ...]) -> None:
@@ -54,7 +52,7 @@ async def _judge_helo(here: Examination, sending: tuple[str, ...]) -> None:
             shown = await here.shown(relay(host.name), address, host.name)
             if shown.helo and await _leads_to(here, shown.helo, address) is False:
                 told = f"{host.name} at {address} calls itself {shown.helo}, which does not lead to this address"
-                here.report(DomainProblem.HELO_UNCONFIRMED, CHECK, told)
+                here.report(DomainProblem.HELO_UNCONFIRMED, told)
 
 
 async def _leads_to(here: Examination, name: str, address: str) -> bool | None:

@@ -13,9 +13,7 @@ from exporter.domains.posture.spf_evaluation import Ask, Judgement, SpfMistake, 
 from exporter.domains.posture.spf_macros import SenderIdentity
 from exporter.domains.posture.spf_record import SpfMechanism, is_spf, parse_spf
 from exporter.domains.tags import RecordError, almost, shown
-from exporter.model import DomainCheck, DomainProblem
-
-CHECK = DomainCheck.SPF
+from exporter.model import DomainProblem
 
 STRANGERS = ("240.0.0.1", "100::1")
 """Addresses that nobody uses (RFC 1112 section 4, RFC 6666).
@@ -40,13 +38,13 @@ async def check_spf(here: Examination) -> Mapping[str, Any]:
     """Check the record, and evaluate it for the senders and for strangers (RFC 7208)."""
     found = await here.find(here.domain, "TXT")
     if found.failure:
-        here.report(DomainProblem.DNS_FAILED, CHECK, f"{here.domain}: {found.failure}")
+        here.report(DomainProblem.DNS_FAILED, f"{here.domain}: {found.failure}")
         return {}
     records = [text for text in texts(found) if is_spf(text)]
     if not records:
         meant = almost(texts(found), "spf1")
         hint = "" if meant is None else f": {shown(meant)} is none, because it does not begin with v=spf1 and a space"
-        here.report(DomainProblem.SPF_MISSING, CHECK, f"{here.domain} has no SPF record{hint}")
+        here.report(DomainProblem.SPF_MISSING, f"{here.domain} has no SPF record{hint}")
         return {}
     _judge_record(here, records)
     judged = await here.senders()
@@ -65,34 +63,33 @@ def _judge_outcomes(here: Examination, judged: Sequence[str], outcomes: Sequence
         if problem is DomainProblem.SPF_TOO_MANY_VOID_LOOKUPS and number >= len(judged):
             continue  # a record with macros for the sender's address finds nothing for a stranger
         if problem is not None:
-            here.report(problem, CHECK, outcome.detail)
+            here.report(problem, outcome.detail)
     for address, outcome in zip(judged, outcomes, strict=False):
         if outcome.result in (SpfResult.FAIL, SpfResult.SOFTFAIL, SpfResult.NEUTRAL):
             text = f"{address} sends for {here.domain}, and SPF says {outcome.result} ({outcome.detail})"
-            here.report(DomainProblem.SPF_SENDER_NOT_ALLOWED, CHECK, text)
+            here.report(DomainProblem.SPF_SENDER_NOT_ALLOWED, text)
     for outcome in outcomes[len(judged) :]:
         if outcome.result is SpfResult.PASS:
             text = f"{outcome.detail} lets everybody send for {here.domain}"
-            here.report(DomainProblem.SPF_ALLOWS_ALL, CHECK, text)
+            here.report(DomainProblem.SPF_ALLOWS_ALL, text)
 
 
 def _judge_record(here: Examination, records: list[str]) -> None:
     if len(records) > 1:
-        told = f"{here.domain} has {len(records)} SPF records, and none counts"
-        here.report(DomainProblem.SPF_SEVERAL_RECORDS, CHECK, told)
+        here.report(DomainProblem.SPF_SEVERAL_RECORDS, f"{here.domain} has {len(records)} SPF records, and none counts")
         return
     try:
         record = parse_spf(records[0])
     except RecordError as error:
-        here.report(DomainProblem.SPF_SYNTAX, CHECK, f"{here.domain}: {error}")
+        here.report(DomainProblem.SPF_SYNTAX, f"{here.domain}: {error}")
         return
     last = next((term for term in record.terms if term.mechanism is SpfMechanism.ALL), None)
     if last is None and not record.redirect:
         told = "the record ends without all or redirect: who is not listed is neither allowed nor forbidden"
-        here.report(DomainProblem.SPF_WITHOUT_END, CHECK, told)
+        here.report(DomainProblem.SPF_WITHOUT_END, told)
     if any(term.mechanism is SpfMechanism.PTR for term in record.terms):
         told = "the mechanism ptr is slow, and receivers may ignore it (RFC 7208 section 5.5)"
-        here.report(DomainProblem.SPF_USES_PTR, CHECK, told)
+        here.report(DomainProblem.SPF_USES_PTR, told)
 
 
 async def evaluate(here: Examination, address: str) -> Judgement:

@@ -13,7 +13,7 @@ from exporter.domains.checks.examination import Examination
 from exporter.domains.handshakes import MailService
 from exporter.domains.lookups import name_servers, tlsa_records
 from exporter.domains.posture.tlsa import Tlsa
-from exporter.model import DomainCheck, DomainProblem
+from exporter.model import DomainProblem
 
 REMINDED_FOR: Final = 2 * 86400.0
 """Seconds for which missing records are reported: long enough to publish new ones."""
@@ -56,11 +56,11 @@ def judge_presence(here: Examination, place: MailService, *, published: bool, kn
     since = here.memory.withdrawn.setdefault((place.host, place.port), here.now)
     if here.now - since < REMINDED_FOR:
         told = f"{place.host} port {place.port} had TLSA records and has none now: it is no longer protected by DANE"
-        here.report(DomainProblem.DANE_WITHDRAWN, DomainCheck.DANE, f"{told}, and new ones may match nothing")
+        here.report(DomainProblem.DANE_WITHDRAWN, f"{told}, and new ones may match nothing")
 
 
 def report_gone(here: Examination, place: MailService, gone: Iterable[Tlsa]) -> None:
     """Report records that match, but that only caches still have."""
     records = "; ".join(map(str, gone))
     told = f"{place.host} port {place.port}: the zone's name servers no longer have {records}, whose key is served"
-    here.report(DomainProblem.DANE_WITHDRAWN, DomainCheck.DANE, f"{told}: DANE breaks when caches forget them")
+    here.report(DomainProblem.DANE_WITHDRAWN, f"{told}: DANE breaks when caches forget them")
