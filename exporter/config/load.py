@@ -57,7 +57,7 @@ def load(*patterns: str | Path, standard_input: Callable[[], bytes] = read_stand
         except ConfigurationError as error:
             problems += error.problems
     if problems:
-        raise ConfigurationError([*problems, *(problem for each in documents for problem in each.problems)])
+        raise ConfigurationError([*problems, *_known_anyway(documents)])
     return _put_together(documents)
 
 
@@ -68,6 +68,18 @@ def parse(text: str, name: str) -> Configuration:
         ConfigurationError: Something is wrong with it; all problems in one go.
     """
     return _put_together([read_document(text, name)])
+
+
+def _known_anyway(documents: Sequence[YamlDocument]) -> list[Problem]:
+    """Problems of files beside one that cannot be read: those that its content could neither cause nor solve."""
+    if not documents:
+        return []
+    pieces, notes = Pieces(documents), SectionNotes()
+    known = {key: value for key, value in pieces.root.items() if key in FileSection.model_fields}
+    _check_keys(pieces.root, notes)
+    read_section(FileSection, known, (), notes)
+    usable = (note for note in notes.problems if not is_unusable(pieces.root, note.location))
+    return [*pieces.problems, *(note.problem(pieces) for note in usable)]
 
 
 def _put_together(documents: Sequence[YamlDocument]) -> Configuration:
@@ -91,8 +103,7 @@ def _configuration(pieces: Pieces, files: tuple[str, ...]) -> Reading[Configurat
     if not named and not misspelt and (root or not pieces.problems):
         what = "there is no endpoint to probe" if root else "the configuration is empty"
         notes.problem((), f"{what}; write at least {MINIMUM}")
-    for key in root.keys() - FileSection.model_fields:
-        notes.problem((key,), _OF_SEVERAL_FILES if key in _INCLUDING else unknown_key(FileSection, key))
+    _check_keys(root, notes)
     defaults = _section(DefaultsSection, root, "defaults", notes)
     credentials = notes.take(read_credentials(root.get("credentials"), pieces)) or {}
     reader = EndpointReader(defaults, credentials, pieces)
@@ -117,6 +128,11 @@ def _configuration(pieces: Pieces, files: tuple[str, ...]) -> Reading[Configurat
         domains=notes.take(read_domains(root.get("domains"), pieces)) or (),
     )
     return notes.reading(configuration)
+
+
+def _check_keys(root: YamlMapping, notes: SectionNotes) -> None:
+    for key in root.keys() - FileSection.model_fields:
+        notes.problem((key,), _OF_SEVERAL_FILES if key in _INCLUDING else unknown_key(FileSection, key))
 
 
 def _section(model: type[M], root: YamlMapping, key: str, notes: SectionNotes) -> Layer[M]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Generic, TypeVar, get_args
+from types import MappingProxyType, UnionType
+from typing import Any, Generic, TypeGuard, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import ValidationError
@@ -210,12 +210,19 @@ def _example(model: type[Section], at: Location, place: Location) -> str | None:
 
 def _section_at(model: type[Section], place: Location) -> type[Section] | None:
     """The model that reads the value at `place`; `None` if that is not a section."""
-    section: type[Section] | None = model
+    kind: Any = model
     for part in place:
-        field = section.model_fields.get(str(part)) if section is not None else None
-        kinds = get_args(field.annotation) if field is not None else ()
-        section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)
-    return section
+        if _is_section(kind):
+            field = kind.model_fields.get(str(part))
+            kind = None if field is None else field.annotation
+        else:  # an index of a list, or a name in a mapping
+            kind = next(iter(get_args(kind)[-1:]), None)
+        kind = next((each for each in get_args(kind) if get_origin(kind) is UnionType), kind)  # without None
+    return kind if _is_section(kind) else None
+
+
+def _is_section(kind: Any) -> TypeGuard[type[Section]]:
+    return get_origin(kind) is None and isinstance(kind, type) and issubclass(kind, Section)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,11 +80,23 @@ def test_problems_are_told_of_the_file_and_line_that_they_stand_at(write: Write)
     write("a.yaml", "endpoints: [{url: imaps://h, intervall: 5s}]\n")
     write("b.yaml", "modules:\n  m: {url: 'ftp://'}\nendpoints:\n\n  - {url: imaps://i, timeout: 5}\n")
     write("c.yaml", "modules:\n  n: {url: imaps://, speed: 1}\n")
-    write("d.yaml", "endpoints: [\n")
 
     found = [problem.partition(": ")[0] for problem in problems("a.yaml", "b.yaml", "c.yaml")]
     assert ["a.yaml:1", "b.yaml:2", "b.yaml:5", "c.yaml:2"] == found
-    assert problems("a.yaml", "d.yaml")[0].startswith("d.yaml:1: not valid YAML")
+
+
+def test_a_file_that_cannot_be_read_hides_no_problem_of_another_and_causes_none(write: Write) -> None:
+    write("a.yaml", "endpoints:\n  - {url: imaps://h, intervall: 5s}\n  - {url: imaps://i, credentials: of-broken}\n")
+    write("b.yaml", "defaults: {timeout: 5}\nflows:\n  - {name: f, receive: {endpoint: of-broken}, give_up: x}\n")
+    write("broken.yaml", "endpoints: [\n")
+
+    assert [
+        'a.yaml:2: intervall: unknown key; did you mean "interval"?',
+        'b.yaml:1: defaults.timeout: "5" is not a duration; write 5s',
+        'b.yaml:3: give_up: "x" is not a duration; write it like 500ms, 30s, 1m30s or 1h',
+        "broken.yaml:1: not valid YAML: did not find expected node content; check indentation, quotes and brackets",
+        "gone.yaml:1: there is no such file; name a configuration file",
+    ] == problems("a.yaml", "b.yaml", "broken.yaml", "gone.yaml")
 
 
 def test_relative_paths_begin_at_the_file_that_names_them(write: Write, tmp_path: Path) -> None:
