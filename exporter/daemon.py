@@ -70,13 +70,11 @@ class Prepared:
     """A configuration after all slow preparations.
 
     Attributes:
-        endpoints: This process's share. Unchanged endpoints are the same objects as before.
-        names: The names of these endpoints.
+        endpoints: This process's share, by name. Unchanged endpoints are the same objects as before.
     """
 
     configuration: Configuration
-    endpoints: tuple[Endpoint, ...]
-    names: frozenset[str]
+    endpoints: Mapping[str, Endpoint]
 
 
 class Daemon:
@@ -94,7 +92,6 @@ class Daemon:
         self.store.exporter.set_shard(shard.number, shard.total)
         self._configuration = configuration
         self._shard = shard
-        self._names: frozenset[str] = frozenset()
         self._in_force: Mapping[str, Endpoint] = {}
         self._roster = Roster()
         self._watch = best_watch()
@@ -133,11 +130,12 @@ class Daemon:
             with suppress(TlsSetupError):
                 self._contexts.context(policy)
         known = self._in_force
-        endpoints = tuple(
-            before if (before := known.get(endpoint.name)) == endpoint and before is not None else endpoint
-            for endpoint in self._shard.share(configuration.endpoints)
-        )
-        return Prepared(configuration, endpoints, frozenset(endpoint.name for endpoint in endpoints))
+        share = self._shard.share(configuration.endpoints)
+        endpoints = {
+            each.name: before if (before := known.get(each.name)) is not None and before == each else each
+            for each in share
+        }
+        return Prepared(configuration, endpoints)
 
     def configure(self, prepared: Prepared) -> None:
         """Apply a configuration. Unchanged endpoints keep their schedule, counters and history."""
@@ -146,12 +144,11 @@ class Daemon:
             self._resolver = Resolver(configuration.dns)
             self.visitor.world = replace(self.visitor.world, names=self._resolver)
         self._configuration = configuration
-        before, self._names = self._names, prepared.names
-        self._in_force = {endpoint.name: endpoint for endpoint in prepared.endpoints}
+        before, self._in_force = self._in_force, prepared.endpoints
         found = self.domains.configure(configuration.followings, configuration.domains, self._resolver)
         flows = tuple(flow for flow in configuration.flows.flows if self._shard.holds(flow.name))
         self._run_flows(Flows(flows, configuration.flows.key))
-        change = self._roster.configure(prepared.endpoints, found)
+        change = self._roster.configure(tuple(self._in_force.values()), found)
         self.store.configure(change.all)
         self.store.exporter.configure_tokens(
             [each.name for each in configuration.credentials if each.oauth2 is not None]
@@ -164,9 +161,9 @@ class Daemon:
         warn_if_too_few(configuration.limits)
         log.info(
             "configuration in force",
-            endpoints=len(self._names),
-            added=len(self._names - before),
-            removed=len(before - self._names),
+            endpoints=len(self._in_force),
+            added=len(self._in_force.keys() - before),
+            removed=len(before.keys() - self._in_force),
         )
 
     def _run_flows(self, flows: Flows) -> None:
@@ -191,7 +188,7 @@ class Daemon:
     @property
     def status(self) -> str:
         """A status line."""
-        count = len(self._names)
+        count = len(self._in_force)
         return f"probing {count} endpoint{'' if count == 1 else 's'}"
 
     def not_reloaded(self, problems: Sequence[Problem]) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import click
 
-from exporter.cli.version import version_option
+from exporter.cli.options import version_option
 from exporter.imports import lean
 from exporter.interrupts import INTERRUPTED, leave, raise_on_interrupt
 

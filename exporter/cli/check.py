@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import click
 
-from exporter.cli.version import version_option
+from exporter.cli.options import version_option
 from exporter.config.load import load
 from exporter.config.problems import ConfigurationError
 from exporter.config.schema import json_schema

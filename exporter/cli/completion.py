@@ -7,7 +7,7 @@ from typing import Final
 import click
 from click.shell_completion import get_completion_class
 
-from exporter.cli.version import version_option
+from exporter.cli.options import version_option
 
 SHELLS: Final = ("bash", "zsh", "fish")
 

@@ -17,8 +17,8 @@ from rich.text import Text
 
 from exporter import app, logs
 from exporter.cli.listening import listen_addresses
+from exporter.cli.options import version_option
 from exporter.cli.terminal import output, print_rows
-from exporter.cli.version import version_option
 from exporter.config.configuration import NEED
 from exporter.config.domains_section import is_installed
 from exporter.demo.domain_hosts import HEALTHY

@@ -15,8 +15,8 @@ from exporter import logs
 from exporter.cli.discovering import RESERVED, subject
 from exporter.cli.discovering import discover as ask
 from exporter.cli.loading import config_files, or_exit
+from exporter.cli.options import version_option
 from exporter.cli.terminal import output, print_rows
-from exporter.cli.version import version_option
 from exporter.config.load import load
 from exporter.domains.discovery.discoverer import Discovery
 from exporter.domains.discovery.offers import Answered

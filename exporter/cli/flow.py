@@ -16,8 +16,8 @@ from rich.text import Text
 
 from exporter import logs
 from exporter.cli.loading import config_files, or_exit
+from exporter.cli.options import version_option
 from exporter.cli.terminal import output, print_rows
-from exporter.cli.version import version_option
 from exporter.config.configuration import Configuration
 from exporter.config.load import load
 from exporter.flows.flow_runner import FlowRunner

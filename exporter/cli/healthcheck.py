@@ -16,8 +16,7 @@ from typing import Final
 
 import click
 
-from exporter.cli.parsed import Parsed
-from exporter.cli.version import version_option
+from exporter.cli.options import Parsed, version_option
 
 PATH: Final = "/-/healthy"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import click
 
-from exporter.cli.parsed import Parsed
+from exporter.cli.options import Parsed
 from exporter.web.serving.addresses import ListenAddress
 
 

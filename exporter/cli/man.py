@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from exporter import __version__
-from exporter.cli.version import version_option
+from exporter.cli.options import version_option
 
 PROGRAM: Final = "mail-exporter"
 

@@ -18,14 +18,13 @@ from exporter import logs
 from exporter.cli import UNWRITABLE, probe_json
 from exporter.cli.documentation_url import documentation_root, reason_url
 from exporter.cli.loading import config_files
-from exporter.cli.parsed import Parsed
+from exporter.cli.options import Parsed, version_option
 from exporter.cli.probing import Rounds, probe_rounds
 from exporter.cli.progress import Progress
 from exporter.cli.report import print_failures, print_line, print_side_by_side, print_statistics
 from exporter.cli.statistics import Statistics
 from exporter.cli.targets import TargetError, endpoints_of
 from exporter.cli.terminal import output
-from exporter.cli.version import version_option
 from exporter.cli.waterfall import print_result
 from exporter.config.configuration import Configuration
 from exporter.config.load import load

@@ -14,9 +14,8 @@ import click
 from exporter import logs
 from exporter.cli.listening import listen_addresses
 from exporter.cli.loading import config_files
-from exporter.cli.once import OnceCommand
+from exporter.cli.options import OnceCommand, version_option
 from exporter.cli.shards import chosen_shard, shard_options
-from exporter.cli.version import version_option
 from exporter.config.files import STANDARD_INPUT, read_standard_input
 from exporter.config.reader_process import reading
 from exporter.imports import lean

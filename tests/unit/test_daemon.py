@@ -56,17 +56,18 @@ async def test_endpoints_that_a_reload_leaves_as_they_are_stay_the_same_objects(
     third = await reloaded(daemon, BOTH.replace("secret", "another").replace("b.example.com", "c.example.com"))
     await daemon.stop()
 
-    assert first.endpoints[0] is second.endpoints[0]
-    assert first.endpoints[1] != second.endpoints[1]
-    assert all(before is not after for before, after in zip(second.endpoints, third.endpoints, strict=True))
+    assert first.endpoints["a"] is second.endpoints["a"]
+    assert first.endpoints["b"] != second.endpoints["b"]
+    assert second.endpoints.keys() == third.endpoints.keys()
+    assert all(before is not third.endpoints[name] for name, before in second.endpoints.items())
 
 
 async def test_what_is_prepared_is_this_shard_s() -> None:
     shares = [Daemon(configuration(), Shard(number, 2)).prepare(configuration()) for number in range(2)]
 
-    assert {"a", "b"} == shares[0].names | shares[1].names
-    assert not shares[0].names & shares[1].names
-    assert [share.names for share in shares] == [{each.name for each in share.endpoints} for share in shares]
+    assert {"a", "b"} == shares[0].endpoints.keys() | shares[1].endpoints.keys()
+    assert not shares[0].endpoints.keys() & shares[1].endpoints.keys()
+    assert all(name == each.name for share in shares for name, each in share.endpoints.items())
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def bereft(tmp_path: Path) -> Configuration:
 async def test_authorities_that_cannot_be_read_keep_no_configuration_from_being_put_in_force(
     bereft: Configuration,
 ) -> None:
-    assert {"c"} == Daemon(configuration(), Shard()).prepare(bereft).names
+    assert {"c"} == Daemon(configuration(), Shard()).prepare(bereft).endpoints.keys()
 
 
 FLOWS = """

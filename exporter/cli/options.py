@@ -1,10 +1,33 @@
-"""A command whose flags may only be given once, unless they are repeatable. click would use the last one."""
+"""What the options of several commands have in common: `--version`, values that we parse, and flags given only once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, TypeVar
 
 import click
+
+from exporter import __version__
+
+T = TypeVar("T")
+
+version_option: Final = click.version_option(__version__, prog_name="mail-exporter")
+"""The option `--version`, which every command has."""
+
+
+class Parsed(click.ParamType[T]):
+    """Parses a value. The message of a `ValueError` says what to write instead."""
+
+    def __init__(self, name: str, parse: Callable[[str], T]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As click demands; a value may have been parsed already."""
+        try:
+            return self._parse(value) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class OnceCommand(click.Command):
