@@ -207,9 +207,16 @@ class AwaitServer:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Add a line to the transcript about what neither side says, and the user should know."""
+
+    text: str
+
+
 SecurityStep: TypeAlias = TakeUnread | StartTls | RequireSecure | GiveChannelBinding | GiveRandom | DeriveKey | Conceal
 LearningStep: TypeAlias = Learn | Replied | Forget
-RareStep: TypeAlias = SecurityStep | Pause | AwaitServer | SendContent | ReadPiece
+RareStep: TypeAlias = SecurityStep | Remark | Pause | AwaitServer | SendContent | ReadPiece
 Step: TypeAlias = Enter | Send | ReadLine | ReadExactly | ShowUnread | LearningStep | RareStep
 Dialogue: TypeAlias = Generator[Step, bytes, T]
 

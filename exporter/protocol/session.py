@@ -18,11 +18,14 @@ from exporter.protocol.dialogue import (
     DialogueError,
     Enter,
     Learn,
+    Remark,
     RequireSecure,
     StartTls,
     TakeUnread,
     quoted,
 )
+
+PREAUTH: Final = "the server greeted as if already logged in (PREAUTH)"
 
 UPGRADING: Final = frozenset({Encryption.STARTTLS, Encryption.OPPORTUNISTIC})
 
@@ -113,6 +116,8 @@ def open_session(client: Client, endpoint: Endpoint, login: Login | Withheld | N
         yield RequireSecure()
         yield from client.log_in(login, encrypted=encrypted)
         logged_in = True
+    elif login is not None:
+        yield Remark(f"{PREAUTH}; the login is not tried")
     return Session(client, encrypted, logged_in, announced)
 
 
@@ -145,18 +150,16 @@ def _upgrade(client: Client, endpoint: Endpoint) -> Dialogue[bool]:
     # RFC 9051 6.2.1: STARTTLS is only possible before the login, and PREAUTH means that the login is done.
     offered = client.offers_starttls() and not client.logged_in_already()
     yield Learn(Facts(starttls_offered=offered))
+    no_way = f"{PREAUTH}, which leaves no way to STARTTLS"
     if not offered and endpoint.encryption is Encryption.OPPORTUNISTIC:
+        if client.logged_in_already():
+            # RFC 9051 7.1.4: only who requires TLS has to leave. Nobody else should take the session for a safe one.
+            yield Remark(f"{no_way}; all goes on in plain text")
         return False
     yield Enter(Phase.STARTTLS)
-    if client.logged_in_already():
-        raise DialogueError(
-            FailureReason.STARTTLS_NOT_OFFERED,
-            "the server greeted as if already logged in (PREAUTH), which leaves no way to STARTTLS",
-        )
     if not offered:
-        raise DialogueError(
-            FailureReason.STARTTLS_NOT_OFFERED, f"the server does not offer STARTTLS; {offer(client.capabilities)}"
-        )
+        missing = f"the server does not offer STARTTLS; {offer(client.capabilities)}"
+        raise DialogueError(FailureReason.STARTTLS_NOT_OFFERED, no_way if client.logged_in_already() else missing)
     yield from client.starttls()
     unread = yield TakeUnread()
     if unread and not client.farewell.fullmatch(unread):

@@ -33,6 +33,7 @@ from exporter.protocol.dialogue import (
     ReadExactly,
     ReadLine,
     ReadPiece,
+    Remark,
     Replied,
     RequireSecure,
     Send,
@@ -133,6 +134,8 @@ class Driver:
                 return await self._keys.derive(step)
             case Conceal(octets):
                 self._notes.conceal(octets)
+            case Remark(text):
+                self._notes.note(text)
             case Pause() | AwaitServer() | SendContent() | ReadPiece():
                 return await self._carry_out_for_flows(step)
             case _:

@@ -33,6 +33,7 @@ from exporter.protocol.dialogue import (
     ReadExactly,
     ReadLine,
     ReadPiece,
+    Remark,
     Replied,
     RequireSecure,
     ResponseTooLargeError,
@@ -70,6 +71,7 @@ class Played:
         shown: The same lines as a transcript shows them.
         secret: Those of `sent` that were marked as secret.
         concealed: What a transcript does not show of the server's words.
+        remarks: What it shows beside the words of both.
         error: How the dialogue failed; `None` if it ended well.
         unread: What the server sent and the dialogue did not read.
     """
@@ -78,6 +80,7 @@ class Played:
     shown: list[str] = field(default_factory=list)
     secret: list[bytes] = field(default_factory=list)
     concealed: list[bytes] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     learnt: list[Facts | Replied | Forget] = field(default_factory=list)
     phases: list[Phase] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
@@ -254,6 +257,8 @@ def _carry_out_rare(step: RareStep, script: Script, played: Played, circumstance
             return hashlib.pbkdf2_hmac(digest, password.reveal(), salt, iterations)
         case Conceal(octets):
             played.concealed.append(octets)
+        case Remark(text):
+            played.remarks.append(text)
         case Pause() | AwaitServer() | SendContent() | ReadPiece():
             return _carry_out_for_flows(step, script, played)
         case _:

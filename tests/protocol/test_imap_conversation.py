@@ -150,6 +150,14 @@ class TestPreauth:
         assert Facts(starttls_offered=False) in played.learnt
         assert [] == played.secret
         assert Facts(mailbox=MailboxFacts("INBOX", 2, 1)) == played.learnt[-1]
+        welcome = "the server greeted as if already logged in (PREAUTH)"
+        assert [
+            f"{welcome}, which leaves no way to STARTTLS; all goes on in plain text",
+            f"{welcome}; the login is not tried",
+        ] == played.remarks
+
+    def test_is_no_matter_where_neither_tls_nor_a_login_is_wanted(self) -> None:
+        assert [] == talked(Encryption.NONE, self.WELCOME + GOODBYE).remarks
 
     @pytest.mark.parametrize("encryption", [Encryption.TLS, Encryption.NONE])
     def test_makes_a_login_needless(self, encryption: Encryption) -> None:

@@ -8,7 +8,18 @@ from typing import Final
 import pytest
 from OpenSSL import SSL
 
-from exporter.model import Encryption, Endpoint, FailureReason, Login, Mechanism, Phase, Protocol, Secret, TlsFacts
+from exporter.model import (
+    Direction,
+    Encryption,
+    Endpoint,
+    FailureReason,
+    Login,
+    Mechanism,
+    Phase,
+    Protocol,
+    Secret,
+    TlsFacts,
+)
 from tests.protocol.starttls_situations import FIGURE, MARK, NOT_OFFERED, SERVERS, Situation, Turn, situations
 from tests.replay import Replay
 from tests.unit.scripted_visits import failed, pop3, probe, tls_facts
@@ -82,6 +93,8 @@ def test_a_situation_gives_nothing_away_and_makes_nobody_believe_it(
         preauth = b"preauth" in situation.said.lower()
         kept_back, waits = (FailureReason.AUTH_INSECURE, Phase.AUTH), (FailureReason.CONNECTION_CLOSED, Phase.CHECK)
         assert (waits if preauth else kept_back) == failed(result)
+        remarks = [line.text for line in result.transcript if line.direction is Direction.NOTE]
+        assert preauth is any("all goes on in plain text" in remark for remark in remarks)
     elif situation.outcome is not None:
         assert situation.outcome == failed(result)
     # Is anything believed that was injected?
