@@ -22,23 +22,16 @@ LONGEST_PAUSE: Final = 60.0
 log = structlog.get_logger()
 
 
-async def supervised(
-    task: LongTask,
-    work: Callable[[], Awaitable[None]],
-    failed: Callable[[LongTask], None],
-    *,
-    pause: float = FIRST_PAUSE,
-) -> None:
+async def supervised(task: LongTask, work: Callable[[], Awaitable[None]], failed: Callable[[LongTask], None]) -> None:
     """Do work until it returns or is cancelled. Restart it after every failure.
 
     Args:
         task: Its name in the log and the metrics.
         work: Starts the work.
         failed: Is called after every failure.
-        pause: Seconds before it begins again for the first time.
     """
     loop = asyncio.get_running_loop()
-    wait = pause
+    wait = FIRST_PAUSE
     while True:
         begun = loop.time()
         try:
@@ -48,7 +41,7 @@ async def supervised(
         else:
             return
         if loop.time() - begun > LONGEST_PAUSE:
-            wait = pause
+            wait = FIRST_PAUSE
         await asyncio.sleep(wait)
         wait = min(wait * 2, LONGEST_PAUSE)
 

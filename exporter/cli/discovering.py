@@ -10,7 +10,7 @@ from types import MappingProxyType
 import click
 
 from exporter.cli.loading import detours
-from exporter.config.configuration import Configuration, Following
+from exporter.config.configuration import Configuration, Domain, Following
 from exporter.config.values.hosts import parse_domain
 from exporter.domains.assembly import discoverer
 from exporter.domains.discovery.discoverer import SHORT, Discovery, Wanted
@@ -37,25 +37,23 @@ class Subject:
 
     Attributes:
         address: The mail address, if it is one.
-        following: The entry of the configuration about this domain; `None` if there is none.
+        following: The entry of the configuration about this domain, or one with the defaults.
         ca_file: The authorities to trust for documents; `None` for the system's.
     """
 
     domain: str
     address: str | None
-    following: Following | None
+    following: Following
     dns: DnsSettings
     ca_file: Path | None = None
 
     def wanted(self, sources: Sequence[Source] = ()) -> Wanted:
-        own = self.following.sources if self.following is not None else ASKED
-        rule = DomainTargetRule(None if self.following is None else self.following.allowed)
-        return Wanted(self.domain, tuple(sources) or own, self.address, rule, SHORT)
+        rule = DomainTargetRule(self.following.allowed)
+        return Wanted(self.domain, tuple(sources) or self.following.sources, self.address, rule, SHORT)
 
     def endpoints(self, discovery: Discovery) -> list[Endpoint]:
         """The discovered servers as endpoints."""
-        following = self.following or Following(self.domain, ASKED, _TEMPLATES)
-        return list(endpoints_of(following, discovery.endpoints))
+        return list(endpoints_of(self.following, discovery.endpoints))
 
 
 def subject(text: str, configuration: Configuration | None) -> Subject:
@@ -76,17 +74,12 @@ def subject(text: str, configuration: Configuration | None) -> Subject:
         raise click.UsageError(f"{text[:80]!r} has more than one @; write one like user@example.com")
     if at and not (local.isprintable() and local and len(local) <= 64 and " " not in local):  # noqa: PLR2004 - RFC 5321
         raise click.UsageError(f"{text[:80]!r} is not a mail address; write one like user@example.com")
-    dns = configuration.dns if configuration is not None else DnsSettings()
-    known = () if configuration is None else configuration.followings
-    following = next((each for each in known if each.domain == domain), None)
-    entries = () if configuration is None else configuration.domains
-    judged = next((each for each in entries if each.name == domain), None)
-    if following is None and judged is not None and judged.allowed is not None:
-        following = Following(domain, ASKED, _TEMPLATES, allowed=judged.allowed)
-    ca_file = None if judged is None else judged.ca_file
-    if ca_file is None and following is not None:
-        ca_file = following.ca_file
-    return Subject(domain, f"{local}@{domain}" if at else None, following, dns, ca_file)
+    read = configuration or Configuration((), ())
+    judged = next((each for each in read.domains if each.name == domain), Domain(domain, ()))
+    usual = Following(domain, ASKED, _TEMPLATES, allowed=judged.allowed)
+    following = next((each for each in read.followings if each.domain == domain), usual)
+    ca_file = judged.ca_file or following.ca_file
+    return Subject(domain, f"{local}@{domain}" if at else None, following, read.dns, ca_file)
 
 
 async def discover(subject: Subject, sources: Sequence[Source] = ()) -> Discovery:

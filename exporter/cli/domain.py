@@ -19,7 +19,7 @@ from exporter.config.configuration import Configuration, Domain
 from exporter.config.load import load
 from exporter.config.values.hosts import parse_domain
 from exporter.domains.assembly import judge
-from exporter.model import DnsSettings, DomainCheck, DomainReport, LoginBackoff
+from exporter.model import DomainCheck, DomainReport, LoginBackoff
 from exporter.net.dns.resolve import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.visiting.connect import World
@@ -42,7 +42,7 @@ def domain(domain_name: str, config_files: tuple[str, ...], *, as_json: bool) ->
     Exits with 0 if no check failed, and with 1 if one failed or no check could be made.
     """
     logs.configure(logs.LogLevel.ERROR, logs.LogFormat.LOGFMT)
-    configuration = or_exit(lambda: load(*config_files)) if config_files else None
+    configuration = or_exit(lambda: load(*config_files)) if config_files else Configuration((), ())
     try:
         name = parse_domain(domain_name)
     except ValueError as error:
@@ -56,14 +56,13 @@ def domain(domain_name: str, config_files: tuple[str, ...], *, as_json: bool) ->
     sys.exit(0 if True in found and False not in found else 1)
 
 
-def _domain(name: str, configuration: Configuration | None) -> Domain:
+def _domain(name: str, configuration: Configuration) -> Domain:
     """The configured domain of that name, or one with every check that needs no key."""
-    known = () if configuration is None else configuration.domains
-    return next((each for each in known if each.name == name), Domain(name, _UNKEYED))
+    return next((each for each in configuration.domains if each.name == name), Domain(name, _UNKEYED))
 
 
-async def _judge(domain: Domain, configuration: Configuration | None) -> DomainReport:
-    names = Resolver(configuration.dns if configuration is not None else DnsSettings())
+async def _judge(domain: Domain, configuration: Configuration) -> DomainReport:
+    names = Resolver(configuration.dns)
     visitor = Visitor(World(names, TlsContexts(), detours=detours()), Logins(time.monotonic, LoginBackoff()))
     return await judge(names, visitor).judge(domain)
 

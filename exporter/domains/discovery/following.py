@@ -7,7 +7,7 @@ a source fails, its last known servers stay.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import structlog
@@ -29,18 +29,10 @@ log = structlog.get_logger()
 class Follower:
     """Follows one domain."""
 
-    def __init__(
-        self,
-        following: Following,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        wall_clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, following: Following) -> None:
         self.following = following
         self.state: FollowedState | None = None
         self._known: Mapping[Source, Answered] = {}
-        self._clock = clock
-        self._wall_clock = wall_clock
         self._not_before = 0.0
 
     def reconfigure(self, following: Following) -> None:
@@ -55,14 +47,14 @@ class Follower:
         Returns:
             `None` if it is too early for another look, or the settings changed meanwhile.
         """
-        if self._clock() < self._not_before - EARLY:
+        if time.monotonic() < self._not_before - EARLY:
             return None
         following = self.following
         wanted = Wanted(following.domain, following.sources, rule=DomainTargetRule(following.allowed))
         discovery = await discoverer.discover(wanted)
         if self.following != following:
             return None
-        self._not_before = self._clock() + discovery.ttl
+        self._not_before = time.monotonic() + discovery.ttl
         return self.take(discovery)
 
     def take(self, discovery: Discovery) -> tuple[Endpoint, ...]:
@@ -71,7 +63,7 @@ class Follower:
         endpoints = self.endpoints()
         failed = any(answer.failed for answer in discovery.answers)
         success = not failed and any(answer.success for answer in discovery.answers)
-        last = self._wall_clock() if success else self.state.last_success_at if self.state is not None else None
+        last = time.time() if success else self.state.last_success_at if self.state is not None else None
         problems = tuple(f"{answer.source}: {answer.problem}" for answer in discovery.answers if answer.problem)
         before, self.state = self.state, FollowedState(discovery.domain, success, last, len(endpoints), problems)
         if before is None or (before.success, before.count) != (success, len(endpoints)):
