@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from exporter.metrics.metric import GAUGE, Metric, Samples, alone, flag, labelled, seconds, timestamp
+from exporter.metrics.metric import Metric, Samples, alone, flag, labelled, seconds, timestamp
 from exporter.model import Phase, ProbeResult
 
 
@@ -62,19 +62,17 @@ def _versions(probed: Probed) -> Samples:
 
 
 BLACKBOX_METRICS: tuple[Metric[Probed], ...] = (
-    Metric("probe_success", GAUGE, "Whether the probe succeeded: 1 or 0.", alone(lambda probed: flag(probed.success))),
-    Metric("probe_duration_seconds", GAUGE, "How long the probe took.", alone(lambda probed: seconds(probed.duration))),
-    Metric("probe_dns_lookup_time_seconds", GAUGE, "How long it took to look the name up.", alone(_lookup)),
-    Metric("probe_ip_protocol", GAUGE, "The IP version that the probe used: 4 or 6.", alone(_ip_protocol)),
+    Metric("probe_success", "Whether the probe succeeded: 1 or 0.", alone(lambda probed: flag(probed.success))),
+    Metric("probe_duration_seconds", "How long the probe took.", alone(lambda probed: seconds(probed.duration))),
+    Metric("probe_dns_lookup_time_seconds", "How long it took to look the name up.", alone(_lookup)),
+    Metric("probe_ip_protocol", "The IP version that the probe used: 4 or 6.", alone(_ip_protocol)),
     Metric(
         "probe_ssl_earliest_cert_expiry",
-        GAUGE,
         "When the first of the certificates that the server presented expires, as a Unix timestamp.",
         alone(_expiry),
     ),
     Metric(
         "probe_tls_version_info",
-        GAUGE,
         "The version of TLS; the value is always 1.",
         labelled(_versions),
         ("version",),

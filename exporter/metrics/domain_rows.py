@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from exporter.metrics.domain_state import DomainState, FollowedState
-from exporter.metrics.metric import GAUGE, Metric, SampleReader, Samples, count, flag, further, one, timestamp
+from exporter.metrics.metric import Metric, SampleReader, Samples, count, flag, further, one, timestamp
 from exporter.model import DomainReport
 
 DOMAIN_LABELS = ("domain",)
@@ -44,7 +44,6 @@ def _policy(report: DomainReport) -> Samples:
 DOMAIN_METRICS: tuple[Metric[DomainState], ...] = (
     Metric(
         "mail_domain_check_success",
-        GAUGE,
         "Whether the check of the domain succeeded: 1 or 0.",
         _reported(
             lambda report: [
@@ -55,32 +54,27 @@ DOMAIN_METRICS: tuple[Metric[DomainState], ...] = (
     ),
     Metric(
         "mail_domain_problem_info",
-        GAUGE,
         "Kinds of problems that the last judgement found; the value is always 1.",
         _reported(_problems),
         ("check", "problem"),
     ),
     Metric(
         "mail_domain_last_run_timestamp_seconds",
-        GAUGE,
         "When the last judgement of the domain ended.",
         _figure(lambda report: timestamp(report.checked_at)),
     ),
     Metric(
         "mail_domain_interval_seconds",
-        GAUGE,
         "How often the domain is judged.",
         one(lambda state: f"{state.interval:g}"),
     ),
     Metric(
         "mail_domain_mx_records",
-        GAUGE,
         "MX records in DNS; 0 with a null MX, and with none.",
         _figure(lambda report: count(report.mx_records)),
     ),
     Metric(
         "mail_domain_deliverable",
-        GAUGE,
         "Whether a sender that honours dane, mta_sts or neither would hand over its mail now: 1 or 0.",
         _reported(
             lambda report: [
@@ -91,14 +85,12 @@ DOMAIN_METRICS: tuple[Metric[DomainState], ...] = (
     ),
     Metric(
         "mail_dane_tlsa_match",
-        GAUGE,
         "Whether the TLSA record matches what the address serves with this kind of key: 1 or 0.",
         _reported(_matches),
         ("host", "port", "address", "key_type", "usage", "selector", "matching", "record"),
     ),
     Metric(
         "mail_dane_rollover_ready",
-        GAUGE,
         "Whether a TLSA record for a key that is not served yet is published beside the one in use: 1 or 0.",
         _reported(
             lambda report: [((host, str(port)), flag(ready)) for (host, port), ready in report.rollover_ready.items()]
@@ -107,53 +99,45 @@ DOMAIN_METRICS: tuple[Metric[DomainState], ...] = (
     ),
     Metric(
         "mail_mta_sts_policy_info",
-        GAUGE,
         "The published MTA-STS policy; the value is always 1.",
         _reported(_policy),
         ("mode", "id"),
     ),
     Metric(
         "mail_mta_sts_max_age_seconds",
-        GAUGE,
         "How long senders keep the MTA-STS policy.",
         _figure(lambda report: count(report.policy.max_age)),
     ),
     Metric(
         "mail_mta_sts_policy_certificate_not_after_timestamp_seconds",
-        GAUGE,
         "When the certificate of the MTA-STS policy's web server expires.",
         _figure(lambda report: timestamp(report.policy.certificate_not_after)),
     ),
     Metric(
         "mail_mta_sts_policy_changed_without_id",
-        GAUGE,
         "Whether the MTA-STS policy changed without a new id: 1 or 0.",
         _figure(lambda report: flag(report.policy.changed_without_id)),
     ),
     Metric(
         "mail_dmarc_policy_info",
-        GAUGE,
         "The DMARC policy that applies; the value is always 1.",
         _reported(lambda report: () if report.dmarc_policy is None else [((report.dmarc_policy,), "1")]),
         ("policy",),
     ),
     Metric(
         "mail_dnsbl_listed",
-        GAUGE,
         "Whether the DNS list has the address: 1 or 0.",
         _reported(lambda report: [(place, flag(listed)) for place, listed in report.listed.items()]),
         ("address", "zone"),
     ),
     Metric(
         "mail_autoconfig_success",
-        GAUGE,
         "Whether the source answers: 1 or 0.",
         _reported(lambda report: [((each.source,), flag(each.success)) for each in report.sources]),
         ("source",),
     ),
     Metric(
         "mail_autoconfig_agrees",
-        GAUGE,
         "Whether the source agrees with the others: 1 or 0.",
         _reported(
             lambda report: [((each.source,), flag(each.agrees)) for each in report.sources if each.agrees is not None]
@@ -162,7 +146,6 @@ DOMAIN_METRICS: tuple[Metric[DomainState], ...] = (
     ),
     Metric(
         "mail_autoconfig_digest_match",
-        GAUGE,
         "Whether the digest in DNS matches the PACC document: 1 or 0.",
         _figure(
             lambda report: next(
@@ -175,19 +158,16 @@ DOMAIN_METRICS: tuple[Metric[DomainState], ...] = (
 FOLLOWED_METRICS: tuple[Metric[FollowedState], ...] = (
     Metric(
         "mail_discovery_success",
-        GAUGE,
         "Whether the last discovery of the domain's servers succeeded: 1 or 0.",
         one(lambda state: flag(state.success)),
     ),
     Metric(
         "mail_discovery_last_success_timestamp_seconds",
-        GAUGE,
         "When the discovery of the domain's servers last succeeded.",
         one(lambda state: timestamp(state.last_success_at)),
     ),
     Metric(
         "mail_discovery_endpoints",
-        GAUGE,
         "Endpoints that were discovered for the domain.",
         one(lambda state: count(state.count)),
     ),

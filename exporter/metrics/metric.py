@@ -1,4 +1,4 @@
-"""A metric is one row with a name, a type, a help text, labels, and a reader, which writes its lines.
+"""A metric is one row with a name, a help text, a reader, which writes its lines, and labels. It is a gauge by default.
 
 The rows are in `endpoint_metrics`, `tls_metrics`, `flow_rows`, `domain_rows` and `exporter_metrics`, in the order of
 `/metrics`. This module has the kinds of readers. A reader must be fast, because one scrape may cover ten thousand
@@ -82,10 +82,10 @@ class Metric(Generic[Of]):
     """
 
     name: str
-    type: MetricType
     help: str
     read: SampleReader[Of]
     labels: tuple[str, ...] = ()
+    type: MetricType = MetricType.GAUGE
     exemplars: SampleReader[Of] | None = None
     of_schedule: bool = False
 
@@ -100,7 +100,7 @@ class Metric(Generic[Of]):
         return next((unit for unit in Unit if self.family.endswith(f"_{unit}")), None)
 
 
-COUNTER, GAUGE, HISTOGRAM = MetricType.COUNTER, MetricType.GAUGE, MetricType.HISTOGRAM
+COUNTER, HISTOGRAM = MetricType.COUNTER, MetricType.HISTOGRAM
 
 
 def one(read: Callable[[Owner], str | None]) -> SampleReader[Owner]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from exporter.metrics.endpoint_state import EndpointState
 from exporter.metrics.label_text import foreign, label_pairs
-from exporter.metrics.metric import GAUGE, Metric, SampleReader, TextSamples, flag, several, timestamp
+from exporter.metrics.metric import Metric, SampleReader, TextSamples, flag, several, timestamp
 from exporter.model import CertificateProblem, TlsFacts
 
 
@@ -60,64 +60,54 @@ def _leaf(state: EndpointState) -> TextSamples:
 TLS_METRICS: tuple[Metric[EndpointState], ...] = (
     Metric(
         "mail_tls_certificate_not_before_timestamp_seconds",
-        GAUGE,
         "When the server's certificate becomes valid.",
         of_tls(lambda tls: timestamp(tls.chain[0].not_before) if tls.chain else None),
     ),
     Metric(
         "mail_tls_certificate_not_after_timestamp_seconds",
-        GAUGE,
         "When the server's certificate expires; known also if verification failed.",
         of_tls(lambda tls: timestamp(tls.chain[0].not_after) if tls.chain else None),
     ),
     Metric(
         "mail_tls_chain_not_after_timestamp_seconds",
-        GAUGE,
         "When the first of the certificates that the server presented expires.",
         of_tls(lambda tls: timestamp(tls.chain_not_after)),
     ),
     Metric(
         "mail_tls_verified_chain_not_after_timestamp_seconds",
-        GAUGE,
         "When the first certificate on the path that was verified expires; absent where none was.",
         of_tls(lambda tls: timestamp(tls.verified_chain_not_after)),
     ),
     Metric(
         "mail_tls_verified",
-        GAUGE,
         "Whether chain and name were verified, and the fingerprint if one is expected: 1 or 0.",
         of_tls(lambda tls: flag(tls.verified)),
     ),
     Metric(
         "mail_tls_verification_error_info",
-        GAUGE,
         "A problem of the server's certificate, one series for each problem; the value is always 1.",
         several(_problems),
         ("error",),
     ),
     Metric(
         "mail_tls_info",
-        GAUGE,
         "The TLS session; the value is always 1.",
         several(_session),
         ("version", "cipher", "group"),
     ),
     Metric(
         "mail_tls_certificate_info",
-        GAUGE,
         "The server's certificate; the value is always 1.",
         several(_leaf),
         ("subject", "issuer", "serial", "fingerprint_sha256", "key", "signature"),
     ),
     Metric(
         "mail_tls_ocsp_stapled",
-        GAUGE,
         "Whether the server sent an OCSP response with its certificate: 1 or 0.",
         of_tls(lambda tls: flag(tls.ocsp_stapled)),
     ),
     Metric(
         "mail_tls_ocsp_next_update_timestamp_seconds",
-        GAUGE,
         "When the OCSP response that the server sent is due to be renewed, by the authority that signed it.",
         of_tls(lambda tls: None if tls.ocsp_next_update is None else timestamp(tls.ocsp_next_update)),
     ),
