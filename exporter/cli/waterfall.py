@@ -20,6 +20,7 @@ from exporter.model import (
     TlsFacts,
     TranscriptLine,
 )
+from exporter.web.wording import HOUR, SOON
 
 BAR_WIDTH: Final = 40
 """Columns that stand for the whole duration of the probe, where the screen has that many."""
@@ -31,12 +32,6 @@ FULL: Final = "█"
 
 PLAIN: Final = "#"
 """The character of bars on ASCII-only terminals."""
-
-HOUR: Final = 3600.0
-DAY: Final = 24 * HOUR
-
-WARN_DAYS: Final = 14
-"""Up to this many days left, a certificate is shown in yellow, as on the pages, because renewal is late."""
 
 MAX_NAMES: Final = 10
 """Names of a certificate that are listed. Some are for hundreds."""
@@ -122,9 +117,9 @@ def _facts(result: ProbeResult) -> Iterator[tuple[str, Text]]:
 def _certificate(tls: TlsFacts, now: float) -> Text:
     leaf = tls.chain[0]
     ends = leaf.not_after if tls.verified_chain_not_after is None else tls.verified_chain_not_after
-    left = 0.0 if ends is None else (ends - now) / DAY
+    left = 0.0 if ends is None else ends - now
     text = Text(f"{leaf.subject}\nfor {_names(leaf)}\nissued by {leaf.issuer}\n{leaf.key}, ")
-    style = "red" if left < 0 else "yellow" if left < WARN_DAYS else "green"
+    style = "red" if left < 0 else "yellow" if left < SOON else "green"
     text.append(_validity(leaf, now), style)
     if tls.verified_chain_not_after not in (None, leaf.not_after):
         text.append(f", the verified path {_span(tls.verified_chain_not_after, now)}", style)

@@ -15,13 +15,10 @@ from exporter.metrics.endpoint_state import EndpointState, Health
 from exporter.metrics.store import Snapshot
 from exporter.model import Endpoint, FailureReason
 from exporter.web.query import Expiring, Selection, Sort
-from exporter.web.wording import DAY, HEALTH
+from exporter.web.wording import HEALTH, SOON
 
 AT_ONCE: Final = 250
 """Endpoints to look at before giving way: about a millisecond's work."""
-
-SOON: Final = 14 * DAY
-"""Seconds of remaining validity below which a certificate expires soon. Renewal is usual a month ahead."""
 
 LABELS_OFFERED: Final = 200
 """How many labels can be chosen from."""

@@ -13,6 +13,10 @@ from exporter.metrics.endpoint_state import Health
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
+SOON: Final = 14 * DAY
+"""Seconds of remaining validity below which a certificate expires soon, and its figure is yellow. Renewal is usual a
+month ahead."""
+
 HEALTH: Final[Mapping[Health, str]] = {Health.FAILING: "failing", Health.WAITING: "not yet probed", Health.UP: "up"}
 """The names of the states for people."""
 

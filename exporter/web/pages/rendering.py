@@ -19,9 +19,6 @@ from exporter.web.pages import charts, links
 SLICE_SIZE: Final = 8 * 1024
 """Characters of a page after which other tasks run: about a millisecond's work."""
 
-WARNING_DAYS: Final = 14.0
-"""The remaining validity at which a certificate's figure changes colour. Renewal is usual a month ahead."""
-
 REFRESH_EVERY: Final = 30
 """Seconds after which a page that shows this moment is reloaded."""
 
@@ -86,4 +83,4 @@ def _link_to(endpoint: Endpoint) -> str:
 
 def _urgency(seconds_left: float) -> str:
     """A class for the time that a certificate has left."""
-    return "bad" if seconds_left <= 0.0 else "warn" if seconds_left < WARNING_DAYS * wording.DAY else "good"
+    return "bad" if seconds_left <= 0.0 else "warn" if seconds_left < wording.SOON else "good"
