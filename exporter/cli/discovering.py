@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 
 import click
 
@@ -22,12 +21,10 @@ from exporter.net.dns.resolve import Resolver
 ASKED = (Source.MX, Source.SRV, Source.AUTOCONFIG, Source.PACC, Source.PRESETS)
 """The default sources: those that neither trust the network nor tell third parties."""
 
-RESERVED = MappingProxyType(
-    {
-        Source.AUTOCONFIG_HTTP: "its answer is not encrypted, and may be anybody's",
-        Source.ISPDB: "it tells Mozilla the domain",
-    }
-)
+RESERVED: Mapping[Source, str] = {
+    Source.AUTOCONFIG_HTTP: "its answer is not encrypted, and may be anybody's",
+    Source.ISPDB: "it tells Mozilla the domain",
+}
 """Sources that are only asked on request, with the reason."""
 
 
@@ -93,4 +90,6 @@ def _hasty(dns: DnsSettings) -> DnsSettings:
     return replace(dns, timeout=min(dns.timeout, SHORT))
 
 
-_TEMPLATES = MappingProxyType({protocol: Endpoint("", protocol, "", 0, Encryption.TLS) for protocol in Protocol})
+_TEMPLATES: Mapping[Protocol, Endpoint] = {
+    protocol: Endpoint("", protocol, "", 0, Encryption.TLS) for protocol in Protocol
+}

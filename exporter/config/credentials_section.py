@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from exporter.config.document import YamlMapping, YamlValue
 from exporter.config.endpoint_schema import CredentialsSection, OAuth2Section
@@ -16,28 +15,22 @@ from exporter.config.secret_keys import Secrets
 from exporter.config.sections import Layer, check_name, read_section
 from exporter.model import Credentials, Endpoint, OAuth2Authentication, OAuth2Client, OAuth2Provider
 
-_TOKEN_URLS: Mapping[OAuth2Provider, str] = MappingProxyType(
-    {
-        OAuth2Provider.MICROSOFT: "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",
-        OAuth2Provider.GOOGLE: "https://oauth2.googleapis.com/token",
-    }
-)
+_TOKEN_URLS: Mapping[OAuth2Provider, str] = {
+    OAuth2Provider.MICROSOFT: "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",
+    OAuth2Provider.GOOGLE: "https://oauth2.googleapis.com/token",
+}
 
-_SCOPES: Mapping[OAuth2Provider, str] = MappingProxyType(
-    {
-        OAuth2Provider.MICROSOFT: "https://outlook.office365.com/.default",
-        OAuth2Provider.GOOGLE: "https://mail.google.com/",
-    }
-)
+_SCOPES: Mapping[OAuth2Provider, str] = {
+    OAuth2Provider.MICROSOFT: "https://outlook.office365.com/.default",
+    OAuth2Provider.GOOGLE: "https://mail.google.com/",
+}
 """The scopes that the providers' own mail servers need."""
 
-_AUTHENTICATION: Mapping[OAuth2Provider, OAuth2Authentication] = MappingProxyType(
-    {
-        OAuth2Provider.MICROSOFT: OAuth2Authentication.POST,
-        OAuth2Provider.GOOGLE: OAuth2Authentication.POST,
-        OAuth2Provider.CUSTOM: OAuth2Authentication.BASIC,
-    }
-)
+_AUTHENTICATION: Mapping[OAuth2Provider, OAuth2Authentication] = {
+    OAuth2Provider.MICROSOFT: OAuth2Authentication.POST,
+    OAuth2Provider.GOOGLE: OAuth2Authentication.POST,
+    OAuth2Provider.CUSTOM: OAuth2Authentication.BASIC,
+}
 """The way that the provider documents. Others must accept Basic (RFC 6749, 2.3.1)."""
 
 _NO_DIRECTORY = frozenset({"common", "organizations", "consumers"})

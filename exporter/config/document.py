@@ -8,9 +8,8 @@ false and 90.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, NoReturn, TypeAlias
 from typing import Protocol as Interface
 
@@ -43,24 +42,22 @@ _ODD_SPACE = re.compile("[\xa0\u2000-\u200b\u202f\u205f\u3000\ufeff]")
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """YAML 1.2, 5.1: what a stream may not contain."""
 
-_MENDS = MappingProxyType(
-    {
-        "found character that cannot start any token": "write spaces where a tab indents, "
-        "and quotes around a value that begins with one of % @ `",
-        "mapping values are not allowed in this context": "check the indentation, "
-        "and write quotes around a value with a colon and a space in it",
-        "found unknown escape character": "write single quotes around a value with a backslash in it",
-        "could not find expected ':'": "check the indentation, and that a colon and a space follow the key",
-        "did not find expected key": "check the indentation, and that quotes and brackets are closed",
-        "did not find expected '-' indicator": "check the indentation of the list",
-        "did not find expected ',' or ']'": "close the bracket, or write the comma",
-        "did not find expected ',' or '}'": "close the brace, or write the comma",
-        "did not find expected alphabetic or numeric character": "write quotes around a value that begins with * or &",
-        "found a tab character that violates indentation": "write spaces where a tab indents",
-        "found unexpected end of stream": "close the quotes",
-        "found undefined tag handle": "write quotes around a value that begins with !",
-    }
-)
+_MENDS: Mapping[str, str] = {
+    "found character that cannot start any token": "write spaces where a tab indents, "
+    "and quotes around a value that begins with one of % @ `",
+    "mapping values are not allowed in this context": "check the indentation, "
+    "and write quotes around a value with a colon and a space in it",
+    "found unknown escape character": "write single quotes around a value with a backslash in it",
+    "could not find expected ':'": "check the indentation, and that a colon and a space follow the key",
+    "did not find expected key": "check the indentation, and that quotes and brackets are closed",
+    "did not find expected '-' indicator": "check the indentation of the list",
+    "did not find expected ',' or ']'": "close the bracket, or write the comma",
+    "did not find expected ',' or '}'": "close the brace, or write the comma",
+    "did not find expected alphabetic or numeric character": "write quotes around a value that begins with * or &",
+    "found a tab character that violates indentation": "write spaces where a tab indents",
+    "found unexpected end of stream": "close the quotes",
+    "found undefined tag handle": "write quotes around a value that begins with !",
+}
 """Messages of the parser, and the usual remedy."""
 
 

@@ -37,9 +37,7 @@ ONLY_FOR_DOMAINS = ("discover", "refresh", "allowed_targets", "login_hosts")
 _FETCHED = frozenset({Source.AUTOCONFIG, Source.AUTOCONFIG_HTTP, Source.ISPDB})
 """Sources that need the extra `domains` of the package."""
 
-_KEYS_OF_CHECKS: Mapping[DomainCheck, str] = MappingProxyType(
-    {DomainCheck.DKIM: "dkim_selectors", DomainCheck.DNSBL: "dnsbl"}
-)
+_KEYS_OF_CHECKS: Mapping[DomainCheck, str] = {DomainCheck.DKIM: "dkim_selectors", DomainCheck.DNSBL: "dnsbl"}
 
 
 def read_following(keys: Layers, template: Callable[[Target], Endpoint]) -> Following | None:

@@ -206,9 +206,10 @@ class EndpointReader:
 _INHERITED: Final = frozenset({"timeout", "labels", "ip_family", "source_address", "proxy", "helo", "tls"})
 """Keys of the defaults that also apply to modules."""
 
-_SCHEDULED: Final = MappingProxyType(
-    {"interval": "a module probes when it is asked to", "addresses": "a module probes one address when it is asked to"}
-)
+_SCHEDULED: Final[Mapping[str, str]] = {
+    "interval": "a module probes when it is asked to",
+    "addresses": "a module probes one address when it is asked to",
+}
 """Keys that modules cannot have, with the reason."""
 
 _NAME_THEM = "write allowed_targets, such as [mail.example.com, 192.0.2.0/24]"

@@ -22,7 +22,7 @@ from exporter.model import Encryption, Protocol, SecretKind
 _ANY_DOMAIN = "DOMAIN"
 """Stands in a host for the mail domain that somebody names."""
 
-_LOGINS: Mapping[str, SecretKind] = MappingProxyType({"password": SecretKind.PASSWORD, "oauth2": SecretKind.TOKEN})
+_LOGINS: Mapping[str, SecretKind] = {"password": SecretKind.PASSWORD, "oauth2": SecretKind.TOKEN}
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from exporter.config.problems import MAX_PATH, quoted
@@ -17,13 +16,11 @@ from exporter.config.sections import Layer
 from exporter.config.values.secret_sources import EnvSecret, FileSecret, InlineSecret
 from exporter.model import SecretSource
 
-_FORMS: Mapping[str, Callable[[Any, Path], SecretSource]] = MappingProxyType(
-    {
-        "_file": lambda path, directory: FileSecret(directory / path),
-        "_env": lambda name, _: EnvSecret(name),
-        "": lambda secret, _: InlineSecret(secret),
-    }
-)
+_FORMS: Mapping[str, Callable[[Any, Path], SecretSource]] = {
+    "_file": lambda path, directory: FileSecret(directory / path),
+    "_env": lambda name, _: EnvSecret(name),
+    "": lambda secret, _: InlineSecret(secret),
+}
 """What a key ends with, and where the secret is then; paths are relative to a directory."""
 
 FLOW_KEY = "flow_key"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType, UnionType
+from types import UnionType
 from typing import Any, Generic, TypeGuard, TypeVar, get_args, get_origin
 
 import yaml
@@ -25,29 +25,27 @@ from exporter.config.values import plain_text
 M = TypeVar("M", bound=Section)
 S = TypeVar("S", bound=Section | None)
 
-_RENAMED: Mapping[str, str] = MappingProxyType({"from": "sender"})
+_RENAMED: Mapping[str, str] = {"from": "sender"}
 """Keys that are words of Python, and what the schema calls them."""
 
 _KEY = "[key]"
 """Pydantic appends this to a location if the key is wrong, not the value."""
 
-_MESSAGES: Mapping[str, Callable[[Mapping[str, Any]], str]] = MappingProxyType(
-    {
-        "string_type": lambda _: "must be text",
-        "bool_type": lambda _: "must be true or false",
-        "bool_parsing": lambda _: "must be true or false",
-        "int_type": lambda _: "must be a whole number",
-        "int_parsing": lambda _: "must be a whole number",
-        "int_parsing_size": lambda _: "must be a smaller number",
-        "int_from_float": lambda _: "must be a whole number",
-        "greater_than_equal": lambda context: f"must be at least {context['ge']}",
-        "less_than_equal": lambda context: f"must be at most {context['le']}",
-        "list_type": lambda _: "must be a list",
-        "dict_type": lambda _: "must be a mapping of keys to values",
-        "model_type": lambda _: "must be a mapping of keys to values",
-        "value_error": lambda context: str(context["error"]),
-    }
-)
+_MESSAGES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "string_type": lambda _: "must be text",
+    "bool_type": lambda _: "must be true or false",
+    "bool_parsing": lambda _: "must be true or false",
+    "int_type": lambda _: "must be a whole number",
+    "int_parsing": lambda _: "must be a whole number",
+    "int_parsing_size": lambda _: "must be a smaller number",
+    "int_from_float": lambda _: "must be a whole number",
+    "greater_than_equal": lambda context: f"must be at least {context['ge']}",
+    "less_than_equal": lambda context: f"must be at most {context['le']}",
+    "list_type": lambda _: "must be a list",
+    "dict_type": lambda _: "must be a mapping of keys to values",
+    "model_type": lambda _: "must be a mapping of keys to values",
+    "value_error": lambda context: str(context["error"]),
+}
 """Our message for each kind of error that the models can cause."""
 
 _SELF_EXPLANATORY = frozenset({"value_error", "bool_type", "bool_parsing"})

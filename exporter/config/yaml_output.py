@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
-from types import MappingProxyType
 from typing import Any
 
 from exporter.config.configuration import Configuration, Domain, Following, Module
@@ -213,20 +212,18 @@ def _nameserver(server: tuple[str, int]) -> str:
     return f"[{address}]:{port}" if is_ipv6(address) else f"{address}:{port}"
 
 
-_FORMS: Mapping[str, tuple[str, Callable[[Any], Any]]] = MappingProxyType(
-    {
-        "interval": ("interval", format_duration),
-        "timeout": ("timeout", format_duration),
-        "proxy": ("proxy", str),
-        "credentials": ("credentials", lambda credentials: credentials.name),
-        "tls": ("tls", _settings),
-        "capabilities": ("expect", lambda capabilities: {"capabilities": capabilities}),
-        "fingerprints": ("expect", lambda fingerprints: {"fingerprints": fingerprints}),
-        "initial": ("initial", format_duration),
-        "maximum": ("max", format_duration),
-        "nameservers": ("nameservers", lambda servers: [_nameserver(server) for server in servers]),
-    }
-)
+_FORMS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "interval": ("interval", format_duration),
+    "timeout": ("timeout", format_duration),
+    "proxy": ("proxy", str),
+    "credentials": ("credentials", lambda credentials: credentials.name),
+    "tls": ("tls", _settings),
+    "capabilities": ("expect", lambda capabilities: {"capabilities": capabilities}),
+    "fingerprints": ("expect", lambda fingerprints: {"fingerprints": fingerprints}),
+    "initial": ("initial", format_duration),
+    "maximum": ("max", format_duration),
+    "nameservers": ("nameservers", lambda servers: [_nameserver(server) for server in servers]),
+}
 """Attributes of the model that are written otherwise: under which key, and how."""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from types import MappingProxyType
 from typing import Final
 
 from exporter.demo.site import Behaviour, Greeting, Upgrade
@@ -66,14 +65,12 @@ HOSTS: Final[tuple[DemoHost, ...]] = (
     ),
 )
 
-WEB_HOSTS: Final[Mapping[str, ShownCertificates]] = MappingProxyType(
-    {
-        WEB: ShownCertificates.GOOD,
-        WEB_DUE: ShownCertificates.DUE,
-        WEB_SELF_SIGNED: ShownCertificates.SELF_SIGNED,
-        WEB_CLOSED: ShownCertificates.NOTHING,
-    }
-)
+WEB_HOSTS: Final[Mapping[str, ShownCertificates]] = {
+    WEB: ShownCertificates.GOOD,
+    WEB_DUE: ShownCertificates.DUE,
+    WEB_SELF_SIGNED: ShownCertificates.SELF_SIGNED,
+    WEB_CLOSED: ShownCertificates.NOTHING,
+}
 
 REVERSE: Final = (
     "1.0.25.127 PTR mx.healthy.example.",
@@ -83,16 +80,14 @@ REVERSE: Final = (
 )
 """PTR records, below in-addr.arpa."""
 
-LISTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "list.example": (
-            "2.0.0.127 A 127.0.0.2",
-            "9.0.25.127 A 127.0.0.2",
-            '9.0.25.127 TXT "sent unwanted mail, says the demo"',
-        ),
-        "list-of-all.example": ("*.0.0.127 A 127.0.0.2", "*.0.25.127 A 127.0.0.2"),
-    }
-)
+LISTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "list.example": (
+        "2.0.0.127 A 127.0.0.2",
+        "9.0.25.127 A 127.0.0.2",
+        '9.0.25.127 TXT "sent unwanted mail, says the demo"',
+    ),
+    "list-of-all.example": ("*.0.0.127 A 127.0.0.2", "*.0.25.127 A 127.0.0.2"),
+}
 """DNS lists: a working one, and one that was shut down and lists every address."""
 
 

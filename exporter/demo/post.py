@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from itertools import count
-from types import MappingProxyType
 from typing import Final
 
 MAX_MESSAGE: Final = 65_536
@@ -21,7 +20,7 @@ MAX_MESSAGE: Final = 65_536
 MAX_LETTERS: Final = 200
 """Messages in a mailbox. The oldest gives way to a new one."""
 
-SPECIAL_USES: Final[Mapping[str, str]] = MappingProxyType({"INBOX": "", "Junk": "\\Junk", "Trash": "\\Trash"})
+SPECIAL_USES: Final[Mapping[str, str]] = {"INBOX": "", "Junk": "\\Junk", "Trash": "\\Trash"}
 """The mailboxes that everybody has, and their special uses (RFC 6154)."""
 
 SPAM: Final = "X-Spam-Status: Yes, score=8.1 required=5.0 tests=DEMO"

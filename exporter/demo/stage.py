@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import MappingProxyType
 from typing import Final
 
 from exporter.config.configuration import Configuration
@@ -65,14 +64,12 @@ PASSWORD: Final = Secret(b"correct horse battery staple")
 """It opens nothing but the servers of the demo."""
 
 RIGHT: Final = Credentials("demo", f"monitor@{DOMAIN}", InlineSecret(PASSWORD))
-WRONG: Final[Mapping[Protocol, Credentials]] = MappingProxyType(
-    {
-        protocol: Credentials(
-            f"demo-mistyped-{protocol}", f"forgetful-{protocol}@{DOMAIN}", InlineSecret(Secret(b"incorrect horse"))
-        )
-        for protocol in sorted({scene.protocol for scene in SCENES if scene.password is Password.WRONG})
-    }
-)
+WRONG: Final[Mapping[Protocol, Credentials]] = {
+    protocol: Credentials(
+        f"demo-mistyped-{protocol}", f"forgetful-{protocol}@{DOMAIN}", InlineSecret(Secret(b"incorrect horse"))
+    )
+    for protocol in sorted({scene.protocol for scene in SCENES if scene.password is Password.WRONG})
+}
 """A user for each scene, because a rejected login is paused for all endpoints with the same user."""
 
 FORMER: Final = Credentials("demo-former", f"absent@{DOMAIN}", InlineSecret(PASSWORD))

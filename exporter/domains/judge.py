@@ -34,21 +34,19 @@ from exporter.net.dns.address_order import routed_source
 from exporter.net.http.fetch import Fetcher
 from exporter.schedule.job import Connections, uncounted
 
-CHECKS: Mapping[DomainCheck, Check] = MappingProxyType(
-    {
-        DomainCheck.MX: check_mx,
-        DomainCheck.DNSSEC: check_dnssec,
-        DomainCheck.DANE: check_dane,
-        DomainCheck.MTA_STS: check_mta_sts,
-        DomainCheck.TLS_RPT: check_tls_rpt,
-        DomainCheck.SPF: check_spf,
-        DomainCheck.DMARC: check_dmarc,
-        DomainCheck.DKIM: check_dkim,
-        DomainCheck.REVERSE_DNS: check_reverse_dns,
-        DomainCheck.DNSBL: check_dnsbl,
-        DomainCheck.AUTOCONFIG: check_autoconfig,
-    }
-)
+CHECKS: Mapping[DomainCheck, Check] = {
+    DomainCheck.MX: check_mx,
+    DomainCheck.DNSSEC: check_dnssec,
+    DomainCheck.DANE: check_dane,
+    DomainCheck.MTA_STS: check_mta_sts,
+    DomainCheck.TLS_RPT: check_tls_rpt,
+    DomainCheck.SPF: check_spf,
+    DomainCheck.DMARC: check_dmarc,
+    DomainCheck.DKIM: check_dkim,
+    DomainCheck.REVERSE_DNS: check_reverse_dns,
+    DomainCheck.DNSBL: check_dnsbl,
+    DomainCheck.AUTOCONFIG: check_autoconfig,
+}
 
 log = structlog.get_logger()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from exporter.metrics.metric import Metric, Samples, alone, flag, labelled, seconds, timestamp
 from exporter.model import Phase, ProbeResult
@@ -35,9 +34,7 @@ class Probed:
         return max(result.ended_at for result in self.results) - min(result.started_at for result in self.results)
 
 
-_VERSIONS: Mapping[str, str] = MappingProxyType(
-    {"TLSv1": "TLS 1.0", "TLSv1.1": "TLS 1.1", "TLSv1.2": "TLS 1.2", "TLSv1.3": "TLS 1.3"}
-)
+_VERSIONS: Mapping[str, str] = {"TLSv1": "TLS 1.0", "TLSv1.1": "TLS 1.1", "TLSv1.2": "TLS 1.2", "TLSv1.3": "TLS 1.3"}
 """As OpenSSL and as blackbox_exporter spell them."""
 
 

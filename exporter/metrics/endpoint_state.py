@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 
 from exporter.metrics.histogram import PROBE_BUCKETS, Histogram, counted
 from exporter.metrics.history import FLAPPING, NO_HISTORY, History, KeptFailure, PastProbe
@@ -120,4 +119,4 @@ def series_labels(endpoint: Endpoint) -> str:
     return label_pairs((*own, *sorted(endpoint.labels.items())))
 
 
-_NONE_FAILED: Mapping[tuple[FailureReason, Phase], int] = MappingProxyType({})
+_NONE_FAILED: Mapping[tuple[FailureReason, Phase], int] = {}

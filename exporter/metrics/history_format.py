@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
-from types import MappingProxyType
 from typing import Any, Final
 
 from exporter.metrics.changes import Change, Fact
@@ -21,7 +20,7 @@ from exporter.model import FailureReason, Phase, Series
 
 FORMAT: Final = "mail-exporter history 1"
 
-NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+NOTHING: Final[Mapping[str, Any]] = {}
 
 _REASONS: Final = frozenset(FailureReason)
 _PHASES: Final = frozenset(Phase)

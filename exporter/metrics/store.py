@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from exporter.metrics.domain_state import DomainState, DomainStates, FollowedState
@@ -25,7 +24,7 @@ from exporter.model import Endpoint, ProbeResult, RosterChange, Series
 HeldBack: TypeAlias = Mapping[tuple[str, str, Series | None], float]
 """The seconds until each paused login is tried again, by username, host and endpoint; `None` stands for all of them."""
 
-NONE_HELD_BACK: Final[HeldBack] = MappingProxyType({})
+NONE_HELD_BACK: Final[HeldBack] = {}
 
 
 @dataclass(frozen=True, slots=True)

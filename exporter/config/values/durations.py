@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from types import MappingProxyType
+from collections.abc import Mapping
 
 from exporter.config.problems import quoted
 
-_MILLISECONDS = MappingProxyType(
-    {
-        "y": 365 * 24 * 3_600_000,
-        "w": 7 * 24 * 3_600_000,
-        "d": 24 * 3_600_000,
-        "h": 3_600_000,
-        "m": 60_000,
-        "s": 1_000,
-        "ms": 1,
-    }
-)
+_MILLISECONDS: Mapping[str, int] = {
+    "y": 365 * 24 * 3_600_000,
+    "w": 7 * 24 * 3_600_000,
+    "d": 24 * 3_600_000,
+    "h": 3_600_000,
+    "m": 60_000,
+    "s": 1_000,
+    "ms": 1,
+}
 """Prometheus' units, in the order in which they are written."""
 
 PATTERN = "^" + "".join(f"([0-9]{{1,9}}{unit})?" for unit in _MILLISECONDS) + "$"
@@ -26,15 +24,13 @@ PATTERN = "^" + "".join(f"([0-9]{{1,9}}{unit})?" for unit in _MILLISECONDS) + "$
 _DURATION = re.compile(PATTERN)
 _WHOLE_NUMBER = re.compile("[0-9]{1,9}")
 _SPELT_OUT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?([a-z]*)", re.IGNORECASE)
-_UNIT_NAMES = MappingProxyType(
-    {
-        "ms": ("ms", "msec", "msecs", "millisecond", "milliseconds"),
-        "s": ("", "s", "sec", "secs", "second", "seconds"),
-        "m": ("m", "min", "mins", "minute", "minutes"),
-        "h": ("h", "hr", "hrs", "hour", "hours"),
-        "d": ("d", "day", "days"),
-    }
-)
+_UNIT_NAMES: Mapping[str, tuple[str, ...]] = {
+    "ms": ("ms", "msec", "msecs", "millisecond", "milliseconds"),
+    "s": ("", "s", "sec", "secs", "second", "seconds"),
+    "m": ("m", "min", "mins", "minute", "minutes"),
+    "h": ("h", "hr", "hrs", "hour", "hours"),
+    "d": ("d", "day", "days"),
+}
 
 
 def parse_duration(text: str) -> float:

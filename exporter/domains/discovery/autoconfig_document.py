@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -28,12 +27,13 @@ ISPDB = "https://autoconfig.thunderbird.net/v1.1/"
 PATH = "/mail/config-v1.1.xml"
 WELL_KNOWN = "/.well-known/autoconfig/mail/config-v1.1.xml"
 
-_PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
-    {"imap": Protocol.IMAP, "pop3": Protocol.POP3, "smtp": Protocol.SMTP}
-)
-_ENCRYPTIONS: Mapping[str, Encryption] = MappingProxyType(
-    {"ssl": Encryption.TLS, "tls": Encryption.TLS, "starttls": Encryption.STARTTLS, "plain": Encryption.NONE}
-)
+_PROTOCOLS: Mapping[str, Protocol] = {"imap": Protocol.IMAP, "pop3": Protocol.POP3, "smtp": Protocol.SMTP}
+_ENCRYPTIONS: Mapping[str, Encryption] = {
+    "ssl": Encryption.TLS,
+    "tls": Encryption.TLS,
+    "starttls": Encryption.STARTTLS,
+    "plain": Encryption.NONE,
+}
 
 
 class DocumentError(ValueError):

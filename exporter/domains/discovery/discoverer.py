@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import structlog
@@ -271,17 +270,15 @@ class Discoverer:
             return error
 
 
-_SOURCES: Mapping[Source, Callable[[Discoverer, Wanted], Awaitable[Answered]]] = MappingProxyType(
-    {
-        Source.MX: Discoverer.mx,
-        Source.SRV: Discoverer.srv,
-        Source.AUTOCONFIG: Discoverer.autoconfig,
-        Source.AUTOCONFIG_HTTP: Discoverer.autoconfig_http,
-        Source.ISPDB: Discoverer.ispdb,
-        Source.PACC: Discoverer.pacc,
-        Source.PRESETS: Discoverer.presets,
-    }
-)
+_SOURCES: Mapping[Source, Callable[[Discoverer, Wanted], Awaitable[Answered]]] = {
+    Source.MX: Discoverer.mx,
+    Source.SRV: Discoverer.srv,
+    Source.AUTOCONFIG: Discoverer.autoconfig,
+    Source.AUTOCONFIG_HTTP: Discoverer.autoconfig_http,
+    Source.ISPDB: Discoverer.ispdb,
+    Source.PACC: Discoverer.pacc,
+    Source.PRESETS: Discoverer.presets,
+}
 
 
 _DEDICATED = ("autoconfig.", "ua-auto-config.")

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from exporter.domains.discovery.offers import Answered, Offer, host_of, is_address, is_port
 from exporter.model import Encryption, Protocol, Source
 
 SMTP_PORT = 25
 
-SERVICES: Mapping[str, tuple[Protocol, Encryption]] = MappingProxyType(
-    {
-        "_submissions": (Protocol.SMTP, Encryption.TLS),
-        "_submission": (Protocol.SMTP, Encryption.STARTTLS),
-        "_imaps": (Protocol.IMAP, Encryption.TLS),
-        "_imap": (Protocol.IMAP, Encryption.STARTTLS),
-        "_pop3s": (Protocol.POP3, Encryption.TLS),
-        "_pop3": (Protocol.POP3, Encryption.STARTTLS),
-    }
-)
+SERVICES: Mapping[str, tuple[Protocol, Encryption]] = {
+    "_submissions": (Protocol.SMTP, Encryption.TLS),
+    "_submission": (Protocol.SMTP, Encryption.STARTTLS),
+    "_imaps": (Protocol.IMAP, Encryption.TLS),
+    "_imap": (Protocol.IMAP, Encryption.STARTTLS),
+    "_pop3s": (Protocol.POP3, Encryption.TLS),
+    "_pop3": (Protocol.POP3, Encryption.STARTTLS),
+}
 """Names of services. Those with TLS from the start come first (RFC 8314 section 5.1)."""
 
 

@@ -10,7 +10,6 @@ import hashlib
 import json
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 from exporter.domains.discovery.autoconfig_document import DocumentError
@@ -23,9 +22,11 @@ MAX_DOCUMENT = 64 * 1024
 VERSION = "UAAC1"
 """The version of the TXT records."""
 
-_SERVERS: Mapping[str, tuple[Protocol, int]] = MappingProxyType(
-    {"imap": (Protocol.IMAP, 993), "pop3": (Protocol.POP3, 995), "submit": (Protocol.SMTP, 465)}
-)
+_SERVERS: Mapping[str, tuple[Protocol, int]] = {
+    "imap": (Protocol.IMAP, 993),
+    "pop3": (Protocol.POP3, 995),
+    "submit": (Protocol.SMTP, 465),
+}
 """RFC 8314 section 3: TLS from the start."""
 
 
