@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from exporter.metrics.domain_rows import DOMAIN_LABELS, DOMAIN_METRICS, FOLLOWED_METRICS
-from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
-from exporter.metrics.exporter_metrics import EXPORTER_METRICS
-from exporter.metrics.flow_rows import FLOW_LABELS, FLOW_METRICS, MX_LABEL
-from exporter.metrics.metric import ADDRESS_LABEL, ENDPOINT_LABELS, Metric, MetricType
+from exporter.metrics.endpoint_state import ADDRESS_LABEL, ENDPOINT_LABELS
+from exporter.metrics.rows.domain_rows import DOMAIN_LABELS, DOMAIN_METRICS, FOLLOWED_METRICS
+from exporter.metrics.rows.endpoint_metrics import ENDPOINT_METRICS
+from exporter.metrics.rows.exporter_metrics import EXPORTER_METRICS
+from exporter.metrics.rows.flow_rows import FLOW_LABELS, FLOW_METRICS, MX_LABEL
+from exporter.metrics.rows.metric import Metric, MetricType
 
 SCRAPE_LABELS: Final = frozenset({"job", "instance"})
 """The labels that Prometheus adds to every series."""

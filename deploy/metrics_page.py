@@ -6,13 +6,14 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from exporter.metrics.domain_rows import DOMAIN_LABELS, DOMAIN_METRICS, FOLLOWED_METRICS
-from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
-from exporter.metrics.exporter_metrics import EXPORTER_METRICS
-from exporter.metrics.flow_rows import FLOW_LABELS, FLOW_METRICS, MX_LABEL
+from exporter.metrics.endpoint_state import ADDRESS_LABEL, ENDPOINT_LABELS
 from exporter.metrics.histogram import DELAY_BUCKETS, FLOW_BUCKETS, PROBE_BUCKETS, SCRAPE_BUCKETS
 from exporter.metrics.label_text import VALUE_LIMIT
-from exporter.metrics.metric import ADDRESS_LABEL, ENDPOINT_LABELS, Metric
+from exporter.metrics.rows.domain_rows import DOMAIN_LABELS, DOMAIN_METRICS, FOLLOWED_METRICS
+from exporter.metrics.rows.endpoint_metrics import ENDPOINT_METRICS
+from exporter.metrics.rows.exporter_metrics import EXPORTER_METRICS
+from exporter.metrics.rows.flow_rows import FLOW_LABELS, FLOW_METRICS, MX_LABEL
+from exporter.metrics.rows.metric import Metric
 from exporter.model import (
     AuthMethod,
     AuthResult,

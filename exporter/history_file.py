@@ -1,7 +1,7 @@
 """The file that keeps histories over restarts: read at the start, written regularly and at the end.
 
 A new file is written beside the old one and then replaces it, so that there is always a complete one.
-`exporter.metrics.history_format` has the format. Probing continues if the file cannot be used.
+`exporter.metrics.history.history_format` has the format. Probing continues if the file cannot be used.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any, Final
 
 import structlog
 
-from exporter.metrics.history_format import DamagedHistoryError, domains_in, read_history, write_history
-from exporter.metrics.remembering import Remembered
+from exporter.metrics.history.history_format import DamagedHistoryError, domains_in, read_history, write_history
+from exporter.metrics.history.remembering import Remembered
 from exporter.model import LongTask, Series
 from exporter.supervision import supervised
 from exporter.threads import in_own_thread

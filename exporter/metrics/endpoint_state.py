@@ -9,9 +9,14 @@ from enum import StrEnum
 from exporter.metrics.histogram import PROBE_BUCKETS, Histogram, counted
 from exporter.metrics.history import FLAPPING, NO_HISTORY, History, KeptFailure, PastProbe
 from exporter.metrics.label_text import label_pairs
-from exporter.metrics.metric import ADDRESS_LABEL, ENDPOINT_LABELS
 from exporter.metrics.record import Record, Shared, fold
-from exporter.model import Endpoint, FailureReason, Mechanism, Phase, ProbeResult
+from exporter.model import Endpoint, FailureReason, Label, Mechanism, Phase, ProbeResult
+
+ENDPOINT_LABELS = (Label.ENDPOINT, Label.PROTOCOL)
+"""The labels of all series of an endpoint, before those from the configuration."""
+
+ADDRESS_LABEL = Label.ADDRESS
+"""An additional label if each address of the host has its own series."""
 
 
 class Health(StrEnum):

@@ -16,13 +16,13 @@ from enum import Enum
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from exporter.metrics.blackbox import BLACKBOX_METRICS, Probed
-from exporter.metrics.domain_rows import DOMAIN_METRICS, FOLLOWED_METRICS
-from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
 from exporter.metrics.endpoint_state import EndpointState
-from exporter.metrics.exporter_metrics import EXPORTER_METRICS
-from exporter.metrics.flow_rows import FLOW_METRICS
-from exporter.metrics.metric import Metric, MetricType, Of, SampleReader
+from exporter.metrics.rows.blackbox import BLACKBOX_METRICS, Probed
+from exporter.metrics.rows.domain_rows import DOMAIN_METRICS, FOLLOWED_METRICS
+from exporter.metrics.rows.endpoint_metrics import ENDPOINT_METRICS
+from exporter.metrics.rows.exporter_metrics import EXPORTER_METRICS
+from exporter.metrics.rows.flow_rows import FLOW_METRICS
+from exporter.metrics.rows.metric import Metric, MetricType, Of, SampleReader
 from exporter.metrics.store import Snapshot
 
 SLICE_SIZE = 64 * 1024

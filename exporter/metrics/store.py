@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from exporter.metrics.domain_state import DomainState, DomainStates, FollowedState
-from exporter.metrics.endpoint_metrics import label_names
 from exporter.metrics.endpoint_state import EndpointState, advance, series_labels, unprobed
 from exporter.metrics.exporter_state import BuildInfo, ExporterFigures, ExporterState
 from exporter.metrics.flow_state import FlowState, FlowStates
+from exporter.metrics.history.remembering import EndpointMemory, Remembered, server_of
 from exporter.metrics.record import Shared
-from exporter.metrics.remembering import EndpointMemory, Remembered, server_of
+from exporter.metrics.rows.endpoint_metrics import label_names
 from exporter.model import Endpoint, ProbeResult, RosterChange, Series
 
 HeldBack: TypeAlias = Mapping[tuple[str, str, Series | None], float]

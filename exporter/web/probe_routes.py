@@ -17,10 +17,10 @@ from exporter.config.configuration import Module
 from exporter.config.problems import quoted
 from exporter.config.values.allowed import AllowedTargets
 from exporter.config.yaml_output import render_endpoint, render_module
-from exporter.metrics.blackbox import Probed
 from exporter.metrics.endpoint_state import advance, unprobed
 from exporter.metrics.exposition import Format, expose_probe
 from exporter.metrics.record import Shared
+from exporter.metrics.rows.blackbox import Probed
 from exporter.model import Endpoint, ProbeResult
 from exporter.visiting.on_demand import NotAllowedError, OnDemand, UnavailableError
 from exporter.web.serving.negotiation import preferred_format

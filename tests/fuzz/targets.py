@@ -28,7 +28,7 @@ from exporter.flows.messages.message_judging import Copy
 from exporter.flows.messages.message_judging import judge as judge_message
 from exporter.flows.messages.mime import UnreadableMessage, parts
 from exporter.flows.messages.spam_scores import spam_scores
-from exporter.metrics.history_format import DamagedHistoryError, read_history
+from exporter.metrics.history.history_format import DamagedHistoryError, read_history
 from exporter.model import Awaited, Encryption, Mechanism, Protocol, Secret, StapleStatus
 from exporter.net.dns.system_names import parse_hosts, parse_resolv_conf
 from exporter.protocol import oauth2, sasl

@@ -31,7 +31,7 @@ from exporter.flows.messages.hops import read_hops
 from exporter.flows.messages.matching import matches
 from exporter.flows.messages.mime import UnreadableMessage, parts
 from exporter.flows.messages.spam_scores import spam_scores
-from exporter.metrics.history_format import DamagedHistoryError, read_history
+from exporter.metrics.history.history_format import DamagedHistoryError, read_history
 from exporter.model import Awaited, Secret, Source
 from exporter.protocol import oauth2
 from exporter.protocol.dialogue import ProtocolError

@@ -6,9 +6,9 @@ from contextlib import suppress
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.metrics.history_format import FORMAT, DamagedHistoryError, read_history, write_history
+from exporter.metrics.history.history_format import FORMAT, DamagedHistoryError, read_history, write_history
+from exporter.metrics.history.timeline import LENGTH, SLOT_SECONDS, Slot, Timeline, slot_number
 from exporter.metrics.store import Store
-from exporter.metrics.timeline import LENGTH, SLOT_SECONDS, Slot, Timeline, slot_number
 from exporter.model import FailureReason, Phase
 from tests.unit.results import NOON, endpoint, failure, success
 from tests.unit.web import store_with

@@ -6,7 +6,7 @@ import pytest
 
 from exporter.config.values import plain_text
 from exporter.config.values.label_names import RESERVED_LABELS, label_name, label_value
-from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS, label_names
+from exporter.metrics.rows.endpoint_metrics import ENDPOINT_METRICS, label_names
 
 
 @pytest.mark.parametrize(

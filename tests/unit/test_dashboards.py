@@ -14,11 +14,11 @@ from dashboards.boards import BOARDS as MAKERS
 from dashboards.generate import generate
 from dashboards.promql import FOREIGN_METRICS, Scope, labels_of
 from dashboards.settings import Settings
-from exporter.metrics.domain_rows import DOMAIN_METRICS, FOLLOWED_METRICS
-from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
-from exporter.metrics.exporter_metrics import EXPORTER_METRICS
-from exporter.metrics.flow_rows import FLOW_METRICS
-from exporter.metrics.metric import Metric, MetricType
+from exporter.metrics.rows.domain_rows import DOMAIN_METRICS, FOLLOWED_METRICS
+from exporter.metrics.rows.endpoint_metrics import ENDPOINT_METRICS
+from exporter.metrics.rows.exporter_metrics import EXPORTER_METRICS
+from exporter.metrics.rows.flow_rows import FLOW_METRICS
+from exporter.metrics.rows.metric import Metric, MetricType
 from exporter.model import Phase
 from tests.dashboards.asked import (
     BOARDS,

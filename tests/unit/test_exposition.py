@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
+from exporter.metrics.endpoint_state import ENDPOINT_LABELS
 from exporter.metrics.exposition import SLICE_SIZE, Format, expose, process_collectors
 from exporter.metrics.label_text import VALUE_LIMIT
-from exporter.metrics.metric import ENDPOINT_LABELS
+from exporter.metrics.rows.endpoint_metrics import ENDPOINT_METRICS
 from exporter.metrics.store import Snapshot, Store
 from exporter.model import (
     CertificateProblem,

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.metrics.blackbox import Probed
-from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
 from exporter.metrics.endpoint_state import advance, unprobed
 from exporter.metrics.exposition import Format, expose_probe
-from exporter.metrics.metric import MetricType
 from exporter.metrics.record import Shared
+from exporter.metrics.rows.blackbox import Probed
+from exporter.metrics.rows.endpoint_metrics import ENDPOINT_METRICS
+from exporter.metrics.rows.metric import MetricType
 from exporter.model import CertificateProblem, Endpoint, FailureReason, Phase, ProbeResult
 from tests.unit.results import DAY, NOON, certificate, endpoint, failure, spans, success, tls
 from tests.unit.scraping import families, samples, value

@@ -7,8 +7,8 @@ from types import MappingProxyType
 from exporter.config.values.label_names import RESERVED_FLOW_LABELS as RESERVED
 from exporter.metrics.exporter_state import BuildInfo
 from exporter.metrics.exposition import Format, expose
-from exporter.metrics.flow_rows import FLOW_LABELS, FLOW_METRICS, MX_LABEL
 from exporter.metrics.flow_state import MAX_HISTORY, FlowStates
+from exporter.metrics.rows.flow_rows import FLOW_LABELS, FLOW_METRICS, MX_LABEL
 from exporter.metrics.store import Store
 from exporter.model import (
     Arrival,

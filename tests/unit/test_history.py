@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.metrics.changes import KEPT, Change, Fact, changed_since
 from exporter.metrics.history import (
     ATTEMPTS_KEPT,
     FAILURES_KEPT,
@@ -17,8 +16,9 @@ from exporter.metrics.history import (
     Turn,
     failure_id,
 )
+from exporter.metrics.history.changes import KEPT, Change, Fact, changed_since
+from exporter.metrics.history.timeline import Slot, slot_number
 from exporter.metrics.record import Record, Shared, fold
-from exporter.metrics.timeline import Slot, slot_number
 from exporter.model import Direction, FailureReason, Phase, ProbeResult
 from tests.unit.results import (
     ALL_PHASES,

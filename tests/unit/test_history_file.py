@@ -11,8 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.history_file import HistoryFile
-from exporter.metrics.history_format import DamagedHistoryError, read_history, write_history
-from exporter.metrics.remembering import Remembered
+from exporter.metrics.history.history_format import DamagedHistoryError, read_history, write_history
+from exporter.metrics.history.remembering import Remembered
 from exporter.metrics.store import Store
 from exporter.model import FailureReason, Phase, Protocol, Series
 from tests.unit.results import DAY, NOON, endpoint, failure, success

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from deploy.metrics_page import reference
-from exporter.metrics.blackbox import BLACKBOX_METRICS
-from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS, label_names
-from exporter.metrics.exporter_metrics import EXPORTER_METRICS
-from exporter.metrics.metric import Metric, MetricType, Unit
+from exporter.metrics.rows.blackbox import BLACKBOX_METRICS
+from exporter.metrics.rows.endpoint_metrics import ENDPOINT_METRICS, label_names
+from exporter.metrics.rows.exporter_metrics import EXPORTER_METRICS
+from exporter.metrics.rows.metric import Metric, MetricType, Unit
 from exporter.model import Label
 
 METRICS: tuple[Metric[Any], ...] = (*ENDPOINT_METRICS, *EXPORTER_METRICS)

@@ -18,11 +18,11 @@ import pytest
 import yaml
 
 from exporter.certificates import failure_reason
-from exporter.metrics.domain_rows import DOMAIN_METRICS, FOLLOWED_METRICS
-from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
-from exporter.metrics.exporter_metrics import EXPORTER_METRICS
-from exporter.metrics.flow_rows import FLOW_METRICS
-from exporter.metrics.metric import Metric
+from exporter.metrics.rows.domain_rows import DOMAIN_METRICS, FOLLOWED_METRICS
+from exporter.metrics.rows.endpoint_metrics import ENDPOINT_METRICS
+from exporter.metrics.rows.exporter_metrics import EXPORTER_METRICS
+from exporter.metrics.rows.flow_rows import FLOW_METRICS
+from exporter.metrics.rows.metric import Metric
 from exporter.model import CertificateProblem, DomainProblem, FailureReason, Reach
 from tests.servers.exporter import run_command
 

@@ -17,11 +17,11 @@ import yaml
 
 from exporter.cli import main
 from exporter.config.schema import json_schema
-from exporter.metrics.domain_rows import DOMAIN_METRICS, FOLLOWED_METRICS
-from exporter.metrics.endpoint_metrics import ENDPOINT_METRICS
-from exporter.metrics.exporter_metrics import EXPORTER_METRICS
-from exporter.metrics.flow_rows import FLOW_METRICS
-from exporter.metrics.metric import Metric
+from exporter.metrics.rows.domain_rows import DOMAIN_METRICS, FOLLOWED_METRICS
+from exporter.metrics.rows.endpoint_metrics import ENDPOINT_METRICS
+from exporter.metrics.rows.exporter_metrics import EXPORTER_METRICS
+from exporter.metrics.rows.flow_rows import FLOW_METRICS
+from exporter.metrics.rows.metric import Metric
 from tests.unit.prose import (
     LONGEST,
     blocks_of_docstring,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.metrics.timeline import LENGTH, SLOT_SECONDS, Slot, Timeline, slot_number
+from exporter.metrics.history.timeline import LENGTH, SLOT_SECONDS, Slot, Timeline, slot_number
 from tests.unit.results import DAY, NOON
 
 NOW = slot_number(NOON)

@@ -9,10 +9,10 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from exporter.config.configuration import Domain
-from exporter.metrics.domain_rows import DOMAIN_METRICS, FOLLOWED_METRICS
 from exporter.metrics.domain_state import DomainStates, FollowedState
 from exporter.metrics.exporter_state import BuildInfo
 from exporter.metrics.exposition import Format, expose
+from exporter.metrics.rows.domain_rows import DOMAIN_METRICS, FOLLOWED_METRICS
 from exporter.metrics.store import Store
 from exporter.model import (
     Delivery,

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from exporter.metrics.remembering import Remembered
+from exporter.metrics.history.remembering import Remembered
 from exporter.metrics.store import Store
 from exporter.model import Direction, FailureReason, Phase, ProbeResult, RosterChange
 from tests.unit.html_pages import Page, page_at

@@ -1,8 +1,8 @@
 """TLS to a mail server: begin a handshake, and say afterwards what it showed.
 
-Contexts are made in `contexts`. The stream drives the handshake through `tls_records`, which is beside it. What shows
-is written down in `recording`, and judged in `exporter.certificates`. Nothing in this room knows the stream or its
-errors, waits for a server, or decides whether a probe fails.
+Contexts are made in `contexts`, and the stream drives the handshake through `tls_records`, which lies beside it. What
+the handshake shows is written down in `recording`, and judged in `exporter.certificates`. Nothing in this room knows
+the stream or its errors, waits for a server, or decides whether a probe fails.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from exporter.metrics.timeline import LENGTH, SLOT_SECONDS, SLOTS_A_DAY, Slot, Timeline, slot_number
+from exporter.metrics.history.timeline import LENGTH, SLOT_SECONDS, SLOTS_A_DAY, Slot, Timeline, slot_number
 from exporter.web.wording import DAY, count
 
 DAYS: Final = LENGTH // SLOTS_A_DAY

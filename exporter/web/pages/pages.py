@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from exporter.config.files import STANDARD_INPUT_SHOWN
-from exporter.metrics.changes import changed_since
 from exporter.metrics.domain_state import DomainState, FollowedState
 from exporter.metrics.endpoint_state import EndpointState, Health
 from exporter.metrics.flow_state import MAX_HISTORY, FlowState
 from exporter.metrics.history import ATTEMPTS_KEPT, KeptFailure, PastProbe, Turn
+from exporter.metrics.history.changes import changed_since
 from exporter.metrics.label_text import escaped
 from exporter.metrics.record import unfold
 from exporter.metrics.store import Snapshot

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.metrics.exporter_state import ExporterState
-from exporter.metrics.metric import (
+from exporter.metrics.rows.metric import (
     COUNTER,
     HISTOGRAM,
     Metric,

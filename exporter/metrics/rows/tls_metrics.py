@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from exporter.metrics.endpoint_state import EndpointState
 from exporter.metrics.label_text import foreign, label_pairs
-from exporter.metrics.metric import Metric, SampleReader, TextSamples, flag, several, timestamp
+from exporter.metrics.rows.metric import Metric, SampleReader, TextSamples, flag, several, timestamp
 from exporter.model import CertificateProblem, TlsFacts
 
 

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any, Final
 
-from exporter.metrics.changes import Change, Fact
 from exporter.metrics.history import History, Turn, turns_packed
-from exporter.metrics.remembering import Remembered
-from exporter.metrics.timeline import Timeline
+from exporter.metrics.history.changes import Change, Fact
+from exporter.metrics.history.remembering import Remembered
+from exporter.metrics.history.timeline import Timeline
 from exporter.model import FailureReason, Phase, Series
 
 FORMAT: Final = "mail-exporter history 1"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from exporter.metrics.history import History
-from exporter.metrics.timeline import LENGTH, SLOT_SECONDS
+from exporter.metrics.history.timeline import LENGTH, SLOT_SECONDS
 from exporter.model import Endpoint, Series
 
 MAX_AGE: Final = LENGTH * SLOT_SECONDS

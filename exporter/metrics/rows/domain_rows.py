@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from exporter.metrics.domain_state import DomainState, FollowedState
-from exporter.metrics.metric import Metric, SampleReader, Samples, count, flag, further, one, timestamp
+from exporter.metrics.rows.metric import Metric, SampleReader, Samples, count, flag, further, one, timestamp
 from exporter.model import DomainReport
 
 DOMAIN_LABELS = ("domain",)

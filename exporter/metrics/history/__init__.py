@@ -14,9 +14,9 @@ from itertools import pairwise
 from struct import Struct
 from typing import Final
 
-from exporter.metrics.changes import Change, newly_found, with_change
+from exporter.metrics.history.changes import Change, newly_found, with_change
+from exporter.metrics.history.timeline import Timeline
 from exporter.metrics.record import Record, transcript_lines, transcript_text, unfold
-from exporter.metrics.timeline import Timeline
 from exporter.model import Direction, Failure, FailureReason, Phase, ProbeResult, Span, TlsFacts
 
 ATTEMPTS_KEPT: Final = 60

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exporter.metrics.metric import Metric, Samples, alone, flag, labelled, seconds, timestamp
+from exporter.metrics.rows.metric import Metric, Samples, alone, flag, labelled, seconds, timestamp
 from exporter.model import Phase, ProbeResult
 
 

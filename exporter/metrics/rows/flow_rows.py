@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from exporter.metrics.flow_state import FlowState
 from exporter.metrics.histogram import FLOW_BUCKETS
-from exporter.metrics.metric import (
+from exporter.metrics.rows.metric import (
     COUNTER,
     HISTOGRAM,
     Metric,

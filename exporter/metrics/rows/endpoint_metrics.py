@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from exporter.metrics.endpoint_state import EndpointState
+from exporter.metrics.endpoint_state import ADDRESS_LABEL, ENDPOINT_LABELS, EndpointState
 from exporter.metrics.histogram import PROBE_BUCKETS
 from exporter.metrics.label_text import escaped, label_pairs
-from exporter.metrics.metric import (
-    ADDRESS_LABEL,
+from exporter.metrics.record import MARK, Record
+from exporter.metrics.rows.metric import (
     COUNTER,
-    ENDPOINT_LABELS,
     HISTOGRAM,
     Metric,
     SampleReader,
@@ -23,8 +22,7 @@ from exporter.metrics.metric import (
     spread,
     timestamp,
 )
-from exporter.metrics.record import MARK, Record
-from exporter.metrics.tls_metrics import TLS_METRICS
+from exporter.metrics.rows.tls_metrics import TLS_METRICS
 from exporter.model import Encryption, FailureReason, Label, MailboxFacts, Phase
 
 

@@ -17,7 +17,6 @@ from typing import Protocol as Interface
 
 from exporter.metrics.histogram import Histogram
 from exporter.metrics.label_text import label_pairs
-from exporter.model import Label
 
 Samples: TypeAlias = Iterable[tuple[tuple[str, ...], str]]
 """Series: the values of the row's labels, in their order, and the value."""
@@ -44,12 +43,6 @@ SampleReader: TypeAlias = Callable[["Metric[Of]", Sequence[Of]], str]
 
 _NAME = "\0"
 """A placeholder for a metric's name in templates."""
-
-ENDPOINT_LABELS = (Label.ENDPOINT, Label.PROTOCOL)
-"""The labels of all series of an endpoint, before those from the configuration."""
-
-ADDRESS_LABEL = Label.ADDRESS
-"""An additional label if each address of the host has its own series."""
 
 
 class MetricType(StrEnum):
