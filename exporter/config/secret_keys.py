@@ -7,6 +7,7 @@ program runs. Reading secrets does not live here.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -86,13 +87,13 @@ def _doubt(source: SecretSource, key: str) -> str | None:
             shown = quoted(str(path), MAX_PATH)
             fail = f"{what} fail until it"
             try:
-                regular, empty, exposed = source.regular(), source.empty(), source.exposed()
+                status = path.stat()
             except OSError as error:
                 return f"{shown} cannot be read at present ({error.strerror}); {fail} can"
-            if not regular:
+            if not stat.S_ISREG(status.st_mode):
                 return f"{shown} is not a regular file; {fail} is"
-            if empty:
+            if not status.st_size:
                 return f"{shown} is empty; {fail} is not"
-            if exposed:
+            if status.st_mode & stat.S_IROTH:
                 return f"every user of this machine can read {shown}; use chmod o-r"
     return None

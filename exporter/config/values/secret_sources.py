@@ -55,22 +55,6 @@ class FileSecret:
         """
         return bool(self.path.stat().st_mode & stat.S_IROTH)
 
-    def empty(self) -> bool:
-        """Whether it has no content.
-
-        Raises:
-            OSError: The file is not there.
-        """
-        return self.path.stat().st_size == 0
-
-    def regular(self) -> bool:
-        """Whether it is a regular file, and not a directory, pipe or device.
-
-        Raises:
-            OSError: The file is not there.
-        """
-        return stat.S_ISREG(self.path.stat().st_mode)
-
     def __str__(self) -> str:
         return f"the secret file {str(self.path)!r}"
 
