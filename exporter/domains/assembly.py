@@ -27,4 +27,4 @@ def judge(names: Resolver, visitor: Visitor, memories: dict[str, DomainMemory] |
     def fetcher(domain: Domain) -> Fetcher:
         return Fetcher(names, ca_file=domain.ca_file, detours=visitor.world.detours)
 
-    return Judge(Lookups(names), fetcher, Handshakes(visitor), memories=memories)
+    return Judge(Lookups(names), fetcher, Handshakes(visitor), {} if memories is None else memories)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -51,29 +52,23 @@ CHECKS: Mapping[DomainCheck, Check] = {
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
 class Judge:
     """Judges domains, also several at the same time.
 
     Attributes:
+        fetcher: Makes what fetches the documents of a domain.
         memories: The memory of each domain.
+        clock: Unix time.
+        has_route: Whether this machine has a route to an address.
     """
 
-    def __init__(
-        self,
-        lookups: Lookups,
-        fetcher: Callable[[Domain], Fetcher],
-        handshakes: Handshakes,
-        *,
-        memories: dict[str, DomainMemory] | None = None,
-        clock: Callable[[], float] = time.time,
-        has_route: Callable[[str], bool] = lambda address: routed_source(address) is not None,
-    ) -> None:
-        self._lookups = lookups
-        self._fetcher = fetcher
-        self._handshakes = handshakes
-        self._clock = clock
-        self._has_route = has_route
-        self.memories: dict[str, DomainMemory] = {} if memories is None else memories
+    lookups: Lookups
+    fetcher: Callable[[Domain], Fetcher]
+    handshakes: Handshakes
+    memories: dict[str, DomainMemory] = field(default_factory=dict)
+    clock: Callable[[], float] = time.time
+    has_route: Callable[[str], bool] = lambda address: routed_source(address) is not None
 
     async def judge(self, settings: Domain, connection: Connections = uncounted) -> DomainReport:
         """Judge a domain now. Only cancellation raises an exception.
@@ -86,12 +81,12 @@ class Judge:
         here = Examination(
             settings,
             DomainCheck.MX,
-            self._lookups,
-            self._fetcher(settings),
-            self._handshakes,
+            self.lookups,
+            self.fetcher(settings),
+            self.handshakes,
             self.memories.setdefault(settings.name, DomainMemory()),
-            self._clock(),
-            self._has_route,
+            self.clock(),
+            self.has_route,
             connection,
         )
         expires = asyncio.get_running_loop().time() + settings.timeout
@@ -107,7 +102,7 @@ class Judge:
             facts |= each
         return DomainReport(
             domain=settings.name,
-            checked_at=self._clock(),
+            checked_at=self.clock(),
             duration=time.perf_counter() - begun,
             success=MappingProxyType({check: here.success(check) for check in settings.checks}),
             findings=tuple(finding for check in settings.checks for finding in here.findings.get(check, ())),

@@ -115,7 +115,7 @@ def judge_of(world: World, at: float = 0.0, memories: dict[str, DomainMemory] | 
         Lookups(Names(world)),
         nothing,
         cast("Handshakes", world),
-        memories=memories,
+        {} if memories is None else memories,
         clock=lambda: NOW.timestamp() + at,
         has_route=bool,
     )
@@ -140,7 +140,7 @@ async def test_a_report_says_when_it_was_made_and_how_long_it_took() -> None:
 def test_by_default_this_machine_says_where_it_has_a_route_to() -> None:
     names = Names(World([], OLD))
     judge = Judge(Lookups(names), lambda _: Fetcher(names), cast("Handshakes", None))
-    assert judge._has_route("127.0.0.1")
+    assert judge.has_route("127.0.0.1")
 
 
 async def test_in_the_right_order_nothing_is_ever_wrong() -> None:
