@@ -313,20 +313,3 @@ def keywords(capabilities: Collection[str]) -> dict[str, list[str]]:
         if words:
             found.setdefault(words[0], []).extend(words[1:])
     return found
-
-
-def missing_capabilities(expected: Collection[str], offered: Collection[str]) -> tuple[str, ...]:
-    """Which of the expected capabilities the server did not announce.
-
-    An expected item is met by an announced one with the same keyword and at least its parameters, so `AUTH PLAIN` is
-    met by `AUTH LOGIN PLAIN`.
-    """
-    have = keywords(offered)
-
-    def met(item: str) -> bool:
-        return all(
-            keyword in have and set(have[keyword]).issuperset(parameters)
-            for keyword, parameters in keywords((item,)).items()
-        )
-
-    return tuple(item for item in expected if not met(item))

@@ -9,7 +9,6 @@ from exporter.protocol.dialogue import (
     ProtocolError,
     ResponseTooLargeError,
     keywords,
-    missing_capabilities,
     printable,
     quoted,
 )
@@ -50,29 +49,6 @@ def test_capabilities_are_found_by_keyword_whatever_their_case_and_lines() -> No
 
     expected = {"SIZE": ["100"], "AUTH": ["PLAIN", "LOGIN", "XOAUTH2"], "STARTTLS": []}
     assert expected == keywords(announced)
-
-
-@pytest.mark.parametrize(
-    ("expected", "offered", "missing"),
-    [
-        (["STARTTLS"], ["STARTTLS"], ()),
-        (["starttls"], ["STARTTLS"], ()),
-        (["STARTTLS"], [], ("STARTTLS",)),
-        (["AUTH PLAIN"], ["AUTH LOGIN PLAIN"], ()),
-        (["AUTH PLAIN"], ["AUTH LOGIN", "AUTH PLAIN"], ()),
-        (["AUTH"], ["AUTH LOGIN"], ()),
-        (["AUTH PLAIN", "DSN"], ["AUTH LOGIN"], ("AUTH PLAIN", "DSN")),
-        (["AUTH LOGIN PLAIN"], ["AUTH LOGIN"], ("AUTH LOGIN PLAIN",)),
-        (["PLAIN"], ["AUTH PLAIN"], ("PLAIN",)),
-        (["SASL-IR", "AUTH=PLAIN"], ["IMAP4rev1", "SASL-IR", "AUTH=PLAIN"], ()),
-        ([""], [], ()),
-        (["DSN"], ["", " "], ("DSN",)),
-    ],
-)
-def test_an_expected_capability_is_met_by_the_keyword_with_at_least_its_parameters(
-    expected: list[str], offered: list[str], missing: tuple[str, ...]
-) -> None:
-    assert missing == missing_capabilities(expected, offered)
 
 
 def test_an_error_says_whether_a_goodbye_would_be_understood() -> None:

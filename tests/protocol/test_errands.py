@@ -7,6 +7,7 @@ import pytest
 from exporter.model import Encryption, FailureReason, Phase
 from exporter.protocol.dialogue import AwaitServer, Dialogue, Pause, ReadLine
 from exporter.protocol.errands import ERRANDS, ErrandRow, run_errands
+from exporter.protocol.errands.capabilities import missing_capabilities
 from exporter.protocol.session import Session
 from tests.protocol.player import Cut, Played, every_cut, play
 from tests.protocol.samples import EVERY, IMAP, POP3, SMTP, Agreeable, tagged, untagged
@@ -92,3 +93,26 @@ def test_a_dialogue_can_wait_for_the_server_and_for_time_to_pass(cut: Cut) -> No
         return heard
 
     assert [b"* 1 EXISTS", b"* 2 EXISTS"] == play(listening(), b"* 1 EXISTS\r\n* 2 EXISTS\r\n", cut).value
+
+
+@pytest.mark.parametrize(
+    ("expected", "offered", "missing"),
+    [
+        (["STARTTLS"], ["STARTTLS"], ()),
+        (["starttls"], ["STARTTLS"], ()),
+        (["STARTTLS"], [], ("STARTTLS",)),
+        (["AUTH PLAIN"], ["AUTH LOGIN PLAIN"], ()),
+        (["AUTH PLAIN"], ["AUTH LOGIN", "AUTH PLAIN"], ()),
+        (["AUTH"], ["AUTH LOGIN"], ()),
+        (["AUTH PLAIN", "DSN"], ["AUTH LOGIN"], ("AUTH PLAIN", "DSN")),
+        (["AUTH LOGIN PLAIN"], ["AUTH LOGIN"], ("AUTH LOGIN PLAIN",)),
+        (["PLAIN"], ["AUTH PLAIN"], ("PLAIN",)),
+        (["SASL-IR", "AUTH=PLAIN"], ["IMAP4rev1", "SASL-IR", "AUTH=PLAIN"], ()),
+        ([""], [], ()),
+        (["DSN"], ["", " "], ("DSN",)),
+    ],
+)
+def test_an_expected_capability_is_met_by_the_keyword_with_at_least_its_parameters(
+    expected: list[str], offered: list[str], missing: tuple[str, ...]
+) -> None:
+    assert missing == missing_capabilities(expected, offered)

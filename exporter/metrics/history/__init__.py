@@ -2,6 +2,9 @@
 
 Values only: each probe makes a new history from the one before. What takes room is shared or packed, so that a healthy
 endpoint costs two KiB more than its last probe, and one that fails all the time some ten more.
+
+The other files of this room are its parts, its format in a file, and what earlier processes knew. No file is opened
+here: that is done in `exporter.history_file`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from exporter.model import FailureReason
-from exporter.protocol.dialogue import Dialogue, DialogueError, missing_capabilities
+from exporter.protocol.dialogue import Dialogue, DialogueError, keywords
 from exporter.protocol.session import Session, offer
 
 
@@ -35,3 +35,20 @@ def _missing(session: Session, expected: Collection[str]) -> tuple[tuple[str, ..
     announced = tuple(dict.fromkeys((*(session.announced or ()), *(last or ()))))
     known = None if session.announced is None and last is None else announced
     return missing_capabilities(expected, announced), known
+
+
+def missing_capabilities(expected: Collection[str], offered: Collection[str]) -> tuple[str, ...]:
+    """Which of the expected capabilities the server did not announce.
+
+    An expected item is met by an announced one with the same keyword and at least its parameters, so `AUTH PLAIN` is
+    met by `AUTH LOGIN PLAIN`.
+    """
+    have = keywords(offered)
+
+    def met(item: str) -> bool:
+        return all(
+            keyword in have and set(have[keyword]).issuperset(parameters)
+            for keyword, parameters in keywords((item,)).items()
+        )
+
+    return tuple(item for item in expected if not met(item))

@@ -1,7 +1,7 @@
 """The SASL mechanisms, and the choice of one for a login.
 
-How each works is in mechanisms.py and scram.py, how an exchange runs in sasl_exchange.py. How a protocol frames what is
-said is the protocol's matter. Only this module knows all mechanisms; the others do not import it.
+How each works is in mechanisms.py and scram.py, how an exchange runs in sasl_exchange.py. The framing of a protocol is
+in the protocol's file. Only this module knows all mechanisms, and the others do not import it.
 """
 
 from __future__ import annotations
