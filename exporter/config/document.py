@@ -117,30 +117,27 @@ class YamlDocument:
 
     def line(self, location: Sequence[str | int]) -> int:
         """The line of the value that keys and indices lead to, or of the last on the way that exists."""
-        line, value = 1, self.root
-        for part in location:
-            match value, part:
-                case YamlMapping(), str() if part in value:
-                    line, value = value.lines[part], value[part]
-                case YamlSequence(), int() if part < len(value):
-                    line, value = value.lines[part], value[part]
-                case _:
-                    break
-        return line
+        return [1, *(line for line, _ in _way(self.root, location))][-1]
 
 
 def is_unusable(root: YamlValue, location: Sequence[str | int]) -> bool:
     """Whether the value at a place was reported already as the document was read."""
+    values = [root, *(value for _, value in _way(root, location))]
+    return len(values) > len(location) and isinstance(values[-1], Unusable)
+
+
+def _way(root: YamlValue, location: Sequence[str | int]) -> Iterator[tuple[int, YamlValue]]:
+    """The values on the way to a place, as far as they exist, each with its line."""
     value = root
     for part in location:
         match value, part:
             case YamlMapping(), str() if part in value:
-                value = value[part]
+                line, value = value.lines[part], value[part]
             case YamlSequence(), int() if part < len(value):
-                value = value[part]
+                line, value = value.lines[part], value[part]
             case _:
-                return False
-    return isinstance(value, Unusable)
+                return
+        yield line, value
 
 
 def read_document(text: str, file: str) -> YamlDocument:
