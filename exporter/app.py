@@ -103,7 +103,7 @@ async def _running(
     """All parts, started in their order and stopped in the opposite one. Yields the URLs of the status page."""
     if history is not None:
         daemon.store.recall(history.load())
-        daemon.domains.recall(history.domains)
+        daemon.recall_domains(history.domains)
     async with AsyncExitStack() as stack:
         reload = None if reloading is None else await stack.enter_async_context(_reload(reloading, daemon))
         server = await listen(
@@ -136,7 +136,7 @@ async def _probing(daemon: Daemon, history: HistoryFile | None) -> AsyncIterator
     daemon.start()
     settle()
     if history is not None:
-        history.start(daemon.store.to_remember, daemon.store.exporter.task_failed, daemon.domains.to_remember)
+        history.start(daemon.store.to_remember, daemon.store.exporter.task_failed, daemon.domains_to_remember)
     try:
         yield
     finally:

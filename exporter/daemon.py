@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from aiohttp.web import Application
@@ -23,7 +23,7 @@ from exporter.config.configuration import Configuration
 from exporter.config.problems import Problem
 from exporter.config.yaml_output import render
 from exporter.descriptors import warn_if_too_few
-from exporter.domain_desk import DomainDesk
+from exporter.domains.posture.memory import DomainMemory, read, written
 from exporter.interpreter import Housekeeping
 from exporter.metrics.exporter_state import BuildInfo
 from exporter.metrics.exposition import process_collectors
@@ -54,6 +54,7 @@ from exporter.web.application import create_application
 from exporter.web.probe_routes import probe_routes
 
 if TYPE_CHECKING:
+    from exporter.domains.domain_runner import DomainRunner
     from exporter.flows.flow_runner import FlowRunner
 
 FINISH_WITHIN: Final = 3.0
@@ -103,8 +104,9 @@ class Daemon:
         world = World(self._resolver, self._contexts, connect=connect, connect_through=through, detours=detours)
         self.visitor = Visitor(world, self._logins)
         self._on_demand = OnDemand(self.visitor)
-        self.domains = DomainDesk(self.visitor, self.store.domains, shard, self._discovered)
         self._flows: FlowRunner | None = None
+        self._domains: DomainRunner | None = None
+        self._memories: dict[str, DomainMemory] = {}
         self._state_log = StateLog()
         self._scheduler = Scheduler[Endpoint | Job](self._run, self.store.exporter)
         self._jobs: Mapping[JobKey, Job] = {}
@@ -113,6 +115,14 @@ class Daemon:
         self._lag = LagMonitor(self.store.exporter.observe_lag, self._stops, self.store.exporter.task_failed)
         self._hurried = False
         self.ready = False
+
+    def recall_domains(self, documents: Mapping[str, Any]) -> None:
+        """Load what an earlier process remembered of its domains. Call this before any domain is judged."""
+        self._memories.update({domain: read(document) for domain, document in documents.items()})
+
+    def domains_to_remember(self) -> dict[str, Any]:
+        """What to keep of domains for a later process."""
+        return {domain: written(memory) for domain, memory in self._memories.items()}
 
     def start(self) -> None:
         self.configure(self.prepare(self._configuration))
@@ -145,7 +155,7 @@ class Daemon:
             self.visitor.world = replace(self.visitor.world, names=self._resolver)
         self._configuration = configuration
         before, self._in_force = self._in_force, prepared.endpoints
-        found = self.domains.configure(configuration.followings, configuration.domains, self._resolver)
+        found = self._run_domains(configuration)
         flows = tuple(flow for flow in configuration.flows.flows if self._shard.holds(flow.name))
         self._run_flows(Flows(flows, configuration.flows.key))
         change = self._roster.configure(tuple(self._in_force.values()), found)
@@ -177,10 +187,31 @@ class Daemon:
             self._flows = FlowRunner(self.visitor, self.store.flows, self._exchangers)
         self._flows.configure(flows)
 
+    def _run_domains(self, configuration: Configuration) -> dict[str, tuple[Endpoint, ...]]:
+        """Follow all domains, and judge our share. Returns our share of their endpoints, by the roster's keys."""
+        followings = configuration.followings
+        judged = [domain for domain in configuration.domains if self._shard.holds(domain.name)]
+        for former in self._memories.keys() - {domain.name for domain in judged}:
+            del self._memories[former]
+        told = [following.domain for following in followings if self._shard.holds(following.domain)]
+        self.store.domains.configure(judged, told)
+        if self._domains is None:
+            if not followings and not judged:
+                return {}
+            # Imported only now, so that a daemon without domains needs less memory.
+            from exporter.domains.domain_runner import DomainRunner  # noqa: PLC0415 - a tenth of a second and megabytes
+
+            self._domains = DomainRunner(self.visitor, self.store.domains, self._discovered, self._memories)
+        self._domains.configure(followings, judged, self._resolver)
+        return {_key(name): self._shard.share(endpoints) for name, endpoints in self._domains.endpoints().items()}
+
+    def _domain_jobs(self) -> tuple[Job, ...]:
+        return () if self._domains is None else self._domains.jobs()
+
     def _schedule(self, change: RosterChange, limits: Limits) -> None:
         """Update the schedule: added endpoints, and the work of flows and domains."""
         flows = () if self._flows is None else self._flows.jobs()
-        before, self._jobs = self._jobs, {job.key: job for job in (*flows, *self.domains.jobs())}
+        before, self._jobs = self._jobs, {job.key: job for job in (*flows, *self._domain_jobs())}
         over = [job for key, job in before.items() if key not in self._jobs]
         self._scheduler.limit(limits)
         self._scheduler.exchange((*change.gone, *over), (*change.come, *self._jobs.values()))
@@ -200,7 +231,7 @@ class Daemon:
         self.ready = False
         self._scheduler.stop()
         # A judgement takes half a minute, and nobody would see its result.
-        await self._scheduler.cancel({job.key for job in self.domains.jobs()})
+        await self._scheduler.cancel({job.key for job in self._domain_jobs()})
         ending = [] if self._flows is None else [self._flows.stop(FINISH_WITHIN)]
         await asyncio.gather(self._scheduler.drain(FINISH_WITHIN), *ending)
         await self._scheduler.cancel(self._jobs)
@@ -239,9 +270,9 @@ class Daemon:
         states = self.store.states(name)
         return replace(states[0].endpoint, only_address=None) if states else None
 
-    def _discovered(self, source: str, endpoints: tuple[Endpoint, ...]) -> None:
-        """Replace this process's endpoints of a followed domain."""
-        change = self._roster.found(source, endpoints)
+    def _discovered(self, domain: str, endpoints: tuple[Endpoint, ...]) -> None:
+        """Replace this process's endpoints of a followed domain by its share of these."""
+        change = self._roster.found(_key(domain), self._shard.share(endpoints))
         if change is not None:
             self._apply(change)
 
@@ -272,6 +303,11 @@ class Daemon:
         if kept is not None:
             self.store.record(kept)
             self._state_log.write(kept)
+
+
+def _key(domain: str) -> str:
+    """The roster's key of a followed domain."""
+    return f"domain:{domain}"
 
 
 def openssl_version() -> str:
