@@ -16,7 +16,8 @@ from exporter.metrics.domain_state import DomainState, DomainStates, FollowedSta
 from exporter.metrics.endpoint_state import EndpointState, advance, series_labels, unprobed
 from exporter.metrics.exporter_state import BuildInfo, ExporterFigures, ExporterState
 from exporter.metrics.flow_state import FlowState, FlowStates
-from exporter.metrics.history.remembering import EndpointMemory, Remembered, server_of
+from exporter.metrics.history.remembering import MAX_AGE, Remembered, server_of
+from exporter.metrics.history.timeline import SLOT_SECONDS
 from exporter.metrics.record import Shared
 from exporter.metrics.rows.endpoint_metrics import label_names
 from exporter.model import Endpoint, ProbeResult, RosterChange, Series
@@ -63,20 +64,25 @@ class Store:
         self._held_back = held_back
         self._states: dict[Series, EndpointState] = {}
         self._shared = Shared()
-        self._memory = EndpointMemory()
+        self._remembered: dict[Series, Remembered] = {}
+        """Of endpoints that did not come back yet: addresses come with a host's first probe."""
 
     def recall(self, remembered: Mapping[Series, Remembered]) -> None:
         """Hands in what earlier processes knew; endpoints that are configured from now on go on from there."""
-        self._memory.recall(remembered)
+        self._remembered = dict(remembered)
 
     def to_remember(self, now: float) -> dict[Series, Remembered]:
         """What a later process may want to know, also of endpoints that did not come back yet. `now`: Unix time."""
-        known = (
-            (series, Remembered(server_of(state.endpoint), state.history, state.last_success_at))
+        waiting = {
+            series: each
+            for series, each in self._remembered.items()
+            if each.history.timeline.newest * SLOT_SECONDS > now - MAX_AGE
+        }
+        return waiting | {
+            series: Remembered(server_of(state.endpoint), state.history, state.last_success_at)
             for series, state in self._states.items()
             if state.history.since is not None
-        )
-        return self._memory.merged(known, now)
+        }
 
     def configure(self, endpoints: Sequence[Endpoint]) -> None:
         """Replaces the endpoints. Those that are not among them are forgotten at once.
@@ -144,8 +150,9 @@ class Store:
     def _unprobed(self, endpoint: Endpoint) -> EndpointState:
         """The state of an endpoint that this process has not probed yet; an earlier one may have."""
         state = unprobed(endpoint)
-        remembered = self._memory.take(endpoint)
-        if remembered is None:
+        remembered = self._remembered.pop(endpoint.series, None)
+        if remembered is None or remembered.server != server_of(endpoint):
+            # Another server under the same name has another past.
             return state
         return replace(state, history=remembered.history, last_success_at=remembered.last_success_at)
 
