@@ -49,12 +49,10 @@ class Ours:
     Attributes:
         token: Its token.
         text: The token as text.
-        stripped: Whether only the body has the token.
     """
 
     token: MessageToken
     text: str
-    stripped: bool = False
 
 
 class Desk:
@@ -200,7 +198,7 @@ class Desk:
         text = signature.sign(token, self.key)
         if re.search(_OWN_LINE % text.encode(), body) is None:
             return None
-        return Ours(token, text, stripped=True)
+        return Ours(token, text)
 
     def text_of(self, token: MessageToken) -> str:
         return "" if self.key is None else signature.sign(token, self.key)

@@ -123,12 +123,6 @@ class FlowRunner:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
 
-    def problems(self, flow: Flow) -> str | None:
-        """Why the flow's mailbox cannot be read, for people; `None` if it can."""
-        reader = self._readers.get(_login(flow.receiving.endpoint))
-        failure = None if reader is None else reader.work.failure
-        return None if failure is None else ": ".join(failure)
-
     async def _send(self, flow: Flow, mx: str, endpoint: Endpoint, connection: Connections) -> None:
         ledger = self.desk.ledger(flow, mx)
         if not ledger.may_send:

@@ -72,11 +72,6 @@ class Assignment:
         """Whether messages of ours may be here, which must be removed."""
         return any(flow.sending is not None for flow in self._flows) or self.reads_bounces
 
-    @property
-    def stands(self) -> bool:
-        """Whether the connection should stay open while no message is in flight."""
-        return self.removes
-
     def flows(self) -> tuple[Flow, ...]:
         """All flows that use these mailboxes."""
         return tuple({flow.name: flow for flow in (*self._flows, *self._bouncing)}.values())

@@ -113,7 +113,6 @@ class ImapReading:
         elif not await self._mailboxes.go_to(place):
             return
         seen = self._desk.now().at
-        place.looked = seen
         self._taking.let_go(place)
         place.begin_sweep(seen, self._desk.generation)
         await self._take_new(place, seen)

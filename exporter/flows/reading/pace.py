@@ -82,7 +82,8 @@ class Pace:
             return True
         if work.has_in_flight() or work.is_sweeping():
             return False
-        return not (idles and work.stands) or self._clock() - self._came_at > STAY
+        # Where messages of ours arrive, the connection stays open.
+        return not (idles and work.removes) or self._clock() - self._came_at > STAY
 
     def wake_at(self, work: Assignment, grace: float) -> float:
         """When there is something to do even if no mail arrives, in monotonic seconds."""

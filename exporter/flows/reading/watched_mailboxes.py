@@ -28,7 +28,6 @@ class WatchedMailbox:
         to_sweep: How many of the oldest messages must still be searched for leftovers.
         exists: How many messages there are.
         next_look: When to look again, in monotonic seconds.
-        looked: When the last look was, in monotonic seconds.
         attempts: The number of failed attempts to fetch a message, by UID.
         held: The UIDs of our messages that wait to be judged.
         sweep_at: When all messages must be searched for leftovers again, in monotonic seconds.
@@ -43,7 +42,6 @@ class WatchedMailbox:
     to_sweep: int = 0
     exists: int = 0
     next_look: float = 0.0
-    looked: float = float("-inf")
     attempts: dict[int, int] = field(default_factory=dict)
     held: dict[MessageToken, list[int]] = field(default_factory=dict)
     sweep_at: float = float("inf")
