@@ -7,7 +7,7 @@ contradictions.py checks which keys exclude each other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -26,18 +26,14 @@ from exporter.model import Credentials, Endpoint, Protocol, TlsPolicy
 
 T = TypeVar("T")
 
-_AS_WRITTEN = (
-    "addresses",
-    "allow_insecure_auth",
-    "source_address",
-    "proxy",
-    "helo",
-    "mailbox",
-    "read_back",
-    "mail_from",
-    "rcpt_to",
+_DECIDED = frozenset(
+    {"protocol", "encryption", "interval", "timeout", "labels"}
+    | {"credentials", "mechanism", "ip_family", "tls", "rcpt_expect"}
 )
-"""Keys whose value becomes a field of the endpoint without a change."""
+"""Keys whose value is only a part of what the endpoint's field of that name becomes."""
+
+_AS_WRITTEN = frozenset(field.name for field in fields(Endpoint)) & DefaultsSection.model_fields.keys() - _DECIDED
+"""Keys whose value becomes the endpoint's field of that name without a change: all others that there is a field for."""
 
 
 def endpoint_from_url(text: str) -> Endpoint:

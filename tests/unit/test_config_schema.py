@@ -27,6 +27,7 @@ from exporter.model import (
     Protocol,
     TlsPolicy,
 )
+from exporter.protocol.protocols import with_key
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json_schema()
@@ -179,3 +180,31 @@ def test_the_blocks_of_the_reference_load() -> None:
     for block in blocks:
         needed = "" if "endpoints:" in block else "endpoints: [{url: imaps://h}]\n"
         assert parse(block + needed, "configuration.md").endpoints
+
+
+BESIDE: dict[str, dict[str, Any]] = {
+    "source_address": {"ip_family": "ipv4"},
+    "mail_from": {"rcpt_to": "postmaster@example.com"},
+    "rcpt_expect": {"rcpt_to": "postmaster@example.com"},
+}
+"""What some keys need beside them."""
+ELSEWHERE = {"protocol", "tls"}
+"""Keys of other tests: a URL says the protocol, and what is below `tls` reads files."""
+OF_ENDPOINTS = sorted(
+    {key[1] for key in KEYS if key[0] == "defaults" and len(key) == 2}
+    & {field.name for field in fields(Endpoint)} - ELSEWHERE
+)
+
+
+@pytest.mark.parametrize("key", OF_ENDPOINTS)
+def test_every_key_of_an_endpoint_reaches_it(key: str) -> None:
+    entry = {"url": f"{max(with_key(key))}://mail.example.com:4711", "credentials": "monitor"} | BESIDE.get(key, {})
+    login = {"monitor": {"username": "monitor", "password_env": "MONITOR"}}
+
+    def read(written: dict[str, Any]) -> object:
+        text = yaml.safe_dump({"credentials": login, "endpoints": [written]})
+        return getattr(parse(text, "f").endpoints[0], key)
+
+    example = KEYS["defaults", key]["examples"][0]
+    without = {name: value for name, value in entry.items() if name != key}
+    assert read(without) != read(entry | {key: example})
