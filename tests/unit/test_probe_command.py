@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from threading import Thread
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import click
 import pytest
@@ -31,6 +32,9 @@ from tests.unit.results import failure, spans, success
 
 VALIDATOR = Draft202012Validator(schema())
 REFUSED = FailureReason.CONNECT_REFUSED
+PARTS: Final = ("tls", "mailbox")
+BESIDES: Final = {"type", "endpoint"}
+"""What a probe has only on the command line."""
 
 
 @pytest.fixture
@@ -345,3 +349,13 @@ def test_the_manual_page_tells_every_command_with_its_options_and_the_exit_codes
     # A paragraph begins by itself after a heading, and every item has a text.
     assert not [line for line, following in pairwise(lines) if line.startswith(".SS") and following == ".PP"]
     assert not [lines[number + 1] for number, line in enumerate(lines) if line == ".TP" and lines[number + 2][0] == "."]
+
+
+def test_every_fact_is_in_the_schema_and_in_the_documentation_of_the_api() -> None:
+    described = schema()["$defs"]["probe"]["properties"]
+    documented = (Path(__file__).parents[2] / "docs/api.md").read_text(encoding="utf-8")
+    document = probed(success())
+
+    for known, shown in ((described, document), *((described[each]["properties"], document[each]) for each in PARTS)):
+        assert [] == [name for name in shown if name not in known]
+        assert [] == [name for name in shown if name not in BESIDES and not re.search(rf"[`.]{name}`", documented)]
