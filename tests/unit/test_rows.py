@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from enum import Enum, StrEnum
 from pathlib import Path
@@ -62,7 +63,21 @@ from exporter.web.policy.server_context import _VERIFY
 from exporter.web.query import Sort
 from exporter.web.survey import _SORTS
 from exporter.web.wording import HEALTH
-from tests.protocol.samples import endpoint
+from tests.protocol.refused_logins import REFUSALS
+from tests.protocol.samples import EVERY, endpoint
+from tests.protocol.starttls_situations import GOODBYES, INJECTIONS, REPLACEMENTS, SERVERS
+from tests.servers.dialects import DIALECTS, UNKNOWN
+from tests.unit.misbehaviour import (
+    ACCEPTED,
+    ASK,
+    CHALLENGE,
+    LAST,
+    LOGIN,
+    OFFER_BEFORE_TLS,
+    OFFER_UNDER_TLS,
+    QUIT,
+)
+from tests.unit.test_demo_sessions import WORDS
 
 ROOT = Path(__file__).parents[2]
 STYLE = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "exporter/web/pages/static").glob("*.css"))
@@ -82,6 +97,17 @@ ROWS: list[tuple[type[Enum], Collection[object]]] = [
     (Protocol, SESSIONS),
     (Protocol, PROTOCOL_COLORS),
     (Protocol, PALE_PROTOCOL_COLORS),
+    (Protocol, explained(Protocol, "configuration.md")),
+    (Protocol, {server.protocol for server in EVERY}),
+    (Protocol, DIALECTS),
+    (Protocol, UNKNOWN),
+    (Protocol, WORDS),
+    (Protocol, SERVERS),
+    (Protocol, INJECTIONS),
+    (Protocol, REPLACEMENTS),
+    (Protocol, GOODBYES),
+    (Protocol, REFUSALS),
+    *[(Protocol, table) for table in (ASK, LAST, QUIT, LOGIN, OFFER_BEFORE_TLS, OFFER_UNDER_TLS, ACCEPTED, CHALLENGE)],
     (Phase, PHASE_COLORS),
     (Phase, [phase for phase in Phase if f".phase-{phase} " in STYLE]),
     (FailureReason, explained(FailureReason, "failures.md", "\n## {}\n")),
@@ -157,3 +183,17 @@ def test_the_row_of_a_protocol_is_complete(protocol: Protocol) -> None:
     assert row.client(endpoint(protocol), "probe.example.com").farewell is not None
     assert all(protocol in with_key(key) for key in row.keys)
     assert all({protocol} == with_mechanism(mechanism) for mechanism in row.mechanisms)
+
+
+def test_every_scheme_of_urls_is_explained() -> None:
+    reference = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    names = [scheme.name for row in PROTOCOLS.values() for scheme in row.schemes]
+
+    assert [] == [name for name in names if not re.search(rf"^\| .*`{name}`.* \|", reference, re.MULTILINE)]
+
+
+def test_a_port_of_a_protocol_stands_for_one_encryption() -> None:
+    schemes = [scheme for row in PROTOCOLS.values() for scheme in row.schemes]
+    stands_for = {(scheme.protocol, scheme.port): scheme.encryption for scheme in schemes}
+
+    assert [] == [each.name for each in schemes if each.encryption is not stands_for[each.protocol, each.port]]
