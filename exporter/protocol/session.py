@@ -83,13 +83,11 @@ class Session:
 
     Attributes:
         client: The client's side: an `Imap`, a `Pop3` or an `Smtp`.
-        encrypted: Whether TLS is in use.
         logged_in: Whether the server knows who we are.
         announced: The capabilities that were announced before the login; `None` if none were.
     """
 
     client: Any
-    encrypted: bool
     logged_in: bool
     announced: tuple[str, ...] | None
 
@@ -118,7 +116,7 @@ def open_session(client: Client, endpoint: Endpoint, login: Login | Withheld | N
         logged_in = True
     elif login is not None:
         yield Remark(f"{PREAUTH}; the login is not tried")
-    return Session(client, encrypted, logged_in, announced)
+    return Session(client, logged_in, announced)
 
 
 def shake_hands(client: Client, endpoint: Endpoint) -> Dialogue[bool]:

@@ -25,7 +25,7 @@ def errands_of(server: Agreeable, *, logged_in: bool, script: bytes = b"", **wis
     """What comes of the errands of an endpoint, which has nothing to do but what it is asked for."""
     where = server.endpoint(Encryption.TLS, **(_none_of(server.others) | wishes))
     client = server.client(where, "probe.example.com")
-    return play(run_errands(Session(client, True, logged_in, ("IDLE",)), where), tagged(script)[0])
+    return play(run_errands(Session(client, logged_in, ("IDLE",)), where), tagged(script)[0])
 
 
 @pytest.mark.parametrize("row", ERRANDS)

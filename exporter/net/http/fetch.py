@@ -73,12 +73,10 @@ class FetchedDocument:
     """A fetched document.
 
     Attributes:
-        url: Its URL, after redirections.
         media_type: In lower case, without parameters.
         expires: Unix time when the server's certificate ends; `None` without TLS.
     """
 
-    url: str
     body: bytes
     media_type: str
     expires: float | None
@@ -222,7 +220,7 @@ class Fetcher:
                     raise FetchError(lost, f"answers with HTTP {response.status}")
                 body = await whole(response, limit)
                 expires = response.expires if isinstance(response, _Response) else None
-                return FetchedDocument(url, body, response.content_type.lower(), expires)
+                return FetchedDocument(body, response.content_type.lower(), expires)
         except ResolveError as error:
             raise _unresolved(error) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -109,9 +109,9 @@ def fetch_fields(imap: Imap, messages: bytes, fields: Collection[str]) -> Dialog
     return (yield from _fetch(imap, messages, b"(UID FLAGS INTERNALDATE RFC822.SIZE " + item + b")"))
 
 
-def fetch_message(imap: Imap, uid: int, *, most: int = MAX_PART) -> Dialogue[Fetched | None]:
+def fetch_message(imap: Imap, uid: int) -> Dialogue[Fetched | None]:
     """A message, or its first octets; `None` if it is no longer there."""
-    fetched = yield from _fetch(imap, uids((uid,)), b"(UID RFC822.SIZE BODY.PEEK[]<0.%d>)" % most)
+    fetched = yield from _fetch(imap, uids((uid,)), b"(UID RFC822.SIZE BODY.PEEK[]<0.%d>)" % MAX_PART)
     return next((each for each in fetched if each.uid == uid), None)
 
 
