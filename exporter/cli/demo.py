@@ -26,7 +26,8 @@ from exporter.demo.domain_scenes import DOMAIN_SCENES
 from exporter.demo.domain_scenes import INTERVAL as DOMAINS_EVERY
 from exporter.demo.domain_stage import StagedDomains, demo_domains
 from exporter.demo.flow_scenes import FLOW_INTERVAL, FlowScene
-from exporter.demo.scenes import INTERVAL, Scene
+from exporter.demo.scene import Scene
+from exporter.demo.scenes import INTERVAL
 from exporter.demo.stage import FLOW_SCENES, Staged, demo_configuration, demo_servers, written
 from exporter.model import Outcome
 from exporter.net.detours import VARIABLE

@@ -21,20 +21,8 @@ from exporter.config.yaml_output import render
 from exporter.demo.authority import Authority, Issued, Validity, self_signed
 from exporter.demo.flow_scenes import FLOW_INTERVAL, READS_BY_IMAP, SENDS, FlowScene, flow_scenes
 from exporter.demo.post import PostOffice, Route
-from exporter.demo.scenes import (
-    DOMAIN,
-    INBOX,
-    INTERVAL,
-    OTHER_NAME,
-    QUOTA,
-    RECIPIENT,
-    SCENES,
-    SERVER_NAME,
-    Act,
-    CertificateKind,
-    Password,
-    Scene,
-)
+from exporter.demo.scene import Act, CertificateKind, Password, Scene
+from exporter.demo.scenes import DOMAIN, INBOX, INTERVAL, OTHER_NAME, QUOTA, RECIPIENT, SCENES, SERVER_NAME
 from exporter.demo.servers import LOOPBACK, closed_port, mail_server, server_context
 from exporter.demo.site import Site
 from exporter.demo.stories import STORIES

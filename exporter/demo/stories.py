@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from exporter.demo.scenes import Act, CertificateKind, Password, Scene
+from exporter.demo.scene import Act, CertificateKind, Password, Scene
 from exporter.demo.site import Behaviour, Greeting, LoginService
 from exporter.model import Encryption, Protocol
 

@@ -11,7 +11,8 @@ import yaml
 from dashboards.alerts.prometheus import rules_file
 from dashboards.alerts.reasons import ANSWERED_BY, DOWN
 from dashboards.settings import Settings
-from exporter.demo.scenes import SCENES, Scene
+from exporter.demo.scene import Scene
+from exporter.demo.scenes import SCENES
 from tests.dashboards.asked import (
     Asked,
     of_annotations,

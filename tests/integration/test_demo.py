@@ -13,7 +13,8 @@ import pytest
 from exporter.demo.domain_hosts import HEALTHY
 from exporter.demo.domain_scenes import DOMAIN_SCENES
 from exporter.demo.flow_scenes import FlowScene
-from exporter.demo.scenes import SCENES, Scene
+from exporter.demo.scene import Scene
+from exporter.demo.scenes import SCENES
 from exporter.demo.stage import FLOW_SCENES
 from exporter.demo.stories import STORIES
 from tests.servers.exporter import COMMAND, Exporter, Metrics, run_command

@@ -9,7 +9,8 @@ from base64 import b64encode
 
 import pytest
 
-from exporter.demo.scenes import SERVER_NAME, Scene
+from exporter.demo.scene import Scene
+from exporter.demo.scenes import SERVER_NAME
 from exporter.demo.server_session import MAX_LINE
 from exporter.demo.site import Behaviour, Greeting, LoginService, Upgrade
 from exporter.demo.stage import PASSWORD as SECRET

@@ -9,14 +9,8 @@ from base64 import b64encode
 
 import pytest
 
-from exporter.demo.scenes import (
-    DOMAIN,
-    FOREIGN_RECIPIENT,
-    RECIPIENT,
-    SERVER_NAME,
-    UNKNOWN_RECIPIENT,
-    Scene,
-)
+from exporter.demo.scene import Scene
+from exporter.demo.scenes import DOMAIN, FOREIGN_RECIPIENT, RECIPIENT, SERVER_NAME, UNKNOWN_RECIPIENT
 from exporter.demo.server_session import MAX_LINE
 from exporter.demo.site import Behaviour, Greeting, LoginService, Upgrade
 from exporter.demo.stage import PASSWORD as SECRET

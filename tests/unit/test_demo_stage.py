@@ -12,7 +12,8 @@ import pytest
 from blockbuster import blockbuster_ctx
 from cryptography import x509
 
-from exporter.demo.scenes import DELAY, SCENES, Act, CertificateKind, Password, Scene
+from exporter.demo.scene import Act, CertificateKind, Password, Scene
+from exporter.demo.scenes import DELAY, SCENES
 from exporter.demo.site import Behaviour, Greeting
 from exporter.demo.stage import LIMITS, credentials_of, demo_servers
 from exporter.demo.stories import STORIES
