@@ -210,13 +210,17 @@ def greets_with_an_endless_line() -> Script:
     return script
 
 
+MORE: Final = {
+    Protocol.SMTP: b"250-AND MORE\r\n",
+    Protocol.IMAP: b"* CAPABILITY IMAP4rev1 AND MORE\r\n",
+    Protocol.POP3: b"AND-MORE\r\n",
+}
+"""A line of capabilities that is not the last."""
+
+
 def answers_without_end(protocol: Protocol) -> Script:
     """Answers the question about capabilities with more and more lines, each of them in order."""
-    line = {
-        Protocol.SMTP: b"250-AND MORE\r\n",
-        Protocol.IMAP: b"* CAPABILITY IMAP4rev1 AND MORE\r\n",
-        Protocol.POP3: b"AND-MORE\r\n",
-    }[protocol]
+    line = MORE[protocol]
 
     async def act(server: Server, _command: Command) -> None:
         if protocol is Protocol.POP3:

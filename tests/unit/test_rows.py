@@ -67,6 +67,8 @@ from tests.protocol.refused_logins import REFUSALS
 from tests.protocol.samples import EVERY, endpoint
 from tests.protocol.starttls_situations import GOODBYES, INJECTIONS, REPLACEMENTS, SERVERS
 from tests.servers.dialects import DIALECTS, UNKNOWN
+from tests.servers.misbehaving import MORE
+from tests.servers.repeating import OFFERS
 from tests.unit.misbehaviour import (
     ACCEPTED,
     ASK,
@@ -77,6 +79,7 @@ from tests.unit.misbehaviour import (
     OFFER_UNDER_TLS,
     QUIT,
 )
+from tests.unit.results import CAPABILITIES, PORTS
 from tests.unit.test_demo_sessions import WORDS
 
 ROOT = Path(__file__).parents[2]
@@ -98,16 +101,6 @@ ROWS: list[tuple[type[Enum], Collection[object]]] = [
     (Protocol, PROTOCOL_COLORS),
     (Protocol, PALE_PROTOCOL_COLORS),
     (Protocol, explained(Protocol, "configuration.md")),
-    (Protocol, {server.protocol for server in EVERY}),
-    (Protocol, DIALECTS),
-    (Protocol, UNKNOWN),
-    (Protocol, WORDS),
-    (Protocol, SERVERS),
-    (Protocol, INJECTIONS),
-    (Protocol, REPLACEMENTS),
-    (Protocol, GOODBYES),
-    (Protocol, REFUSALS),
-    *[(Protocol, table) for table in (ASK, LAST, QUIT, LOGIN, OFFER_BEFORE_TLS, OFFER_UNDER_TLS, ACCEPTED, CHALLENGE)],
     (Phase, PHASE_COLORS),
     (Phase, [phase for phase in Phase if f".phase-{phase} " in STYLE]),
     (FailureReason, explained(FailureReason, "failures.md", "\n## {}\n")),
@@ -148,6 +141,31 @@ ROWS: list[tuple[type[Enum], Collection[object]]] = [
     (SpfMistake, _MISTAKES),
 ]
 
+OF_TESTS: dict[str, Collection[Protocol]] = {
+    "tests/protocol/samples.py EVERY": {server.protocol for server in EVERY},
+    "tests/protocol/refused_logins.py REFUSALS": REFUSALS,
+    "tests/protocol/starttls_situations.py SERVERS": SERVERS,
+    "tests/protocol/starttls_situations.py INJECTIONS": INJECTIONS,
+    "tests/protocol/starttls_situations.py REPLACEMENTS": REPLACEMENTS,
+    "tests/protocol/starttls_situations.py GOODBYES": GOODBYES,
+    "tests/servers/dialects.py DIALECTS": DIALECTS,
+    "tests/servers/dialects.py UNKNOWN": UNKNOWN,
+    "tests/servers/misbehaving.py MORE": MORE,
+    "tests/servers/repeating.py OFFERS": OFFERS,
+    "tests/unit/misbehaviour.py ASK": ASK,
+    "tests/unit/misbehaviour.py LAST": LAST,
+    "tests/unit/misbehaviour.py QUIT": QUIT,
+    "tests/unit/misbehaviour.py LOGIN": LOGIN,
+    "tests/unit/misbehaviour.py OFFER_BEFORE_TLS": OFFER_BEFORE_TLS,
+    "tests/unit/misbehaviour.py OFFER_UNDER_TLS": OFFER_UNDER_TLS,
+    "tests/unit/misbehaviour.py ACCEPTED": ACCEPTED,
+    "tests/unit/misbehaviour.py CHALLENGE": CHALLENGE,
+    "tests/unit/results.py PORTS": PORTS,
+    "tests/unit/results.py CAPABILITIES": CAPABILITIES,
+    "tests/unit/test_demo_sessions.py WORDS": WORDS,
+}
+"""What the tests of every protocol know of each, by file and name."""
+
 WITHOUT_ROWS: dict[type[Enum], str] = {
     Label: "test_metrics.py asks whether every label is one of a metric",
     OAuth2Grant: "the value is what is sent",
@@ -160,6 +178,11 @@ WITHOUT_ROWS: dict[type[Enum], str] = {
 @pytest.mark.parametrize(("members", "table"), ROWS, ids=lambda each: each.__name__ if isinstance(each, type) else "")
 def test_every_member_has_its_row(members: type[Enum], table: Collection[object]) -> None:
     assert [] == [member for member in members if member not in table]
+
+
+@pytest.mark.parametrize("table", OF_TESTS)
+def test_every_protocol_is_known_to_the_tests(table: str) -> None:
+    assert [] == [protocol for protocol in Protocol if protocol not in OF_TESTS[table]]
 
 
 def test_every_closed_set_of_the_model_is_asked_about() -> None:
