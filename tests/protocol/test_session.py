@@ -25,6 +25,8 @@ PASSWORDS_REFUSED = {
     POP3.protocol: b"-ERR [AUTH] no\r\n",
     IMAP.protocol: b"TAG NO [AUTHENTICATIONFAILED] no\r\n",
 }
+EXPECTED = {SMTP.protocol: "auth login", POP3.protocol: "sasl plain", IMAP.protocol: "auth=plain"}
+"""A capability of each, in other letters than those in which it is announced."""
 TURNED_AWAY = {SMTP.protocol: b"554 no\r\n", POP3.protocol: b"-ERR no\r\n", IMAP.protocol: b"* BYE no\r\n"}
 
 
@@ -158,10 +160,8 @@ class TestLogin:
 class TestExpectation:
     @every_protocol
     def test_that_is_met_passes(self, server: Agreeable) -> None:
-        expected = {SMTP.protocol: "auth login", POP3.protocol: "sasl plain", IMAP.protocol: "auth=plain"}
-
         played = conversed(
-            server, Encryption.TLS, *server.parts(Encryption.TLS), capabilities=(expected[server.protocol],)
+            server, Encryption.TLS, *server.parts(Encryption.TLS), capabilities=(EXPECTED[server.protocol],)
         )
 
         assert played.error is None

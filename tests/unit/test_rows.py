@@ -66,6 +66,8 @@ from exporter.web.wording import HEALTH
 from tests.protocol.refused_logins import REFUSALS
 from tests.protocol.samples import EVERY, endpoint
 from tests.protocol.starttls_situations import GOODBYES, INJECTIONS, REPLACEMENTS, SERVERS
+from tests.protocol.test_session import EXPECTED, PASSWORDS_REFUSED, TURNED_AWAY
+from tests.protocol.test_session_upgrade import FAREWELL, REFUSAL
 from tests.servers.dialects import DIALECTS, UNKNOWN
 from tests.servers.misbehaving import MORE
 from tests.servers.repeating import OFFERS
@@ -81,6 +83,7 @@ from tests.unit.misbehaviour import (
 )
 from tests.unit.results import CAPABILITIES, PORTS
 from tests.unit.test_demo_sessions import WORDS
+from tests.unit.test_starttls_attacks import CONSENT
 
 ROOT = Path(__file__).parents[2]
 STYLE = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "exporter/web/pages/static").glob("*.css"))
@@ -144,6 +147,11 @@ ROWS: list[tuple[type[Enum], Collection[object]]] = [
 OF_TESTS: dict[str, Collection[Protocol]] = {
     "tests/protocol/samples.py EVERY": {server.protocol for server in EVERY},
     "tests/protocol/refused_logins.py REFUSALS": REFUSALS,
+    "tests/protocol/test_session.py PASSWORDS_REFUSED": PASSWORDS_REFUSED,
+    "tests/protocol/test_session.py TURNED_AWAY": TURNED_AWAY,
+    "tests/protocol/test_session.py EXPECTED": EXPECTED,
+    "tests/protocol/test_session_upgrade.py REFUSAL": REFUSAL,
+    "tests/protocol/test_session_upgrade.py FAREWELL": FAREWELL,
     "tests/protocol/starttls_situations.py SERVERS": SERVERS,
     "tests/protocol/starttls_situations.py INJECTIONS": INJECTIONS,
     "tests/protocol/starttls_situations.py REPLACEMENTS": REPLACEMENTS,
@@ -163,6 +171,7 @@ OF_TESTS: dict[str, Collection[Protocol]] = {
     "tests/unit/results.py PORTS": PORTS,
     "tests/unit/results.py CAPABILITIES": CAPABILITIES,
     "tests/unit/test_demo_sessions.py WORDS": WORDS,
+    "tests/unit/test_starttls_attacks.py CONSENT": CONSENT,
 }
 """What the tests of every protocol know of each, by file and name."""
 

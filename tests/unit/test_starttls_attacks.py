@@ -30,12 +30,8 @@ from tests.servers.starttls_attacks import (
     refuses_starttls,
     stalls_in_the_handshake,
 )
+from tests.unit.misbehaviour import ASK, LAST, every_protocol, upgrade
 
-every_protocol = pytest.mark.parametrize("protocol", list(Protocol))
-
-ASK: Final = {Protocol.SMTP: b"EHLO me", Protocol.IMAP: b"a CAPABILITY", Protocol.POP3: b"CAPA"}
-LAST: Final = {Protocol.SMTP: b"250 ", Protocol.IMAP: b"a ", Protocol.POP3: b"."}
-UPGRADE: Final = {Protocol.SMTP: b"STARTTLS", Protocol.IMAP: b"a STARTTLS", Protocol.POP3: b"STLS"}
 CONSENT: Final = {Protocol.SMTP: b"220 go ahead", Protocol.IMAP: b"a OK go ahead", Protocol.POP3: b"+OK go ahead"}
 
 HANDSHAKE_RECORD: Final = 22
@@ -57,7 +53,7 @@ async def handshake_after(script: Script, protocol: Protocol, tls: ssl.SSLContex
     """STARTTLS, and the handshake."""
     async with scripted(script, tls=tls) as server, connected(server.port) as client:
         await client.line()
-        assert CONSENT[protocol] == await client.ask(UPGRADE[protocol])
+        assert CONSENT[protocol] == await client.ask(upgrade(protocol))
         await client.start_tls()
 
 
@@ -88,7 +84,7 @@ async def test_one_announces_starttls_and_refuses_it(protocol: Protocol, words: 
     async with scripted(refuses_starttls(protocol)) as server, connected(server.port) as client:
         await client.line()
         assert DIALECTS[protocol].upgrade in b" ".join(await offer(client, protocol))
-        assert words == await client.ask(UPGRADE[protocol])
+        assert words == await client.ask(upgrade(protocol))
 
 
 @every_protocol
@@ -99,7 +95,7 @@ async def test_one_injects_behind_the_consent_in_the_same_segment(
     script = injects_after_starttls(protocol, injection)
     async with scripted(script, tls=tls) as server, connected(server.port) as client:
         await client.line()
-        await client.send(UPGRADE[protocol] + b"\r\n")
+        await client.send(upgrade(protocol) + b"\r\n")
         assert CONSENT[protocol] + b"\r\n" + (injection or DIALECTS[protocol].injection) == await client.some()
 
 
@@ -124,7 +120,7 @@ async def test_one_injects_where_the_answer_to_the_handshake_should_be(protocol:
 async def test_one_consents_and_goes_on_in_plain(protocol: Protocol, first: bytes) -> None:
     async with scripted(consents_and_goes_on_in_plain(protocol)) as server, connected(server.port) as client:
         await client.line()
-        assert CONSENT[protocol] == await client.ask(UPGRADE[protocol])
+        assert CONSENT[protocol] == await client.ask(upgrade(protocol))
         await client.send(first)
         assert (await client.line()).endswith(b"unknown")
         assert DIALECTS[protocol].upgrade in b" ".join(await offer(client, protocol))
@@ -162,7 +158,7 @@ async def test_one_changes_its_capabilities_under_tls(protocol: Protocol, tls: s
         in_plain = b" ".join(await offer(client, protocol))
         assert b"PLAIN" in in_plain
         assert DIALECTS[protocol].upgrade in in_plain
-        await client.ask(UPGRADE[protocol])
+        await client.ask(upgrade(protocol))
         await client.start_tls()
         assert b"PLAIN" not in b" ".join(await offer(client, protocol))
 
