@@ -103,7 +103,6 @@ ROWS: list[tuple[type[Enum], Collection[object]]] = [
     (Protocol, SESSIONS),
     (Protocol, PROTOCOL_COLORS),
     (Protocol, PALE_PROTOCOL_COLORS),
-    (Protocol, explained(Protocol, "configuration.md")),
     (Phase, PHASE_COLORS),
     (Phase, [phase for phase in Phase if f".phase-{phase} " in STYLE]),
     (FailureReason, explained(FailureReason, "failures.md", "\n## {}\n")),
@@ -229,3 +228,11 @@ def test_a_port_of_a_protocol_stands_for_one_encryption() -> None:
     stands_for = {(scheme.protocol, scheme.port): scheme.encryption for scheme in schemes}
 
     assert [] == [each.name for each in schemes if each.encryption is not stands_for[each.protocol, each.port]]
+
+
+def test_the_reference_lists_every_protocol() -> None:
+    reference = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    names = ", ".join(f"`{protocol}`" for protocol in Protocol)
+
+    assert f"| `protocol` | {names} |" in reference
+    assert f"| `protocols` | list of {names} |" in reference
