@@ -74,12 +74,12 @@ def _known_anyway(documents: Sequence[YamlDocument]) -> list[Problem]:
     """Problems of files beside one that cannot be read: those that its content could neither cause nor solve."""
     if not documents:
         return []
-    pieces, notes = Pieces(documents), SectionNotes()
-    known = {key: value for key, value in pieces.root.items() if key in FileSection.model_fields}
-    _check_keys(pieces.root, notes)
-    read_section(FileSection, known, (), notes)
-    usable = (note for note in notes.problems if not is_unusable(pieces.root, note.location))
-    return [*pieces.problems, *(note.problem(pieces) for note in usable)]
+    pieces, by_schema = Pieces(documents), SectionNotes()
+    read_section(FileSection, pieces.root, (), by_schema)
+    # The schema sees one value at a time. The words are those that the value would meet with in any case.
+    places = {note.location for note in by_schema.problems}
+    notes = (note for note in _configuration(pieces, ()).problems if note.location in places)
+    return [*pieces.problems, *(note.problem(pieces) for note in notes if not is_unusable(pieces.root, note.location))]
 
 
 def _put_together(documents: Sequence[YamlDocument]) -> Configuration:
@@ -103,7 +103,8 @@ def _configuration(pieces: Pieces, files: tuple[str, ...]) -> Reading[Configurat
     if not named and not misspelt and (root or not pieces.problems):
         what = "there is no endpoint to probe" if root else "the configuration is empty"
         notes.problem((), f"{what}; write at least {MINIMUM}")
-    _check_keys(root, notes)
+    for key in root.keys() - FileSection.model_fields:
+        notes.problem((key,), _OF_SEVERAL_FILES if key in _INCLUDING else unknown_key(FileSection, key))
     defaults = _section(DefaultsSection, root, "defaults", notes)
     credentials = notes.take(read_credentials(root.get("credentials"), pieces)) or {}
     reader = EndpointReader(defaults, credentials, pieces)
@@ -128,11 +129,6 @@ def _configuration(pieces: Pieces, files: tuple[str, ...]) -> Reading[Configurat
         domains=notes.take(read_domains(root.get("domains"), pieces)) or (),
     )
     return notes.reading(configuration)
-
-
-def _check_keys(root: YamlMapping, notes: SectionNotes) -> None:
-    for key in root.keys() - FileSection.model_fields:
-        notes.problem((key,), _OF_SEVERAL_FILES if key in _INCLUDING else unknown_key(FileSection, key))
 
 
 def _section(model: type[M], root: YamlMapping, key: str, notes: SectionNotes) -> Layer[M]:
