@@ -99,20 +99,21 @@ class Redactor:
     def __init__(self, secrets: Iterable[bytes] = ()) -> None:
         """Prepare to look for these secrets. Those that are too short are ignored."""
         self.secrets = tuple(dict.fromkeys(secrets))
-        self._clean: dict[tuple[int, int], tuple[object, object]] = {}
+        self._clean: tuple[tuple[object, object], ...] = ()
         each = [_wanted(form) for secret in self.secrets for form in _spellings(secret)]
         self._wanted = _Wanted(*(tuple(chain.from_iterable(forms)) for forms in zip(*each, strict=True)))
 
     def is_clean(self, one: object, other: object) -> bool:
         """Whether none of the secrets was in these objects, when they were searched. Equal ones do not count."""
-        return (id(one), id(other)) in self._clean
+        for first, second in self._clean:  # noqa: SIM110 - see `_any_in`
+            if first is one and second is other:
+                return True
+        return False
 
     def remember_clean(self, one: object, other: object) -> None:
         """None of the secrets is in these objects, which do not change."""
-        if len(self._clean) >= MAX_CLEAN:
-            self._clean.clear()
-        # They are kept, so that no other object gets the same identity.
-        self._clean[id(one), id(other)] = one, other
+        if not self.is_clean(one, other):
+            self._clean = ((one, other), *self._clean[: MAX_CLEAN - 1])
 
     def may_hold(self, octets: bytes) -> bool:
         """Whether one of the secrets may be in the octets. It is fast, and a no is always right."""
