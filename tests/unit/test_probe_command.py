@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from importlib.resources import files
-from itertools import pairwise
 from pathlib import Path
 from threading import Thread
-from typing import ClassVar, Final
+from typing import ClassVar
 
-import click
 import pytest
 from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it has no types of its own
 from rich.console import Console
 
-from exporter.cli import COMMANDS, main
+from exporter.cli import main
 from exporter.cli.documentation_url import documentation_root, reason_url
-from exporter.cli.probe_json import not_tried, probed, schema, statistics
+from exporter.cli.probe_json import schema
 from exporter.cli.progress import SHOWN, Progress
 from exporter.cli.report import print_failures, print_line, print_side_by_side, print_statistics
 from exporter.cli.statistics import TOTAL, Spread, Statistics
@@ -32,9 +28,6 @@ from tests.unit.results import failure, spans, success
 
 VALIDATOR = Draft202012Validator(schema())
 REFUSED = FailureReason.CONNECT_REFUSED
-PARTS: Final = ("tls", "mailbox")
-BESIDES: Final = {"type", "endpoint"}
-"""What a probe has only on the command line."""
 
 
 @pytest.fixture
@@ -145,31 +138,6 @@ def test_a_bug_exits_3(monkeypatch: pytest.MonkeyPatch, closed: str) -> None:
 )
 def test_wrong_usage_exits_2(arguments: Sequence[str]) -> None:
     assert 2 == run(*arguments).exit_code
-
-
-def test_the_schema_is_published_and_is_one() -> None:
-    result = CliRunner().invoke(main, ["probe", "--schema"])
-
-    assert json.loads(files("exporter.cli").joinpath("probe.schema.json").read_text()) == json.loads(result.stdout)
-    Draft202012Validator.check_schema(schema())
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        probed(success()),
-        probed(success(tls=None, mailbox=None, capabilities=None, starttls_offered=None)),
-        probed(failure(FailureReason.DNS_NOT_FOUND, Phase.DNS)),
-        statistics("a", Statistics.of([success(), failure(FailureReason.TIMEOUT, Phase.TLS)])),
-        not_tried(None, "configuration", ["a problem"]),
-    ],
-)
-def test_every_document_follows_the_schema(document: dict[str, object]) -> None:
-    VALIDATOR.validate(json.loads(json.dumps(document)))
-
-
-def test_the_schema_knows_every_phase() -> None:
-    assert list(Phase) == schema()["$defs"]["phase"]["enum"]
 
 
 @pytest.mark.parametrize(
@@ -320,42 +288,3 @@ def test_what_to_read_is_at_the_exporter_that_runs_here_else_in_the_package(monk
     assert local.startswith("file:///")
     assert Path(local.removeprefix("file://").partition("#")[0]).is_file()
     assert local.endswith("/failures.md#timeout")
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_shells_can_complete_commands(shell: str) -> None:
-    result = CliRunner().invoke(main, ["completion", shell])
-
-    assert 0 == result.exit_code
-    assert "_MAIL_EXPORTER_COMPLETE" in result.stdout
-    # Help has commas.
-    assert ('string split --max 1 ","' in result.stdout) == (shell == "fish")
-
-
-def test_the_manual_page_tells_every_command_with_its_options_and_the_exit_codes() -> None:
-    result = CliRunner().invoke(main, ["man"])
-
-    lines = result.stdout.splitlines()
-    assert 0 == result.exit_code
-    assert lines[0].startswith('.TH MAIL\\-EXPORTER 1 ""')
-    for name in COMMANDS:
-        assert any(line.startswith(f".SS {name}") for line in lines), name
-        command = main.get_command(click.Context(main), name)
-        assert command is not None
-        for option in (option for parameter in command.params for option in parameter.opts if option.startswith("--")):
-            assert any(option.replace("-", "\\-") in line for line in lines), option
-    assert ".SH EXIT STATUS" in lines
-    assert not [line for line in lines if line.startswith("'")]
-    # A paragraph begins by itself after a heading, and every item has a text.
-    assert not [line for line, following in pairwise(lines) if line.startswith(".SS") and following == ".PP"]
-    assert not [lines[number + 1] for number, line in enumerate(lines) if line == ".TP" and lines[number + 2][0] == "."]
-
-
-def test_every_fact_is_in_the_schema_and_in_the_documentation_of_the_api() -> None:
-    described = schema()["$defs"]["probe"]["properties"]
-    documented = (Path(__file__).parents[2] / "docs/api.md").read_text(encoding="utf-8")
-    document = probed(success())
-
-    for known, shown in ((described, document), *((described[each]["properties"], document[each]) for each in PARTS)):
-        assert [] == [name for name in shown if name not in known]
-        assert [] == [name for name in shown if name not in BESIDES and not re.search(rf"[`.]{name}`", documented)]
